@@ -1,0 +1,101 @@
+"""Network graph: the operators of a traced CNN with true shapes, over networkx.
+
+Above this type torch (or ONNX) is known; below it, it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import networkx as nx
+import numpy as np
+
+Shape = tuple[int, int, int]  # (channels, rows, columns)
+
+
+class OpKind(StrEnum):
+    """Operators a traced network can hold."""
+
+    INPUT = "input"
+    CONV = "conv"  # groups == 1, or depthwise (groups == in channels == out channels)
+    LINEAR = "linear"
+    BATCHNORM = "batchnorm"
+    RELU = "relu"
+    RELU6 = "relu6"
+    MAXPOOL = "maxpool"
+    AVGPOOL = "avgpool"  # global average pooling is an AVGPOOL whose kernel is the whole map
+    ADD = "add"
+    CONCAT = "concat"
+    SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
+    FLATTEN = "flatten"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator. ``shape`` is that of its output; a vector of F features is (F, 1, 1).
+
+    ``parameters`` holds float32 arrays by role: CONV/LINEAR ``weight`` (out, in/groups, kh, kw)
+    or (out, in) and optional ``bias``; BATCHNORM ``weight bias mean var`` (epsilon in ``epsilon``).
+    """
+
+    name: str  # unique; for a torch module its dotted path, e.g. "layer1.0.conv1"
+    kind: OpKind
+    inputs: tuple[str, ...]
+    shape: Shape
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+    groups: int = 1
+    count_include_pad: bool = True  # AVGPOOL only
+    channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
+    epsilon: float = 1e-5  # BATCHNORM only
+    parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """True for a convolution that keeps every channel to itself."""
+        return self.kind is OpKind.CONV and self.groups > 1
+
+
+class Graph:
+    """A directed acyclic graph of :class:`Node`, iterated in topological (definition) order."""
+
+    def __init__(self, name: str, nodes: list[Node]) -> None:
+        self.name = name
+        self.dag = nx.DiGraph(name=name)
+        for node in nodes:
+            if node.name in self.dag:
+                raise ValueError(f"two nodes are called {node.name!r}")
+            self.dag.add_node(node.name, node=node)
+            for position, source in enumerate(node.inputs):
+                if source not in self.dag:
+                    raise ValueError(f"{node.name!r} reads {source!r}, which is not defined before it")
+                self.dag.add_edge(source, node.name, position=position)
+
+    def __iter__(self) -> Iterator[Node]:
+        return (data["node"] for _, data in self.dag.nodes(data=True))
+
+    def __len__(self) -> int:
+        return len(self.dag)
+
+    def __getitem__(self, name: str) -> Node:
+        return self.dag.nodes[name]["node"]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.dag
+
+    def consumers(self, name: str) -> list[Node]:
+        """Nodes that read ``name``, in definition order."""
+        return [self[successor] for successor in self.dag.successors(name)]
+
+    @property
+    def input(self) -> Node:
+        """The single INPUT node."""
+        return next(node for node in self if node.kind is OpKind.INPUT)
+
+    @property
+    def output(self) -> Node:
+        """The single node nobody reads."""
+        return next(node for node in self if self.dag.out_degree(node.name) == 0)
