@@ -1,0 +1,1 @@
+"""The accelerator: its parameters, schedule, latency, resources, memory images. No torch here."""

@@ -1,0 +1,120 @@
+"""The hardware decisions of one design, and the rules they must obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
+OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
+MAX_BURST_BEATS = 64
+DESCRIPTOR_HEADER_WORDS = 32
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """One tiled convolution engine.
+
+    Feature maps lie in DRAM as [channel block][row][column][channel in block]; a *word* is one
+    pixel of one channel block (``channel_block`` activations, the wider of the IFM and OFM port).
+    """
+
+    tm: int  # output channels in parallel
+    tn: int  # input channels in parallel
+    tr: int  # output rows of the largest tile
+    tc: int  # output columns of the largest tile
+    ifm_bits: int  # data width of m_axi_ifm
+    wgt_bits: int  # data width of m_axi_wgt
+    ofm_bits: int  # data width of m_axi_ofm
+    ifm_depth: int  # words per IFM bank and half: slices x footprint of the largest tile
+    wgt_entries: int  # kernel positions per weight slot
+    max_entries: int  # kernel positions of the largest layer (rows of the entry table)
+    act_bits: int = 16  # activations: 8 or 16 bits, signed
+    weight_bits: int = 16  # widest weight held on chip
+    patterns: bool = True  # four IFM read ports and a pattern index per kernel
+
+    @property
+    def channel_block(self) -> int:
+        """Channels per word (Cb)."""
+        return max(self.ifm_bits, self.ofm_bits) // self.act_bits
+
+    @property
+    def acc_bits(self) -> int:
+        """Accumulator width."""
+        return 48 if self.act_bits == 16 else 32
+
+    @property
+    def td(self) -> int:
+        """Channels in parallel of the depthwise engine (Td)."""
+        return min(self.tm, self.tn)
+
+    @property
+    def ofm_depth(self) -> int:
+        """Output pixels per accumulator bank and half."""
+        return self.tr * self.tc
+
+    @property
+    def ifm_beats_per_word(self) -> int:
+        return self.channel_block * self.act_bits // self.ifm_bits
+
+    @property
+    def ofm_beats_per_word(self) -> int:
+        return self.channel_block * self.act_bits // self.ofm_bits
+
+    @property
+    def word_bytes(self) -> int:
+        return self.channel_block * self.act_bits // 8
+
+    @property
+    def rows_per_group(self) -> int:
+        """Weight rows (of Tn weights) in one bit-plane group of ``wgt_bits`` weights."""
+        return max(1, self.wgt_bits // self.tn)
+
+    @property
+    def parts_per_row(self) -> int:
+        """Bit-plane groups that make one weight row (more than 1 only when Tn > wgt_bits)."""
+        return -(-self.tn // self.wgt_bits)
+
+    def groups(self, rows: int) -> int:
+        """Bit-plane groups that hold ``rows`` weight rows."""
+        return -(-rows // self.rows_per_group) * self.parts_per_row
+
+    @property
+    def descriptor_bytes(self) -> int:
+        """Bytes of one layer descriptor in DRAM: header and entry table, whole 64-byte lines."""
+        return -(-4 * (DESCRIPTOR_HEADER_WORDS + self.max_entries) // 64) * 64
+
+    def violations(self) -> list[str]:
+        """Rules of the generator this design breaks, each with its cure; empty when legal."""
+        found = []
+        for port in ("ifm", "wgt", "ofm"):
+            bits = getattr(self, f"{port}_bits")
+            if bits not in LEGAL_PORT_BITS:
+                lower = max((b for b in LEGAL_PORT_BITS if b < bits), default=None)
+                upper = min((b for b in LEGAL_PORT_BITS if b > bits), default=None)
+                nearest = " or ".join(str(b) for b in (lower, upper) if b)
+                found.append(f"{port}_bits = {bits}: an AXI data port has a power of two bits; use {nearest}")
+        if self.act_bits not in (8, 16):
+            found.append(f"act_bits = {self.act_bits}: activations are 8 or 16 bits")
+        if not 2 <= self.weight_bits <= 16:
+            found.append(f"weight_bits = {self.weight_bits}: weights are 2 to 16 bits")
+        for field in ("tm", "tn", "tr", "tc", "ifm_depth", "wgt_entries", "max_entries"):
+            if getattr(self, field) < 1:
+                found.append(f"{field} = {getattr(self, field)}: must be at least 1")
+        if found:
+            return found
+        block = self.channel_block
+        for field in ("tm", "tn"):
+            value = getattr(self, field)
+            if value % block:
+                below, above = value // block * block, -(-value // block) * block
+                nearest = f"{below} or {above}" if below else str(above)
+                found.append(
+                    f"{field} = {value}: must be a multiple of the channel block "
+                    f"{block} (= widest feature-map port / act_bits); use {nearest}"
+                )
+        if self.tn > self.wgt_bits and self.tn % self.wgt_bits:
+            found.append(
+                f"tn = {self.tn}: above wgt_bits = {self.wgt_bits} it must be a multiple of it; "
+                f"use {self.tn // self.wgt_bits * self.wgt_bits}"
+            )
+        return found

@@ -1,0 +1,109 @@
+"""What the accelerator executes: feature maps, layers, and the integers of a quantised layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class LayerKind(StrEnum):
+    """Compute modes of the accelerator."""
+
+    CONV = "conv"  # every output channel sums over every input channel (fully connected included)
+    DEPTHWISE = "depthwise"  # every channel for itself: depthwise conv, average pooling, scaling
+    MAXPOOL = "maxpool"  # every channel for itself, maximum instead of sum
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """A tensor in DRAM.
+
+    ``concat_of`` names the wider tensor this one is a channel range of (concatenation by
+    placement); ``concat_offset`` is its first channel there.
+    """
+
+    name: str
+    channels: int
+    rows: int
+    columns: int
+    frac_bits: int = 0  # value = integer * 2**-frac_bits
+    concat_of: str | None = None
+    concat_offset: int = 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One pass over the accelerator: shapes and compression, no numbers.
+
+    ``residual`` is a feature map of the output's shape, added before rounding and clamping.
+    A fully connected layer on an H x W map is a CONV with that kernel, no padding, 1 x 1 output.
+    """
+
+    name: str
+    kind: LayerKind
+    source: str  # feature map read
+    target: str  # feature map written
+    n: int  # input channels (N)
+    m: int  # output channels (M); equals n unless CONV
+    in_rows: int
+    in_columns: int
+    out_rows: int  # R
+    out_columns: int  # C
+    kernel_rows: int
+    kernel_columns: int
+    stride: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+    residual: str | None = None
+    weight_bits: int = 16
+    pattern_ones: int | None = None  # ones per 2-D kernel when pattern pruned, None when dense
+
+    @property
+    def entries(self) -> int:
+        """Kernel positions computed per 2-D kernel: all of them, or a pattern's ones."""
+        return self.pattern_ones or self.kernel_rows * self.kernel_columns
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates that remain after pruning (comparisons for MAXPOOL)."""
+        inputs = self.n if self.kind is LayerKind.CONV else 1
+        return self.m * inputs * self.out_rows * self.out_columns * self.entries
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNumbers:
+    """The integers of a quantised layer.
+
+    output = clamp(round_half_up((acc + residual << residual_shift) >> output_shift))
+    with acc = bias + sum(weight * ifm), the clamp [clamp_low, clamp_high] holding ReLU,
+    ReLU6 or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s.
+
+    weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
+    positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.
+    pattern_index: (M, N) uint8 in 0..3, or None; patterns: (4, kh, kw) 0/1 masks, or None.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    output_shift: int
+    clamp_low: int
+    clamp_high: int
+    residual_shift: int = 0
+    pattern_index: np.ndarray | None = None
+    patterns: np.ndarray | None = None
+    weight_frac_bits: int = 0
+
+
+@dataclass(frozen=True)
+class IntegerNetwork:
+    """A network as the accelerator runs it: image feature map to logits feature map."""
+
+    name: str
+    feature_maps: dict[str, FeatureMap]
+    layers: tuple[Layer, ...]
+    numbers: dict[str, LayerNumbers]  # by layer name
+    image: str  # feature map the host writes
+    logits: str  # feature map the host reads
+    act_bits: int  # 8 or 16
