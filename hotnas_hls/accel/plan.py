@@ -1,0 +1,181 @@
+"""How one layer is cut into tiles, slices and weight jobs: every count the hardware needs.
+
+Schedule of a layer (``for`` loops outermost first)::
+
+    for tile (row-major over ceil(R/tr) x ceil(C/tc) output tiles)
+        load_ifm: every input slice (Tn channels) of the tile's footprint, once
+        for m (output tiles of Tm channels)
+            for n (input slices)
+                for k (chunks of at most ``wgt_entries`` kernel positions)
+                    load_wgt: one weight job        compute: entries x pixels cycles
+            store_ofm: Tm channels of the tile
+
+load_ifm, load_wgt, compute and store_ofm run concurrently, each double buffered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+
+BIAS_BITS = 32
+PATTERN_BITS = 2
+MIN_SWEEP = 4  # cycles between two accumulations into one pixel: read, add, write
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Smallest integer not below dividend / divisor."""
+    return -(-dividend // divisor)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Output rows and columns computed at a time, chosen per layer."""
+
+    tr: int
+    tc: int
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """All loop counts of a layer on an accelerator; field names are the descriptor's.
+
+    Pairs ``x``/``x_last`` hold the size of every tile but the last, and of the last one.
+    """
+
+    tiles_r: int
+    tiles_c: int
+    tiles_m: int  # output tiles of Tm channels (Td when channelwise)
+    tiles_n: int  # input slices a compute step sums over (1 when channelwise)
+    slices: int  # input slices loaded per tile (tiles_m when channelwise)
+    chunks: int  # weight jobs per (m, n)
+    tr: int  # output rows
+    tr_last: int
+    tc: int  # output columns
+    tc_last: int
+    th: int  # footprint rows of a tile, padding included
+    th_last: int
+    tw: int  # footprint columns
+    tw_last: int
+    slice_px: int  # words one slice occupies in an IFM bank
+    slice_blocks: int  # channel blocks per input slice
+    slice_blocks_last: int
+    m_blocks: int  # channel blocks per output tile
+    m_blocks_last: int
+    entries: int  # kernel positions per chunk
+    entries_last: int
+    groups: int  # bit-plane groups per kernel position and output tile
+    groups_last: int
+    bias_beats: int  # beats of the bias section (first job of an output tile)
+
+    @property
+    def tiles(self) -> int:
+        """Spatial tiles."""
+        return self.tiles_r * self.tiles_c
+
+    @property
+    def steps(self) -> int:
+        """Compute steps (= weight jobs) of the layer."""
+        return self.tiles * self.tiles_m * self.tiles_n * self.chunks
+
+
+def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
+    """Loop counts of ``layer`` computed in tiles of ``tile`` (clipped to the layer)."""
+    conv = layer.kind is LayerKind.CONV
+    block = accel.channel_block
+    tr, tc = min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns)
+    tiles_r, tiles_c = ceil_div(layer.out_rows, tr), ceil_div(layer.out_columns, tc)
+    tr_last = layer.out_rows - (tiles_r - 1) * tr
+    tc_last = layer.out_columns - (tiles_c - 1) * tc
+
+    def rows_in(rows: int) -> int:
+        return (rows - 1) * layer.stride + layer.kernel_rows
+
+    def columns_in(columns: int) -> int:
+        return (columns - 1) * layer.stride + layer.kernel_columns
+
+    slice_blocks = (accel.tn if conv else accel.td) // block
+    m_blocks = (accel.tm if conv else accel.td) // block
+    n_total, m_total = ceil_div(layer.n, block), ceil_div(layer.m, block)
+    slices, tiles_m = ceil_div(n_total, slice_blocks), ceil_div(m_total, m_blocks)
+    m_blocks_last = m_total - (tiles_m - 1) * m_blocks
+    chunks = ceil_div(layer.entries, accel.wgt_entries)
+    entries = ceil_div(layer.entries, chunks)
+    if layer.kind is LayerKind.CONV:
+        groups, groups_last = accel.groups(accel.tm), accel.groups(m_blocks_last * block)
+    elif layer.kind is LayerKind.DEPTHWISE:
+        groups = groups_last = accel.groups(1)
+    else:
+        groups = groups_last = 0
+    return LayerPlan(
+        tiles_r=tiles_r,
+        tiles_c=tiles_c,
+        tiles_m=tiles_m,
+        tiles_n=slices if conv else 1,
+        slices=slices,
+        chunks=chunks,
+        tr=tr,
+        tr_last=tr_last,
+        tc=tc,
+        tc_last=tc_last,
+        th=rows_in(tr),
+        th_last=rows_in(tr_last),
+        tw=columns_in(tc),
+        tw_last=columns_in(tc_last),
+        slice_px=rows_in(tr) * columns_in(tc),
+        slice_blocks=slice_blocks,
+        slice_blocks_last=n_total - (slices - 1) * slice_blocks,
+        m_blocks=m_blocks,
+        m_blocks_last=m_blocks_last,
+        entries=entries,
+        entries_last=layer.entries - (chunks - 1) * entries,
+        groups=groups,
+        groups_last=groups_last,
+        bias_beats=ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits),
+    )
+
+
+def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
+    """Why ``layer`` cannot run on ``accel`` with ``tile``, each with its cure; empty when it can."""
+    plan = plan_layer(layer, accel, tile)
+    found = []
+    if plan.tr * plan.tc > accel.ofm_depth:
+        found.append(
+            f"{layer.name}: a tile of {plan.tr} x {plan.tc} output pixels exceeds Tr x Tc = "
+            f"{accel.ofm_depth}; use a smaller tile or a larger Tr, Tc"
+        )
+    if plan.slices * plan.slice_px > accel.ifm_depth:
+        found.append(
+            f"{layer.name}: the tile's footprint needs {plan.slices * plan.slice_px} words a bank, "
+            f"ifm_depth = {accel.ifm_depth}; use a smaller tile or a deeper IFM buffer"
+        )
+    if layer.entries > accel.max_entries:
+        found.append(
+            f"{layer.name}: {layer.entries} kernel positions, max_entries = {accel.max_entries}; raise it"
+        )
+    if layer.weight_bits > accel.weight_bits:
+        found.append(
+            f"{layer.name}: {layer.weight_bits}-bit weights, the design stores {accel.weight_bits}; "
+            f"raise weight_bits or quantise the layer further"
+        )
+    if layer.pattern_ones is not None:
+        if not accel.patterns:
+            found.append(f"{layer.name}: pattern pruned, but the design has patterns off; turn them on")
+        if plan.chunks > 1:
+            found.append(
+                f"{layer.name}: a pruned kernel must fit one weight slot, but {layer.entries} ones exceed "
+                f"wgt_entries = {accel.wgt_entries}; raise wgt_entries"
+            )
+    return found
+
+
+def job_beats(plan: LayerPlan, layer: Layer, m: int, n: int, k: int) -> int:
+    """Beats on m_axi_wgt of weight job (m, n, k): bias, pattern indices, bit planes."""
+    groups = plan.groups_last if m == plan.tiles_m - 1 else plan.groups
+    entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
+    beats = plan.bias_beats if n == 0 and k == 0 else 0
+    if layer.pattern_ones is not None:
+        beats += PATTERN_BITS * groups
+    return beats + entries * groups * layer.weight_bits
