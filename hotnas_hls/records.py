@@ -1,0 +1,211 @@
+"""Strict reading of YAML and JSON records into frozen dataclasses.
+
+Every problem of a record is collected (unknown key, missing key, wrong type), each with its place
+and what is accepted there; nothing is guessed and nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hotnas_hls.errors import ConfigError, HotnasError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses repeated keys and reads ``1e-3`` as a number (as YAML 1.2 does)."""
+
+
+def _no_repeated_keys(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} is not text; write it in quotes", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} is given twice; keep one", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_repeated_keys)
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_text(path: Path, error: type[HotnasError] = ConfigError) -> str:
+    """Text of a file, or an ``error`` that says why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as reason:
+        raise error(f"{path}: cannot be read as text: {reason}") from None
+
+
+def load_yaml(path: Path, error: type[HotnasError] = ConfigError) -> Any:
+    """Contents of a YAML file; broken YAML and repeated keys are ``error``s that name the line."""
+    text = read_text(path, error)
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark is not None else ""
+        reason = getattr(problem, "problem", None) or str(problem)
+        raise error(f"{path}:{line} not valid YAML: {reason}") from None
+
+
+def load_json(path: Path, error: type[HotnasError] = ConfigError) -> Any:
+    """Contents of a JSON file; broken JSON, repeated keys and NaN are ``error``s."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"given twice: {', '.join(twice)}; keep one")
+        return record
+
+    def not_a_number(text: str) -> float:
+        raise ValueError(f"{text} is not a number; write null for unknown")
+
+    text = read_text(path, error)
+    try:
+        return json.loads(text, object_pairs_hook=unique, parse_constant=not_a_number)
+    except json.JSONDecodeError as problem:
+        raise error(f"{path}: line {problem.lineno}: not valid JSON: {problem.msg}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path}: not valid JSON: {problem}") from None
+
+
+def describe(kind: Any) -> str:
+    """What a field of type ``kind`` accepts, in words."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe(argument) for argument in arguments)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return f"a list, each {describe(arguments[0])}"
+        return f"a list of {len(arguments)}, each {describe(arguments[0])}"
+    if origin is dict:
+        return f"a table, each {describe(arguments[1])}"
+    if dataclasses.is_dataclass(kind):
+        return "a table of " + ", ".join(field.name for field in dataclasses.fields(kind))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "one of " + ", ".join(kind)
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        types.NoneType: "null",
+        Any: "anything",
+    }
+    return words[kind]
+
+
+def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+    """``value`` as ``kind``; what is wrong with it is appended to ``problems``."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and types.NoneType in arguments:
+            return None
+        others = [argument for argument in arguments if argument is not types.NoneType]
+        if len(others) == 1:
+            trial: list[str] = []
+            result = read_value(others[0], value, where, trial)
+            if dataclasses.is_dataclass(others[0]) or not trial:
+                problems.extend(trial)
+                return result
+        else:
+            for argument in others:
+                trial = []
+                result = read_value(argument, value, where, trial)
+                if not trial:
+                    return result
+    elif origin is typing.Literal:
+        if value in arguments and type(value) in {type(argument) for argument in arguments}:
+            return value
+    elif origin is tuple:
+        if isinstance(value, list):
+            many = len(arguments) == 2 and arguments[1] is Ellipsis
+            if many or len(value) == len(arguments):
+                kinds = [arguments[0]] * len(value) if many else list(arguments)
+                return tuple(
+                    read_value(item_kind, item, f"{where}[{index}]", problems)
+                    for index, (item_kind, item) in enumerate(zip(kinds, value, strict=True))
+                )
+    elif origin is dict:
+        if isinstance(value, Mapping):
+            return {
+                str(key): read_value(arguments[1], item, _inside(where, str(key)), problems)
+                for key, item in value.items()
+            }
+    elif dataclasses.is_dataclass(kind):
+        if isinstance(value, Mapping):
+            return read_record(kind, value, where, problems)
+    elif isinstance(kind, type) and issubclass(kind, StrEnum):
+        if value in list(kind):
+            return kind(value)
+    elif kind is float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    shown = "null" if value is None else json.dumps(value, default=str)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    problems.append(f"{where or 'the file'}: expected {describe(kind)}, not {shown}")
+    return None
+
+
+def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+    """``record`` as the dataclass ``kind``; fields with a default may be left out."""
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    hints = typing.get_type_hints(kind)
+    before = len(problems)
+    for name in record:
+        if name not in fields:
+            problems.append(f"{_inside(where, str(name))}: unknown key; accepted here: {', '.join(fields)}")
+    values = {}
+    for name, field in fields.items():
+        if name in record:
+            values[name] = read_value(hints[name], record[name], _inside(where, name), problems)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{_inside(where, name)}: missing key; give {describe(hints[name])}")
+    return kind(**values) if len(problems) == before else None
+
+
+def to_record(value: Any) -> Any:
+    """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_record(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_record(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_record(item) for item in value]
+    if isinstance(value, StrEnum | Path):
+        return str(value)
+    return value
+
+
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

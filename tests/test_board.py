@@ -1,0 +1,116 @@
+"""Boards: the shipped ones, look-up by name, and users' own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hotnas_hls.board import Board, Ports, board_names, known_boards, load_board
+from hotnas_hls.errors import ConfigError
+
+OWN = """\
+name: Mine
+part: xc7z010clg400-1
+dsp: 80
+bram18: 120
+uram: 0
+lut: 17600
+lutram: 6000
+ff: 35200
+ports: {count: 2, bits: 64}
+dram_mb_per_s: 2.1e3
+clock_mhz: 100
+"""
+
+
+def test_zcu102_is_the_board_of_hotnas():
+    board = load_board("zcu102")
+    assert (board.dsp, board.bram18, board.uram, board.port_bits) == (2520, 1824, 0, 512)
+    assert board.part == "xczu9eg-ffvb1156-2-e"
+    assert board.clock_mhz == 200.0
+
+
+def test_issue_boards_are_known():
+    assert set(board_names()) >= {"ZCU102", "ZCU104", "KV260", "Ultra96-V2", "PYNQ-Z2", "Alveo U50"}
+
+
+@pytest.mark.parametrize("name", ["Ultra96-V2", "ultra96_v2", "ULTRA96 V2"])
+def test_names_are_forgiving(name):
+    assert load_board(name).name == "Ultra96-V2"
+
+
+def test_alveo_may_be_left_out():
+    assert load_board("u50").name == "Alveo U50"
+
+
+@pytest.mark.parametrize("board", known_boards(), ids=lambda board: board.name)
+def test_shipped_boards_are_plausible(board):
+    assert board.violations() == []
+    assert board.ff == 2 * board.lut
+    assert board.part.startswith("xc")
+
+
+def test_unknown_board_names_the_known_ones():
+    with pytest.raises(ConfigError) as caught:
+        load_board("ZCU999")
+    assert str(caught.value) == (
+        f"unknown board 'ZCU999'; known: {', '.join(board_names())}; for one of your own give the path "
+        "of a YAML file with the same keys (hotnas boards ZCU102 shows them)"
+    )
+
+
+def test_own_board(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN)
+    assert load_board(path) == Board(
+        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, Ports(2, 64), 2100.0, 100.0
+    )
+
+
+def test_own_board_lists_every_problem(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN.replace("dsp: 80", "dps: 80").replace("bits: 64", "bits: wide") + "colour: red\n")
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz"
+    assert str(caught.value) == (
+        f"{path}: not a valid board:\n"
+        f"  - dps: unknown key; accepted here: {keys}\n"
+        f"  - colour: unknown key; accepted here: {keys}\n"
+        "  - dsp: missing key; give a whole number\n"
+        '  - ports.bits: expected a whole number, not "wide"'
+    )
+
+
+def test_own_board_with_impossible_numbers(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN.replace("dsp: 80", "dsp: 0").replace("lutram: 6000", "lutram: 99999"))
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    assert str(caught.value) == (
+        f"{path}: not a valid board:\n"
+        "  - dsp: must be more than 0, not 0\n"
+        "  - lutram: 99999 is more than lut = 17600; it counts a part of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", "line 1: not valid YAML: expected the node content, but found '<stream end>'"),
+        ("dsp: 1\ndsp: 2\n", "line 2: not valid YAML: the key 'dsp' is given twice; keep one"),
+    ],
+)
+def test_broken_yaml(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        load_board(tmp_path / "none.yaml")
+    assert str(caught.value) == f"{tmp_path / 'none.yaml'}: no such file"
