@@ -1,0 +1,1 @@
+"""From torch modules and ONNX files to the network graph."""

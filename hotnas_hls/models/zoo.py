@@ -1,0 +1,84 @@
+"""The networks that ship with HotNAS-HLS: data about each, and one function to build any of them.
+
+Submodules are registered in the order of the public implementations (torchvision where it has the network),
+because the published latency rule walks modules in registration order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.graph import Shape
+from hotnas_hls.models.bit import BigTransfer
+from hotnas_hls.models.densenet import DenseNet
+from hotnas_hls.models.mobile import MnasNet, MobileNetV2, Proxyless
+from hotnas_hls.models.plain import alexnet, squeezenet, vgg16
+from hotnas_hls.models.resnet import BasicBlock, Bottleneck, ResNet
+from hotnas_hls.models.resnet_cifar import CifarResNet
+
+IMAGENET: Shape = (3, 224, 224)
+CIFAR: Shape = (3, 32, 32)
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """One network: how to make it (random weights) and what it reads and tells apart."""
+
+    constructor: Callable[[], nn.Module]
+    input_shape: Shape
+    classes: int
+    description: str
+
+
+def _imagenet(description: str, constructor: Callable[[], nn.Module]) -> ZooEntry:
+    return ZooEntry(constructor, IMAGENET, 1000, f"{description}, ImageNet")
+
+
+def _cifar(description: str, constructor: Callable[[], nn.Module]) -> ZooEntry:
+    return ZooEntry(constructor, CIFAR, 10, f"{description}, CIFAR-10")
+
+
+RESNET18 = (2, 2, 2, 2)
+RESNET34 = RESNET50 = (3, 4, 6, 3)
+DENSENET121 = (6, 12, 24, 16)
+
+ZOO: dict[str, ZooEntry] = {
+    "alexnet": _imagenet("AlexNet", alexnet),
+    "squeezenet1_0": _imagenet("SqueezeNet 1.0", lambda: squeezenet("1_0")),
+    "squeezenet1_1": _imagenet("SqueezeNet 1.1", lambda: squeezenet("1_1")),
+    "resnet18": _imagenet("ResNet-18", lambda: ResNet(BasicBlock, RESNET18)),
+    "resnet34": _imagenet("ResNet-34", lambda: ResNet(BasicBlock, RESNET34)),
+    "resnet50": _imagenet("ResNet-50", lambda: ResNet(Bottleneck, RESNET50)),
+    "vgg16": _imagenet("VGG-16", vgg16),
+    "densenet121": _imagenet("DenseNet-121", lambda: DenseNet(DENSENET121)),
+    "mnasnet0_5": _imagenet("MnasNet 0.5, scaled stem", lambda: MnasNet(0.5)),
+    "mnasnet0_5_v1": _imagenet("MnasNet 0.5, unscaled stem", lambda: MnasNet(0.5, scaled_stem=False)),
+    "mnasnet1_0": _imagenet("MnasNet 1.0", lambda: MnasNet(1.0)),
+    "mobilenet_v2": _imagenet("MobileNet-V2", MobileNetV2),
+    "proxyless_mobile": _imagenet("ProxylessNAS-mobile", Proxyless),
+    "bit_r50x1": _imagenet("BiT-M-R50x1 (latency only)", BigTransfer),
+    "resnet18_cifar": _cifar("ResNet-18", lambda: ResNet(BasicBlock, RESNET18, 10, cifar_stem=True)),
+    "densenet121_cifar": _cifar("DenseNet-121", lambda: DenseNet(DENSENET121, 10, cifar_stem=True)),
+    "mobilenet_v2_cifar": _cifar("MobileNet-V2", lambda: MobileNetV2(10, cifar=True)),
+    "bit_cifar": _cifar("BiT-M-R50x1 (latency only)", lambda: BigTransfer(classes=10)),
+    "resnet20": _cifar("ResNet-20, parameter-free shortcuts", lambda: CifarResNet(3)),
+    "resnet32": _cifar("ResNet-32, parameter-free shortcuts", lambda: CifarResNet(5)),
+    "resnet44": _cifar("ResNet-44, parameter-free shortcuts", lambda: CifarResNet(7)),
+    "resnet56": _cifar("ResNet-56, parameter-free shortcuts", lambda: CifarResNet(9)),
+}
+
+
+def zoo_entry(name: str) -> ZooEntry:
+    """The entry called ``name``; ConfigError with the known names where there is none."""
+    if name not in ZOO:
+        raise ConfigError(f"no network is called {name!r}; the zoo has: {', '.join(sorted(ZOO))}")
+    return ZOO[name]
+
+
+def build(name: str) -> nn.Module:
+    """A fresh network ``name`` with random weights; ConfigError for an unknown name."""
+    return zoo_entry(name).constructor()
