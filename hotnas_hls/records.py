@@ -93,6 +93,11 @@ def load_json(path: Path, error: type[HotnasError] = ConfigError) -> Any:
         raise error(f"{path}: not valid JSON: {problem}") from None
 
 
+def record_fields(kind: Any) -> list[dataclasses.Field[Any]]:
+    """Fields of a dataclass that a file holds: all but those with ``metadata={"record": False}``."""
+    return [field for field in dataclasses.fields(kind) if field.metadata.get("record", True)]
+
+
 def describe(kind: Any) -> str:
     """What a field of type ``kind`` accepts, in words."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -107,7 +112,7 @@ def describe(kind: Any) -> str:
     if origin is dict:
         return f"a table, each {describe(arguments[1])}"
     if dataclasses.is_dataclass(kind):
-        return "a table of " + ", ".join(field.name for field in dataclasses.fields(kind))
+        return "a table of " + ", ".join(field.name for field in record_fields(kind))
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return "one of " + ", ".join(kind)
     words = {
@@ -179,7 +184,7 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
 
 def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list[str]) -> Any:
     """``record`` as the dataclass ``kind``; fields with a default may be left out."""
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    fields = {field.name: field for field in record_fields(kind)}
     hints = typing.get_type_hints(kind)
     before = len(problems)
     for name in record:
@@ -197,7 +202,7 @@ def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list
 def to_record(value: Any) -> Any:
     """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_record(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_record(getattr(value, field.name)) for field in record_fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_record(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,351 @@
+"""The design point: the one artefact between search and hardware.
+
+``design_point.json`` says everything but the integers; those lie beside it in
+``weights.safetensors``. Both are byte-deterministic. A design point written by hand may say
+``"weights": null``; its numbers are then generated from the seed (:mod:`.random_numbers`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from hotnas_hls import __version__
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
+from hotnas_hls.accel.layer_checks import network_violations, numbers_violations
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import Tile, plan_violations
+from hotnas_hls.accel.random_numbers import random_images, random_numbers
+from hotnas_hls.atomic import replace_files
+from hotnas_hls.board import Board
+from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.records import load_json, read_record, to_record
+
+FORMAT = "hotnas-design-point"
+FORMAT_VERSION = 1
+DESIGN_FILE = "design_point.json"
+WEIGHTS_FILE = "weights.safetensors"
+_SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
+_ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns")
+_LINE = 100  # columns up to which a JSON record stays on one line
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Fractions of images classified right; ``None`` is unknown (0 never means that)."""
+
+    baseline: float | None = None  # of the float network the search began with
+    final: float | None = None  # of the integer network of this design
+    images: int | None = None  # test images both were measured on
+
+
+@dataclass(frozen=True)
+class DesignLayer:
+    """A layer and the tile it is computed in."""
+
+    layer: Layer
+    tile: Tile
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The numbers file beside the design point."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Test images as the accelerator reads them: integers (count, C, H, W), and their classes."""
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """One design, immutable; the field order is that of the file."""
+
+    network: str
+    board: Board
+    clock_mhz: float
+    seed: int
+    accelerator: Accelerator
+    image: str  # feature map the host writes
+    logits: str  # feature map the host reads
+    feature_maps: tuple[FeatureMap, ...]
+    layers: tuple[DesignLayer, ...]
+    memory: MemoryTiming = MemoryTiming()
+    latency_bound_ms: float | None = None
+    predicted_cycles: int | None = None  # a record of what the search saw; never read as the truth
+    accuracy: Accuracy = Accuracy()
+    config: dict[str, Any] = field(default_factory=dict)  # what led here
+    weights: WeightsFile | None = None  # computed from ``numbers``
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    tool_version: str = __version__
+    numbers: Mapping[str, LayerNumbers] | None = field(
+        default=None, compare=False, repr=False, metadata={"record": False}
+    )
+    golden: Golden | None = field(default=None, compare=False, repr=False, metadata={"record": False})
+
+    def __post_init__(self) -> None:
+        if self.numbers is not None:
+            digest = hashlib.sha256(self.weights_bytes()).hexdigest()
+            object.__setattr__(self, "weights", WeightsFile(WEIGHTS_FILE, digest))
+
+    @property
+    def tiles(self) -> dict[str, Tile]:
+        """Tile of every layer, by name."""
+        return {entry.layer.name: entry.tile for entry in self.layers}
+
+    @property
+    def latency_bound_cycles(self) -> int | None:
+        """The bound in whole clock cycles, ``None`` when there is none."""
+        if self.latency_bound_ms is None:
+            return None
+        return int(self.latency_bound_ms * self.clock_mhz * 1000)
+
+    def cycles_to_ms(self, cycles: int) -> float:
+        """Time of ``cycles`` at this design's clock."""
+        return cycles / (self.clock_mhz * 1000)
+
+    def integer_network(self) -> IntegerNetwork:
+        """The network with its numbers: the stored ones, or seeded ones when there are none."""
+        accel, layers = self.accelerator, tuple(entry.layer for entry in self.layers)
+        numbers = self.numbers or {
+            layer.name: random_numbers(layer, self.seed, accel.act_bits, accel.acc_bits) for layer in layers
+        }
+        maps = {fm.name: fm for fm in self.feature_maps}
+        return IntegerNetwork(
+            self.network, maps, layers, dict(numbers), self.image, self.logits, accel.act_bits
+        )
+
+    def golden_images(self, count: int) -> np.ndarray:
+        """``count`` test images (count, C, H, W) int32: the stored ones, filled up with seeded ones."""
+        image = next(fm for fm in self.feature_maps if fm.name == self.image)
+        stored = self.golden.images[:count].astype(np.int32) if self.golden is not None else None
+        have = 0 if stored is None else len(stored)
+        if have == count and stored is not None:
+            return stored
+        seeded = random_images(image, count - have, self.seed, self.accelerator.act_bits)
+        return seeded if stored is None else np.concatenate([stored, seeded])
+
+    def violations(self) -> list[str]:
+        """Everything that makes this design impossible, each with its place; empty when it is sound."""
+        found = [f"board.{problem}" for problem in self.board.violations()]
+        found += [f"memory.{problem}" for problem in self.memory.violations()]
+        for name in ("clock_mhz", "latency_bound_ms", "predicted_cycles"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                cure = "" if name == "clock_mhz" else "; write null for unknown"
+                found.append(f"{name}: must be more than 0, not {value:g}{cure}")
+        for name in ("baseline", "final"):
+            value = getattr(self.accuracy, name)
+            if value is not None and not 0 < value <= 1:
+                found.append(f"accuracy.{name}: must be in (0, 1], not {value:g}; write null for unknown")
+        illegal = self.accelerator.violations()
+        found += [f"accelerator.{problem}" for problem in illegal]
+        wrong = network_violations(
+            self.feature_maps, [entry.layer for entry in self.layers], self.image, self.logits
+        )
+        for entry in self.layers:
+            if entry.tile.tr < 1 or entry.tile.tc < 1:
+                wrong.append(f"{entry.layer.name}: tile {entry.tile.tr} x {entry.tile.tc}: at least 1 x 1")
+        found += wrong
+        if illegal or wrong:
+            return found
+        block = self.accelerator.channel_block
+        for fm in self.feature_maps:
+            if fm.concat_offset % block:
+                found.append(
+                    f"feature map {fm.name}: concat_offset = {fm.concat_offset}: must be a multiple of the "
+                    f"channel block {block}"
+                )
+        for entry in self.layers:
+            found += plan_violations(entry.layer, self.accelerator, entry.tile)
+        if self.numbers is not None:
+            found += self._numbers_violations(self.numbers)
+        return found
+
+    def _numbers_violations(self, numbers: Mapping[str, LayerNumbers]) -> list[str]:
+        names = [entry.layer.name for entry in self.layers]
+        found = [f"{WEIGHTS_FILE}: unknown layer {name}" for name in numbers if name not in names]
+        for entry in self.layers:
+            if entry.layer.name not in numbers:
+                found.append(f"{WEIGHTS_FILE}: the numbers of layer {entry.layer.name} are missing")
+                continue
+            problems = numbers_violations(
+                entry.layer, numbers[entry.layer.name], self.accelerator.act_bits
+            )
+            found += [f"{WEIGHTS_FILE}: {problem}" for problem in problems]
+        image = next(fm for fm in self.feature_maps if fm.name == self.image)
+        if self.golden is not None:
+            shape = (image.channels, image.rows, image.columns)
+            if self.golden.images.ndim != 4 or self.golden.images.shape[1:] != shape:
+                found.append(
+                    f"{WEIGHTS_FILE}: golden images have shape {self.golden.images.shape}, "
+                    f"{self.image!r} is {shape}"
+                )
+            if self.golden.labels is not None and len(self.golden.labels) != len(self.golden.images):
+                found.append(
+                    f"{WEIGHTS_FILE}: {len(self.golden.labels)} labels for {len(self.golden.images)} images"
+                )
+        return found
+
+    def to_json(self) -> str:
+        """The text of ``design_point.json``: the same design gives the same bytes."""
+        record = to_record(self)
+        heading = ("format", "format_version", "tool_version")
+        ordered = {name: record.pop(name) for name in heading} | record
+        return _format(ordered, 0) + "\n"
+
+    def weights_bytes(self) -> bytes:
+        """The bytes of ``weights.safetensors``."""
+        arrays: dict[str, np.ndarray] = {}
+        bits = {entry.layer.name: entry.layer.weight_bits for entry in self.layers}
+        for name, numbers in (self.numbers or {}).items():
+            narrow = np.int8 if bits.get(name, 16) <= 8 else np.int16
+            fits = not numbers.weights.size or (numbers.weights == numbers.weights.astype(narrow)).all()
+            arrays[f"layer/{name}/weights"] = numbers.weights.astype(narrow if fits else np.int32)
+            arrays[f"layer/{name}/bias"] = numbers.bias.astype(np.int64)
+            scalars = [getattr(numbers, scalar) for scalar in _SCALARS]
+            arrays[f"layer/{name}/scalars"] = np.array(scalars, dtype=np.int64)
+            if numbers.pattern_index is not None:
+                arrays[f"layer/{name}/pattern_index"] = numbers.pattern_index.astype(np.uint8)
+            if numbers.patterns is not None:
+                arrays[f"layer/{name}/patterns"] = numbers.patterns.astype(np.uint8)
+        if self.golden is not None:
+            arrays["golden/images"] = self.golden.images.astype(np.int16)
+            if self.golden.labels is not None:
+                arrays["golden/labels"] = self.golden.labels.astype(np.int64)
+        arrays = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+        return safetensors.numpy.save(arrays)
+
+    def digest(self) -> str:
+        """SHA-256 of the design: of its JSON, which holds the SHA-256 of the weights."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def save(self, folder: Path) -> Path:
+        """Write both files into ``folder``; returns the path of the JSON."""
+        folder = Path(folder)
+        raise_all(ConfigError, f"{self.network}: not a valid design point:", self.violations())
+        files = {WEIGHTS_FILE: self.weights_bytes()} if self.numbers is not None else {}
+        replace_files(folder, files | {DESIGN_FILE: self.to_json().encode()})
+        return folder / DESIGN_FILE
+
+    @classmethod
+    def load(cls, path: Path) -> DesignPoint:
+        """Read a design point from its JSON file or from the folder that holds it, and check it all."""
+        path = Path(path)
+        path = path / DESIGN_FILE if path.is_dir() else path
+        record = load_json(path)
+        _refuse_foreign(path, record)
+        problems: list[str] = []
+        point = read_record(cls, record, "", problems)
+        if point is not None and point.weights is not None:
+            point = _with_numbers(point, path.parent, problems)
+        if point is not None:
+            problems += point.violations()
+        raise_all(ConfigError, f"{path}: not a valid design point:", problems)
+        return point
+
+
+def _refuse_foreign(path: Path, record: Any) -> None:
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ConfigError(f'{path}: not a design point (it has no "format": "{FORMAT}")')
+    version = record.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ConfigError(
+            f"{path}: format_version is {json.dumps(version)}, hotnas {__version__} reads {FORMAT_VERSION}; "
+            f"use hotnas {record.get('tool_version', 'of the version that wrote it')} or generate it again"
+        )
+
+
+def _with_numbers(point: DesignPoint, folder: Path, problems: list[str]) -> DesignPoint:
+    """``point`` with what its weights file holds; what is wrong with the file goes to ``problems``."""
+    assert point.weights is not None
+    name = point.weights.file
+    if Path(name).name != name:
+        problems.append(f"weights.file: {name!r} must be a file name beside {DESIGN_FILE}")
+        return point
+    try:
+        data = (folder / name).read_bytes()
+        arrays = safetensors.numpy.load(data)
+    except FileNotFoundError:
+        problems.append(f"weights.file: {name} is missing; restore it, or write null for seeded numbers")
+        return point
+    except OSError as reason:
+        problems.append(f"weights.file: {name} cannot be read: {reason}")
+        return point
+    except safetensors.SafetensorError as reason:
+        problems.append(f"weights.file: {name} is not a safetensors file: {reason}")
+        return point
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != point.weights.sha256:
+        problems.append(
+            f"weights.sha256: {name} has changed (it is {actual}); restore it, or write this sha256 "
+            "if the change is meant"
+        )
+    numbers, golden = _decode(arrays, name, problems)
+    return dataclasses.replace(point, numbers=numbers, golden=golden)
+
+
+def _decode(
+    arrays: dict[str, np.ndarray], file: str, problems: list[str]
+) -> tuple[dict[str, LayerNumbers], Golden | None]:
+    by_layer: dict[str, dict[str, np.ndarray]] = {}
+    golden: dict[str, np.ndarray] = {}
+    for key, array in arrays.items():
+        place, _, rest = key.partition("/")
+        name, _, role = rest.rpartition("/")
+        integers = np.issubdtype(array.dtype, np.integer)
+        if place == "layer" and role in _ROLES and integers:
+            by_layer.setdefault(name, {})[role] = array
+        elif key in ("golden/images", "golden/labels") and integers:
+            golden[rest] = array
+        else:
+            problems.append(f"{file}: unknown array {key} ({array.dtype})")
+    numbers = {}
+    for name, roles in sorted(by_layer.items()):
+        missing = [role for role in ("weights", "bias", "scalars") if role not in roles]
+        if missing or roles["scalars"].shape != (len(_SCALARS),):
+            what = ", ".join(missing) or "scalars"
+            problems.append(f"{file}: layer {name}: {what} missing or of wrong shape")
+            continue
+        scalars = dict(zip(_SCALARS, map(int, roles["scalars"]), strict=True))
+        numbers[name] = LayerNumbers(
+            weights=roles["weights"].astype(np.int32),
+            bias=roles["bias"].astype(np.int64),
+            pattern_index=roles.get("pattern_index"),
+            patterns=roles.get("patterns"),
+            **scalars,
+        )
+    if "labels" in golden and "images" not in golden:
+        problems.append(f"{file}: golden/labels without golden/images")
+    images = golden.get("images")
+    return numbers, Golden(images.astype(np.int32), golden.get("labels")) if images is not None else None
+
+
+def _format(value: Any, depth: int) -> str:
+    """JSON text: a record stays on one line where it fits, else one key a line."""
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if not isinstance(value, dict | list) or len(flat) + 2 * depth <= _LINE or not value:
+        return flat
+    pad, end = "  " * (depth + 1), "  " * depth
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_format(value[key], depth + 1)}" for key in value]
+        return "{\n" + ",\n".join(pad + item for item in items) + f"\n{end}}}"
+    return "[\n" + ",\n".join(pad + _format(item, depth + 1) for item in value) + f"\n{end}]"
+

@@ -1,0 +1,188 @@
+"""Rules that feature maps, layers and their numbers must obey together."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind, LayerNumbers
+
+BIAS_LIMIT = 1 << 31
+
+
+def network_violations(
+    feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str, logits: str
+) -> list[str]:
+    """Names that clash or do not exist, shapes that disagree, maps read before they are written."""
+    names = {"feature map": [fm.name for fm in feature_maps], "layer": [layer.name for layer in layers]}
+    found = [f"{kind} {name}: given twice; rename one" for kind in names for name in _twice(names[kind])]
+    maps = {fm.name: fm for fm in feature_maps}
+    for fm in feature_maps:
+        found += _feature_map_violations(fm, maps)
+    if not layers:
+        found.append("layers: none; give at least one")
+    for role, name in (("image", image), ("logits", logits)):
+        if name not in maps:
+            found.append(f"{role}: there is no feature map {name!r}; known: {', '.join(maps)}")
+    written = {image}
+    for layer in layers:
+        found += _layer_violations(layer, maps)
+        for role in ("source", "residual"):
+            name = getattr(layer, role)
+            if name in maps and not _is_written(name, written, maps):
+                found.append(f"{layer.name}: its {role} {name!r} is not written by an earlier layer")
+        written.add(layer.target)
+    if logits in maps and layers and not _is_written(logits, written, maps):
+        found.append(f"logits: no layer writes {logits!r}")
+    return found
+
+
+def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> list[str]:
+    """Arrays whose shape or range does not fit the layer."""
+    found = []
+    fan_in = layer.n if layer.kind is LayerKind.CONV else 1
+    kernel = (layer.kernel_rows, layer.kernel_columns)
+    if layer.kind is LayerKind.MAXPOOL:
+        if numbers.weights.size:
+            found.append(f"{layer.name}: a maxpool has no weights, but {numbers.weights.size} are given")
+    elif numbers.weights.shape != (layer.m, fan_in, *kernel):
+        found.append(_shape(layer, "weights", numbers.weights, (layer.m, fan_in, *kernel)))
+    elif numbers.weights.size:
+        low, high = int(numbers.weights.min()), int(numbers.weights.max())
+        limit = 1 << (layer.weight_bits - 1)
+        if low < -limit or high >= limit:
+            found.append(
+                f"{layer.name}: weights from {low} to {high} do not fit weight_bits = {layer.weight_bits}"
+            )
+    if numbers.bias.shape != (layer.m,):
+        found.append(_shape(layer, "bias", numbers.bias, (layer.m,)))
+    elif numbers.bias.size and (numbers.bias.min() < -BIAS_LIMIT or numbers.bias.max() >= BIAS_LIMIT):
+        found.append(f"{layer.name}: the bias does not fit 32 bits")
+    top = 1 << (act_bits - 1)
+    if not -top <= numbers.clamp_low <= numbers.clamp_high < top:
+        found.append(
+            f"{layer.name}: clamp [{numbers.clamp_low}, {numbers.clamp_high}] is not a range of "
+            f"{act_bits}-bit activations"
+        )
+    for name in ("output_shift", "residual_shift"):
+        if not 0 <= getattr(numbers, name) < 64:
+            found.append(f"{layer.name}: {name} = {getattr(numbers, name)}: must be 0 to 63")
+    return found + _pattern_violations(layer, numbers, (layer.m, fan_in), kernel)
+
+
+def _pattern_violations(
+    layer: Layer, numbers: LayerNumbers, index_shape: tuple[int, int], kernel: tuple[int, int]
+) -> list[str]:
+    if layer.pattern_ones is None:
+        if numbers.patterns is not None or numbers.pattern_index is not None:
+            return [f"{layer.name}: has patterns, but its pattern_ones is null; give their number of ones"]
+        return []
+    if numbers.patterns is None or numbers.pattern_index is None:
+        return [f"{layer.name}: pattern_ones = {layer.pattern_ones}, but its patterns are missing"]
+    if numbers.patterns.shape != (4, *kernel):
+        return [_shape(layer, "patterns", numbers.patterns, (4, *kernel))]
+    if numbers.pattern_index.shape != index_shape:
+        return [_shape(layer, "pattern_index", numbers.pattern_index, index_shape)]
+    ones = numbers.patterns.reshape(4, -1).sum(axis=1)
+    if (numbers.patterns > 1).any() or (ones != layer.pattern_ones).any():
+        return [f"{layer.name}: its patterns are not four 0/1 masks of {layer.pattern_ones} ones"]
+    if numbers.pattern_index.max(initial=0) > 3:
+        return [f"{layer.name}: pattern_index holds {numbers.pattern_index.max()}; it must be 0 to 3"]
+    if numbers.weights.shape == (*index_shape, *kernel):
+        pruned = np.count_nonzero(numbers.weights[numbers.patterns[numbers.pattern_index] == 0])
+        if pruned:
+            return [f"{layer.name}: {pruned} weights at pruned positions are not zero"]
+    return []
+
+
+def _feature_map_violations(fm: FeatureMap, maps: Mapping[str, FeatureMap]) -> list[str]:
+    found = [
+        f"feature map {fm.name}: {name} = {getattr(fm, name)}: must be at least 1"
+        for name in ("channels", "rows", "columns")
+        if getattr(fm, name) < 1
+    ]
+    if fm.concat_of is None:
+        return found
+    whole = maps.get(fm.concat_of)
+    if whole is None or whole.concat_of is not None:
+        found.append(f"feature map {fm.name}: concat_of = {fm.concat_of!r} is not a whole feature map")
+    elif (whole.rows, whole.columns) != (fm.rows, fm.columns):
+        found.append(
+            f"feature map {fm.name}: {fm.rows} x {fm.columns} pixels, but {whole.name} has "
+            f"{whole.rows} x {whole.columns}"
+        )
+    elif fm.concat_offset < 0 or fm.concat_offset + fm.channels > whole.channels:
+        found.append(
+            f"feature map {fm.name}: channels {fm.concat_offset} to {fm.concat_offset + fm.channels - 1} "
+            f"are not all in {whole.name}, which has {whole.channels}"
+        )
+    return found
+
+
+def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]:
+    where = layer.name
+    sizes = ("n", "m", "in_rows", "in_columns", "out_rows", "out_columns", "kernel_rows", "kernel_columns")
+    found = [
+        f"{where}: {name} = {getattr(layer, name)}: must be at least 1"
+        for name in (*sizes, "stride")
+        if getattr(layer, name) < 1
+    ]
+    if layer.kind is not LayerKind.CONV and layer.n != layer.m:
+        found.append(f"{where}: a {layer.kind} layer has m = n channels, not n = {layer.n} and m = {layer.m}")
+    if not 2 <= layer.weight_bits <= 16:
+        found.append(f"{where}: weight_bits = {layer.weight_bits}: must be 2 to 16")
+    area = layer.kernel_rows * layer.kernel_columns
+    if layer.pattern_ones is not None and not 1 <= layer.pattern_ones <= area:
+        found.append(f"{where}: pattern_ones = {layer.pattern_ones}: must be 1 to {area}, or null when dense")
+    for pad, kernel in (("pad_top", "kernel_rows"), ("pad_left", "kernel_columns")):
+        if not 0 <= getattr(layer, pad) < max(1, getattr(layer, kernel)):
+            found.append(f"{where}: {pad} = {getattr(layer, pad)}: must be 0 or more and less than {kernel}")
+    for out, pad, inside in (
+        ("out_rows", "pad_top", "in_rows"),
+        ("out_columns", "pad_left", "in_columns"),
+    ):
+        if (getattr(layer, out) - 1) * layer.stride - getattr(layer, pad) >= getattr(layer, inside) > 0:
+            found.append(
+                f"{where}: {out} = {getattr(layer, out)} with stride {layer.stride} reaches beyond "
+                f"{inside} = {getattr(layer, inside)}"
+            )
+    inputs = (layer.n, layer.in_rows, layer.in_columns)
+    outputs = (layer.m, layer.out_rows, layer.out_columns)
+    for role, shape in (("source", inputs), ("target", outputs), ("residual", outputs)):
+        name = getattr(layer, role)
+        if name is None:
+            continue
+        fm = maps.get(name)
+        if fm is None:
+            found.append(f"{where}: there is no feature map {name!r}, its {role}")
+        elif (fm.channels, fm.rows, fm.columns) != shape:
+            found.append(
+                f"{where}: its {role} {name!r} is {fm.channels} x {fm.rows} x {fm.columns}, "
+                f"the layer needs {shape[0]} x {shape[1]} x {shape[2]}"
+            )
+    return found
+
+
+def _is_written(name: str, written: set[str], maps: Mapping[str, FeatureMap]) -> bool:
+    """A map is written whole, as a part of a written map, or part by part."""
+    if name in written or maps[name].concat_of in written:
+        return True
+    covered = np.zeros(maps[name].channels, dtype=bool)
+    for part in maps.values():
+        if part.concat_of == name and part.name in written:
+            covered[part.concat_offset : part.concat_offset + part.channels] = True
+    return bool(covered.all()) and covered.size > 0
+
+
+def _shape(layer: Layer, name: str, array: np.ndarray, expected: tuple[int, ...]) -> str:
+    return f"{layer.name}: {name} have shape {_by(array.shape)}, the layer needs {_by(expected)}"
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a scalar"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in collections.Counter(names).items() if count > 1]

@@ -1,0 +1,21 @@
+"""Fixed-latency memory: what the latency model assumes and the simulated memory obeys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MemoryTiming:
+    """Cycles between accelerator and memory, at the accelerator's clock."""
+
+    read_latency: int = 40  # from a read address handshake to its first data beat
+    write_latency: int = 20  # from the last write data beat to the write response
+
+    def violations(self) -> list[str]:
+        """What is not possible, each with its cure."""
+        return [
+            f"{name}: must be at least 1 cycle, not {cycles}"
+            for name, cycles in (("read_latency", self.read_latency), ("write_latency", self.write_latency))
+            if cycles < 1
+        ]
