@@ -21,7 +21,7 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.write(contents)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, usual_mode())
         for temporary, target in waiting:
             os.replace(temporary, target)
     finally:
@@ -30,7 +30,8 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
                 os.unlink(temporary)
 
 
-def _umask() -> int:
+def usual_mode(executable: bool = False) -> int:
+    """Permissions a new file gets from the user's umask."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return (0o777 if executable else 0o666) & ~mask

@@ -37,7 +37,7 @@ DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
 _ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns")
-_LINE = 100  # columns up to which a JSON record stays on one line
+_LINE = 120  # columns up to which a JSON record stays on one line
 
 
 @dataclass(frozen=True)

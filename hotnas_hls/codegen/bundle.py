@@ -1,0 +1,197 @@
+"""A bundle: the files of a package in memory, and the only code that writes or checks one on disk.
+
+``manifest.json`` lists the SHA-256 of every file; with its marker it also says that the folder is
+ours to overwrite. A bundle is written beside its place and renamed into it, so that a full disk or
+an interrupt leaves the earlier result untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hotnas_hls import __version__
+from hotnas_hls.atomic import usual_mode
+from hotnas_hls.errors import OutputRefused
+
+MANIFEST = "manifest.json"
+MARKER = "hotnas-bundle"
+MANIFEST_VERSION = 1
+
+
+class Bundle:
+    """Files by relative path (with ``/``), iterated in sorted order."""
+
+    def __init__(self, name: str, design_digest: str | None = None) -> None:
+        self.name = name
+        self.design_digest = design_digest
+        self._files: dict[str, bytes] = {}
+        self._programs: set[str] = set()
+
+    def add(self, path: str, contents: str | bytes, executable: bool = False) -> None:
+        """Add one file; text is written as UTF-8. A path is taken once and stays inside the bundle."""
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in path or str(pure) != path or path == ".":
+            raise ValueError(f"{path!r}: a bundle's paths are plain, relative and stay inside it")
+        if path == MANIFEST:
+            raise ValueError(f"{path!r}: the bundle writes its own manifest")
+        if path in self._files:
+            raise ValueError(f"{path!r}: is in the bundle already")
+        for parent in map(str, pure.parents):
+            if parent in self._files:
+                raise ValueError(f"{path!r}: {parent!r} is a file of the bundle")
+        if any(other.startswith(f"{path}/") for other in self._files):
+            raise ValueError(f"{path!r}: is a folder of the bundle")
+        self._files[path] = contents.encode() if isinstance(contents, str) else bytes(contents)
+        if executable:
+            self._programs.add(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._files))
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._files
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._files[path]
+
+    def text(self, path: str) -> str:
+        """Contents of a text file."""
+        return self._files[path].decode()
+
+    @property
+    def lines(self) -> int:
+        """Lines of all text files."""
+        return sum(data.count(b"\n") for data in self._files.values() if b"\0" not in data)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(map(len, self._files.values()))
+
+    def digest(self) -> str:
+        """SHA-256 over every path and its contents."""
+        whole = hashlib.sha256()
+        for path in self:
+            whole.update(f"{path}\0{_sha256(self._files[path])}\0".encode())
+        return whole.hexdigest()
+
+    def manifest(self) -> str:
+        """Text of ``manifest.json``."""
+        record = {
+            "marker": MARKER,
+            "manifest_version": MANIFEST_VERSION,
+            "tool_version": __version__,
+            "name": self.name,
+            "design_digest": self.design_digest,
+            "bundle_digest": self.digest(),
+            "files": {path: _sha256(self._files[path]) for path in self},
+        }
+        return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+    def write(self, root: Path) -> Path:
+        """Write everything to the folder ``root``, replacing an earlier bundle of ours there."""
+        root = Path(root)
+        refuse_foreign(root)
+        new = old = None
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            new = Path(tempfile.mkdtemp(prefix=f".{root.name}.new.", dir=root.parent))
+            for path in self:
+                self._write_file(new / path, self._files[path], path in self._programs)
+            self._write_file(new / MANIFEST, self.manifest().encode(), False)
+            os.chmod(new, usual_mode(executable=True))
+            if root.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{root.name}.old.", dir=root.parent))
+                os.rename(root, old / root.name)
+            os.rename(new, root)
+        except OSError as reason:
+            raise OutputRefused(
+                f"{root}: cannot be written: {reason.strerror or reason}; "
+                "free space or choose another folder (what was there before is untouched)"
+            ) from reason
+        finally:
+            if old is not None and not root.exists():  # failed or interrupted between the two renames
+                os.rename(old / root.name, root)
+            for leftover in (new, old):
+                if leftover is not None:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        return root
+
+    @staticmethod
+    def _write_file(path: Path, contents: bytes, executable: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        if executable:
+            os.chmod(path, usual_mode(executable=True))
+
+
+def refuse_foreign(root: Path) -> None:
+    """Raise unless ``root`` is free, an empty folder, or an earlier bundle of ours."""
+    if root.is_symlink():
+        raise OutputRefused(f"{root}: is a link; give the folder it points to, or another one")
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise OutputRefused(f"{root}: is a file; choose another folder")
+    if any(root.iterdir()) and read_manifest(root) is None:
+        raise OutputRefused(
+            f"{root}: is not ours to overwrite (it has no {MANIFEST} of hotnas); "
+            "choose another folder or empty this one"
+        )
+
+
+def read_manifest(root: Path) -> dict[str, Any] | None:
+    """The manifest of a bundle, ``None`` where there is none of ours."""
+    try:
+        record = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("marker") != MARKER:
+        return None
+    return record if isinstance(record.get("files"), dict) else None
+
+
+def verify(root: Path) -> list[str]:
+    """What was changed, is missing or was added since the bundle was written; empty when untouched."""
+    root = Path(root)
+    manifest = read_manifest(root)
+    if manifest is None:
+        return [f"{MANIFEST}: missing or not one of hotnas"]
+    found = []
+    listed = manifest["files"]
+    if manifest.get("bundle_digest") != _digest_of(listed):
+        found.append(f"{MANIFEST}: changed (its list of files does not give its bundle_digest)")
+    for path, expected in sorted(listed.items()):
+        file = root / path
+        if not file.is_file():
+            found.append(f"{path}: missing")
+        elif _sha256(file.read_bytes()) != expected:
+            found.append(f"{path}: changed")
+    present = {str(path.relative_to(root).as_posix()) for path in root.rglob("*") if not path.is_dir()}
+    found += [f"{path}: added" for path in sorted(present - set(listed) - {MANIFEST})]
+    return found
+
+
+def _digest_of(listed: dict[str, str]) -> str:
+    whole = hashlib.sha256()
+    for path, digest in sorted(listed.items()):
+        whole.update(f"{path}\0{digest}\0".encode())
+    return whole.hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
