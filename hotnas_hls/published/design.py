@@ -26,7 +26,9 @@ class PublishedDesign:
         names = [field.name for field in fields(cls)]
         parts = text.split(",")
         if len(parts) != len(names):
-            raise ConfigError(f"design {text!r}: {len(parts)} numbers; expected {len(names)}: {','.join(names)}")
+            raise ConfigError(
+                f"design {text!r}: {len(parts)} numbers; expected {len(names)}: {','.join(names)}"
+            )
         values, violations = {}, []
         for name, part in zip(names, parts, strict=True):
             if not part.strip().isascii() or not part.strip().isdigit() or int(part) < 1:

@@ -185,7 +185,8 @@ class DesignArrays:
         return len(self.tm)
 
     def __getitem__(self, index: int) -> PublishedDesign:
-        return PublishedDesign(**{name: int(getattr(self, name)[index, 0]) for name in self.__dataclass_fields__})
+        names = self.__dataclass_fields__
+        return PublishedDesign(**{name: int(getattr(self, name)[index, 0]) for name in names})
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,8 @@ def latency_matrix(
     r, c = np.minimum(d.tr, R), np.minimum(d.tc, C)
     load_ifm = tile_n * r * c / d.ip
     load_wgt = d.tm * weight_channels * K * K / lanes
-    compute = (kernel_ones * up(np.minimum(d.tr, padded_R), S) * up(np.minimum(d.tc, padded_C), S)).astype(float)
+    positions = up(np.minimum(d.tr, padded_R), S) * up(np.minimum(d.tc, padded_C), S)
+    compute = (kernel_ones * positions).astype(float)
     store_ofm = tile_m * up(r, S) * up(c, S) / d.op
     pass_cycles = np.maximum(np.maximum(load_ifm, load_wgt), compute)
     tile_cycles = np.maximum(up(N, tn) * pass_cycles, store_ofm)
