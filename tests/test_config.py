@@ -1,0 +1,145 @@
+"""Run configurations: the shipped one, defaults, and every way a file can be wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hotnas_hls.config import CONFIG_FOLDER, RunConfig, load_config, shipped_configs
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.records import read_value
+
+SMALL = """\
+network: {model: resnet18, data: cifar10}
+board: PYNQ-Z2
+bound: {latency_ms: 5}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+def refusal(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{path}: not a valid configuration:"
+    return lines[1:]
+
+
+def test_the_default_is_digits():
+    config = load_config()
+    assert (config.network.model, config.network.data, config.board) == ("digits_resnet", "digits", "ZCU102")
+    assert config.clock() == 200.0
+    assert "digits" in shipped_configs()
+
+
+def test_the_default_shows_every_key():
+    def keys(record: dict, where: str = "") -> set[str]:
+        inside = [keys(value, f"{where}{key}.") for key, value in record.items() if isinstance(value, dict)]
+        return {where + key for key in record}.union(*inside)
+
+    shown = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
+    assert keys(shown) == keys(load_config().record())
+
+
+def test_what_the_default_shows_is_the_default():
+    default = load_config()
+    for field in dataclasses.fields(RunConfig):
+        if field.name in ("accelerator", "search", "memory", "quantisation", "seed", "clock_mhz"):
+            assert getattr(default, field.name) == field.default, field.name
+
+
+def test_keys_with_a_default_may_be_left_out(tmp_path: Path):
+    config = load_config(written(tmp_path, SMALL))
+    assert config.bound.latency_ms == 5.0
+    assert config.clock() == 100.0
+    assert config.search.strategy == "reinforce"
+
+
+def test_the_record_reads_back():
+    problems: list[str] = []
+    config = load_config()
+    assert read_value(RunConfig, config.record(), "", problems) == config
+    assert problems == []
+
+
+def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
+    text = SMALL.replace("model: resnet18", "modle: resnet18").replace("bound:", "bounds:")
+    assert refusal(written(tmp_path, text)) == [
+        "  - bounds: unknown key; accepted here: network, board, bound, clock_mhz, accelerator, search, "
+        "memory, quantisation, seed, output",
+        "  - network.modle: unknown key; accepted here: model, data, weights, input",
+        "  - network.model: missing key; give text",
+        "  - bound: missing key; give a table of latency_ms",
+    ]
+
+
+def test_wrong_types_are_listed(tmp_path: Path):
+    text = SMALL + (
+        "search: {strategy: genetic, trials: 1.5, accuracy: [0.5]}\n"
+        "accelerator: {tm: 4}\nquantisation: {act_bits: 12}\nseed: yes\n"
+    )
+    assert refusal(written(tmp_path, text)) == [
+        "  - accelerator.tm: expected a list, each a whole number or null, not 4",
+        '  - search.strategy: expected one of reinforce, random, not "genetic"',
+        "  - search.trials: expected a whole number, not 1.5",
+        "  - search.accuracy: expected a list of 2, each a number, not [0.5]",
+        "  - quantisation.act_bits: expected one of 8, 16, not 12",
+        "  - seed: expected a whole number, not true",
+    ]
+
+
+def test_impossible_values_are_listed(tmp_path: Path):
+    text = SMALL.replace("latency_ms: 5", "latency_ms: 0") + (
+        "search: {trials: 0, alpha: 2, accuracy: [0.9, 0.5], batches: -1}\n"
+        "accelerator: {port_bits: [64, 96], tn: [], tm: [0]}\n"
+        "memory: {read_latency: 0}\nquantisation: {weight_bits: 1}\nseed: -1\n"
+    )
+    assert refusal(written(tmp_path, text)) == [
+        "  - memory.read_latency: must be at least 1 cycle, not 0",
+        "  - bound.latency_ms: must be more than 0, not 0",
+        "  - search.trials: must be more than 0, not 0",
+        "  - search.batches: must be 0 or more, not -1",
+        "  - search.alpha: must be 0 to 1, not 2",
+        "  - search.accuracy: must be two fractions, the lower first, not [0.9, 0.5]",
+        "  - quantisation.weight_bits: must be 2 to 16, not 1",
+        "  - seed: must be 0 to 4294967295, not -1",
+        "  - accelerator.tm: must be at least 1 each, not 0",
+        "  - accelerator.tn: give at least one value, or null to generate them",
+        "  - accelerator.port_bits: 96: AXI ports have 32, 64, 128, 256, 512 bits",
+    ]
+
+
+def test_an_unknown_board_is_listed_with_the_rest(tmp_path: Path):
+    text = SMALL.replace("PYNQ-Z2", "PYNQ-Z9") + "search: {workers: 0}\n"
+    lines = refusal(written(tmp_path, text))
+    assert lines[0] == "  - search.workers: must be more than 0, not 0"
+    assert lines[1].startswith("  - board: unknown board 'PYNQ-Z9'; known: ZCU102, ")
+
+
+def test_an_empty_file(tmp_path: Path):
+    assert refusal(written(tmp_path, "")) == [
+        "  - the file: expected a table of network, board, bound, clock_mhz, accelerator, search, memory, "
+        "quantisation, seed, output, not null"
+    ]
+
+
+def test_an_unknown_name():
+    with pytest.raises(ConfigError) as caught:
+        load_config("mnist")
+    assert str(caught.value) == (
+        f"unknown configuration 'mnist'; shipped: {', '.join(shipped_configs())}; "
+        "or give the path of a YAML file"
+    )
+
+
+def test_exponents_are_numbers(tmp_path: Path):
+    config = load_config(written(tmp_path, SMALL + "search: {learning_rate: 1e-3}\n"))
+    assert config.search.learning_rate == 0.001
