@@ -1,0 +1,117 @@
+"""The command line: finds the sub-commands, prints errors, sets exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from hotnas_hls import __version__, commands
+from hotnas_hls.errors import HotnasError
+
+FAILED = 1
+WRONG_USAGE = 2  # as argparse has it
+INTERRUPTED = 130  # as a shell has it
+
+GROUPS = {
+    "flow": "From a pre-trained network to verified sources",
+    "explore": "Networks, latency and designs",
+    "hand-off": "Packages and synthesis",
+    "machine": "This machine",
+}
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parser of one command: descriptions as they are written, no abbreviated options."""
+
+    def __init__(self, **settings: Any) -> None:
+        defaults = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(**(defaults | settings))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``hotnas`` with ``argv``; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except HotnasError as error:
+        print(f"hotnas: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("hotnas: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output (head, less) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = f" while writing {error.filename}" if error.filename else ""
+        print(f"hotnas: the disk is full{place}; free space and run it again", file=sys.stderr)
+        return FAILED
+
+
+def command_names() -> list[str]:
+    """Every sub-command, found by its module."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help") and len(arguments) < 2:
+        print(help_text(), end="")
+        return 0
+    if name == "help":
+        return _dispatch([arguments[1], "--help"])
+    if name in ("-V", "--version"):
+        print(f"hotnas {__version__}")
+        return 0
+    if name not in command_names():
+        near = difflib.get_close_matches(name, command_names(), 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        what = "option" if name.startswith("-") else "command"
+        print(f"hotnas: unknown {what} {name!r}; {hint}'hotnas --help' lists them", file=sys.stderr)
+        return WRONG_USAGE
+    module = _module(name)
+    parser = argparse.ArgumentParser(prog="hotnas")
+    module.add_parser(parser.add_subparsers(required=True, parser_class=CommandParser))
+    try:
+        args = parser.parse_args(arguments)
+    except SystemExit as done:  # argparse has printed its help or its error
+        return int(done.code or 0)
+    status = module.run(args)
+    sys.stdout.flush()
+    return int(status or 0)
+
+
+def help_text() -> str:
+    """What ``hotnas --help`` prints: the commands by group, each with its summary."""
+    modules = {name: _module(name) for name in command_names()}
+    width = max(map(len, modules), default=0)
+    lines = [
+        "usage: hotnas COMMAND [options]",
+        "",
+        "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources.",
+    ]
+    for group, title in GROUPS.items():
+        members = {name: module for name, module in modules.items() if module.GROUP == group}
+        if members:
+            lines += ["", f"{title}:"]
+            lines += [f"  {name:{width}}  {_summary(module)}" for name, module in members.items()]
+    lines += ["", "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."]
+    return "\n".join(lines) + "\n"
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}")
+
+
+def _summary(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,51 @@
+"""The boards that are known, or one board's record.
+
+The record of one board, as YAML, is the starting point for a file of your own: change it and give
+its path wherever a board's name is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import yaml
+
+from hotnas_hls.board import Board, known_boards, load_board
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.records import to_record
+
+GROUP = "explore"
+COLUMNS = ("DSP", "BRAM18", "URAM", "LUT", "FF", "port bits", "DRAM MB/s", "MHz")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas boards``."""
+    parser = subparsers.add_parser("boards", description=__doc__)
+    parser.add_argument("board", nargs="?", help="a name, or the path of a YAML file to check")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table, or one record."""
+    boards = [load_board(args.board)] if args.board else list(known_boards())
+    if args.json:
+        print(json.dumps([to_record(board) for board in boards], indent=2))
+    elif args.board:
+        print(yaml.safe_dump(to_record(boards[0]), sort_keys=False), end="")
+    else:
+        print("\n".join(table(boards)))
+
+
+def table(boards: list[Board]) -> list[str]:
+    """One line a board, with its heading."""
+    rows = [["", *COLUMNS]] + [[board.name, *_figures(board)] for board in boards]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]
+
+
+def _figures(board: Board) -> list[str]:
+    numbers = (board.dsp, board.bram18, board.uram, board.lut, board.ff, board.port_bits)
+    return [*(f"{number:,}" for number in numbers), f"{board.dram_mb_per_s:,.0f}", f"{board.clock_mhz:g}"]

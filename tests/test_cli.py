@@ -1,0 +1,201 @@
+"""The command line: help, errors, exit statuses, lazy imports, and the small commands."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import hotnas_hls
+from hotnas_hls import cli, tools
+from hotnas_hls.board import load_board, read_board
+from hotnas_hls.codegen.bundle import Bundle
+from hotnas_hls.errors import HotnasError
+
+
+def hotnas(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "hotnas_hls", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_help_lists_every_command(arguments: list[str], capsys):
+    assert cli.main(arguments) == 0
+    out = capsys.readouterr().out
+    for name in cli.command_names():
+        assert f"\n  {name} " in out
+    assert max(map(len, out.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("name", cli.command_names())
+def test_every_command_has_its_parts(name: str, capsys):
+    module = importlib.import_module(f"hotnas_hls.commands.{name.replace('-', '_')}")
+    assert module.GROUP in cli.GROUPS
+    assert cli.main([name, "--help"]) == 0
+    assert f"usage: hotnas {name}" in capsys.readouterr().out
+    assert cli.main(["help", name]) == 0
+
+
+@pytest.mark.parametrize("name", cli.command_names())
+def test_no_command_imports_torch_before_it_runs(name: str):
+    code = (
+        f"import sys; from hotnas_hls.cli import main; main(['{name}', '--help']); "
+        "sys.exit(bool({'torch', 'cocotb', 'matplotlib', 'numba'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_version():
+    done = hotnas("--version")
+    assert (done.returncode, done.stdout) == (0, f"hotnas {hotnas_hls.__version__}\n")
+
+
+def test_an_unknown_command_is_named(capsys):
+    assert cli.main(["docter"]) == 2
+    assert capsys.readouterr().err == (
+        "hotnas: unknown command 'docter'; did you mean doctor? 'hotnas --help' lists them\n"
+    )
+
+
+def test_wrong_options_are_wrong_usage(capsys):
+    assert cli.main(["boards", "--jason"]) == 2
+    assert "unrecognized arguments: --jason" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "message"),
+    [
+        (HotnasError("what, where, cure"), 1, "hotnas: what, where, cure\n"),
+        (KeyboardInterrupt(), 130, "hotnas: interrupted\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+            1,
+            "hotnas: the disk is full while writing /tmp/x; free space and run it again\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "hotnas: the disk is full; free space and run it again\n",
+        ),
+    ],
+)
+def test_errors_are_one_message(monkeypatch, capsys, raised, status: int, message: str):
+    def fails(args) -> None:
+        raise raised
+
+    monkeypatch.setattr("hotnas_hls.commands.boards.run", fails)
+    assert cli.main(["boards"]) == status
+    assert capsys.readouterr().err == message
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+    def fails(args) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("hotnas_hls.commands.boards.run", fails)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["boards"])
+
+
+def test_a_reader_that_leaves_is_no_error():
+    program = f"{sys.executable} -m hotnas_hls boards | true"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_boards(capsys):
+    assert cli.main(["boards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["ZCU102", "2,520", "1,824", "0", "274,080", "548,160", "512", "17,064", "200"]
+    assert cli.main(["boards", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["dsp"] == 2520
+
+
+def test_one_board_is_a_template_for_another(tmp_path: Path, capsys):
+    assert cli.main(["boards", "zcu104"]) == 0
+    text = capsys.readouterr().out
+    (tmp_path / "own.yaml").write_text(text)
+    assert read_board(tmp_path / "own.yaml") == load_board("ZCU104")
+    assert yaml.safe_load(text)["name"] == "ZCU104"
+
+
+def test_doctor_says_what_is_missing(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(tools, "_module", lambda name: None)
+    for variable in tools.XILINX_ROOTS:
+        monkeypatch.delenv(variable, raising=False)
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "verilator   not found\n"
+        "            for RTL simulation; works without it: everything but RTL simulation\n"
+        "            to get it: pip install 'hotnas-hls[sim]' (needs perl), "
+        "or install Verilator 5.036 or newer\n"
+    ) in out
+    assert out.endswith(f"\n0 of {len(tools.TOOLS)} found\n")
+
+
+def test_doctor_as_json(capsys):
+    assert cli.main(["doctor", "--json"]) == 0
+    findings = {finding["tool"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert set(findings) == set(tools.TOOLS)
+    if findings["g++"]["found"]:
+        assert findings["g++"]["version"]
+
+
+def test_verify(tmp_path: Path, capsys):
+    made = Bundle("tiny", "d1")
+    made.add("a.txt", "a")
+    root = made.write(tmp_path / "out")
+    assert cli.main(["verify", str(root)]) == 0
+    assert capsys.readouterr().out == (
+        f"{root}: 1 files, all as generated by hotnas {hotnas_hls.__version__}\n"
+        f"bundle {made.digest()}\ndesign d1\n"
+    )
+    (root / "a.txt").write_text("b")
+    assert cli.main(["verify", str(root)]) == 1
+    assert capsys.readouterr().out == f"{root}: not as it was generated:\n  - a.txt: changed\n"
+    assert cli.main(["verify", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder\n"
+
+
+def test_zoo_list(capsys):
+    pytest.importorskip("torch")
+    assert cli.main(["zoo", "list"]) == 0
+    assert "\nresnet18 " in capsys.readouterr().out
+
+
+def test_zoo_train_without_a_recipe(capsys):
+    pytest.importorskip("torch")
+    assert cli.main(["zoo", "train", "vgg16"]) == 1
+    assert capsys.readouterr().err.startswith("hotnas: no training recipe for 'vgg16'; there is one for: ")
+
+
+def test_graph_prints_true_shapes(capsys):
+    pytest.importorskip("torch")
+    assert cli.main(["graph", "resnet20"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["conv1", "conv", "16x32x32", "3x3", "input"] in [line[:5] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resnet20", "--input", "32"], "--input 32: give channels, rows and columns, e.g. 3x224x224"),
+        (["os:nothing", "--input", "1x8x8"], "os:nothing: os has no function 'nothing'"),
+        (["os:nothing"], "os:nothing: give the shape of one image, e.g. --input 3x224x224"),
+        (
+            ["no_such.module:x", "--input", "1x8x8"],
+            "no_such.module:x: no_such.module cannot be imported: No module named 'no_such'",
+        ),
+    ],
+)
+def test_graph_of_a_wrong_model(arguments: list[str], message: str, capsys):
+    pytest.importorskip("torch")
+    assert cli.main(["graph", *arguments]) == 1
+    assert capsys.readouterr().err == f"hotnas: {message}\n"
