@@ -14,7 +14,7 @@ from math import ceil
 
 import numpy as np
 
-from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.published.design import PublishedDesign, PublishedHardware
 from hotnas_hls.published.layers import ConvKind, PublishedLayer
 
@@ -89,8 +89,14 @@ class PublishedLatency:
 
 
 def weight_lanes(wp: int, bits: int | None) -> int:
-    """Weights moved a cycle: Wp, or floor(16*Wp/bits) when quantised (section 1.2)."""
-    return wp if bits is None else WORD_BITS * wp // bits
+    """Weights moved a cycle: Wp, or floor(16*Wp/bits) when quantised (section 1.2).
+
+    Raises InfeasibleDesign when the port is narrower than one weight, for which the rule divides by zero.
+    """
+    lanes = wp if bits is None else WORD_BITS * wp // bits
+    if not lanes:
+        raise InfeasibleDesign(_narrow_port(wp, bits))
+    return lanes
 
 
 def layer_latency(
@@ -98,7 +104,8 @@ def layer_latency(
 ) -> PublishedLatency:
     """Terms of ``layer`` on the engine ``design``, in cycles (sections 1.2, 1.3; 1.6 for ``Formula.A``).
 
-    Raises UnsupportedNetwork when the kernel is larger than the engine's Tk.
+    Raises UnsupportedNetwork when the kernel is larger than the engine's Tk, and InfeasibleDesign when a
+    weight is wider than the weight port.
     """
     _refuse_large_kernels([layer], [design.tk])
     d, S = design, layer.S
@@ -205,7 +212,8 @@ def latency_matrix(
 ) -> LatencyMatrix:
     """:func:`layer_latency` of every layer (all of one kind) on every design, bit for bit.
 
-    Raises UnsupportedNetwork when a kernel is larger than the smallest Tk.
+    Raises UnsupportedNetwork when a kernel is larger than the smallest Tk, and InfeasibleDesign when a
+    weight is wider than the narrowest weight port.
     """
     _refuse_large_kernels(layers, [int(designs.tk.min())])
     if len({layer.kind for layer in layers}) > 1:
@@ -233,6 +241,8 @@ def latency_matrix(
         kernel_ones = row(lambda layer: layer.kernel_ones)
         bits = row(lambda layer: WORD_BITS if layer.bits is None else layer.bits)
         lanes = WORD_BITS * d.wp // bits
+        if not lanes.all():
+            raise InfeasibleDesign(_narrow_port(int(d.wp.min()), int(bits.max())))
     r, c = np.minimum(d.tr, R), np.minimum(d.tc, C)
     load_ifm = tile_n * r * c / d.ip
     load_wgt = d.tm * weight_channels * K * K / lanes
@@ -277,6 +287,10 @@ def _engine(layer: PublishedLayer, hardware: PublishedHardware) -> PublishedDesi
 
 def _no_engine(layer: PublishedLayer) -> str:
     return f"{layer.name} is depthwise, and the hardware has no dconv engine"
+
+
+def _narrow_port(wp: int, bits: int | None) -> str:
+    return f"a weight of {bits} bits does not fit one transfer of Wp = {wp} lanes of {WORD_BITS} bits"
 
 
 def _refuse_large_kernels(layers: Iterable[PublishedLayer], tks: Iterable[int]) -> None:

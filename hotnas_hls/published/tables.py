@@ -44,6 +44,7 @@ def _cifar(name: str, model: str, hardware: PublishedHardware, printed: str) -> 
 
 _hardware = PublishedHardware.parse
 _RESNET18 = _hardware("70,36,64,64,7,18,6,6")
+_SQUEEZENET = _hardware("130,19,64,64,7,6,10,14")
 _MNASNET0_5 = _hardware("100,16,32,32,3,6,10,14", "832,1,32,32,5,6,10,14")
 _PROXYLESS = _hardware("100,16,32,32,3,10,10,10", "832,1,32,32,7,10,10,10")
 _MNASNET = _hardware("100,18,32,32,3,10,10,10", "704,1,32,32,5,10,10,10")
@@ -52,7 +53,7 @@ _MOBILENET_CIFAR = _hardware("160,9,32,32,3,14,6,10", "960,1,32,32,3,14,6,10")
 PUBLISHED_CASES: tuple[PublishedCase, ...] = (
     _imagenet("AlexNet", "alexnet", _hardware("70,36,64,32,11,18,6,2"), "2.02"),
     _imagenet("MnasNet 0.5", "mnasnet0_5_v1", _MNASNET0_5, "3.99"),
-    _imagenet("SqueezeNet 1.0", "squeezenet1_0", _hardware("130,19,64,64,7,6,10,14"), "4.76", formula=Formula.A),
+    _imagenet("SqueezeNet 1.0", "squeezenet1_0", _SQUEEZENET, "4.76", formula=Formula.A),
     _imagenet("ProxylessNAS", "proxyless_mobile", _PROXYLESS, "5.83"),
     _imagenet("MnasNet", "mnasnet1_0", _MNASNET, "5.94"),
     _imagenet("ResNet-18", "resnet18", _RESNET18, "6.27"),
