@@ -82,8 +82,8 @@ class Draft:
 
     def refuse(self, where: str, operator: str, refused: Refused) -> None:
         """Note everything wrong with one operator."""
-        for reason, cure in refused.problems:
-            self.violations.append(f"{where}: {operator}: {reason}; {cure}")
+        place = where if where.split(".")[-1] == operator else f"{where}: {operator}"
+        self.violations += [f"{place}: {reason}; {cure}" for reason, cure in refused.problems]
 
     def finish(self, output: Value) -> Graph:
         """The graph of everything ``output`` depends on; UnsupportedNetwork listing all refusals, if any."""

@@ -154,7 +154,7 @@ class _Recorder(TorchFunctionMode):
             value = self._translate(operator, where, result, arguments, options)
             self._check_shape(value, result)
         except Refused as refused:
-            self.draft.refuse(where, operator, refused)
+            self.draft.refuse(where, operator.strip("_"), refused)
             for item in results:
                 self.follow(item, Value("input", _map_shape(item), item.dim()))
             return result

@@ -1,0 +1,333 @@
+"""Tracing: every zoo network and many hand-made modules compute what torch computes; messages in full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from randomised import randomised
+from torch import Tensor, nn
+
+from hotnas_hls.errors import UnsupportedNetwork
+from hotnas_hls.execute import run
+from hotnas_hls.fold import fold_batchnorm
+from hotnas_hls.graph import Graph, OpKind, Shape
+from hotnas_hls.models.bit import BigTransfer, StandardisedConv2d
+from hotnas_hls.models.checkpoint import load_weights
+from hotnas_hls.models.trace import trace
+from hotnas_hls.models.zoo import ZOO, build
+
+DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+# Smaller inputs than the networks' own where their pooling allows it, to be quick.
+QUICK_SHAPES: dict[str, Shape] = {name: (3, 96, 96) for name, entry in ZOO.items() if entry.classes == 1000}
+QUICK_SHAPES |= {"alexnet": (3, 224, 224), "vgg16": (3, 224, 224)}
+WITHOUT_GRAPH = {"bit_r50x1", "bit_cifar"}  # group norm
+
+
+def assert_same(model: nn.Module, shape: Shape, rtol: float = 1e-4) -> Graph:
+    """The traced graph, after checking it and its folded form against the module on random images."""
+    model.eval()
+    graph = trace(model, shape)
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32))
+    with torch.no_grad():
+        expected = model(images.clone()).numpy().reshape(2, -1)
+    for candidate in (graph, fold_batchnorm(graph)):
+        name = candidate.output.name
+        actual = run(candidate, images.numpy(), keep=[name])[name].reshape(2, -1)
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+    return graph
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in WITHOUT_GRAPH])
+def test_zoo_network_computes_the_same(name: str) -> None:
+    shape = QUICK_SHAPES.get(name, ZOO[name].input_shape)
+    graph = assert_same(randomised(build(name)), shape)
+    assert graph.output.shape == (ZOO[name].classes, 1, 1)
+
+
+def test_real_weights_classify_real_images() -> None:
+    weights, images = DATA / "weights" / "resnet20-12fca82f.th", DATA / "cifar10" / "cifar10.npz"
+    missing = [str(path) for path in (weights, images) if not path.is_file()]
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)}; set HOTNAS_DATA")
+    model = build("resnet20")
+    load_weights(model, weights)
+    graph = fold_batchnorm(trace(model, (3, 32, 32)))
+    with np.load(images) as data:
+        pixels, labels = data["x_test"][:500], data["y_test"][:500]
+    normal = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    inputs = normal.transpose(0, 3, 1, 2).astype(np.float32)
+    logits = run(graph, inputs, keep=[graph.output.name])[graph.output.name]
+    assert (logits.reshape(500, 10).argmax(axis=1) == labels).mean() >= 0.88
+
+
+def test_names_shapes_and_registration() -> None:
+    graph = trace(build("resnet18"), (3, 224, 224), name="resnet18")
+    assert graph.name == "resnet18"
+    assert [node.name for node in graph][:13] == [
+        "input",
+        "conv1",
+        "bn1",
+        "relu",
+        "maxpool",
+        "layer1.0.conv1",
+        "layer1.0.bn1",
+        "layer1.0.relu",
+        "layer1.0.conv2",
+        "layer1.0.bn2",
+        "layer1.0.add",
+        "layer1.0.relu_1",
+        "layer1.1.conv1",
+    ]
+    assert graph["layer2.0.downsample.0"].shape == (128, 28, 28)
+    assert graph["layer4.1.conv2"].shape == (512, 7, 7)
+    assert graph["conv1"].padding == (3, 3, 3, 3)
+    assert graph["avgpool"].kernel == (7, 7)
+
+
+def test_parameter_free_shortcut_is_one_node() -> None:
+    graph = trace(build("resnet20"), (3, 32, 32))
+    shortcuts = [node for node in graph if node.kind is OpKind.SUBSAMPLE]
+    assert [(node.name, node.stride, node.channel_pad, node.shape) for node in shortcuts] == [
+        ("layer2.0.shortcut.pad", (2, 2), (8, 8), (32, 16, 16)),
+        ("layer3.0.shortcut.pad", (2, 2), (16, 16), (64, 8, 8)),
+    ]
+
+
+# --- modules that the zoo does not have ---------------------------------------------------------------------
+
+
+class Functional(nn.Module):
+    """Everything in functional form, with python control flow on shapes and settings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(torch.randn(6, channels, 3, 3) * 0.3 for channels in (3, 6, 6))
+        self.depthwise = nn.Parameter(torch.randn(6, 1, 5, 5))
+        self.head = nn.Parameter(torch.randn(4, 48))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, weight in enumerate(self.weights):
+            y = F.conv2d(x, weight, padding="same")
+            x = F.relu6(y) if index % 2 else torch.clamp(y, min=0)
+            if x.shape[-1] > 10:
+                x = F.max_pool2d(x, 2)
+        x += F.hardtanh(F.conv2d(x, self.depthwise, padding=2, groups=6), 0.0, 6.0)
+        x = torch.cat([F.avg_pool2d(x, 2), F.adaptive_avg_pool2d(x, (4, 4))], 1)
+        x = F.dropout(x, training=self.training)
+        x = x.mean(3).unsqueeze(3)
+        return F.linear(x.reshape(x.size(0), -1), self.head)
+
+
+class Layers(nn.Module):
+    """A wrapper of any function of the input and of layers given by name."""
+
+    def __init__(self, function, **layers: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self, x)
+
+
+def test_functional_network_with_control_flow() -> None:
+    graph = assert_same(Functional(), (3, 16, 16))
+    assert graph["conv2d"].parameters["weight"].shape == (6, 3, 3, 3)
+    assert [node.kind for node in graph].count(OpKind.MAXPOOL) == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(StandardisedConv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True)),
+        nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))),
+        nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 4, 3, stride=2)),
+        nn.Sequential(nn.Conv2d(3, 4, (2, 4), padding="same"), nn.ReLU()),
+        nn.Sequential(nn.MaxPool2d(3, stride=2, ceil_mode=True), nn.Conv2d(3, 2, 1)),
+        nn.Sequential(nn.MaxPool2d(2, stride=3, padding=1, ceil_mode=True)),
+        nn.Sequential(nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)),
+        nn.Sequential(nn.AvgPool2d((3, 2), stride=(1, 2), padding=(1, 0))),
+        nn.Sequential(nn.AvgPool2d(2, ceil_mode=True)),
+        nn.Sequential(nn.Conv2d(3, 5, (3, 1), stride=(1, 2)), nn.Identity(), nn.Dropout2d(), nn.Flatten()),
+        nn.Sequential(nn.Flatten(), nn.Linear(3 * 14 * 14, 6), nn.BatchNorm1d(6), nn.ReLU()),
+        nn.DataParallel(nn.Sequential(nn.Conv2d(3, 4, 3))),
+        nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.Hardtanh(0, 6)),
+        Layers(lambda _, x: torch.cat([torch.zeros(2, 2, 7, 7), x[..., ::2, ::2]], dim=1)),
+        Layers(lambda _, x: F.pad(F.avg_pool2d(x, 1, 2), (0, 0, 0, 0, 1, 2))),
+        Layers(lambda _, x: x + x),
+        Layers(lambda _, x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1)),
+        Layers(lambda _, x: F.adaptive_avg_pool2d(x, 1)[..., 0, 0]),
+        Layers(lambda _, x: x.mean(dim=(-2, -1), keepdim=True)),
+        Layers(lambda _, x: F.adaptive_avg_pool2d(x, (7, None)).contiguous().view(2, -1)),
+        Layers(lambda m, x: m.act(m.act(m.conv(x)) + m.conv(x)), conv=nn.Conv2d(3, 3, 1), act=nn.ReLU6(True)),
+    ],
+)
+def test_module_computes_the_same(model: nn.Module) -> None:
+    assert_same(randomised(model), (3, 14, 14))
+
+
+def test_a_reused_module_gives_a_node_for_each_use() -> None:
+    model = Layers(lambda m, x: m.act(m.act(x) + x), act=nn.ReLU())
+    assert [node.name for node in trace(model, (1, 4, 4))] == ["input", "act", "add", "act_1"]
+
+
+def test_what_the_output_does_not_need_is_left_out() -> None:
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        model.unused(x)
+        return model.used(x)
+
+    model = Layers(forward, unused=nn.Conv2d(1, 1, 1), used=nn.Conv2d(1, 2, 1))
+    assert [node.name for node in trace(model, (1, 4, 4))] == ["input", "used"]
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    model[1].eval()
+    graph = trace(model, (3, 8, 8))
+    assert (model.training, model[0].training, model[1].training) == (True, True, False)
+    assert not model[0]._forward_hooks and not model[0]._forward_pre_hooks
+    before = graph["0"].parameters["weight"].copy()
+    nn.init.zeros_(model[0].weight)
+    np.testing.assert_array_equal(graph["0"].parameters["weight"], before)
+
+
+# --- messages -----------------------------------------------------------------------------------------------
+
+
+def message(model: nn.Module, shape: Shape = (8, 12, 12), name: str = "net") -> list[str]:
+    """The lines of the error that tracing ends in."""
+    with pytest.raises(UnsupportedNetwork) as caught:
+        trace(model, shape, name)
+    return str(caught.value).split("\n")
+
+
+def test_everything_unsupported_is_listed_at_once() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(8, 16, 3, dilation=2, groups=2),
+        nn.GroupNorm(4, 16),
+        nn.SiLU(),
+        nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
+        nn.BatchNorm2d(16, track_running_stats=False),
+        nn.AvgPool2d(3, ceil_mode=True),
+        nn.Upsample(scale_factor=2),
+        nn.AdaptiveAvgPool2d(5),
+        nn.Conv2d(16, 4, 1),
+        nn.LeakyReLU(),
+        nn.Linear(5, 2),
+        nn.Softmax(dim=1),
+    )
+    assert message(model) == [
+        "net: the accelerator cannot run this network",
+        "  - 0: conv2d: dilation 2x2; use dilation 1 and a larger kernel",
+        "  - 0: conv2d: 2 groups from 8 to 16 channels; use one group, or a depthwise convolution "
+        "(as many groups as channels in and out)",
+        "  - 1: group_norm: not an operator of the accelerator; replace it by BatchNorm2d",
+        "  - 2: silu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
+        "  - 3: pad: padding is reflect 0; pad with zeros",
+        "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
+        "  - 5: avg_pool2d: ceil_mode adds a partial window; use ceil_mode=False or a size that divides",
+        "  - 6: interpolate: not an operator of the accelerator; use layers that keep or shrink the map",
+        "  - 7: adaptive_avg_pool2d: a 6x6 map does not divide into 5x5; "
+        "choose an input size whose map does, or pool to 1x1",
+        "  - 9: leaky_relu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
+        "  - 10: linear: it reads a tensor of rank 4, not a vector; flatten the map before it",
+        "  - 11: softmax: not an operator of the accelerator; build the network from convolution, linear, "
+        "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten",
+    ]
+
+
+def test_group_norm_network() -> None:
+    lines = message(BigTransfer((1, 1, 1, 1), classes=10), (3, 32, 32))
+    norm = "group_norm: not an operator of the accelerator; replace it by BatchNorm2d"
+    assert lines[:4] == [
+        "net: the accelerator cannot run this network",
+        "  - root.pool: max_pool2d: zeros are put around a map that no convolution reads; "
+        "pad inside the operator itself",
+        f"  - body.block1.unit01.gn1: {norm}",
+        f"  - body.block1.unit01.gn2: {norm}",
+    ]
+    assert len(lines) == 2 + 4 * 3 + 1
+
+
+# fmt: off
+ONE_VIOLATION = [
+    (Layers(lambda _, x: x * 2), "mul: not an operator of the accelerator; "
+     "leave scaling and squeeze-and-excite branches out, and fine-tune"),
+    (Layers(lambda _, x: x + 1.0), "add: it adds a constant; "
+     "put the constant into the bias of the layer before"),
+    (Layers(lambda _, x: torch.add(x, x, alpha=2)), "add: alpha=2; add without a factor"),
+    (Layers(lambda _, x: x + x.mean((2, 3), keepdim=True)), "add: adds 8x12x12 to 8x1x1; "
+     "add maps of the same shape"),
+    (Layers(lambda _, x: x.clamp(0, 1)), "clamp: range 0 to 1; use ReLU, or ReLU6 (0 to 6)"),
+    (Layers(lambda _, x: torch.cat([x, x], 2)),
+     "cat: it joins along axis 2; concatenate channels: dim=1"),
+    (Layers(lambda _, x: torch.cat([x, torch.ones(2, 1, 12, 12)], 1)),
+     "cat: it joins maps with constants; concatenate computed maps, or one map with zeros"),
+    (Layers(lambda _, x: x[:, :4]), "getitem: it takes a part of a map; "
+     "only x[:, :, ::s, ::s] exists; split the channels by convolutions"),
+    (Layers(lambda _, x: x.chunk(2, 1)[0]), "chunk: not an operator of the accelerator; "
+     "split the channels by separate convolutions instead"),
+    (Layers(lambda _, x: x.reshape(1, -1)), "reshape: it mixes the images of a batch; "
+     "keep the first axis for the images"),
+    (Layers(lambda _, x: x.view(2, 8, 144)), "view: it reshapes a map to 8x144; "
+     "only flattening to a vector exists"),
+    (Layers(lambda _, x: x.mean(1)),
+     "mean: mean over axes [1]; average over rows and columns: mean((2, 3))"),
+    (Layers(lambda _, x: F.dropout(x)), "dropout: it drops values in inference too; "
+     "pass training=self.training"),
+    (Layers(lambda _, x: F.conv2d(x, x[:, :, :3, :3])), "conv2d: its weight is computed from the input; "
+     "use a constant"),
+    (Layers(lambda _, x: F.pad(x, (1, 1))), "output: pad: zeros are put around a map that no convolution "
+     "reads; pad inside the operator itself"),
+    (Layers(lambda _, x: F.pad(x, (-1, 0))), "pad: it does not only add rows, columns or channels; "
+     "pad maps with zeros outwards"),
+    (Layers(lambda _, x: x), "output: it is the input itself; there is nothing to accelerate"),
+    (Layers(lambda _, x: (F.relu(x), x)), "output: tuple: the result is not one tensor computed from the "
+     "input; return the logits only"),
+    (Layers(lambda _, x: F.relu(x) if x.sum().item() > 0 else x), "item: the network branches on values; "
+     "decide by shapes or settings only"),
+    (Layers(lambda _, x: F.relu(x.half()).float()),
+     "half: not an operator of the accelerator; build the network from convolution, linear, "
+     "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("model", "line"), ONE_VIOLATION)
+def test_one_violation(model: nn.Module, line: str) -> None:
+    assert f"  - {line}" in message(model)
+
+
+def test_reading_a_tensor_behind_an_in_place_change() -> None:
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        flat.relu_()
+        return model.conv(x)
+
+    assert message(Layers(forward, conv=nn.Conv2d(8, 2, 1))) == [
+        "net: the accelerator cannot run this network",
+        "  - conv: conv2d: it reads a tensor that another operator changed in place; "
+        "do not use inplace=True here",
+    ]
+
+
+def test_a_module_that_does_not_run() -> None:
+    with pytest.raises(UnsupportedNetwork) as caught:
+        trace(nn.Conv2d(4, 4, 3), (3, 8, 8), "net")
+    text = str(caught.value)
+    assert text.startswith("net: it does not run on an input of 2x3x8x8: RuntimeError: ")
+    assert text.endswith("; check the input shape")
+
+
+def test_torchscript_is_refused() -> None:
+    scripted = torch.jit.trace(nn.ReLU(), torch.zeros(1, 1, 2, 2))
+    with pytest.raises(UnsupportedNetwork) as caught:
+        trace(scripted, (1, 2, 2), "net")
+    assert str(caught.value) == "net: a TorchScript module cannot be traced; pass the python module"
