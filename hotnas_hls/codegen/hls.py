@@ -1,0 +1,402 @@
+"""HLS C++ of a design: constants, layer tables, testbench data and tool scripts.
+
+The engines in ``templates/hls`` are plain C++; what a design decides is computed here and
+transcribed by a few templates. Nothing is written to disk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
+from hotnas_hls.accel.descriptor import FIELDS, Field
+from hotnas_hls.accel.images import MemoryMap, map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil_div, job_beats, plan_layer
+from hotnas_hls.accel.reference import run_network
+from hotnas_hls.codegen.render import Banner, render_folder
+
+TOP = "hotnas_accel"
+LINE = 100  # columns of a C++ line
+PATTERN_COUNT = 1 << PATTERN_BITS
+
+# An m_axi port of Vitis HLS buffers outstanding x burst beats: 512 fill a block RAM's depth and
+# cover a memory latency of several hundred cycles.
+HLS_OUTSTANDING = 16
+HLS_BURST_BEATS = 32
+HLS_LATENCY = 64
+FIFO_BEATS = 2 * HLS_BURST_BEATS
+
+PROFILE_WORDS = 8
+PROFILE_COUNTERS = 6  # words in use; the others are reserved
+PROFILE_MIN_BYTES = 0x400  # so that the table lies behind the scalar registers
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the tool scripts must know of the board."""
+
+    part: str = "xczu9eg-ffvb1156-2-e"
+    clock_ns: float = 5.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One constant of params.h."""
+
+    name: str
+    value: int
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One static_assert: the condition in C++, and the sentence a reader gets when it fails."""
+
+    condition: str
+    sentence: str
+
+    def __str__(self) -> str:
+        one_line = f'static_assert({self.condition}, "{self.sentence}");'
+        if len(one_line) <= LINE:
+            return one_line
+        return f'static_assert({self.condition},\n              "{self.sentence}");'
+
+
+def layer_slots(layers: int) -> int:
+    """Rows of the profile table: a power of two, at least 1 KiB in all."""
+    return max(PROFILE_MIN_BYTES // (4 * PROFILE_WORDS), 1 << (layers - 1).bit_length())
+
+
+def hls_files(
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    images: Sequence[np.ndarray],
+    target: Target,
+    banner: Banner,
+) -> dict[str, str | bytes]:
+    """Everything an HLS tool needs, by path: src, include, tb, tb_data, weights, scripts, Makefile.
+
+    images: at least one integer image (C, H, W); each is a transaction of the testbench, which ends
+    with the first one again, so that state left behind by a run would show.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", banner.design):
+        raise ValueError(f"design name {banner.design!r}: use letters, digits, '_', '-' and '.'")
+    if not images:
+        raise ValueError("the testbench needs at least one image")
+    memory = map_memory(net, accel, tiles)
+    plans = {layer.name: plan_layer(layer, accel, tiles[layer.name]) for layer in net.layers}
+    context = {
+        "act_bits": accel.act_bits,
+        "act_lowest": f"-{(1 << (accel.act_bits - 1)) - 1} - 1",
+        "weight_storage": 8 if accel.weight_bits <= 8 else 16,
+        "acc_storage": 32 if accel.acc_bits <= 32 else 64,
+        "acc_bits": accel.acc_bits,
+        "constants": _constant_groups(net, accel, plans),
+        "checks": _checks(accel),
+        "fields": _descriptor_fields(),
+        "ports": _ports(accel, memory),
+        "top": TOP,
+        "design": banner.design,
+        "target": target,
+        "net": _testbench_network(net, accel, memory, len(images)),
+        "sources": ["src/accelerator.cpp"],
+    }
+    files: dict[str, str | bytes] = dict(render_folder("hls", banner, context))
+    files["weights/weights.bin"] = weight_image(net, accel, tiles, memory)
+    files["weights/memory_map.json"] = _memory_map_json(net, memory)
+    for index, image in enumerate(images):
+        arena = golden_arena(net, accel, memory, image)
+        files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
+        files[f"tb_data/golden_{index}.bin"] = arena
+    return files
+
+
+def golden_arena(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, image: np.ndarray) -> bytes:
+    """The feature-map arena after one image: every map where the accelerator leaves it."""
+    arena = bytearray(memory.feature_map_bytes)
+    for name, values in run_network(net, image).items():
+        data = pack_feature_map(values, accel)
+        arena[memory.feature_maps[name] : memory.feature_maps[name] + len(data)] = data
+    return bytes(arena)
+
+
+@dataclass(frozen=True)
+class _Group:
+    title: str
+    lines: list[str]
+
+
+def _group(title: str, *constants: Line) -> _Group:
+    """Constants with their comments in one column, as clang-format has it."""
+    code = [f"constexpr int {c.name} = {c.value};" for c in constants]
+    lines = list(code)
+    start = 0
+    while start < len(code):  # comments are aligned within runs of commented lines
+        end = start
+        while end < len(code) and constants[end].meaning:
+            end += 1
+        width = max((len(text) for text in code[start:end]), default=0)
+        for i in range(start, end):
+            lines[i] = f"{code[i]:<{width}}  // {constants[i].meaning}"
+        start = end + 1
+    return _Group(title, lines)
+
+
+def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
+    block = accel.channel_block
+    return [
+        _group(
+            "The MAC array.",
+            Line("kTm", accel.tm, "output channels in parallel"),
+            Line("kTn", accel.tn, "input channels in parallel"),
+            Line("kTd", accel.td, "channels in parallel in channel-wise layers"),
+            Line("kMinSweep", MIN_SWEEP, "cycles between two sums into one pixel"),
+        ),
+        _group(
+            "Numbers.",
+            Line("kActBits", accel.act_bits),
+            Line("kWeightBits", accel.weight_bits, "widest weight"),
+            Line("kAccBits", accel.acc_bits),
+            Line("kSumBits", accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length(), "of Tn products"),
+            Line("kRequantBits", accel.acc_bits + 2, "accumulator plus residual plus rounding"),
+        ),
+        _group(
+            "Ports.",
+            Line("kIfmBits", accel.ifm_bits),
+            Line("kWgtBits", accel.wgt_bits),
+            Line("kOfmBits", accel.ofm_bits),
+            Line("kIfmBeatBytes", accel.ifm_bits // 8),
+            Line("kWgtBeatBytes", accel.wgt_bits // 8),
+            Line("kOfmBeatBytes", accel.ofm_bits // 8),
+        ),
+        _group(
+            "Words: one pixel of one channel block.",
+            Line("kChannelBlock", block, "activations per word"),
+            Line("kWordBytes", accel.word_bytes),
+            Line("kIfmBeatsPerWord", accel.ifm_beats_per_word),
+            Line("kOfmBeatsPerWord", accel.ofm_beats_per_word),
+            Line("kIfmLanes", accel.ifm_bits // accel.act_bits, "activations per IFM beat"),
+            Line("kOfmLanes", accel.ofm_bits // accel.act_bits, "activations per OFM beat"),
+        ),
+        _group(
+            "Buffers.",
+            Line("kIfmDepth", accel.ifm_depth, "words per IFM bank"),
+            Line("kIfmBanks", accel.tn // block, "channel blocks of an input slice"),
+            Line("kIfmPorts", PATTERN_COUNT if accel.patterns else 1, "pixels read per cycle, one per pattern"),
+            Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
+            Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
+            Line("kWgtFifoDepth", FIFO_BEATS, "beats between load_wgt and compute"),
+            Line("kOfmFifoDepth", FIFO_BEATS, "words between compute and store_ofm"),
+        ),
+        _group(
+            "Weight jobs.",
+            Line("kWgtEntries", accel.wgt_entries, "kernel positions per weight slot"),
+            Line("kMaxEntries", accel.max_entries, "kernel positions of the largest layer"),
+            Line("kPatterns", PATTERN_COUNT, "patterns of a pruned layer"),
+            Line("kPatternBits", PATTERN_BITS),
+            Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
+            Line("kPartsPerRow", accel.parts_per_row, "groups that make one row"),
+            Line("kBiasPerBeat", accel.wgt_bits // BIAS_BITS),
+            Line("kBiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits)),
+        ),
+        _group(
+            "Descriptors and profile.",
+            Line("kDescriptorBytes", accel.descriptor_bytes),
+            Line("kDescriptorHeaderWords", DESCRIPTOR_HEADER_WORDS),
+            Line("kLayerSlots", layer_slots(len(net.layers)), "rows of the profile table"),
+            Line("kProfileWords", PROFILE_WORDS),
+            Line("kProfileCounters", PROFILE_COUNTERS),
+        ),
+        _trip_counts(net, accel, plans),
+    ]
+
+
+def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> _Group:
+    """Largest counts of this network: they tell the HLS reports how long a loop runs."""
+
+    def largest(count: Any) -> int:
+        return max(count(plans[layer.name], layer) for layer in net.layers)
+
+    def beats(plan: LayerPlan, layer: Any) -> list[int]:
+        return [
+            job_beats(plan, layer, m, n, k)
+            for m in {0, plan.tiles_m - 1}
+            for n in {0, plan.tiles_n - 1}
+            for k in {0, plan.chunks - 1}
+        ]
+
+    jobs = largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks)
+    job = largest(lambda plan, layer: max(beats(plan, layer)))
+    sweep = largest(lambda plan, layer: plan.entries * max(plan.tr * plan.tc, MIN_SWEEP))
+    ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.in_columns)
+    ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
+    return _group(
+        "Loop counts of this network at most, for the tool's reports alone.",
+        Line("kTripLayers", len(net.layers)),
+        Line("kTripTiles", largest(lambda plan, layer: plan.tiles)),
+        Line("kTripSlices", largest(lambda plan, layer: plan.slices)),
+        Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
+        Line("kTripJobs", jobs),
+        Line("kTripJobBeats", max(job, 1)),
+        Line("kTripWgtBeats", max(job, 1) * jobs),
+        Line("kTripStepCycles", max(sweep, job)),
+        Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
+        Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
+        Line("kTripOfmRows", largest(lambda plan, layer: plan.tr)),
+        Line("kTripOfmRun", ofm_run * accel.ofm_beats_per_word),
+    )
+
+
+def _checks(accel: Accelerator) -> list[Check]:
+    """What the engines rely on, re-checked by the compiler."""
+    checks = [
+        Check("kActBits == 8 || kActBits == 16", "Activations are 8 or 16 bits."),
+        Check("sizeof(Act) * 8 == kActBits", "Act holds exactly one activation."),
+        Check("kWeightBits >= 2 && kWeightBits <= 16", "Weights are 2 to 16 bits."),
+        Check("sizeof(Weight) * 8 >= kWeightBits", "Weight holds the widest weight."),
+        Check("sizeof(Acc) * 8 >= kAccBits", "Acc holds an accumulator."),
+    ]
+    for port in ("Ifm", "Wgt", "Ofm"):
+        checks.append(
+            Check(
+                f"power_of_two(k{port}Bits) && k{port}Bits >= 32 && k{port}Bits <= 512",
+                "An AXI data port is a power of two from 32 to 512 bits wide.",
+            )
+        )
+        checks.append(Check(f"k{port}BeatBytes * 8 == k{port}Bits", "Beats are counted in whole bytes."))
+    wider = "Ifm" if accel.ifm_bits >= accel.ofm_bits else "Ofm"
+    checks += [
+        Check(
+            f"kChannelBlock * kActBits == k{wider}Bits && k{wider}Bits >= k{'Ofm' if wider == 'Ifm' else 'Ifm'}Bits",
+            "A word is as wide as the wider feature-map port.",
+        ),
+        Check("kWordBytes * 8 == kChannelBlock * kActBits", "A word is a channel block of activations."),
+        Check("kIfmLanes * kIfmBeatsPerWord == kChannelBlock", "IFM beats fill a word exactly."),
+        Check("kOfmLanes * kOfmBeatsPerWord == kChannelBlock", "OFM beats empty a word exactly."),
+        Check("kTm % kChannelBlock == 0", "Tm is a whole number of channel blocks."),
+        Check("kTn % kChannelBlock == 0", "Tn is a whole number of channel blocks."),
+        Check("kTd == (kTm < kTn ? kTm : kTn)", "Td is the smaller of Tm and Tn."),
+        Check("kIfmBanks * kChannelBlock == kTn", "The IFM banks hold one input slice side by side."),
+        Check("kOfmBanks * kChannelBlock == kTm", "The accumulators are one output tile side by side."),
+        Check("kIfmDepth >= 1 && kOfmDepth >= 1", "The buffers hold at least one pixel."),
+        Check("kIfmPorts == 1 || kIfmPorts == kPatterns", "There is one IFM read port, or one per pattern."),
+        Check("kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
+        Check("kMinSweep >= 4", "Reading, adding and writing an accumulator takes four cycles."),
+        Check("kTn <= kWgtBits || kTn % kWgtBits == 0", "A row of weights is cut into whole groups."),
+        Check("kPartsPerRow == ceil_div(kTn, kWgtBits)", "The parts of a row hold all Tn weights."),
+        Check(
+            "kRowsPerGroup == (kWgtBits >= kTn ? kWgtBits / kTn : 1)", "A group holds as many rows as fit."
+        ),
+        Check("kRowsPerGroup == 1 || kPartsPerRow == 1", "A group holds whole rows, or a row whole groups."),
+        Check("kBiasPerBeat * 32 == kWgtBits", "Biases are 32 bits."),
+        Check("kBiasBeats == ceil_div(kTm, kBiasPerBeat)", "The bias section holds Tm biases."),
+        Check("kWgtEntries >= 1 && kWgtEntries <= 255", "Entries of a job are counted in 8 bits."),
+        Check("kDescriptorBytes % 64 == 0", "A descriptor is a whole number of beats of any port."),
+        Check(
+            "kDescriptorBytes >= 4 * (kDescriptorHeaderWords + kMaxEntries)",
+            "A descriptor holds its header and its entry table.",
+        ),
+        Check("power_of_two(kLayerSlots)", "The profile table has a power of two of rows."),
+    ]
+    return checks
+
+
+def _descriptor_fields() -> list[dict[str, str]]:
+    """Declaration and decoding of every descriptor field, comments in one column."""
+    code = [f"{_cpp_type(field)} {field.name};" for field in FIELDS]
+    width = max(len(text) for text in code)
+    return [
+        {
+            "name": field.name,
+            "declaration": f"{text:<{width}}  // {field.meaning}",
+            "extraction": _extraction(field),
+        }
+        for field, text in zip(FIELDS, code, strict=True)
+    ]
+
+
+def _cpp_type(field: Field) -> str:
+    if field.width == 1:
+        return "bool"
+    bits = 8 if field.width <= 8 else 16 if field.width <= 16 else 32
+    return f"std::{'' if field.signed else 'u'}int{bits}_t"
+
+
+def _extraction(field: Field) -> str:
+    """C++ that takes the field out of ``word[]``."""
+    shifted = f"word[{field.word}] >> {field.lsb}" if field.lsb else f"word[{field.word}]"
+    if field.width == 32:
+        return f"static_cast<std::int32_t>({shifted})" if field.signed else shifted
+    masked = f"{shifted} & 0x{(1 << field.width) - 1:X}"
+    return f"({masked}) != 0" if field.width == 1 else masked
+
+
+def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
+    """The AXI masters. ``depth`` (beats of the largest transfer) is what co-simulation copies."""
+    read = (
+        f"latency={HLS_LATENCY} num_read_outstanding={HLS_OUTSTANDING} max_read_burst_length={HLS_BURST_BEATS}"
+    )
+    write = f"num_write_outstanding={HLS_OUTSTANDING} max_write_burst_length={HLS_BURST_BEATS}"
+    sizes = (
+        ("ifm", accel.ifm_bits, memory.feature_map_bytes, read),
+        ("wgt", accel.wgt_bits, memory.weight_bytes, read),
+        ("ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
+    )
+    return [
+        {"name": name, "depth": ceil_div(8 * size, bits), "options": options} for name, bits, size, options in sizes
+    ]
+
+
+def _testbench_network(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, images: int) -> dict[str, Any]:
+    """The table the testbench compares by: where every layer's output lies, and its shape."""
+    image = net.feature_maps[net.image]
+    layers = []
+    for layer in net.layers:
+        fm = net.feature_maps[layer.target]
+        layers.append(
+            f'{{"{layer.name}", {memory.feature_maps[fm.name]}, {fm.channels}, {fm.rows}, {fm.columns}}}'
+        )
+    return {
+        "layers": layers,
+        "images": images,
+        "image_offset": memory.feature_maps[image.name],
+        "arena_bytes": memory.feature_map_bytes,
+        "weight_bytes": memory.weight_bytes,
+    }
+
+
+def _memory_map_json(net: IntegerNetwork, memory: MemoryMap) -> str:
+    """Where a driver finds image, logits and every layer, in bytes from the pointers."""
+    record = {
+        "image": net.image,
+        "logits": net.logits,
+        "feature_map_bytes": memory.feature_map_bytes,
+        "weight_bytes": memory.weight_bytes,
+        "feature_maps": {
+            fm.name: {
+                "offset": memory.feature_maps[fm.name],
+                "channels": fm.channels,
+                "rows": fm.rows,
+                "columns": fm.columns,
+                "frac_bits": fm.frac_bits,
+            }
+            for fm in net.feature_maps.values()
+        },
+        "weights": memory.weights,
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def clock_mhz(target: Target) -> float:
+    """Clock of the scripts in MHz, to three digits."""
+    return math.floor(1e6 / target.clock_ns + 0.5) / 1e3

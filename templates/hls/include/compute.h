@@ -1,0 +1,136 @@
+// compute: takes in weight jobs, multiplies and accumulates, hands finished sums to store_ofm.
+
+#ifndef HOTNAS_COMPUTE_H_
+#define HOTNAS_COMPUTE_H_
+
+#include "descriptor.h"
+#include "integers.h"
+#include "mac.h"
+#include "pragmas.h"
+#include "tile.h"
+#include "types.h"
+#include "weights.h"
+
+#if HOTNAS_DATAFLOW
+#include <hls_stream.h>
+
+// A software pipeline of three stages in one loop. In step s,
+//   job s is taken in from `beats` to slot s % 2,
+//   job s - 1 is computed from the other slot,
+//   the output tile completed last is drained to `sums` from the other accumulator bank,
+// all in the same cycles, so that a step takes as long as the longest of the three.
+inline void compute(const Descriptor& layer, int tile_index,
+                    const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
+                    hls::stream<WgtBeat>& beats, hls::stream<AccWord>& sums) {
+  HLS_VITIS(inline off)
+  HOTNAS_LARGE_LOCAL WeightRows weights;
+  HLS_VITIS(array_partition variable = weights complete dim = 2)
+  HLS_VITIS(array_partition variable = weights complete dim = 3)
+  HLS_LUTRAM(weights)
+  HOTNAS_LARGE_LOCAL PatternRows patterns;
+  HLS_VITIS(array_partition variable = patterns complete dim = 0)
+  HOTNAS_LARGE_LOCAL BiasRows bias;
+  HLS_VITIS(array_partition variable = bias complete dim = 0)
+  HOTNAS_LARGE_LOCAL AccBanks acc;
+  HLS_VITIS(array_partition variable = acc complete dim = 1)
+  HLS_VITIS(array_partition variable = acc complete dim = 2)
+  ap_int<kWeightBits> lanes[kWgtBits];
+  HLS_VITIS(array_partition variable = lanes complete dim = 1)
+
+  const Tile tile = tile_at(layer, tile_index);
+  const int jobs = job_count(layer);
+  Job incoming = first_job();
+  Job current = first_job();
+  Drain drain = nothing_to_drain();
+COMPUTE_STEP:
+  for (int step = 0; step < jobs + 2; ++step) {
+    HLS_VITIS(loop_tripcount min = 3 max = kTripJobs + 2)
+    const bool taking_in = step < jobs;
+    const bool computing = step >= 1 && step <= jobs;
+    const int slot = step % 2;
+    const int beat_count = taking_in ? job_beats(layer, incoming) : 0;
+    const int mac_cycles = computing ? job_entries(layer, current) * sweep_cycles(tile) : 0;
+    // The next output tile is summed into the bank being drained, so this step must empty it.
+    const bool must_drain = !computing || completes_sums(layer, current);
+    Intake intake = intake_start(layer, incoming);
+    Sweep sweep = sweep_start();
+    const int least = larger(beat_count, mac_cycles);
+  COMPUTE_CYCLE:
+    for (int cycle = 0; cycle < least || (must_drain && !drained(drain)); ++cycle) {
+      HLS_VITIS(pipeline II = 1)
+      HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
+      // A pixel is summed into at most once in kMinSweep cycles (see Sweep).
+      HLS_VITIS(dependence variable = acc inter RAW distance = kMinSweep true)
+      // Intake and MAC array work on different slots.
+      HLS_VITIS(dependence variable = weights inter false)
+      HLS_VITIS(dependence variable = patterns inter false)
+      HLS_VITIS(dependence variable = bias inter false)
+      if (cycle < beat_count) {
+        take_in(layer, incoming, beats.read(), slot, intake, lanes, bias, patterns, weights);
+      }
+      if (cycle < mac_cycles) {
+        mac(layer, tile, current, sweep, 1 - slot, entry_table, ifm_tile, bias, patterns, weights,
+            acc);
+        advance(tile, sweep);
+      }
+      if (!drained(drain) && drain.wait-- == 0) {
+        // No faster than m_axi_ofm writes, so that a full stream does not stall the MAC array.
+        drain.wait = kOfmBeatsPerWord - 1;
+        AccWord word;
+        drain_word(tile, acc, drain, word);
+        sums.write(word);
+      }
+    }
+    if (computing && completes_sums(layer, current)) drain = drain_of(layer, current.m);
+    current = incoming;
+    if (taking_in) incoming = next_job(layer, incoming);
+  }
+}
+
+#else  // HOTNAS_DATAFLOW
+
+// The same three stages, one after the other.
+inline void load_wgt_job(const Descriptor& layer, const Job& job, const WgtBeat* wgt,
+                         std::uint32_t first_beat, BiasRows bias, PatternRows patterns,
+                         WeightRows weights) {
+  HLS_VITIS(inline off)
+  ap_int<kWeightBits> lanes[kWgtBits];
+  HLS_VITIS(array_partition variable = lanes complete dim = 1)
+  Intake intake = intake_start(layer, job);
+LOAD_WGT_BEAT:
+  for (int beat = 0; beat < job_beats(layer, job); ++beat) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kTripJobBeats)
+    take_in(layer, job, wgt[first_beat + beat], 0, intake, lanes, bias, patterns, weights);
+  }
+}
+
+inline void compute_job(const Descriptor& layer, const Tile& tile, const Job& job,
+                        const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
+                        BiasRows bias, PatternRows patterns, WeightRows weights, AccBanks acc) {
+  HLS_VITIS(inline off)
+  Sweep sweep = sweep_start();
+COMPUTE_CYCLE:
+  for (int cycle = 0; cycle < job_entries(layer, job) * sweep_cycles(tile); ++cycle) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
+    HLS_VITIS(dependence variable = acc inter RAW distance = kMinSweep true)
+    mac(layer, tile, job, sweep, 0, entry_table, ifm_tile, bias, patterns, weights, acc);
+    advance(tile, sweep);
+  }
+}
+
+inline void drain_block(const Tile& tile, const AccBanks acc, Drain& drain,
+                        AccWord sums[kOfmDepth]) {
+  HLS_VITIS(inline off)
+COMPUTE_DRAIN:
+  for (int pixel = 0; pixel < tile.rows * tile.columns; ++pixel) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kOfmDepth)
+    drain_word(tile, acc, drain, sums[pixel]);
+  }
+}
+
+#endif  // HOTNAS_DATAFLOW
+
+#endif  // HOTNAS_COMPUTE_H_

@@ -1,0 +1,30 @@
+// load_wgt: the weight jobs of one tile lie in DRAM in the order of their use, so that loading them
+// is one burst. Compute unpacks them (weights.h).
+
+#ifndef HOTNAS_LOAD_WGT_H_
+#define HOTNAS_LOAD_WGT_H_
+
+#include "pragmas.h"
+#include "types.h"
+#include "weights.h"
+
+#if HOTNAS_DATAFLOW
+#include <hls_stream.h>
+
+inline void load_wgt(const Descriptor& layer, const WgtBeat* wgt, hls::stream<WgtBeat>& beats) {
+  HLS_VITIS(inline off)
+  const int groups = layer.groups * (layer.tiles_m - 1) + layer.groups_last;  // of all output tiles
+  const int patterns = layer.pruned ? kPatternBits : 0;
+  const std::uint32_t bits = patterns + layer.total_entries * layer.weight_bits;  // of one kernel
+  const std::uint32_t count = kBiasBeats * layer.tiles_m + layer.tiles_n * groups * bits;
+  const std::uint32_t first = layer.wgt_addr / kWgtBeatBytes;
+LOAD_WGT_BEAT:
+  for (std::uint32_t beat = 0; beat < count; ++beat) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kTripWgtBeats)
+    beats.write(wgt[first + beat]);
+  }
+}
+#endif  // HOTNAS_DATAFLOW
+
+#endif  // HOTNAS_LOAD_WGT_H_

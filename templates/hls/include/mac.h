@@ -1,0 +1,161 @@
+// The MAC array: Tm x Tn multipliers, one pixel of one kernel position per cycle, and the Td lanes
+// of the channel-wise layers.
+
+#ifndef HOTNAS_MAC_H_
+#define HOTNAS_MAC_H_
+
+#include "descriptor.h"
+#include "integers.h"
+#include "pragmas.h"
+#include "tile.h"
+#include "types.h"
+#include "weights.h"
+
+// Accumulators of a tile: one bank is summed into while the other is drained.
+using AccBanks = Acc[2][kTm][kOfmDepth];
+
+// The sweep of a job: kernel positions outside, pixels inside, so that a position's weights serve a
+// whole sweep. Two sums into one pixel are at least kMinSweep cycles apart: tiles of fewer pixels
+// idle at the end of each sweep.
+struct Sweep {
+  int entry;  // kernel position within the job
+  int pixel, row, column;
+};
+
+inline Sweep sweep_start() {
+  HLS_VITIS(inline)
+  const Sweep sweep = {0, 0, 0, 0};
+  return sweep;
+}
+
+inline int sweep_cycles(const Tile& tile) {
+  HLS_VITIS(inline)
+  return larger(tile.rows * tile.columns, kMinSweep);
+}
+
+inline void advance(const Tile& tile, Sweep& sweep) {
+  HLS_VITIS(inline)
+  if (++sweep.pixel == sweep_cycles(tile)) {
+    sweep.pixel = sweep.row = sweep.column = 0;
+    ++sweep.entry;
+  } else if (++sweep.column == tile.columns) {
+    sweep.column = 0;
+    ++sweep.row;
+  }
+}
+
+// Reads the input channels of one slice at the pixel each pattern's kernel position meets. Dense
+// layers have the same position in all four bytes of `entry`.
+inline void read_ifm(const Descriptor& layer, const Tile& tile, const Sweep& sweep,
+                     std::uint32_t entry, int slice, IfmTile ifm_tile, Act x[kIfmPorts][kTn]) {
+  HLS_VITIS(inline)
+  // Outside the map: 0 adds nothing, the smallest value never wins a maximum.
+  const Act outside = layer.reduce_max ? kActLowest : 0;
+COMPUTE_PORT:
+  for (int port = 0; port < kIfmPorts; ++port) {
+    HLS_VITIS(unroll)
+    const int row = sweep.row * layer.stride + static_cast<int>(entry >> (8 * port + 4) & 15);
+    const int column = sweep.column * layer.stride + static_cast<int>(entry >> (8 * port) & 15);
+    const int ifm_row = tile.first_row + row;
+    const int ifm_column = tile.first_column + column;
+    const bool inside =
+        ifm_row >= 0 && ifm_row < layer.in_rows && ifm_column >= 0 && ifm_column < layer.in_columns;
+    const int address = slice * layer.slice_px + row * tile.in_columns + column;
+  COMPUTE_READ:
+    for (int n = 0; n < kTn; ++n) {
+      HLS_VITIS(unroll)
+      const Act held = ifm_tile[port][n / kChannelBlock][address][n % kChannelBlock];
+      x[port][n] = inside ? held : outside;
+    }
+  }
+}
+
+// Row m of the array: sum over the Tn channels, each with the pixel of its kernel's pattern.
+inline void dot_product(const Weight w[kTn], const std::uint8_t pattern[kTn],
+                        const Act x[kIfmPorts][kTn], ap_int<kSumBits>& sum) {
+  HLS_VITIS(inline)
+  sum = 0;
+COMPUTE_COLUMN:
+  for (int n = 0; n < kTn; ++n) {
+    HLS_VITIS(unroll)
+    const ap_int<kWeightBits> weight = w[n];
+    const ap_int<kActBits> activation = x[kIfmPorts == 1 ? 0 : pattern[n]][n];
+    sum += weight * activation;
+  }
+}
+
+// One cycle of the array.
+inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const Sweep& sweep,
+                int slot, const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
+                BiasRows bias, PatternRows patterns, WeightRows weights, AccBanks acc) {
+  HLS_VITIS(inline)
+  if (sweep.pixel >= tile.rows * tile.columns) return;  // idle end of a short sweep
+  Act x[kIfmPorts][kTn];
+  HLS_VITIS(array_partition variable = x complete dim = 0)
+  const std::uint32_t entry = entry_table[job.k * layer.entries + sweep.entry];
+  const int slice = layer.channelwise ? job.m : job.n;
+  read_ifm(layer, tile, sweep, entry, slice, ifm_tile, x);
+  const int row = slot * kWgtEntries + sweep.entry;
+  const int bank = job.m % 2;
+  const bool first = starts_sums(job) && sweep.entry == 0;
+COMPUTE_ROW:
+  for (int m = 0; m < kTm; ++m) {
+    HLS_VITIS(unroll)
+    const Acc before = first ? bias[bank][m] : acc[bank][m][sweep.pixel];
+    Acc after = before;
+    if (!layer.channelwise) {
+      ap_int<kSumBits> sum;
+      dot_product(weights[row][m], patterns[slot][m], x, sum);
+      after = static_cast<Acc>(before + sum);
+    } else if (m < kTd) {
+      const int n = m % kTd;  // m < kTd; spelt so that no index leaves the array
+      if (layer.reduce_max) {
+        after = first || x[0][n] > before ? x[0][n] : before;
+      } else {
+        const ap_int<kWeightBits> weight = weights[row][0][n];
+        const ap_int<kActBits> activation = x[0][n];
+        after = static_cast<Acc>(before + weight * activation);
+      }
+    }
+    acc[bank][m][sweep.pixel] = after;
+  }
+}
+
+// Where the draining of a finished bank stands: pixels inside, channel blocks outside.
+struct Drain {
+  int bank;
+  int block, blocks;
+  int pixel;
+  int wait;  // cycles until the next word
+};
+
+inline Drain nothing_to_drain() {
+  HLS_VITIS(inline)
+  const Drain drain = {0, 0, 0, 0, 0};
+  return drain;
+}
+
+inline Drain drain_of(const Descriptor& layer, int m) {
+  HLS_VITIS(inline)
+  const int blocks = m == layer.tiles_m - 1 ? layer.m_blocks_last : layer.m_blocks;
+  const Drain drain = {m % 2, 0, blocks, 0, 0};
+  return drain;
+}
+
+inline bool drained(const Drain& drain) { return drain.block == drain.blocks; }
+
+// Takes one word out of the accumulators and advances.
+inline void drain_word(const Tile& tile, const AccBanks acc, Drain& drain, AccWord& word) {
+  HLS_VITIS(inline)
+DRAIN_LANE:
+  for (int lane = 0; lane < kChannelBlock; ++lane) {
+    HLS_VITIS(unroll)
+    word.lane[lane] = acc[drain.bank][drain.block * kChannelBlock + lane][drain.pixel];
+  }
+  if (++drain.pixel == tile.rows * tile.columns) {
+    drain.pixel = 0;
+    ++drain.block;
+  }
+}
+
+#endif  // HOTNAS_MAC_H_

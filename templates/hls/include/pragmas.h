@@ -1,0 +1,52 @@
+// Pragmas only Vitis HLS and Vivado HLS understand, behind macros, so that g++, clang++ and other
+// HLS compilers read the same source without a warning.
+//
+// HLS_VITIS(pipeline II = 1)   one vendor pragma
+// HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
+// HLS_LUTRAM(variable)         a memory in distributed RAM (likewise)
+// HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
+// HOTNAS_LARGE_LOCAL           a large local array: static in C simulation, to keep the stack small
+
+#ifndef HOTNAS_PRAGMAS_H_
+#define HOTNAS_PRAGMAS_H_
+
+// 1: load, compute and store overlap (dataflow). 0: the same source as a plain sequence of load,
+// compute and store, for compilers without dataflow and hls::stream; results are equal.
+#ifndef HOTNAS_DATAFLOW
+#define HOTNAS_DATAFLOW 1
+#endif
+
+#define HOTNAS_PRAGMA(...) _Pragma(#__VA_ARGS__)
+
+#if defined(__VITIS_HLS__) || defined(__SYNTHESIS__)
+#define HLS_VITIS(...) HOTNAS_PRAGMA(HLS __VA_ARGS__)
+#else
+#define HLS_VITIS(...)
+#endif
+
+#if defined(__VITIS_HLS__)
+#define HLS_AGGREGATE(name) HLS_VITIS(aggregate variable = name)
+#define HLS_LUTRAM(name) HLS_VITIS(bind_storage variable = name type = ram_2p impl = lutram)
+#else  // Vivado HLS 2019.2 to 2020.1, or no vendor tool at all
+#define HLS_AGGREGATE(name) HLS_VITIS(data_pack variable = name)
+#define HLS_LUTRAM(name) HLS_VITIS(resource variable = name core = RAM_2P_LUTRAM)
+#endif
+
+#if HOTNAS_DATAFLOW
+#define HLS_DATAFLOW() HLS_VITIS(dataflow)
+#else
+#define HLS_DATAFLOW()
+#endif
+
+#if defined(__SYNTHESIS__)
+#define HOTNAS_LARGE_LOCAL
+#else
+#define HOTNAS_LARGE_LOCAL static
+#endif
+
+// Loop labels exist for the HLS reports; no goto uses them.
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wunused-label"
+#endif
+
+#endif  // HOTNAS_PRAGMAS_H_

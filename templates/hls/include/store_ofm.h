@@ -1,0 +1,154 @@
+// store_ofm: residual, rounding, shift and clamp of finished sums, and their way to m_axi_ofm.
+
+#ifndef HOTNAS_STORE_OFM_H_
+#define HOTNAS_STORE_OFM_H_
+
+#include "descriptor.h"
+#include "integers.h"
+#include "pragmas.h"
+#include "tile.h"
+#include "types.h"
+
+#if HOTNAS_DATAFLOW
+#include <hls_stream.h>
+
+inline AccWord next_sum(hls::stream<AccWord>& sums, int) { return sums.read(); }
+#else
+inline AccWord next_sum(const AccWord* sums, int pixel) { return sums[pixel]; }
+#endif
+
+// clamp(round_half_up((acc + residual << residual_shift) >> output_shift))
+inline Act requantise(const Descriptor& layer, Acc acc, Act residual) {
+  HLS_VITIS(inline)
+  ap_int<kRequantBits> value = acc;
+  if (layer.has_residual) value += ap_int<kRequantBits>(residual) << layer.residual_shift;
+  if (layer.output_shift > 0) {
+    value += ap_int<kRequantBits>(1) << (layer.output_shift - 1);
+    value >>= layer.output_shift;
+  }
+  if (value < layer.clamp_low) value = layer.clamp_low;
+  if (value > layer.clamp_high) value = layer.clamp_high;
+  return static_cast<Act>(value);
+}
+
+// One burst of residual words. A block's residual is read in full before its first pixel is
+// written, because a burst either reads or writes; the first block's arrives while compute is still
+// summing.
+inline void load_residual_run(const OfmBeat* ofm, std::uint32_t first_beat, int first_pixel,
+                              int pixels, ActWord residual[kOfmDepth]) {
+  HLS_VITIS(inline)
+  ActWord word;
+  HLS_VITIS(array_partition variable = word.lane complete dim = 1)
+  int part = 0;
+  int pixel = first_pixel;
+LOAD_RESIDUAL_BEAT:
+  for (int beat = 0; beat < pixels * kOfmBeatsPerWord; ++beat) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
+    const OfmBeat data = ofm[first_beat + beat];
+  LOAD_RESIDUAL_LANE:
+    for (int lane = 0; lane < kChannelBlock; ++lane) {
+      HLS_VITIS(unroll)
+      if (lane / kOfmLanes == part) word.lane[lane] = activation(data.word, lane % kOfmLanes);
+    }
+    if (++part < kOfmBeatsPerWord) continue;
+    part = 0;
+    residual[pixel++] = word;
+  }
+}
+
+// One burst of finished words: every word's sums arrive with its first beat.
+template <typename Sums>
+inline void store_ofm_run(const Descriptor& layer, Sums& sums, const ActWord residual[kOfmDepth],
+                          int first_pixel, int pixels, OfmBeat* ofm, std::uint32_t first_beat) {
+  HLS_VITIS(inline)
+  ActWord word;
+  HLS_VITIS(array_partition variable = word.lane complete dim = 1)
+  int part = 0;
+  int pixel = first_pixel;
+STORE_OFM_BEAT:
+  for (int beat = 0; beat < pixels * kOfmBeatsPerWord; ++beat) {
+    HLS_VITIS(pipeline II = 1)
+    HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
+    if (part == 0) {
+      const AccWord sum = next_sum(sums, pixel);
+      const ActWord add = residual[pixel];
+      ++pixel;
+    STORE_OFM_LANE:
+      for (int lane = 0; lane < kChannelBlock; ++lane) {
+        HLS_VITIS(unroll)
+        word.lane[lane] = requantise(layer, sum.lane[lane], add.lane[lane]);
+      }
+    }
+    OfmBeat data;
+  STORE_OFM_PACK:
+    for (int w = 0; w < kOfmBits / 32; ++w) {
+      HLS_VITIS(unroll)
+      std::uint32_t bits = 0;
+    STORE_OFM_PACK_LANE:
+      for (int i = 0; i < 32 / kActBits; ++i) {
+        HLS_VITIS(unroll)
+        const int lane = part * kOfmLanes + w * (32 / kActBits) + i;
+        bits |= (static_cast<std::uint32_t>(word.lane[lane]) & kActMask) << (i * kActBits);
+      }
+      data.word[w] = bits;
+    }
+    ofm[first_beat + beat] = data;
+    if (++part == kOfmBeatsPerWord) part = 0;
+  }
+}
+
+// One channel block of a tile, from the word `block_offset` bytes into the map on.
+template <typename Sums>
+inline void store_ofm_block(const Descriptor& layer, const Tile& tile, std::uint32_t block_offset,
+                            Sums& sums, OfmBeat* ofm) {
+  HLS_VITIS(inline)
+  HOTNAS_LARGE_LOCAL ActWord residual[kOfmDepth];
+  HLS_AGGREGATE(residual)
+  // Tiles as wide as the map store a channel block in one burst, others one row each.
+  const int runs = layer.ofm_merged ? 1 : tile.rows;
+  const int pixels = layer.ofm_merged ? tile.rows * tile.columns : tile.columns;
+  if (layer.has_residual) {
+  LOAD_RESIDUAL_RUN:
+    for (int run = 0; run < runs; ++run) {
+      HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
+      const std::uint32_t offset = layer.res_addr + block_offset + run * layer.ofm_row_stride;
+      load_residual_run(ofm, offset / kOfmBeatBytes, run * pixels, pixels, residual);
+    }
+  }
+STORE_OFM_RUN:
+  for (int run = 0; run < runs; ++run) {
+    HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
+    const std::uint32_t offset = layer.ofm_addr + block_offset + run * layer.ofm_row_stride;
+    store_ofm_run(layer, sums, residual, run * pixels, pixels, ofm, offset / kOfmBeatBytes);
+  }
+}
+
+// Byte offset of output tile `m` of a tile within its feature map.
+inline std::uint32_t ofm_offset(const Descriptor& layer, const Tile& tile, int m) {
+  HLS_VITIS(inline)
+  return m * layer.m_blocks * layer.ofm_block_stride + tile.row * layer.ofm_tile_row_step +
+         tile.column * layer.ofm_tile_column_step;
+}
+
+#if HOTNAS_DATAFLOW
+inline void store_ofm(const Descriptor& layer, int tile_index, hls::stream<AccWord>& sums,
+                      OfmBeat* ofm) {
+  HLS_VITIS(inline off)
+  const Tile tile = tile_at(layer, tile_index);
+STORE_OFM_TILE:
+  for (int m = 0; m < layer.tiles_m; ++m) {
+    HLS_VITIS(loop_tripcount min = 1 max = kTripOutputTiles)
+    const int blocks = m == layer.tiles_m - 1 ? layer.m_blocks_last : layer.m_blocks;
+    std::uint32_t offset = ofm_offset(layer, tile, m);
+  STORE_OFM_BLOCK:
+    for (int block = 0; block < blocks; ++block) {
+      HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
+      store_ofm_block(layer, tile, offset, sums, ofm);
+      offset += layer.ofm_block_stride;
+    }
+  }
+}
+#endif  // HOTNAS_DATAFLOW
+
+#endif  // HOTNAS_STORE_OFM_H_
