@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.latency import DesignArrays, Formula, network_cycles_of
 from hotnas_hls.published.layers import ConvKind, PublishedLayer
@@ -61,8 +61,11 @@ def explore(
 
     Networks without depthwise layers use the conv-only grid and, unless told otherwise, ``Formula.A`` with
     the swapped BRAM check of the time; the others the mixed grid, ``Formula.HEAD`` and no BRAM check.
-    Raises InfeasibleDesign when nothing of the grid fits ``policy``.
+    Raises InfeasibleDesign when nothing of the grid fits ``policy``, and UnsupportedNetwork when there is no
+    convolution at all.
     """
+    if not layers:
+        raise UnsupportedNetwork("there is no convolution to explore hardware for")
     mixed = any(layer.kind is ConvKind.DCONV for layer in layers)
     if formula is None:
         formula = Formula.HEAD if mixed else Formula.A
@@ -101,7 +104,7 @@ def _mixed_grid(layers: Sequence[PublishedLayer], policy: BramPolicy) -> _Grid:
     tile = np.full_like(tm, MIXED_TILE)
 
     def engine(kind: ConvKind, out_tile: np.ndarray, in_tile: np.ndarray) -> DesignArrays:
-        tk = np.full_like(tm, max(layer.K for layer in layers if layer.kind is kind))
+        tk = np.full_like(tm, max((layer.K for layer in layers if layer.kind is kind), default=1))
         designs = DesignArrays(tm=out_tile, tn=in_tile, tr=tile, tc=tile, tk=tk, wp=wp, ip=ip, op=op)
         return _rows(designs, fits)
 
@@ -110,4 +113,3 @@ def _mixed_grid(layers: Sequence[PublishedLayer], policy: BramPolicy) -> _Grid:
 
 def _rows(designs: DesignArrays, chosen: np.ndarray) -> DesignArrays:
     return DesignArrays(**{name: getattr(designs, name)[chosen] for name in designs.__dataclass_fields__})
-

@@ -147,9 +147,7 @@ def network_latency(
 
     Raises UnsupportedNetwork when a kernel is larger than Tk, or when a depthwise layer has no engine.
     """
-    return [
-        LayerReport(layer, layer_latency(layer, _engine(layer, hardware), formula)) for layer in layers
-    ]
+    return [LayerReport(layer, layer_latency(layer, engine_of(layer, hardware), formula)) for layer in layers]
 
 
 def network_cycles(
@@ -277,7 +275,8 @@ def network_cycles_of(
     return np.cumsum(cycles, axis=1)[:, -1]
 
 
-def _engine(layer: PublishedLayer, hardware: PublishedHardware) -> PublishedDesign:
+def engine_of(layer: PublishedLayer, hardware: PublishedHardware) -> PublishedDesign:
+    """The engine ``layer`` runs on. Raises UnsupportedNetwork when the hardware has none of its kind."""
     if layer.kind is ConvKind.CCONV:
         return hardware.cconv
     if hardware.dconv is None:

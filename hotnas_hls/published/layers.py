@@ -132,14 +132,16 @@ def _layer(name: str, conv: nn.Conv2d, size: _Size) -> PublishedLayer:
         C=size.columns,
         K=conv.kernel_size[0],
         S=conv.stride[0],
-        P=conv.padding[0],
+        P=int(conv.padding[0]),
         kind=ConvKind.DCONV if depthwise else ConvKind.CCONV,
     )
 
 
 def _conv_output(conv: nn.Conv2d, size: _Size) -> _Size:
+    padding = int(conv.padding[0])
+
     def side(length: int) -> int:
-        return (length + 2 * conv.padding[0] - conv.kernel_size[0]) // conv.stride[0] + 1
+        return (length + 2 * padding - conv.kernel_size[0]) // conv.stride[0] + 1
 
     return _Size(side(size.rows), side(size.columns))
 

@@ -76,12 +76,17 @@ def dconv_bram(design: PublishedDesign, block_bits: int) -> EngineBram:
 def resources(hardware: PublishedHardware, policy: BramPolicy = BramPolicy.OFF) -> PublishedResources:
     """DSP slices, port lanes and BRAM blocks of ``hardware`` (section 1.7)."""
     dsp = hardware.cconv.tm * hardware.cconv.tn
-    bram = None if policy.value is None else cconv_bram(hardware.cconv, policy.value.block_bits).total
     if hardware.dconv is not None:
         dsp += hardware.dconv.tm
-        if policy.value is not None:
-            bram += dconv_bram(hardware.dconv, policy.value.block_bits).total
+    bram = None if policy.value is None else _bram(hardware, policy.value.block_bits)
     return PublishedResources(dsp=dsp, port_lanes=hardware.lanes, bram=bram)
+
+
+def _bram(hardware: PublishedHardware, block_bits: int) -> int:
+    blocks = cconv_bram(hardware.cconv, block_bits).total
+    if hardware.dconv is not None:
+        blocks += dconv_bram(hardware.dconv, block_bits).total
+    return blocks
 
 
 def violations(hardware: PublishedHardware, policy: BramPolicy = BramPolicy.OFF) -> list[str]:
@@ -92,7 +97,7 @@ def violations(hardware: PublishedHardware, policy: BramPolicy = BramPolicy.OFF)
         found.append(f"{used.dsp} DSP slices; the board has {DSP_LIMIT}")
     if used.port_lanes > PORT_LANES:
         found.append(f"{used.port_lanes} port lanes of {WORD_BITS} bits; the board has {PORT_LANES}")
-    if policy.value is not None and used.bram > policy.value.blocks:
+    if policy.value is not None and used.bram is not None and used.bram > policy.value.blocks:
         found.append(
             f"{used.bram} BRAM blocks of {policy.value.block_bits} bits; the board has {policy.value.blocks}"
         )

@@ -15,6 +15,7 @@ from hotnas_hls.published.design import PublishedDesign, PublishedHardware
 from hotnas_hls.published.latency import (
     Formula,
     PublishedLatency,
+    engine_of,
     layer_latency,
     network_cycles,
     published_ms,
@@ -42,8 +43,7 @@ def shape_effect(
     real = list(real)
     once = 0.0
     for layer in real:
-        design = hardware.cconv if layer.kind is ConvKind.CCONV else hardware.dconv
-        once += stride_once_latency(layer, design).cycles
+        once += stride_once_latency(layer, engine_of(layer, hardware)).cycles
     return ShapeEffect(
         as_published=published_ms(network_cycles(walked, hardware, formula)),
         real_sizes=published_ms(network_cycles(real, hardware, formula)),

@@ -237,9 +237,7 @@ def _resnet18_cifar() -> PublishedSpace:
 def _densenet121_cifar() -> PublishedSpace:
     """G. The original loop reads only five of the six flags."""
     block = "features.denseblock{}.denselayer{}.conv{}"
-    flags = [
-        FlagGene(block.format(1, layer, 2), kernel=3, ignored=layer == 6) for layer in range(1, 7)
-    ]
+    flags = [FlagGene(block.format(1, layer, 2), kernel=3, ignored=layer == 6) for layer in range(1, 7)]
     quant: list[Gene] = _quant(1, _span(11, 15), [block.format(2, layer, 2) for layer in range(1, 13)])
     for layer in range(1, 25):
         quant += _quant(1, _span(10, 15), [block.format(3, layer, 1)])

@@ -1,6 +1,6 @@
 """The published tables next to what the published rule computes, and why the true latency differs (6.1, 6.3).
 
-    python -m hotnas_hls.published.tables
+python -m hotnas_hls.published.tables
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.genes import apply
-from hotnas_hls.published.latency import Formula, network_cycles, published_ms
+from hotnas_hls.published.latency import Formula, engine_of, network_cycles, published_ms
 from hotnas_hls.published.layers import ConvKind, PublishedLayer
 from hotnas_hls.published.networks import zoo_layers
 from hotnas_hls.published.shape_effect import shape_effect
@@ -156,12 +156,12 @@ def why_they_differ(
 
 
 def _loops_twice(layer: PublishedLayer, hardware: PublishedHardware) -> bool:
-    return layer.kind is ConvKind.DCONV and layer.M > hardware.dconv.tm
+    return layer.kind is ConvKind.DCONV and layer.M > engine_of(layer, hardware).tm
 
 
 def _ragged(layer: PublishedLayer, hardware: PublishedHardware) -> bool:
     """The last tile of rows, columns or output channels is smaller than the one it is charged as."""
-    design = hardware.cconv if layer.kind is ConvKind.CCONV else hardware.dconv
+    design = engine_of(layer, hardware)
     extents = ((layer.R, design.tr), (layer.C, design.tc), (layer.M, design.tm))
     return any(extent > tile and extent % tile for extent, tile in extents)
 

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.models.zoo import ZOO
 from hotnas_hls.published.explore import explore
 from hotnas_hls.published.latency import Formula
+from hotnas_hls.published.layers import ConvKind, PublishedLayer
 from hotnas_hls.published.networks import zoo_layers
 from hotnas_hls.published.resources import BramPolicy, violations
 
@@ -78,6 +79,16 @@ def test_the_swapped_check_is_what_rejects_large_tiles():
 def test_no_design_fits_the_printed_bram():
     with pytest.raises(InfeasibleDesign, match="^no design of the published grid fits .* STRICT$"):
         explore(zoo_layers("resnet18"), policy=BramPolicy.STRICT)
+
+
+def test_no_layers_are_refused():
+    with pytest.raises(UnsupportedNetwork, match="^there is no convolution to explore hardware for$"):
+        explore([])
+
+
+def test_a_network_of_depthwise_layers_alone():
+    layer = PublishedLayer("dw", 64, 64, 8, 8, 3, 1, 1, ConvKind.DCONV)
+    assert explore([layer]).cycles == 9 * (8 + 2) * (8 + 2)
 
 
 def test_mixed_networks_had_no_bram_check():

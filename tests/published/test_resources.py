@@ -35,9 +35,7 @@ def test_the_published_designs_fit_only_the_swapped_check():
     hardware = PublishedHardware.parse("70,36,64,64,7,18,6,6")
     assert violations(hardware) == []
     assert violations(hardware, BramPolicy.AS_PUBLISHED) == []
-    assert violations(hardware, BramPolicy.STRICT) == [
-        "3368 BRAM blocks of 18000 bits; the board has 1824"
-    ]
+    assert violations(hardware, BramPolicy.STRICT) == ["3368 BRAM blocks of 18000 bits; the board has 1824"]
 
 
 def test_every_violation_is_told():
