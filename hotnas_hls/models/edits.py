@@ -1,0 +1,268 @@
+"""HotNAS's edits on a torch model: a compressed copy that starts from the weights of the original.
+
+Order as published (section 3.1 A): channel cut, pattern, kernel expand, fixed point. Masks and fixed point
+are parametrisations of the weight, so they hold through fine-tuning and need no code in the training loop.
+
+Deviations from section 3: the first of equal patterns wins (published: ties are summed); rounding passes
+the gradient straight through (published: quantised layers do not move); the fixed-point grid is that of the
+weight the hardware stores, the batch norm folded in (published: of the bare weight).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from hotnas_hls.graph import Graph, Node, OpKind
+from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
+
+_CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.RELU6, OpKind.MAXPOOL, OpKind.AVGPOOL}
+
+
+@dataclass(frozen=True)
+class CutPath:
+    """Where the output channels of a convolution go: through ``along``, one by one, into ``reader``."""
+
+    along: tuple[str, ...]
+    reader: str
+
+
+def cut_paths(graph: Graph) -> dict[str, CutPath]:
+    """The convolutions whose channels may be cut: exactly one convolution reads them (section 3.4).
+
+    That is the inner width of a block; a residual add or a concatenation ends the path, so skip connections
+    keep their width.
+    """
+    return {
+        node.name: path
+        for node in graph
+        if node.kind is OpKind.CONV and node.groups == 1 and (path := _cut_path(graph, node))
+    }
+
+
+def _cut_path(graph: Graph, node: Node) -> CutPath | None:
+    along: list[str] = []
+    while True:
+        readers = graph.consumers(node.name)
+        if len(readers) != 1:
+            return None
+        node = readers[0]
+        if node.kind is OpKind.CONV and not node.is_depthwise:
+            return CutPath(tuple(along), node.name)
+        depthwise = node.is_depthwise and node.parameters["weight"].shape[0] == node.groups
+        if node.kind not in _CHANNELWISE and not depthwise:
+            return None
+        along.append(node.name)
+
+
+def batchnorm_of(graph: Graph, name: str) -> str | None:
+    """The batch norm that alone reads convolution ``name``, and is folded into it."""
+    readers = graph.consumers(name)
+    return readers[0].name if len(readers) == 1 and readers[0].kind is OpKind.BATCHNORM else None
+
+
+def is_editable(model: nn.Module, name: str) -> bool:
+    """True for a plain convolution; a subclass may compute its weight, which an edit would change."""
+    module = _module(model, name)
+    return (
+        type(module) is nn.Conv2d
+        and not isinstance(module.padding, str)
+        and module.padding_mode == "zeros"
+        and module.dilation == (1, 1)
+    )
+
+
+def compress(
+    model: nn.Module,
+    graph: Graph,
+    compression: Compression,
+    frac_bits: Callable[[np.ndarray, int], int] | None = None,
+) -> nn.Module:
+    """A compressed copy of ``model``; ``graph`` is the trace of ``model``.
+
+    ``frac_bits`` (weights, bits) -> fraction bits is the rule that chooses a layer's fixed-point format.
+    """
+    model = copy.deepcopy(model)
+    paths = cut_paths(graph)
+    for name, keep in compression.channels.items():
+        if name not in paths:
+            raise ValueError(f"{name}: its channels are read by more than one layer and cannot be cut")
+        _cut_channels(model, name, paths[name], keep)
+    for name, choice in compression.patterns.items():
+        _prune(_convolution(model, name), choice)
+    for name in compression.expanded:
+        _expand(_convolution(model, name))
+    for name, bits in compression.weight_bits.items():
+        module = _module(model, name)
+        norm = batchnorm_of(graph, name)
+        fixed = FixedPoint(bits, _module(model, norm) if norm else None, frac_bits or smallest_exact_frac)
+        parametrize.register_parametrization(module, "weight", fixed)
+    return model
+
+
+# --- channel cut (3.4) ------------------------------------------------------------------------------------
+
+
+def channel_scores(weight: Tensor) -> Tensor:
+    """Score of each output channel: sum over its input channels of the 2-D kernels' L2 norms, (M,)."""
+    return weight.detach().flatten(2).norm(dim=2).sum(dim=1)
+
+
+def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> None:
+    conv = _convolution(model, name)
+    if not 1 <= keep <= conv.out_channels:
+        raise ValueError(f"{name}: cannot keep {keep} of {conv.out_channels} channels")
+    kept = torch.argsort(channel_scores(conv.weight), descending=True, stable=True)[:keep]
+    _select(conv, ("weight", "bias"), kept)
+    conv.out_channels = keep
+    for step in path.along:
+        try:
+            module = _module(model, step)
+        except AttributeError:
+            continue  # a functional ReLU or pooling has no module and nothing to select
+        if isinstance(module, nn.BatchNorm2d):
+            _select(module, ("weight", "bias", "running_mean", "running_var"), kept)
+            module.num_features = keep
+        elif isinstance(module, nn.Conv2d):
+            _select(module, ("weight", "bias"), kept)
+            module.in_channels = module.out_channels = module.groups = keep
+    reader = _convolution(model, path.reader)
+    reader.weight = nn.Parameter(reader.weight.detach()[:, kept].clone())
+    reader.in_channels = keep
+
+
+def _select(module: nn.Module, roles: Iterable[str], kept: Tensor) -> None:
+    for role in roles:
+        tensor = getattr(module, role)
+        if tensor is not None:
+            picked = tensor.detach()[kept].clone()
+            setattr(module, role, nn.Parameter(picked) if isinstance(tensor, nn.Parameter) else picked)
+
+
+# --- pattern pruning (3.2, 3.3) ---------------------------------------------------------------------------
+
+
+class PatternMask(nn.Module):
+    """Keeps of every 2-D kernel the cells of its pattern; the choice is made once and stays.
+
+    index (M, N): the pattern of each kernel. masks (4, kh, kw): the patterns; where fewer than four are
+    chosen the first is repeated, since the hardware holds four.
+    """
+
+    def __init__(self, weight: Tensor, masks: Tensor) -> None:
+        super().__init__()
+        missing = PATTERNS_PER_NETWORK - len(masks)
+        masks = torch.cat([masks, masks[:1].expand(missing, -1, -1)]) if missing > 0 else masks
+        index = choose_patterns(weight, masks)
+        self.register_buffer("masks", masks)
+        self.register_buffer("index", index.to(torch.uint8))
+        self.register_buffer("mask", masks[index])
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.mask
+
+
+def choose_patterns(weight: Tensor, masks: Tensor) -> Tensor:
+    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first."""
+    squares = weight.detach().square().flatten(2)
+    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (M, N, patterns)
+    return kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
+
+
+def _prune(conv: nn.Conv2d, choice: PatternChoice) -> None:
+    if conv.kernel_size != (choice.kernel, choice.kernel):
+        raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
+    masks = torch.from_numpy(choice.masks()).to(conv.weight.dtype)
+    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks))
+
+
+def pattern_masks(model: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of every pattern-pruned layer: pattern index (M, N) and patterns (4, kh, kw), uint8."""
+    found = {}
+    for name, module in model.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            for step in module.parametrizations.weight:
+                if isinstance(step, PatternMask):
+                    found[name] = (step.index.numpy().copy(), step.masks.to(torch.uint8).numpy().copy())
+    return found
+
+
+# --- kernel expand (3.5) ----------------------------------------------------------------------------------
+
+
+def _expand(conv: nn.Conv2d) -> None:
+    if parametrize.is_parametrized(conv, "weight"):
+        raise ValueError("a pattern-pruned kernel cannot grow: its new cells would be masked")
+    conv.weight = nn.Parameter(F.pad(conv.weight.detach(), (1, 1, 1, 1)))
+    conv.kernel_size = (conv.kernel_size[0] + 2, conv.kernel_size[1] + 2)
+    conv.padding = (conv.padding[0] + 1, conv.padding[1] + 1)
+
+
+# --- fixed point (3.6) ------------------------------------------------------------------------------------
+
+
+def smallest_exact_frac(weights: np.ndarray, bits: int) -> int:
+    """The finest grid of ``bits`` bits that holds every weight: f with max|w| <= (2^(bits-1) - 1) 2^-f."""
+    largest = float(np.abs(weights).max(initial=0.0))
+    return int(np.floor(np.log2(((1 << (bits - 1)) - 1) / largest))) if largest > 0 else bits - 1
+
+
+def round_half_up(values: Tensor) -> Tensor:
+    """The rounding of the hardware."""
+    return torch.floor(values + 0.5)
+
+
+class FixedPoint(nn.Module):
+    """Rounds the weight to what the hardware will hold; the gradient passes straight through.
+
+    q(w) = clamp(round(w / step), -2^(bits-1), 2^(bits-1) - 1) step with step = 2^-f, taken of w times the
+    batch norm's scale and divided by it again.
+    """
+
+    def __init__(
+        self, bits: int, norm: nn.BatchNorm2d | None, frac_bits: Callable[[np.ndarray, int], int]
+    ) -> None:
+        super().__init__()
+        self.bits = bits
+        self.frac_bits = frac_bits
+        self._norm = [norm] if norm is not None else []  # in a list: it stays a child of the model alone
+
+    def _scale(self, weight: Tensor) -> Tensor:
+        ones = torch.ones(weight.shape[0], dtype=weight.dtype)
+        for norm in self._norm:
+            gain = norm.weight.detach() if norm.weight is not None else ones
+            ones = gain / torch.sqrt(norm.running_var + norm.eps)
+        ones = torch.where(
+            ones.abs() < 1e-12, torch.ones_like(ones), ones
+        )  # a dead channel: any grid will do
+        return ones.reshape(-1, *[1] * (weight.ndim - 1))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.no_grad():
+            scale = self._scale(weight)
+            folded = weight * scale
+            step = 2.0 ** -self.frac_bits(folded.numpy(), self.bits)
+            limit = 1 << (self.bits - 1)
+            rounded = round_half_up(folded / step).clamp(-limit, limit - 1) * step / scale
+        return weight + (rounded - weight).detach()
+
+
+# --- access -----------------------------------------------------------------------------------------------
+
+
+def _module(model: nn.Module, name: str) -> nn.Module:
+    return model.get_submodule(name)
+
+
+def _convolution(model: nn.Module, name: str) -> nn.Conv2d:
+    module = _module(model, name)
+    if not isinstance(module, nn.Conv2d):
+        raise ValueError(f"{name} is not a convolution")
+    return module

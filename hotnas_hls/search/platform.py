@@ -1,0 +1,114 @@
+"""What the search asks of a target: a design space, a cost with named terms, violations, remedies.
+
+The search knows nothing of tiles or ports; a target is anything that fulfils :class:`Platform`. ``Design`` is
+the target's own type: the search only passes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar, runtime_checkable
+
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.search.space import Axis
+
+Design = TypeVar("Design")
+Choices = Mapping[str, int]  # values of the platform's axes by name
+
+
+class Remedy(StrEnum):
+    """What can be done about a bottleneck (section 2.2)."""
+
+    PATTERN = "pattern pruning"
+    WEIGHT_BITS = "fewer weight bits"
+    CHANNEL_CUT = "channel cut"
+    KERNEL_EXPAND = "kernel expand"  # spends the slack of compute on accuracy; brings no time
+    HARDWARE = "hardware"  # another value of the platform's own axes
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer's cost in the platform's unit, and the named terms it is made of."""
+
+    layer: str
+    total: float
+    terms: Mapping[str, float]  # by name; the platform decides which there are
+    label: str  # the platform's short name of the term that bounds the layer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a workload on a design."""
+
+    layers: tuple[LayerCost, ...]
+    total: float  # in the platform's unit
+    latency_ms: float
+    usage: Mapping[str, float]  # resources by name
+
+    @property
+    def slowest(self) -> LayerCost:
+        """The layer that costs most."""
+        return max(self.layers, key=lambda layer: layer.total)
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A change of the hardware that eases a bottleneck."""
+
+    description: str
+    choices: Choices
+
+
+class Platform(Protocol[Design]):
+    """A target of the search."""
+
+    name: str
+    unit: str  # of LayerCost.total, for tables: "cycles"
+
+    def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
+        """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
+        ...
+
+    def explore(self, layers: Sequence[Layer]) -> Choices:
+        """The choices of lowest latency that break no rule; InfeasibleDesign when there are none."""
+        ...
+
+    def design(self, layers: Sequence[Layer], choices: Choices) -> Design:
+        """The design these choices mean for this workload."""
+        ...
+
+    def violations(self, layers: Sequence[Layer], design: Design) -> list[str]:
+        """Every rule or resource the design breaks, each with its cure; empty when it can be built."""
+        ...
+
+    def cost(self, layers: Sequence[Layer], design: Design) -> Cost:
+        """The true cost; only asked of designs without violations."""
+        ...
+
+    def remedies(self, label: str) -> tuple[Remedy, ...]:
+        """What helps a layer with this label, the best first."""
+        ...
+
+    def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
+        """Hardware changes that ease this label."""
+        ...
+
+    def channel_multiple(self, choices: Choices) -> int:
+        """Channel counts the hardware gains from: multiples of this."""
+        ...
+
+
+@runtime_checkable
+class Emits(Protocol):
+    """A platform that can write its designs down for the flow below the search."""
+
+    def emit(self, outcome: object) -> object: ...
+
+
+@runtime_checkable
+class Validates(Protocol):
+    """A platform that can confirm a cost by running the design (simulation, measurement)."""
+
+    def validate(self, layers: Sequence[Layer], design: object) -> Cost: ...

@@ -1,0 +1,149 @@
+"""iSpace: named axes and the candidates they span."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from hotnas_hls.errors import ConfigError
+
+
+class AxisKind(StrEnum):
+    """What the value of an axis decides (the gene kinds of section 3)."""
+
+    PATTERN = "pattern"  # one of the network's patterns: an index of its pattern set
+    PRUNE = "prune"  # zeros per kernel of a layer, 0 for dense
+    EXPAND = "expand"  # 1: the layer's kernel grows by 2
+    CHANNELS = "channels"  # output channels kept
+    BITS = "bits"  # width of the layer's weights
+    HARDWARE = "hardware"  # a decision of the platform
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One decision: its name and the values it may take.
+
+    ``layer`` is the layer decided about; for PATTERN axes ``kernel`` and ``zeros`` name the set.
+    """
+
+    name: str
+    kind: AxisKind
+    options: tuple[int, ...]
+    layer: str | None = None
+    kernel: int | None = None
+    zeros: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise ValueError(f"axis {self.name}: no options")
+        if len(set(self.options)) != len(self.options):
+            raise ValueError(f"axis {self.name}: an option is given twice: {self.options}")
+
+
+class Candidate(Mapping[str, int]):
+    """A frozen choice of one value per axis."""
+
+    __slots__ = ("_values", "_hash")
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        self._values = {name: int(value) for name, value in values.items()}
+        self._hash = hash(frozenset(self._values.items()))
+
+    def __getitem__(self, name: str) -> int:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Candidate({self._values})"
+
+    def to_json(self) -> str:
+        """One line; the same candidate gives the same text."""
+        return json.dumps(self._values, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Candidate:
+        """Inverse of :meth:`to_json`."""
+        return cls(json.loads(text))
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The product of its axes."""
+
+    axes: tuple[Axis, ...]
+
+    def __post_init__(self) -> None:
+        names = [axis.name for axis in self.axes]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two axes are called {sorted({n for n in names if names.count(n) > 1})}")
+
+    @property
+    def size(self) -> int:
+        """Number of candidates."""
+        return math.prod(len(axis.options) for axis in self.axes)
+
+    def __contains__(self, candidate: Mapping[str, int]) -> bool:
+        return candidate.keys() == {axis.name for axis in self.axes} and all(
+            candidate[axis.name] in axis.options for axis in self.axes
+        )
+
+    def __getitem__(self, name: str) -> Axis:
+        return next(axis for axis in self.axes if axis.name == name)
+
+    def of_kind(self, *kinds: AxisKind) -> tuple[Axis, ...]:
+        """The axes of these kinds, in order."""
+        return tuple(axis for axis in self.axes if axis.kind in kinds)
+
+    def candidate(self, indices: Mapping[str, int] | list[int]) -> Candidate:
+        """The candidate of these option indices, in the order of the axes."""
+        picked = indices if isinstance(indices, list) else [indices[axis.name] for axis in self.axes]
+        return Candidate(
+            {axis.name: axis.options[index] for axis, index in zip(self.axes, picked, strict=True)}
+        )
+
+    def sample(self, rng: np.random.Generator) -> Candidate:
+        """A candidate drawn evenly."""
+        return self.candidate([int(rng.integers(len(axis.options))) for axis in self.axes])
+
+    def to_record(self) -> list[dict[str, Any]]:
+        """JSON-ready."""
+        return [
+            {
+                "name": axis.name,
+                "kind": str(axis.kind),
+                "options": list(axis.options),
+                **{
+                    key: getattr(axis, key)
+                    for key in ("layer", "kernel", "zeros")
+                    if getattr(axis, key) is not None
+                },
+            }
+            for axis in self.axes
+        ]
+
+    @classmethod
+    def from_record(cls, record: list[dict[str, Any]]) -> SearchSpace:
+        """Inverse of :meth:`to_record`; ConfigError for a record that is not one."""
+        try:
+            return cls(
+                tuple(
+                    Axis(**{**axis, "kind": AxisKind(axis["kind"]), "options": tuple(axis["options"])})
+                    for axis in record
+                )
+            )
+        except (KeyError, TypeError, ValueError) as reason:
+            raise ConfigError(f"not a search space: {reason}") from None

@@ -1,0 +1,34 @@
+"""How a candidate is chosen: the protocol of a strategy, and random search."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from hotnas_hls.search.space import Candidate, SearchSpace
+
+
+class Strategy(Protocol):
+    """Proposes candidates and learns from their rewards.
+
+    ``ask`` depends on nothing but the space, the seed and the ``tell`` calls so far: a strategy that is told
+    again what a killed one was told proposes what that one would have proposed.
+    """
+
+    def ask(self) -> Candidate: ...
+
+    def tell(self, candidate: Candidate, reward: float) -> None: ...
+
+
+class RandomSearch:
+    """Draws every candidate evenly."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self.space, self.seed, self.told = space, seed, 0
+
+    def ask(self) -> Candidate:
+        return self.space.sample(np.random.default_rng((self.seed, self.told)))
+
+    def tell(self, candidate: Candidate, reward: float) -> None:
+        self.told += 1

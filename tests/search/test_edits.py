@@ -1,0 +1,196 @@
+"""Edits: what they keep, what they change, and that they hold through training."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.digits import DigitsResNet
+from hotnas_hls.models.edits import channel_scores, choose_patterns, compress, cut_paths, is_editable
+from hotnas_hls.models.edits import pattern_masks as masks_of
+from hotnas_hls.models.mobile import MobileNetV2
+from hotnas_hls.models.resnet_cifar import CifarResNet
+from hotnas_hls.models.trace import trace
+
+torch.set_num_threads(1)
+LAYER = "layer2.0.conv2"
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    model = DigitsResNet()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2.0)
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_()
+    return model.eval()
+
+
+@pytest.fixture
+def graph(model):
+    return trace(model, (1, 8, 8))
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_original_is_left_alone(model, graph, images):
+    before = model(images)
+    compress(
+        model,
+        graph,
+        Compression(
+            channels={"layer1.0.conv1": 8},
+            patterns={LAYER: PatternChoice(3, 3, (0, 8, 14, 55))},
+            expanded=("layer3.0.conv1",),
+            weight_bits={"fc": 4},
+        ),
+    )
+    assert torch.equal(model(images), before)
+
+
+def test_expand_keeps_the_function(model, graph, images):
+    grown = compress(model, graph, Compression(expanded=("layer2.0.conv1", "layer2.0.downsample.0")))
+    assert grown.get_submodule("layer2.0.conv1").weight.shape[2:] == (5, 5)
+    assert grown.get_submodule("layer2.0.downsample.0").weight.shape[2:] == (3, 3)
+    torch.testing.assert_close(grown(images), model(images), rtol=1e-4, atol=1e-5)
+
+
+def test_cut_keeps_residual_widths_and_the_largest_channels(model, graph, images):
+    cut = compress(model, graph, Compression(channels={"layer2.0.conv1": 24}))
+    conv, old = cut.get_submodule("layer2.0.conv1"), model.get_submodule("layer2.0.conv1")
+    order = np.argsort(-channel_scores(old.weight).numpy(), kind="stable")[:24]
+    assert torch.equal(conv.weight, old.weight[order])
+    assert cut.get_submodule("layer2.0.bn1").num_features == 24
+    expected = model.get_submodule("layer2.0.bn1").running_var[order]
+    assert torch.equal(cut.get_submodule("layer2.0.bn1").running_var, expected)
+    assert cut.get_submodule(LAYER).weight.shape == (32, 24, 3, 3)
+    assert cut(images).shape == (4, 10)
+    edited = trace(cut, (1, 8, 8))
+    assert edited["layer2.0.conv1"].shape == (24, 4, 4)
+    assert edited[LAYER].shape == graph[LAYER].shape
+
+
+def test_cut_of_silent_channels_keeps_the_function(model, graph, images):
+    with torch.no_grad():
+        model.get_submodule("layer1.0.conv1").weight[4:] = 0
+        model.get_submodule("layer1.0.bn1").running_mean[4:] = 0
+        model.get_submodule("layer1.0.bn1").bias[4:] = -1
+    cut = compress(model, graph, Compression(channels={"layer1.0.conv1": 4}))
+    torch.testing.assert_close(cut(images), model(images), rtol=1e-4, atol=1e-5)
+
+
+def test_only_inner_widths_can_be_cut(graph):
+    assert set(cut_paths(graph)) == {f"layer{stage}.0.conv1" for stage in (1, 2, 3)}
+    assert cut_paths(graph)["layer2.0.conv1"].reader == LAYER
+    assert cut_paths(trace(CifarResNet(3), (3, 32, 32))).keys() == {
+        f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in (0, 1, 2)
+    }
+
+
+def test_a_cut_reaches_through_a_depthwise_convolution():
+    torch.manual_seed(0)
+    model = MobileNetV2().eval()
+    graph = trace(model, (3, 32, 32))
+    name, path = next((n, p) for n, p in cut_paths(graph).items() if len(p.along) > 2)
+    keep = graph[name].shape[0] // 2
+    cut = trace(compress(model, graph, Compression(channels={name: keep})), (3, 32, 32))
+    assert all(cut[step].shape[0] == keep for step in path.along)
+    assert cut[path.reader].shape == graph[path.reader].shape
+
+
+def test_a_cut_of_a_shared_width_is_refused(model, graph):
+    with pytest.raises(ValueError, match="^conv1: its channels are read by more than one layer"):
+        compress(model, graph, Compression(channels={"conv1": 8}))
+
+
+def test_pattern_is_the_largest_norm_and_the_first_on_ties():
+    masks = torch.zeros(4, 3, 3)
+    masks[0, 0], masks[1, 1], masks[2, 2], masks[3, 0] = 1, 1, 1, 1
+    weight = torch.zeros(1, 3, 3, 3)
+    weight[0, 0, 2] = 3.0  # row 2: pattern 2
+    weight[0, 1, 0] = 1.0  # row 0: patterns 0 and 3 alike
+    assert choose_patterns(weight, masks).tolist() == [[2, 0, 0]]
+
+
+def test_masks_survive_training(model, graph, images):
+    choice = PatternChoice(3, 3, (23, 14, 8, 42))
+    pruned = compress(model, graph, Compression(patterns={LAYER: choice}))
+    conv = pruned.get_submodule(LAYER)
+    before = conv.weight.detach().clone()
+    assert ((before != 0).flatten(2).sum(2) == 6).all()
+    optimiser = torch.optim.SGD(pruned.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-2)
+    for _ in range(3):
+        optimiser.zero_grad()
+        pruned.train()(images).square().sum().backward()
+        optimiser.step()
+    assert torch.equal(conv.weight == 0, before == 0)
+    assert not torch.equal(conv.weight, before)
+    index, masks = masks_of(pruned)[LAYER]
+    assert index.shape == (32, 32) and masks.shape == (4, 3, 3)
+    assert (masks[index].astype(bool) == (conv.weight != 0).numpy()).all()
+
+
+def test_repeated_patterns_are_dropped_and_the_hardware_still_gets_four(model, graph):
+    choice = PatternChoice(3, 3, (8, 8, 14, 8))
+    assert choice.indices == (8, 14)
+    pruned = compress(model, graph, Compression(patterns={LAYER: choice}))
+    index, masks = masks_of(pruned)[LAYER]
+    assert masks.shape == (4, 3, 3) and index.max() <= 1
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_fixed_point_holds_the_folded_weight(model, graph, bits):
+    fixed = compress(model, graph, Compression(weight_bits={LAYER: bits}))
+    norm = fixed.get_submodule("layer2.0.bn2")
+    scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach().reshape(-1, 1, 1, 1)
+    folded = (fixed.get_submodule(LAYER).weight.detach() * scale).double().numpy()
+    original = (model.get_submodule(LAYER).weight.detach() * scale).double().numpy()
+    step = 2.0 ** np.floor(np.log2(np.abs(original).max() / (2 ** (bits - 1) - 1)))
+    step = step if np.abs(original).max() / step <= 2 ** (bits - 1) - 1 else 2 * step
+    integers = folded / step
+    np.testing.assert_allclose(integers, np.round(integers), atol=2e-2)
+    assert np.abs(integers).max() <= 2 ** (bits - 1)
+    assert np.abs(folded - original).max() <= step / 2 * 1.01
+
+
+def test_the_gradient_passes_straight_through(model, graph, images):
+    fixed = compress(model, graph, Compression(weight_bits={LAYER: 3}))
+    fixed(images).square().sum().backward()
+    original = fixed.get_submodule(LAYER).parametrizations.weight.original
+    assert original.grad.abs().max() > 0
+
+
+def test_edits_trace_and_copy(model, graph, images):
+    edited = compress(
+        model,
+        graph,
+        Compression(
+            channels={"layer3.0.conv1": 32},
+            patterns={"layer3.0.conv1": PatternChoice(3, 4, (0, 1, 2, 3))},
+            weight_bits={"layer3.0.conv1": 5, "fc": 8},
+        ),
+    )
+    traced = trace(edited, (1, 8, 8))
+    np.testing.assert_array_equal(
+        traced["layer3.0.conv1"].parameters["weight"],
+        edited.get_submodule("layer3.0.conv1").weight.detach().numpy(),
+    )
+    again = compress(edited, graph, Compression())
+    assert torch.equal(again(images), edited(images))
+
+
+def test_weight_standardised_convolutions_are_not_edited(model):
+    class Standardised(nn.Conv2d):
+        pass
+
+    assert is_editable(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1)), "0")
+    assert not is_editable(nn.Sequential(Standardised(1, 1, 3, padding=1)), "0")
+    assert not is_editable(model, "fc")
