@@ -7,7 +7,6 @@ transcribed by a few templates. Nothing is written to disk.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,10 @@ from hotnas_hls.accel.reference import run_network
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
+SOURCES = ("src/accelerator.cpp",)
+# ifm and ofm point to one memory as beats of different width, which strict aliasing would forbid.
+CSIM_FLAGS = ("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-fno-strict-aliasing")
+CLOCK_UNCERTAINTY = 0.125  # of the period, left for routing
 LINE = 100  # columns of a C++ line
 PATTERN_COUNT = 1 << PATTERN_BITS
 
@@ -109,7 +112,10 @@ def hls_files(
         "design": banner.design,
         "target": target,
         "net": _testbench_network(net, accel, memory, len(images)),
-        "sources": ["src/accelerator.cpp"],
+        "sources": SOURCES,
+        "csim_flags": " ".join(CSIM_FLAGS),
+        "clock_uncertainty": CLOCK_UNCERTAINTY,
+        "clock_uncertainty_percent": f"{100 * CLOCK_UNCERTAINTY:g}",
     }
     files: dict[str, str | bytes] = dict(render_folder("hls", banner, context))
     files["weights/weights.bin"] = weight_image(net, accel, tiles, memory)
@@ -177,6 +183,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kOfmBits", accel.ofm_bits),
             Line("kIfmBeatBytes", accel.ifm_bits // 8),
             Line("kWgtBeatBytes", accel.wgt_bits // 8),
+            Line("kWgtWords", accel.wgt_bits // 32, "32-bit words per beat"),
             Line("kOfmBeatBytes", accel.ofm_bits // 8),
         ),
         _group(
@@ -291,6 +298,7 @@ def _checks(accel: Accelerator) -> list[Check]:
         Check("kIfmDepth >= 1 && kOfmDepth >= 1", "The buffers hold at least one pixel."),
         Check("kIfmPorts == 1 || kIfmPorts == kPatterns", "There is one IFM read port, or one per pattern."),
         Check("kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
+        Check("kWgtWords * 32 == kWgtBits", "Beats are read in whole 32-bit words."),
         Check("kMinSweep >= 4", "Reading, adding and writing an accumulator takes four cycles."),
         Check("kTn <= kWgtBits || kTn % kWgtBits == 0", "A row of weights is cut into whole groups."),
         Check("kPartsPerRow == ceil_div(kTn, kWgtBits)", "The parts of a row hold all Tn weights."),
@@ -395,8 +403,3 @@ def _memory_map_json(net: IntegerNetwork, memory: MemoryMap) -> str:
         "weights": memory.weights,
     }
     return json.dumps(record, indent=2) + "\n"
-
-
-def clock_mhz(target: Target) -> float:
-    """Clock of the scripts in MHz, to three digits."""
-    return math.floor(1e6 / target.clock_ns + 0.5) / 1e3

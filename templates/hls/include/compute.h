@@ -59,8 +59,8 @@ COMPUTE_STEP:
     for (int cycle = 0; cycle < least || (must_drain && !drained(drain)); ++cycle) {
       HLS_VITIS(pipeline II = 1)
       HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
-      // A pixel is summed into at most once in kMinSweep cycles (see Sweep).
-      HLS_VITIS(dependence variable = acc inter RAW distance = kMinSweep true)
+      // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep.
+      HLS_VITIS(dependence variable = acc inter RAW distance = 4 true)
       // Intake and MAC array work on different slots.
       HLS_VITIS(dependence variable = weights inter false)
       HLS_VITIS(dependence variable = patterns inter false)
@@ -114,7 +114,7 @@ COMPUTE_CYCLE:
   for (int cycle = 0; cycle < job_entries(layer, job) * sweep_cycles(tile); ++cycle) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
-    HLS_VITIS(dependence variable = acc inter RAW distance = kMinSweep true)
+    HLS_VITIS(dependence variable = acc inter RAW distance = 4 true)
     mac(layer, tile, job, sweep, 0, entry_table, ifm_tile, bias, patterns, weights, acc);
     advance(tile, sweep);
   }

@@ -15,16 +15,16 @@ inline void load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
                             std::uint32_t entry_table[kMaxEntries]) {
   HLS_VITIS(inline off)
   std::uint32_t words[kDescriptorBytes / 4];
-  HLS_VITIS(array_partition variable = words cyclic factor = kWgtBits / 32 dim = 1)
+  HLS_VITIS(array_partition variable = words cyclic factor = kWgtWords dim = 1)
   const std::uint32_t first = index * (kDescriptorBytes / kWgtBeatBytes);
 LOAD_DESCRIPTOR_BEAT:
   for (int beat = 0; beat < kDescriptorBytes / kWgtBeatBytes; ++beat) {
     HLS_VITIS(pipeline II = 1)
     const WgtBeat data = wgt[first + beat];
   LOAD_DESCRIPTOR_WORD:
-    for (int w = 0; w < kWgtBits / 32; ++w) {
+    for (int w = 0; w < kWgtWords; ++w) {
       HLS_VITIS(unroll)
-      words[beat * (kWgtBits / 32) + w] = data.word[w];
+      words[beat * kWgtWords + w] = data.word[w];
     }
   }
   decode(words, layer);

@@ -12,7 +12,7 @@ struct IfmBeat {
   std::uint32_t word[kIfmBits / 32];
 };
 struct WgtBeat {
-  std::uint32_t word[kWgtBits / 32];
+  std::uint32_t word[kWgtWords];
 };
 struct OfmBeat {
   std::uint32_t word[kOfmBits / 32];
