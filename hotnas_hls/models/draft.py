@@ -290,6 +290,23 @@ class Draft:
             )
         return self._add(where, OpKind.ADD, [one, other], one.shape, rank=one.rank)
 
+    def add_bias(self, source: Value, constant: np.ndarray) -> Value:
+        """A constant per channel into the bias of the layer that makes ``source``, read by nobody else."""
+        node = self.nodes.get(source.name)
+        channels = source.shape[0]
+        one_each = (1, channels, 1, 1)[: source.rank]
+        aligned = (*([1] * (len(one_each) - constant.ndim)), *constant.shape)
+        fits = len(aligned) == len(one_each) and all(
+            a in (1, b) for a, b in zip(aligned, one_each, strict=True)
+        )
+        if node is None or node.kind not in (OpKind.CONV, OpKind.LINEAR) or not fits:
+            raise Refused(("it adds a constant", "put the constant into the bias of the layer before"))
+        bias = node.parameters.get("bias", 0) + np.broadcast_to(constant, one_each).reshape(channels)
+        self.nodes[node.name] = replace(
+            node, parameters=_parameters(weight=node.parameters["weight"], bias=bias)
+        )
+        return source
+
     def concat(self, where: str, sources: Sequence[Value]) -> Value:
         """Channels of several maps one after the other."""
         if len(sources) == 1:
