@@ -1,0 +1,111 @@
+"""Labels, shares, slack, effects and the space they generate, on layers made by hand."""
+
+import pytest
+
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.edits import CutPath
+from hotnas_hls.search.detect import Workload, bit_options, detect
+from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
+from hotnas_hls.search.platform import LayerCost, Remedy
+from hotnas_hls.search.space import AxisKind
+
+from .pipeline_platform import PipelinePlatform
+
+
+def conv(name: str, n: int, m: int, side: int, kernel: int) -> Layer:
+    pad = kernel // 2
+    sizes = (n, m, side, side, side, side, kernel, kernel)
+    return Layer(name, LayerKind.CONV, f"{name}.in", name, *sizes, pad_top=pad, pad_left=pad)
+
+
+BIG = conv("big", 8, 8, 16, 3)  # 147456 multiplications, 9216 weight bits
+WIDE = conv("wide", 64, 64, 1, 1)  # 4096 multiplications, 65536 weight bits
+TAIL = conv("tail", 64, 10, 1, 1)
+NETWORK = Workload(
+    "hand-made",
+    (BIG, WIDE, TAIL),
+    {"wide": CutPath(("norm",), "tail")},
+    frozenset({"big", "wide", "tail"}),
+    frozenset({"big", "wide", "tail"}),
+)
+CHOICES = {"multipliers": 4, "width": 32}
+
+
+def test_labels_shares_and_slack():
+    big, wide, _ = detect(NETWORK, PipelinePlatform(), CHOICES).findings
+    assert (big.label, big.cost, big.next_term) == ("m", 36864, "weights")
+    assert big.terms == {"multiply": 36864, "weights": 288}
+    assert big.shares == {"multiply": 1, "weights": 288 / 36864}
+    assert big.slack == 36864 - 288
+    assert (wide.label, wide.cost, wide.slack) == ("w", 2048, 1024)
+
+
+def test_effects_are_priced_by_the_platform():
+    big, wide, _ = detect(NETWORK, PipelinePlatform(), CHOICES).findings
+    (pruned,) = big.effects
+    assert pruned.remedy is Remedy.PATTERN and pruned.saved == 36864 / 3
+    assert pruned.description == "3 of 9 weights a kernel pruned"
+    bits, port = wide.effects
+    assert (bits.description, bits.saved) == ("16 -> 8 bits", 1024)
+    assert bits.label_after == "m"  # both terms are 1024 then
+    assert (port.remedy, port.description) == (Remedy.HARDWARE, "width 64")
+    assert wide.best is port
+
+
+def test_bits_stop_where_another_term_takes_over():
+    assert bit_options(LayerCost("a", 8, {"w": 8, "c": 4}, "W"), 16, 2) == (16, 14, 12, 10, 8)
+    assert bit_options(LayerCost("a", 8, {"w": 8, "c": 1}, "W"), 16, 4) == (16, 13, 10, 7, 4)
+    assert bit_options(LayerCost("a", 8, {"w": 8, "c": 8}, "W"), 16, 2) == (16,)
+
+
+def test_space_follows_the_labels():
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES, SpaceOptions(readings=1))
+    assert [axis.name for axis in space.axes] == [
+        *(f"pattern:3x3-3:{slot}" for slot in range(4)),
+        "prune:big",
+        "bits:wide",
+        "bits:tail",
+        "multipliers",
+        "width",
+    ]
+    assert space["prune:big"].options == (0, 3)
+    assert len(space["pattern:3x3-3:0"].options) == 56
+    assert space.size == 56**4 * 2 * len(space["bits:wide"].options) * len(space["bits:tail"].options) * 12
+
+
+def test_second_reading_finds_the_next_bottleneck():
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES)
+    assert "channels:wide" in [axis.name for axis in space.axes]  # compute-bound once its weights are narrow
+    assert space["channels:wide"].options == (64, 60, 56, 52)
+
+
+def test_switched_off_remedies_stay_out():
+    options = SpaceOptions(patterns=False, channel_cut=False, quantisation=False, hardware=False)
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES, options)
+    assert [(axis.name, axis.options) for axis in space.axes] == [("multipliers", (4,)), ("width", (32,))]
+
+
+def test_candidates_become_compressions():
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES)
+    untouched, *_, strongest = ladder(space, 4)
+    assert compression_of(untouched, space) == Compression()
+    assert choices_of(untouched, space) == {"multipliers": 1, "width": 16}
+    compression = compression_of(strongest, space)
+    assert compression.patterns == {"big": PatternChoice(3, 3, (0, 18, 36, 55))}
+    assert compression.channels == {"wide": 52}
+    edited = {layer.name: layer for layer in NETWORK.compressed(compression)}
+    assert edited["big"].entries == 6 and edited["wide"].m == edited["tail"].n == 52
+    assert all(axis.kind is not AxisKind.EXPAND for axis in space.axes)
+
+
+def test_a_cut_shrinks_its_reader():
+    edited = NETWORK.compressed(Compression(channels={"wide": 32}, expanded=("big",), weight_bits={"tail": 4}))
+    big, wide, tail = edited
+    assert (wide.m, tail.n, tail.weight_bits) == (32, 32, 4)
+    assert (big.kernel_rows, big.pad_top, big.out_rows) == (5, 2, 16)
+
+
+@pytest.mark.parametrize("name, owner", [("wide", "wide"), ("tail", "wide"), ("big", None)])
+def test_who_is_cut_for_a_layer(name, owner):
+    assert NETWORK.cut_owner(name) == owner
