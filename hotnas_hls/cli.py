@@ -32,8 +32,8 @@ class CommandParser(argparse.ArgumentParser):
     """Parser of one command: descriptions as they are written, no abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
-        defaults = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-        super().__init__(**(defaults | settings))
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,10 +42,10 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
     weights = stream.randint(-largest - 1, largest + 1, size=shape).astype(np.int32)
     index = patterns = None
     if layer.pattern_ones is not None:
-        patterns = np.zeros((4, layer.kernel_rows * layer.kernel_columns), dtype=np.uint8)
-        for pattern in patterns:
-            pattern[stream.permutation(pattern.size)[: layer.pattern_ones]] = 1
-        patterns = patterns.reshape(4, layer.kernel_rows, layer.kernel_columns)
+        masks = np.zeros((4, layer.kernel_rows * layer.kernel_columns), dtype=np.uint8)
+        for mask in masks:
+            mask[stream.permutation(mask.size)[: layer.pattern_ones]] = 1
+        patterns = masks.reshape(4, layer.kernel_rows, layer.kernel_columns)
         index = stream.randint(4, size=shape[:2]).astype(np.uint8)
         weights *= patterns[index].astype(np.int32)
     shift = max(0, math.floor(math.log2(math.sqrt(terms) * largest * 2 / 3)))

@@ -3,58 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.tools import require
-
-if TYPE_CHECKING:
-    from hotnas_hls.graph import Graph, Shape
+from hotnas_hls.graph import Shape
 
 GROUP = "explore"
+PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas graph``."""
     parser = subparsers.add_parser("graph", description=__doc__)
-    parser.add_argument("model", help="a name of 'hotnas zoo list', or package.module:function")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image, e.g. 3x224x224")
+    parser.add_argument("model", help="a name of 'hotnas zoo list', package.module:function, or x.onnx")
+    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint that must fit the network")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw it into a .svg, .png or .pdf file")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the graph, or draw it."""
-    require("torch")
-    graph = load_graph(args.model, parse_shape(args.input) if args.input else None)
-    if args.draw:
-        from hotnas_hls.drawing import draw_graph
+    """Print the graph as a table, or draw it."""
+    shape = parse_shape(args.input) if args.input else None
+    from rich.console import Console
 
+    from hotnas_hls.drawing import draw_graph, graph_table
+    from hotnas_hls.models.source import load_model
+
+    graph = load_model(args.model, args.weights, shape).graph
+    if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)
     else:
-        print("\n".join(listing(graph)))
-
-
-def listing(graph: Graph) -> list[str]:
-    """One line an operator: its name, kind, output shape, settings and what it reads."""
-    rows = []
-    for node in graph:
-        settings = []
-        if node.kernel != (1, 1) or node.kind == "conv":
-            settings.append(f"{node.kernel[0]}x{node.kernel[1]}")
-        if node.stride != (1, 1):
-            settings.append(f"stride {node.stride[0]}")
-        if node.groups > 1:
-            settings.append("depthwise")
-        shape = "x".join(map(str, node.shape))
-        rows.append((node.name, str(node.kind), shape, " ".join(settings), ", ".join(node.inputs)))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return ["  ".join([*map(str.ljust, row[:4], widths), row[4]]).rstrip() for row in rows]
+        Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(graph_table(graph))
 
 
 def parse_shape(text: str) -> Shape:
@@ -63,25 +46,3 @@ def parse_shape(text: str) -> Shape:
         raise ConfigError(f"--input {text}: give channels, rows and columns, e.g. 3x224x224")
     channels, rows, columns = (int(number) for number in text.split("x"))
     return channels, rows, columns
-
-
-def load_graph(model: str, shape: Shape | None) -> Graph:
-    """The graph of a network of the zoo, or of what ``package.module:function`` returns."""
-    from hotnas_hls.models.trace import trace
-    from hotnas_hls.models.zoo import build, zoo_entry
-
-    if ":" not in model:
-        entry = zoo_entry(model)
-        return trace(build(model), shape or entry.input_shape, model)
-    if shape is None:
-        raise ConfigError(f"{model}: give the shape of one image, e.g. --input 3x224x224")
-    module_name, _, function_name = model.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as reason:
-        raise ConfigError(f"{model}: {module_name} cannot be imported: {reason}") from None
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise ConfigError(f"{model}: {module_name} has no function {function_name!r}")
-    return trace(function(), shape, model)
