@@ -15,6 +15,7 @@ from hotnas_hls.errors import ConfigError
 from hotnas_hls.graph import Shape
 from hotnas_hls.models.bit import BigTransfer
 from hotnas_hls.models.densenet import DenseNet
+from hotnas_hls.models.digits import DigitsResNet
 from hotnas_hls.models.mobile import MnasNet, MobileNetV2, Proxyless
 from hotnas_hls.models.plain import alexnet, squeezenet, vgg16
 from hotnas_hls.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -22,6 +23,7 @@ from hotnas_hls.models.resnet_cifar import CifarResNet
 
 IMAGENET: Shape = (3, 224, 224)
 CIFAR: Shape = (3, 32, 32)
+DIGITS: Shape = (1, 8, 8)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ ZOO: dict[str, ZooEntry] = {
     "densenet121_cifar": _cifar("DenseNet-121", lambda: DenseNet(DENSENET121, 10, cifar_stem=True)),
     "mobilenet_v2_cifar": _cifar("MobileNet-V2", lambda: MobileNetV2(10, cifar=True)),
     "bit_cifar": _cifar("BiT-M-R50x1 (latency only)", lambda: BigTransfer(classes=10)),
+    "digits_resnet": ZooEntry(DigitsResNet, DIGITS, 10, "small residual network, scikit-learn digits"),
     "resnet20": _cifar("ResNet-20, parameter-free shortcuts", lambda: CifarResNet(3)),
     "resnet32": _cifar("ResNet-32, parameter-free shortcuts", lambda: CifarResNet(5)),
     "resnet44": _cifar("ResNet-44, parameter-free shortcuts", lambda: CifarResNet(7)),

@@ -1,0 +1,294 @@
+"""The data sets: real images, split once into train, validation and test.
+
+The search sees train and validation only; test is read once, at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hotnas_hls.errors import DataMissing, HotnasError
+
+DATA_VARIABLE = "HOTNAS_DATA"
+NEIGHBOUR_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"  # beside a development checkout
+
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+CIFAR10_ADDRESS = f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}"
+CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
+CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+CIFAR10_VALIDATION = 5000
+
+IMAGE_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet; the public CIFAR-10 ResNets
+IMAGE_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)  # were trained with the same figures
+IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp"}
+
+SPLIT_SEED = 0  # one split for everybody: changing it makes every published accuracy incomparable
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """``images`` float32 (B, C, H, W), normalised; ``labels`` int64 (B,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> Split:
+        """The first ``count`` images."""
+        return Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images of ``classes``, split into train, validation and test."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+
+def digits() -> Dataset:
+    """scikit-learn's 1,797 handwritten digits, 1 x 8 x 8: 70 % train, 10 % validation, 20 % test.
+
+    Pixels 0..16 become 0..2 in steps of 1/8: the background stays zero like the padding, and every
+    value is exact in fixed point.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DataMissing(
+            "the digits data set comes with scikit-learn, which is not installed: pip install scikit-learn"
+        ) from error
+    bunch = load_digits()
+    images = (bunch.images[:, None] / 8).astype(np.float32)
+    labels = bunch.target.astype(np.int64)
+    train, validation, test = _stratified(labels, (0.1, 0.2), SPLIT_SEED)
+    return Dataset(
+        "digits",
+        tuple(str(digit) for digit in range(10)),
+        *(Split(images[part], labels[part]) for part in (train, validation, test)),
+    )
+
+
+def cifar10(splits: Iterable[str] = ("train", "validation", "test")) -> Dataset:
+    """CIFAR-10, 3 x 32 x 32: 45,000 train, 5,000 validation (seeded), the official 10,000 test images.
+
+    Looks in the folder HOTNAS_DATA for ``cifar10.npz`` (x_train, y_train, x_test, y_test; uint8 NHWC),
+    the official python or binary batches, or the official archive. Splits that are not asked for are
+    left empty, which saves loading them. Raises DataMissing where nothing is found.
+    """
+    wanted = set(splits)
+    unknown = wanted - {"train", "validation", "test"}
+    if unknown:
+        raise ValueError(f"no split is called {sorted(unknown)}; there are train, validation and test")
+    read = _find_cifar10()
+    train = validation = test = Split(np.zeros((0, 3, 32, 32), np.float32), np.zeros(0, np.int64))
+    if wanted & {"train", "validation"}:
+        images, labels = read("train")
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
+        held = np.sort(order[:CIFAR10_VALIDATION])
+        kept = np.sort(order[CIFAR10_VALIDATION:])
+        if "validation" in wanted:
+            validation = Split(_normalise(images[held]), labels[held])
+        if "train" in wanted:
+            train = Split(_normalise(images[kept]), labels[kept])
+    if "test" in wanted:
+        images, labels = read("test")
+        test = Split(_normalise(images), labels)
+    return Dataset("cifar10", CIFAR10_CLASSES, train, validation, test)
+
+
+def image_folder(
+    folder: Path | str, size: int = 224, per_class: int | None = None, validation_fraction: float = 0.1
+) -> Dataset:
+    """Images in ``folder/train/<class>/`` and ``folder/val/<class>/`` as (3, size, size).
+
+    The shorter side is scaled to 256/224 of ``size`` and the centre cut out, as the public ImageNet
+    evaluations do. ``val`` is the test split; validation is a seeded part of ``train`` (both are empty
+    where there is no ``train`` folder). ``per_class`` keeps the first images of every class. All images
+    are held in memory. Raises DataMissing where the folders are not there.
+    """
+    folder = Path(folder)
+    if not (folder / "val").is_dir():
+        raise DataMissing(
+            f"{folder}: no ImageNet-like folder; expected {folder}/val/<class>/*.jpg "
+            f"and, for fine-tuning, {folder}/train/<class>/*.jpg"
+        )
+    classes = tuple(sorted(entry.name for entry in (folder / "val").iterdir() if entry.is_dir()))
+    if not classes:
+        raise DataMissing(f"{folder}/val: holds no class folders; expected {folder}/val/<class>/*.jpg")
+    test = _read_classes(folder / "val", classes, size, per_class)
+    seen = _read_classes(folder / "train", classes, size, per_class)
+    kept, held, _ = _stratified(seen.labels, (validation_fraction, 0.0), SPLIT_SEED)
+    return Dataset(
+        folder.name,
+        classes,
+        Split(seen.images[kept], seen.labels[kept]),
+        Split(seen.images[held], seen.labels[held]),
+        test,
+    )
+
+
+# --- splitting and normalising ----------------------------------------------------------------------------
+
+
+def _stratified(
+    labels: np.ndarray, fractions: tuple[float, float], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sorted indices (rest, first, second) with the same share of every class in each part."""
+    rng = np.random.default_rng(seed)
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        first, second = (round(fraction * len(members)) for fraction in fractions)
+        parts[1].extend(members[:first])
+        parts[2].extend(members[first : first + second])
+        parts[0].extend(members[first + second :])
+    rest, one, two = (np.array(sorted(part), dtype=np.int64) for part in parts)
+    return rest, one, two
+
+
+def _normalise(images: np.ndarray) -> np.ndarray:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W), less the mean, over the standard deviation."""
+    scaled = images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+    scaled -= IMAGE_MEAN[:, None, None]
+    scaled /= IMAGE_STD[:, None, None]
+    return np.ascontiguousarray(scaled)
+
+
+# --- CIFAR-10 on disk -------------------------------------------------------------------------------------
+
+Reader = Callable[[str], tuple[np.ndarray, np.ndarray]]  # "train" or "test" -> uint8 NHWC, int64 labels
+
+
+def _find_cifar10() -> Reader:
+    named = os.environ.get(DATA_VARIABLE)
+    folders = [Path(named)] if named else []
+    for folder in [*folders, NEIGHBOUR_DATA]:
+        for place in (folder, folder / "cifar10"):
+            if (place / "cifar10.npz").is_file():
+                return _npz_reader(place / "cifar10.npz")
+            if (place / "cifar-10-batches-py").is_dir():
+                return _batch_reader(place / "cifar-10-batches-py", _python_batch)
+            if (place / "cifar-10-batches-bin").is_dir():
+                return _batch_reader(place / "cifar-10-batches-bin", _binary_batch)
+            if (place / CIFAR10_ARCHIVE).is_file():
+                return _archive_reader(place / CIFAR10_ARCHIVE)
+    looked = f"looked in {named}" if named else f"{DATA_VARIABLE} is not set"
+    raise DataMissing(
+        f"CIFAR-10 is not on this machine ({looked}): download {CIFAR10_ADDRESS} (md5 {CIFAR10_MD5}) "
+        f"into a folder and set {DATA_VARIABLE} to that folder"
+    )
+
+
+def _npz_reader(path: Path) -> Reader:
+    def read(part: str) -> tuple[np.ndarray, np.ndarray]:
+        with np.load(path) as arrays:
+            return arrays[f"x_{part}"], arrays[f"y_{part}"].astype(np.int64)
+
+    return read
+
+
+def _batch_reader(folder: Path, read_batch: Callable[[bytes], tuple[np.ndarray, np.ndarray]]) -> Reader:
+    suffix = ".bin" if folder.name.endswith("bin") else ""
+
+    def read(part: str) -> tuple[np.ndarray, np.ndarray]:
+        names = [f"{stem}{suffix}" for stem in _batch_stems(part)]
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise DataMissing(f"{folder}: lacks {', '.join(missing)}; unpack {CIFAR10_ADDRESS} again")
+        return _join([read_batch((folder / name).read_bytes()) for name in names])
+
+    return read
+
+
+def _archive_reader(path: Path) -> Reader:
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if digest != CIFAR10_MD5:
+        raise HotnasError(
+            f"{path}: md5 {digest}, expected {CIFAR10_MD5}; the download is broken, "
+            f"fetch {CIFAR10_ADDRESS} again"
+        )
+
+    def read(part: str) -> tuple[np.ndarray, np.ndarray]:
+        with tarfile.open(path) as archive:
+            members = [archive.extractfile(f"cifar-10-batches-py/{stem}") for stem in _batch_stems(part)]
+            return _join([_python_batch(member.read()) for member in members if member])
+
+    return read
+
+
+def _batch_stems(part: str) -> list[str]:
+    return [f"data_batch_{number}" for number in range(1, 6)] if part == "train" else ["test_batch"]
+
+
+def _join(batches: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads pickled numpy arrays and plain containers; refuses everything else, as it could be code."""
+
+    ALLOWED = {"_reconstruct", "ndarray", "dtype", "encode", "scalar"}
+    MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"}
+
+    def find_class(self, module: str, name: str) -> object:
+        if module in self.MODULES and name in self.ALLOWED:
+            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        raise HotnasError(f"a CIFAR-10 batch wants to import {module}.{name}: not the official file, refused")
+
+
+def _python_batch(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    batch = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
+    images = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+    return images.transpose(0, 2, 3, 1), np.array(batch[b"labels"], dtype=np.int64)
+
+
+def _binary_batch(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    records = np.frombuffer(data, dtype=np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0].astype(np.int64)
+
+
+# --- folders of images ------------------------------------------------------------------------------------
+
+
+def _read_classes(folder: Path, classes: tuple[str, ...], size: int, per_class: int | None) -> Split:
+    files: list[tuple[Path, int]] = []
+    for label, name in enumerate(classes):
+        if (folder / name).is_dir():
+            found = (path for path in (folder / name).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            files += [(path, label) for path in sorted(found)[:per_class]]
+    images = np.zeros((len(files), size, size, 3), dtype=np.uint8)
+    for index, (path, _) in enumerate(files):
+        images[index] = _centre(path, size)
+    return Split(_normalise(images), np.array([label for _, label in files], dtype=np.int64))
+
+
+def _centre(path: Path, size: int) -> np.ndarray:
+    """The centre of one image scaled to 256/224 of ``size``: uint8 (size, size, 3)."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise HotnasError(f"{path}: not a readable image ({error}); remove it or fetch it again") from error
+    scale = round(size * 256 / 224) / min(image.size)
+    width, height = (max(size, round(side * scale)) for side in image.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    resized = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized.crop((left, top, left + size, top + size)))
