@@ -211,6 +211,9 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ([("Conv", weights(3, 3, 1, 1)), ("Add", weights(3, 1, 1)), ("Add", "y0")],
          "step1: Add: it adds a constant to a map that is read elsewhere too; "
          "use the bias of the layer before"),
+        ([("Conv", weights(3, 3, 1, 1)), ("Identity",), ("Add", weights(3, 1, 1)), ("Add", "y0")],
+         "step2: Add: it adds a constant to a map that is read elsewhere too; "
+         "use the bias of the layer before"),
         ([("Concat", "x", {"axis": 2})],
          "step0: Concat: it joins along axis 2; concatenate channels: axis 1"),
         ([("Reshape", integers(1, -1))], "step0: Reshape: it reshapes to 1x864, mixing images; "

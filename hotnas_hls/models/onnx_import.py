@@ -59,6 +59,7 @@ class _Reader:
         self.draft = Draft(path.stem)
         self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
+        self.tensor_of: dict[str, str] = {}  # graph node -> the tensor it was made for
         image = self._image(model)
         self.batch, shape = self._input_shape(image, input_shape)
         self.values[image.name] = self.draft.input(shape, _dotted(image.name))
@@ -133,6 +134,8 @@ class _Reader:
             self.constants[node.output[0]] = result
         else:
             self.values[node.output[0]] = result
+            if result is not None:
+                self.tensor_of.setdefault(result.name, node.output[0])
 
     def _evaluate(self, node: Any) -> None:
         """A node that computes constants from constants."""
@@ -392,7 +395,7 @@ def _add(reader: _Reader, node: Any, where: str, one: Any, other: Any) -> Value:
         return reader.draft.add(where, one, other)
     value, constant = (one, other) if isinstance(one, Value) else (other, one)
     name = node.input[0] if isinstance(one, Value) else node.input[1]
-    if reader.readers[name] > 1:
+    if reader.readers[name] > 1 or reader.tensor_of.get(value.name, name) != name:
         raise Refused(
             ("it adds a constant to a map that is read elsewhere too", "use the bias of the layer before")
         )
