@@ -1,0 +1,105 @@
+"""The SystemVerilog twin of a design: one rendered package, the modules beside it plain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
+from hotnas_hls.accel.descriptor import FIELDS
+from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
+from hotnas_hls.codegen.render import Banner, render_folder
+
+TOP = "hotnas_accel"
+HEADER_BITS = 1024
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A ``localparam`` of hotnas_pkg."""
+
+    name: str
+    value: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class PackedField:
+    """A member of descriptor_t; fillers stand for unused header bits and have no meaning."""
+
+    name: str
+    width: int
+    signed: bool
+    meaning: str
+
+
+def tree_levels(accel: Accelerator) -> int:
+    """Register levels of a MAC row's adder tree: clog2(Tn)."""
+    return (accel.tn - 1).bit_length()
+
+
+def profile_slots(layer_count: int) -> int:
+    """Slots of the cycle-count window: one a layer and one for the run, a power of two, at least 32."""
+    return max(32, 1 << layer_count.bit_length())
+
+
+def control_address_bits(layer_count: int) -> int:
+    """Address bits of s_axi_control: registers below, the profile window in the upper half."""
+    return (profile_slots(layer_count) * 32).bit_length()
+
+
+def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
+    """Every number of the RTL."""
+    return (
+        Constant("Tm", accel.tm, "output channels in parallel"),
+        Constant("Tn", accel.tn, "input channels in parallel"),
+        Constant("Td", accel.td, "channels in parallel when every channel keeps to itself"),
+        Constant("ActBits", accel.act_bits, "bits of an activation"),
+        Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
+        Constant("AccBits", accel.acc_bits, "bits of an accumulator"),
+        Constant("SumBits", accel.act_bits + accel.weight_bits + tree_levels(accel), "bits of a row's sum"),
+        Constant("TreeLevels", tree_levels(accel), "levels of a row's adder tree"),
+        Constant("ChannelBlock", accel.channel_block, "channels in a word of a feature map"),
+        Constant("WordBits", accel.channel_block * accel.act_bits, "bits of a word"),
+        Constant("IfmPortBits", accel.ifm_bits, "data bits of m_axi_ifm"),
+        Constant("WgtPortBits", accel.wgt_bits, "data bits of m_axi_wgt"),
+        Constant("OfmPortBits", accel.ofm_bits, "data bits of m_axi_ofm"),
+        Constant("IfmBeatsPerWord", accel.ifm_beats_per_word, "beats of m_axi_ifm per word"),
+        Constant("OfmBeatsPerWord", accel.ofm_beats_per_word, "beats of m_axi_ofm per word"),
+        Constant("IfmDepth", accel.ifm_depth, "words per IFM bank and half"),
+        Constant("OfmDepth", accel.ofm_depth, "pixels per accumulator bank and half (Tr x Tc)"),
+        Constant("IfmAddrBits", (2 * accel.ifm_depth - 1).bit_length(), "address bits of an IFM bank"),
+        Constant("AccAddrBits", max(1, (accel.ofm_depth - 1).bit_length()), "address bits of an accumulator half"),
+        Constant("WgtEntries", accel.wgt_entries, "kernel positions per weight slot"),
+        Constant("ReadPorts", 4 if accel.patterns else 1, "IFM read ports: one per pattern"),
+        Constant("RowsPerGroup", accel.rows_per_group, "weight rows in a bit-plane group"),
+        Constant("PartsPerRow", accel.parts_per_row, "bit-plane groups in a weight row"),
+        Constant("BiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits), "beats of a bias section"),
+        Constant("PatternBits", PATTERN_BITS, "bits of a pattern index"),
+        Constant("MinSweep", MIN_SWEEP, "least cycles between two accumulations into a pixel"),
+        Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),
+        Constant("MaxBurst", MAX_BURST_BEATS, "beats of the longest AXI burst"),
+        Constant("Outstanding", OUTSTANDING_READS, "AXI bursts in flight per port and direction"),
+        Constant("ProfileSlots", profile_slots(layer_count), "slots of the cycle-count window"),
+        Constant("ControlAddrBits", control_address_bits(layer_count), "address bits of s_axi_control"),
+    )
+
+
+def descriptor_members() -> tuple[PackedField, ...]:
+    """Members of descriptor_t from the top bit of word 31 down to bit 0 of word 0."""
+    members: list[PackedField] = []
+    above = HEADER_BITS
+    for field in sorted(FIELDS, key=lambda f: (f.word, f.lsb), reverse=True):
+        lsb = field.word * 32 + field.lsb
+        if gap := above - (lsb + field.width):
+            members.append(PackedField(f"unused_{lsb + field.width}", gap, False, ""))
+        members.append(PackedField(field.name, field.width, field.signed, field.meaning))
+        above = lsb
+    return tuple(members)
+
+
+def rtl_files(accel: Accelerator, layer_count: int, banner: Banner) -> dict[str, str]:
+    """Every SystemVerilog file of the design by name, the package first."""
+    context = {"constants": constants(accel, layer_count), "descriptor_fields": descriptor_members()}
+    rendered = render_folder("rtl", banner, context)
+    package = "hotnas_pkg.sv"
+    return {package: rendered.pop(package), **rendered}

@@ -1,0 +1,204 @@
+// AXI4-Lite slave with the register map of a Vitis HLS kernel, and the cycle counts of every layer.
+//
+//   0x00 ap_ctrl  bit 0 ap_start, 1 ap_done (clear on read), 2 ap_idle, 3 ap_ready (clear on read),
+//                 7 auto_restart, 9 interrupt
+//   0x04 GIER     bit 0 enables the interrupt output
+//   0x08 IER      bit 0 ap_done, 1 ap_ready            0x0C ISR  same bits, toggle on write
+//   0x10 ap_return (status)
+//   0x18/0x1C ifm   0x24/0x28 wgt   0x30/0x34 ofm  (64-bit byte addresses)   0x3C layer_count
+//   ProfileBase + 32 x layer: cycles, load_ifm, load_wgt, compute, store_ofm, stall
+//   the last profile slot: cycles of the run (64 bits)
+module control_regs (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  // AXI4-Lite
+  input  logic        awvalid_i,
+  output logic        awready_o,
+  input  logic [hotnas_pkg::ControlAddrBits-1:0] awaddr_i,
+  input  logic        wvalid_i,
+  output logic        wready_o,
+  input  logic [31:0] wdata_i,
+  input  logic [3:0]  wstrb_i,
+  output logic        bvalid_o,
+  input  logic        bready_i,
+  input  logic        arvalid_i,
+  output logic        arready_o,
+  input  logic [hotnas_pkg::ControlAddrBits-1:0] araddr_i,
+  output logic        rvalid_o,
+  input  logic        rready_i,
+  output logic [31:0] rdata_o,
+  output logic        interrupt_o,
+  // the accelerator
+  output logic        start_o,          // pulse
+  input  logic        done_i,           // pulse
+  input  logic [31:0] status_i,
+  output logic [63:0] ifm_o,
+  output logic [63:0] wgt_o,
+  output logic [63:0] ofm_o,
+  output logic [31:0] layers_o,
+  input  logic        profile_we_i,
+  input  logic [15:0] profile_layer_i,
+  input  logic [255:0] profile_i
+);
+
+  localparam int unsigned Slots    = hotnas_pkg::ProfileSlots;
+  localparam int unsigned SlotBits = $clog2(Slots);
+
+  // ---------------------------------------------------------------- write channel
+  typedef enum logic [1:0] {WriteAddr, WriteData, WriteResp} write_e;
+  write_e     write_q;
+  logic [7:0] waddr_q;
+  logic       wprofile_q, write;
+  logic [31:0] mask;
+
+  assign awready_o = write_q == WriteAddr;
+  assign wready_o  = write_q == WriteData;
+  assign bvalid_o  = write_q == WriteResp;
+  assign write     = wvalid_i && wready_o && !wprofile_q;
+  assign mask      = {{8{wstrb_i[3]}}, {8{wstrb_i[2]}}, {8{wstrb_i[1]}}, {8{wstrb_i[0]}}};
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      write_q    <= WriteAddr;
+      waddr_q    <= '0;
+      wprofile_q <= 1'b0;
+    end else begin
+      unique case (write_q)
+        WriteAddr: if (awvalid_i) begin
+          write_q    <= WriteData;
+          waddr_q    <= {awaddr_i[7:2], 2'b00};
+          wprofile_q <= |awaddr_i[hotnas_pkg::ControlAddrBits-1:8];
+        end
+        WriteData: if (wvalid_i) write_q <= WriteResp;
+        WriteResp: if (bready_i) write_q <= WriteAddr;
+        default: write_q <= WriteAddr;
+      endcase
+    end
+  end
+
+  // ---------------------------------------------------------------- read channel
+  logic        rvalid_q, read;
+  logic [31:0] rdata_q, reg_data, profile_data;
+  logic [255:0] slot_data;
+  logic [63:0] run_cycles_q;
+
+  assign arready_o = !rvalid_q;
+  assign rvalid_o  = rvalid_q;
+  assign rdata_o   = rdata_q;
+  assign read      = arvalid_i && arready_o;
+
+  logic [255:0] profile_mem [Slots];
+  logic [SlotBits-1:0] slot;
+  assign slot = araddr_i[5 +: SlotBits];
+  always_ff @(posedge clk_i) begin
+    if (profile_we_i) profile_mem[SlotBits'(profile_layer_i)] <= profile_i;
+  end
+  assign slot_data    = (slot == SlotBits'(Slots - 1)) ? {192'd0, run_cycles_q} : profile_mem[slot];
+  assign profile_data = slot_data[32*32'(araddr_i[4:2]) +: 32];
+
+  // ---------------------------------------------------------------- registers
+  logic        start_q, done_q, ready_q, idle_q, auto_restart_q, gier_q, running_q;
+  logic [1:0]  ier_q, isr_q;
+  logic [63:0] ifm_q, wgt_q, ofm_q;
+  logic [31:0] layers_q;
+
+  assign start_o     = start_q && !running_q;
+  assign ifm_o       = ifm_q;
+  assign wgt_o       = wgt_q;
+  assign ofm_o       = ofm_q;
+  assign layers_o    = layers_q;
+  assign interrupt_o = gier_q && (isr_q != '0);
+  assign idle_q      = !running_q;
+
+  always_comb begin
+    unique case ({araddr_i[7:2], 2'b00})
+      8'h00: reg_data = {22'd0, interrupt_o, 1'b0, auto_restart_q, 3'd0, ready_q, idle_q, done_q, start_q};
+      8'h04: reg_data = {31'd0, gier_q};
+      8'h08: reg_data = {30'd0, ier_q};
+      8'h0C: reg_data = {30'd0, isr_q};
+      8'h10: reg_data = status_i;
+      8'h18: reg_data = ifm_q[31:0];
+      8'h1C: reg_data = ifm_q[63:32];
+      8'h24: reg_data = wgt_q[31:0];
+      8'h28: reg_data = wgt_q[63:32];
+      8'h30: reg_data = ofm_q[31:0];
+      8'h34: reg_data = ofm_q[63:32];
+      8'h3C: reg_data = layers_q;
+      default: reg_data = '0;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      rvalid_q <= 1'b0;
+      rdata_q  <= '0;
+    end else if (read) begin
+      rvalid_q <= 1'b1;
+      if (araddr_i[hotnas_pkg::ControlAddrBits-1]) rdata_q <= profile_data;
+      else rdata_q <= (|araddr_i[hotnas_pkg::ControlAddrBits-2:8]) ? '0 : reg_data;
+    end else if (rready_i) begin
+      rvalid_q <= 1'b0;
+    end
+  end
+
+  logic read_ctrl;
+  assign read_ctrl = read && (araddr_i[hotnas_pkg::ControlAddrBits-1:2] == '0);
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      start_q        <= 1'b0;
+      done_q         <= 1'b0;
+      ready_q        <= 1'b0;
+      auto_restart_q <= 1'b0;
+      gier_q         <= 1'b0;
+      ier_q          <= '0;
+      isr_q          <= '0;
+      ifm_q          <= '0;
+      wgt_q          <= '0;
+      ofm_q          <= '0;
+      layers_q       <= '0;
+      running_q      <= 1'b0;
+      run_cycles_q   <= '0;
+    end else begin
+      if (start_o) running_q <= 1'b1;
+      else if (done_i) running_q <= 1'b0;
+      if (start_o) run_cycles_q <= '0;
+      else if (running_q) run_cycles_q <= run_cycles_q + 64'd1;
+
+      if (read_ctrl) begin
+        done_q  <= 1'b0;
+        ready_q <= 1'b0;
+      end
+      if (done_i) begin
+        done_q  <= 1'b1;
+        ready_q <= 1'b1;
+        start_q <= auto_restart_q;
+        if (ier_q[0]) isr_q[0] <= 1'b1;
+        if (ier_q[1]) isr_q[1] <= 1'b1;
+      end
+      if (write) begin
+        unique case (waddr_q)
+          8'h00: begin
+            if (wstrb_i[0] && wdata_i[0]) start_q <= 1'b1;
+            if (wstrb_i[0]) auto_restart_q <= wdata_i[7];
+          end
+          8'h04: if (wstrb_i[0]) gier_q <= wdata_i[0];
+          8'h08: if (wstrb_i[0]) ier_q <= wdata_i[1:0];
+          8'h0C: if (wstrb_i[0]) isr_q <= isr_q ^ wdata_i[1:0];
+          8'h18: ifm_q[31:0]  <= (wdata_i & mask) | (ifm_q[31:0] & ~mask);
+          8'h1C: ifm_q[63:32] <= (wdata_i & mask) | (ifm_q[63:32] & ~mask);
+          8'h24: wgt_q[31:0]  <= (wdata_i & mask) | (wgt_q[31:0] & ~mask);
+          8'h28: wgt_q[63:32] <= (wdata_i & mask) | (wgt_q[63:32] & ~mask);
+          8'h30: ofm_q[31:0]  <= (wdata_i & mask) | (ofm_q[31:0] & ~mask);
+          8'h34: ofm_q[63:32] <= (wdata_i & mask) | (ofm_q[63:32] & ~mask);
+          8'h3C: layers_q     <= (wdata_i & mask) | (layers_q & ~mask);
+          default: ;
+        endcase
+      end
+    end
+  end
+
+  logic unused;
+  assign unused = ^{awaddr_i[1:0], araddr_i[1:0]};
+
+endmodule

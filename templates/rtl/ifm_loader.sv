@@ -1,0 +1,240 @@
+// load_ifm: for each spatial tile, reads the valid part of its footprint (all channel blocks) and
+// writes it into one half of the IFM buffer. Padding is never stored: compute masks it.
+// A half is filled only after compute has released it.
+module ifm_loader (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  start_i,      // pulse: begin the layer in cfg_i
+  input  logic [1023:0]         cfg_i,        // hotnas_pkg::descriptor_t
+  input  logic [63:0]           base_i,       // byte address of `ifm`
+  input  logic                  release_i,    // pulse: compute is done with the oldest half
+  output logic                  slice_done_o, // pulse: one more input slice is in the buffer
+  output logic                  busy_o,       // a tile is being loaded
+  // runs and beats of m_axi_ifm
+  output logic                  run_valid_o,
+  input  logic                  run_ready_i,
+  output logic [63:0]           run_addr_o,
+  output logic [31:0]           run_beats_o,
+  input  logic                  beat_valid_i,
+  output logic                  beat_ready_o,
+  input  logic [hotnas_pkg::IfmPortBits-1:0] beat_i,
+  // IFM buffer write port
+  output logic                  we_o,
+  output logic [15:0]           wblock_o,     // channel block within the slice
+  output logic [hotnas_pkg::IfmAddrBits-1:0]   waddr_o,
+  output logic [hotnas_pkg::WordBits-1:0] wdata_o
+);
+
+  localparam int unsigned IfmAddrBits = hotnas_pkg::IfmAddrBits;
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  // ---------------------------------------------------------------- requests, tile by tile
+  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request, Requesting} request_e;
+  request_e    state_q;
+  logic [1:0]  halves_free_q;
+  logic [15:0] tile_r_q, tile_c_q;
+  logic signed [16:0] y0_q, x0_q;             // footprint origin in the IFM, negative in padding
+  logic signed [32:0] row_bytes_q, col_bytes_q;  // the same in bytes
+  logic [15:0] skip_rows_q, skip_cols_q, rows_q, cols_q;
+  logic [hotnas_pkg::IfmAddrBits-1:0] skip_q;                // words before the first valid one in a bank
+  logic [31:0] run_beats_q;
+  logic [15:0] runs_q;
+  logic [63:0] addr_q;
+  logic        last_r, last_c, walker_start, walker_last, tile_taken, box_ready;
+
+  assign last_r = tile_r_q == cfg.tiles_r - 16'd1;
+  assign last_c = tile_c_q == cfg.tiles_c - 16'd1;
+
+  // valid rows of the footprint: [max(y0, 0), min(y0 + th, in_rows))
+  logic signed [17:0] y_end, x_end;
+  logic [15:0] rows, cols, skip_rows, skip_cols;
+  always_comb begin
+    y_end = 18'(y0_q) + $signed({2'b0, last_r ? cfg.th_last : cfg.th});
+    if (y_end > $signed({2'b0, cfg.in_rows})) y_end = $signed({2'b0, cfg.in_rows});
+    x_end = 18'(x0_q) + $signed({2'b0, last_c ? cfg.tw_last : cfg.tw});
+    if (x_end > $signed({2'b0, cfg.in_columns})) x_end = $signed({2'b0, cfg.in_columns});
+    skip_rows = y0_q[16] ? 16'(-y0_q) : '0;
+    skip_cols = x0_q[16] ? 16'(-x0_q) : '0;
+    rows = y0_q[16] ? 16'(y_end) : 16'(y_end - 18'(y0_q));
+    cols = x0_q[16] ? 16'(x_end) : 16'(x_end - 18'(x0_q));
+  end
+
+  assign walker_start = (state_q == Request) && box_ready;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q       <= Idle;
+      halves_free_q <= 2'd2;
+      tile_r_q      <= '0;
+      tile_c_q      <= '0;
+      y0_q          <= '0;
+      x0_q          <= '0;
+      row_bytes_q   <= '0;
+      col_bytes_q   <= '0;
+    end else begin
+      halves_free_q <= halves_free_q - 2'(walker_start) + 2'(release_i);
+      unique case (state_q)
+        Idle: if (start_i) begin
+          state_q     <= WaitHalf;
+          tile_r_q    <= '0;
+          tile_c_q    <= '0;
+          y0_q        <= 17'(-$signed({1'b0, cfg.pad_top}));
+          x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
+          row_bytes_q <= -$signed({1'b0, cfg.ifm_pad_top_bytes});
+          col_bytes_q <= -$signed({1'b0, cfg.ifm_pad_left_bytes});
+        end
+        WaitHalf: if (halves_free_q != '0) state_q <= Clip;
+        Clip: state_q <= Size;
+        Size: state_q <= Request;
+        Request: if (box_ready) state_q <= Requesting;
+        Requesting: if (tile_taken) begin
+          state_q <= (last_r && last_c) ? Idle : WaitHalf;
+          if (last_c) begin
+            tile_c_q    <= '0;
+            x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
+            col_bytes_q <= -$signed({1'b0, cfg.ifm_pad_left_bytes});
+            tile_r_q    <= tile_r_q + 1'b1;
+            y0_q        <= y0_q + 17'(cfg.tr * 16'(cfg.stride));
+            row_bytes_q <= row_bytes_q + $signed({1'b0, cfg.ifm_tile_row_step});
+          end else begin
+            tile_c_q    <= tile_c_q + 1'b1;
+            x0_q        <= x0_q + 17'(cfg.tc * 16'(cfg.stride));
+            col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
+          end
+        end
+        default: state_q <= Idle;
+      endcase
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (state_q == Clip) begin
+      rows_q      <= rows;
+      cols_q      <= cols;
+      skip_rows_q <= skip_rows;
+      skip_cols_q <= skip_cols;
+      addr_q      <= base_i + 64'(cfg.ifm_addr) + (row_bytes_q[32] ? '0 : 64'(row_bytes_q[31:0]))
+                     + (col_bytes_q[32] ? '0 : 64'(col_bytes_q[31:0]));
+    end
+    if (state_q == Size) begin
+      run_beats_q <= (cfg.ifm_merged ? 32'(rows_q) * 32'(cols_q) : 32'(cols_q)) * 32'(hotnas_pkg::IfmBeatsPerWord);
+      runs_q      <= cfg.ifm_merged ? 16'd1 : rows_q;
+      skip_q      <= IfmAddrBits'(skip_rows_q * cfg.tw) + IfmAddrBits'(skip_cols_q);
+    end
+  end
+
+  assign tile_taken = run_valid_o && run_ready_i && walker_last;
+
+  run_walker u_walker (
+    .clk_i,
+    .rst_ni,
+    .start_i        (walker_start),
+    .addr_i         (addr_q),
+    .blocks_i       (cfg.ifm_blocks),
+    .block_stride_i (cfg.ifm_block_stride),
+    .runs_i         (runs_q),
+    .run_stride_i   (cfg.ifm_row_stride),
+    .beats_i        (run_beats_q),
+    .run_valid_o,
+    .run_ready_i,
+    .run_addr_o,
+    .run_beats_o,
+    .last_o         (walker_last)
+  );
+
+  // ---------------------------------------------------------------- reception: where the words go
+  logic        box_valid, receiving_q, half_q;
+  logic [15:0] box_rows, box_cols;
+  logic [hotnas_pkg::IfmAddrBits-1:0] box_skip;
+
+  stream_fifo #(.Width(32 + hotnas_pkg::IfmAddrBits), .Depth(2)) u_boxes (
+    .clk_i,
+    .rst_ni,
+    .valid_i (walker_start),
+    .ready_o (box_ready),
+    .data_i  ({rows_q, cols_q, skip_q}),
+    .valid_o (box_valid),
+    .ready_i (tile_received),
+    .data_o  ({box_rows, box_cols, box_skip})
+  );
+
+  logic [15:0] slice_q, block_q, row_q, col_q;
+  logic [$clog2(hotnas_pkg::IfmBeatsPerWord + 1)-1:0] beat_q;
+  logic [hotnas_pkg::IfmAddrBits-1:0] slice_addr_q, row_addr_q, slice_addr, row_addr;
+  logic [hotnas_pkg::IfmAddrBits-1:0] half_base;
+  logic word_done, row_done, block_done, slice_done, tile_received, last_slice, last_block, first_word;
+
+  assign beat_ready_o  = box_valid;
+  assign last_slice    = slice_q == cfg.slices - 16'd1;
+  assign last_block    = block_q == (last_slice ? cfg.slice_blocks_last : cfg.slice_blocks) - 16'd1;
+  assign word_done     = beat_valid_i && beat_ready_o
+                         && (beat_q == ($bits(beat_q))'(hotnas_pkg::IfmBeatsPerWord - 1));
+  assign row_done      = word_done && (col_q == box_cols - 16'd1);
+  assign block_done    = row_done && (row_q == box_rows - 16'd1);
+  assign slice_done    = block_done && last_block;
+  assign tile_received = slice_done && last_slice;
+  assign half_base     = half_q ? IfmAddrBits'(hotnas_pkg::IfmDepth) : '0;
+
+  // Addresses restart from the half's base in the first word of a tile.
+  assign first_word = !receiving_q;
+  assign slice_addr = first_word ? half_base + box_skip : slice_addr_q;
+  assign row_addr   = first_word ? half_base + box_skip : row_addr_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) begin
+      receiving_q <= 1'b0;
+      half_q      <= 1'b0;
+      slice_q     <= '0;
+      block_q     <= '0;
+      row_q       <= '0;
+      col_q       <= '0;
+      beat_q      <= '0;
+    end else if (beat_valid_i && beat_ready_o) begin
+      beat_q <= word_done ? '0 : beat_q + 1'b1;
+      if (word_done) begin
+        receiving_q <= !tile_received;
+        half_q      <= half_q ^ tile_received;
+        col_q       <= row_done ? '0 : col_q + 1'b1;
+        if (row_done) row_q <= block_done ? '0 : row_q + 1'b1;
+        if (block_done) block_q <= slice_done ? '0 : block_q + 1'b1;
+        if (slice_done) slice_q <= tile_received ? '0 : slice_q + 1'b1;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (word_done) begin
+      slice_addr_q <= slice_done ? slice_addr + IfmAddrBits'(cfg.slice_px) : slice_addr;
+      if (slice_done) row_addr_q <= slice_addr + IfmAddrBits'(cfg.slice_px);
+      else if (block_done) row_addr_q <= slice_addr;
+      else if (row_done) row_addr_q <= row_addr + IfmAddrBits'(cfg.tw);
+      else row_addr_q <= row_addr;
+    end
+  end
+
+  // Words narrower ports bring in several beats, lowest channels first.
+  if (hotnas_pkg::IfmBeatsPerWord == 1) begin : gen_whole_word
+    always_ff @(posedge clk_i) if (word_done) wdata_o <= beat_i;
+  end else begin : gen_word_of_beats
+    logic [hotnas_pkg::WordBits-1:0] word_q;
+    always_ff @(posedge clk_i) begin
+      if (beat_valid_i) word_q <= {beat_i, word_q[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits]};
+      if (word_done) wdata_o <= {beat_i, word_q[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits]};
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    we_o         <= word_done && rst_ni;
+    slice_done_o <= slice_done && rst_ni;
+    wblock_o     <= block_q;
+    waddr_o      <= row_addr + IfmAddrBits'(col_q);
+  end
+
+  assign busy_o = (state_q != Idle && state_q != WaitHalf) || box_valid;
+
+  logic unused;
+  assign unused = ^cfg;
+
+endmodule

@@ -1,0 +1,46 @@
+// Walks the weight jobs (= compute steps) of a layer: tiles, m, n, k from the outermost to the
+// innermost. The outputs describe the present job; next_i moves on.
+module job_walker (
+  input  logic          clk_i,
+  input  logic          rst_ni,
+  input  logic          start_i,
+  input  logic [1023:0] cfg_i,           // hotnas_pkg::descriptor_t
+  input  logic          next_i,
+  output logic          first_o,         // first job of an output tile (n = 0, k = 0)
+  output logic          last_m_o,        // last output tile of the layer's channels
+  output logic          last_k_o,        // last chunk of the kernel
+  output logic          last_tile_job_o, // last job of a spatial tile
+  output logic          last_o           // last job of the layer
+);
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  logic [15:0] r_q, c_q, m_q, n_q, k_q;
+  logic        last_n, last_c, last_r;
+
+  assign first_o         = (n_q == '0) && (k_q == '0);
+  assign last_k_o        = k_q == cfg.chunks - 16'd1;
+  assign last_n          = n_q == cfg.tiles_n - 16'd1;
+  assign last_m_o        = m_q == cfg.tiles_m - 16'd1;
+  assign last_c          = c_q == cfg.tiles_c - 16'd1;
+  assign last_r          = r_q == cfg.tiles_r - 16'd1;
+  assign last_tile_job_o = last_k_o && last_n && last_m_o;
+  assign last_o          = last_tile_job_o && last_c && last_r;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) begin
+      {r_q, c_q, m_q, n_q, k_q} <= '0;
+    end else if (next_i) begin
+      k_q <= last_k_o ? '0 : k_q + 1'b1;
+      if (last_k_o) n_q <= last_n ? '0 : n_q + 1'b1;
+      if (last_k_o && last_n) m_q <= last_m_o ? '0 : m_q + 1'b1;
+      if (last_tile_job_o) c_q <= last_c ? '0 : c_q + 1'b1;
+      if (last_tile_job_o && last_c) r_q <= last_r ? '0 : r_q + 1'b1;
+    end
+  end
+
+  logic unused;
+  assign unused = ^cfg;
+
+endmodule

@@ -1,0 +1,115 @@
+// The Tm x Tn multiply-accumulate array: per output channel a weight row, a MAC row and an accumulator
+// bank; beside them the Td lanes for layers that keep every channel to itself, fed by weight row 0.
+module mac_array (
+  input  logic          clk_i,
+  input  logic [1023:0] cfg_i,  // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,  // S3
+  // weight memory write port
+  input  logic          slot_i,
+  input  logic          bias_we_i,
+  input  logic [15:0]   bias_beat_i,
+  input  logic [hotnas_pkg::WgtPortBits-1:0] bias_i,
+  input  logic          pattern_we_i,
+  input  logic          weight_we_i,
+  input  logic [15:0]   group_i,
+  input  logic [7:0]    entry_i,
+  input  logic [hotnas_pkg::WgtPortBits*hotnas_pkg::WgtBits-1:0] lanes_i,
+  // weights in use
+  input  logic          load_i,            // S2
+  input  logic          load_slot_i,
+  input  logic [7:0]    load_entry_i,
+  input  logic          load_bias_i,       // S(3+TreeLevels)
+  input  logic          load_bias_slot_i,
+  // accumulators
+  input  logic          acc_half_i,        // S(3+TreeLevels)
+  input  logic [hotnas_pkg::AccAddrBits-1:0] acc_addr_i,
+  input  logic          acc_valid_i,
+  input  logic          acc_first_i,
+  input  logic          drain_half_i,
+  input  logic [hotnas_pkg::AccAddrBits-1:0] drain_addr_i,
+  output logic [hotnas_pkg::Tm*hotnas_pkg::AccBits-1:0] drain_o  // one cycle later
+);
+
+  localparam int unsigned Acc  = hotnas_pkg::AccBits;
+  localparam int unsigned Act  = hotnas_pkg::ActBits;
+  localparam int unsigned Wgt  = hotnas_pkg::WgtBits;
+  localparam int unsigned Sum  = hotnas_pkg::SumBits;
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  logic [hotnas_pkg::Tn*Wgt-1:0] row0_weights;
+
+  for (genvar m = 0; m < hotnas_pkg::Tm; m++) begin : gen_row
+    logic [hotnas_pkg::Tn*Wgt-1:0] weights;
+    logic [hotnas_pkg::Tn*2-1:0]   patterns;
+    logic [31:0]                   bias;
+    logic signed [Sum-1:0]         sum, term;
+
+    weight_row #(.Row(m)) u_weights (
+      .clk_i,
+      .slot_i,
+      .bias_we_i,
+      .bias_beat_i,
+      .bias_i,
+      .pattern_we_i,
+      .weight_we_i,
+      .group_i,
+      .entry_i,
+      .lanes_i,
+      .load_i,
+      .load_slot_i,
+      .load_entry_i,
+      .load_bias_i,
+      .load_bias_slot_i,
+      .pruned_i   (cfg.pruned),
+      .weights_o  (weights),
+      .patterns_o (patterns),
+      .bias_o     (bias)
+    );
+
+    mac_row u_macs (
+      .clk_i,
+      .weights_i  (weights),
+      .patterns_i (patterns),
+      .ifm_i,
+      .sum_o      (sum)
+    );
+
+    if (m == 0) begin : gen_row0
+      assign row0_weights = weights;
+    end
+
+    if (m < hotnas_pkg::Td) begin : gen_channel
+      logic signed [Sum-1:0] channel;
+      channel_lane u_channel (
+        .clk_i,
+        .reduce_max_i (cfg.reduce_max),
+        .weight_i     ($signed(row0_weights[m*Wgt +: Wgt])),
+        .ifm_i        ($signed(ifm_i[m*Act +: Act])),
+        .term_o       (channel)
+      );
+      assign term = cfg.channelwise ? channel : sum;
+    end else begin : gen_no_channel
+      assign term = sum;
+    end
+
+    acc_bank u_acc (
+      .clk_i,
+      .half_i       (acc_half_i),
+      .addr_i       (acc_addr_i),
+      .valid_i      (acc_valid_i),
+      .first_i      (acc_first_i),
+      .reduce_max_i (cfg.reduce_max),
+      .term_i       (term),
+      .bias_i       ($signed(bias)),
+      .drain_half_i,
+      .drain_addr_i,
+      .drain_o      (drain_o[m*Acc +: Acc])
+    );
+  end
+
+  logic unused;
+  assign unused = ^cfg;
+
+endmodule

@@ -1,0 +1,291 @@
+// store_ofm: drains a complete accumulator half, channel block by channel block, adds the residual,
+// requantises and writes the words to the OFM. The residual is read through the same AXI port.
+module ofm_store (
+  input  logic          clk_i,
+  input  logic          rst_ni,
+  input  logic          start_i,        // pulse: begin the layer in cfg_i
+  input  logic [1023:0] cfg_i,          // hotnas_pkg::descriptor_t
+  input  logic [63:0]   base_i,         // byte address of `ofm`
+  input  logic          output_done_i,  // pulse: an accumulator half is complete
+  output logic          stored_o,       // pulse: the oldest half is written and free
+  output logic          busy_o,         // an output tile is being stored
+  output logic          done_o,         // every output tile of the layer was stored
+  // accumulators
+  output logic          drain_half_o,
+  output logic [hotnas_pkg::AccAddrBits-1:0] drain_addr_o,
+  input  logic [hotnas_pkg::Tm*hotnas_pkg::AccBits-1:0] drain_i,  // one cycle later
+  // residual: runs and beats read through m_axi_ofm
+  output logic          res_run_valid_o,
+  input  logic          res_run_ready_i,
+  output logic [63:0]   res_run_addr_o,
+  output logic [31:0]   res_run_beats_o,
+  input  logic          res_beat_valid_i,
+  output logic          res_beat_ready_o,
+  input  logic [hotnas_pkg::OfmPortBits-1:0] res_beat_i,
+  // OFM: runs and beats written through m_axi_ofm
+  output logic          run_valid_o,
+  input  logic          run_ready_i,
+  output logic [63:0]   run_addr_o,
+  output logic [31:0]   run_beats_o,
+  output logic          beat_valid_o,
+  input  logic          beat_ready_i,
+  output logic [hotnas_pkg::OfmPortBits-1:0] beat_o
+);
+
+  localparam int unsigned Word   = hotnas_pkg::WordBits;
+  localparam int unsigned Block  = hotnas_pkg::ChannelBlock;
+  localparam int unsigned Acc    = hotnas_pkg::AccBits;
+  localparam int unsigned Act    = hotnas_pkg::ActBits;
+  localparam int unsigned Blocks = hotnas_pkg::Tm / Block;
+  localparam int unsigned Beats  = hotnas_pkg::OfmBeatsPerWord;
+  localparam int unsigned FifoDepth = 16;
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  // ---------------------------------------------------------------- output tiles: (tile, m)
+  typedef enum logic [1:0] {Idle, Wait, Size, Drain} state_e;
+  state_e      state_q;
+  logic [15:0] tile_r_q, tile_c_q, m_q, rows, cols, blocks;
+  logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_beats_q;
+  logic [63:0] ofm_addr_q, res_addr_q;
+  logic [15:0] runs_q;
+  logic [31:0] words_q, words_left_q;  // words of this output tile; those not yet written
+  logic [1:0]  complete_q;             // accumulator halves waiting to be stored
+  logic        half_q, walkers_start_q, last_r, last_c, last_m, last_beat, word_written;
+
+  assign last_m = m_q == cfg.tiles_m - 16'd1;
+  assign last_c = tile_c_q == cfg.tiles_c - 16'd1;
+  assign last_r = tile_r_q == cfg.tiles_r - 16'd1;
+  assign rows   = last_r ? cfg.tr_last : cfg.tr;
+  assign cols   = last_c ? cfg.tc_last : cfg.tc;
+  assign blocks = last_m ? cfg.m_blocks_last : cfg.m_blocks;
+  assign busy_o = (state_q == Size) || (state_q == Drain);
+  assign done_o = state_q == Idle;
+  assign last_beat = word_written && (words_left_q == 32'd1);
+  assign stored_o  = last_beat;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q         <= Idle;
+      complete_q      <= '0;
+      half_q          <= 1'b0;
+      walkers_start_q <= 1'b0;
+      {tile_r_q, tile_c_q, m_q} <= '0;
+      {row_bytes_q, col_bytes_q, m_bytes_q} <= '0;
+    end else begin
+      complete_q      <= complete_q + 2'(output_done_i) - 2'(state_q == Size);
+      walkers_start_q <= state_q == Size;
+      unique case (state_q)
+        Idle: if (start_i) begin
+          state_q <= Wait;
+          half_q  <= 1'b0;
+          {tile_r_q, tile_c_q, m_q} <= '0;
+          {row_bytes_q, col_bytes_q, m_bytes_q} <= '0;
+        end
+        Wait: if (complete_q != '0) state_q <= Size;
+        Size: state_q <= Drain;
+        Drain: if (last_beat) begin
+          state_q   <= (last_m && last_c && last_r) ? Idle : Wait;
+          half_q    <= !half_q;
+          m_q       <= last_m ? '0 : m_q + 1'b1;
+          m_bytes_q <= last_m ? '0 : m_bytes_q + tile_bytes_q;
+          if (last_m) begin
+            tile_c_q    <= last_c ? '0 : tile_c_q + 1'b1;
+            col_bytes_q <= last_c ? '0 : col_bytes_q + cfg.ofm_tile_column_step;
+            if (last_c) begin
+              tile_r_q    <= tile_r_q + 1'b1;
+              row_bytes_q <= row_bytes_q + cfg.ofm_tile_row_step;
+            end
+          end
+        end
+        default: state_q <= Idle;
+      endcase
+    end
+  end
+
+  logic [31:0] offset, tile_bytes_q;  // tile_bytes: the m_blocks channel blocks of an output tile
+  logic [31:0] pixels;
+  assign offset = row_bytes_q + col_bytes_q + m_bytes_q;
+  assign pixels = 32'(rows) * 32'(cols);
+  always_ff @(posedge clk_i) begin
+    if (state_q == Size) begin
+      ofm_addr_q   <= base_i + 64'(cfg.ofm_addr) + 64'(offset);
+      res_addr_q   <= base_i + 64'(cfg.res_addr) + 64'(offset);
+      run_beats_q  <= (cfg.ofm_merged ? pixels : 32'(cols)) * 32'(Beats);
+      runs_q       <= cfg.ofm_merged ? 16'd1 : rows;
+      words_q      <= pixels * 32'(blocks);
+      words_left_q <= pixels * 32'(blocks);
+      tile_bytes_q <= 32'(cfg.m_blocks) * cfg.ofm_block_stride;
+    end else if (word_written) begin
+      words_left_q <= words_left_q - 32'd1;
+    end
+  end
+
+  logic unused_last, unused_res_last;
+  run_walker u_ofm_runs (
+    .clk_i,
+    .rst_ni,
+    .start_i        (walkers_start_q),
+    .addr_i         (ofm_addr_q),
+    .blocks_i       (blocks),
+    .block_stride_i (cfg.ofm_block_stride),
+    .runs_i         (runs_q),
+    .run_stride_i   (cfg.ofm_row_stride),
+    .beats_i        (run_beats_q),
+    .run_valid_o,
+    .run_ready_i,
+    .run_addr_o,
+    .run_beats_o,
+    .last_o         (unused_last)
+  );
+
+  run_walker u_residual_runs (
+    .clk_i,
+    .rst_ni,
+    .start_i        (walkers_start_q && cfg.has_residual),
+    .addr_i         (res_addr_q),
+    .blocks_i       (blocks),
+    .block_stride_i (cfg.ofm_block_stride),
+    .runs_i         (runs_q),
+    .run_stride_i   (cfg.ofm_row_stride),
+    .beats_i        (run_beats_q),
+    .run_valid_o    (res_run_valid_o),
+    .run_ready_i    (res_run_ready_i),
+    .run_addr_o     (res_run_addr_o),
+    .run_beats_o    (res_run_beats_o),
+    .last_o         (unused_res_last)
+  );
+
+  // ---------------------------------------------------------------- residual words
+  logic            res_valid, res_ready, res_word_valid, res_take;
+  logic [Word-1:0] res_word, res_in;
+  if (Beats == 1) begin : gen_res_whole
+    assign res_word_valid   = res_beat_valid_i;
+    assign res_in           = res_beat_i;
+    assign res_beat_ready_o = res_ready;
+  end else begin : gen_res_beats
+    logic [Word-1:0] held_q;
+    logic [$clog2(Beats)-1:0] beat_q;
+    assign res_in           = {res_beat_i, held_q[Word-1:hotnas_pkg::OfmPortBits]};
+    assign res_word_valid   = res_beat_valid_i && (beat_q == ($clog2(Beats))'(Beats - 1));
+    assign res_beat_ready_o = res_ready;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) beat_q <= '0;
+      else if (res_beat_valid_i && res_ready) beat_q <= beat_q + 1'b1;
+      if (res_beat_valid_i && res_ready) held_q <= res_in;
+    end
+  end
+
+  stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_residual (
+    .clk_i,
+    .rst_ni,
+    .valid_i (res_word_valid),
+    .ready_o (res_ready),
+    .data_i  (res_in),
+    .valid_o (res_valid),
+    .ready_i (res_take),
+    .data_o  (res_word)
+  );
+
+  // ---------------------------------------------------------------- drain: one word a cycle
+  // D0 accumulator address, D1 accumulators, D2 the block's accumulators, D3..D5 requantised word.
+  logic [hotnas_pkg::AccAddrBits-1:0] pixel_q;
+  logic [15:0] block_q, block_d1_q;
+  logic [31:0] words_to_drain_q;
+  logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
+  logic        drain, word_valid, word_ready;
+  logic [4:0]  valid_q;     // D1 .. D5
+  logic [31:0] pixels_q;
+  logic [Word-1:0] res_d1_q, res_d2_q, word_in, word;
+  logic [Block*Acc-1:0] block_acc_q;
+
+  assign drain        = (words_to_drain_q != '0) && (pending_q != 5'(FifoDepth))
+                        && (!cfg.has_residual || res_valid);
+  assign res_take     = drain && cfg.has_residual;
+  assign drain_half_o = half_q;
+  assign drain_addr_o = pixel_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      words_to_drain_q <= '0;
+      pending_q        <= '0;
+      valid_q          <= '0;
+      pixel_q          <= '0;
+      block_q          <= '0;
+    end else begin
+      pending_q <= pending_q + 5'(drain) - 5'(word_valid && word_ready);
+      valid_q   <= {valid_q[3:0], drain};
+      if (walkers_start_q) begin
+        words_to_drain_q <= words_q;
+        pixel_q          <= '0;
+        block_q          <= '0;
+      end else if (drain) begin
+        words_to_drain_q <= words_to_drain_q - 32'd1;
+        pixel_q          <= (32'(pixel_q) == pixels_q - 32'd1) ? '0 : pixel_q + 1'b1;
+        if (32'(pixel_q) == pixels_q - 32'd1) block_q <= block_q + 1'b1;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (state_q == Size) pixels_q <= pixels;
+    block_d1_q <= block_q;
+    res_d1_q   <= cfg.has_residual ? res_word : '0;
+    res_d2_q   <= res_d1_q;
+  end
+
+  // The block's accumulators out of all Tm.
+  logic [Block*Acc-1:0] block_acc;
+  always_comb begin
+    block_acc = drain_i[0 +: Block*Acc];
+    for (int unsigned b = 1; b < Blocks; b++)
+      if (block_d1_q == 16'(b)) block_acc = drain_i[b*Block*Acc +: Block*Acc];
+  end
+  always_ff @(posedge clk_i) block_acc_q <= block_acc;
+
+  for (genvar c = 0; c < Block; c++) begin : gen_channel
+    requantize u_requantize (
+      .clk_i,
+      .acc_i            ($signed(block_acc_q[c*Acc +: Acc])),
+      .residual_i       ($signed(res_d2_q[c*Act +: Act])),
+      .residual_shift_i (cfg.residual_shift),
+      .output_shift_i   (cfg.output_shift),
+      .clamp_low_i      (cfg.clamp_low),
+      .clamp_high_i     (cfg.clamp_high),
+      .act_o            (word_in[c*Act +: Act])
+    );
+  end
+
+  // ---------------------------------------------------------------- words to beats
+  logic unused_ready;
+  stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_words (
+    .clk_i,
+    .rst_ni,
+    .valid_i (valid_q[4]),
+    .ready_o (unused_ready),  // pending_q never exceeds the depth
+    .data_i  (word_in),
+    .valid_o (word_valid),
+    .ready_i (word_ready),
+    .data_o  (word)
+  );
+
+  assign beat_valid_o = word_valid;
+  assign word_written = word_valid && word_ready;
+  if (Beats == 1) begin : gen_whole
+    assign beat_o     = word;
+    assign word_ready = beat_ready_i;
+  end else begin : gen_beats
+    logic [$clog2(Beats)-1:0] beat_q;
+    assign beat_o     = word[32'(beat_q)*hotnas_pkg::OfmPortBits +: hotnas_pkg::OfmPortBits];
+    assign word_ready = beat_ready_i && (beat_q == ($clog2(Beats))'(Beats - 1));
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) beat_q <= '0;
+      else if (word_valid && beat_ready_i) beat_q <= beat_q + 1'b1;
+    end
+  end
+
+  logic unused;
+  assign unused = ^{cfg, unused_last, unused_res_last, unused_ready};
+
+endmodule

@@ -1,0 +1,22 @@
+// Simple dual-port RAM: one write port, one read port with a registered output (latency 1).
+// Reading the word being written returns the old one. Infers block RAM on every vendor's tools.
+module sdp_ram #(
+  parameter int unsigned Width = 16,
+  parameter int unsigned Depth = 16
+) (
+  input  logic                                     clk_i,
+  input  logic                                     we_i,
+  input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] waddr_i,
+  input  logic [Width-1:0]                         wdata_i,
+  input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] raddr_i,
+  output logic [Width-1:0]                         rdata_o
+);
+
+  logic [Width-1:0] mem [Depth];
+
+  always_ff @(posedge clk_i) begin
+    if (we_i) mem[waddr_i] <= wdata_i;
+    rdata_o <= mem[raddr_i];
+  end
+
+endmodule

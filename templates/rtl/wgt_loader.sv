@@ -1,0 +1,200 @@
+// load_wgt: streams the layer's weight jobs, one per compute step, into two slots of the weight
+// memories. Weights arrive as bit planes, most significant bit first: a group of `weight_bits` beats
+// holds one weight per lane, so unpacking any width is one shift register per lane.
+// A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
+module wgt_loader (
+  input  logic         clk_i,
+  input  logic         rst_ni,
+  input  logic         start_i,     // pulse: begin the layer in cfg_i
+  input  logic [1023:0] cfg_i,      // hotnas_pkg::descriptor_t
+  input  logic [63:0]  base_i,      // byte address of `wgt`
+  input  logic         release_i,   // pulse: compute is done with the oldest slot
+  output logic         job_done_o,  // pulse: one more job is in its slot
+  output logic         busy_o,      // a job is being loaded
+  // runs and beats of m_axi_wgt
+  output logic         run_valid_o,
+  input  logic         run_ready_i,
+  output logic [63:0]  run_addr_o,
+  output logic [31:0]  run_beats_o,
+  input  logic         beat_valid_i,
+  output logic         beat_ready_o,
+  input  logic [hotnas_pkg::WgtPortBits-1:0] beat_i,
+  // weight memory write port
+  output logic         slot_o,
+  output logic         bias_we_o,
+  output logic [15:0]  bias_beat_o,
+  output logic [hotnas_pkg::WgtPortBits-1:0] bias_o,
+  output logic         pattern_we_o,
+  output logic         weight_we_o,
+  output logic [15:0]  group_o,
+  output logic [7:0]   entry_o,
+  output logic [hotnas_pkg::WgtPortBits*hotnas_pkg::WgtBits-1:0] lanes_o
+);
+
+  localparam int unsigned Lanes = hotnas_pkg::WgtPortBits;
+  localparam int unsigned Bits  = hotnas_pkg::WgtBits;
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  // ---------------------------------------------------------------- which job: (tile, m, n, k)
+  // Requests and reception walk the same jobs, each at its own pace.
+  logic ask_first, ask_last_m, ask_last_k, ask_last_tile_job, ask_last, ask_next;
+  logic got_first, got_last_m, got_last_k, got_last_tile_job, got_last, got_next;
+
+  job_walker u_ask (
+    .clk_i, .rst_ni, .start_i, .cfg_i,
+    .next_i          (ask_next),
+    .first_o         (ask_first),
+    .last_m_o        (ask_last_m),
+    .last_k_o        (ask_last_k),
+    .last_tile_job_o (ask_last_tile_job),
+    .last_o          (ask_last)
+  );
+
+  job_walker u_got (
+    .clk_i, .rst_ni, .start_i, .cfg_i,
+    .next_i          (got_next),
+    .first_o         (got_first),
+    .last_m_o        (got_last_m),
+    .last_k_o        (got_last_k),
+    .last_tile_job_o (got_last_tile_job),
+    .last_o          (got_last)
+  );
+
+  // ---------------------------------------------------------------- requests: one run per job
+  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request} request_e;
+  request_e    state_q;
+  logic [1:0]  slots_free_q;
+  logic [63:0] addr_q;
+  logic [31:0] beats_q;
+  logic [23:0] planes_q;
+
+  assign run_valid_o = state_q == Request;
+  assign run_addr_o  = addr_q;
+  assign run_beats_o = beats_q;
+  assign ask_next    = run_valid_o && run_ready_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q      <= Idle;
+      slots_free_q <= 2'd2;
+      addr_q       <= '0;
+    end else begin
+      slots_free_q <= slots_free_q - 2'(ask_next) + 2'(release_i);
+      unique case (state_q)
+        Idle: if (start_i) begin
+          state_q <= WaitSlot;
+          addr_q  <= base_i + 64'(cfg.wgt_addr);
+        end
+        WaitSlot: if (slots_free_q != '0) state_q <= Planes;
+        Planes: state_q <= Size;
+        Size: state_q <= Request;
+        Request: if (run_ready_i) begin
+          state_q <= ask_last ? Idle : WaitSlot;
+          addr_q  <= ask_last_tile_job ? base_i + 64'(cfg.wgt_addr)
+                                       : addr_q + 64'(beats_q) * 64'(hotnas_pkg::WgtPortBits / 8);
+        end
+        default: state_q <= Idle;
+      endcase
+    end
+  end
+
+  // beats = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles
+  always_ff @(posedge clk_i) begin
+    if (state_q == Planes)
+      planes_q <= 24'(ask_last_k ? cfg.entries_last : cfg.entries) * 24'(cfg.weight_bits)
+                  + (cfg.pruned ? 24'(hotnas_pkg::PatternBits) : '0);
+    if (state_q == Size)
+      beats_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0)
+                 + 32'(ask_last_m ? cfg.groups_last : cfg.groups) * 32'(planes_q);
+  end
+
+  // ---------------------------------------------------------------- reception: sections of a job
+  typedef enum logic [1:0] {Bias, Patterns, Weights} section_e;
+  section_e    section_q, section;
+  logic        active_q, fresh_q, slot_q;
+  logic [15:0] bias_beat_q, group_q;
+  logic [7:0]  entry_q, bit_q, bits;
+  logic        accept, bias_end, group_end, entry_end, section_end, no_weights, job_done;
+  logic [15:0] groups;
+  logic [7:0]  entries;
+
+  // A job's first section follows from the job itself; later ones from section_q.
+  assign no_weights = cfg.groups == '0;
+  always_comb begin
+    section = section_q;
+    if (fresh_q) section = got_first ? Bias : (cfg.pruned ? Patterns : Weights);
+  end
+  assign groups      = got_last_m ? cfg.groups_last : cfg.groups;
+  assign entries     = got_last_k ? cfg.entries_last : cfg.entries;
+  assign bits        = section == Patterns ? 8'(hotnas_pkg::PatternBits) : cfg.weight_bits;
+  assign beat_ready_o = active_q;
+  assign accept      = beat_valid_i && beat_ready_o;
+  assign bias_end    = (section == Bias) && (bias_beat_q == 16'(hotnas_pkg::BiasBeats - 1));
+  assign group_end   = (section != Bias) && (bit_q == bits - 8'd1);
+  assign entry_end   = group_end && (group_q == groups - 16'd1);
+  assign section_end = bias_end || (entry_end && (section == Patterns || entry_q == entries - 8'd1));
+  assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights));
+  assign got_next    = job_done;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) begin
+      active_q    <= rst_ni;
+      fresh_q     <= 1'b1;
+      section_q   <= Bias;
+      slot_q      <= 1'b0;
+      bias_beat_q <= '0;
+      group_q     <= '0;
+      entry_q     <= '0;
+      bit_q       <= '0;
+    end else if (accept) begin
+      fresh_q <= job_done;
+      if (section_end) section_q <= (section == Bias && cfg.pruned) ? Patterns : Weights;
+      else section_q <= section;
+      bias_beat_q <= (section == Bias && !bias_end) ? bias_beat_q + 1'b1 : '0;
+      bit_q       <= (section == Bias || group_end) ? '0 : bit_q + 1'b1;
+      if (group_end) group_q <= entry_end ? '0 : group_q + 1'b1;
+      if (entry_end) entry_q <= section_end ? '0 : entry_q + 1'b1;
+      slot_q   <= slot_q ^ job_done;
+      active_q <= !(job_done && got_last);
+    end
+  end
+
+  // One shift register per lane; the first bit of a weight is its sign (pattern indices have none).
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
+    logic [Bits-1:0] lane_q;
+    always_ff @(posedge clk_i) begin
+      if (accept) begin
+        if (bit_q == '0) lane_q <= {Bits{beat_i[lane] && (section == Weights)}} | Bits'(beat_i[lane]);
+        else lane_q <= {lane_q[Bits-2:0], beat_i[lane]};
+      end
+    end
+    assign lanes_o[lane*Bits +: Bits] = lane_q;
+  end
+
+  always_ff @(posedge clk_i) begin
+    slot_o       <= slot_q;
+    bias_we_o    <= accept && (section == Bias);
+    bias_beat_o  <= bias_beat_q;
+    bias_o       <= beat_i;
+    pattern_we_o <= accept && group_end && (section == Patterns);
+    weight_we_o  <= accept && group_end && (section == Weights);
+    group_o      <= group_q;
+    entry_o      <= entry_q;
+    job_done_o   <= job_done && rst_ni;
+  end
+
+  assign busy_o = (state_q != Idle && state_q != WaitSlot) || (asked_q != '0);
+
+  // Jobs asked for and not yet received.
+  logic [1:0] asked_q;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) asked_q <= '0;
+    else asked_q <= asked_q + 2'(ask_next) - 2'(job_done);
+  end
+
+  logic unused;
+  assign unused = ^{cfg, got_last_tile_job};
+
+endmodule
