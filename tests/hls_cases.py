@@ -31,9 +31,10 @@ def random_case(seed: int, layers: int = 5, tn_above_wgt_bits: bool = False) -> 
     tn = block * draw.randint(1, max(1, 24 // block))
     if tn_above_wgt_bits:
         ports["wgt_bits"], tn = 32, 32 * max(2, -(-block // 32))
-    chain = _random_chain(draw, layers, patterns=draw.random() < 0.6)
+    chain = _random_chain(draw, layers, patterns=draw.random() < 0.7)
     tiles = {
-        layer.name: Tile(draw.randint(1, layer.out_rows), draw.randint(1, layer.out_columns)) for layer in chain[1]
+        layer.name: Tile(draw.randint(1, layer.out_rows), draw.randint(1, layer.out_columns))
+        for layer in chain[1]
     }
     roomy = Accelerator(
         tm=block * draw.randint(1, max(1, 24 // block)),
@@ -97,9 +98,10 @@ def _random_chain(draw: random.Random, layers: int, patterns: bool) -> tuple[lis
 
 
 def _random_layer(draw: random.Random, name: str, source: FeatureMap, target: str, patterns: bool) -> Layer:
-    kind = draw.choice((LayerKind.CONV, LayerKind.CONV, LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL))
+    kind = draw.choice((*[LayerKind.CONV] * 3, LayerKind.DEPTHWISE, LayerKind.MAXPOOL))
     largest = min(source.rows, source.columns)
-    kernel = draw.choice([k for k in (1, 2, 3, 5) if k <= largest and (k > 1 or kind is LayerKind.CONV)] or [1])
+    smallest = 1 if kind is LayerKind.CONV else 2
+    kernel = draw.choice([k for k in (1, 1, 2, 3, 3, 3, 5) if smallest <= k <= largest] or [1])
     stride = draw.choice((1, 1, 1, 2)) if largest >= 5 else 1
     pad = draw.choice((kernel // 2, kernel // 2, 0))
     below = draw.randint(0, pad)  # padding at the far edges may differ
@@ -107,7 +109,7 @@ def _random_layer(draw: random.Random, name: str, source: FeatureMap, target: st
     columns = (source.columns + pad + below - kernel) // stride + 1
     keeps = kind is not LayerKind.CONV
     shape_kept = (rows, columns) == (source.rows, source.columns)
-    pruned = patterns and kind is LayerKind.CONV and kernel == 3 and draw.random() < 0.6
+    pruned = patterns and kind is LayerKind.CONV and kernel == 3 and draw.random() < 0.7
     return Layer(
         name=name,
         kind=kind,

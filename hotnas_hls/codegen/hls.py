@@ -18,7 +18,16 @@ from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.descriptor import FIELDS, Field
 from hotnas_hls.accel.images import MemoryMap, map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil_div, job_beats, plan_layer
+from hotnas_hls.accel.plan import (
+    BIAS_BITS,
+    MIN_SWEEP,
+    PATTERN_BITS,
+    LayerPlan,
+    Tile,
+    ceil_div,
+    job_beats,
+    plan_layer,
+)
 from hotnas_hls.accel.reference import run_network
 from hotnas_hls.codegen.render import Banner, render_folder
 
@@ -160,6 +169,7 @@ def _group(title: str, *constants: Line) -> _Group:
 
 def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
     block = accel.channel_block
+    sum_bits = accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length()
     return [
         _group(
             "The MAC array.",
@@ -173,7 +183,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kActBits", accel.act_bits),
             Line("kWeightBits", accel.weight_bits, "widest weight"),
             Line("kAccBits", accel.acc_bits),
-            Line("kSumBits", accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length(), "of Tn products"),
+            Line("kSumBits", sum_bits, "of Tn products"),
             Line("kRequantBits", accel.acc_bits + 2, "accumulator plus residual plus rounding"),
         ),
         _group(
@@ -199,7 +209,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             "Buffers.",
             Line("kIfmDepth", accel.ifm_depth, "words per IFM bank"),
             Line("kIfmBanks", accel.tn // block, "channel blocks of an input slice"),
-            Line("kIfmPorts", PATTERN_COUNT if accel.patterns else 1, "pixels read per cycle, one per pattern"),
+            Line("kIfmPorts", PATTERN_COUNT if accel.patterns else 1, "pixels read per cycle"),
             Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
             Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
             Line("kWgtFifoDepth", FIFO_BEATS, "beats between load_wgt and compute"),
@@ -281,10 +291,10 @@ def _checks(accel: Accelerator) -> list[Check]:
             )
         )
         checks.append(Check(f"k{port}BeatBytes * 8 == k{port}Bits", "Beats are counted in whole bytes."))
-    wider = "Ifm" if accel.ifm_bits >= accel.ofm_bits else "Ofm"
+    wider, other = ("Ifm", "Ofm") if accel.ifm_bits >= accel.ofm_bits else ("Ofm", "Ifm")
     checks += [
         Check(
-            f"kChannelBlock * kActBits == k{wider}Bits && k{wider}Bits >= k{'Ofm' if wider == 'Ifm' else 'Ifm'}Bits",
+            f"kChannelBlock * kActBits == k{wider}Bits && k{wider}Bits >= k{other}Bits",
             "A word is as wide as the wider feature-map port.",
         ),
         Check("kWordBytes * 8 == kChannelBlock * kActBits", "A word is a channel block of activations."),
@@ -351,21 +361,23 @@ def _extraction(field: Field) -> str:
 
 def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
     """The AXI masters. ``depth`` (beats of the largest transfer) is what co-simulation copies."""
-    read = (
-        f"latency={HLS_LATENCY} num_read_outstanding={HLS_OUTSTANDING} max_read_burst_length={HLS_BURST_BEATS}"
-    )
-    write = f"num_write_outstanding={HLS_OUTSTANDING} max_write_burst_length={HLS_BURST_BEATS}"
+    bursts = (HLS_OUTSTANDING, HLS_BURST_BEATS)
+    read = "latency={} num_read_outstanding={} max_read_burst_length={}".format(HLS_LATENCY, *bursts)
+    write = "num_write_outstanding={} max_write_burst_length={}".format(*bursts)
     sizes = (
         ("ifm", accel.ifm_bits, memory.feature_map_bytes, read),
         ("wgt", accel.wgt_bits, memory.weight_bytes, read),
         ("ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
     )
     return [
-        {"name": name, "depth": ceil_div(8 * size, bits), "options": options} for name, bits, size, options in sizes
+        {"name": name, "depth": ceil_div(8 * size, bits), "options": options}
+        for name, bits, size, options in sizes
     ]
 
 
-def _testbench_network(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, images: int) -> dict[str, Any]:
+def _testbench_network(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, images: int
+) -> dict[str, Any]:
     """The table the testbench compares by: where every layer's output lies, and its shape."""
     image = net.feature_maps[net.image]
     layers = []

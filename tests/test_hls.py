@@ -1,0 +1,253 @@
+"""Generated HLS C++: bit-exact against the integer reference, clean to two compilers, deterministic."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hls_cases import Case, random_case
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.random_numbers import random_images, random_numbers
+from hotnas_hls.codegen.hls import Target, hls_files, layer_slots
+from hotnas_hls.codegen.render import Banner, environment
+from hotnas_hls.csim import LEAST_IMAGES, run_csim
+from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.tools import find
+
+BANNER = Banner("test_design", "0123456789abcdef" * 4)
+SEEDS = range(10)
+needs_csim = pytest.mark.skipif(
+    find("g++") is None or find("ap_types") is None, reason="needs g++ and the ap_int headers"
+)
+needs_clang = pytest.mark.skipif(find("clang++") is None, reason="needs clang++")
+
+
+def generate(case: Case, images: int = 2, seed: int = 0) -> dict[str, str | bytes]:
+    image = case.net.feature_maps[case.net.image]
+    batch = random_images(image, images, seed, case.net.act_bits)
+    return hls_files(case.net, case.accel, case.tiles, images=list(batch), target=Target(), banner=BANNER)
+
+
+def write(files: dict[str, str | bytes], folder: Path) -> Path:
+    for name, contents in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    return folder
+
+
+def small_case() -> Case:
+    """Two convolutions, the second pruned; quick to build."""
+    layers = (
+        Layer("first", LayerKind.CONV, "x", "y", 3, 20, 9, 9, 9, 9, 3, 3, 1, 1, 1, weight_bits=7),
+        Layer("second", LayerKind.CONV, "y", "z", 20, 24, 9, 9, 5, 5, 3, 3, 2, 1, 1, pattern_ones=4),
+    )
+    accel = Accelerator(16, 8, 4, 5, 64, 128, 128, ifm_depth=400, wgt_entries=9, max_entries=9)
+    maps = (FeatureMap("x", 3, 9, 9), FeatureMap("y", 20, 9, 9), FeatureMap("z", 24, 5, 5))
+    numbers = {layer.name: random_numbers(layer, 1) for layer in layers}
+    net = IntegerNetwork("small", {fm.name: fm for fm in maps}, layers, numbers, "x", "z", 16)
+    return Case(net, accel, {layer.name: Tile(4, 5) for layer in layers})
+
+
+@needs_csim
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_networks_equal_the_reference(seed: int, tmp_path: Path) -> None:
+    case = random_case(seed, tn_above_wgt_bits=seed % 5 == 4)
+    folder = write(generate(case, LEAST_IMAGES, seed), tmp_path)
+    result = run_csim(folder)
+    assert (result.images, result.transactions) == (LEAST_IMAGES, LEAST_IMAGES + 1)
+    assert result.layers == len(case.net.layers)
+    assert result.warnings == 0
+    if seed % 3 == 0:
+        assert run_csim(folder, dataflow=False, images=2).warnings == 0
+    # As in co-simulation; the program is built already.
+    alone = subprocess.run([folder / "build" / "csim", "--per-layer", "--images", "1", folder])
+    assert alone.returncode == 0
+
+
+def test_random_networks_cover_what_they_should() -> None:
+    cases = [random_case(seed, tn_above_wgt_bits=seed % 5 == 4) for seed in SEEDS]
+    layers = [(case, layer) for case in cases for layer in case.net.layers]
+    assert {layer.kind for _, layer in layers} == set(LayerKind)
+    assert {layer.kernel_rows for _, layer in layers if layer.kind is LayerKind.CONV} >= {1, 3, 5}
+    assert any(layer.stride == 2 for _, layer in layers)
+    assert any(layer.residual for _, layer in layers)
+    assert any(layer.pattern_ones for _, layer in layers)
+    assert any(layer.kind is LayerKind.MAXPOOL and layer.pad_top for _, layer in layers)
+    assert any(layer.entries > case.accel.wgt_entries for case, layer in layers)
+    assert {case.accel.act_bits for case in cases} == {8, 16}
+    assert any(case.accel.parts_per_row > 1 for case in cases)
+    assert any(case.accel.ifm_bits < case.accel.ofm_bits for case in cases)
+    assert any(case.accel.ifm_bits > case.accel.ofm_bits for case in cases)
+
+
+@needs_csim
+@needs_clang
+@pytest.mark.parametrize(("dataflow", "standard"), [(True, "-std=c++14"), (False, "-std=c++11")])
+def test_clang_is_content_at_the_highest_level(dataflow: bool, standard: str, tmp_path: Path) -> None:
+    folder = write(generate(small_case()), tmp_path)
+    result = run_csim(folder, compiler="clang++", dataflow=dataflow, extra_flags=("-Wpedantic", standard))
+    assert result.warnings == 0
+
+
+@needs_csim
+def test_sources_are_clean_to_the_sanitisers(tmp_path: Path) -> None:
+    folder = write(generate(random_case(2), images=1), tmp_path)
+    # ap_int shifts negative values, so shifts are left out.
+    flags = ("-fsanitize=address,undefined", "-fno-sanitize=shift", "-fno-sanitize-recover=all", "-O1")
+    run_csim(folder, extra_flags=flags)
+
+
+@needs_csim
+def test_a_wrong_output_is_named_and_fails(tmp_path: Path) -> None:
+    files = generate(small_case())
+    memory = json.loads(files["weights/memory_map.json"])
+    golden = bytearray(files["tb_data/golden_1.bin"])
+    golden[memory["feature_maps"]["y"]["offset"] + 2 * (8 * (9 * 4 + 3) + 5)] ^= 1
+    files["tb_data/golden_1.bin"] = bytes(golden)
+    folder = write(files, tmp_path)
+    with pytest.raises(SimulationFailed, match="MISMATCH image 1 layer first channel 5 row 4 column 3: "):
+        run_csim(folder)
+
+
+@needs_csim
+def test_sources_that_do_not_compile_show_the_compiler(tmp_path: Path) -> None:
+    files = generate(small_case())
+    files["src/accelerator.cpp"] = "#error broken on purpose\n"
+    with pytest.raises(SimulationFailed, match="broken on purpose"):
+        run_csim(write(files, tmp_path))
+
+
+@needs_csim
+@pytest.mark.parametrize(
+    ("constant", "value", "sentence"),
+    [
+        ("kTn", 12, "Tn is a whole number of channel blocks."),
+        ("kIfmBits", 96, "An AXI data port is a power of two from 32 to 512 bits wide."),
+        ("kWeightBits", 17, "Weights are 2 to 16 bits."),
+        ("kMinSweep", 2, "Reading, adding and writing an accumulator takes four cycles."),
+        ("kBiasBeats", 3, "The bias section holds Tm biases."),
+        ("kRowsPerGroup", 8, "A group holds as many rows as fit."),
+        ("kIfmPorts", 2, "There is one IFM read port, or one per pattern."),
+        ("kDescriptorBytes", 100, "A descriptor is a whole number of beats of any port."),
+        ("kLayerSlots", 33, "The profile table has a power of two of rows."),
+    ],
+)
+def test_a_constant_that_breaks_the_engines_stops_the_compiler(
+    constant: str, value: int, sentence: str, tmp_path: Path
+) -> None:
+    files = generate(small_case())
+    line = rf"(constexpr int {constant} =) \d+;"
+    params, changed = re.subn(line, rf"\1 {value};", str(files["include/params.h"]))
+    assert changed == 1
+    header = tmp_path / "params.h"
+    header.write_text(params)
+    command = ["g++", "-std=c++14", "-fsyntax-only", "-x", "c++", header]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert sentence in run.stderr
+
+
+@needs_csim
+def test_a_descriptor_of_another_design_is_refused(tmp_path: Path) -> None:
+    case = small_case()
+    files = generate(case)
+    smaller = replace(case.accel, ifm_depth=64)
+    params = str(files["include/params.h"])
+    files["include/params.h"] = re.sub(r"kIfmDepth = \d+", f"kIfmDepth = {smaller.ifm_depth}", params)
+    with pytest.raises(SimulationFailed, match="MISMATCH status 2, expected 0"):
+        run_csim(write(files, tmp_path))
+
+
+def test_generation_is_deterministic() -> None:
+    assert generate(random_case(3)) == generate(random_case(3))
+
+
+def test_every_text_file_says_where_it_comes_from() -> None:
+    files = generate(small_case())
+    for name, contents in files.items():
+        if isinstance(contents, str) and not name.endswith((".json", ".clang-format")):
+            assert "Do not edit" in contents.splitlines()[0], name
+            assert BANNER.digest in contents, name
+            assert contents.endswith("\n"), name
+
+
+def test_the_package_has_what_tools_expect() -> None:
+    files = generate(small_case(), images=2)
+    assert {
+        "Makefile",
+        "src/accelerator.cpp",
+        "include/params.h",
+        "tb/testbench.cpp",
+        "scripts/run_hls.tcl",
+        "scripts/options.tcl",
+        "scripts/hls_config.cfg",
+        "weights/weights.bin",
+        "tb_data/image_0.bin",
+        "tb_data/golden_1.bin",
+    } <= set(files)
+    top = str(files["src/accelerator.cpp"])
+    for port in ("ifm", "wgt", "ofm"):
+        assert re.search(rf"m_axi port={port} bundle={port} offset=slave depth=\d+ latency=\d+", top)
+
+
+def test_golden_data_holds_every_layer() -> None:
+    case = small_case()
+    files = generate(case, images=1)
+    memory = json.loads(files["weights/memory_map.json"])
+    golden = np.frombuffer(files["tb_data/golden_0.bin"], dtype="<i2")
+    image = np.frombuffer(files["tb_data/image_0.bin"], dtype="<i2")
+    assert len(golden) * 2 == memory["feature_map_bytes"]
+    assert np.array_equal(golden[: len(image)], image)
+    assert all(np.any(golden[fm["offset"] // 2 :][:100]) for fm in memory["feature_maps"].values())
+
+
+def test_bad_arguments_are_refused() -> None:
+    case = small_case()
+    with pytest.raises(ValueError, match="at least one image"):
+        hls_files(case.net, case.accel, case.tiles, images=[], target=Target(), banner=BANNER)
+    with pytest.raises(ValueError, match="use letters, digits"):
+        image = random_images(case.net.feature_maps["x"], 1, 0)
+        banner = Banner("a b", "0")
+        hls_files(case.net, case.accel, case.tiles, images=list(image), target=Target(), banner=banner)
+
+
+def test_a_misspelt_name_in_a_template_stops_generation() -> None:
+    with pytest.raises(Exception, match="'mispelt' is undefined"):
+        environment("hls").from_string("{{ mispelt }}").render()
+
+
+@pytest.mark.parametrize(("layers", "slots"), [(1, 32), (32, 32), (33, 64), (100, 128)])
+def test_profile_table_is_a_power_of_two_of_at_least_one_kibibyte(layers: int, slots: int) -> None:
+    assert layer_slots(layers) == slots
+
+
+@pytest.mark.skipif(shutil.which("clang-format") is None, reason="needs clang-format")
+def test_sources_are_formatted(tmp_path: Path) -> None:
+    folder = write(generate(small_case()), tmp_path)
+    sources = [path for kind in ("*.h", "*.cpp") for path in sorted(folder.rglob(kind))]
+    assert len(sources) >= 15
+    run = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+@needs_csim
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_the_makefile_simulates(tmp_path: Path) -> None:
+    folder = write(generate(small_case()), tmp_path)
+    headers = find("ap_types")
+    assert headers is not None
+    command = ["make", "csim", "csim-per-layer", f"AP_TYPES={headers.path}"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("PASS: 3 transactions") == 2
+    assert "warning" not in run.stderr
