@@ -284,6 +284,8 @@ ONE_VIOLATION = [
      "pass training=self.training"),
     (Layers(lambda _, x: F.conv2d(x, x[:, :, :3, :3])), "conv2d: its weight is computed from the input; "
      "use a constant"),
+    (Layers(lambda _, x: F.conv2d(torch.ones(2, 8, 3, 3), x[:, :, :3, :3], padding="same")),
+     "conv2d: its weight is computed from the input; use a constant"),
     (Layers(lambda _, x: F.pad(x, (1, 1))), "output: pad: zeros are put around a map that no convolution "
      "reads; pad inside the operator itself"),
     (Layers(lambda _, x: F.pad(x, (-1, 0))), "pad: it does not only add rows, columns or channels; "

@@ -64,7 +64,7 @@ def _no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "reset_parameters", lambda self: None)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_parameter_count(name: str) -> None:
     assert sum(parameter.numel() for parameter in build(name).parameters()) == PARAMETERS[name]
 

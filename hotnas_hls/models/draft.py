@@ -216,7 +216,11 @@ class Draft:
 
     def clip(self, where: str, source: Value, low: float | None, high: float | None) -> Value:
         """ReLU for the range from 0 up, ReLU6 for 0 to 6."""
-        kind = {(0, None): OpKind.RELU, (0, 6): OpKind.RELU6}.get((low, high))
+        ranges: dict[tuple[float | None, float | None], OpKind] = {
+            (0, None): OpKind.RELU,
+            (0, 6): OpKind.RELU6,
+        }
+        kind = ranges.get((low, high))
         if kind is None:
             raise Refused((f"range {_bound(low)} to {_bound(high)}", "use ReLU, or ReLU6 (0 to 6)"))
         return self._add(where, kind, [source], source.shape, rank=source.rank)

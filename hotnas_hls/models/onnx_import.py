@@ -20,7 +20,7 @@ try:
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
 except ImportError:  # an optional extra
-    onnx = None
+    onnx = None  # type: ignore[assignment]
 
 FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice operators that mix images
 
@@ -149,7 +149,7 @@ class _Reader:
         )
         feeds = {name: self.constants[name] for name in node.input if name}
         try:
-            results = ReferenceEvaluator(model).run(None, feeds)
+            results: Any = ReferenceEvaluator(model).run(None, feeds)
         except Exception as error:  # whatever an operator's own code raises
             problem = ("its constant inputs could not be evaluated", f"simplify the model ({error})")
             self.draft.refuse(_dotted(node.name or node.output[0]), node.op_type, Refused(problem))

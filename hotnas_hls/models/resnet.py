@@ -82,13 +82,15 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = 64
+        stages = []
         for stage, depth in enumerate(depths, start=1):
             width = 32 << stage
             blocks = []
             for position in range(depth):
                 blocks.append(block(channels, width, stride=2 if position == 0 and stage > 1 else 1))
                 channels = width * block.expansion
-            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
+            stages.append(nn.Sequential(*blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
 

@@ -239,79 +239,100 @@ def _around(padding: Any) -> Padding:
     return rows, columns, rows, columns
 
 
-def _array(tensor: Tensor | Value | None, role: str) -> np.ndarray | None:
-    """A constant as float32 in C order."""
-    if isinstance(tensor, Value):
+def _array(tensor: Any, role: str) -> np.ndarray:
+    """A constant as float32."""
+    if not isinstance(tensor, Tensor):
         raise Refused((f"its {role} is computed from the input", "use a constant"))
-    return None if tensor is None else tensor.detach().cpu().float().numpy()
+    return tensor.detach().cpu().float().numpy()
+
+
+def _optional(tensor: Any, role: str) -> np.ndarray | None:
+    """A constant that may be left out."""
+    return None if tensor is None else _array(tensor, role)
 
 
 def _conv2d(
-    draft, where, result, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
 ) -> Value:
-    kernel = weight.shape[2:]
+    arrays = _array(weight, "weight"), _optional(bias, "bias")
     if padding == "same":
+        kernel = weight.shape[2:]
         total = [step * (side - 1) for step, side in zip(_pair(dilation), kernel, strict=True)]
         around = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
     else:
         around = NO_PADDING if padding == "valid" else _around(padding)
-    arrays = _array(weight, "weight"), _array(bias, "bias")
     return draft.conv(where, input, *arrays, _pair(stride), around, _pair(dilation), groups)
 
 
-def _linear(draft, where, result, input, weight, bias=None) -> Value:
-    return draft.linear(where, input, _array(weight, "weight"), _array(bias, "bias"))
+def _linear(draft: Draft, where: str, result: Tensor, input: Value, weight: Any, bias: Any = None) -> Value:
+    return draft.linear(where, input, _array(weight, "weight"), _optional(bias, "bias"))
 
 
 def _batch_norm(
-    draft,
-    where,
-    result,
-    input,
-    running_mean,
-    running_var,
-    weight=None,
-    bias=None,
-    training=False,
-    momentum=0.1,
-    eps=1e-5,
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Value:
     if training or running_mean is None:
         raise Refused(("it uses the statistics of the batch", "use BatchNorm2d with running statistics"))
-    roles = {"mean": running_mean, "var": running_var, "weight": weight, "bias": bias}
-    arrays = {role: _array(tensor, role) for role, tensor in roles.items()}
-    return draft.batchnorm(where, input, **arrays, epsilon=float(eps))
+    mean, var = _array(running_mean, "mean"), _array(running_var, "variance")
+    return draft.batchnorm(where, input, mean, var, _optional(weight, "weight"), _optional(bias, "bias"), eps)
 
 
-def _relu(draft, where, result, input, inplace=False) -> Value:
+def _relu(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
     return draft.clip(where, input, 0, None)
 
 
-def _relu6(draft, where, result, input, inplace=False) -> Value:
+def _relu6(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
     return draft.clip(where, input, 0, 6)
 
 
-def _hardtanh(draft, where, result, input, min_val=-1.0, max_val=1.0, inplace=False) -> Value:
+def _hardtanh(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+    inplace: bool = False,
+) -> Value:
     return draft.clip(where, input, min_val, max_val)
 
 
-def _clamp(draft, where, result, input, min=None, max=None) -> Value:
+def _clamp(draft: Draft, where: str, result: Tensor, input: Value, min: Any = None, max: Any = None) -> Value:
     if not all(isinstance(bound, int | float | None) for bound in (min, max)):
         raise Refused(("its bounds are tensors", "use ReLU, or ReLU6 (0 to 6)"))
     return draft.clip(where, input, min, max)
 
 
 def _max_pool2d(
-    draft,
-    where,
-    result,
-    input,
-    kernel_size,
-    stride=None,
-    padding=0,
-    dilation=1,
-    ceil_mode=False,
-    return_indices=False,
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Value:
     kernel = _pair(kernel_size)
     step = _pair(stride) if stride not in (None, (), []) else kernel
@@ -319,16 +340,16 @@ def _max_pool2d(
 
 
 def _avg_pool2d(
-    draft,
-    where,
-    result,
-    input,
-    kernel_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=True,
-    divisor_override=None,
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
 ) -> Value:
     kernel = _pair(kernel_size)
     if divisor_override not in (None, kernel[0] * kernel[1]):
@@ -345,7 +366,7 @@ def _avg_pool2d(
     )
 
 
-def _adaptive_avg_pool2d(draft, where, result, input, output_size) -> Value:
+def _adaptive_avg_pool2d(draft: Draft, where: str, result: Tensor, input: Value, output_size: Any) -> Value:
     sizes = (output_size, output_size) if isinstance(output_size, int) else output_size
     rows, columns = (
         side if want is None else want for want, side in zip(sizes, input.shape[1:], strict=True)
@@ -353,10 +374,20 @@ def _adaptive_avg_pool2d(draft, where, result, input, output_size) -> Value:
     return draft.adaptive_avgpool(where, input, (rows, columns))
 
 
-def _mean(draft, where, result, input, dim=None, keepdim=False, *, dtype=None, axis=None) -> Value:
+def _mean(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Any = None,
+) -> Value:
     dim = axis if dim is None else dim
-    axes = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {axis % input.rank for axis in axes}
+    given = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    axes = {axis % input.rank for axis in given}
     _, rows, columns = input.shape
     if input.rank == 4 and axes == {2, 3}:
         return draft.avgpool(where, input, (rows, columns), (rows, columns), rank=result.dim())
@@ -367,7 +398,7 @@ def _mean(draft, where, result, input, dim=None, keepdim=False, *, dtype=None, a
     raise Refused((f"mean over axes {sorted(axes)}", "average over rows and columns: mean((2, 3))"))
 
 
-def _add(draft, where, result, input, other, *, alpha=1) -> Value:
+def _add(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
     if alpha != 1:
         raise Refused((f"alpha={alpha}", "add without a factor"))
     if not (isinstance(input, Value) and isinstance(other, Value)):
@@ -375,7 +406,7 @@ def _add(draft, where, result, input, other, *, alpha=1) -> Value:
     return draft.add(where, input, other)
 
 
-def _cat(draft, where, result, tensors, dim=0, *, axis=None) -> Value:
+def _cat(draft: Draft, where: str, result: Tensor, tensors: Any, dim: Any = 0, *, axis: Any = None) -> Value:
     dim = dim if axis is None else axis
     values = [item for item in tensors if isinstance(item, Value)]
     if dim % result.dim() != 1:
@@ -391,7 +422,7 @@ def _cat(draft, where, result, tensors, dim=0, *, axis=None) -> Value:
     return draft.subsample(where, values[0], (1, 1), before, after)
 
 
-def _reshape(draft, where, result, input, *shape, **options) -> Value:
+def _reshape(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any, **options: Any) -> Value:
     channels, rows, columns = input.shape
     if result.shape[0] != BATCH:
         raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
@@ -404,13 +435,31 @@ def _reshape(draft, where, result, input, *shape, **options) -> Value:
     )
 
 
-def _dropout(draft, where, result, input, p=0.5, training=True, inplace=False, *, train=None) -> Value:
+def _dropout(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    train: Any = None,
+) -> Value:
     if (training if train is None else train) and p > 0:
         raise Refused(("it drops values in inference too", "pass training=self.training"))
     return input
 
 
-def _pad(draft, where, result, input, pad, mode="constant", value=None) -> Value:
+def _pad(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    pad: Any,
+    mode: str = "constant",
+    value: Any = None,
+) -> Value:
     pad = [*pad, *([0] * (8 - len(pad)))]
     left, right, top, bottom, before, after, *images = pad
     if mode != "constant" or value:
@@ -422,7 +471,7 @@ def _pad(draft, where, result, input, pad, mode="constant", value=None) -> Value
     return draft.pad(input, (top, left, bottom, right)) if any((left, right, top, bottom)) else input
 
 
-def _getitem(draft, where, result, input, index) -> Value:
+def _getitem(draft: Draft, where: str, result: Tensor, input: Value, index: Any) -> Value:
     index = index if isinstance(index, tuple) else (index,)
     if input.shape[1:] == (1, 1) and result.numel() == BATCH * input.shape[0]:
         return _reshape(draft, where, result, input)
