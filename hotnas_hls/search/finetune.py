@@ -42,7 +42,7 @@ def finetune(
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Train ``model`` in place on ``dataset.train``, then measure its statistics anew; ends in evaluation mode."""
+    """Train ``model`` in place, then measure its statistics anew; it ends in evaluation mode."""
     rng = np.random.default_rng(seed)
     images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
     total = tuning.batches if tuning.batches is not None else math.ceil(len(labels) / tuning.batch_size)
@@ -108,20 +108,7 @@ def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: n
     model.eval()
 
 
-@torch.no_grad()
-def accuracy(model: nn.Module, split: Split, batch_size: int = 256) -> float:
-    """Share of images the float network classifies right."""
-    model.eval()
-    right = 0
-    for start in range(0, len(split), batch_size):
-        answer = model(torch.from_numpy(split.images[start : start + batch_size])).argmax(1).numpy()
-        right += int((answer == split.labels[start : start + batch_size]).sum())
-    return right / len(split)
-
-
-def _loss(
-    logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tensor, tuning: Tuning
-) -> Tensor:
+def _loss(logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tensor, tuning: Tuning) -> Tensor:
     """Cross-entropy with the labels, and with the teacher's softened answers."""
     loss = F.cross_entropy(logits, answer)
     if teacher is None or tuning.distillation == 0:
@@ -152,4 +139,6 @@ def _crop_and_flip(batch: Tensor, rng: np.random.Generator) -> Tensor:
         flipped[:, None], torch.arange(columns - 1, -1, -1), torch.arange(columns)
     )
     images = torch.arange(count)
-    return padded[images[:, None, None], :, row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    return (
+        padded[images[:, None, None], :, row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    )

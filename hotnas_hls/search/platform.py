@@ -7,11 +7,12 @@ the target's own type: the search only passes it back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
+from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.search.space import Axis
 
 Design = TypeVar("Design")
@@ -46,11 +47,18 @@ class Cost:
     total: float  # in the platform's unit
     latency_ms: float
     usage: Mapping[str, float]  # resources by name
+    limits: Mapping[str, float] = field(default_factory=dict)  # of those resources that are limited
 
     @property
     def slowest(self) -> LayerCost:
         """The layer that costs most."""
         return max(self.layers, key=lambda layer: layer.total)
+
+    @property
+    def tightest(self) -> str | None:
+        """The resource nearest its limit, if any is limited."""
+        limited = [name for name, limit in self.limits.items() if limit > 0 and name in self.usage]
+        return max(limited, key=lambda name: self.usage[name] / self.limits[name], default=None)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,14 @@ class Relief:
 
     description: str
     choices: Choices
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What a design can do at most, per unit of cost."""
+
+    macs: float
+    bytes: float
 
 
 class Platform(Protocol[Design]):
@@ -100,11 +116,24 @@ class Platform(Protocol[Design]):
         ...
 
 
+@dataclass(frozen=True)
+class Emission:
+    """Everything a platform needs to write a finished design down."""
+
+    network: IntegerNetwork
+    choices: Choices
+    seed: int
+    latency_bound_ms: float | None
+    accuracy: Accuracy
+    config: Mapping[str, Any]
+    golden: Golden
+
+
 @runtime_checkable
 class Emits(Protocol):
     """A platform that can write its designs down for the flow below the search."""
 
-    def emit(self, outcome: object) -> object: ...
+    def emit(self, emission: Emission) -> DesignPoint: ...
 
 
 @runtime_checkable

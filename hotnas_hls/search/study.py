@@ -25,7 +25,7 @@ from hotnas_hls.search.samplers import FINISHED, REWARD, SamplerFactory, distrib
 from hotnas_hls.search.space import Candidate, SearchSpace
 
 STUDY_NAME = "hotnas"
-OUTCOME, FINGERPRINT = "outcome", "fingerprint"  # user attributes
+OUTCOME, FINGERPRINT, COMPLETED = "outcome", "fingerprint", "completed"  # user attributes
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,16 @@ class SearchStudy:
             report(self._step(waiting.pop(0) if waiting else None))
         return self.outcomes
 
+    def add(self, candidate: Candidate) -> Outcome:
+        """Evaluate one candidate beyond the budget, unless it was evaluated before."""
+        known = (outcome for outcome in self.outcomes if outcome.candidate == candidate)
+        return next(known, None) or self._step(candidate)
+
+    def complete(self) -> None:
+        """Mark the study as used up: what it found has been built."""
+        if self._archive is not None:
+            self._archive.set_user_attr(COMPLETED, True)
+
     def _step(self, given: Candidate | None) -> Outcome:
         """One trial: draw, test the hardware, train if it passes, record."""
         begun = time.monotonic()
@@ -175,6 +185,14 @@ class SearchStudy:
         settings = {k: v for k, v in asdict(self.settings).items() if k not in ("trials", "time_limit_s")}
         text = json.dumps([self.space.to_record(), settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_interrupted(url: str) -> bool:
+    """True when the storage holds a study that was begun and whose result was never built."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if STUDY_NAME not in optuna.get_all_study_names(url):
+        return False
+    return not optuna.load_study(study_name=STUDY_NAME, storage=url).user_attrs.get(COMPLETED, False)
 
 
 def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
@@ -17,7 +18,7 @@ from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.search.platform import Choices, Cost, LayerCost, Relief, Remedy
+from hotnas_hls.search.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.search.space import Axis, AxisKind
 
 AXES = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth")
@@ -88,8 +89,11 @@ class TiledEnginePlatform:
         for name in AXES:
             values = self.values(name)
             if near is not None:
-                place = values.index(near[name]) if near[name] in values else 0
-                values = (near[name], *(v for v in values[max(0, place - 1) : place + 2] if v != near[name]))
+                block = self.channel_multiple(near) if name in ("tm", "tn") else 1
+                legal = [value for value in values if value % block == 0 or value == near[name]]
+                place = legal.index(near[name])
+                around = legal[max(0, place - 1) : place + 2]
+                values = (near[name], *(value for value in around if value != near[name]))
             found.append(Axis(name, AxisKind.HARDWARE, values))
         return tuple(found)
 
@@ -147,7 +151,36 @@ class TiledEnginePlatform:
         total = sum(layer.total for layer in costs)
         resources = accelerator_resources(design.accel)
         usage = {item.name: float(getattr(resources, item.name)) for item in dataclasses.fields(resources)}
-        return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage)
+        limits = {name: float(getattr(self.board, name)) for name in usage}
+        return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
+
+    def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
+        """What the array computes and the three ports move in a cycle at most."""
+        ports = choices["ifm_bits"] + choices["wgt_bits"] + choices["ofm_bits"]
+        return Roof(choices["tm"] * choices["tn"], ports / 8)
+
+    def emit(self, emission: Emission) -> DesignPoint:
+        """The design point: all that HLS, RTL and simulation need."""
+        network = emission.network
+        design = self.design(network.layers, emission.choices)
+        return DesignPoint(
+            network=network.name,
+            board=self.board,
+            clock_mhz=self.clock_mhz,
+            seed=emission.seed,
+            accelerator=design.accel,
+            image=network.image,
+            logits=network.logits,
+            feature_maps=tuple(network.feature_maps.values()),
+            layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
+            memory=self.memory,
+            latency_bound_ms=emission.latency_bound_ms,
+            predicted_cycles=int(self.cost(network.layers, design).total),
+            accuracy=emission.accuracy,
+            config=dict(emission.config),
+            numbers=network.numbers,
+            golden=emission.golden,
+        )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
         pruned = [layer.entries for layer in layers if layer.pattern_ones is not None]

@@ -1,7 +1,7 @@
 """A second platform, as small as one can be: every layer its own stage of a pipeline.
 
-It shares nothing with the tiled engine: other axes, other terms, other labels, and a latency that is the slowest
-stage, not a sum. That the search runs on it unchanged is what the protocol is for.
+It shares nothing with the tiled engine: other axes, other terms, other labels, and a latency that is the
+slowest stage, not a sum. That the search runs on it unchanged is what the protocol is for.
 """
 
 from __future__ import annotations

@@ -100,7 +100,9 @@ def test_candidates_become_compressions():
 
 
 def test_a_cut_shrinks_its_reader():
-    edited = NETWORK.compressed(Compression(channels={"wide": 32}, expanded=("big",), weight_bits={"tail": 4}))
+    edited = NETWORK.compressed(
+        Compression(channels={"wide": 32}, expanded=("big",), weight_bits={"tail": 4})
+    )
     big, wide, tail = edited
     assert (wide.m, tail.n, tail.weight_bits) == (32, 32, 4)
     assert (big.kernel_rows, big.pad_top, big.out_rows) == (5, 2, 16)

@@ -7,11 +7,11 @@ from hotnas_hls.errors import ConfigError
 from hotnas_hls.search.controller import Controller
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.samplers import SAMPLER_NAMES, STRATEGIES
-from hotnas_hls.search.space import Axis, AxisKind, SearchSpace
-from hotnas_hls.search.study import HardwareTest, SearchStudy, StudySettings
+from hotnas_hls.search.study import SearchStudy, StudySettings
+
+from .toy_study import SPACE, ToyObjective
 
 torch.set_num_threads(1)
-SPACE = SearchSpace(tuple(Axis(f"bits:{n}", AxisKind.BITS, (16, 8, 4, 2), str(n)) for n in range(6)))
 
 
 def toy_reward(candidate) -> float:
@@ -68,26 +68,6 @@ def test_the_controller_learns():
         rewards.append(toy_reward(candidate))
         controller.tell(candidate, rewards[-1])
     assert sum(rewards[-30:]) / 30 > sum(rewards[:30]) / 30 + 0.25
-
-
-class ToyObjective:
-    """Latency falls with the bits, accuracy too; three candidates in four are too slow."""
-
-    def __init__(self) -> None:
-        self.trained = []
-
-    def hardware_test(self, candidate):
-        latency = sum(candidate.values()) / 48
-        excess = latency - 1
-        refusals = (f"{latency:.2f} ms exceeds 1 ms",) if excess > 0 else ()
-        return HardwareTest(latency, 100 * latency, refusals, {"latency": excess})
-
-    def network_key(self, candidate):
-        return candidate.to_json()
-
-    def accuracy(self, candidate):
-        self.trained.append(candidate)
-        return 1 - sum(1 / value for value in candidate.values()) / 6
 
 
 @pytest.mark.parametrize("name", SAMPLER_NAMES)

@@ -1,0 +1,78 @@
+"""iDetect: what bounds each layer of a network on a board, by the true model, and what would help.
+
+The design is the best uncompressed one of the board. Labels: I loading feature maps, W loading weights,
+C computing, O storing feature maps. Every remedy is priced by the model, not guessed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.config import DEFAULT_CONFIG, load_config
+
+GROUP = "explore"
+PIPED_WIDTH = 160  # columns of the table when nobody looks at a terminal
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas detect``."""
+    parser = subparsers.add_parser("detect", description=__doc__)
+    parser.add_argument("model", nargs="?", help="a zoo name, package.module:function, or x.onnx")
+    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    parser.add_argument("--config", default=DEFAULT_CONFIG, help="a shipped configuration, or a YAML file")
+    parser.add_argument("--board", help="board, instead of the configuration's")
+    parser.add_argument("--bars", type=Path, metavar="FILE", help="draw the terms of each layer (.svg, .png)")
+    parser.add_argument("--roofline", type=Path, metavar="FILE", help="draw the roofline (.svg, .png)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table or JSON, and draw what was asked for."""
+    config = load_config(args.config)
+    if args.board:
+        config = dataclasses.replace(config, board=args.board, clock_mhz=None)
+    shape = parse_shape(args.input) if args.input else config.network.input if not args.model else None
+
+    from rich.console import Console
+
+    from hotnas_hls.models.source import load_model
+    from hotnas_hls.search import charts
+    from hotnas_hls.search.configure import options_of, platform_of
+    from hotnas_hls.search.detect import detect
+    from hotnas_hls.search.integer import workload_of
+    from hotnas_hls.search.tables import detection_table
+
+    platform, options = platform_of(config), options_of(config)
+    loaded = load_model(args.model or config.network.model, None, shape)
+    workload = workload_of(loaded.graph, loaded.module, options.format)
+    choices = platform.explore(workload.layers)
+    detection = detect(workload, platform, choices, options.space.least_weight_bits)
+    title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
+    if args.bars:
+        charts.save(charts.term_chart(detection, platform.unit, title), args.bars)
+    if args.roofline:
+        roof = platform.roof(workload.layers, choices)
+        chart = charts.roofline_chart(detection, workload.layers, roof, platform.act_bits, title)
+        charts.save(chart, args.roofline)
+    if args.json:
+        record = {
+            "network": workload.name,
+            "board": platform.board.name,
+            "clock_mhz": platform.clock_mhz,
+            "hardware": dict(choices),
+            "total_cycles": detection.cost.total,
+            "total_ms": detection.cost.latency_ms,
+            "resources": dict(detection.cost.usage),
+            "layers": [finding.record() for finding in detection.findings],
+        }
+        print(json.dumps(record, indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console.print(detection_table(detection, platform, title))
+    console.print(f"hardware: {', '.join(f'{name} {value}' for name, value in choices.items())}")

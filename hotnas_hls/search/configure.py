@@ -1,0 +1,50 @@
+"""From a checked configuration to what the search is called with."""
+
+from __future__ import annotations
+
+from hotnas_hls.board import load_board
+from hotnas_hls.config import RunConfig
+from hotnas_hls.search.finetune import Tuning
+from hotnas_hls.search.generate import SpaceOptions
+from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.search import SearchOptions
+from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
+
+
+def platform_of(config: RunConfig) -> TiledEnginePlatform:
+    """The tiled engine on the configured board."""
+    given = config.accelerator
+    return TiledEnginePlatform(
+        board=load_board(config.board),
+        clock_mhz=config.clock(),
+        memory=config.memory,
+        act_bits=config.quantisation.act_bits,
+        options=EngineOptions(given.tm, given.tn, given.tr, given.tc, given.port_bits, given.dsp_limit),
+    )
+
+
+def options_of(config: RunConfig) -> SearchOptions:
+    """The search's options."""
+    search, quantisation = config.search, config.quantisation
+    return SearchOptions(
+        bound_ms=config.bound.latency_ms,
+        strategy=search.strategy,
+        trials=search.trials,
+        alpha=search.alpha,
+        accuracy=search.accuracy,
+        accuracy_drop=search.accuracy_drop,
+        tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
+        final_epochs=search.final_epochs,
+        space=SpaceOptions(
+            weight_bits=quantisation.weight_bits,
+            least_weight_bits=quantisation.least_weight_bits,
+            patterns=search.patterns,
+            channel_cut=search.channel_cut,
+            kernel_expand=search.kernel_expand,
+            hardware=search.hardware,
+        ),
+        format=IntegerFormat(quantisation.act_bits, quantisation.weight_bits),
+        time_limit_s=search.time_limit_s,
+        seed=config.seed,
+        config=config.record(),
+    )

@@ -1,0 +1,83 @@
+"""What is searched: a pre-trained network, its graph and its data."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from hotnas_hls.config import NetworkSettings
+from hotnas_hls.errors import ConfigError, HotnasError
+from hotnas_hls.graph import Graph
+from hotnas_hls.models.data import Dataset, cifar10, digits, image_folder
+from hotnas_hls.models.source import load_model
+from hotnas_hls.models.train import WEIGHTS
+
+DATASETS = {"digits": digits, "cifar10": cifar10}
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The hot start: a network with its weights, in evaluation mode, and the data it is for."""
+
+    name: str
+    model: nn.Module
+    graph: Graph
+    dataset: Dataset
+
+
+def load_problem(settings: NetworkSettings) -> Problem:
+    """The network and data a configuration names; errors say what is wrong before anything is computed."""
+    dataset = load_dataset(settings.data, settings.input[1] if settings.input else None)
+    weights: str | Path | None = settings.weights
+    shipped = WEIGHTS / f"{settings.model}.safetensors"
+    if weights is None and shipped.is_file():
+        weights = shipped
+    loaded = load_model(settings.model, weights, settings.input)
+    if loaded.module is None:
+        raise ConfigError(
+            f"network.model: {settings.model} has no torch module to fine-tune; "
+            "give a zoo name or package.module:function"
+        )
+    if weights is None and ":" not in settings.model:
+        raise ConfigError(
+            f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
+        )
+    shape, images = loaded.graph.input.shape, dataset.train.images.shape[1:]
+    if shape != images:
+        raise ConfigError(f"network.data: {settings.data} has images of {images}, the network reads {shape}")
+    return Problem(settings.model, loaded.module, loaded.graph, dataset)
+
+
+def load_dataset(name: str, size: int | None = None) -> Dataset:
+    """A data set by name, a folder of images, or what ``package.module:function`` returns."""
+    if name in DATASETS:
+        return DATASETS[name]()
+    if Path(name).is_dir():
+        return image_folder(name, size or 224)
+    if ":" in name:
+        dataset = _called(name)
+        if not isinstance(dataset, Dataset):
+            raise ConfigError(f"network.data: {name}() returned no hotnas_hls.models.data.Dataset")
+        return dataset
+    raise ConfigError(
+        f"network.data: no data set is called {name!r}; known: {', '.join(DATASETS)}, a folder of images, "
+        "or package.module:function"
+    )
+
+
+def _called(spec: str) -> object:
+    """What ``package.module:function`` returns; the working folder is searched too."""
+    package, _, function = spec.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return getattr(importlib.import_module(package), function)()
+    except HotnasError:
+        raise
+    except Exception as error:  # whatever a user's module raises
+        raise ConfigError(f"network.data: {spec} failed ({type(error).__name__}: {error})") from error
+    finally:
+        sys.path.pop(0)

@@ -1,0 +1,87 @@
+"""Watching a search: time left, the best so far, and why candidates were refused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from hotnas_hls.search.study import Outcome, SearchStudy, best_outcome
+
+PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
+
+
+class ConsoleReporter:
+    """A live bar in a terminal; a line now and then in a log."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._refusals: Counter[str] = Counter()
+        self._started = self._spoken = time.monotonic()
+
+    def __enter__(self) -> ConsoleReporter:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def stage(self, text: str) -> None:
+        """A new part of the search begins."""
+        self._drop()
+        self.console.print(
+            f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, highlight=False
+        )
+
+    def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
+        """A trial is finished."""
+        done, total = len(study.outcomes), study.settings.trials
+        self._refusals.update(reason(refusal) for refusal in outcome.refusals[:1])
+        self._show(f"trials  {self._summary(study)}", done, total)
+        now = time.monotonic()
+        if not self.console.is_terminal and (now - self._spoken > PLAIN_SECONDS or done == total):
+            self._spoken = now
+            left = (now - self._started) / done * (total - done)
+            text = f"  {done}/{total} trials, {left:.0f} s left; {self._summary(study)}"
+            self.console.print(text, markup=False, highlight=False)
+        if done == total:
+            self._drop()
+
+    def step(self, done: int, total: int) -> None:
+        """A step of the final fine-tuning is done."""
+        self._show("batches", done, total)
+
+    def _summary(self, study: SearchStudy) -> str:
+        best = best_outcome(study.outcomes, 0.0, bounded=True)
+        found = f"best {best.accuracy:.2%} at {best.latency_ms:.4g} ms" if best else "none feasible yet"
+        refused = ", ".join(f"{count} x {text}" for text, count in self._refusals.most_common(3))
+        return found + (f"; refused: {refused}" if refused else "")
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self.progress.add_task(text, total=total)
+        self.progress.update(self._task, description=text, completed=done, total=total)
+
+    def _drop(self) -> None:
+        if self._task is not None:
+            self.progress.remove_task(self._task)
+            self._task = None
+
+
+def reason(refusal: str) -> str:
+    """The kind of a refusal: its first words, without the figures."""
+    words = refusal.split(":")[0].split(";")[0].split()
+    kept = [word for word in words if not any(letter.isdigit() for letter in word)]
+    return " ".join(kept[:3])

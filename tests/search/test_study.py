@@ -1,0 +1,142 @@
+"""A study's records: refused, repeated, interrupted, killed, resumed, foreign."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.search.reward import RewardTargets
+from hotnas_hls.search.samplers import SAMPLER_NAMES
+from hotnas_hls.search.space import Candidate
+from hotnas_hls.search.study import (
+    STUDY_NAME,
+    SearchStudy,
+    StudySettings,
+    best_outcome,
+    is_interrupted,
+    pareto_front,
+)
+
+from .toy_study import SPACE, ToyObjective, study
+
+torch.set_num_threads(1)
+
+
+def all_of(value: int) -> Candidate:
+    return Candidate({axis.name: value for axis in SPACE.axes})
+
+
+def test_refused_candidates_are_never_trained():
+    searched = study(25)
+    refused = [outcome for outcome in searched.run() if outcome.refusals]
+    assert refused and not set(searched.objective.trained) & {outcome.candidate for outcome in refused}
+    assert all(outcome.accuracy is None and outcome.reward < -0.6 for outcome in refused)
+    assert re.fullmatch(r"latency .* ms exceeds the bound 1 ms", refused[0].refusals[0])
+
+
+def test_seeds_come_first_and_repeats_are_not_trained_again():
+    searched = study(4)
+    first = searched.run([all_of(4), all_of(16), all_of(4)])[:3]
+    assert [outcome.candidate for outcome in first] == [all_of(4), all_of(16), all_of(4)]
+    assert first[2].repeats == 0 and first[2].accuracy == first[0].accuracy
+    assert searched.objective.trained.count(all_of(4)) == 1
+    assert searched.add(all_of(4)) is first[0]
+
+
+def test_costs_are_recorded():
+    outcomes = study(5).run()
+    assert all(outcome.seconds > 0 for outcome in outcomes)
+
+
+def test_front_and_best():
+    outcomes = study(30).run([all_of(8), all_of(4)])
+    front = pareto_front(outcomes)
+    assert [o.latency_ms for o in front] == sorted(o.latency_ms for o in front)
+    assert [o.accuracy for o in front] == sorted(o.accuracy for o in front)
+    trained = [o for o in outcomes if o.accuracy is not None]
+    assert best_outcome(outcomes, 0.0, bounded=True).accuracy == max(o.accuracy for o in trained)
+    fastest = best_outcome(outcomes, 0.75, bounded=False)
+    assert fastest.latency_ms == min(o.latency_ms for o in trained if o.accuracy >= 0.75)
+    assert best_outcome([o for o in outcomes if o.refusals], 0.0, bounded=True) is None
+
+
+def test_optuna_sees_objectives_constraints_and_reasons(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    outcomes = study(12, url).run([all_of(16), all_of(4)])
+    stored = optuna.load_study(study_name=STUDY_NAME, storage=url)
+    assert [trial.number for trial in stored.trials] == list(range(12))
+    refused, trained = stored.trials[:2]
+    assert refused.state is optuna.trial.TrialState.PRUNED and refused.constraints == {"latency": 1.0}
+    assert refused.user_attrs["outcome"]["refusals"] == ["latency 2 ms exceeds the bound 1 ms"]
+    assert trained.values == [outcomes[1].accuracy, outcomes[1].latency_ms]
+
+
+def test_a_killed_study_loses_only_the_trial_in_flight(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    script = Path(__file__).with_name("toy_study.py")
+    root = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, str(script), url, "100", "0.3"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    said = [int(process.stdout.readline()) for _ in range(6)]
+    process.send_signal(signal.SIGKILL)
+    said += [int(line) for line in process.stdout.read().split()]
+    process.wait()
+    assert is_interrupted(url)
+    resumed = study(14, url, resume=True)
+    assert len(resumed.outcomes) in (len(said), len(said) + 1)  # one may be stored and not said yet
+    kept = len(resumed.outcomes)
+    whole = study(14).run()
+    assert [o.candidate for o in resumed.run()] == [o.candidate for o in whole]
+    assert len(resumed.objective.trained) <= 14 - kept
+    resumed.complete()
+    assert not is_interrupted(url)
+
+
+def test_an_interrupt_inside_a_trial(tmp_path):
+    class Interrupted(ToyObjective):
+        def accuracy(self, candidate):
+            if len(self.trained) == 3:
+                raise KeyboardInterrupt
+            return super().accuracy(candidate)
+
+    url = f"sqlite:///{tmp_path}/study.db"
+    settings = study(14).settings
+    with pytest.raises(KeyboardInterrupt):
+        SearchStudy(SPACE, Interrupted(), settings, url).run()
+    resumed = study(14, url, resume=True).run()
+    assert [o.candidate for o in resumed] == [o.candidate for o in study(14).run()]
+
+
+def test_an_existing_study_is_not_overwritten(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study(2, url).run()
+    message = f"{url}: holds a study already; go on with --resume, or name another folder"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        study(2, url)
+
+
+@pytest.mark.parametrize("name", set(SAMPLER_NAMES) - {"reinforce"})
+def test_another_study_is_not_resumed(tmp_path, name):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study(2, url).run()
+    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, name, 2, seed=1)
+    with pytest.raises(ConfigError, match="a study of another network, board, search space or setting"):
+        SearchStudy(SPACE, ToyObjective(), settings, url, resume=True)
+
+
+def test_a_larger_budget_goes_on(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study(3, url).run()
+    assert len(study(5, url, resume=True).run()) == 5
