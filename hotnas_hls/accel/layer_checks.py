@@ -166,14 +166,14 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
 
 
 def _is_written(name: str, written: set[str], maps: Mapping[str, FeatureMap]) -> bool:
-    """A map is written whole, as a part of a written map, or part by part."""
-    if name in written or maps[name].concat_of in written:
-        return True
-    covered = np.zeros(maps[name].channels, dtype=bool)
+    """A map is written when all its channels are: by itself, its whole map, or parts that lie in it."""
+    fm = maps[name]
+    root = fm.concat_of or name
+    covered = np.zeros(maps[root].channels, dtype=bool)
     for part in maps.values():
-        if part.concat_of == name and part.name in written:
+        if part.name in written and root in (part.name, part.concat_of):
             covered[part.concat_offset : part.concat_offset + part.channels] = True
-    return bool(covered.all()) and covered.size > 0
+    return bool(covered[fm.concat_offset : fm.concat_offset + fm.channels].all()) and covered.size > 0
 
 
 def _shape(layer: Layer, name: str, array: np.ndarray, expected: tuple[int, ...]) -> str:

@@ -139,8 +139,8 @@ def train_zoo_network(
 ) -> tuple[Path, float]:
     """Train the zoo network ``name`` from scratch by its recipe and write ``<name>.safetensors``.
 
-    The file's metadata says, as JSON under ``made``, how it was made. Returns its path (by default among the package's weights)
-    and the test accuracy. Raises ConfigError for a network without a recipe.
+    The file's metadata says, as JSON under ``made``, how it was made. Returns its path (by default among
+    the package's weights) and the test accuracy. Raises ConfigError for a network without a recipe.
     """
     if name not in RECIPES:
         raise ConfigError(f"no training recipe for {name!r}; there is one for: {', '.join(sorted(RECIPES))}")
