@@ -48,7 +48,7 @@ def run_csim(
     build = build or directory / "build"
     build.mkdir(parents=True, exist_ok=True)
     program = build / f"csim{'' if dataflow else '_sequential'}"
-    command = [
+    command: list[str | Path] = [
         require(compiler).path,
         *CSIM_FLAGS,
         *extra_flags,
@@ -60,7 +60,8 @@ def run_csim(
     ]
     built = run(command, program.with_suffix(".build.log"), timeout=BUILD_SECONDS, failure=SimulationFailed)
     warnings = len(re.findall(r"\bwarning:", built.log.read_text(errors="replace")))
-    arguments = [*(["--per-layer"] if per_layer else []), *(["--images", str(images)] if images else [])]
+    arguments = ["--per-layer"] if per_layer else []
+    arguments += ["--images", str(images)] if images else []
     log = program.with_suffix(".log")
     ran = run([program, *arguments, directory], log, timeout=RUN_SECONDS)
     text = log.read_text(errors="replace")

@@ -168,6 +168,29 @@ def test_a_descriptor_of_another_design_is_refused(tmp_path: Path) -> None:
         run_csim(write(files, tmp_path))
 
 
+PRAGMAS = {
+    "__VITIS_HLS__": {"aggregate", "bind_storage"},
+    "__SYNTHESIS__": {"data_pack", "resource"},  # Vivado HLS
+}
+COMMON_PRAGMAS = {
+    *("array_partition", "array_reshape", "dataflow", "dependence", "inline", "interface"),
+    *("loop_tripcount", "pipeline", "stream", "unroll"),
+}
+
+
+@needs_csim
+@pytest.mark.parametrize("macro", list(PRAGMAS))
+def test_vendor_tools_see_the_pragmas_they_know(macro: str, tmp_path: Path) -> None:
+    folder = write(generate(small_case()), tmp_path)
+    headers = find("ap_types")
+    assert headers is not None
+    command = ["g++", "-E", f"-D{macro}", f"-I{folder / 'include'}", "-isystem", headers.path]
+    run = subprocess.run([*command, folder / "src" / "accelerator.cpp"], capture_output=True, text=True)
+    pragmas = re.findall(r"^#pragma HLS (\w+)", run.stdout, re.MULTILINE)
+    assert set(pragmas) == COMMON_PRAGMAS | PRAGMAS[macro]
+    assert pragmas.count("interface") == 9
+
+
 def test_generation_is_deterministic() -> None:
     assert generate(random_case(3)) == generate(random_case(3))
 

@@ -264,6 +264,7 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         Line("kTripSlices", largest(lambda plan, layer: plan.slices)),
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobs", jobs),
+        Line("kTripSteps", jobs + 2),
         Line("kTripJobBeats", max(job, 1)),
         Line("kTripWgtBeats", max(job, 1) * jobs),
         Line("kTripStepCycles", max(sweep, job)),

@@ -18,8 +18,10 @@
 //   job s is taken in from `beats` to slot s % 2,
 //   job s - 1 is computed from the other slot,
 //   the output tile completed last is drained to `sums` from the other accumulator bank,
-// all in the same cycles, so that a step takes as long as the longest of the three.
-inline void compute(const Descriptor& layer, int tile_index,
+// all in the same cycles, so that a step takes as long as the longest of the three. Beats are taken
+// when they are there and sums are sent when there is room, so that a slow memory does not stop the
+// MAC array.
+inline void compute(const Descriptor layer, int tile_index,
                     const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
                     hls::stream<WgtBeat>& beats, hls::stream<AccWord>& sums) {
   HLS_VITIS(inline off)
@@ -44,7 +46,7 @@ inline void compute(const Descriptor& layer, int tile_index,
   Drain drain = nothing_to_drain();
 COMPUTE_STEP:
   for (int step = 0; step < jobs + 2; ++step) {
-    HLS_VITIS(loop_tripcount min = 3 max = kTripJobs + 2)
+    HLS_VITIS(loop_tripcount min = 3 max = kTripSteps)
     const bool taking_in = step < jobs;
     const bool computing = step >= 1 && step <= jobs;
     const int slot = step % 2;
@@ -54,9 +56,10 @@ COMPUTE_STEP:
     const bool must_drain = !computing || completes_sums(layer, current);
     Intake intake = intake_start(layer, incoming);
     Sweep sweep = sweep_start();
-    const int least = larger(beat_count, mac_cycles);
+    int taken = 0;  // beats of the incoming job
   COMPUTE_CYCLE:
-    for (int cycle = 0; cycle < least || (must_drain && !drained(drain)); ++cycle) {
+    for (int cycle = 0; cycle < mac_cycles || taken < beat_count || (must_drain && !drained(drain));
+         ++cycle) {
       HLS_VITIS(pipeline II = 1)
       HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
       // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep.
@@ -65,17 +68,16 @@ COMPUTE_STEP:
       HLS_VITIS(dependence variable = weights inter false)
       HLS_VITIS(dependence variable = patterns inter false)
       HLS_VITIS(dependence variable = bias inter false)
-      if (cycle < beat_count) {
+      if (taken < beat_count && !beats.empty()) {
         take_in(layer, incoming, beats.read(), slot, intake, lanes, bias, patterns, weights);
+        ++taken;
       }
       if (cycle < mac_cycles) {
         mac(layer, tile, current, sweep, 1 - slot, entry_table, ifm_tile, bias, patterns, weights,
             acc);
         advance(tile, sweep);
       }
-      if (!drained(drain) && drain.wait-- == 0) {
-        // No faster than m_axi_ofm writes, so that a full stream does not stall the MAC array.
-        drain.wait = kOfmBeatsPerWord - 1;
+      if (!drained(drain) && !sums.full()) {
         AccWord word;
         drain_word(tile, acc, drain, word);
         sums.write(word);

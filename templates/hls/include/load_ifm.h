@@ -76,8 +76,7 @@ LOAD_IFM_BEAT:
   }
 }
 
-inline void load_ifm(const Descriptor& layer, int tile_index, const IfmBeat* ifm,
-                     IfmTile ifm_tile) {
+inline void load_ifm(const Descriptor layer, int tile_index, const IfmBeat* ifm, IfmTile ifm_tile) {
   HLS_VITIS(inline off)
   const Tile tile = tile_at(layer, tile_index);
   const IfmWindow window = ifm_window(layer, tile);

@@ -11,7 +11,7 @@
 #if HOTNAS_DATAFLOW
 #include <hls_stream.h>
 
-inline void load_wgt(const Descriptor& layer, const WgtBeat* wgt, hls::stream<WgtBeat>& beats) {
+inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<WgtBeat>& beats) {
   HLS_VITIS(inline off)
   const int groups = layer.groups * (layer.tiles_m - 1) + layer.groups_last;  // of all output tiles
   const int patterns = layer.pruned ? kPatternBits : 0;

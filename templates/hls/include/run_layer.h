@@ -51,8 +51,9 @@ inline bool fits_buffers(const Descriptor& layer) {
 
 // The four stages work on up to three tiles at once: the IFM buffer is a ping-pong buffer between
 // load_ifm and compute; weights and sums flow through FIFOs. Data only moves forward, so that no
-// FIFO can be too short to be safe: their depth decides speed alone.
-inline void run_tiles(const Descriptor& layer, int tiles,
+// FIFO can be too short to be safe: their depth decides speed alone. Stages take the descriptor by
+// value, since concurrent stages must not share a reference.
+inline void run_tiles(const Descriptor layer, int tiles,
                       const std::uint32_t entry_table[kMaxEntries], const IfmBeat* ifm,
                       const WgtBeat* wgt, OfmBeat* ofm) {
   HLS_VITIS(inline off)
@@ -91,6 +92,7 @@ inline void run_tiles(const Descriptor& layer, int tiles,
   HOTNAS_LARGE_LOCAL WeightRows weights;
   HLS_VITIS(array_partition variable = weights complete dim = 2)
   HLS_VITIS(array_partition variable = weights complete dim = 3)
+  HLS_LUTRAM(weights)
   HOTNAS_LARGE_LOCAL PatternRows patterns;
   HLS_VITIS(array_partition variable = patterns complete dim = 0)
   HOTNAS_LARGE_LOCAL BiasRows bias;

@@ -132,7 +132,7 @@ inline std::uint32_t ofm_offset(const Descriptor& layer, const Tile& tile, int m
 }
 
 #if HOTNAS_DATAFLOW
-inline void store_ofm(const Descriptor& layer, int tile_index, hls::stream<AccWord>& sums,
+inline void store_ofm(const Descriptor layer, int tile_index, hls::stream<AccWord>& sums,
                       OfmBeat* ofm) {
   HLS_VITIS(inline off)
   const Tile tile = tile_at(layer, tile_index);
