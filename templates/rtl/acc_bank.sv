@@ -25,7 +25,8 @@ module acc_bank (
 
   for (genvar half = 0; half < 2; half++) begin : gen_half
     logic [hotnas_pkg::AccAddrBits-1:0] raddr;
-    assign raddr = (drain_half_i == 1'(half)) ? drain_addr_i : addr_i;
+    // Never both: compute accumulates into a half only after it was drained.
+    assign raddr = (valid_i && half_i == 1'(half)) ? addr_i : drain_addr_i;
     sdp_ram #(
       .Width (AccBits),
       .Depth (hotnas_pkg::OfmDepth)

@@ -1,0 +1,145 @@
+// One AXI4 port of the simulated memory. A read's first beat is taken ReadLatency cycles after its
+// address, later beats follow one a cycle; a write is answered WriteLatency cycles after its last beat.
+// Bursts are served in order and any number may be in flight. stall_i withholds handshakes at random,
+// error_i answers bursts to the error page with SLVERR.
+module axi_memory #(
+  parameter int unsigned DataBits = 128,
+  parameter int unsigned Region   = 0,
+  parameter int unsigned Seed     = 1
+) (
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  int                  read_latency_i,   // at least 2
+  input  int                  write_latency_i,  // at least 2
+  input  int                  stall_i,          // chance of a stall in 256, per channel and cycle
+  input  logic                error_i,
+  input  logic [63:0]         error_page_i,     // 4 KiB page that answers with SLVERR
+  input  logic                arvalid_i,
+  output logic                arready_o,
+  input  logic [63:0]         araddr_i,
+  input  logic [7:0]          arlen_i,
+  output logic                rvalid_o,
+  input  logic                rready_i,
+  output logic [DataBits-1:0] rdata_o,
+  output logic [1:0]          rresp_o,
+  output logic                rlast_o,
+  input  logic                awvalid_i,
+  output logic                awready_o,
+  input  logic [63:0]         awaddr_i,
+  input  logic [7:0]          awlen_i,
+  input  logic                wvalid_i,
+  output logic                wready_o,
+  input  logic [DataBits-1:0] wdata_i,
+  input  logic                wlast_i,
+  output logic                bvalid_o,
+  input  logic                bready_i,
+  output logic [1:0]          bresp_o
+);
+
+  localparam int unsigned Bytes = DataBits / 8;
+
+  longint now_q;
+  logic [31:0] random_q [5];  // one xorshift generator per channel
+
+  function automatic logic [31:0] xorshift(input logic [31:0] x);
+    logic [31:0] y;
+    y = x ^ (x << 13);
+    y = y ^ (y >> 17);
+    return y ^ (y << 5);
+  endfunction
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      now_q <= 0;
+      for (int i = 0; i < 5; i++) random_q[i] <= 32'(Seed * 5 + i + 1) * 32'h9E3779B1;
+    end else begin
+      now_q <= now_q + 1;
+      for (int i = 0; i < 5; i++) random_q[i] <= xorshift(random_q[i]);
+    end
+  end
+
+  logic [4:0] go;  // the channel may move in this cycle
+  for (genvar i = 0; i < 5; i++) begin : gen_go
+    assign go[i] = int'(random_q[i][23:16]) >= stall_i;
+  end
+
+  // ---------------------------------------------------------------- reads
+  typedef struct {
+    longint address;
+    int     beats;
+    longint due;   // first cycle its first beat may be taken
+  } burst_t;
+  burst_t reads [$];
+  int     beat_q;
+  bit [511:0] beat;
+
+  assign arready_o = go[0];
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      reads.delete();
+      beat_q   <= 0;
+      rvalid_o <= 1'b0;
+    end else begin
+      if (arvalid_i && arready_o)
+        reads.push_back('{longint'(araddr_i), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
+      if (!rvalid_o || rready_i) begin
+        if (reads.size() != 0 && reads[0].due <= now_q + 1 && go[1]) begin
+          dram_pkg::dram_read(int'(Region), reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
+          rvalid_o <= 1'b1;
+          rdata_o  <= beat[DataBits-1:0];
+          rresp_o  <= (error_i && (64'(reads[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
+          rlast_o  <= beat_q == reads[0].beats - 1;
+          if (beat_q == reads[0].beats - 1) begin
+            beat_q <= 0;
+            void'(reads.pop_front());
+          end else begin
+            beat_q <= beat_q + 1;
+          end
+        end else begin
+          rvalid_o <= 1'b0;
+        end
+      end
+    end
+  end
+
+  // ---------------------------------------------------------------- writes
+  burst_t writes [$];
+  burst_t answers [$];
+  int     wbeat_q, addresses_q;
+
+  assign awready_o = go[2];
+  assign wready_o  = go[3] && (addresses_q != 0);
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      writes.delete();
+      answers.delete();
+      wbeat_q     <= 0;
+      addresses_q <= 0;
+      bvalid_o    <= 1'b0;
+    end else begin
+      addresses_q <= addresses_q + int'(awvalid_i && awready_o) - int'(wvalid_i && wready_o && wlast_i);
+      if (awvalid_i && awready_o) writes.push_back('{longint'(awaddr_i), int'(awlen_i) + 1, 0});
+      if (wvalid_i && wready_o) begin
+        dram_pkg::dram_write(int'(Region), writes[0].address + longint'(wbeat_q) * longint'(Bytes), int'(Bytes),
+                             512'(wdata_i));
+        wbeat_q <= wlast_i ? 0 : wbeat_q + 1;
+        if (wlast_i) begin
+          answers.push_back('{writes[0].address, 1, now_q + longint'(write_latency_i)});
+          void'(writes.pop_front());
+        end
+      end
+      if (!bvalid_o || bready_i) begin
+        if (answers.size() != 0 && answers[0].due <= now_q + 1 && go[4]) begin
+          bvalid_o <= 1'b1;
+          bresp_o  <= (error_i && (64'(answers[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
+          void'(answers.pop_front());
+        end else begin
+          bvalid_o <= 1'b0;
+        end
+      end
+    end
+  end
+
+endmodule
