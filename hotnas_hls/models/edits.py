@@ -101,8 +101,10 @@ def compress(
         _expand(_convolution(model, name))
     for name, bits in compression.weight_bits.items():
         module = _module(model, name)
-        norm = batchnorm_of(graph, name)
-        fixed = FixedPoint(bits, _module(model, norm) if norm else None, frac_bits or smallest_exact_frac)
+        folded = batchnorm_of(graph, name)
+        norm = _module(model, folded) if folded else None
+        assert norm is None or isinstance(norm, nn.BatchNorm2d), folded
+        fixed = FixedPoint(bits, norm, frac_bits or smallest_exact_frac)
         parametrize.register_parametrization(module, "weight", fixed)
     return model
 
@@ -156,6 +158,10 @@ class PatternMask(nn.Module):
     chosen the first is repeated, since the hardware holds four.
     """
 
+    mask: Tensor
+    masks: Tensor
+    index: Tensor
+
     def __init__(self, weight: Tensor, masks: Tensor) -> None:
         super().__init__()
         missing = PATTERNS_PER_NETWORK - len(masks)
@@ -188,7 +194,7 @@ def pattern_masks(model: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = {}
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            for step in module.parametrizations.weight:
+            for step in getattr(module.parametrizations, "weight"):  # noqa: B009 (known to torch only)
                 if isinstance(step, PatternMask):
                     found[name] = (step.index.numpy().copy(), step.masks.to(torch.uint8).numpy().copy())
     return found
@@ -202,6 +208,7 @@ def _expand(conv: nn.Conv2d) -> None:
         raise ValueError("a pattern-pruned kernel cannot grow: its new cells would be masked")
     conv.weight = nn.Parameter(F.pad(conv.weight.detach(), (1, 1, 1, 1)))
     conv.kernel_size = (conv.kernel_size[0] + 2, conv.kernel_size[1] + 2)
+    assert not isinstance(conv.padding, str)
     conv.padding = (conv.padding[0] + 1, conv.padding[1] + 1)
 
 
@@ -237,6 +244,7 @@ class FixedPoint(nn.Module):
     def _scale(self, weight: Tensor) -> Tensor:
         ones = torch.ones(weight.shape[0], dtype=weight.dtype)
         for norm in self._norm:
+            assert norm.running_var is not None
             gain = norm.weight.detach() if norm.weight is not None else ones
             ones = gain / torch.sqrt(norm.running_var + norm.eps)
         ones = torch.where(

@@ -42,19 +42,20 @@ class Policy(nn.Module):
         super().__init__()
         self.start = nn.Parameter(torch.zeros(1, hidden))
         self.cell = nn.LSTMCell(hidden, hidden)
-        self.embeddings = nn.ModuleList(nn.Embedding(count, hidden) for count in options)
-        self.heads = nn.ModuleList(nn.Linear(hidden, count) for count in options)
-        for table in self.embeddings:
+        tables = [nn.Embedding(count, hidden) for count in options]
+        heads = [nn.Linear(hidden, count) for count in options]
+        for table, head in zip(tables, heads, strict=True):
             nn.init.uniform_(table.weight, -1.0, 1.0)
-        for head in self.heads:
             nn.init.zeros_(head.bias)
+        self.embeddings, self.heads = nn.ModuleList(tables), nn.ModuleList(heads)
 
     def forward(
         self, decisions: list[int] | None, generator: torch.Generator | None = None
     ) -> tuple[list[int], list[Tensor]]:
         """The decisions (given, or sampled) and each step's log probabilities (options,)."""
         state: tuple[Tensor, Tensor] | None = None
-        step_input, made, log_probabilities = self.start, [], []
+        step_input: Tensor = self.start
+        made, log_probabilities = [], []
         for step, (table, head) in enumerate(zip(self.embeddings, self.heads, strict=True)):
             state = self.cell(step_input, state)
             logp = torch.log_softmax(head(state[0])[0], dim=0)
@@ -64,7 +65,7 @@ class Policy(nn.Module):
                 choice = decisions[step]
             made.append(choice)
             log_probabilities.append(logp)
-            step_input = table.weight[choice : choice + 1]
+            step_input = table(torch.tensor([choice]))
         return made, log_probabilities
 
 

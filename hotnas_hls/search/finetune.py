@@ -100,6 +100,7 @@ def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: n
             model(torch.from_numpy(split.images[indices]))
         for norm, momentum in zip(norms, momenta, strict=True):
             mean, square = torch.stack(sums[norm]).mean(0)
+            assert norm.running_mean is not None and norm.running_var is not None
             norm.running_mean.copy_(mean)
             norm.running_var.copy_((square - mean.square()).clamp_min(0))
             norm.momentum = momentum

@@ -57,11 +57,9 @@ def generate_space(
         if len(network) == before:
             break
     network = _without_conflicts(network)
-    layer_axes = sorted(
-        (axis for axis in network.values()), key=lambda axis: _position(workload, axis.layer or "")
-    )
+    layer_axes = sorted((axis for axis in network.values()), key=lambda axis: _position(workload, axis.layer))
     patterns = [
-        Axis(f"pattern:{kernel}x{kernel}-{zeros}:{slot}", AxisKind.PATTERN, indices, None, kernel, zeros)
+        Axis(f"pattern:{kernel}x{kernel}-{zeros}:{slot}", AxisKind.PATTERN, indices, "", kernel, zeros)
         for kernel, zeros in sorted(_pattern_sets(layer_axes))
         for slot in range(PATTERNS_PER_NETWORK)
         for indices in [tuple(range(len(PatternSet(kernel, zeros))))]
@@ -81,7 +79,10 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
     """What a candidate does to the network; values that leave a layer as it was are left out."""
     listed = axes.axes if isinstance(axes, SearchSpace) else tuple(axes.values())
     indices: dict[tuple[int, int], list[int]] = defaultdict(list)
-    channels, patterns, bits, expanded = {}, {}, {}, []
+    channels: dict[str, int] = {}
+    patterns: dict[str, PatternChoice] = {}
+    bits: dict[str, int] = {}
+    expanded: list[str] = []
     for axis in listed:
         value = candidate[axis.name]
         if axis.kind is AxisKind.PATTERN:

@@ -35,9 +35,9 @@ class Axis:
     name: str
     kind: AxisKind
     options: tuple[int, ...]
-    layer: str | None = None
-    kernel: int | None = None
-    zeros: int | None = None
+    layer: str = ""
+    kernel: int = 0
+    zeros: int = 0
 
     def __post_init__(self) -> None:
         if not self.options:
@@ -126,11 +126,7 @@ class SearchSpace:
                 "name": axis.name,
                 "kind": str(axis.kind),
                 "options": list(axis.options),
-                **{
-                    key: getattr(axis, key)
-                    for key in ("layer", "kernel", "zeros")
-                    if getattr(axis, key) is not None
-                },
+                **{key: getattr(axis, key) for key in ("layer", "kernel", "zeros") if getattr(axis, key)},
             }
             for axis in self.axes
         ]

@@ -162,7 +162,7 @@ class SearchStudy:
         trial.set_user_attr(REWARD, outcome.reward)
         for name, excess in test.excess.items():
             trial.set_constraint(name, excess)
-        if accuracy is None:
+        if accuracy is None or test.latency_ms is None:
             self._memory.tell(trial, state=TrialState.PRUNED)
         else:
             self._memory.tell(trial, [accuracy, test.latency_ms])
@@ -198,10 +198,13 @@ def is_interrupted(url: str) -> bool:
 def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """The trained outcomes no other beats in both accuracy and latency, the fastest first."""
     front: list[Outcome] = []
-    trained = [outcome for outcome in outcomes if outcome.accuracy is not None and outcome.feasible]
-    for outcome in sorted(trained, key=lambda o: (o.latency_ms, -o.accuracy, o.number)):
-        if not front or outcome.accuracy > front[-1].accuracy:
+    best = -1.0
+    for accuracy, _, outcome in sorted(
+        _trained(outcomes), key=lambda entry: (entry[1], -entry[0], entry[2].number)
+    ):
+        if accuracy > best:
             front.append(outcome)
+            best = accuracy
     return front
 
 
@@ -211,11 +214,21 @@ def best_outcome(outcomes: Iterable[Outcome], least_accuracy: float, bounded: bo
     Of those with at least ``least_accuracy``: under a latency bound the most accurate, the faster on ties;
     without one the fastest. When none is accurate enough, the most accurate.
     """
-    trained = [outcome for outcome in outcomes if outcome.accuracy is not None and outcome.feasible]
-    enough = [outcome for outcome in trained if outcome.accuracy >= least_accuracy]
+    trained = _trained(outcomes)
+    enough = [entry for entry in trained if entry[0] >= least_accuracy]
     if enough and not bounded:
-        return min(enough, key=lambda o: (o.latency_ms, -o.accuracy, o.number))
-    return min(trained, key=lambda o: (-o.accuracy, o.latency_ms, o.number), default=None)
+        return min(enough, key=lambda entry: (entry[1], -entry[0], entry[2].number))[2]
+    most = min(trained, key=lambda entry: (-entry[0], entry[1], entry[2].number), default=None)
+    return most[2] if most else None
+
+
+def _trained(outcomes: Iterable[Outcome]) -> list[tuple[float, float, Outcome]]:
+    """(accuracy, latency, outcome) of the feasible trained ones."""
+    return [
+        (outcome.accuracy, outcome.latency_ms, outcome)
+        for outcome in outcomes
+        if outcome.feasible and outcome.accuracy is not None and outcome.latency_ms is not None
+    ]
 
 
 def _open(url: str, fingerprint: str, resume: bool) -> optuna.Study:

@@ -216,7 +216,8 @@ class TiledEnginePlatform:
         if not grid:
             raise InfeasibleDesign(self._too_small(layers))
         bounds = self._lower_bounds(layers, grid)
-        order = np.lexsort((np.arange(len(grid)), [c["tm"] * c["tn"] for c in grid], bounds))
+        sizes = np.array([choices["tm"] * choices["tn"] for choices in grid])
+        order = np.lexsort((np.arange(len(grid)), sizes, bounds))
         best: tuple[float, int, Choices] | None = None
         for index in order:
             if best is not None and bounds[index] > best[0]:

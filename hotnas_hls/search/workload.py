@@ -1,15 +1,18 @@
-"""What a compressed network asks of the hardware, without building it: layers in, layers out.
+"""What a compressed network asks of the hardware, without touching a weight.
 
-Microseconds instead of a trace, which is what makes a hardware test before any training worth its name.
-``tests/search/test_workload.py`` compares it with the layers of the compressed model itself.
+:func:`compressed_layers` edits the layers of the uncompressed network: microseconds, for pricing remedies.
+:func:`edited_graph` edits the graph instead, to be lowered anew: exact also where an edit changes what
+is fused with what (the larger convolution takes a residual addition). The hardware test uses the latter.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.graph import Graph, Node
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import CutPath
 
@@ -18,28 +21,63 @@ def compressed_layers(
     layers: Sequence[Layer], paths: Mapping[str, CutPath], compression: Compression
 ) -> tuple[Layer, ...]:
     """``layers`` of the uncompressed network as they are under ``compression``; ``paths`` as in cut_paths."""
+    inputs, outputs = _widths(paths, compression)
+    resized = (_resized(layer, inputs, outputs, compression.expanded) for layer in layers)
+    return with_formats(resized, compression)
+
+
+def with_formats(layers: Any, compression: Compression) -> tuple[Layer, ...]:
+    """Layers with the weight widths and patterns of ``compression``, their shapes as they are."""
+    return tuple(_formatted(layer, compression) for layer in layers)
+
+
+def edited_graph(graph: Graph, paths: Mapping[str, CutPath], compression: Compression) -> Graph:
+    """``graph`` with the shapes of ``compression``; the weights in it are still the uncompressed ones."""
+    _, outputs = _widths(paths, compression)
+
+    def edited(node: Node) -> Node:
+        changes: dict[str, Any] = {}
+        if node.name in outputs:
+            changes["shape"] = (outputs[node.name], *node.shape[1:])
+            if node.is_depthwise:
+                changes["groups"] = outputs[node.name]
+        if node.name in compression.expanded:
+            changes["kernel"] = (node.kernel[0] + 2, node.kernel[1] + 2)
+            changes["padding"] = tuple(side + 1 for side in node.padding)
+        return dataclasses.replace(node, **changes) if changes else node
+
+    return Graph(graph.name, [edited(node) for node in graph])
+
+
+def _widths(paths: Mapping[str, CutPath], compression: Compression) -> tuple[dict[str, int], dict[str, int]]:
+    """Input and output channels of every node that a channel cut changes."""
+    inputs: dict[str, int] = {}
     outputs = dict(compression.channels)
-    inputs = {}
     for name, keep in compression.channels.items():
         inputs[paths[name].reader] = keep
         for step in paths[name].along:
             inputs[step] = outputs[step] = keep
-    return tuple(_compressed(layer, inputs, outputs, compression) for layer in layers)
+    return inputs, outputs
 
 
-def _compressed(
-    layer: Layer, inputs: Mapping[str, int], outputs: Mapping[str, int], compression: Compression
+def _resized(
+    layer: Layer, inputs: Mapping[str, int], outputs: Mapping[str, int], expanded: Sequence[str]
 ) -> Layer:
-    name, changes = layer.name, {}
-    if name in inputs:
-        changes["n"] = inputs[name]
-    if name in outputs:
-        changes["m"] = outputs[name]
-    if name in compression.expanded:
+    changes = {}
+    if layer.name in inputs:
+        changes["n"] = inputs[layer.name]
+    if layer.name in outputs:
+        changes["m"] = outputs[layer.name]
+    if layer.name in expanded:
         changes["kernel_rows"], changes["kernel_columns"] = layer.kernel_rows + 2, layer.kernel_columns + 2
         changes["pad_top"], changes["pad_left"] = layer.pad_top + 1, layer.pad_left + 1
-    if name in compression.patterns:
-        changes["pattern_ones"] = compression.patterns[name].ones
-    if name in compression.weight_bits and layer.kind is not LayerKind.MAXPOOL:
-        changes["weight_bits"] = compression.weight_bits[name]
-    return dataclasses.replace(layer, **changes) if changes else layer
+    return dataclasses.replace(layer, **changes) if changes else layer  # type: ignore[arg-type]
+
+
+def _formatted(layer: Layer, compression: Compression) -> Layer:
+    changes = {}
+    if layer.name in compression.patterns:
+        changes["pattern_ones"] = compression.patterns[layer.name].ones
+    if layer.name in compression.weight_bits and layer.kind is not LayerKind.MAXPOOL:
+        changes["weight_bits"] = compression.weight_bits[layer.name]
+    return dataclasses.replace(layer, **changes) if changes else layer  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ SPACE = SearchSpace(
     (
         Axis("bits:a", AxisKind.BITS, (16, 8, 4), "a"),
         Axis("prune:b", AxisKind.PRUNE, (0, 3), "b", 3),
-        Axis("pattern:3x3-3:0", AxisKind.PATTERN, (0, 5), None, 3, 3),
+        Axis("pattern:3x3-3:0", AxisKind.PATTERN, (0, 5), "", 3, 3),
         Axis("tm", AxisKind.HARDWARE, (16, 32)),
     )
 )
