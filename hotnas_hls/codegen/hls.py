@@ -30,6 +30,7 @@ from hotnas_hls.accel.plan import (
 )
 from hotnas_hls.accel.reference import run_network
 from hotnas_hls.codegen.render import Banner, render_folder
+from hotnas_hls.codegen.rtl import profile_slots
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
@@ -48,7 +49,6 @@ FIFO_BEATS = 2 * HLS_BURST_BEATS
 
 PROFILE_WORDS = 8
 PROFILE_COUNTERS = 6  # words in use; the others are reserved
-PROFILE_MIN_BYTES = 0x400  # so that the table lies behind the scalar registers
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,6 @@ class Check:
         if len(one_line) <= LINE:
             return one_line
         return f'static_assert({self.condition},\n              "{self.sentence}");'
-
-
-def layer_slots(layers: int) -> int:
-    """Rows of the profile table: a power of two, at least 1 KiB in all."""
-    return max(PROFILE_MIN_BYTES // (4 * PROFILE_WORDS), 1 << (layers - 1).bit_length())
 
 
 def hls_files(
@@ -230,7 +225,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
             Line("kDescriptorHeaderWords", DESCRIPTOR_HEADER_WORDS),
-            Line("kLayerSlots", layer_slots(len(net.layers)), "rows of the profile table"),
+            Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
             Line("kProfileWords", PROFILE_WORDS),
             Line("kProfileCounters", PROFILE_COUNTERS),
         ),
@@ -325,7 +320,10 @@ def _checks(accel: Accelerator) -> list[Check]:
             "kDescriptorBytes >= 4 * (kDescriptorHeaderWords + kMaxEntries)",
             "A descriptor holds its header and its entry table.",
         ),
-        Check("power_of_two(kLayerSlots)", "The profile table has a power of two of rows."),
+        Check(
+            "power_of_two(kProfileSlots) && kProfileSlots > kTripLayers",
+            "The profile has a power of two of rows, one more than layers.",
+        ),
     ]
     return checks
 

@@ -88,7 +88,7 @@ long compare(const Bytes& arena, const Bytes& golden, const LayerOutput& fm, int
   return different;
 }
 
-std::uint32_t profile[kLayerSlots][kProfileWords];
+std::uint32_t profile[kProfileSlots][kProfileWords];
 
 bool run(Bytes& ifm, Bytes& wgt, Bytes& ofm, int layers) {
   const int status = hotnas_accel(reinterpret_cast<const IfmBeat*>(ifm.data()),
