@@ -10,7 +10,8 @@ module compute_ctrl (
   input  logic          rst_ni,
   input  logic          start_i,       // pulse: begin the layer in cfg_i
   input  logic [1023:0] cfg_i,         // hotnas_pkg::descriptor_t
-  output logic          busy_o,        // a pixel is issued in this cycle
+  output logic          busy_o,        // a sweep is under way
+  output logic          stall_o,       // a step waits for data or for a free accumulator half
   output logic          idle_o,        // every step of the layer was issued
   // tokens
   input  logic          slice_done_i,  // pulse: ifm_loader has filled one more slice
@@ -92,6 +93,7 @@ module compute_ctrl (
   assign step_end    = sweep_end && entry_last;
   assign sweep_first = (row_q == '0) && (col_q == '0) && !pixels_done_q;
   assign busy_o      = state_q == Run;
+  assign stall_o     = (state_q == Wait) && !ready;
   assign idle_o      = state_q == Idle;
 
   always_ff @(posedge clk_i) begin

@@ -158,7 +158,7 @@ module hotnas_accel (
   logic [15:0]  profile_layer;
   logic [255:0] profile;
   logic [3:0]   errors;
-  logic         load_ifm_busy, load_wgt_busy, compute_busy, compute_idle, store_ofm_busy, store_ofm_done;
+  logic         load_ifm_busy, load_wgt_busy, compute_busy, compute_stall, compute_idle, store_ofm_busy, store_ofm_done;
   logic         writes_answered;
 
   control_regs u_control (
@@ -333,6 +333,7 @@ module hotnas_accel (
     .load_ifm_busy_i  (load_ifm_busy),
     .load_wgt_busy_i  (load_wgt_busy),
     .compute_busy_i   (compute_busy),
+    .compute_stall_i  (compute_stall),
     .store_ofm_busy_i (store_ofm_busy),
     .profile_we_o     (profile_we),
     .profile_layer_o  (profile_layer),
@@ -438,6 +439,7 @@ module hotnas_accel (
     .start_i          (layer_start),
     .cfg_i            (cfg),
     .busy_o           (compute_busy),
+    .stall_o          (compute_stall),
     .idle_o           (compute_idle),
     .slice_done_i     (slice_done),
     .job_done_i       (job_done),

@@ -31,7 +31,7 @@ module ifm_loader (
   assign cfg = cfg_i;
 
   // ---------------------------------------------------------------- requests, tile by tile
-  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request, Requesting} request_e;
+  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request} request_e;
   request_e    state_q;
   logic [1:0]  halves_free_q;
   logic [15:0] tile_r_q, tile_c_q;
@@ -61,7 +61,8 @@ module ifm_loader (
     cols = x0_q[16] ? 16'(x_end) : 16'(x_end - 18'(x0_q));
   end
 
-  assign walker_start = (state_q == Request) && box_ready;
+  // The next tile is prepared while the walker still asks for this one: requests leave no gap.
+  assign walker_start = (state_q == Request) && box_ready && (!run_valid_o || tile_taken);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -88,8 +89,7 @@ module ifm_loader (
         WaitHalf: if (halves_free_q != '0) state_q <= Clip;
         Clip: state_q <= Size;
         Size: state_q <= Request;
-        Request: if (box_ready) state_q <= Requesting;
-        Requesting: if (tile_taken) begin
+        Request: if (walker_start) begin
           state_q <= (last_r && last_c) ? Idle : WaitHalf;
           if (last_c) begin
             tile_c_q    <= '0;

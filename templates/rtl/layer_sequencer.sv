@@ -26,6 +26,7 @@ module layer_sequencer (
   input  logic          load_ifm_busy_i,
   input  logic          load_wgt_busy_i,
   input  logic          compute_busy_i,
+  input  logic          compute_stall_i,
   input  logic          store_ofm_busy_i,
   // cycle counts of a finished layer
   output logic          profile_we_o,
@@ -44,7 +45,7 @@ module layer_sequencer (
   logic [63:0] addr_q;
   logic [3:0]  errors_q;
   logic [31:0] cycles_q, load_ifm_q, load_wgt_q, compute_q, store_ofm_q, stall_q;
-  logic        last_layer, fetched, any_busy;
+  logic        last_layer, fetched;
 
   assign run_valid_o   = state_q == Ask;
   assign run_addr_o    = addr_q;
@@ -106,8 +107,6 @@ module layer_sequencer (
       cfg_o <= {beat_i, cfg_o[1023:Beat]};
   end
 
-  // A stall is a cycle of the layer in which nothing is loaded, computed or stored.
-  assign any_busy = load_ifm_busy_i || load_wgt_busy_i || compute_busy_i || store_ofm_busy_i;
   always_ff @(posedge clk_i) begin
     if (state_q == Idle || state_q == File) begin
       cycles_q    <= '0;
@@ -122,7 +121,7 @@ module layer_sequencer (
       load_wgt_q  <= load_wgt_q + 32'(load_wgt_busy_i);
       compute_q   <= compute_q + 32'(compute_busy_i);
       store_ofm_q <= store_ofm_q + 32'(store_ofm_busy_i);
-      stall_q     <= stall_q + 32'(!any_busy);
+      stall_q     <= stall_q + 32'(compute_stall_i);
     end
   end
 

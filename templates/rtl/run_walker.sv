@@ -1,5 +1,6 @@
 // Emits the runs of a box in DRAM: for each channel block, `runs` runs of `beats` beats.
-// start_i loads the box; the first run is offered in the next cycle, then one a cycle.
+// start_i loads the box, at the earliest while the last run of the one before is taken; its first run is
+// offered in the next cycle, then one a cycle.
 module run_walker (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -18,13 +19,15 @@ module run_walker (
 );
 
   logic        valid_q;
+  logic [15:0] runs_q;
+  logic [31:0] beats_q;
   logic [63:0] block_addr_q, addr_q;
   logic [15:0] blocks_left_q, runs_left_q;
   logic        accept;
 
   assign run_valid_o = valid_q;
   assign run_addr_o  = addr_q;
-  assign run_beats_o = beats_i;
+  assign run_beats_o = beats_q;
   assign last_o      = (blocks_left_q == 16'd1) && (runs_left_q == 16'd1);
   assign accept      = valid_q && run_ready_i;
 
@@ -35,12 +38,16 @@ module run_walker (
       addr_q        <= '0;
       blocks_left_q <= '0;
       runs_left_q   <= '0;
+      runs_q        <= '0;
+      beats_q       <= '0;
     end else if (start_i) begin
       valid_q       <= 1'b1;
       block_addr_q  <= addr_i;
       addr_q        <= addr_i;
       blocks_left_q <= blocks_i;
       runs_left_q   <= runs_i;
+      runs_q        <= runs_i;
+      beats_q       <= beats_i;
     end else if (accept) begin
       if (last_o) begin
         valid_q <= 1'b0;
@@ -48,7 +55,7 @@ module run_walker (
         block_addr_q  <= block_addr_q + 64'(block_stride_i);
         addr_q        <= block_addr_q + 64'(block_stride_i);
         blocks_left_q <= blocks_left_q - 1'b1;
-        runs_left_q   <= runs_i;
+        runs_left_q   <= runs_q;
       end else begin
         addr_q      <= addr_q + 64'(run_stride_i);
         runs_left_q <= runs_left_q - 1'b1;

@@ -1,0 +1,262 @@
+"""The true latency model: cycles of a layer on the accelerator, exact for a fixed-latency memory.
+
+The accelerator is four processes that hand each other tokens. Every event below is a clock cycle of
+the layer, counted from the cycle in which its descriptor is asked for; every constant is the depth of
+a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
+
+    first beat of an IFM tile     = max(half free + IFM_ADDRESS + L, last beat of the tile before + 1)
+    first beat of a weight job    = max(slot free + WGT_ADDRESS + L, last beat of the job before + 1)
+    a step starts                 = max(step before done, weights there, slice there, half free)
+    a step ends                   = its start + kernel positions x max(pixels, MIN_SWEEP)
+    last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
+
+The function is compiled by numba, so that a search evaluates it millions of times; it is the same
+function the certificate quotes and simulation confirms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numba
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil_div, plan_layer
+
+TOKEN = 2  # beat taken -> token counted by compute (one register each side)
+IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
+WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
+STORE_DRAIN = 3  # ofm_store: Wait -> Size, walkers start, first accumulator read
+RESIDUAL_DRAIN = 4  # ofm_store: Wait -> first residual address on AXI
+DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
+ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
+MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
+
+
+class Bottleneck(StrEnum):
+    """What a layer's time is spent on (HotNAS's labels)."""
+
+    IFM = "I"
+    WEIGHTS = "W"
+    COMPUTE = "C"
+    OFM = "O"
+
+
+@dataclass(frozen=True)
+class LayerLatency:
+    """Cycles of a layer, and in how many of them each process was busy.
+
+    ``stall`` counts cycles in which the MAC array waited for data or a free accumulator half.
+    The processes overlap: the terms do not add up to ``cycles``.
+    """
+
+    cycles: int
+    load_ifm: int
+    load_wgt: int
+    compute: int
+    store_ofm: int
+    stall: int
+
+    @property
+    def bottleneck(self) -> Bottleneck:
+        """The process that is busy longest; compute wins a tie, then OFM, IFM, weights."""
+        terms = {
+            Bottleneck.COMPUTE: self.compute,
+            Bottleneck.OFM: self.store_ofm,
+            Bottleneck.IFM: self.load_ifm,
+            Bottleneck.WEIGHTS: self.load_wgt,
+        }
+        return max(terms, key=lambda label: terms[label])
+
+    def terms(self) -> dict[str, int]:
+        """Every count by its name in registers and reports."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class NetworkLatency:
+    """Layers in order; the network takes the sum of their cycles."""
+
+    layers: dict[str, LayerLatency]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the start to the interrupt."""
+        return sum(layer.cycles for layer in self.layers.values())
+
+    def ms(self, clock_mhz: float) -> float:
+        """Milliseconds at a clock."""
+        return self.cycles / (clock_mhz * 1e3)
+
+
+@numba.njit(cache=True)
+def _recurrence(
+    tiles_r, tiles_c, tiles_m, tiles_n, chunks, channelwise,
+    tr, tr_last, tc, tc_last, th, th_last, tw, tw_last,
+    stride, pad_top, pad_left, in_rows, in_columns,
+    slices, slice_blocks, slice_blocks_last, m_blocks, m_blocks_last,
+    entries, entries_last, groups, groups_last, bias_beats, weight_bits, pattern_bits,
+    ifm_beats, ofm_beats, has_residual, to_store, fetch_beats, read_latency, write_latency,
+):  # fmt: skip
+    start = read_latency + fetch_beats + 1  # cycle of layer_start
+    load_ifm = load_wgt = compute = store_ofm = stall = 0
+    ifm_last = -1  # last beat taken, per port
+    wgt_last = -1
+    tile_end_1 = tile_end_2 = -1  # last step of the tile one and two before
+    step_end_1 = step_end_2 = -1
+    stored_1 = stored_2 = start  # last beat of the output tile one and two before
+    step = tile = output = 0
+    wait = start + 1  # compute is ready for its next step
+    for r in range(tiles_r):
+        rows = tr_last if r == tiles_r - 1 else tr
+        top = r * tr * stride - pad_top
+        bottom = min(top + (th_last if r == tiles_r - 1 else th), in_rows)
+        for c in range(tiles_c):
+            columns = tc_last if c == tiles_c - 1 else tc
+            left = c * tc * stride - pad_left
+            right = min(left + (tw_last if c == tiles_c - 1 else tw), in_columns)
+            pixels = rows * columns
+            sweep = max(pixels, MIN_SWEEP)
+
+            # load_ifm: the tile, as soon as the half of the tile two before is free
+            if tile == 0:
+                asked = start + 1
+            elif tile == 1:
+                asked = start + 5  # right behind the first tile's request
+            else:
+                asked = tile_end_2 + to_store + 1
+            block_beats = (bottom - max(top, 0)) * (right - max(left, 0)) * ifm_beats
+            slice_beats = slice_blocks * block_beats
+            ifm_first = max(asked + IFM_ADDRESS + read_latency, ifm_last + 1)
+            tile_beats = (slices - 1) * slice_beats + slice_blocks_last * block_beats
+            load_ifm += ifm_first + tile_beats - max(asked + 1, ifm_last + 1)
+            ifm_last = ifm_first + tile_beats - 1
+
+            for m in range(tiles_m):
+                last_m = m == tiles_m - 1
+                job_groups = groups_last if last_m else groups
+                for n in range(tiles_n):
+                    for k in range(chunks):
+                        positions = entries_last if k == chunks - 1 else entries
+
+                        # load_wgt: the step's job, as soon as the slot of the job two before is free
+                        beats = job_groups * (positions * weight_bits + pattern_bits)
+                        if n == 0 and k == 0:
+                            beats += bias_beats
+                        if step == 0:
+                            asked = start + 1
+                        elif step == 1:
+                            asked = start + 5
+                        else:
+                            asked = step_end_2 + to_store + 1
+                        wgt_first = max(asked + WGT_ADDRESS + read_latency, wgt_last + 1)
+                        load_wgt += wgt_first + beats - max(asked + 1, wgt_last + 1)
+                        wgt_last = wgt_first + beats - 1
+
+                        # compute
+                        index = m if channelwise else n
+                        slice_last = ifm_last if index == slices - 1 else ifm_first + (index + 1) * slice_beats - 1
+                        begin = max(wait, wgt_last + TOKEN, slice_last + TOKEN)
+                        if n == 0 and k == 0 and output >= 2:
+                            begin = max(begin, stored_2 + 1)
+                        stall += begin - wait
+                        busy = positions * sweep
+                        compute += busy
+                        step_end_2 = step_end_1
+                        step_end_1 = begin + busy
+                        wait = step_end_1 + 1
+                        step += 1
+
+                # store_ofm
+                words = (m_blocks_last if last_m else m_blocks) * pixels
+                taken = max(step_end_1 + to_store + 1, stored_1 + 1)
+                if has_residual:
+                    drain = taken + RESIDUAL_DRAIN + read_latency + ofm_beats
+                else:
+                    drain = taken + STORE_DRAIN
+                stored_2 = stored_1
+                stored_1 = drain + DRAIN_BEAT + words * ofm_beats - 1
+                store_ofm += stored_1 - taken
+                output += 1
+            tile_end_2 = tile_end_1
+            tile_end_1 = step_end_1
+            tile += 1
+    return stored_1 + write_latency + 3, load_ifm, load_wgt, compute, store_ofm, stall
+
+
+def tree_levels(accel: Accelerator) -> int:
+    """Register levels of a MAC row's adder tree: clog2(Tn)."""
+    return (accel.tn - 1).bit_length()
+
+
+def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
+    """Cycles of a planned layer; see :func:`layer_latency`."""
+    return LayerLatency(
+        *_recurrence(
+            plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
+            layer.kind is not LayerKind.CONV,
+            plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
+            layer.stride, layer.pad_top, layer.pad_left, layer.in_rows, layer.in_columns,
+            plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
+            plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
+            layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
+            accel.ifm_beats_per_word, accel.ofm_beats_per_word, layer.residual is not None,
+            ARRAY_STAGES + tree_levels(accel), accel.descriptor_bytes * 8 // accel.wgt_bits,
+            memory.read_latency, memory.write_latency,
+        )
+    )  # fmt: skip
+
+
+def layer_latency(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerLatency:
+    """Cycles of ``layer`` computed in tiles of ``tile``: exact when the memory answers in fixed time.
+
+    The accelerator must be legal and the tile must fit (``plan_violations``); that is not checked here.
+    """
+    return plan_latency(layer, plan_layer(layer, accel, tile), accel, memory)
+
+
+def network_latency(
+    layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+) -> NetworkLatency:
+    """Cycles of every layer and of the network."""
+    return NetworkLatency(
+        {layer.name: layer_latency(layer, accel, tiles[layer.name], memory) for layer in layers}
+    )
+
+
+def candidate_tiles(layer: Layer, accel: Accelerator) -> list[Tile]:
+    """Tiles worth trying: every even split of rows and columns that the buffers hold.
+
+    For each split of the columns only the three tallest tiles that fit are kept: shorter ones reload
+    more halo and weights.
+    """
+    found: list[Tile] = []
+    for parts_c in range(1, layer.out_columns + 1):
+        tc = ceil_div(layer.out_columns, parts_c)
+        if ceil_div(layer.out_columns, tc) != parts_c:
+            continue
+        fitting = 0
+        for parts_r in range(1, layer.out_rows + 1):
+            tr = ceil_div(layer.out_rows, parts_r)
+            if ceil_div(layer.out_rows, tr) != parts_r or tr * tc > accel.ofm_depth:
+                continue
+            plan = plan_layer(layer, accel, Tile(tr, tc))
+            if plan.slices * plan.slice_px > accel.ifm_depth:
+                continue
+            found.append(Tile(tr, tc))
+            fitting += 1
+            if fitting == 3:
+                break
+        if len(found) >= 9:
+            break
+    return found
+
+
+def best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> Tile | None:
+    """The candidate tile with the fewest cycles (the first of equals), or None when nothing fits."""
+    tiles = candidate_tiles(layer, accel)
+    return min(tiles, key=lambda tile: layer_latency(layer, accel, tile, memory).cycles, default=None)
