@@ -48,7 +48,7 @@ class LoweredLayer:
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
 
     def parameters(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-        """Real weights float64 (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,).
+        """Real weights (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,), floats.
 
         A maximum has weights of size 0.
         """
@@ -56,7 +56,7 @@ class LoweredLayer:
         kernel = (layer.kernel_rows, layer.kernel_columns)
         if self.weights is Weights.NODE:
             of = graph[self.node].parameters
-            weight = of["weight"].astype(np.float64)
+            weight = of["weight"]
             if self.stem is not None:
                 weight = self.stem.lay_weights(weight)
             fan_in = layer.n if layer.kind is LayerKind.CONV else 1
@@ -92,11 +92,11 @@ class LoweredNetwork:
         return tuple(lowered.layer for lowered in self.layers)
 
 
-def lower(graph: Graph, stem: Stem | str = Stem.PLAIN) -> LoweredNetwork:
+def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) -> LoweredNetwork:
     """Layers and feature maps of ``graph``, whose batch norms are folded where that is possible.
 
-    ``stem`` says how the convolution that reads the image runs (see ``accel.image_layout``). Raises
-    UnsupportedNetwork with everything that the accelerator does not have.
+    ``stem`` says how the convolution that reads the image runs (see ``accel.image_layout``); all layers get
+    ``weight_bits``. Raises UnsupportedNetwork with everything that the accelerator does not have.
     """
     lowering = _Lowering(graph)
     for node in graph:
@@ -107,7 +107,7 @@ def lower(graph: Graph, stem: Stem | str = Stem.PLAIN) -> LoweredNetwork:
     raise_all(
         UnsupportedNetwork, f"{graph.name}: the accelerator cannot run this network", lowering.violations
     )
-    return lowering.finish()
+    return lowering.finish(weight_bits)
 
 
 def placement_violations(lowered: LoweredNetwork, channel_block: int) -> list[str]:
@@ -357,7 +357,7 @@ class _Lowering:
 
     # --- the result -----------------------------------------------------------------------------------
 
-    def finish(self) -> LoweredNetwork:
+    def finish(self, weight_bits: int) -> LoweredNetwork:
         """Place the concatenations and put the layers in order."""
         image, logits = self.graph.input.name, self.value_of[self.graph.output.name]
         channels = {value: shape[0] for value, shape in self.shapes.items()}
@@ -370,7 +370,7 @@ class _Lowering:
         layers = []
         for value in sorted(self.drafts, key=lambda value: order[value]):
             draft = self.drafts[value]
-            layer = replace(draft.layer, target=value)
+            layer = replace(draft.layer, target=value, weight_bits=weight_bits)
             layers.append(
                 LoweredLayer(layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem)
             )
