@@ -239,6 +239,20 @@ def no_dynamic_memory(unit: Unit) -> Iterator[Finding]:
                 yield unit.finding(node, "no-dynamic-memory", f"{function.name} uses {what}")
 
 
+def no_pointer_arithmetic(unit: Unit) -> Iterator[Finding]:
+    """Pointers are only indexed, so that a tool sees which port and which burst is meant."""
+    operators = (
+        CursorKind.BINARY_OPERATOR,
+        CursorKind.UNARY_OPERATOR,
+        CursorKind.COMPOUND_ASSIGNMENT_OPERATOR,
+    )
+    for function in unit.functions.values():
+        for node in function.cursor.walk_preorder():
+            if node.kind in operators and node.type.get_canonical().kind is TypeKind.POINTER:
+                message = f"{function.name} computes with a pointer"
+                yield unit.finding(node, "no-pointer-arithmetic", message)
+
+
 def no_recursion(unit: Unit) -> Iterator[Finding]:
     """No function reaches itself by calls."""
     calls = {
@@ -318,6 +332,7 @@ RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     loops_are_labelled,
     loops_are_bounded,
     no_dynamic_memory,
+    no_pointer_arithmetic,
     no_recursion,
     no_ap_int_results,
     interfaces_are_complete,

@@ -20,7 +20,8 @@
 //   the output tile completed last is drained to `sums` from the other accumulator bank,
 // all in the same cycles, so that a step takes as long as the longest of the three. Beats are taken
 // when they are there and sums are sent when there is room, so that a slow memory does not stop the
-// MAC array.
+// MAC array. Only the first intake and the last drain of a spatial tile stand alone; the RTL twin,
+// whose stages run across tiles, hides these too.
 inline void compute(const Descriptor layer, int tile_index,
                     const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
                     hls::stream<WgtBeat>& beats, hls::stream<AccWord>& sums) {
