@@ -44,7 +44,8 @@ inline bool fits_buffers(const Descriptor& layer) {
          layer.slice_blocks_last <= layer.slice_blocks && layer.m_blocks <= kOfmBanks &&
          layer.m_blocks_last <= layer.m_blocks && layer.entries <= kWgtEntries &&
          layer.entries_last <= layer.entries && layer.total_entries <= kMaxEntries &&
-         layer.weight_bits <= kWeightBits && (kIfmPorts > 1 || !layer.pruned);
+         layer.weight_bits <= kWeightBits &&
+         (!layer.pruned || (kIfmPorts > 1 && !layer.channelwise));
 }
 
 #if HOTNAS_DATAFLOW
