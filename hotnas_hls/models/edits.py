@@ -11,7 +11,7 @@ weight the hardware stores, the batch norm folded in (published: of the bare wei
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from hotnas_hls.fixed_point import weight_frac_bits
 from hotnas_hls.graph import Graph, Node, OpKind
 from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
+from hotnas_hls.published.patterns import PatternSet
 
+REFRESH = 16
 _CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.RELU6, OpKind.MAXPOOL, OpKind.AVGPOOL}
 
 
@@ -83,12 +86,8 @@ def compress(
     model: nn.Module,
     graph: Graph,
     compression: Compression,
-    frac_bits: Callable[[np.ndarray, int], int] | None = None,
 ) -> nn.Module:
-    """A compressed copy of ``model``; ``graph`` is the trace of ``model``.
-
-    ``frac_bits`` (weights, bits) -> fraction bits is the rule that chooses a layer's fixed-point format.
-    """
+    """A compressed copy of ``model``; ``graph`` is the trace of ``model``."""
     model = copy.deepcopy(model)
     paths = cut_paths(graph)
     for name, keep in compression.channels.items():
@@ -104,7 +103,7 @@ def compress(
         folded = batchnorm_of(graph, name)
         norm = _module(model, folded) if folded else None
         assert norm is None or isinstance(norm, nn.BatchNorm2d), folded
-        fixed = FixedPoint(bits, norm, frac_bits or smallest_exact_frac)
+        fixed = FixedPoint(bits, norm)
         parametrize.register_parametrization(module, "weight", fixed)
     return model
 
@@ -182,6 +181,28 @@ def choose_patterns(weight: Tensor, masks: Tensor) -> Tensor:
     return kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
 
 
+def popular_patterns(
+    model: nn.Module, names: Iterable[str], kernel: int, zeros: int, count: int = PATTERNS_PER_NETWORK
+) -> tuple[int, ...]:
+    """The patterns that together keep the most weight of these layers' kernels, chosen one after the other.
+
+    Squared weights, each layer scaled to the same sum; a starting point for a search, not a part of HotNAS.
+    """
+    patterns = PatternSet(kernel, zeros)
+    masks = np.stack([patterns.mask(index).ravel() for index in range(len(patterns))]).astype(np.float64)
+    kept = []
+    for name in names:
+        squares = _convolution(model, name).weight.detach().double().square().flatten(0, 1).flatten(1).numpy()
+        kept.append(squares @ masks.T / max(squares.sum(), 1e-30))
+    by_kernel = np.concatenate(kept)  # (kernels, patterns)
+    best, chosen = np.zeros(len(by_kernel)), []
+    for _ in range(count):
+        gains = np.maximum(by_kernel, best[:, None]).sum(axis=0)
+        chosen.append(int(gains.argmax()))
+        best = np.maximum(best, by_kernel[:, chosen[-1]])
+    return tuple(chosen)
+
+
 def _prune(conv: nn.Conv2d, choice: PatternChoice) -> None:
     if conv.kernel_size != (choice.kernel, choice.kernel):
         raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
@@ -215,12 +236,6 @@ def _expand(conv: nn.Conv2d) -> None:
 # --- fixed point (3.6) ------------------------------------------------------------------------------------
 
 
-def smallest_exact_frac(weights: np.ndarray, bits: int) -> int:
-    """The finest grid of ``bits`` bits that holds every weight: f with max|w| <= (2^(bits-1) - 1) 2^-f."""
-    largest = float(np.abs(weights).max(initial=0.0))
-    return int(np.floor(np.log2(((1 << (bits - 1)) - 1) / largest))) if largest > 0 else bits - 1
-
-
 def round_half_up(values: Tensor) -> Tensor:
     """The rounding of the hardware."""
     return torch.floor(values + 0.5)
@@ -230,15 +245,15 @@ class FixedPoint(nn.Module):
     """Rounds the weight to what the hardware will hold; the gradient passes straight through.
 
     q(w) = clamp(round(w / step), -2^(bits-1), 2^(bits-1) - 1) step with step = 2^-f, taken of w times the
-    batch norm's scale and divided by it again.
+    batch norm's scale and divided by it again. f is what ``fixed_point`` chooses for the weights, so that the
+    integer network has the very same; in training it is chosen anew every REFRESH passes only.
     """
 
-    def __init__(
-        self, bits: int, norm: nn.BatchNorm2d | None, frac_bits: Callable[[np.ndarray, int], int]
-    ) -> None:
+    def __init__(self, bits: int, norm: nn.BatchNorm2d | None) -> None:
         super().__init__()
         self.bits = bits
-        self.frac_bits = frac_bits
+        self._frac_bits = 0
+        self._passes = 0
         self._norm = [norm] if norm is not None else []  # in a list: it stays a child of the model alone
 
     def _scale(self, weight: Tensor) -> Tensor:
@@ -256,7 +271,10 @@ class FixedPoint(nn.Module):
         with torch.no_grad():
             scale = self._scale(weight)
             folded = weight * scale
-            step = 2.0 ** -self.frac_bits(folded.numpy(), self.bits)
+            if not self.training or self._passes % REFRESH == 0:
+                self._frac_bits = weight_frac_bits(folded.numpy(), self.bits)
+            self._passes += self.training
+            step = 2.0**-self._frac_bits
             limit = 1 << (self.bits - 1)
             rounded = round_half_up(folded / step).clamp(-limit, limit - 1) * step / scale
         return weight + (rounded - weight).detach()

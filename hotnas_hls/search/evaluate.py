@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
-from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import compress
-from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.finetune import Tuning, finetune
 from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network
+from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network, lowered_layers
 from hotnas_hls.search.platform import Platform
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.space import Candidate, SearchSpace
@@ -31,7 +30,6 @@ class Evaluator:
     """The :class:`~hotnas_hls.search.study.Objective` of a search."""
 
     problem: Problem
-    workload: Workload
     platform: Platform
     space: SearchSpace
     bound_ms: float | None
@@ -41,13 +39,17 @@ class Evaluator:
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
         """Price a candidate; why it must not be trained, if it must not."""
-        layers = self.workload.compressed(compression_of(candidate, self.space))
+        layers = self.layers(compression_of(candidate, self.space))
         design = self.platform.design(layers, choices_of(candidate, self.space))
         broken = self.platform.violations(layers, design)
         if broken:
             return HardwareTest(None, None, tuple(broken), {"resources": float(len(broken))})
         cost = self.platform.cost(layers, design)
         return self._bounded(cost.latency_ms, cost.total)
+
+    def layers(self, compression: Compression) -> tuple[Layer, ...]:
+        """What the accelerator would run, exactly."""
+        return lowered_layers(self.problem.graph, self.format, compression)
 
     def _bounded(self, latency_ms: float, total: float) -> HardwareTest:
         excess = {"resources": 0.0}
@@ -75,7 +77,7 @@ class Evaluator:
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> nn.Module:
         """The edited network, fine-tuned from the pre-trained weights."""
-        model = compress(self.problem.model, self.problem.graph, compression, self.format.frac_bits)
+        model = compress(self.problem.model, self.problem.graph, compression)
         finetune(model, self.problem.model, self.problem.dataset, tuning, self.seed, progress)
         return model
 
@@ -87,14 +89,3 @@ class Evaluator:
 def epoch(tuning: Tuning, epochs: int, images: int) -> Tuning:
     """``tuning`` for whole epochs over ``images`` images."""
     return dataclasses.replace(tuning, batches=epochs * max(1, -(-images // tuning.batch_size)))
-
-
-def same_layers(network: IntegerNetwork, workload: Workload, compression: Compression) -> Mapping[str, str]:
-    """Where the layers that were priced differ from those that were built; empty when they agree."""
-    priced = {layer.name: layer for layer in workload.compressed(compression)}
-    built = {layer.name: layer for layer in network.layers}
-    return {
-        name: f"priced {priced.get(name)}, built {built.get(name)}"
-        for name in priced.keys() | built.keys()
-        if priced.get(name) != built.get(name)
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
@@ -16,6 +16,8 @@ from hotnas_hls.published.patterns import PatternSet
 from hotnas_hls.search.detect import Workload, bit_options, detect, price
 from hotnas_hls.search.platform import Choices, LayerCost, Platform, Remedy
 from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
+
+LEAST_NARROWING = 2  # bits; a layer that would gain from less is as good as not bound by its weights
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,15 @@ def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, in
     return {axis.name: candidate[axis.name] for axis in space.of_kind(AxisKind.HARDWARE)}
 
 
-def ladder(space: SearchSpace, steps: int) -> list[Candidate]:
+def ladder(
+    space: SearchSpace, steps: int, patterns: Mapping[tuple[int, int], Sequence[int]] | None = None
+) -> list[Candidate]:
     """``steps`` candidates from untouched to every edit at its strongest, evenly between.
 
-    Their hardware is the first of each axis (the baseline's), their patterns the spread of each set. A search
-    that starts with them knows at once which strength meets the bound.
+    Their hardware is the first of each axis (the baseline's), their patterns those given by (kernel, zeros),
+    or spread over the set. A search that starts with them knows at once which strength meets the bound.
     """
+    patterns = patterns or {}
     rungs = []
     for step in range(steps):
         strength = step / max(1, steps - 1)
@@ -121,13 +126,25 @@ def ladder(space: SearchSpace, steps: int) -> list[Candidate]:
             if axis.kind is AxisKind.PATTERN:
                 slot = slots[axis.kernel, axis.zeros]
                 slots[axis.kernel, axis.zeros] += 1
-                values[axis.name] = axis.options[slot * (len(axis.options) - 1) // (PATTERNS_PER_NETWORK - 1)]
+                spread = axis.options[slot * (len(axis.options) - 1) // (PATTERNS_PER_NETWORK - 1)]
+                given = patterns.get((axis.kernel, axis.zeros))
+                values[axis.name] = given[slot] if given else spread
             elif axis.kind in (AxisKind.HARDWARE, AxisKind.EXPAND):
                 values[axis.name] = axis.options[0]
             else:
                 values[axis.name] = axis.options[round(strength * (len(axis.options) - 1))]
         rungs.append(Candidate(values))
     return list(dict.fromkeys(rungs))
+
+
+def pattern_groups(space: SearchSpace) -> dict[tuple[int, int], list[str]]:
+    """The layers that choose from each pattern set, by (kernel, zeros)."""
+    groups: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for axis in space.of_kind(AxisKind.PRUNE):
+        for zeros in axis.options:
+            if zeros:
+                groups[axis.kernel, zeros].append(axis.layer)
+    return dict(groups)
 
 
 def _axes(
@@ -147,7 +164,7 @@ def _axes(
             return [Axis(name, AxisKind.PRUNE, values, layer.name, layer.kernel_rows)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
         widths = bit_options(cost, options.weight_bits, options.least_weight_bits)
-        if len(widths) > 1:
+        if widths[-1] <= options.weight_bits - LEAST_NARROWING:
             return [Axis(f"bits:{layer.name}", AxisKind.BITS, widths, layer.name)]
     if remedy is Remedy.CHANNEL_CUT and options.channel_cut:
         owner = workload.cut_owner(layer.name)

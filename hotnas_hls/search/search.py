@@ -15,11 +15,19 @@ from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.search.detect import Detection, Workload, detect
-from hotnas_hls.search.evaluate import Evaluator, epoch, same_layers
+from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
+from hotnas_hls.search.generate import (
+    SpaceOptions,
+    choices_of,
+    compression_of,
+    generate_space,
+    ladder,
+    pattern_groups,
+)
 from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy, lowered_workload
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
 from hotnas_hls.search.problem import Problem
@@ -27,7 +35,6 @@ from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.study import Outcome, SearchStudy, StudySettings, best_outcome, pareto_front
 
-FLOAT = Compression()
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
 LATENCY_LOW = 0.7  # share of the bound at which latency earns its full reward (published: 7 of 10 ms)
 
@@ -126,18 +133,22 @@ def search(
 
     reporter.stage("iSpace: axes from the labels")
     space = generate_space(workload, platform, choices, options.space)
-    fastest = _fastest(workload, platform, space)
+    patterns = {
+        (kernel, zeros): popular_patterns(problem.model, names, kernel, zeros)
+        for (kernel, zeros), names in pattern_groups(space).items()
+    }
+    rungs = ladder(space, options.rungs, patterns)
+    fastest = _fastest(workload, platform, space, rungs[-1])
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
     space = _widened(space, fastest)
 
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {options.strategy}")
     evaluator = Evaluator(
-        problem, workload, platform, space, options.bound_ms, options.tuning, options.format, options.seed
+        problem, platform, space, options.bound_ms, options.tuning, options.format, options.seed
     )
     settings = _study_settings(options, baseline.cost.latency_ms)
     study = SearchStudy(space, evaluator, settings, storage, resume)
-    seeds = [*ladder(space, options.rungs), fastest]
-    outcomes = study.run(seeds, lambda outcome: reporter.outcome(outcome, study))
+    outcomes = study.run([*rungs, fastest], lambda outcome: reporter.outcome(outcome, study))
     before = float_accuracy(problem.model, *_arrays(problem.dataset.validation))
     bounded = options.bound_ms is not None
     chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded)
@@ -147,8 +158,7 @@ def search(
     reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
     network, validation = _finished(evaluator, compression, chosen, options, reporter)
-    differing = same_layers(network, workload, compression)
-    assert not differing, f"what was priced is not what was built: {differing}"
+    assert network.layers == evaluator.layers(compression), "what was priced is not what was built"
     choices, cost = _best_hardware(
         network, platform, choices_of(chosen.candidate, space), options.space.hardware
     )
@@ -191,12 +201,12 @@ def _study_settings(options: SearchOptions, baseline_ms: float) -> StudySettings
     return StudySettings(targets, unit, options.strategy, options.trials, options.seed, options.time_limit_s)
 
 
-def _fastest(workload: Workload, platform: Platform, space: SearchSpace) -> Candidate:
+def _fastest(workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate) -> Candidate:
     """Every edit at its strongest, on the hardware that suits it best (the baseline's where it is fixed)."""
-    strongest = dict(ladder(space, 2)[-1])
     if any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE)):
-        strongest |= platform.explore(workload.compressed(compression_of(strongest, space)))
-    return Candidate(strongest)
+        hardware = platform.explore(workload.compressed(compression_of(strongest, space)))
+        return Candidate({**strongest, **hardware})
+    return strongest
 
 
 def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:

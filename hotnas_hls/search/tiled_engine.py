@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ SLOT_ENTRIES = 9  # kernel positions of a weight slot: a whole 3x3 kernel
 ARRAY_SIDES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 TILE_SIDES = (2, 4, 7, 8, 14, 16, 28, 32, 56, 64)
 IFM_DEPTHS = tuple(2**power for power in range(4, 15))
+PIPELINES = 20  # cycles of filling and draining that every layer has at least (see accel.latency)
 WIDEST_PORT = 256  # of the ports tried when none are given; wider masters rarely exist on a board
 
 
@@ -66,6 +68,7 @@ class TiledEnginePlatform:
     _latencies: dict[tuple, LayerLatency] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        self._whole_board = self.board
         if self.options.dsp_limit is not None:
             limited = min(self.board.dsp, self.options.dsp_limit)
             self.board = dataclasses.replace(self.board, dsp=limited)
@@ -165,7 +168,7 @@ class TiledEnginePlatform:
         design = self.design(network.layers, emission.choices)
         return DesignPoint(
             network=network.name,
-            board=self.board,
+            board=self._whole_board,
             clock_mhz=self.clock_mhz,
             seed=emission.seed,
             accelerator=design.accel,
@@ -215,8 +218,11 @@ class TiledEnginePlatform:
         grid = list(self._grid(layers))
         if not grid:
             raise InfeasibleDesign(self._too_small(layers))
-        bounds = self._lower_bounds(layers, grid)
-        sizes = np.array([choices["tm"] * choices["tn"] for choices in grid])
+        counted = Counter(_shape(layer) for layer in layers)
+        of = {name: np.array([choices[name] for choices in grid], dtype=np.int64) for name in AXES}
+        by_layer = np.array([count * self._lower_bound(layer, of) for layer, count in counted.items()])
+        bounds = by_layer.sum(axis=0)
+        sizes = of["tm"] * of["tn"]
         order = np.lexsort((np.arange(len(grid)), sizes, bounds))
         best: tuple[float, int, Choices] | None = None
         for index in order:
@@ -226,7 +232,7 @@ class TiledEnginePlatform:
             accel = self._accelerator(layers, choices)
             if accel.violations() or violations(accelerator_resources(accel), self.board):
                 continue
-            total = self._total(layers, accel, best[0] if best else np.inf)
+            total = self._total(counted, accel, by_layer[:, index], best[0] if best else np.inf)
             size = choices["tm"] * choices["tn"]
             if total is not None and (best is None or (total, size) < best[:2]):
                 best = (total, size, choices)
@@ -234,14 +240,19 @@ class TiledEnginePlatform:
             raise InfeasibleDesign(self._too_small(layers))
         return best[2]
 
-    def _total(self, layers: Sequence[Layer], accel: Accelerator, enough: float) -> float | None:
-        """Cycles of the workload, ``None`` once a layer fits no tile or the sum exceeds ``enough``."""
-        total = 0.0
-        for layer in layers:
+    def _total(
+        self, layers: Mapping[Layer, int], accel: Accelerator, bounds: np.ndarray, enough: float
+    ) -> float | None:
+        """Cycles of layers that occur so many times; ``bounds`` are their lower bounds.
+
+        ``None`` once one fits no tile, or the sum must exceed ``enough``.
+        """
+        total = float(bounds.sum())
+        for (layer, count), bound in zip(layers.items(), bounds, strict=True):
             tile = self._tile(layer, accel)
             if tile is None:
                 return None
-            total += self._latency(layer, accel, tile).cycles
+            total += count * self._latency(layer, accel, tile).cycles - bound
             if total > enough:
                 return None
         return total
@@ -280,25 +291,32 @@ class TiledEnginePlatform:
         top = min((depth for depth in IFM_DEPTHS if depth >= need), default=IFM_DEPTHS[-1])
         return [depth for depth in (top, top // 2, top // 4) if depth >= IFM_DEPTHS[0]]
 
-    def _lower_bounds(self, layers: Sequence[Layer], grid: list[dict[str, int]]) -> np.ndarray:
-        """Cycles no tile can beat: per layer the largest of the compute and the three traffic bounds."""
-        of = {name: np.array([choices[name] for choices in grid], dtype=np.int64) for name in AXES}
-        total = np.zeros(len(grid))
-        for layer in layers:
-            pixels = layer.out_rows * layer.out_columns
-            conv = layer.kind is LayerKind.CONV
-            tm = of["tm"] if conv else np.minimum(of["tm"], of["tn"])
-            steps = -(-layer.m // tm) * (-(-layer.n // of["tn"]) if conv else 1)
-            weights = layer.m * (layer.n if conv else 1) * layer.entries * layer.weight_bits
-            weights = 0 if layer.kind is LayerKind.MAXPOOL else weights
-            out_bits = layer.m * pixels * self.act_bits
-            bounds = (
-                steps * layer.entries * pixels,
-                weights / of["wgt_bits"],
-                out_bits / of["ofm_bits"],
-            )
-            total += np.maximum.reduce(np.broadcast_arrays(*bounds))
-        return total
+    def _lower_bound(self, layer: Layer, of: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Cycles of a layer no tile can beat, for columns of choices.
+
+        The largest of compute and the three traffics, and the latencies around them.
+        """
+        block = np.maximum(of["ifm_bits"], of["ofm_bits"]) // self.act_bits
+        rows_per_group = np.maximum(1, of["wgt_bits"] // of["tn"])
+        parts = -(-of["tn"] // of["wgt_bits"])
+        narrow = np.minimum(of["tm"], of["tn"])
+        around = 2 * self.memory.read_latency + self.memory.write_latency + PIPELINES
+        conv = layer.kind is LayerKind.CONV
+        pixels = layer.out_rows * layer.out_columns
+        rows = min(layer.in_rows, (layer.out_rows - 1) * layer.stride + 1)
+        columns = min(layer.in_columns, (layer.out_columns - 1) * layer.stride + 1)
+        tiles_m = -(-layer.m // (of["tm"] if conv else narrow))
+        tiles_n = -(-layer.n // of["tn"]) if conv else 1
+        weight_rows = layer.m if conv else tiles_m
+        groups = np.where(parts > 1, weight_rows * parts, -(-weight_rows // rows_per_group))
+        groups = 0 * groups if layer.kind is LayerKind.MAXPOOL else groups
+        terms = (
+            tiles_m * tiles_n * (layer.entries * pixels + 1),
+            groups * tiles_n * layer.entries * layer.weight_bits,
+            -(-layer.n // block) * rows * columns * (block * self.act_bits // of["ifm_bits"]),
+            -(-layer.m // block) * pixels * (block * self.act_bits // of["ofm_bits"]),
+        )
+        return np.maximum.reduce(np.broadcast_arrays(*terms)) + around
 
     def _too_small(self, layers: Sequence[Layer]) -> str:
         least = dict(zip(AXES, (min(self.values(name)) for name in AXES), strict=True))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from hotnas_hls.fixed_point import weight_frac_bits
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.digits import DigitsResNet
 from hotnas_hls.models.edits import channel_scores, choose_patterns, compress, cut_paths, is_editable
@@ -153,12 +154,12 @@ def test_fixed_point_holds_the_folded_weight(model, graph, bits):
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach().reshape(-1, 1, 1, 1)
     folded = (fixed.get_submodule(LAYER).weight.detach() * scale).double().numpy()
     original = (model.get_submodule(LAYER).weight.detach() * scale).double().numpy()
-    step = 2.0 ** np.floor(np.log2(np.abs(original).max() / (2 ** (bits - 1) - 1)))
-    step = step if np.abs(original).max() / step <= 2 ** (bits - 1) - 1 else 2 * step
+    step = 2.0 ** -weight_frac_bits(original, bits)
     integers = folded / step
     np.testing.assert_allclose(integers, np.round(integers), atol=2e-2)
     assert np.abs(integers).max() <= 2 ** (bits - 1)
-    assert np.abs(folded - original).max() <= step / 2 * 1.01
+    clipped = np.clip(original, -(2 ** (bits - 1)) * step, (2 ** (bits - 1) - 1) * step)
+    assert np.abs(folded - clipped).max() <= step / 2 * 1.01
 
 
 def test_the_gradient_passes_straight_through(model, graph, images):

@@ -1,0 +1,125 @@
+"""An edited torch network as the layers and integers the accelerator runs, and how accurate those are."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from hotnas_hls.accel.design_point import Golden
+from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
+from hotnas_hls.accel.reference_batch import accuracy
+from hotnas_hls.fold import fold_batchnorm
+from hotnas_hls.graph import Graph, OpKind
+from hotnas_hls.lower import LoweredLayer, Weights, lower
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import Split
+from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
+from hotnas_hls.models.trace import trace
+from hotnas_hls.quantise import quantise, quantise_image
+from hotnas_hls.search.detect import Workload
+from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.workload import edited_graph, with_formats
+
+EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
+
+
+@dataclass(frozen=True)
+class IntegerFormat:
+    """Widths of the integer network, and how many training images its formats are chosen on."""
+
+    act_bits: int = 16
+    weight_bits: int = 16  # of layers that are not narrowed
+    calibration_images: int = 128
+
+
+def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
+    """The uncompressed network as the search sees it; without a torch module nothing can be edited."""
+    layers = lowered_layers(graph, form, Compression())
+    convolutions = {node.name for node in graph if node.kind is OpKind.CONV and not node.is_depthwise}
+    trained = {node.name for node in graph if node.kind in (OpKind.CONV, OpKind.LINEAR)}
+    names = {layer.name for layer in layers}
+    editable = {name for name in convolutions & names if model is not None and is_editable(model, name)}
+    paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
+    return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
+
+
+def lowered_workload(problem: Problem, form: IntegerFormat) -> Workload:
+    """:func:`workload_of` a problem."""
+    return workload_of(problem.graph, problem.model, form)
+
+
+def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
+    """The layers of ``graph`` under ``compression``, exactly as they would be built."""
+    edited = edited_graph(graph, cut_paths(graph), compression)
+    lowered = lower(fold_shapes(edited)).layers
+    widths = _widths(lowered, form)
+    layers = (
+        dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, 16)) for item in lowered
+    )
+    return with_formats(layers, compression)
+
+
+def integer_network(
+    problem: Problem, model: nn.Module, compression: Compression, form: IntegerFormat
+) -> IntegerNetwork:
+    """The integers of an edited, fine-tuned network."""
+    graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
+    lowered = lower(graph)
+    images = problem.dataset.train.images
+    spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
+    widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
+    return quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
+
+
+def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
+    """Share of images the integer network classifies right."""
+    return accuracy(network, quantise_image(network, split.images), split.labels)
+
+
+def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:
+    """The first images as the accelerator reads them, for the test benches."""
+    some = split.first(count)
+    return Golden(quantise_image(network, some.images), some.labels)
+
+
+def fold_shapes(graph: Graph) -> Graph:
+    """``graph`` without its batch norms' numbers and without those that fold away; shapes only."""
+    without = [
+        dataclasses.replace(node, parameters={}) if node.kind is not OpKind.BATCHNORM else node
+        for node in graph
+    ]
+    return _drop_folded(Graph(graph.name, without))
+
+
+def _drop_folded(graph: Graph) -> Graph:
+    """As fold_batchnorm does, but only the structure."""
+    stands_for: dict[str, str] = {}
+    kept = []
+    for node in graph:
+        node = dataclasses.replace(node, inputs=tuple(stands_for.get(name, name) for name in node.inputs))
+        if node.kind is OpKind.BATCHNORM:
+            source = graph[graph[node.name].inputs[0]]
+            alone = len(graph.consumers(source.name)) == 1
+            if source.kind in (OpKind.CONV, OpKind.LINEAR) and alone:
+                stands_for[node.name] = source.name
+                continue
+        kept.append(node)
+    return Graph(graph.name, kept)
+
+
+def _widths(lowered: tuple[LoweredLayer, ...], form: IntegerFormat) -> dict[str, int]:
+    """Weight width of every layer that has weights and is not narrowed."""
+    return {
+        item.layer.name: EXACT_BITS if _is_exact(item) else form.weight_bits
+        for item in lowered
+        if item.layer.kind is not LayerKind.MAXPOOL
+    }
+
+
+def _is_exact(item: LoweredLayer) -> bool:
+    """True where every weight is 0 or one power of two, which two bits hold."""
+    area = item.layer.kernel_rows * item.layer.kernel_columns
+    return item.weights in (Weights.COPY, Weights.SUBSAMPLE, Weights.MEAN) and not area & (area - 1)
