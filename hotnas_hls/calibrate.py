@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hotnas_hls.blas import one_blas_thread
 from hotnas_hls.execute import run
 from hotnas_hls.graph import Graph
 
@@ -34,7 +35,9 @@ def observe(graph: Graph, images: np.ndarray, names: Collection[str]) -> Mapping
     high = dict.fromkeys(names, -np.inf)
     samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for start in range(0, len(images), batch):
-        for name, array in run(graph, images[start : start + batch], keep=names).items():
+        with one_blas_thread():
+            arrays = run(graph, images[start : start + batch], keep=names)
+        for name, array in arrays.items():
             flat = array.ravel()
             low[name], high[name] = min(low[name], flat.min()), max(high[name], flat.max())
             samples[name].append(flat[:: -(-flat.size * batches // SAMPLE)].copy())

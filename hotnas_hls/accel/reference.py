@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.blas import one_blas_thread
 
 FLOAT64_EXACT = 1 << 53  # integers up to here, and sums of them, are exact in float64
 MINUS_INFINITY = np.iinfo(np.int64).min
@@ -33,10 +34,11 @@ def run_network(net: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]
             f"outside {net.act_bits} bits (-{limit} to {limit - 1})"
         )
     first[...] = image
-    for layer in net.layers:
-        residual = maps[layer.residual].astype(np.int64) if layer.residual else None
-        ifm = maps[layer.source].astype(np.int64)
-        maps[layer.target][...] = run_layer(layer, net.numbers[layer.name], ifm, residual)
+    with one_blas_thread():
+        for layer in net.layers:
+            residual = maps[layer.residual].astype(np.int64) if layer.residual else None
+            ifm = maps[layer.source].astype(np.int64)
+            maps[layer.target][...] = run_layer(layer, net.numbers[layer.name], ifm, residual)
     return maps
 
 

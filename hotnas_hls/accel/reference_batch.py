@@ -7,17 +7,20 @@ that run in the plain reference, image by image.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from hotnas_hls.accel.bounds import accumulator_ranges
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.accel.reference import pad, run_layer
+from hotnas_hls.blas import one_blas_thread
 
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
-COLUMN_BYTES = 1 << 24  # of the unfolded input held at a time
+COLUMN_BYTES = 1 << 21  # of the unfolded input held at a time: what stays in the cache
 
 
 def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) -> dict[str, np.ndarray]:
@@ -54,10 +57,12 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
 
 def logits(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:
     """Outputs int32 (B, classes) of the network for images (B, C, H, W) of integers."""
-    found = [
-        run_batch(net, images[start : start + batch], [net.logits])[net.logits]
-        for start in range(0, len(images), batch)
-    ]
+
+    def outputs(start: int) -> np.ndarray:
+        return run_batch(net, images[start : start + batch], [net.logits])[net.logits]
+
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(outputs, range(0, len(images), batch)))
     return np.concatenate(found).reshape(len(images), -1)
 
 
@@ -92,17 +97,18 @@ def _run_layer(
 
 
 def _convolution(layer: Layer, weights: np.ndarray, ifm: np.ndarray) -> np.ndarray:
+    kernel, pixels = (layer.kernel_rows, layer.kernel_columns), (layer.out_rows, layer.out_columns)
     filters = weights.reshape(layer.m, -1)
-    pixels = layer.out_rows * layer.out_columns
-    acc = np.empty((len(ifm), layer.m, pixels), dtype=weights.dtype)
-    step = max(1, COLUMN_BYTES // (filters.shape[1] * pixels * weights.itemsize))
+    acc = np.empty((len(ifm), layer.m, pixels[0] * pixels[1]), dtype=weights.dtype)
+    step = max(1, COLUMN_BYTES // (filters.shape[1] * acc.shape[2] * weights.itemsize))
+    columns = np.empty((min(step, len(ifm)), layer.n, *kernel, *pixels), dtype=weights.dtype)
     for start in range(0, len(ifm), step):
         images = pad(layer, ifm[start : start + step], 0)
-        taps = [window for _, window in _windows(layer, images)]
-        columns = np.stack(taps, axis=2, dtype=weights.dtype) if len(taps) > 1 else taps[0]
-        columns = columns.reshape(len(images), -1, pixels).astype(weights.dtype, copy=False)
-        np.matmul(filters, columns, out=acc[start : start + step])
-    return acc.reshape(len(ifm), layer.m, layer.out_rows, layer.out_columns)
+        for (i, j), window in _windows(layer, images):
+            columns[: len(images), :, i, j] = window
+        unfolded = columns[: len(images)].reshape(len(images), filters.shape[1], -1)
+        np.matmul(filters, unfolded, out=acc[start : start + step])
+    return acc.reshape(len(ifm), layer.m, *pixels)
 
 
 def _depthwise(layer: Layer, weights: np.ndarray, ifm: np.ndarray) -> np.ndarray:
