@@ -15,6 +15,7 @@ from torch import nn
 
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
 from hotnas_hls.search.finetune import Tuning, finetune
 from hotnas_hls.search.generate import choices_of, compression_of
@@ -35,6 +36,7 @@ class Evaluator:
     bound_ms: float | None
     tuning: Tuning
     format: IntegerFormat
+    validation: Split  # what candidates are compared on
     seed: int
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
@@ -68,7 +70,7 @@ class Evaluator:
         """Validation accuracy of the candidate's integer network after brief fine-tuning."""
         compression = compression_of(candidate, self.space)
         network = self.integer_network(self.tuned(compression, self.tuning), compression)
-        return integer_accuracy(network, self.problem.dataset.validation)
+        return integer_accuracy(network, self.validation)
 
     def tuned(
         self,

@@ -5,6 +5,7 @@ graph -> layers -> best uncompressed design -> iDetect -> iSpace -> iSearch -> f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.models.train import accuracy as float_accuracy
-from hotnas_hls.search.detect import Detection, Workload, detect
+from hotnas_hls.search.detect import Detection, Workload, detect, price
 from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import (
@@ -54,6 +55,7 @@ class SearchOptions:
     final_epochs: int = 10
     space: SpaceOptions = SpaceOptions()
     format: IntegerFormat = IntegerFormat()
+    validation_images: int = 1000  # candidates are compared on so many at most
     golden_images: int = 32
     time_limit_s: float | None = None
     seed: int = 0
@@ -138,18 +140,26 @@ def search(
         for (kernel, zeros), names in pattern_groups(space).items()
     }
     rungs = ladder(space, options.rungs, patterns)
-    fastest = _fastest(workload, platform, space, rungs[-1])
+    fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
     space = _widened(space, fastest)
 
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {options.strategy}")
+    validation = problem.dataset.validation.first(options.validation_images)
     evaluator = Evaluator(
-        problem, platform, space, options.bound_ms, options.tuning, options.format, options.seed
+        problem,
+        platform,
+        space,
+        options.bound_ms,
+        options.tuning,
+        options.format,
+        validation,
+        options.seed,
     )
     settings = _study_settings(options, baseline.cost.latency_ms)
     study = SearchStudy(space, evaluator, settings, storage, resume)
     outcomes = study.run([*rungs, fastest], lambda outcome: reporter.outcome(outcome, study))
-    before = float_accuracy(problem.model, *_arrays(problem.dataset.validation))
+    before = float_accuracy(problem.model, *_arrays(validation))
     bounded = options.bound_ms is not None
     chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded)
     if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
@@ -157,7 +167,7 @@ def search(
 
     reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
-    network, validation = _finished(evaluator, compression, chosen, options, reporter)
+    network, reached = _finished(evaluator, compression, chosen, options, reporter)
     assert network.layers == evaluator.layers(compression), "what was priced is not what was built"
     choices, cost = _best_hardware(
         network, platform, choices_of(chosen.candidate, space), options.space.hardware
@@ -185,7 +195,7 @@ def search(
         outcomes,
         chosen,
         before,
-        validation,
+        reached,
         test,
     )
 
@@ -202,11 +212,26 @@ def _study_settings(options: SearchOptions, baseline_ms: float) -> StudySettings
 
 
 def _fastest(workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate) -> Candidate:
-    """Every edit at its strongest, on the hardware that suits it best (the baseline's where it is fixed)."""
-    if any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE)):
-        hardware = platform.explore(workload.compressed(compression_of(strongest, space)))
-        return Candidate({**strongest, **hardware})
-    return strongest
+    """The fastest candidate: from every edit at its strongest, each axis at its best in turn, twice.
+
+    Edits of different layers hardly meet, so that this is the fastest but for ties; on the hardware that
+    suits it best, or the baseline's where that is fixed.
+    """
+    searched = any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE))
+    values = dict(strongest)
+    for _ in range(2):
+        if searched:
+            values |= platform.explore(workload.compressed(compression_of(values, space)))
+        choices = choices_of(values, space)
+        for axis in space.of_kind(AxisKind.PRUNE, AxisKind.EXPAND, AxisKind.CHANNELS, AxisKind.BITS):
+            costs = {}
+            for option in axis.options:
+                layers = workload.compressed(compression_of({**values, axis.name: option}, space))
+                priced = price(platform, layers, choices)
+                costs[option] = priced.total if priced else float("inf")
+            kept = values[axis.name]
+            values[axis.name] = min(costs, key=lambda option: (costs[option], option != kept))
+    return Candidate(values)
 
 
 def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:
@@ -236,8 +261,8 @@ def _require_feasible(
     slowest = cost.slowest
     term = max(slowest.terms, key=lambda name: slowest.terms[name])
     lines = [
-        f"no design of {workload.name} meets {bound_ms:.4g} ms on this platform ({platform.name}); "
-        f"the lowest latency found is {cost.latency_ms:.4g} ms, every edit at its strongest:",
+        f"no design of {workload.name} meets {bound_ms:.4g} ms on the {platform.name}; "
+        f"the lowest latency found is {_at_least(cost.latency_ms)} ms, with the edits that save most:",
         f"  - layer {slowest.layer} blocks most: {slowest.total:.0f} of {cost.total:.0f} {platform.unit}, "
         f"bound by {slowest.label} ({term})",
     ]
@@ -245,10 +270,16 @@ def _require_feasible(
         used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
         lines.append(f"  - resource {cost.tightest} is the tightest: {used:.0f} of {limit:.0f} used")
     lines.append(
-        f"raise the bound to {cost.latency_ms:.4g} ms or more, allow stronger edits "
+        f"raise the bound to {_at_least(cost.latency_ms)} ms or more, allow stronger edits "
         "(least_weight_bits, patterns, channel_cut), a higher clock, or a larger board"
     )
     raise InfeasibleDesign("\n".join(lines))
+
+
+def _at_least(latency_ms: float) -> str:
+    """Four digits, rounded up: a bound of this text can be met."""
+    digits = 3 - math.floor(math.log10(latency_ms))
+    return f"{math.ceil(latency_ms * 10**digits - 1e-9) / 10**digits:.{max(0, digits)}f}"
 
 
 def _finished(
@@ -263,7 +294,7 @@ def _finished(
 
     def trained(tuning: Tuning) -> tuple[IntegerNetwork, float]:
         network = evaluator.integer_network(evaluator.tuned(compression, tuning, reporter.step), compression)
-        return network, integer_accuracy(network, dataset.validation)
+        return network, integer_accuracy(network, evaluator.validation)
 
     if options.final_epochs > 0:
         network, accuracy = trained(epoch(options.tuning, options.final_epochs, len(dataset.train)))

@@ -62,12 +62,12 @@ class TiledEnginePlatform:
     memory: MemoryTiming = MemoryTiming()
     act_bits: int = 16
     options: EngineOptions = EngineOptions()
-    name: str = "tiled engine"
     unit: str = "cycles"
     _tiles: dict[tuple, Tile | None] = field(default_factory=dict, repr=False)
     _latencies: dict[tuple, LayerLatency] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"
         self._whole_board = self.board
         if self.options.dsp_limit is not None:
             limited = min(self.board.dsp, self.options.dsp_limit)

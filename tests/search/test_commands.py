@@ -1,0 +1,103 @@
+"""hotnas search and hotnas detect, as a user meets them."""
+
+import json
+
+import pytest
+import yaml
+
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.cli import main
+from hotnas_hls.config import CONFIG_FOLDER
+from hotnas_hls.search import search as search_module
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The shipped configuration, made small."""
+    record = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
+    record["bound"]["latency_ms"] = 0.04
+    record["accelerator"] |= {"tm": [8, 16, 32], "tn": [8, 16, 32], "tr": [4, 8], "tc": [4, 8]}
+    record["accelerator"]["port_bits"] = [64, 128]
+    record["search"] |= {"trials": 5, "batches": 1, "batch_size": 16, "final_epochs": 0}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(record))
+    return path
+
+
+def test_search_writes_a_design_point(config, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["search", str(config), "--output", str(folder), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    point = DesignPoint.load(folder)
+    assert summary["cycles"]["after"] == point.predicted_cycles
+    assert point.config["search"]["trials"] == 5
+    assert json.loads((folder / "search.json").read_text()) == summary
+    before = (folder / "design_point.json").read_bytes()
+    assert main(["search", str(config), "--output", str(folder)]) == 0  # finished: starts anew
+    assert (folder / "design_point.json").read_bytes() == before
+    printed = capsys.readouterr()
+    assert "latency" in printed.out and "going on" not in printed.err
+
+
+def test_an_interrupted_search_goes_on(config, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search_module, "_finished", interrupted)
+    assert main(["search", str(config), "--output", str(folder)]) == 130
+    assert not (folder / "design_point.json").exists()
+    monkeypatch.undo()
+    assert main(["search", str(config), "--output", str(folder)]) == 0
+    assert "going on with the interrupted study" in capsys.readouterr().err
+    assert (folder / "design_point.json").exists()
+
+
+def test_resume_needs_a_study(config, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["search", str(config), "--output", str(folder), "--resume"]) == 1
+    message = f"hotnas: {folder}/study.db: there is no study to go on with; leave --resume out\n"
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--bound-ms", "0.0001"], "no design of digits_resnet meets 0.0001 ms"),
+        (["--bound-ms", "-1"], "bound.latency_ms: must be more than 0, not -1"),
+        (["--board", "ZX81"], "unknown board 'ZX81'"),
+        (["--trials", "0"], "search.trials: must be more than 0, not 0"),
+    ],
+)
+def test_bad_requests_leave_earlier_results(config, tmp_path, capsys, options, words):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "design_point.json").write_text("earlier")
+    assert main(["search", str(config), "--output", str(folder), *options]) == 1
+    assert words in capsys.readouterr().err
+    assert (folder / "design_point.json").read_text() == "earlier"
+
+
+def test_detect_as_json_and_pictures(config, tmp_path, capsys):
+    bars, roof = tmp_path / "bars.svg", tmp_path / "roof.png"
+    arguments = ["detect", "--config", str(config), "--bars", str(bars), "--roofline", str(roof), "--json"]
+    assert main(arguments) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["total_cycles"] == sum(layer["cycles"] for layer in record["layers"])
+    assert record["total_ms"] == pytest.approx(record["total_cycles"] / 200_000)
+    assert {layer["bottleneck"] for layer in record["layers"]} <= set("IWCO")
+    for layer in record["layers"]:
+        assert set(layer["terms"]) == {"load_ifm", "load_wgt", "compute", "store_ofm"}
+    assert "<svg" in bars.read_text()[:400] and roof.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_detect_prints_a_table(config, capsys):
+    assert main(["detect", "resnet20", "--config", str(config), "--board", "PYNQ-Z2"]) == 0
+    printed = capsys.readouterr().out
+    assert "resnet20 on PYNQ-Z2 at 100 MHz" in printed and "layer3.2.conv2" in printed
+
+
+def test_detect_refuses_unknown_pictures(config, tmp_path, capsys):
+    assert main(["detect", "--config", str(config), "--bars", str(tmp_path / "bars.txt")]) == 1
+    assert "cannot draw into .txt; use one of .svg, .png, .pdf" in capsys.readouterr().err

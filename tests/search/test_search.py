@@ -1,0 +1,151 @@
+"""The whole search, small: feasible, deterministic, honest when nothing can."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+
+from hotnas_hls.board import load_board
+from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.search.finetune import Tuning
+from hotnas_hls.search.generate import SpaceOptions
+from hotnas_hls.search.integer import IntegerFormat, integer_accuracy
+from hotnas_hls.search.search import SearchOptions, search
+from hotnas_hls.search.study import Outcome, SearchStudy
+from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
+
+from .pipeline_platform import PipelinePlatform
+
+OPTIONS = SearchOptions(
+    bound_ms=0.040,
+    trials=9,
+    rungs=4,
+    tuning=Tuning(batches=3, batch_size=32, calibration_batches=2),
+    final_epochs=1,
+    format=IntegerFormat(calibration_images=16),
+    golden_images=2,
+)
+ENGINE = EngineOptions(tm=(16, 32), tn=(16, 32), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
+
+
+def engine(board: str = "ZCU102") -> TiledEnginePlatform:
+    return TiledEnginePlatform(load_board(board), 200.0, options=ENGINE)
+
+
+@pytest.fixture(scope="module")
+def result(problem):
+    return search(problem, engine(), OPTIONS)
+
+
+def test_the_guarantee(result):
+    point = result.design
+    assert point.violations() == []
+    layers = tuple(entry.layer for entry in point.layers)
+    design = engine().design(layers, result.choices)
+    assert engine().violations(layers, design) == []
+    cost = engine().cost(layers, design)
+    assert cost.total == point.predicted_cycles == result.cost.total
+    assert cost.latency_ms <= 0.040 < result.baseline.cost.latency_ms
+    assert point.latency_bound_ms == 0.040
+
+
+def test_what_is_reported_is_what_is_emitted(problem, result):
+    network = result.design.integer_network()
+    assert integer_accuracy(network, problem.dataset.test) == result.test.final
+    assert integer_accuracy(network, problem.dataset.validation) == result.validation
+    assert result.design.accuracy.images == len(problem.dataset.test)
+
+
+def test_only_feasible_candidates_were_trained(result):
+    assert len(result.outcomes) == 9
+    assert any(outcome.refusals for outcome in result.outcomes)
+    assert all(o.latency_ms <= 0.040 for o in result.outcomes if o.accuracy is not None)
+    assert result.chosen.feasible
+
+
+def test_same_seed_same_bytes(problem, result, tmp_path):
+    again = search(problem, engine(), OPTIONS, f"sqlite:///{tmp_path}/study.db")
+    assert again.design.to_json() == result.design.to_json()
+    assert again.design.weights_bytes() == result.design.weights_bytes()
+    assert [o.candidate for o in again.outcomes] == [o.candidate for o in result.outcomes]
+
+
+def test_interrupted_and_resumed_gives_the_same_design(problem, result, tmp_path):
+    class Interrupting:
+        def stage(self, text: str) -> None: ...
+
+        def step(self, done: int, total: int) -> None: ...
+
+        def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
+            if outcome.number == 5:
+                raise KeyboardInterrupt
+
+    url = f"sqlite:///{tmp_path}/study.db"
+    with pytest.raises(KeyboardInterrupt):
+        search(problem, engine(), OPTIONS, url, reporter=Interrupting())
+    resumed = search(problem, engine(), OPTIONS, url, resume=True)
+    assert resumed.design.to_json() == result.design.to_json()
+
+
+def test_infeasible_bound_names_what_blocks(problem):
+    with pytest.raises(InfeasibleDesign) as caught:
+        search(problem, engine(), dataclasses.replace(OPTIONS, bound_ms=0.001), reporter=None)
+    message = re.sub(r"[\d.,]*\d", "#", str(caught.value))
+    layer = re.search(r"layer (\S+) blocks", str(caught.value)).group(1)
+    masked = re.sub(r"[\d.,]*\d", "#", layer)
+    expected = "\n".join(
+        (
+            "no design of digits_resnet meets # ms on the tiled engine on ZCU# at # MHz; the lowest latency "
+            "found is # ms, with the edits that save most:",
+            rf"  - layer {re.escape(masked)} blocks most: # of # cycles, bound by [IWCO] \((\w+)\)",
+            r"  - resource \w+ is the tightest: # of # used",
+            "raise the bound to # ms or more, allow stronger edits (least_weight_bits, patterns, "
+            "channel_cut), a higher clock, or a larger board",
+        )
+    )
+    fixed = "(least_weight_bits, patterns, channel_cut)"
+    expected = expected.replace(fixed, re.escape(fixed))
+    assert re.fullmatch(expected, message), message
+    least = float(re.search(r"lowest latency found is ([\d.]+) ms", str(caught.value)).group(1))
+    assert 0.001 < least < 0.040
+
+
+def test_the_lowest_latency_named_can_be_had(problem):
+    with pytest.raises(InfeasibleDesign) as caught:
+        search(problem, engine(), dataclasses.replace(OPTIONS, bound_ms=0.001))
+    least = float(re.search(r"raise the bound to ([\d.]+) ms", str(caught.value)).group(1))
+    tight = dataclasses.replace(OPTIONS, bound_ms=least, trials=1, rungs=1, final_epochs=0)
+    assert search(problem, engine(), tight).cost.latency_ms <= least
+
+
+def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
+    options = dataclasses.replace(OPTIONS, bound_ms=None, trials=5, accuracy_drop=1.0, final_epochs=0)
+    result = search(problem, engine(), options)
+    trained = [o for o in result.outcomes if o.accuracy is not None]
+    assert result.chosen.latency_ms == min(o.latency_ms for o in trained)
+    assert result.design.latency_bound_ms is None
+
+
+def test_hardware_can_be_left_alone(problem):
+    space = SpaceOptions(hardware=False)
+    options = dataclasses.replace(OPTIONS, space=space, trials=4, final_epochs=0)
+    result = search(problem, engine(), options)
+    assert result.choices == result.baseline.choices
+
+
+def test_another_platform_needs_no_change(problem):
+    options = dataclasses.replace(OPTIONS, bound_ms=15.0, trials=6, final_epochs=0)
+    result = search(problem, PipelinePlatform(), options)
+    assert result.design is None  # it does not emit
+    assert result.cost.latency_ms <= 15.0 < result.baseline.cost.latency_ms
+    assert {axis.name for axis in result.space.axes} >= {"multipliers", "width"}
+
+
+def test_summary_is_json(result):
+    from hotnas_hls.commands.search import readable, summary_of
+
+    summary = summary_of(result)
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["reduction"] > 0 and summary["trained"] + summary["refused"] + summary["repeated"] == 9
+    assert "latency" in readable(summary, __import__("pathlib").Path("runs"))

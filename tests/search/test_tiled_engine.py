@@ -1,0 +1,130 @@
+"""The tiled engine as a platform: exact exploration, honest refusals."""
+
+import dataclasses
+import itertools
+
+import pytest
+
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.board import load_board
+from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.search.platform import Emits, Validates
+from hotnas_hls.search.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
+
+
+def conv(name: str, n: int, m: int, side: int, kernel: int, **changes) -> Layer:
+    pad = kernel // 2
+    sizes = (n, m, side, side, side, side, kernel, kernel)
+    layer = Layer(name, LayerKind.CONV, f"{name}.in", name, *sizes, pad_top=pad, pad_left=pad)
+    return dataclasses.replace(layer, **changes)
+
+
+LAYERS = (
+    conv("stem", 3, 16, 16, 3),
+    conv("body", 16, 32, 16, 3, residual="stem"),
+    conv("again", 16, 32, 16, 3, residual="stem"),
+    conv("point", 32, 64, 8, 1),
+    Layer("pool", LayerKind.DEPTHWISE, "point", "pool", 64, 64, 8, 8, 1, 1, 8, 8),
+)
+SMALL = EngineOptions(tm=(8, 16, 32), tn=(4, 8, 16), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512), strict=True))
+
+
+def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
+    return TiledEnginePlatform(load_board(board), 200.0, options=options)
+
+
+def test_exploration_finds_what_trying_all_finds():
+    engine = platform()
+    best = engine.explore(LAYERS)
+    found = engine.cost(LAYERS, engine.design(LAYERS, best)).total
+    every = []
+    for choices in engine._grid(LAYERS):
+        design = engine.design(LAYERS, choices)
+        if not engine.violations(LAYERS, design):
+            every.append(engine.cost(LAYERS, design).total)
+    assert len(every) > 50 and found == min(every)
+
+
+def test_bounds_are_below_the_truth():
+    engine = platform()
+    grid = list(itertools.islice(engine._grid(LAYERS), 0, None, 7))
+    columns = {name: [choices[name] for choices in grid] for name in AXES}
+    import numpy as np
+
+    columns = {name: np.array(values) for name, values in columns.items()}
+    for layer in (*LAYERS, dataclasses.replace(LAYERS[1], pattern_ones=6, weight_bits=5)):
+        bounds = engine._lower_bound(layer, columns)
+        for choices, bound in zip(grid, bounds, strict=True):
+            design = engine.design((layer,), choices)
+            if design.tiles:
+                assert bound <= engine.cost((layer,), design).total, (layer, choices)
+
+
+def test_cost_has_named_terms():
+    engine = platform()
+    cost = engine.cost(LAYERS, engine.design(LAYERS, CHOICES))
+    assert [layer.layer for layer in cost.layers] == [layer.name for layer in LAYERS]
+    assert set(cost.layers[0].terms) == {"load_ifm", "load_wgt", "compute", "store_ofm"}
+    assert cost.latency_ms == pytest.approx(cost.total / 200_000)
+    assert cost.usage["dsp"] <= cost.limits["dsp"] == 2520
+    assert cost.layers[1].total == cost.layers[2].total
+
+
+def test_what_the_workload_decides():
+    engine = platform()
+    accel = engine.design(LAYERS, CHOICES).accel
+    assert (accel.patterns, accel.weight_bits, accel.max_entries, accel.wgt_entries) == (False, 16, 64, 9)
+    pruned = tuple(
+        dataclasses.replace(layer, pattern_ones=None if layer.kernel_rows != 3 else 6, weight_bits=7)
+        for layer in LAYERS
+    )
+    accel = engine.design(pruned, CHOICES).accel
+    assert (accel.patterns, accel.weight_bits) == (True, 7)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"tm": 18}, "tm = 18: must be a multiple of the channel block 4"),
+        ({"ifm_bits": 48}, "ifm_bits = 48: an AXI data port has a power of two bits; use 32 or 64"),
+        ({"ifm_depth": 16}, "body: the tile's footprint needs 18 words a bank, ifm_depth = 16"),
+    ],
+)
+def test_refusals_say_the_cure(changes, words):
+    engine = platform()
+    choices = {**CHOICES, **changes}
+    found = engine.violations(LAYERS, engine.design(LAYERS, choices))
+    assert any(words in violation for violation in found), found
+
+
+def test_a_design_too_large_for_the_board():
+    engine = platform("PYNQ-Z2")
+    choices = {**CHOICES, "tm": 64, "tn": 64}
+    assert any("dsp" in v.lower() for v in engine.violations(LAYERS, engine.design(LAYERS, choices)))
+
+
+def test_nothing_fits():
+    tight = EngineOptions(tm=(64,), tn=(64,), tr=(8,), tc=(8,), port_bits=(64,), dsp_limit=100)
+    with pytest.raises(
+        InfeasibleDesign, match="^no design of the grid fits ZCU102; the smallest one breaks:"
+    ):
+        platform(options=tight).explore(LAYERS)
+
+
+def test_axes_near_a_design_are_legal_with_it():
+    axes = {axis.name: axis.options for axis in platform().axes(CHOICES)}
+    assert axes["tm"] == (16, 8, 32) and axes["ifm_bits"] == (64, 128)
+    assert all(value % 4 == 0 for value in (*axes["tm"], *axes["tn"]))
+    assert axes["ifm_depth"] == (512, 256, 1024)
+
+
+def test_port_relief_is_the_next_width():
+    (relief,) = platform().reliefs("W", CHOICES)
+    assert relief.description == "wgt_bits 64 -> 128" and relief.choices["wgt_bits"] == 128
+    assert platform().reliefs("C", CHOICES) == ()
+    assert platform().reliefs("O", {**CHOICES, "ofm_bits": 128}) == ()
+
+
+def test_it_emits_and_does_not_pretend_to_validate():
+    assert isinstance(platform(), Emits) and not isinstance(platform(), Validates)

@@ -1,0 +1,108 @@
+"""Priced without touching a weight, and built: the same layers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hotnas_hls.accel.layer import LayerKind
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.edits import compress
+from hotnas_hls.models.mobile import MobileNetV2
+from hotnas_hls.models.resnet_cifar import CifarResNet
+from hotnas_hls.models.trace import trace
+from hotnas_hls.models.train import accuracy
+from hotnas_hls.search.integer import (
+    IntegerFormat,
+    golden,
+    integer_accuracy,
+    integer_network,
+    lowered_layers,
+    workload_of,
+)
+from hotnas_hls.search.problem import Problem
+
+FORMAT = IntegerFormat(calibration_images=16)
+EDITS = {
+    "none": Compression(),
+    "cut": Compression(channels={"layer1.0.conv1": 8, "layer3.0.conv1": 48}),
+    "pruned": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55))}),
+    "two patterns": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 4, (3, 3, 60, 3))}),
+    "expanded": Compression(expanded=("layer2.0.conv1", "layer2.0.downsample.0")),
+    "narrow": Compression(weight_bits={"layer3.0.conv2": 4, "fc": 6, "layer1.0.conv1": 2}),
+    "all": Compression(
+        {"layer3.0.conv1": 40},
+        {"layer3.0.conv1": PatternChoice(3, 3, (1, 2, 3, 4))},
+        ("layer2.0.downsample.0",),
+        {"layer3.0.conv1": 5},
+    ),
+    # the cut makes the main branch as small as the shortcut: another convolution takes the addition
+    "moved addition": Compression({"layer2.0.conv1": 2}, {}, ("layer2.0.downsample.0",), {}),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_priced_layers_are_the_built_ones(problem, name):
+    compression = EDITS[name]
+    model = compress(problem.model, problem.graph, compression)
+    network = integer_network(problem, model, compression, FORMAT)
+    assert network.layers == lowered_layers(problem.graph, FORMAT, compression)
+    if name != "moved addition":
+        workload = workload_of(problem.graph, problem.model, FORMAT)
+        assert network.layers == workload.compressed(compression)
+
+
+@pytest.mark.parametrize("model, shape", [(CifarResNet(3), (3, 32, 32)), (MobileNetV2(), (3, 64, 64))])
+def test_quick_pricing_of_other_networks(model, shape):
+    model = model.eval()
+    graph = trace(model, shape)
+    workload = workload_of(graph, model, FORMAT)
+    owner = sorted(workload.paths)[len(workload.paths) // 2]
+    compression = Compression(channels={owner: workload.layer(owner).m // 2})
+    exact = lowered_layers(graph, FORMAT, compression)
+    assert workload.compressed(compression) == exact
+    assert {layer.name: layer.m for layer in exact}[owner] == compression.channels[owner]
+
+
+def test_16_bit_integers_are_as_accurate_as_floats(problem):
+    network = integer_network(problem, problem.model, Compression(), FORMAT)
+    images, labels = problem.dataset.test.images, problem.dataset.test.labels
+    assert integer_accuracy(network, problem.dataset.test) == accuracy(problem.model, images, labels)
+    some = golden(network, problem.dataset.test, 4)
+    assert some.images.dtype == np.int32 and some.images.shape == (4, 1, 8, 8)
+    assert some.labels.tolist() == labels[:4].tolist()
+
+
+def test_narrow_layers_hold_the_weights_they_were_trained_with(problem):
+    compression = Compression(weight_bits={"layer3.0.conv2": 4})
+    model = compress(problem.model, problem.graph, compression)
+    network = integer_network(problem, model, compression, FORMAT)
+    numbers = network.numbers["layer3.0.conv2"]
+    assert np.abs(numbers.weights).max() <= 8
+    norm = model.get_submodule("layer3.0.bn2")
+    scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().numpy()[:, None, None, None]
+    trained = model.get_submodule("layer3.0.conv2").weight.detach().numpy() * scale
+    np.testing.assert_allclose(numbers.weights * 2.0**-numbers.weight_frac_bits, trained, atol=1e-5)
+
+
+def test_what_may_be_edited(problem):
+    workload = workload_of(problem.graph, problem.model, FORMAT)
+    assert "fc" in workload.weighted and "avgpool" not in workload.weighted
+    assert "fc" not in workload.editable and set(workload.paths) <= workload.editable
+    assert {layer.kind for layer in workload.layers} == {LayerKind.CONV, LayerKind.DEPTHWISE}
+    assert workload.layer("avgpool").weight_bits == 2  # a mean of four pixels is a shift
+    assert not workload_of(problem.graph, None, FORMAT).editable
+
+
+def test_patterns_come_with_the_layer(problem):
+    compression = EDITS["two patterns"]
+    model = compress(problem.model, problem.graph, compression)
+    numbers = integer_network(problem, model, compression, FORMAT).numbers["layer2.0.conv2"]
+    assert numbers.patterns.shape == (4, 3, 3) and numbers.pattern_index.max() <= 1
+    assert not numbers.weights[numbers.patterns[numbers.pattern_index] == 0].any()
+
+
+def test_a_problem_is_immutable(problem):
+    assert isinstance(problem, Problem)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        problem.name = "another"
