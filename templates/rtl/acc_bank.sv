@@ -9,7 +9,7 @@ module acc_bank (
   input  logic                first_i,      // start from the bias (or the term alone, for a maximum)
   input  logic                reduce_max_i,
   input  logic signed [hotnas_pkg::SumBits-1:0] term_i,  // in the cycle after addr_i
-  input  logic signed [31:0]  bias_i,       // in the cycle after addr_i
+  input  logic [31:0]         bias_i,       // signed; in the cycle after addr_i
   // drain
   input  logic                drain_half_i,
   input  logic [hotnas_pkg::AccAddrBits-1:0] drain_addr_i,
@@ -55,7 +55,7 @@ module acc_bank (
     write_half_q <= half_q;
     write_addr_q <= addr_q;
     if (reduce_max_q) sum_q <= (first_q || term > old) ? term : old;
-    else sum_q <= (first_q ? AccBits'(bias_i) : old) + term;
+    else sum_q <= (first_q ? AccBits'($signed(bias_i)) : old) + term;
   end
 
   assign drain_o = drain_half_q ? read[1] : read[0];

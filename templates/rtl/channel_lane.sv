@@ -3,8 +3,8 @@
 module channel_lane (
   input  logic clk_i,
   input  logic reduce_max_i,
-  input  logic signed [hotnas_pkg::WgtBits-1:0] weight_i,
-  input  logic signed [hotnas_pkg::ActBits-1:0] ifm_i,
+  input  logic [hotnas_pkg::WgtBits-1:0] weight_i,  // signed
+  input  logic [hotnas_pkg::ActBits-1:0] ifm_i,     // signed
   output logic signed [hotnas_pkg::SumBits-1:0] term_o
 );
 
@@ -12,10 +12,15 @@ module channel_lane (
 
   localparam int unsigned TermBits = hotnas_pkg::WgtBits + hotnas_pkg::ActBits;
 
-  logic signed [TermBits-1:0] term_q;
+  logic signed [hotnas_pkg::WgtBits-1:0] weight;
+  logic signed [hotnas_pkg::ActBits-1:0] ifm;
+  logic signed [TermBits-1:0]            term_q;
+
+  assign weight = $signed(weight_i);
+  assign ifm    = $signed(ifm_i);
 
   always_ff @(posedge clk_i)
-    term_q <= reduce_max_i ? TermBits'(ifm_i) : TermBits'(weight_i) * TermBits'(ifm_i);
+    term_q <= reduce_max_i ? TermBits'(ifm) : TermBits'(weight) * TermBits'(ifm);
 
   // Tn is at least 2, so the tree has a level and the delay a stage.
   logic [hotnas_pkg::TreeLevels*TermBits-1:0] delay_q;

@@ -85,8 +85,8 @@ module mac_array (
       channel_lane u_channel (
         .clk_i,
         .reduce_max_i (cfg.reduce_max),
-        .weight_i     ($signed(row0_weights[m*Wgt +: Wgt])),
-        .ifm_i        ($signed(ifm_i[m*Act +: Act])),
+        .weight_i     (row0_weights[m*Wgt +: Wgt]),
+        .ifm_i        (ifm_i[m*Act +: Act]),
         .term_o       (channel)
       );
       assign term = cfg.channelwise ? channel : sum;
@@ -102,7 +102,7 @@ module mac_array (
       .first_i      (acc_first_i),
       .reduce_max_i (cfg.reduce_max),
       .term_i       (term),
-      .bias_i       ($signed(bias)),
+      .bias_i       (bias),
       .drain_half_i,
       .drain_addr_i,
       .drain_o      (drain_o[m*Acc +: Acc])

@@ -247,8 +247,8 @@ module ofm_store (
   for (genvar c = 0; c < Block; c++) begin : gen_channel
     requantize u_requantize (
       .clk_i,
-      .acc_i            ($signed(block_acc_q[c*Acc +: Acc])),
-      .residual_i       ($signed(res_d2_q[c*Act +: Act])),
+      .acc_i            (block_acc_q[c*Acc +: Acc]),
+      .residual_i       (res_d2_q[c*Act +: Act]),
       .residual_shift_i (cfg.residual_shift),
       .output_shift_i   (cfg.output_shift),
       .clamp_low_i      (cfg.clamp_low),

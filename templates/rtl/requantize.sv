@@ -2,8 +2,8 @@
 // Latency 3: sum, shift, clamp.
 module requantize (
   input  logic        clk_i,
-  input  logic signed [hotnas_pkg::AccBits-1:0] acc_i,
-  input  logic signed [hotnas_pkg::ActBits-1:0] residual_i,  // 0 when there is none
+  input  logic [hotnas_pkg::AccBits-1:0] acc_i,       // signed
+  input  logic [hotnas_pkg::ActBits-1:0] residual_i,  // signed; 0 when there is none
   input  logic [7:0]  residual_shift_i,
   input  logic [7:0]  output_shift_i,
   input  logic signed [31:0] clamp_low_i,
@@ -19,7 +19,7 @@ module requantize (
   assign half = (output_shift_i == '0) ? '0 : Bits'(1) << (output_shift_i - 8'd1);
 
   always_ff @(posedge clk_i) begin
-    sum_q     <= Bits'(acc_i) + (Bits'(residual_i) <<< residual_shift_i) + half;
+    sum_q     <= Bits'($signed(acc_i)) + (Bits'($signed(residual_i)) <<< residual_shift_i) + half;
     shifted_q <= sum_q >>> output_shift_i;
     if (shifted_q < Bits'(clamp_low_i)) act_o <= ActBits'(clamp_low_i);
     else if (shifted_q > Bits'(clamp_high_i)) act_o <= ActBits'(clamp_high_i);
