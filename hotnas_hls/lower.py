@@ -362,11 +362,11 @@ class _Lowering:
         image, logits = self.graph.input.name, self.value_of[self.graph.output.name]
         channels = {value: shape[0] for value, shape in self.shapes.items()}
         placement = place_concatenations(self.joins, channels, fixed=(image,))
-        order = {value: self.positions[value] for value in self.drafts}
-        for copy in placement.copies:
+        order = {name: (position, 0) for name, position in self.positions.items()}
+        for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
             self.shapes[copy.name] = self.shapes[copy.member]
             self._copy(copy.name, copy.member)
-            order[copy.name] = self.positions[copy.root]
+            order[copy.name] = (self.positions[copy.member], 1)
         layers = []
         for value in sorted(self.drafts, key=lambda value: order[value]):
             draft = self.drafts[value]
@@ -376,7 +376,7 @@ class _Lowering:
             )
         return LoweredNetwork(
             name=self.graph.name,
-            feature_maps=self._feature_maps(placement, [layer.layer.target for layer in layers]),
+            feature_maps=self._feature_maps(placement, order),
             layers=tuple(layers),
             image=image,
             logits=logits,
@@ -384,11 +384,12 @@ class _Lowering:
             copies={copy.name: copy.member for copy in placement.copies},
         )
 
-    def _feature_maps(self, placement: Placement, targets: list[str]) -> dict[str, FeatureMap]:
+    def _feature_maps(
+        self, placement: Placement, order: Mapping[str, tuple[int, int]]
+    ) -> dict[str, FeatureMap]:
         """The image, the concatenations and what the layers write, in the order they appear."""
         copies = {copy.name: copy for copy in placement.copies}
-        position = {**self.positions, **{name: self.positions[copy.root] for name, copy in copies.items()}}
-        names = sorted({self.graph.input.name, *self.joins, *targets}, key=lambda name: position[name])
+        names = sorted({self.graph.input.name, *self.joins, *self.drafts}, key=lambda name: order[name])
         maps = {}
         for name in names:
             place = copies.get(name) or placement.places.get(name)

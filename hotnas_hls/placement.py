@@ -47,16 +47,16 @@ def place_concatenations(
     channels: of every value. fixed: values that may not be moved into a tensor (the image).
     """
     leaves = {name: _leaves(name, members) for name in members}
-    places: dict[str, Place] = {}
-    roots: list[str] = []
-    copies: list[Copy] = []
     order = {name: position for position, name in enumerate(members)}
+    places: dict[str, Place] = {}
+    contents: dict[str, list[str]] = {}  # root -> its leaves in order, copies under their member's name
+    copies: list[Copy] = []
     for name in sorted(members, key=lambda name: (len(leaves[name]), order[name]), reverse=True):
-        inside = _range_of(leaves[name], places, channels)
+        inside = _range_of(leaves[name], contents, channels)
         if inside is not None:
             places[name] = inside
             continue
-        roots.append(name)
+        contents[name] = leaves[name]
         offset = 0
         for position, leaf in enumerate(leaves[name]):
             if leaf in places or leaf in fixed:
@@ -64,7 +64,7 @@ def place_concatenations(
             else:
                 places[leaf] = Place(name, offset)
             offset += channels[leaf]
-    return Placement(places, tuple(roots), tuple(copies))
+    return Placement(places, tuple(contents), tuple(copies))
 
 
 def _leaves(name: str, members: Mapping[str, Sequence[str]]) -> list[str]:
@@ -75,14 +75,11 @@ def _leaves(name: str, members: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _range_of(
-    leaves: Sequence[str], places: Mapping[str, Place], channels: Mapping[str, int]
+    leaves: Sequence[str], contents: Mapping[str, Sequence[str]], channels: Mapping[str, int]
 ) -> Place | None:
-    """The range that ``leaves`` already fill side by side in one root; None where they do not."""
-    if leaves[0] not in places:
-        return None
-    first = expected = places[leaves[0]]
-    for leaf in leaves:
-        if places.get(leaf) != expected:
-            return None
-        expected = Place(expected.root, expected.offset + channels[leaf])
-    return first
+    """The range of a root where ``leaves`` already lie side by side; None where there is none."""
+    for root, held in contents.items():
+        for start in range(len(held) - len(leaves) + 1):
+            if list(held[start : start + len(leaves)]) == list(leaves):
+                return Place(root, sum(channels[leaf] for leaf in held[:start]))
+    return None
