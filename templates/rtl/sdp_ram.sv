@@ -1,5 +1,6 @@
 // Simple dual-port RAM: one write port, one read port with a registered output (latency 1).
-// Reading the word being written returns the old one. Infers block RAM on every vendor's tools.
+// Reading the word being written returns the old one. Up to LutDepth words it is LUT RAM, above block RAM,
+// so that every vendor's tools build what the resource model counts.
 module sdp_ram #(
   parameter int unsigned Width = 16,
   parameter int unsigned Depth = 16
@@ -12,11 +13,20 @@ module sdp_ram #(
   output logic [Width-1:0]                         rdata_o
 );
 
-  logic [Width-1:0] mem [Depth];
+  localparam int unsigned LutDepth = 64;  // words one LUT holds
 
-  always_ff @(posedge clk_i) begin
-    if (we_i) mem[waddr_i] <= wdata_i;
-    rdata_o <= mem[raddr_i];
+  if (Depth <= LutDepth) begin : gen_lut_ram
+    (* ram_style = "distributed" *) logic [Width-1:0] mem [Depth];
+    always_ff @(posedge clk_i) begin
+      if (we_i) mem[waddr_i] <= wdata_i;
+      rdata_o <= mem[raddr_i];
+    end
+  end else begin : gen_block_ram
+    (* ram_style = "block" *) logic [Width-1:0] mem [Depth];
+    always_ff @(posedge clk_i) begin
+      if (we_i) mem[waddr_i] <= wdata_i;
+      rdata_o <= mem[raddr_i];
+    end
   end
 
 endmodule

@@ -41,7 +41,7 @@ module weight_row #(
     logic mine;
     assign mine = group_i == 16'(FirstGroup + part);
 
-    logic [SegmentLen*Bits-1:0] mem [2*hotnas_pkg::WgtEntries];
+    (* ram_style = "distributed" *) logic [SegmentLen*Bits-1:0] mem [2*hotnas_pkg::WgtEntries];
     logic [SegmentLen*Bits-1:0] weights_q;
     always_ff @(posedge clk_i) begin
       if (weight_we_i && mine) mem[waddr] <= lanes_i[FirstLane*Bits +: SegmentLen*Bits];
