@@ -1,0 +1,172 @@
+"""Drivers of a design: Python for PYNQ and C99, both from one record of registers, memory and numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.images import feature_map_bytes, map_memory
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.codegen.render import Banner, render_folder
+from hotnas_hls.codegen.rtl import TOP, profile_slots
+
+DESIGN_JSON = "hotnas_design.json"
+FOLDER = "driver"
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register of s_axi_control: its name in the driver, in Vitis HLS's .hwh, and in AMD's header."""
+
+    name: str
+    offset: int
+    hwh: str  # name in the hardware hand-off file, as PYNQ reads it
+    bits: str  # what is in it
+
+
+REGISTERS = (
+    Register("ctrl", 0x00, "CTRL", "0 ap_start, 1 ap_done (clears on read), 2 ap_idle, 3 ap_ready, "
+             "7 auto_restart, 9 interrupt"),
+    Register("gier", 0x04, "GIER", "0 enables the interrupt output"),
+    Register("ier", 0x08, "IP_IER", "0 ap_done, 1 ap_ready enabled"),
+    Register("isr", 0x0C, "IP_ISR", "0 ap_done, 1 ap_ready; a written 1 toggles"),
+    Register("status", 0x10, "ap_return", "status word of the last run, see below"),
+    Register("ifm", 0x18, "ifm_1", "byte address of the feature maps, bits 31:0"),
+    Register("ifm_high", 0x1C, "ifm_2", "bits 63:32"),
+    Register("wgt", 0x24, "wgt_1", "byte address of the weight image, bits 31:0"),
+    Register("wgt_high", 0x28, "wgt_2", "bits 63:32"),
+    Register("ofm", 0x30, "ofm_1", "the same address as ifm, bits 31:0"),
+    Register("ofm_high", 0x34, "ofm_2", "bits 63:32"),
+    Register("layers", 0x3C, "layer_count", "layers to run"),
+)
+PROFILE_HWH = "Memory_profile"
+PROFILE_TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
+PROFILE_ROW_BYTES = 32
+UNKNOWN_CYCLES = 0xFFFFFFFF  # of an HLS build, which cannot see the clock
+
+
+@dataclass(frozen=True)
+class StatusBit:
+    """One bit of the status word; bits 31:16 name the layer."""
+
+    name: str
+    bit: int
+    meaning: str
+
+
+STATUS_BITS = (
+    StatusBit("ifm_read", 0, "m_axi_ifm was answered with an error (feature-map address)"),
+    StatusBit("wgt_read", 1, "m_axi_wgt was answered with an error (weight address)"),
+    StatusBit("ofm_read", 2, "m_axi_ofm was answered with an error while reading a residual map"),
+    StatusBit("ofm_write", 3, "m_axi_ofm was answered with an error while writing"),
+    StatusBit("descriptor", 4, "the layer does not fit this design's buffers; are these its weights?"),
+    StatusBit("layers", 5, "more layers were asked for than the profile has rows"),
+)
+
+
+@dataclass(frozen=True)
+class Taps:
+    """How an image becomes the image feature map.
+
+    Element (c, r, k) comes from channel c // (rows * columns) of the source, at row
+    stride * r + c // columns % rows - pad_top and column stride * k + c % columns - pad_left;
+    outside the source it is zero.
+    """
+
+    source: tuple[int, int, int]  # channels, rows, columns of the image
+    rows: int
+    columns: int
+    stride: int
+    pad_top: int
+    pad_left: int
+
+    @classmethod
+    def of(cls, image: FeatureMap, layout: ImageLayout | None) -> Taps:
+        if layout is None or layout.stem is Stem.PLAIN:
+            return cls((image.channels, image.rows, image.columns), 1, 1, 1, 0, 0)
+        columns = layout.kernel[1] if layout.stem is Stem.UNFOLDED else min(layout.stride, layout.kernel[1])
+        rows = min(layout.stride, layout.kernel[0])
+        return cls(layout.source, rows, columns, layout.stride, layout.pad_top, layout.pad_left)
+
+
+def driver_files(
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    layout: ImageLayout | None = None,
+) -> dict[str, str | bytes]:
+    """``driver/``: the Python and C drivers and what they know of this design, by path.
+
+    layout: that of the lowered network where its stem is re-laid, so that drivers take plain images.
+    """
+    design = design_record(net, accel, tiles, banner=banner, layout=layout)
+    files: dict[str, str | bytes] = {}
+    for name, text in render_folder(FOLDER, banner, {"d": design, "registers": REGISTERS}).items():
+        files[f"{FOLDER}/{name}"] = text
+    files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
+    return files
+
+
+def design_record(
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    layout: ImageLayout | None = None,
+) -> dict[str, Any]:
+    """Everything a driver must know, as it stands in ``hotnas_design.json``."""
+    memory = map_memory(net, accel, tiles)
+    image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
+    taps = Taps.of(image, layout)
+    slots = profile_slots(len(net.layers))
+
+    def placed(fm: FeatureMap) -> dict[str, Any]:
+        return {
+            "name": fm.name,
+            "offset": memory.feature_maps[fm.name],
+            "bytes": feature_map_bytes(fm, accel),
+            "channels": fm.channels,
+            "rows": fm.rows,
+            "columns": fm.columns,
+            "frac_bits": fm.frac_bits,
+        }
+
+    return {
+        "design": banner.design,
+        "digest": banner.digest,
+        "ip": TOP,
+        "act_bits": accel.act_bits,
+        "channel_block": accel.channel_block,
+        "feature_map_bytes": memory.feature_map_bytes,
+        "weight_bytes": memory.weight_bytes,
+        "image": placed(image),
+        "source": {
+            "channels": taps.source[0],
+            "rows": taps.source[1],
+            "columns": taps.source[2],
+            "tap_rows": taps.rows,
+            "tap_columns": taps.columns,
+            "stride": taps.stride,
+            "pad_top": taps.pad_top,
+            "pad_left": taps.pad_left,
+        },
+        "logits": placed(logits),
+        "layers": [layer.name for layer in net.layers],
+        "registers": {register.name: register.offset for register in REGISTERS},
+        "hwh": {register.name: register.hwh for register in REGISTERS} | {"profile": PROFILE_HWH},
+        "profile": {
+            "offset": slots * PROFILE_ROW_BYTES,
+            "rows": slots,
+            "row_bytes": PROFILE_ROW_BYTES,
+            "terms": list(PROFILE_TERMS),
+            "unknown": UNKNOWN_CYCLES,
+        },
+        "status": {bit.name: {"bit": bit.bit, "meaning": bit.meaning} for bit in STATUS_BITS},
+    }

@@ -1,0 +1,358 @@
+"""The Python and C drivers on the simulated accelerator: real digits, the reference's answer, every error."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the default network is trained with torch")
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.images import map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.latency import best_tile
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.random_numbers import random_numbers
+from hotnas_hls.accel.reference import run_network
+from hotnas_hls.codegen.driver import driver_files
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.models.data import digits
+from hotnas_hls.models.default_network import digits_integer_network
+from hotnas_hls.quantise import quantise_image
+from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.simulated_board import SimulatedBoard, build
+from hotnas_hls.tools import find
+
+BANNER = Banner("digits", "0123456789abcdef" * 4)
+HARNESS = Path(__file__).with_name("board_harness.c")
+IMAGES = 3
+C_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+needs_verilator = pytest.mark.skipif(
+    find("verilator") is None or find("g++") is None, reason="needs Verilator and g++"
+)
+needs_compiler = pytest.mark.skipif(find("g++") is None, reason="needs gcc")
+
+
+@dataclass(frozen=True)
+class Design:
+    """The default network on a small accelerator, its drivers on disk."""
+
+    net: IntegerNetwork
+    accel: Accelerator
+    tiles: dict[str, Tile]
+    folder: Path
+
+    def expected(self, images: np.ndarray) -> np.ndarray:
+        """The reference's logits, integers (B, classes)."""
+        return np.array(
+            [run_network(self.net, quantise_image(self.net, image))[self.net.logits].ravel() for image in images]
+        )
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    net = digits_integer_network()
+    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
+    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    folder = tmp_path_factory.mktemp("package")
+    write(driver_files(net, accel, tiles, banner=BANNER), folder)
+    (folder / "weights").mkdir()
+    image = weight_image(net, accel, tiles, map_memory(net, accel, tiles))
+    (folder / "weights" / "weights.bin").write_bytes(image)
+    return Design(net, accel, tiles, folder)
+
+
+@pytest.fixture(scope="module")
+def library(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rtl = rtl_files(design.accel, len(design.net.layers), BANNER)
+    return build(rtl, tmp_path_factory.mktemp("board"))
+
+
+@pytest.fixture(scope="module")
+def driver(design: Design) -> ModuleType:
+    return load(design.folder)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return digits().test.images[:IMAGES]
+
+
+def write(files: dict[str, str | bytes], folder: Path) -> None:
+    for name, contents in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+
+
+def load(folder: Path) -> ModuleType:
+    """The generated Python driver as a module."""
+    path = folder / "driver" / "hotnas_pynq.py"
+    module = ModuleType("hotnas_pynq")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(compile(path.read_text(), str(path), "exec"), vars(module))
+    return module
+
+
+# --- Python ---------------------------------------------------------------------------------------------
+
+
+@needs_verilator
+def test_python_driver_gives_the_references_answer_twice(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = SimulatedBoard(library)
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    expected = design.expected(images)
+    for _ in range(2):
+        result = accelerator.run(images, profile=True)
+        assert (result.integers == expected).all()
+        assert (result.classes == expected.argmax(axis=1)).all()
+    frac_bits = design.net.feature_maps[design.net.logits].frac_bits
+    assert result.logits == pytest.approx(expected * 2.0**-frac_bits)
+    assert (result.classes == digits().test.labels[:IMAGES]).all()
+    assert [list(profile.layers) for profile in result.profiles] == [
+        [layer.name for layer in design.net.layers]
+    ] * IMAGES
+    for profile in result.profiles:
+        assert sum(counts["cycles"] for counts in profile.layers.values()) <= profile.cycles
+        assert all(counts["compute"] > 0 for counts in profile.layers.values())
+    assert accelerator.run(images[0]).profiles is None  # a single image, no profile
+    quantised = quantise_image(design.net, images)
+    assert (accelerator.run(quantised, quantised=True).integers == expected).all()
+    assert board.violations == 0
+
+
+@needs_verilator
+def test_python_driver_explains_faults_and_timeouts(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = SimulatedBoard(library)
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    expected = design.expected(images[:1])
+    second = map_memory(design.net, design.accel, design.tiles).weights[design.net.layers[1].name]
+    board.fail_page(2, accelerator._weights.device_address + second)
+    with pytest.raises(driver.AcceleratorFault, match=r"layer layer1\.0\.conv1: m_axi_wgt .* 0x00010002") as fault:
+        accelerator.run(images[0])
+    assert fault.value.status == 0x00010002
+    board.fail_page(0, 0)
+    assert (accelerator.run(images[0]).integers == expected).all()  # usable again
+    accelerator.timeout = 0.0
+    with pytest.raises(driver.AcceleratorTimeout, match=r"within 0 s; is its clock running"):
+        accelerator.run(images[0])
+    with pytest.raises(driver.AcceleratorError, match="still running"):
+        accelerator.run(images[0])
+    board.run(200_000)
+    accelerator.timeout = 10.0
+    assert (accelerator.run(images[0]).integers == expected).all()
+
+
+class FakeBoard(SimulatedBoard):
+    """An overlay without hardware: it remembers writes, and every run ends at once."""
+
+    def __init__(self, **ips: Any) -> None:
+        self.ip_dict = {"hotnas_accel_0": {"type": "hotnas:hls:hotnas_accel:1.0"}} | ips
+        self.written: dict[int, int] = {}
+        self.memory = np.zeros(1 << 22, dtype=np.uint8)
+        self._free, self._end = 0x8_0000_0000, 0x8_0040_0000
+        self.hotnas_accel_0 = type("Ip", (), {"mmio": self})()
+
+    def read(self, offset: int) -> int:
+        return {0: 0x6}.get(offset, 0xFFFFFFFF if offset >= 0x400 else 0)
+
+    def write(self, offset: int, value: int) -> None:
+        self.written[offset] = value
+
+    def copy_in(self, address: int, data: np.ndarray) -> None:
+        start = address - 0x8_0000_0000
+        self.memory[start : start + data.nbytes] = np.asarray(data).view(np.uint8)
+
+    def copy_out(self, address: int, data: np.ndarray) -> None:
+        start = address - 0x8_0000_0000
+        data[:] = self.memory[start : start + data.nbytes]
+
+
+def test_python_driver_reads_register_offsets_from_the_hwh(
+    design: Design, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = FakeBoard()
+    driver.Accelerator(board, allocate=board.allocate).run(images[0])
+    assert board.written[0x3C] == len(design.net.layers)
+    assert (board.written[0x18], board.written[0x1C]) == (0, 0x8)
+    board = FakeBoard()
+    moved = {"layer_count": {"address_offset": 0x80, "fields": {}}}
+    board.ip_dict["hotnas_accel_0"]["registers"] = moved
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    result = accelerator.run(images[0], profile=True)
+    assert 0x3C not in board.written and board.written[0x80] == len(design.net.layers)
+    assert result.profiles[0].cycles is None  # an HLS build does not count
+    assert set(result.profiles[0].layers["fc"].values()) == {None}
+
+
+def test_python_driver_refuses_what_does_not_fit(
+    design: Design, driver: ModuleType, images: np.ndarray, tmp_path: Path
+) -> None:
+    with pytest.raises(driver.AcceleratorError, match="2 IPs of type hotnas_accel; give the name"):
+        driver.Accelerator(FakeBoard(other={"type": "hotnas:rtl:hotnas_accel:1.0"}))
+    with pytest.raises(driver.AcceleratorError, match="no IP 'dma'; it has \\['hotnas_accel_0'\\]"):
+        driver.Accelerator(FakeBoard(), "dma")
+    (tmp_path / "weights.bin").write_bytes(b"short")
+    board = FakeBoard()
+    with pytest.raises(driver.AcceleratorError, match="has 5 bytes, digits needs"):
+        driver.Accelerator(board, allocate=board.allocate, weights=tmp_path / "weights.bin")
+    board = FakeBoard()
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    with pytest.raises(driver.AcceleratorError, match=r"shape \(1, 9, 8\); expected \(B, 1, 8, 8\)"):
+        accelerator.run(np.zeros((1, 9, 8)))
+    extremes = np.array([[[-1e9, 1e9, 0.5 * 2.0**-13, -0.5 * 2.0**-13]]])
+    fine = dataclasses.replace(design.net.feature_maps[design.net.image], frac_bits=13)
+    net = dataclasses.replace(design.net, feature_maps={**design.net.feature_maps, design.net.image: fine})
+    accelerator.design["image"]["frac_bits"] = 13
+    assert (accelerator.quantise(extremes) == quantise_image(net, extremes)).all()
+
+
+# --- C --------------------------------------------------------------------------------------------------
+
+
+@needs_verilator
+def test_c_driver_gives_the_references_answer_twice(
+    design: Design, library: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    program = tmp_path / "harness"
+    compiled = subprocess.run(
+        [
+            *("gcc", *C_FLAGS, f"-I{design.folder / 'driver'}", f"-I{shipped_folder('sim')}"),
+            *(HARNESS, design.folder / "driver" / "hotnas_accel.c", library),
+            *(f"-Wl,-rpath,{library.parent}", "-o", program),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    twice = np.concatenate([images, images])
+    twice.astype(np.float32).tofile(tmp_path / "images.bin")
+
+    def run(timeout_us: int, *extra: str) -> list[str]:
+        command = [program, design.folder / "weights" / "weights.bin", tmp_path / "images.bin", str(len(twice))]
+        finished = subprocess.run([*command, str(timeout_us), *extra], capture_output=True, text=True, timeout=120)
+        assert finished.returncode in (0, 1), finished
+        return finished.stdout.splitlines()
+
+    lines = run(100_000)
+    expected = design.expected(twice)
+    frac_bits = design.net.feature_maps[design.net.logits].frac_bits
+    for line, logits in zip(lines, expected, strict=False):
+        integers, _, answer = line.partition("-> ")
+        assert [int(word) for word in integers.split()] == logits.tolist()
+        found, value = answer.split()
+        assert int(found) == logits.argmax()
+        assert float(value) == pytest.approx(logits.max() * 2.0**-frac_bits, abs=1e-5)
+    counted = [line.split() for line in lines[len(twice) : -1]]
+    assert [name for name, _, _ in counted] == [layer.name for layer in design.net.layers]
+    assert all(int(cycles) > int(compute) > 0 for _, cycles, compute in counted)
+    words = lines[-1].split()
+    assert int(words[1]) >= sum(int(cycles) for _, cycles, _ in counted) and words[3] == "0"
+    assert run(1) == [
+        "failed: the accelerator did not finish in time; check its clock and its memory ports, reset it"
+    ]
+    assert run(100_000, "fail") == [
+        "failed: the accelerator stopped with an error in conv1: "
+        "m_axi_wgt was answered with an error (weight address)"
+    ]
+
+
+@needs_compiler
+def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> None:
+    source = design.folder / "driver" / "hotnas_accel.c"
+    for compiler in filter(find_program, ("gcc", "clang")):
+        for extra in ((), ("-std=c11",), ("-m32", "-ffreestanding", "-fsyntax-only")):
+            done = subprocess.run(
+                [compiler, *C_FLAGS, *extra, "-c", source, "-o", tmp_path / "driver.o"],
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{compiler} {extra}: {done.stderr}"
+    header = tmp_path / "header.cpp"
+    header.write_text('#include "hotnas_accel.h"\nint main() { return HOTNAS_OK; }\n')
+    command = ["g++", "-Wall", "-Wextra", "-Werror", f"-I{source.parent}", "-fsyntax-only", header]
+    assert subprocess.run(command).returncode == 0  # the header serves C++ too
+    assert not any(word in source.read_text() for word in ("malloc", "free(", "alloca"))
+
+
+def find_program(name: str) -> bool:
+    return subprocess.run(["which", name], capture_output=True).returncode == 0
+
+
+# --- a re-laid stem -------------------------------------------------------------------------------------
+
+
+def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, FeatureMap]:
+    """Drivers of a network whose 7 x 7 convolution of stride 2 reads a re-laid image."""
+    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8, 7)
+    channels, rows, columns = layout.target
+    kernel = layout.target_kernel
+    image = FeatureMap("x", channels, rows, columns, frac_bits=4)
+    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, 8, 7, *kernel)
+    accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
+    maps = {"x": image, "y": FeatureMap("y", 5, 8, 7)}
+    numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
+    net = IntegerNetwork("stem", maps, (layer,), numbers, "x", "y", 8)
+    files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER, layout=layout)
+    write(files, folder)
+    size = json.loads(files["driver/hotnas_design.json"])["weight_bytes"]
+    (folder / "weights").mkdir()
+    (folder / "weights" / "weights.bin").write_bytes(bytes(size))
+    return layout, accel, image
+
+
+@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
+def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, tmp_path: Path) -> None:
+    layout, accel, image = stem_design(stem, tmp_path)
+    integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
+    expected = pack_feature_map(layout.lay(integers), accel)
+    module, board = load(tmp_path), FakeBoard()
+    accelerator = module.Accelerator(board, allocate=board.allocate)
+    accelerator.run(integers, quantised=True)
+    place = accelerator.design["image"]["offset"]
+    assert board.memory[place : place + len(expected)].tobytes() == expected
+    if find("g++") is not None:
+        assert pack_with_c(tmp_path, integers, place, len(expected)) == expected
+
+
+def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> bytes:
+    """What hotnas_pack_image writes, called through ctypes."""
+
+    class Buffer(ctypes.Structure):
+        _fields_ = [("cpu", ctypes.c_void_p), ("device", ctypes.c_uint64), ("bytes", ctypes.c_size_t)]
+
+    class Driver(ctypes.Structure):
+        _fields_ = [
+            ("io", ctypes.c_void_p * 5),
+            ("maps", Buffer),
+            ("weights", Buffer),
+            ("fault", ctypes.c_uint32),
+        ]
+
+    library = folder / "driver.so"
+    source = folder / "driver" / "hotnas_accel.c"
+    subprocess.run(["gcc", *C_FLAGS, "-shared", "-fPIC", source, "-o", library], check=True)
+    arena = np.full(place + size, 0xA5, dtype=np.uint8)
+    state = Driver(maps=Buffer(arena.ctypes.data, 0, arena.nbytes))
+    values = np.ascontiguousarray(integers)
+    pack = ctypes.CDLL(str(library)).hotnas_pack_image
+    assert pack(ctypes.byref(state), ctypes.c_void_p(values.ctypes.data)) == 0
+    return arena[place:].tobytes()
