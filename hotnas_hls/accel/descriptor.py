@@ -84,6 +84,7 @@ FIELDS = (
     Field("ofm_block_stride", 28, 0, 32, "bytes between OFM channel blocks"),
     Field("ofm_tile_row_step", 29, 0, 32, "OFM bytes from a tile to the one below"),
     Field("ofm_tile_column_step", 30, 0, 32, "OFM bytes from a tile to the one at its right"),
+    Field("ifm_blocks", 31, 0, 16, "channel blocks of the IFM: all slices together"),
 )
 
 
@@ -108,8 +109,10 @@ def field_values(
         "reduce_max": layer.kind is LayerKind.MAXPOOL,
         "has_residual": layer.residual is not None,
         "pruned": layer.pattern_ones is not None,
-        "ifm_merged": plan.tiles_c == 1,
+        # A stride may leave the last columns of the IFM unread: then rows are not contiguous.
+        "ifm_merged": plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns,
         "ofm_merged": plan.tiles_c == 1,
+        "ifm_blocks": (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last,
         "in_rows": layer.in_rows,
         "in_columns": layer.in_columns,
         "stride": layer.stride,

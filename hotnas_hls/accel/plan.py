@@ -101,7 +101,8 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
     n_total, m_total = ceil_div(layer.n, block), ceil_div(layer.m, block)
     slices, tiles_m = ceil_div(n_total, slice_blocks), ceil_div(m_total, m_blocks)
     m_blocks_last = m_total - (tiles_m - 1) * m_blocks
-    chunks = ceil_div(layer.entries, accel.wgt_entries)
+    # A maximum has no weights, so nothing limits the positions of a step.
+    chunks = 1 if layer.kind is LayerKind.MAXPOOL else ceil_div(layer.entries, accel.wgt_entries)
     entries = ceil_div(layer.entries, chunks)
     if layer.kind is LayerKind.CONV:
         groups, groups_last = accel.groups(accel.tm), accel.groups(m_blocks_last * block)
@@ -161,6 +162,8 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
             f"raise weight_bits or quantise the layer further"
         )
     if layer.pattern_ones is not None:
+        if layer.kind is not LayerKind.CONV:
+            found.append(f"{layer.name}: only a convolution over all channels can be pattern pruned")
         if not accel.patterns:
             found.append(f"{layer.name}: pattern pruned, but the design has patterns off; turn them on")
         if plan.chunks > 1:

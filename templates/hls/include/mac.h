@@ -96,7 +96,8 @@ inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const
   const std::uint32_t entry = entry_table[job.k * layer.entries + sweep.entry];
   const int slice = layer.channelwise ? job.m : job.n;
   read_ifm(layer, tile, sweep, entry, slice, ifm_tile, x);
-  const int row = slot * kWgtEntries + sweep.entry;
+  // A maximum has no weights, and as many positions as the kernel has.
+  const int row = layer.reduce_max ? 0 : slot * kWgtEntries + sweep.entry;
   const int bank = job.m % 2;
   const bool first = starts_sums(job) && sweep.entry == 0;
 COMPUTE_ROW:

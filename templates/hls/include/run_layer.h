@@ -42,7 +42,8 @@ inline bool fits_buffers(const Descriptor& layer) {
          layer.tr_last <= layer.tr && layer.tc_last <= layer.tc &&
          layer.slices * layer.slice_px <= kIfmDepth && layer.slice_blocks <= kIfmBanks &&
          layer.slice_blocks_last <= layer.slice_blocks && layer.m_blocks <= kOfmBanks &&
-         layer.m_blocks_last <= layer.m_blocks && layer.entries <= kWgtEntries &&
+         layer.m_blocks_last <= layer.m_blocks &&
+         (layer.reduce_max || layer.entries <= kWgtEntries) &&
          layer.entries_last <= layer.entries && layer.total_entries <= kMaxEntries &&
          layer.weight_bits <= kWeightBits &&
          (!layer.pruned || (kIfmPorts > 1 && !layer.channelwise));
