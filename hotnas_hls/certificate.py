@@ -1,0 +1,321 @@
+"""The latency certificate: what was predicted, what simulation counted, and whether the bound holds.
+
+The simulated hardware is the SystemVerilog twin of the design (unless RTL that Vitis exported is named).
+Its cycles are compared with the latency model term by term in runs without stalls; outputs of every layer
+are compared with the integer reference bit for bit in all runs, also under random stalls of the memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotnas_hls import __version__, tools
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.latency import LayerLatency, NetworkLatency, network_latency
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.reference import run_network as reference
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.errors import ConfigError, SimulationFailed
+from hotnas_hls.records import load_json, read_record, to_record
+from hotnas_hls.simulate import Run, RunResult, run_network
+from hotnas_hls.verilated import build_once, sources_digest
+
+FORMAT = "hotnas-certificate"
+FORMAT_VERSION = 1
+TWIN = "SystemVerilog twin"
+DEFAULT_STALLS = (64,)  # chances in 256 that a channel of the memory pauses, one run each
+LEAST_RUNS = 2  # back to back, so that state left behind by a run would show
+TIMEOUT_FACTOR, TIMEOUT_CYCLES = 20, 100_000  # a run may take so much longer than predicted
+FEW_CYCLES = 2_000_000  # up to here a quick compilation is worth more than a fast model
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer: prediction, simulation, and its share of the bound (in proportion to the prediction)."""
+
+    name: str
+    bound: int | None  # cycles; null without a latency bound
+    predicted: LayerLatency
+    simulated: dict[str, int]  # by term; the slowest of the runs without stalls
+    exact: bool  # every term of every run without stalls as predicted
+    outputs_match: bool  # bit for bit, in every run
+
+    @property
+    def bottleneck(self) -> str:
+        """HotNAS's label of the layer."""
+        return str(self.predicted.bottleneck)
+
+    @property
+    def margin(self) -> int | None:
+        """Cycles left below the layer's share of the bound."""
+        return None if self.bound is None else self.bound - self.simulated["cycles"]
+
+    def differences(self) -> dict[str, int]:
+        """Terms that were not as predicted: simulated - predicted."""
+        predicted = self.predicted.terms()
+        return {t: v - predicted[t] for t, v in self.simulated.items() if v != predicted[t]}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was found for one design. The field order is that of the file; nothing in it is a time of day."""
+
+    design: str
+    design_digest: str
+    board: str
+    clock_mhz: float
+    memory: MemoryTiming
+    simulated_rtl: str  # what was simulated, in words
+    sources_digest: str  # of that RTL, comments left out
+    tool_versions: dict[str, str]
+    layers: tuple[LayerCheck, ...]
+    predicted_cycles: int
+    simulated_cycles: int  # slowest run without stalls, from start to interrupt
+    bound_cycles: int | None
+    images: int  # runs without stalls, one image each
+    stalled_runs: int
+    outputs_compared: int  # feature maps, over all runs and layers
+    holds: bool
+    reasons: tuple[str, ...]  # why it does not hold
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def exact(self) -> bool:
+        """Every layer as predicted, difference 0 in every term, and their sum too."""
+        return all(layer.exact for layer in self.layers) and self.simulated_cycles == self.predicted_cycles
+
+    @property
+    def outputs_match(self) -> bool:
+        """Every layer's output equal to the reference, in every run."""
+        return all(layer.outputs_match for layer in self.layers)
+
+    @property
+    def margin(self) -> int | None:
+        """Cycles left below the bound."""
+        return None if self.bound_cycles is None else self.bound_cycles - self.simulated_cycles
+
+    def ms(self, cycles: int) -> float:
+        """Cycles at this design's clock, in milliseconds."""
+        return cycles / (self.clock_mhz * 1000)
+
+    def line(self) -> str:
+        """The certificate in one sentence."""
+        bound = "no bound"
+        if self.bound_cycles is not None and self.margin is not None:
+            bound = f"bound {self.ms(self.bound_cycles):.4g} ms, margin {self.margin / self.bound_cycles:.1%}"
+        return (
+            f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}: predicted "
+            f"{self.predicted_cycles} cycles, simulated {self.simulated_cycles} ({self.simulated_rtl}), "
+            f"{self.ms(self.simulated_cycles):.4g} ms at {self.clock_mhz:g} MHz, {bound}; "
+            f"memory: {self.memory.read_latency} cycles to the first beat of a read"
+        )
+
+    def to_json(self) -> str:
+        """The text of ``certificate.json``, with what follows from the fields for readers and programs."""
+        record = to_record(self)
+        layers = record.pop("layers")
+        record |= {
+            "predicted_ms": self.ms(self.predicted_cycles),
+            "simulated_ms": self.ms(self.simulated_cycles),
+            "bound_ms": None if self.bound_cycles is None else self.ms(self.bound_cycles),
+            "margin": self.margin,
+            "exact": self.exact,
+            "outputs_match": self.outputs_match,
+            "layers": [
+                layer | {"bottleneck": check.bottleneck, "margin": check.margin}
+                for layer, check in zip(layers, self.layers, strict=True)
+            ],
+        }
+        heading = ("format", "format_version")
+        return json.dumps({name: record.pop(name) for name in heading} | record, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, path: Path) -> Certificate:
+        """The certificate in a file; ConfigError for anything that is not one."""
+        record = load_json(path)
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise ConfigError(f'{path}: not a certificate (it has no "format": "{FORMAT}")')
+        if record.get("format_version") != FORMAT_VERSION:
+            raise ConfigError(f"{path}: format_version must be {FORMAT_VERSION}; run hotnas sim again")
+        for derived in ("predicted_ms", "simulated_ms", "bound_ms", "margin", "exact", "outputs_match"):
+            record.pop(derived, None)
+        layers = record.get("layers")
+        for layer in layers if isinstance(layers, list) else ():
+            if isinstance(layer, dict):
+                layer.pop("bottleneck", None)
+                layer.pop("margin", None)
+        problems: list[str] = []
+        certificate = read_record(cls, record, "", problems)
+        if problems:
+            raise ConfigError("\n".join([f"{path}: not a certificate:", *(f"  - {p}" for p in problems)]))
+        return certificate
+
+
+@dataclass(frozen=True)
+class Rtl:
+    """SystemVerilog to simulate; by default the twin of the design."""
+
+    files: Mapping[str, str]  # name to text, packages first
+    description: str = TWIN
+    data: Mapping[str, bytes] | None = None  # files it reads at run time
+
+    @property
+    def is_twin(self) -> bool:
+        """True where the latency model is exact, False where it is only compared."""
+        return self.description == TWIN
+
+
+def twin(point: DesignPoint) -> Rtl:
+    """The SystemVerilog twin of a design."""
+    banner = Banner(point.network, point.digest())
+    return Rtl(rtl_files(point.accelerator, len(point.layers), banner))
+
+
+def certify(
+    point: DesignPoint,
+    folder: Path,
+    images: int = LEAST_RUNS,
+    stalls: Sequence[int] = DEFAULT_STALLS,
+    rtl: Rtl | None = None,
+) -> Certificate:
+    """Simulate ``images`` inferences back to back, then one per entry of ``stalls``; compare everything.
+
+    folder: for the build and the jobs. rtl: what to simulate, by default the twin generated anew. Raises
+    SimulationFailed when the RTL does not build, hangs, or breaks a rule of AXI; a latency or an output
+    that is not as it should be gives a certificate that does not hold.
+    """
+    rtl = rtl or twin(point)
+    net = point.integer_network()
+    predicted = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
+    runs = max(images, LEAST_RUNS)
+    inputs = point.golden_images(runs)
+    planned = [Run(image, memory=point.memory) for image in inputs]
+    planned += [Run(inputs[at % runs], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
+    results = simulate_runs(point, net, planned, folder, predicted, rtl)
+    expected = [reference(net, image) for image in inputs]
+    outputs = [expected[at] for at in range(runs)] + [expected[at % runs] for at in range(len(stalls))]
+    return _judge(point, rtl, net, predicted, results, outputs, runs)
+
+
+def simulate_runs(
+    point: DesignPoint,
+    net: IntegerNetwork,
+    runs: Sequence[Run],
+    folder: Path,
+    predicted: NetworkLatency,
+    rtl: Rtl,
+) -> list[RunResult]:
+    """Run the design's RTL; a hang is a SimulationFailed that says where to look."""
+    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted.cycles > FEW_CYCLES)
+    job = folder / "job"
+    job.mkdir(parents=True, exist_ok=True)
+    for name, contents in (rtl.data or {}).items():
+        (job / name).write_bytes(contents)
+    longest = max(run.memory.read_latency for run in runs) / point.memory.read_latency
+    timeout = int(TIMEOUT_FACTOR * max(longest, 1) * predicted.cycles) + TIMEOUT_CYCLES
+    try:
+        return run_network(
+            model, net, point.accelerator, point.tiles, runs, job, timeout_cycles=timeout
+        )
+    except SimulationFailed as failure:
+        if "did not finish within" not in str(failure):
+            raise
+        done = job / "results.json"
+        finished = len(json.loads(done.read_text())) if done.is_file() else 0
+        raise SimulationFailed(
+            f"{point.network}: run {finished + 1} of {len(runs)} hung: it did not finish within {timeout} "
+            f"cycles, {predicted.cycles} were predicted; all that was printed is in {job / 'simulation.log'}"
+        ) from None
+
+
+def _judge(
+    point: DesignPoint,
+    rtl: Rtl,
+    net: IntegerNetwork,
+    predicted: NetworkLatency,
+    results: Sequence[RunResult],
+    expected: Sequence[Mapping[str, np.ndarray]],
+    unstalled: int,
+) -> Certificate:
+    bound = point.latency_bound_cycles
+    checks = []
+    for index, layer in enumerate(net.layers):
+        forecast = predicted.layers[layer.name]
+        counted = [result.layers[index] for result in results[:unstalled]]
+        slowest = max(counted, key=lambda terms: terms["cycles"])
+        matches = [
+            bool(np.array_equal(result.feature_maps[layer.target], maps[layer.target]))
+            for result, maps in zip(results, expected, strict=True)
+        ]
+        checks.append(
+            LayerCheck(
+                name=layer.name,
+                bound=None if bound is None else bound * forecast.cycles // predicted.cycles,
+                predicted=forecast,
+                simulated=slowest,
+                exact=all(terms == forecast.terms() for terms in counted),
+                outputs_match=all(matches),
+            )
+        )
+    simulated = max(result.cycles for result in results[:unstalled])
+    reasons = _reasons(checks, predicted.cycles, simulated, bound, results, rtl.is_twin)
+    return Certificate(
+        design=point.network,
+        design_digest=point.digest(),
+        board=point.board.name,
+        clock_mhz=point.clock_mhz,
+        memory=point.memory,
+        simulated_rtl=rtl.description,
+        sources_digest=sources_digest(rtl.files),
+        tool_versions=tool_versions(),
+        layers=tuple(checks),
+        predicted_cycles=predicted.cycles,
+        simulated_cycles=simulated,
+        bound_cycles=bound,
+        images=unstalled,
+        stalled_runs=len(results) - unstalled,
+        outputs_compared=len(results) * len(checks),
+        holds=not reasons,
+        reasons=tuple(reasons),
+    )
+
+
+def _reasons(
+    checks: Sequence[LayerCheck],
+    predicted: int,
+    simulated: int,
+    bound: int | None,
+    results: Sequence[RunResult],
+    is_twin: bool,
+) -> list[str]:
+    """Why a certificate does not hold; of RTL that is not the twin only outputs and the bound count."""
+    found = [f"run {at + 1} ended with status {r.status}" for at, r in enumerate(results) if r.status]
+    for check in checks:
+        if not check.outputs_match:
+            found.append(f"{check.name}: the output differs from the integer reference")
+        if is_twin and not check.exact:
+            terms = ", ".join(f"{term} {gap:+d}" for term, gap in check.differences().items())
+            found.append(f"{check.name}: simulated cycles differ from the prediction ({terms or 'in a run'})")
+    if is_twin and simulated != predicted:
+        found.append(f"total: {simulated} cycles simulated, {predicted} predicted")
+    if bound is not None and simulated > bound:
+        found.append(f"total: {simulated} cycles exceed the bound of {bound}")
+    return found
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of everything a simulation's result could depend on."""
+    found: dict[str, Any] = {"hotnas": __version__}
+    for name in ("verilator", "cocotb"):
+        tool = tools.find(name)
+        found[name] = (tools.version(tool) if tool else None) or "unknown"
+    return found

@@ -1,0 +1,152 @@
+"""The certificate: what holds, what does not, and the file it is kept in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_designs import small_design
+
+from hotnas_hls import certificate as module
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.reference import run_network as reference
+from hotnas_hls.certificate import Certificate, certify
+from hotnas_hls.errors import ConfigError, SimulationFailed
+from hotnas_hls.simulate import RunResult, SimulationModel
+from hotnas_hls.verilated import sources_digest
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Simulation replaced by prediction and reference; ``spoil`` may change the results."""
+    spoilers = []
+
+    def run_network(model, net, accel, tiles, runs, job, timeout_cycles):
+        predicted = network_latency(net.layers, accel, tiles, runs[0].memory)
+        results = [
+            RunResult(
+                status=0,
+                cycles=predicted.cycles * (2 if run.stall else 1),
+                layers=[layer.terms() for layer in predicted.layers.values()],
+                feature_maps={name: np.array(fm) for name, fm in reference(net, run.image).items()},
+            )
+            for run in runs
+        ]
+        for spoil in spoilers:
+            spoil(results)
+        return results
+
+    monkeypatch.setattr(module, "run_network", run_network)
+    monkeypatch.setattr(module, "build_once", lambda files, folder, optimise: SimulationModel(folder, 0.0))
+    return spoilers
+
+
+def test_all_as_predicted_holds(faked, tmp_path: Path):
+    point = small_design()
+    certificate = certify(point, tmp_path, images=3)
+    assert certificate.holds and certificate.exact and certificate.outputs_match and not certificate.reasons
+    assert certificate.predicted_cycles == certificate.simulated_cycles == point.predicted_cycles
+    assert certificate.images == 3 and certificate.stalled_runs == 1
+    assert certificate.margin == point.latency_bound_cycles - point.predicted_cycles > 0
+    shares = [layer.bound for layer in certificate.layers]
+    assert sum(shares) <= certificate.bound_cycles < sum(shares) + len(shares)
+    assert "holds" in certificate.line() and "SystemVerilog twin" in certificate.line()
+
+
+def test_file_round_trip_and_derived_figures(faked, tmp_path: Path):
+    certificate = certify(small_design(), tmp_path)
+    path = tmp_path / "certificate.json"
+    path.write_text(certificate.to_json())
+    assert Certificate.from_json(path) == certificate
+    record = json.loads(path.read_text())
+    assert record["simulated_ms"] == pytest.approx(record["simulated_cycles"] / 200_000)
+    assert record["layers"][0]["bottleneck"] in "IWCO"
+    assert certify(small_design(), tmp_path).to_json() == certificate.to_json()
+
+
+def test_one_cycle_more_is_told_with_its_term(faked, tmp_path: Path):
+    def slower(results):
+        results[1].layers[1]["load_wgt"] += 3
+
+    faked.append(slower)
+    certificate = certify(small_design(), tmp_path)
+    assert not certificate.holds
+    assert certificate.reasons == ("residual: simulated cycles differ from the prediction (in a run)",)
+
+    def later(results):
+        for result in results:
+            result.layers[2]["cycles"] += 1
+
+    faked[:] = [later]
+    assert certify(small_design(), tmp_path).reasons == (
+        "pool: simulated cycles differ from the prediction (cycles +1)",
+    )
+
+
+def test_wrong_output_under_stalls_alone_is_found(faked, tmp_path: Path):
+    def spoil(results):
+        results[-1].feature_maps["mean.out"][0, 0, 0] += 1
+
+    faked.append(spoil)
+    certificate = certify(small_design(), tmp_path)
+    assert certificate.reasons == ("mean: the output differs from the integer reference",)
+    assert [layer.outputs_match for layer in certificate.layers] == [True, True, True, False, True]
+
+
+def test_bound_missed(faked, tmp_path: Path):
+    certificate = certify(small_design(latency_bound_ms=0.001), tmp_path)
+    assert not certificate.holds and certificate.margin < 0
+    assert certificate.reasons[-1].endswith("cycles exceed the bound of 200")
+    unbound = certify(dataclasses.replace(small_design(), latency_bound_ms=None), tmp_path)
+    assert unbound.holds and unbound.margin is None and unbound.layers[0].bound is None
+
+
+def test_vitis_rtl_is_not_held_to_the_twins_cycles(faked, tmp_path: Path):
+    def slower(results):
+        for result in results:
+            result.layers[0]["cycles"] += 7
+
+    faked.append(slower)
+    rtl = module.Rtl({"top.v": "module hotnas_accel; endmodule"}, "RTL of elsewhere")
+    certificate = certify(small_design(), tmp_path, rtl=rtl)
+    assert certificate.holds and not certificate.exact and certificate.simulated_rtl == "RTL of elsewhere"
+
+
+def test_hang_is_one_clear_message(faked, tmp_path: Path, monkeypatch):
+    def hangs(*_, **__):
+        raise SimulationFailed("bench.Timeout: the accelerator did not finish within 1 cycles\nmany lines")
+
+    monkeypatch.setattr(module, "run_network", hangs)
+    with pytest.raises(SimulationFailed, match=r"^small: run 1 of 3 hung: .* predicted.*simulation.log$"):
+        certify(small_design(), tmp_path)
+
+
+def test_foreign_files_are_refused(tmp_path: Path):
+    path = tmp_path / "c.json"
+    path.write_text("{}")
+    with pytest.raises(ConfigError, match="not a certificate"):
+        Certificate.from_json(path)
+    path.write_text('{"format": "hotnas-certificate", "format_version": 1, "layers": 3}')
+    with pytest.raises(ConfigError, match="missing key"):
+        Certificate.from_json(path)
+
+
+def test_banner_does_not_make_another_design():
+    assert sources_digest({"a": "// one\nmodule a;"}) == sources_digest({"a": "// two\nmodule a;"})
+    assert sources_digest({"a": "module a;"}) != sources_digest({"a": "module b;"})
+
+
+@pytest.mark.timeout(600)
+def test_simulated_small_design_holds(tmp_path_factory):
+    """The real thing: Verilator, cocotb, two images, one stalled run; then no second build."""
+    folder = tmp_path_factory.mktemp("certify")
+    certificate = certify(small_design(), folder)
+    assert certificate.holds, certificate.reasons
+    assert certificate.exact and certificate.outputs_compared == 15
+    built = (folder / "rtl" / "obj" / "tb_top").stat().st_mtime_ns
+    again = certify(small_design(seed=2), folder, stalls=(120,))
+    assert again.holds, again.reasons
+    assert (folder / "rtl" / "obj" / "tb_top").stat().st_mtime_ns == built
