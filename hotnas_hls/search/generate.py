@@ -17,6 +17,14 @@ from hotnas_hls.search.detect import Workload, bit_options, detect, price
 from hotnas_hls.search.platform import Choices, LayerCost, Platform, Remedy
 from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
 
+PatternZeros = Mapping[int, tuple[int, ...]]  # zeros per kernel offered, by kernel side
+PATTERN_STRENGTHS: tuple[PatternZeros, ...] = (
+    {3: (3,), 5: (6,)},  # the published sets
+    {3: (3, 4), 5: (6, 8)},
+    {3: (3, 5), 5: (6, 8)},
+    {3: (3, 5, 6), 5: (6, 8)},
+)
+ROOM = 0.9  # share of the bound the strongest edits must reach, so that there is something to choose
 LEAST_NARROWING = 2  # bits; a layer that would gain from less is as good as not bound by its weights
 
 
@@ -24,9 +32,7 @@ LEAST_NARROWING = 2  # bits; a layer that would gain from less is as good as not
 class SpaceOptions:
     """What the generated space may hold."""
 
-    pattern_zeros: Mapping[int, tuple[int, ...]] = dataclasses.field(
-        default_factory=lambda: {3: (3,), 5: (6,)}  # zeros per kernel offered, by kernel side
-    )
+    pattern_zeros: PatternZeros | None = None  # None: no more zeros than the bound asks for
     weight_bits: int = 16  # of a layer the search leaves alone
     least_weight_bits: int = 4
     least_channels: float = 0.5  # share of a layer's channels that always stays
@@ -41,10 +47,33 @@ class SpaceOptions:
 
 
 def generate_space(
-    workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions | None = None
+    workload: Workload,
+    platform: Platform,
+    choices: Choices,
+    options: SpaceOptions | None = None,
+    bound_ms: float | None = None,
 ) -> SearchSpace:
-    """The search space of a network whose best uncompressed design is ``choices``."""
+    """The search space of a network whose best uncompressed design is ``choices``.
+
+    Patterns with more zeros than the published ones are offered only where the bound asks for them.
+    """
     options = options or SpaceOptions()
+    if options.pattern_zeros is not None:
+        return _generated(workload, platform, choices, options, options.pattern_zeros)
+    for zeros in PATTERN_STRENGTHS:
+        space = _generated(workload, platform, choices, options, zeros)
+        if bound_ms is None:
+            break
+        strongest = workload.compressed(compression_of(ladder(space, 2)[-1], space))
+        priced = price(platform, strongest, choices)
+        if priced is not None and priced.latency_ms <= ROOM * bound_ms:
+            break
+    return space
+
+
+def _generated(
+    workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions, zeros: PatternZeros
+) -> SearchSpace:
     network: dict[str, Axis] = {}
     for _ in range(options.readings):
         strongest = compression_of(
@@ -54,17 +83,17 @@ def generate_space(
         before = len(network)
         for cost in detect(current, platform, choices, remedies=False).cost.layers:
             for remedy in platform.remedies(cost.label):
-                for axis in _axes(remedy, cost, workload, platform, choices, options):
+                for axis in _axes(remedy, cost, workload, platform, choices, options, zeros):
                     network.setdefault(axis.name, axis)
         if len(network) == before:
             break
     network = _without_conflicts(network)
     layer_axes = sorted((axis for axis in network.values()), key=lambda axis: _position(workload, axis.layer))
     patterns = [
-        Axis(f"pattern:{kernel}x{kernel}-{zeros}:{slot}", AxisKind.PATTERN, indices, "", kernel, zeros)
-        for kernel, zeros in sorted(_pattern_sets(layer_axes))
+        Axis(f"pattern:{kernel}x{kernel}-{removed}:{slot}", AxisKind.PATTERN, indices, "", kernel, removed)
+        for kernel, removed in sorted(_pattern_sets(layer_axes))
         for slot in range(PATTERNS_PER_NETWORK)
-        for indices in [tuple(range(len(PatternSet(kernel, zeros))))]
+        for indices in [tuple(range(len(PatternSet(kernel, removed))))]
     ]
     hardware = platform.axes(choices) if options.hardware else ()
     fixed = (
@@ -154,11 +183,12 @@ def _axes(
     platform: Platform,
     choices: Choices,
     options: SpaceOptions,
+    pattern_zeros: PatternZeros,
 ) -> list[Axis]:
     """The axes ``remedy`` gives a layer; their first option leaves it as it is, the last is the strongest."""
     layer = workload.layer(cost.layer)
     if remedy is Remedy.PATTERN and options.patterns and layer.name in workload.editable:
-        zeros = options.pattern_zeros.get(layer.kernel_rows, ())
+        zeros = pattern_zeros.get(layer.kernel_rows, ())
         if zeros and layer.kernel_rows == layer.kernel_columns:
             name, values = f"prune:{layer.name}", (0, *sorted(zeros))
             return [Axis(name, AxisKind.PRUNE, values, layer.name, layer.kernel_rows)]

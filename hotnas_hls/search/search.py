@@ -134,7 +134,7 @@ def search(
     baseline = detect(workload, platform, choices, options.space.least_weight_bits)
 
     reporter.stage("iSpace: axes from the labels")
-    space = generate_space(workload, platform, choices, options.space)
+    space = generate_space(workload, platform, choices, options.space, options.bound_ms)
     patterns = {
         (kernel, zeros): popular_patterns(problem.model, names, kernel, zeros)
         for (kernel, zeros), names in pattern_groups(space).items()

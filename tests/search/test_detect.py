@@ -80,6 +80,15 @@ def test_second_reading_finds_the_next_bottleneck():
     assert space["channels:wide"].options == (64, 60, 56, 52)
 
 
+@pytest.mark.parametrize(
+    "bound_ms, zeros",
+    [(None, (0, 3)), (30.0, (0, 3)), (26.0, (0, 3, 4)), (20.0, (0, 3, 5)), (1.0, (0, 3, 5, 6))],
+)
+def test_no_more_zeros_than_the_bound_asks_for(bound_ms, zeros):
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES, bound_ms=bound_ms)
+    assert space["prune:big"].options == zeros  # dense it takes 36.9 ms
+
+
 def test_switched_off_remedies_stay_out():
     options = SpaceOptions(patterns=False, channel_cut=False, quantisation=False, hardware=False)
     space = generate_space(NETWORK, PipelinePlatform(), CHOICES, options)
