@@ -91,7 +91,7 @@ def requantise(acc: np.ndarray, numbers: LayerNumbers) -> np.ndarray:
     return np.clip(rounded, numbers.clamp_low, numbers.clamp_high)
 
 
-def pad(layer: Layer, ifm: np.ndarray, value: int) -> np.ndarray:
+def pad(layer: Layer, ifm: np.ndarray, value: float) -> np.ndarray:
     """``ifm`` (..., H, W) with what the kernel reads outside it set to ``value``; unread edges cut off."""
     rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows
     columns = (layer.out_columns - 1) * layer.stride + layer.kernel_columns
@@ -131,7 +131,7 @@ def _allocate(net: IntegerNetwork) -> dict[str, np.ndarray]:
         if fm.concat_of is None
     }
 
-    def place(fm: FeatureMap) -> np.ndarray:
-        return maps[fm.concat_of][fm.concat_offset : fm.concat_offset + fm.channels]
+    def view(fm: FeatureMap) -> np.ndarray:
+        return maps[fm.concat_of or fm.name][fm.concat_offset : fm.concat_offset + fm.channels]
 
-    return {fm.name: place(fm) if fm.concat_of else maps[fm.name] for fm in net.feature_maps.values()}
+    return {fm.name: view(fm) for fm in net.feature_maps.values()}

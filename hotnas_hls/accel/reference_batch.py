@@ -79,7 +79,8 @@ def _run_layer(
         exact = ifm.astype(np.int64)
         added = [None] * len(ifm) if residual is None else residual.astype(np.int64)
         return np.stack([run_layer(layer, numbers, *pair) for pair in zip(exact, added, strict=True)])
-    dtype = np.float32 if bound < FLOAT32_EXACT else np.float64
+    dtype = np.dtype(np.float32 if bound < FLOAT32_EXACT else np.float64)
+    acc: np.ndarray
     if layer.kind is LayerKind.MAXPOOL:
         acc = _maximum(layer, ifm).astype(dtype)
     elif layer.kind is LayerKind.DEPTHWISE:
@@ -88,10 +89,10 @@ def _run_layer(
         acc = _convolution(layer, numbers.weights.astype(dtype), ifm)
     acc += numbers.bias.astype(dtype)[:, None, None]
     if residual is not None:
-        acc += residual.astype(dtype) * dtype(2.0**numbers.residual_shift)
+        acc += residual.astype(dtype) * 2.0**numbers.residual_shift
     if numbers.output_shift > 0:
-        acc += dtype(2.0 ** (numbers.output_shift - 1))
-        acc *= dtype(2.0**-numbers.output_shift)
+        acc += 2.0 ** (numbers.output_shift - 1)
+        acc *= 2.0**-numbers.output_shift
         np.floor(acc, out=acc)
     return np.clip(acc, numbers.clamp_low, numbers.clamp_high, out=acc)
 
