@@ -1,0 +1,43 @@
+"""Generate the package of a design: HLS C++, the RTL twin, testbenches, scripts and data.
+
+DESIGN is a run's folder, or a design_point.json (a hand-written one too). The package goes to
+OUTPUT/NAME/; an earlier package there is replaced, anything else is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from hotnas_hls.commands import Subparsers
+
+GROUP = "flow"
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas hls``."""
+    parser = subparsers.add_parser("hls", description=__doc__)
+    parser.add_argument("design", type=Path, help="a run's folder, or a design_point.json")
+    parser.add_argument(
+        "--output", type=Path, default=Path("hls_out"), help="folder of packages (default hls_out)"
+    )
+    parser.add_argument("--name", help="name of the package (default: the network's)")
+    parser.add_argument("--images", type=int, default=16, help="golden images of the testbench (default 16)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the package, say what it is."""
+    started = time.monotonic()
+    from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.errors import ConfigError
+    from hotnas_hls.flow import generate
+
+    if args.images < 1:
+        raise ConfigError(f"--images {args.images}: the testbench needs at least one")
+    point = DesignPoint.load(args.design)
+    folder = args.output / (args.name or point.network)
+    bundle = generate(point, folder, args.images)
+    seconds = time.monotonic() - started
+    print(folder)
+    print(f"{len(bundle)} files, {bundle.lines:,} lines, {bundle.size:,} bytes, {seconds:.1f} s")

@@ -1,0 +1,77 @@
+"""A network's latency for programs and for people: one JSON schema and one table for every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from hotnas_hls.accel.latency import NetworkLatency
+
+LABELS = {"I": "load IFM", "W": "load weights", "C": "compute", "O": "store OFM"}
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer under some rule."""
+
+    name: str
+    cycles: float
+    bottleneck: str  # I, W, C or O
+    terms: dict[str, float]
+
+
+def rows_of(latency: NetworkLatency) -> list[LayerRow]:
+    """Rows of the true rule."""
+    return [
+        LayerRow(name, layer.cycles, str(layer.bottleneck), _terms(layer.terms()))
+        for name, layer in latency.layers.items()
+    ]
+
+
+def _terms(counts: dict[str, int]) -> dict[str, float]:
+    return {name: count for name, count in counts.items() if name != "cycles"}
+
+
+def record(rows: Iterable[LayerRow], clock_mhz: float, **more: Any) -> dict[str, Any]:
+    """The JSON of a network's latency: totals, clock, then ``more``, then the layers."""
+    rows = list(rows)
+    total = sum(row.cycles for row in rows)
+    return {
+        "total_cycles": total,
+        "total_ms": total / (clock_mhz * 1000),
+        "clock_mhz": clock_mhz,
+        **more,
+        "layers": [
+            {"name": row.name, "cycles": row.cycles, "bottleneck": row.bottleneck, "terms": row.terms}
+            for row in rows
+        ],
+    }
+
+
+def latency_record(latency: NetworkLatency, clock_mhz: float, **more: Any) -> dict[str, Any]:
+    """:func:`record` of the true rule."""
+    return record(rows_of(latency), clock_mhz, rule="true", **more)
+
+
+def latency_table(rows: Iterable[LayerRow], clock_mhz: float, title: str) -> Table:
+    """A line a layer, with its share of the time and its terms."""
+    rows = list(rows)
+    total = sum(row.cycles for row in rows)
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("layer", footer="total")
+    table.add_column("cycles", justify="right", footer=f"{total:,.0f}")
+    table.add_column("ms", justify="right", footer=f"{total / (clock_mhz * 1000):.4f}")
+    table.add_column("share", justify="right")
+    table.add_column("bound by")
+    names = list(rows[0].terms) if rows else []
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        cells = [f"{row.terms[name]:,.0f}" for name in names]
+        label = f"{row.bottleneck} {LABELS[row.bottleneck]}"
+        ms = f"{row.cycles / (clock_mhz * 1000):.4f}"
+        table.add_row(row.name, f"{row.cycles:,.0f}", ms, f"{row.cycles / total:.1%}", label, *cells)
+    return table
