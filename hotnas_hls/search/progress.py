@@ -30,6 +30,7 @@ class ConsoleReporter:
         self._task: TaskID | None = None
         self._refusals: Counter[str] = Counter()
         self._started = self._spoken = time.monotonic()
+        self._first: tuple[int, float] | None = None  # trials done before the first heard of, and its begin
 
     def __enter__(self) -> ConsoleReporter:
         self.progress.start()
@@ -51,9 +52,12 @@ class ConsoleReporter:
         self._refusals.update(reason(refusal) for refusal in outcome.refusals[:1])
         self._show(f"trials  {self._summary(study)}", done, total)
         now = time.monotonic()
+        if self._first is None:
+            self._first = done - 1, now - outcome.seconds
         if not self.console.is_terminal and (now - self._spoken > PLAIN_SECONDS or done == total):
             self._spoken = now
-            left = (now - self._started) / done * (total - done)
+            before, began = self._first
+            left = (now - began) / (done - before) * (total - done)
             text = f"  {done}/{total} trials, {left:.0f} s left; {self._summary(study)}"
             self.console.print(text, markup=False, highlight=False)
         if done == total:

@@ -138,7 +138,7 @@ class TiledEnginePlatform:
         found = design.accel.violations()
         if found:
             return found
-        found = list(violations(accelerator_resources(design.accel), self.board))
+        found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
         for layer in layers:
             if layer.name not in design.tiles:
                 found += plan_violations(layer, design.accel, Tile(1, 1)) or [f"{layer.name}: fits no tile"]
@@ -152,7 +152,7 @@ class TiledEnginePlatform:
             terms = {name: float(getattr(latency, name)) for name in TERMS}
             costs.append(LayerCost(layer.name, float(latency.cycles), terms, str(latency.bottleneck)))
         total = sum(layer.total for layer in costs)
-        resources = accelerator_resources(design.accel)
+        resources = accelerator_resources(design.accel, len(layers))
         usage = {item.name: float(getattr(resources, item.name)) for item in dataclasses.fields(resources)}
         limits = {name: float(getattr(self.board, name)) for name in usage}
         return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
@@ -230,7 +230,7 @@ class TiledEnginePlatform:
                 break
             choices = grid[index]
             accel = self._accelerator(layers, choices)
-            if accel.violations() or violations(accelerator_resources(accel), self.board):
+            if accel.violations() or violations(accelerator_resources(accel, len(layers)), self.board):
                 continue
             total = self._total(counted, accel, by_layer[:, index], best[0] if best else np.inf)
             size = choices["tm"] * choices["tn"]
@@ -321,7 +321,7 @@ class TiledEnginePlatform:
     def _too_small(self, layers: Sequence[Layer]) -> str:
         least = dict(zip(AXES, (min(self.values(name)) for name in AXES), strict=True))
         accel = self._accelerator(layers, least)
-        broken = accel.violations() or violations(accelerator_resources(accel), self.board)
+        broken = accel.violations() or violations(accelerator_resources(accel, len(layers)), self.board)
         detail = "".join(f"\n  - {problem}" for problem in broken)
         return f"no design of the grid fits {self.board.name}; the smallest one" + (
             f" breaks:{detail}" if detail else " has a layer that fits no tile; allow larger tiles"

@@ -1,0 +1,37 @@
+"""What a search says while it runs."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from hotnas_hls.search.progress import ConsoleReporter, reason
+
+from .toy_study import study
+
+
+@pytest.mark.parametrize(
+    "refusal, kind",
+    [
+        ("latency 0.05 ms exceeds the bound 0.03 ms", "latency ms exceeds"),
+        ("dsp: 2560 needed, ZCU102 has 2520; use a smaller array", "dsp"),
+        ("tm = 12: must be a multiple of the channel block 8", "tm ="),
+    ],
+)
+def test_refusals_are_counted_by_kind(refusal, kind):
+    assert reason(refusal) == kind
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_best_and_refusals_are_shown(terminal):
+    text = io.StringIO()
+    searched = study(10)
+    with ConsoleReporter(Console(file=text, force_terminal=terminal, width=160)) as reporter:
+        reporter.stage("iSearch")
+        outcomes = searched.run(report=lambda outcome: reporter.outcome(outcome, searched))
+    refused = sum(1 for outcome in outcomes if outcome.refusals)
+    assert "iSearch" in text.getvalue()
+    if not terminal:
+        last = text.getvalue().splitlines()[-1]
+        assert last.startswith("  10/10 trials, 0 s left; best ")
+        assert last.endswith(f"refused: {refused} x latency ms exceeds")
