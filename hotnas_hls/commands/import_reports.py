@@ -1,0 +1,59 @@
+"""Read reports of Vitis HLS and Vivado into a design's own report.
+
+DIR is the project folder of either tool, or one with copies of their reports: *_csynth.xml, *_cosim.rpt, and
+what report_utilization and report_timing_summary wrote. Figures that none of them gives stay unknown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hotnas_hls.atomic import replace_files
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.vendor_reports import VendorReports, read_reports
+
+GROUP = "hand-off"
+FILE = "vendor_reports.json"
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas import-reports``."""
+    parser = subparsers.add_parser("import-reports", description=__doc__)
+    parser.add_argument("directory", metavar="DIR", type=Path, help="folder with the tools' reports")
+    parser.add_argument("--output", type=Path, help=f"the JSON file (default: DIR/{FILE})")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the JSON and print what was found, and what was not."""
+    reports = read_reports(args.directory)
+    output = args.output or args.directory / FILE
+    replace_files(output.parent, {output.name: reports.to_json().encode()})
+    print("\n".join(summary(reports)))
+    print(f"written to {output}")
+
+
+def summary(reports: VendorReports) -> list[str]:
+    """One line a report, and one for all that is unknown."""
+    lines = []
+    if (csynth := reports.csynth) is not None:
+        latency = _text(csynth.latency_max, "cycles")
+        lines.append(f"csynth: {latency}, {_text(csynth.estimated_ns, 'ns')} of {_text(csynth.target_ns, 'ns')}")
+    if (cosim := reports.cosim) is not None:
+        verdict = {True: "passed", False: "FAILED", None: "verdict unknown"}[cosim.passed]
+        lines.append(f"cosim: {verdict}, {_text(cosim.latency_max, 'cycles')} a transaction")
+    if (placed := reports.implementation) is not None:
+        used = placed.resources
+        amounts = ", ".join(
+            f"{_text(amount)} {name}"
+            for name, amount in (("LUT", used.lut), ("FF", used.ff), ("DSP", used.dsp), ("BRAM18", used.bram18))
+        )
+        lines.append(f"implementation: {amounts}; worst slack {_text(placed.wns_ns, 'ns')}")
+    missing = reports.unknown()
+    return [*lines, "unknown: " + (", ".join(missing) or "nothing")]
+
+
+def _text(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return f"unknown {unit}".strip()
+    return f"{value:,} {unit}".strip()
