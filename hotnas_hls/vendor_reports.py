@@ -1,6 +1,6 @@
 """What AMD's tools reported: csynth, co-simulation, utilisation and timing, found by their contents.
 
-Every figure that is not in a report stays ``None``; ``Unknown`` is never a zero. Reports are recognised by
+Every figure that is not in a report stays ``None``: unknown is never a zero. Reports are recognised by
 what is in them, since their names differ between tools and versions.
 """
 
@@ -120,8 +120,8 @@ def read_reports(folder: Path) -> VendorReports:
         timings += [(path, timing)] if timing else []
     if not (csynths or cosims or utilisations or timings):
         raise DataMissing(
-            f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, or reports of "
-            "report_utilization and report_timing_summary"
+            f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, or what "
+            "report_utilization and report_timing_summary write"
         )
     files: dict[str, str] = {}
 
@@ -136,7 +136,9 @@ def read_reports(folder: Path) -> VendorReports:
         path, cosim = cosims[0]
         note("cosim", path)
     if utilisations:
-        path, implementation = max(utilisations, key=lambda found: found[1].state in ("Routed", "Fully Routed"))
+        path, implementation = max(
+            utilisations, key=lambda found: found[1].state in ("Routed", "Fully Routed")
+        )
         note("utilisation", path)
     if timings:
         path, timing = max(timings, key=lambda found: found[1].state in ("Routed", "Fully Routed"))
@@ -204,9 +206,9 @@ def parse_utilisation(text: str) -> Implementation | None:
         return None
     used: dict[str, float] = {}
     for row in _table(text):
-        amount = _real(row[1]) if len(row) > 2 else None
-        if amount is not None:
-            used.setdefault(row[0].rstrip("*"), amount)
+        number = _real(row[1]) if len(row) > 2 else None
+        if number is not None:
+            used.setdefault(row[0].rstrip("*"), number)
 
     def amount(*names: str) -> int | None:
         return next((int(used[name]) for name in names if name in used), None)

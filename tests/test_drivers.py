@@ -58,7 +58,10 @@ class Design:
     def expected(self, images: np.ndarray) -> np.ndarray:
         """The reference's logits, integers (B, classes)."""
         return np.array(
-            [run_network(self.net, quantise_image(self.net, image))[self.net.logits].ravel() for image in images]
+            [
+                run_network(self.net, quantise_image(self.net, image))[self.net.logits].ravel()
+                for image in images
+            ]
         )
 
 
@@ -78,7 +81,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
 @pytest.fixture(scope="module")
 def library(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rtl = rtl_files(design.accel, len(design.net.layers), BANNER)
-    return build(rtl, tmp_path_factory.mktemp("board"))
+    return build(rtl, tmp_path_factory.mktemp("board"), optimise=False)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +149,9 @@ def test_python_driver_explains_faults_and_timeouts(
     expected = design.expected(images[:1])
     second = map_memory(design.net, design.accel, design.tiles).weights[design.net.layers[1].name]
     board.fail_page(2, accelerator._weights.device_address + second)
-    with pytest.raises(driver.AcceleratorFault, match=r"layer layer1\.0\.conv1: m_axi_wgt .* 0x00010002") as fault:
+    with pytest.raises(
+        driver.AcceleratorFault, match=r"layer layer1\.0\.conv1: m_axi_wgt .* 0x00010002"
+    ) as fault:
         accelerator.run(images[0])
     assert fault.value.status == 0x00010002
     board.fail_page(0, 0)
@@ -247,8 +252,15 @@ def test_c_driver_gives_the_references_answer_twice(
     twice.astype(np.float32).tofile(tmp_path / "images.bin")
 
     def run(timeout_us: int, *extra: str) -> list[str]:
-        command = [program, design.folder / "weights" / "weights.bin", tmp_path / "images.bin", str(len(twice))]
-        finished = subprocess.run([*command, str(timeout_us), *extra], capture_output=True, text=True, timeout=120)
+        command = [
+            program,
+            design.folder / "weights" / "weights.bin",
+            tmp_path / "images.bin",
+            str(len(twice)),
+        ]
+        finished = subprocess.run(
+            [*command, str(timeout_us), *extra], capture_output=True, text=True, timeout=120
+        )
         assert finished.returncode in (0, 1), finished
         return finished.stdout.splitlines()
 

@@ -41,7 +41,7 @@ CSYNTH = """<?xml version="1.0" encoding="UTF-8" ?>
 <AvailableResources><BRAM_18K>1824</BRAM_18K><DSP>2520</DSP><FF>548160</FF><LUT>274080</LUT></AvailableResources>
 </AreaEstimates>
 </profile>
-"""
+"""  # noqa: E501
 VITIS_CSYNTH = CSYNTH.format(best=1210, worst=20311, dsp="DSP", uram="<URAM>0</URAM>")
 VIVADO_CSYNTH = CSYNTH.format(best="undef", worst="undef", dsp="DSP48E", uram="")
 
@@ -58,7 +58,7 @@ Simulation tool   : xsim.
 |      VHDL|        NA|             NA|             NA|             NA|             NA|             NA|             NA|
 |   Verilog|      {{status}}|           {{low}}|           1800|           2211|             NA|             NA|             NA|{{total}}
 {BORDER}
-"""
+"""  # noqa: E501
 
 UTILISATION = """Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
 ------------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ TIMING = """| Tool Version      : Vivado v.2022.2 (lin64) Build 3671981
 Clock       Waveform(ns)         Period(ns)      Frequency(MHz)
 -----       ------------         ----------      --------------
 clk_pl_0    {{0.000 2.500}}        5.000           200.000
-"""
+"""  # noqa: E501
 
 
 def test_csynth_of_vitis_and_vivado_hls() -> None:
@@ -142,7 +142,8 @@ def test_utilisation_of_both_families() -> None:
     found = parse_utilisation(ROUTED)
     assert found is not None and found.resources == expected
     assert (found.state, found.part, found.tool_version) == ("Routed", "xczu9eg-ffvb1156-2-e", "2022.2")
-    older = parse_utilisation(UTILISATION.format(state="Synthesized", luts="Slice LUTs*", ffs="Slice Registers"))
+    text = UTILISATION.format(state="Synthesized", luts="Slice LUTs*", ffs="Slice Registers")
+    older = parse_utilisation(text)
     assert older is not None and older.resources == expected
 
 
@@ -195,7 +196,8 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "csynth.xml").write_text(VIVADO_CSYNTH)
     reports = read_reports(tmp_path)
     assert reports.cosim is None and reports.implementation is None
-    assert {"cosim", "implementation", "csynth.latency_max", "csynth.resources.uram"} <= set(reports.unknown())
+    missing = {"cosim", "implementation", "csynth.latency_max", "csynth.resources.uram"}
+    assert missing <= set(reports.unknown())
     assert main(["import-reports", str(tmp_path)]) == 0
     assert "csynth: unknown cycles" in capsys.readouterr().out
     empty = tmp_path / "empty"

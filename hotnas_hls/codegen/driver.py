@@ -29,8 +29,12 @@ class Register:
 
 
 REGISTERS = (
-    Register("ctrl", 0x00, "CTRL", "0 ap_start, 1 ap_done (clears on read), 2 ap_idle, 3 ap_ready, "
-             "7 auto_restart, 9 interrupt"),
+    Register(
+        "ctrl",
+        0x00,
+        "CTRL",
+        "0 ap_start, 1 ap_done (clears on read), 2 ap_idle, 3 ap_ready, 7 auto_restart, 9 interrupt",
+    ),
     Register("gier", 0x04, "GIER", "0 enables the interrupt output"),
     Register("ier", 0x08, "IP_IER", "0 ap_done, 1 ap_ready enabled"),
     Register("isr", 0x0C, "IP_ISR", "0 ap_done, 1 ap_ready; a written 1 toggles"),

@@ -1,7 +1,7 @@
 """What makes sources a package: README, assumptions, tables, Vivado scripts, and both drivers.
 
-:func:`add_package` is what the flow calls; the sources themselves (``src``, ``rtl``, ``weights``, ...) come from
-``codegen.hls`` and ``codegen.rtl``. :func:`archive` makes one file of a package, the same bytes each time.
+:func:`add_package` is what the flow calls; the sources themselves (``src``, ``rtl``, ``weights``, ...) come
+from ``codegen.hls`` and ``codegen.rtl``. :func:`archive` makes one file of a package, always the same bytes.
 """
 
 from __future__ import annotations

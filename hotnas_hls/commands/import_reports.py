@@ -38,7 +38,9 @@ def summary(reports: VendorReports) -> list[str]:
     lines = []
     if (csynth := reports.csynth) is not None:
         latency = _text(csynth.latency_max, "cycles")
-        lines.append(f"csynth: {latency}, {_text(csynth.estimated_ns, 'ns')} of {_text(csynth.target_ns, 'ns')}")
+        lines.append(
+            f"csynth: {latency}, {_text(csynth.estimated_ns, 'ns')} of {_text(csynth.target_ns, 'ns')}"
+        )
     if (cosim := reports.cosim) is not None:
         verdict = {True: "passed", False: "FAILED", None: "verdict unknown"}[cosim.passed]
         lines.append(f"cosim: {verdict}, {_text(cosim.latency_max, 'cycles')} a transaction")
@@ -46,7 +48,12 @@ def summary(reports: VendorReports) -> list[str]:
         used = placed.resources
         amounts = ", ".join(
             f"{_text(amount)} {name}"
-            for name, amount in (("LUT", used.lut), ("FF", used.ff), ("DSP", used.dsp), ("BRAM18", used.bram18))
+            for name, amount in (
+                ("LUT", used.lut),
+                ("FF", used.ff),
+                ("DSP", used.dsp),
+                ("BRAM18", used.bram18),
+            )
         )
         lines.append(f"implementation: {amounts}; worst slack {_text(placed.wns_ns, 'ns')}")
     missing = reports.unknown()

@@ -1,0 +1,251 @@
+"""The package around the sources: documents, Vivado scripts, archive."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from small_designs import small_design
+
+from hotnas_hls.accel.design_point import Accuracy, DesignPoint
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.board import board_names, load_board
+from hotnas_hls.cli import main
+from hotnas_hls.codegen.bundle import Bundle, verify
+from hotnas_hls.codegen.driver import REGISTERS, STATUS_BITS
+from hotnas_hls.codegen.package import add_package, archive, package_files, processor_of
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.errors import OutputRefused
+from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.tools import find
+
+RECORDER = Path(__file__).with_name("vivado_recorder.tcl")
+needs_tclsh = pytest.mark.skipif(
+    shutil.which("tclsh") is None, reason="needs tclsh (Debian: apt install tcl)"
+)
+
+
+@pytest.fixture(scope="module")
+def point() -> DesignPoint:
+    return small_design()
+
+
+@pytest.fixture(scope="module")
+def files(point: DesignPoint) -> dict[str, str]:
+    return {path: str(contents) for path, contents in package_files(point, "small").items()}
+
+
+def write_package(point: DesignPoint, folder: Path) -> Path:
+    bundle = Bundle("small", point.digest())
+    rtl = rtl_files(point.accelerator, len(point.layers), Banner("small", point.digest()))
+    for name, text in rtl.items():
+        bundle.add(f"rtl/{name}", text)
+    add_package(bundle, point)
+    bundle.add("tools/run.sh", "#!/bin/sh\n", executable=True)
+    return bundle.write(folder)
+
+
+# --- documents ------------------------------------------------------------------------------------------
+
+
+def test_readme_has_the_numbers_of_the_design(point: DesignPoint, files: dict[str, str]) -> None:
+    readme = files["README.md"]
+    net = point.integer_network()
+    latency = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
+    for needed in (
+        point.digest(),
+        point.board.part,
+        "200 MHz (5.000 ns)",
+        f"{latency.cycles:,} cycles",
+        f"{point.latency_bound_cycles:,} cycles",
+        "Accuracy | unknown",
+        "vitis_hls -f scripts/run_hls.tcl",
+        "vitis-run --mode hls --tcl scripts/run_hls.tcl",
+        "--config scripts/hls_config.cfg",
+    ):
+        assert needed in readme, needed
+    for layer, counts in latency.layers.items():
+        assert f"| `{layer}` | {counts.cycles:,} |" in readme
+    for register in REGISTERS:
+        assert f"| `0x{register.offset:02x}` | `{register.hwh}` | {register.bits} |" in readme
+    assert all(bit.meaning in readme for bit in STATUS_BITS)
+    known = dataclasses.replace(point, accuracy=Accuracy(0.99, 0.9825, 360), latency_bound_ms=None)
+    readme = str(package_files(known, "small")["README.md"])
+    assert (
+        "98.25 % on 360 test images (float network: 99.00 %)" in readme and "| Bound | none given |" in readme
+    )
+
+
+def test_every_link_and_file_the_readme_names_is_there(files: dict[str, str]) -> None:
+    """HLS C++, its scripts and data come from codegen.hls; all else must be in what we add."""
+    readme = files["README.md"]
+    for target in re.findall(r"\]\(([^)]+)\)", readme):
+        assert target in files
+    for path in re.findall(r"(?:scripts|docs|driver|rtl)/\w+\.\w+", readme):
+        assert path in files or path in {
+            "scripts/run_hls.tcl",
+            "scripts/options.tcl",
+            "scripts/hls_config.cfg",
+        }
+    assert "make csim" in readme and "csim:" in shipped_makefile()
+
+
+def shipped_makefile() -> str:
+    return (shipped_folder("templates") / "hls" / "Makefile.j2").read_text()
+
+
+def test_assumptions_and_tables(point: DesignPoint, files: dict[str, str]) -> None:
+    text = files["ASSUMPTIONS.md"]
+    assert "| Read latency | 40 cycles" in text and "| Write latency | 20 cycles" in text
+    assert "HLS synthesis, co-simulation | not run" in text
+    assert ("weights are random" in text) == (point.numbers is None)
+    descriptors = files["docs/descriptors.md"]
+    assert "| 19 | 31:0 | `clamp_low` | smallest OFM value, signed |" in descriptors
+    for layer in point.layers:
+        assert f"`{layer.layer.name}`" in files["docs/memory_map.md"]
+
+
+def test_the_same_design_gives_the_same_files(point: DesignPoint) -> None:
+    assert package_files(point, "small") == package_files(small_design(), "small")
+
+
+# --- RTL ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(find("verilator") is None, reason="needs Verilator")
+def test_the_wrapper_fits_the_accelerator(point: DesignPoint, files: dict[str, str], tmp_path: Path) -> None:
+    folder = write_package(point, tmp_path / "small") / "rtl"
+    names = [line for line in files["rtl/hotnas_accel.f"].splitlines() if line and not line.startswith("//")]
+    assert sorted([*names, "hotnas_accel.f", "hotnas_accel_ip.v"]) == sorted(os.listdir(folder))
+    verilator = find("verilator")
+    assert verilator is not None
+    lint = subprocess.run(
+        [
+            *(verilator.path, "--lint-only", "-Wall", "-Wno-fatal", "-Wno-SYMRSVDWORD"),
+            *("--top-module", "hotnas_accel_ip", "-f", "hotnas_accel.f", "hotnas_accel_ip.v"),
+        ],
+        cwd=folder,
+        env=verilator.full_environment(),
+        capture_output=True,
+        text=True,
+    )
+    ours = [line for line in lint.stderr.splitlines() if "hotnas_accel_ip.v" in line and "%" in line]
+    assert not ours and "%Error" not in lint.stderr, lint.stderr
+
+
+# --- Vivado ---------------------------------------------------------------------------------------------
+
+
+def recorded(script: Path, folder: Path, **environment: str) -> list[str]:
+    """The Vivado commands a script runs, in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["tclsh", RECORDER, script], cwd=folder, env=os.environ | environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return [line.removeprefix("VIVADO ") for line in done.stdout.splitlines() if line.startswith("VIVADO ")]
+
+
+@needs_tclsh
+def test_the_rtl_is_packed_as_an_ip(point: DesignPoint, tmp_path: Path) -> None:
+    package = write_package(point, tmp_path / "small")
+    commands = recorded(package / "scripts" / "package_rtl.tcl", tmp_path / "work")
+    added = next(command for command in commands if command.startswith("add_files"))
+    sources = [Path(word) for word in re.findall(r"[^\s{}]+\.s?v\b", added)]
+    assert all(source.is_file() for source in sources)
+    assert sources[0].name == "hotnas_pkg.sv" and sources[-1].name == "hotnas_accel_ip.v"
+    made = [command.split()[1] for command in commands if command.startswith("ipx::add_register")]
+    assert made == [register.hwh for register in REGISTERS] + ["Memory_profile"]
+    for bus in ("s_axi_control", "m_axi_ifm", "m_axi_wgt", "m_axi_ofm"):
+        assert any(f"-busif {bus} -clock ap_clk" in command for command in commands)
+    assert commands[-2].startswith("ipx::save_core")
+
+
+PORTS = {
+    "ZCU102": ("ps/S_AXI_HP0_FPD", "ps/S_AXI_HP1_FPD", "ps/S_AXI_HP2_FPD", "ps/pl_clk0", "ps/pl_ps_irq0"),
+    "PYNQ-Z2": ("ps/S_AXI_HP0", "ps/S_AXI_HP1", "ps/S_AXI_HP2", "ps/FCLK_CLK0", "ps/IRQ_F2P"),
+}
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", PORTS)
+def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -> None:
+    point = dataclasses.replace(small_design(), board=load_board(board), clock_mhz=100.0)
+    package = write_package(point, tmp_path / "small")
+    work = tmp_path / "work"
+    bitstream = work / "hotnas_accel_system" / "hotnas_accel_system.runs" / "impl_1" / "system_wrapper.bit"
+    handoff = (
+        work / "hotnas_accel_system" / "gen" / "sources_1" / "bd" / "system" / "hw_handoff" / "system.hwh"
+    )
+    for made in (bitstream, handoff):
+        made.parent.mkdir(parents=True)
+        made.write_text(made.name)
+    script = package / "scripts" / "block_design.tcl"
+    commands = recorded(script, work, HOTNAS_BOARD="vendor:board:part0:1.0")
+    nets = [command for command in commands if command.startswith("connect_bd")]
+    *memories, clock, interrupt = PORTS[board]
+    for master, memory in zip(("ifm", "wgt", "ofm"), memories, strict=True):
+        assert f"connect_bd_intf_net hotnas_accel_0/m_axi_{master} memory_{master}/S00_AXI" in nets
+        assert f"connect_bd_intf_net memory_{master}/M00_AXI {memory}" in nets
+    assert "connect_bd_intf_net control/M00_AXI hotnas_accel_0/s_axi_control" in nets
+    assert f"connect_bd_net {clock} hotnas_accel_0/ap_clk" in nets
+    assert f"connect_bd_net hotnas_accel_0/interrupt {interrupt}" in nets
+    assert "connect_bd_net reset/peripheral_aresetn hotnas_accel_0/ap_rst_n" in nets
+    assert any(command.startswith("set_property board_part vendor:board") for command in commands)
+    assert (work / "design.bit").is_file() and (work / "design.hwh").is_file()
+    short = recorded(script, tmp_path / "short", HOTNAS_BITSTREAM="0")
+    assert short[-1] == "save_bd_design " and not any(command.startswith("launch_runs") for command in short)
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_boards_without_a_processor_get_no_block_design(board: str) -> None:
+    point = dataclasses.replace(small_design(), board=load_board(board))
+    files = package_files(point, "small")
+    processor = processor_of(point.board.part)
+    assert ("Alveo" in board) == (processor is None)
+    assert ("scripts/block_design.tcl" in files) == (processor is not None)
+    assert ("has no processor beside the logic" in str(files["README.md"])) == (processor is None)
+
+
+# --- the archive ----------------------------------------------------------------------------------------
+
+
+def test_the_archive_is_deterministic_and_verifies(
+    point: DesignPoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (write_package(point, tmp_path / place / "small") for place in ("one", "two"))
+    (second / "build").mkdir()
+    (second / "build" / "log.txt").write_text("added later")
+    assert main(["package", str(first)]) == 0
+    assert "sha256" in capsys.readouterr().out
+    made = archive(second, tmp_path / "out" / "other.tar.gz")
+    assert (tmp_path / "one" / "small.tar.gz").read_bytes() == made.read_bytes()
+    with tarfile.open(made) as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    unpacked = tmp_path / "unpacked" / "small"
+    assert verify(unpacked) == []
+    assert os.access(unpacked / "tools" / "run.sh", os.X_OK)
+    assert not os.access(unpacked / "README.md", os.X_OK)
+    assert main(["verify", str(unpacked)]) == 0
+    assert f"design {point.digest()}" in capsys.readouterr().out
+
+
+def test_what_was_changed_is_not_packed(
+    point: DesignPoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = write_package(point, tmp_path / "small")
+    (package / "README.md").write_text("mine")
+    with pytest.raises(OutputRefused, match=r"generate it again with 'hotnas hls'\n  - README.md: changed"):
+        archive(package, tmp_path / "small.tar.gz")
+    assert not (tmp_path / "small.tar.gz").exists()
+    assert main(["package", str(tmp_path)]) == 1
+    assert "is not a package of hotnas" in capsys.readouterr().err
+    assert main(["package", str(tmp_path / "nowhere")]) == 1
+    assert "no such folder" in capsys.readouterr().err
