@@ -17,14 +17,11 @@ class DigitsResNet(nn.Module):
         self.conv1 = nn.Conv2d(1, WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         self.relu = nn.ReLU(inplace=True)
-        channels = WIDTHS[0]
-        for stage, width in enumerate(WIDTHS, start=1):
-            self.add_module(
-                f"layer{stage}", nn.Sequential(BasicBlock(channels, width, 1 if stage == 1 else 2))
-            )
-            channels = width
+        self.layer1 = nn.Sequential(BasicBlock(WIDTHS[0], WIDTHS[0], stride=1))
+        self.layer2 = nn.Sequential(BasicBlock(WIDTHS[0], WIDTHS[1], stride=2))
+        self.layer3 = nn.Sequential(BasicBlock(WIDTHS[1], WIDTHS[2], stride=2))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, classes)
+        self.fc = nn.Linear(WIDTHS[2], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.bn1(self.conv1(x)))
