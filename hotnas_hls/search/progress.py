@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 
@@ -86,6 +87,9 @@ class ConsoleReporter:
 
 def reason(refusal: str) -> str:
     """The kind of a refusal: its first words, without the figures."""
+    resource = re.match(r"[\d,]+ (.+?), ", refusal)
+    if resource:
+        return resource.group(1)
     words = refusal.split(":")[0].split(";")[0].split()
     kept = [word for word in words if not any(letter.isdigit() for letter in word)]
     return " ".join(kept[:3])

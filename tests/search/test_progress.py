@@ -14,7 +14,7 @@ from .toy_study import study
     "refusal, kind",
     [
         ("latency 0.05 ms exceeds the bound 0.03 ms", "latency ms exceeds"),
-        ("dsp: 2560 needed, ZCU102 has 2520; use a smaller array", "dsp"),
+        ("2,560 DSP slices, ZCU102 has 2,520; choose a smaller Tm or Tn", "DSP slices"),
         ("tm = 12: must be a multiple of the channel block 8", "tm ="),
     ],
 )
