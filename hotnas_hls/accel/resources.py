@@ -1,0 +1,371 @@
+"""Resources of an accelerator, block by block as ``templates/rtl`` builds it.
+
+A block is an RTL module and carries its name; modules without one of their own (FIFOs, walkers, RAMs)
+count for the block they are in. DSP slices, block RAM, LUT RAM and the data-path registers follow from
+widths and depths. The logic around them cannot be derived; its constants were measured with
+Yosys 0.23 (``synth_xilinx -family xcup``; measure again by ``hotnas synth DESIGN``), so LUTs are those
+of Yosys's mapping, not Vivado's: Vivado packs product registers into the DSP slices and shares wide
+multiplexers, and needs fewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numba
+
+from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
+from hotnas_hls.board import Board
+
+# ---------------------------------------------------------------- memories (UG573, UG574)
+# One RAMB18: words of so many bits; two halves (RAMB36) hold as many words of twice the bits, or
+# twice as many of the same bits. 36 bits are those of a simple dual-port RAM.
+BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+LUT_RAM_DEPTH = 64  # words up to which sdp_ram is LUT RAM (its LutDepth)
+LUTS_PER_RAM_CELL = 8  # RAM32M16 and RAM64M8: the LUTs of half a CLB
+RAM_CELL_32_BITS = 14  # bits a cell holds of 32 words: one of its LUTs takes the write address
+RAM_CELL_64_BITS = 7  # of 64 words
+DEEP_MUX_BANKS = 4  # inputs of a multiplexer in one LUT6
+
+# ---------------------------------------------------------------- logic measured with Yosys
+# mac_array
+WEIGHT_ROW_LUT = 47  # addresses of both slots, bias select
+WEIGHT_ROW_FF = 96  # bias: two slots and the one in use
+PATTERN_LUT = 3  # write enables of the pattern indices of a row
+ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
+ACC_LUT = -8
+ACC_FF = 7  # controls travelling with the term
+# compute_ctrl
+COMPUTE_LUT = 550
+COMPUTE_LUT_PER_PORT = 57  # address, bounds check and mask of one IFM read port
+COMPUTE_FF = 294  # loop counters, coordinates, tokens
+COMPUTE_DSP = 3  # tile steps and row pitch by the stride; one more a read port, for its kernel row
+# loaders
+IFM_LOADER_LUT = 1210
+IFM_LOADER_FF = 596
+IFM_LOADER_DSP = 4  # tile steps by the stride, run length, skipped words
+IFM_BUFFER_LUT = 7  # write enables of the banks
+WGT_LOADER_LUT = 560
+WGT_LOADER_FF = 378
+WGT_LOADER_DSP = 2  # beats of a job
+# ofm_store: without requantize and the block multiplexer
+OFM_STORE_LUT = 1370  # two run walkers, two FIFOs
+OFM_STORE_FF = 946
+BLOCK_COUNTER_FF = 32  # which channel block is drained, when there are several
+OFM_STORE_DSP = 5  # pixels, run length, words and bytes of an output tile
+REQUANTIZE_LUT_16 = 870  # three barrel shifters over a 48-bit accumulator
+REQUANTIZE_LUT_8 = 503  # over 32 bits
+# the rest
+SPLITTER_LUT = 520  # burst_splitter: a 64-bit adder and the shortest of three lengths
+WIDE_SPLITTER_LUT = 330  # when a page holds at most 256 beats
+READ_MASTER_LUT = 10
+READ_MASTER_FF = 103
+WRITE_MASTER_LUT = 57
+WRITE_MASTER_FF = 131
+CONTROL_LUT = 530
+CONTROL_FF = 340
+SEQUENCER_LUT = 167
+SEQUENCER_FF = 1339  # 1024 of them the descriptor
+TOP_LUT = 101  # m_axi_wgt: sequencer or loader
+PROFILE_BITS = 256  # of a layer in the window of cycle counts
+FIFO_DEPTH = 16
+
+BLOCKS = (
+    "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "entry_table",
+    "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row", "mac_row", "channel_lane",
+    "mac_array", "acc_bank", "ofm_store", "requantize",
+)  # fmt: skip
+
+
+Counts: TypeAlias = tuple[int, int, int, int, int]  # DSP, BRAM18, LUT, FF, LUTs as memory
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a design, or a part of it, takes of an FPGA. Adds up."""
+
+    dsp: int = 0
+    bram18: int = 0
+    uram: int = 0
+    lut: int = 0
+    ff: int = 0
+    port_bits: int = 0
+    lutram: int = 0  # part of ``lut``
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.dsp + other.dsp,
+            self.bram18 + other.bram18,
+            self.uram + other.uram,
+            self.lut + other.lut,
+            self.ff + other.ff,
+            self.port_bits + other.port_bits,
+            self.lutram + other.lutram,
+        )
+
+    def times(self, count: int) -> Resources:
+        """``count`` of these."""
+        return Resources(*(count * value for value in vars(self).values()))
+
+
+def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resources:
+    """The whole design: the sum of its :func:`breakdown`. Up to 31 layers share one window size.
+
+    The accelerator must be legal; that is not checked here.
+    """
+    dsp, bram, lut, ff, lutram = _total(*_arguments(accel, layer_count))
+    return Resources(dsp, bram, 0, lut, ff, accel.ifm_bits + accel.wgt_bits + accel.ofm_bits, lutram)
+
+
+def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]:
+    """Every block by the name of its RTL module; all rows, lanes and channels of one together."""
+    found = {
+        name: Resources(dsp, bram, 0, lut, ff, 0, lutram)
+        for name, (dsp, bram, lut, ff, lutram) in zip(
+            BLOCKS, _blocks(*_arguments(accel, layer_count)), strict=True
+        )
+    }
+    found[BLOCKS[0]] += Resources(port_bits=accel.ifm_bits + accel.wgt_bits + accel.ofm_bits)
+    return found
+
+
+def violations(resources: Resources, board: Board) -> list[str]:
+    """What does not fit ``board``, each with its cure; empty when all does."""
+    fewer_macs = "choose a smaller Tm or Tn, fewer weight bits, or turn patterns off"
+    limits = (
+        ("DSP slices", resources.dsp, board.dsp, "choose a smaller Tm or Tn"),
+        (
+            "BRAM18",
+            resources.bram18,
+            board.bram18,
+            "choose a smaller ifm_depth or Tr x Tc, or turn patterns off (they take four copies of the IFM)",
+        ),
+        ("UltraRAM blocks", resources.uram, board.uram, "choose a smaller ifm_depth"),
+        ("LUTs", resources.lut, board.lut, fewer_macs),
+        ("LUTs as memory", resources.lutram, board.lutram, "choose fewer wgt_entries or weight bits"),
+        ("flip-flops", resources.ff, board.ff, fewer_macs),
+        ("port bits", resources.port_bits, board.port_bits, "choose narrower ports"),
+    )
+    return [
+        f"{used:,} {name}, {board.name} has {available:,}; {cure}"
+        for name, used, available, cure in limits
+        if used > available
+    ]
+
+
+def bram18(width: int, depth: int) -> int:
+    """RAMB18 halves of a memory of ``depth`` words of ``width`` bits, all in one shape: the fewest."""
+    return _block_ram(width, depth)[0]
+
+
+def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
+    return (
+        accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.channel_block,
+        accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
+        accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
+        4 if accel.patterns else 1, max(32, 1 << layer_count.bit_length()),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- blocks, compiled: a search counts millions
+@numba.njit(cache=True)
+def _total(
+    tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
+) -> Counts:  # fmt: skip
+    dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
+    for counts in _blocks(
+        tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
+        ports, slots,
+    ):  # fmt: skip
+        dsp += counts[0]
+        bram += counts[1]
+        lut += counts[2]
+        ff += counts[3]
+        lutram += counts[4]
+    return dsp, bram, lut, ff, lutram
+
+
+@numba.njit(cache=True)
+def _blocks(
+    tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
+) -> tuple[Counts, ...]:  # fmt: skip
+    """Counts in the order of BLOCKS."""
+    td, word, product = min(tm, tn), block * act, act + wgt
+    levels, ifm_addr, acc_addr = _bits(tn - 1), _bits(2 * ifm_depth - 1), max(1, _bits(ofm_depth - 1))
+    requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
+    return (
+        (0, 0, TOP_LUT, 0, 0),
+        _control_regs(slots),
+        (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
+        _read_masters(ifm_bits, wgt_bits, ofm_bits),
+        _write_master(ofm_bits),
+        _entry_table(wgt_bits, table_bits),
+        _ifm_loader(word, ifm_bits, ifm_addr),
+        _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
+        (WGT_LOADER_DSP, 0, wgt_bits * wgt + WGT_LOADER_LUT, wgt_bits * (wgt + 1) + WGT_LOADER_FF, 0),
+        _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
+        _weight_rows(tm, tn, wgt, -(-tn // wgt_bits), 2 * entries, ports),
+        _mac_rows(tm, tn, act, product, levels, ports),
+        _channel_lanes(td, product, levels),
+        (0, 0, td * (product + levels), 0, 0),
+        _rams(
+            2 * tm, acc, ofm_depth,
+            tm * (ACC_LUT_PER_BIT_X8 * acc // 8 + 2 * acc_addr + ACC_LUT), tm * (acc + 2 * acc_addr + ACC_FF),
+        ),
+        _ofm_store(word, ofm_bits, block * acc, tm // block, acc_addr),
+        (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
+    )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _weight_rows(rows: int, tn: int, wgt: int, parts: int, depth: int, ports: int) -> Counts:
+    memory = parts * _lut_ram(tn * wgt // parts, depth)
+    lut = memory + _deep_mux(tn * wgt, depth) + WEIGHT_ROW_LUT
+    ff = tn * wgt + WEIGHT_ROW_FF
+    if ports > 1:  # two slots and the indices in use, 2 bits a lane each
+        lut += 2 * tn + PATTERN_LUT
+        ff += 6 * tn
+    return 0, 0, rows * lut, rows * ff, rows * memory
+
+
+@numba.njit(cache=True)
+def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, ports: int) -> Counts:
+    lut = act * tn if ports > 1 else 0  # one of four ports: a LUT6 a bit
+    ff = product * tn
+    nodes, width = tn, product
+    for _ in range(levels):
+        lut += nodes // 2 * width
+        nodes, width = (nodes + 1) // 2, width + 1
+        ff += nodes * width
+    return rows * tn, 0, rows * lut, rows * ff, 0
+
+
+@numba.njit(cache=True)
+def _channel_lanes(lanes: int, product: int, levels: int) -> Counts:
+    if levels == 1:
+        return lanes, 0, lanes * product, 2 * lanes * product, 0
+    return lanes, 0, 2 * lanes * product, 0, lanes * product  # the delay: one SRL a bit
+
+
+@numba.njit(cache=True)
+def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, levels: int) -> Counts:
+    reads = ports * (lane_bits + ifm_addr + 2)  # masked words, their address, inside or not
+    pipeline = (3 + levels) * (acc_addr + 5) + 3 * (6 + levels)  # address and tokens down to the accumulator
+    ff = reads + pipeline + 3 * ifm_addr + acc_addr + COMPUTE_FF
+    return COMPUTE_DSP + ports, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
+
+
+@numba.njit(cache=True)
+def _ifm_loader(word: int, port: int, ifm_addr: int) -> Counts:
+    fifo = _lut_ram(32 + ifm_addr, 2)
+    ff = IFM_LOADER_FF + 5 * ifm_addr + word + (word - port)
+    return IFM_LOADER_DSP, 0, IFM_LOADER_LUT + fifo, ff, fifo
+
+
+@numba.njit(cache=True)
+def _ofm_store(word: int, port: int, drained: int, blocks: int, acc_addr: int) -> Counts:
+    fifos = 2 * _lut_ram(word, FIFO_DEPTH)
+    lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
+    ff = OFM_STORE_FF + acc_addr + drained + 2 * word
+    if blocks > 1:
+        ff += BLOCK_COUNTER_FF
+    if port < word:  # words from and to several beats
+        lut += port
+        ff += word - port + 2 * _bits(word // port - 1)
+    return OFM_STORE_DSP, 0, lut, ff, fifos
+
+
+@numba.njit(cache=True)
+def _block_mux(blocks: int) -> int:
+    """LUTs a bit that pick one of Tm's channel blocks."""
+    if blocks <= 2:
+        return blocks - 1
+    return 8
+
+
+@numba.njit(cache=True)
+def _entry_table(port: int, table_bits: int) -> Counts:
+    beats = table_bits // port
+    select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
+    if beats == 1:  # not a memory
+        return 0, 0, select, table_bits, 0
+    memory = _lut_ram(port, beats)
+    return 0, 0, memory + select + _deep_mux(port, beats), 0, memory
+
+
+@numba.njit(cache=True)
+def _control_regs(slots: int) -> Counts:
+    memory = _lut_ram(PROFILE_BITS, slots)
+    return 0, 0, CONTROL_LUT + memory + _deep_mux(PROFILE_BITS, slots), CONTROL_FF, memory
+
+
+@numba.njit(cache=True)
+def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int) -> Counts:
+    splitters = _splitter(ifm_bits) + _splitter(wgt_bits) + _splitter(ofm_bits)
+    return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
+
+
+@numba.njit(cache=True)
+def _write_master(port: int) -> Counts:
+    fifo = _lut_ram(8, 64)
+    return 0, 0, WRITE_MASTER_LUT + fifo + _splitter(port), WRITE_MASTER_FF, fifo
+
+
+@numba.njit(cache=True)
+def _splitter(port: int) -> int:
+    return WIDE_SPLITTER_LUT if port >= 128 else SPLITTER_LUT
+
+
+@numba.njit(cache=True)
+def _rams(count: int, width: int, depth: int, lut: int, ff: int) -> Counts:
+    """``count`` sdp_ram, and the logic around them."""
+    if depth <= LUT_RAM_DEPTH:
+        memory = count * _lut_ram(width, depth)
+        return 0, 0, lut + memory, ff + count * width, memory
+    halves, banks = _block_ram(width, depth)
+    if banks > 1:
+        lut += count * width * -(-banks // DEEP_MUX_BANKS)
+        ff += count * _bits(banks - 1)
+    return 0, count * halves, lut, ff, 0
+
+
+@numba.njit(cache=True)
+def _block_ram(width: int, depth: int) -> tuple[int, int]:
+    """Halves of the cheapest shape and how many of them lie behind one another; of equals the deepest."""
+    fewest, fewest_banks = 1 << 60, 0
+    for bits, words in BRAM18_SHAPES:
+        for halves, shape_bits, shape_words in ((1, bits, words), (2, 2 * bits, words), (2, bits, 2 * words)):
+            banks = -(-depth // shape_words)
+            needed = halves * -(-width // shape_bits) * banks
+            if needed < fewest or (needed == fewest and banks < fewest_banks):
+                fewest, fewest_banks = needed, banks
+    return fewest, fewest_banks
+
+
+@numba.njit(cache=True)
+def _lut_ram(width: int, depth: int) -> int:
+    """LUTs of a memory in LUT RAM, one write and one read port, without its read multiplexer."""
+    if depth <= 32:
+        return -(-width // RAM_CELL_32_BITS) * LUTS_PER_RAM_CELL
+    return -(-width // RAM_CELL_64_BITS) * -(-depth // 64) * LUTS_PER_RAM_CELL
+
+
+@numba.njit(cache=True)
+def _deep_mux(width: int, depth: int) -> int:
+    """LUTs that select between the banks of a deep LUT RAM; none for a single bank."""
+    if depth <= LUT_RAM_DEPTH:
+        return 0
+    return width * -(-depth // (LUT_RAM_DEPTH * DEEP_MUX_BANKS))
+
+
+@numba.njit(cache=True)
+def _bits(value: int) -> int:
+    """As int.bit_length."""
+    count = 0
+    while value:
+        value >>= 1
+        count += 1
+    return count

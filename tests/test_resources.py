@@ -1,0 +1,152 @@
+"""Resources of the accelerator: they add up, grow with the design, and say what does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.resources import Resources, accelerator_resources, bram18, breakdown, violations
+from hotnas_hls.board import load_board
+
+DESIGN = Accelerator(
+    tm=16, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64,
+    ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=True,
+)  # fmt: skip
+
+# What Yosys 0.23 counted (hotnas synth): DSP, BRAM18, LUT, FF, LUTs as memory.
+MEASURED = [
+    (DESIGN, (154, 64, 28269, 21898, 3648)),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=32, ofm_bits=64, ifm_depth=300,
+            wgt_entries=4, max_entries=49, act_bits=8, weight_bits=8, patterns=True,
+        ),
+        (90, 16, 16099, 10790, 1400),
+    ),
+    (
+        Accelerator(
+            tm=16, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=2048,
+            wgt_entries=9, max_entries=25, patterns=False,
+        ),
+        (287, 124, 32933, 32003, 3384),
+    ),
+    (
+        Accelerator(
+            tm=32, tn=16, tr=28, tc=28, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=4096,
+            wgt_entries=9, max_entries=49, act_bits=8, weight_bits=8, patterns=False,
+        ),
+        (543, 188, 35543, 34144, 3256),
+    ),
+    (
+        Accelerator(
+            tm=32, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=1024,
+            wgt_entries=9, max_entries=9, patterns=True,
+        ),
+        (546, 248, 62507, 61200, 5888),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accel", "counted"), MEASURED, ids=lambda value: getattr(value, "tm", ""))
+def test_model_agrees_with_yosys(accel: Accelerator, counted: tuple[int, ...]) -> None:
+    found = accelerator_resources(accel, layer_count=12)
+    dsp, bram, lut, ff, lutram = counted
+    assert found.dsp == dsp
+    assert found.bram18 == pytest.approx(bram, rel=0.05)
+    assert found.lut == pytest.approx(lut, rel=0.20)
+    assert found.ff == pytest.approx(ff, rel=0.20)
+    assert found.lutram == lutram
+
+
+def test_resources_add_up() -> None:
+    assert Resources(1, 2, 3, 4, 5, 6, 1) + Resources(10, 20, 30, 40, 50, 60, 2) == Resources(
+        11, 22, 33, 44, 55, 66, 3
+    )
+    assert Resources(dsp=2, lut=3).times(4) == Resources(dsp=8, lut=12)
+
+
+@pytest.mark.parametrize(("accel", "counted"), MEASURED, ids=lambda value: getattr(value, "tm", ""))
+def test_the_blocks_add_up_to_the_design(accel: Accelerator, counted: tuple[int, ...]) -> None:
+    assert sum(breakdown(accel, 12).values(), Resources()) == accelerator_resources(accel, 12)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks"),
+    [
+        (36, 512, 1),  # simple dual port: twice the width of a port
+        (18, 1024, 1),
+        (1, 16384, 1),
+        (37, 512, 2),
+        (48, 196, 2),  # an accumulator bank
+        (64, 2048, 8),
+        (64, 600, 4),
+        (128, 8192, 60),  # parity bits used: 9 bits a block
+        (8, 65536, 32),  # banks behind one another
+    ],
+)
+def test_block_ram_is_counted_in_real_shapes(width: int, depth: int, blocks: int) -> None:
+    assert bram18(width, depth) == blocks
+
+
+def test_shallow_accumulators_are_lut_ram() -> None:
+    shallow, deep = (
+        breakdown(dataclasses.replace(DESIGN, tr=tr))["acc_bank"]
+        for tr in (8, 9)  # 64 and 72 pixels
+    )
+    assert (shallow.bram18, shallow.lutram) == (0, 16 * 2 * 56)
+    assert (deep.bram18, deep.lutram) == (16 * 2 * 2, 0)
+
+
+def test_patterns_take_four_copies_of_the_ifm() -> None:
+    dense = dataclasses.replace(DESIGN, patterns=False)
+    assert breakdown(DESIGN)["ifm_buffer"].bram18 == 4 * breakdown(dense)["ifm_buffer"].bram18
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("tm", (4, 8, 16, 24, 32, 64)),
+        ("tn", (4, 8, 16, 20, 32, 64)),
+        ("tr", (9, 16, 64, 100)),  # all in block RAM
+        ("ifm_depth", (64, 100, 512, 600, 4096, 40000)),
+        ("wgt_entries", (1, 9, 16, 25, 49, 128)),
+        ("max_entries", (9, 49, 121)),
+        ("weight_bits", (2, 4, 8, 16)),
+        ("wgt_bits", (64, 128, 256)),
+        ("patterns", (False, True)),
+    ],
+)
+def test_a_larger_design_takes_no_less_memory_and_arithmetic(field: str, values: tuple[int, ...]) -> None:
+    for smaller, larger in pairwise(
+        accelerator_resources(dataclasses.replace(DESIGN, **{field: value})) for value in values
+    ):
+        for kind in ("dsp", "bram18", "lutram", "ff"):
+            assert getattr(larger, kind) >= getattr(smaller, kind), kind
+        if field not in ("wgt_bits", "ifm_depth"):  # a burst splitter, a bank select may become smaller
+            assert larger.lut >= smaller.lut
+
+
+def test_what_fits_has_no_violations() -> None:
+    assert violations(accelerator_resources(DESIGN), load_board("ZCU102")) == []
+
+
+def test_violations_say_what_how_much_and_the_cure() -> None:
+    used = Resources(dsp=221, bram18=281, uram=1, lut=53201, ff=106401, port_bits=257, lutram=17401)
+    assert violations(used, load_board("PYNQ-Z2")) == [
+        "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn",
+        "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off "
+        "(they take four copies of the IFM)",
+        "1 UltraRAM blocks, PYNQ-Z2 has 0; choose a smaller ifm_depth",
+        "53,201 LUTs, PYNQ-Z2 has 53,200; choose a smaller Tm or Tn, fewer weight bits, or turn patterns off",
+        "17,401 LUTs as memory, PYNQ-Z2 has 17,400; choose fewer wgt_entries or weight bits",
+        "106,401 flip-flops, PYNQ-Z2 has 106,400; choose a smaller Tm or Tn, fewer weight bits, "
+        "or turn patterns off",
+        "257 port bits, PYNQ-Z2 has 256; choose narrower ports",
+    ]
+
+
+def test_a_resource_used_up_exactly_fits() -> None:
+    assert violations(Resources(220, 280, 0, 53200, 106400, 256, 17400), load_board("PYNQ-Z2")) == []
