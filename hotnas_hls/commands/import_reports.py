@@ -2,6 +2,7 @@
 
 DIR is the project folder of either tool, or one with copies of their reports: *_csynth.xml, *_cosim.rpt, and
 what report_utilization and report_timing_summary wrote. Figures that none of them gives stay unknown.
+With --into they become part of a package: 'hotnas report' shows them beside its own.
 """
 
 from __future__ import annotations
@@ -21,14 +22,24 @@ def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas import-reports``."""
     parser = subparsers.add_parser("import-reports", description=__doc__)
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder with the tools' reports")
-    parser.add_argument("--output", type=Path, help=f"the JSON file (default: DIR/{FILE})")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--into", metavar="PACKAGE", type=Path, help="a package's folder, e.g. hls_out/digits")
+    place.add_argument("--output", type=Path, help=f"the JSON file (default: DIR/{FILE})")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the JSON and print what was found, and what was not."""
     reports = read_reports(args.directory)
-    output = args.output or args.directory / FILE
-    replace_files(output.parent, {output.name: reports.to_json().encode()})
+    text = reports.to_json().encode()
+    if args.into is not None:
+        from hotnas_hls.flow import REPORTS, add_reports, load_package
+
+        load_package(args.into)  # refuses what is no package
+        add_reports(args.into, {FILE: text})
+        output = args.into / REPORTS / FILE
+    else:
+        output = args.output or args.directory / FILE
+        replace_files(output.parent, {output.name: text})
     print("\n".join(summary(reports)))
     print(f"written to {output}")
 
