@@ -61,7 +61,7 @@ def _pick(rng: np.random.Generator, *options: int) -> int:
 
 def random_accelerator(rng: np.random.Generator) -> Accelerator:
     """A small legal design; buffer sizes are set later, from the layers."""
-    act_bits = _pick(rng, 8, 16, 16)
+    act_bits = _pick(rng, 8, 16)
     ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
     block = max(ifm_bits, ofm_bits) // act_bits
     tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
@@ -76,11 +76,11 @@ def random_accelerator(rng: np.random.Generator) -> Accelerator:
         wgt_bits=wgt_bits,
         ofm_bits=ofm_bits,
         ifm_depth=1,
-        wgt_entries=_pick(rng, 5, 9, 9, 25),
+        wgt_entries=_pick(rng, 5, 9, 9, 9, 25),
         max_entries=1,
         act_bits=act_bits,
         weight_bits=_pick(rng, 8, 12, 16, 16),
-        patterns=bool(rng.integers(2)),
+        patterns=bool(rng.integers(4)),
     )
 
 
@@ -99,7 +99,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     prunable = (
         accel.patterns and kind == LayerKind.CONV and entries >= 4 and entries <= accel.wgt_entries
     )
-    ones = int(rng.integers(2, entries)) if prunable and rng.integers(2) else None
+    ones = int(rng.integers(2, entries)) if prunable and rng.integers(5) else None
     layer = Layer(
         name=name,
         kind=LayerKind(kind),
