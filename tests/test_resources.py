@@ -6,53 +6,16 @@ import dataclasses
 from itertools import pairwise
 
 import pytest
+from synthesised_designs import DESIGN, LAYERS, MEASURED
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.resources import Resources, accelerator_resources, bram18, breakdown, violations
 from hotnas_hls.board import load_board
 
-DESIGN = Accelerator(
-    tm=16, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64,
-    ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=True,
-)  # fmt: skip
-
-# What Yosys 0.23 counted (hotnas synth): DSP, BRAM18, LUT, FF, LUTs as memory.
-MEASURED = [
-    (DESIGN, (154, 64, 28269, 21898, 3648)),
-    (
-        Accelerator(
-            tm=8, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=32, ofm_bits=64, ifm_depth=300,
-            wgt_entries=4, max_entries=49, act_bits=8, weight_bits=8, patterns=True,
-        ),
-        (90, 16, 16099, 10790, 1400),
-    ),
-    (
-        Accelerator(
-            tm=16, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=2048,
-            wgt_entries=9, max_entries=25, patterns=False,
-        ),
-        (287, 124, 32933, 32003, 3384),
-    ),
-    (
-        Accelerator(
-            tm=32, tn=16, tr=28, tc=28, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=4096,
-            wgt_entries=9, max_entries=49, act_bits=8, weight_bits=8, patterns=False,
-        ),
-        (543, 188, 35543, 34144, 3256),
-    ),
-    (
-        Accelerator(
-            tm=32, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=1024,
-            wgt_entries=9, max_entries=9, patterns=True,
-        ),
-        (546, 248, 62507, 61200, 5888),
-    ),
-]  # fmt: skip
-
 
 @pytest.mark.parametrize(("accel", "counted"), MEASURED, ids=lambda value: getattr(value, "tm", ""))
 def test_model_agrees_with_yosys(accel: Accelerator, counted: tuple[int, ...]) -> None:
-    found = accelerator_resources(accel, layer_count=12)
+    found = accelerator_resources(accel, LAYERS)
     dsp, bram, lut, ff, lutram = counted
     assert found.dsp == dsp
     assert found.bram18 == pytest.approx(bram, rel=0.05)
@@ -70,7 +33,7 @@ def test_resources_add_up() -> None:
 
 @pytest.mark.parametrize(("accel", "counted"), MEASURED, ids=lambda value: getattr(value, "tm", ""))
 def test_the_blocks_add_up_to_the_design(accel: Accelerator, counted: tuple[int, ...]) -> None:
-    assert sum(breakdown(accel, 12).values(), Resources()) == accelerator_resources(accel, 12)
+    assert sum(breakdown(accel, LAYERS).values(), Resources()) == accelerator_resources(accel, LAYERS)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from synthesised_designs import LAYERS, MEASURED
 
 from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
@@ -14,13 +16,12 @@ from hotnas_hls.cli import main
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError, ToolNotFound
-from hotnas_hls.synth import SynthesisFailed, blocks_of, compare, load_source, parse_statistics, table
+from hotnas_hls.synth import Source, SynthesisFailed, blocks_of, compare, load_source, parse_statistics, table
 
 TINY = Accelerator(
     tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128,
     wgt_entries=4, max_entries=9, act_bits=8, weight_bits=4, patterns=False,
 )  # fmt: skip
-LAYERS = 12
 
 STATISTICS = r"""
 24.50. Printing statistics.
@@ -166,6 +167,14 @@ def test_model_and_yosys_agree_on_a_tiny_design(package: Path, capsys: pytest.Ca
     assert record["total"]["dsp"] == {"model": model.dsp, "yosys": yosys.dsp, "difference_percent": 0.0}
     assert list(record["blocks"]) == list(BLOCKS)
     assert table(comparison)[1].split()[:3] == ["dsp", str(model.dsp), str(yosys.dsp)]
+
+
+@pytest.mark.skipif(os.environ.get("HOTNAS_SYNTH") != "all", reason="half an hour; HOTNAS_SYNTH=all runs it")
+@pytest.mark.parametrize(("accel", "counted"), MEASURED)
+def test_yosys_counts_what_is_recorded(accel: Accelerator, counted: tuple[int, ...]) -> None:
+    files = rtl_files(accel, LAYERS, Banner("recorded", "0"))
+    _, yosys = compare(Source("recorded", accel, LAYERS, files)).totals()
+    assert (yosys.dsp, yosys.bram18, yosys.lut, yosys.ff, yosys.lutram) == counted
 
 
 def _stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

@@ -33,6 +33,7 @@ DEEP_MUX_BANKS = 4  # inputs of a multiplexer in one LUT6
 WEIGHT_ROW_LUT = 47  # addresses of both slots, bias select
 WEIGHT_ROW_FF = 96  # bias: two slots and the one in use
 PATTERN_LUT = 3  # write enables of the pattern indices of a row
+TREE_SINGLE = 6  # of an adder tree's 2^levels nodes; the others keep their sign bit twice
 ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
 ACC_LUT = -8
 ACC_FF = 7  # controls travelling with the term
@@ -57,8 +58,8 @@ OFM_STORE_DSP = 5  # pixels, run length, words and bytes of an output tile
 REQUANTIZE_LUT_16 = 870  # three barrel shifters over a 48-bit accumulator
 REQUANTIZE_LUT_8 = 503  # over 32 bits
 # the rest
-SPLITTER_LUT = 520  # burst_splitter: a 64-bit adder and the shortest of three lengths
-WIDE_SPLITTER_LUT = 330  # when a page holds at most 256 beats
+SPLITTER_LUT = 515  # burst_splitter: a 64-bit adder and the shortest of three lengths
+SPLITTER_128_LUT = 328  # where a page has 256 beats, Yosys finds a smaller form
 READ_MASTER_LUT = 10
 READ_MASTER_FF = 103
 WRITE_MASTER_LUT = 57
@@ -240,6 +241,9 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, ports: in
         lut += nodes // 2 * width
         nodes, width = (nodes + 1) // 2, width + 1
         ff += nodes * width
+    twice = max(0, (1 << levels) - TREE_SINGLE)
+    lut += twice // 2
+    ff += twice
     return rows * tn, 0, rows * lut, rows * ff, 0
 
 
@@ -316,7 +320,7 @@ def _write_master(port: int) -> Counts:
 
 @numba.njit(cache=True)
 def _splitter(port: int) -> int:
-    return WIDE_SPLITTER_LUT if port >= 128 else SPLITTER_LUT
+    return SPLITTER_128_LUT if port == 128 else SPLITTER_LUT
 
 
 @numba.njit(cache=True)

@@ -1,0 +1,62 @@
+"""Designs that Yosys 0.23 has synthesised, and what it counted.
+
+``HOTNAS_SYNTH=all pytest tests/test_synth.py`` counts them again (about half an hour).
+"""
+
+from __future__ import annotations
+
+from hotnas_hls.accel.accelerator import Accelerator
+
+LAYERS = 12
+
+DESIGN = Accelerator(
+    tm=16, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64,
+    ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=True,
+)  # fmt: skip
+
+# DSP, BRAM18, LUT, FF, LUTs as memory
+MEASURED = [
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
+            wgt_entries=9, max_entries=9, patterns=False,
+        ),
+        (87, 8, 18819, 13658, 2104),
+    ),
+    (DESIGN, (154, 64, 28269, 21898, 3648)),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=32, ofm_bits=64, ifm_depth=300,
+            wgt_entries=4, max_entries=49, act_bits=8, weight_bits=8, patterns=True,
+        ),
+        (90, 16, 16099, 10790, 1400),
+    ),
+    (
+        Accelerator(
+            tm=16, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=2048,
+            wgt_entries=9, max_entries=25, patterns=False,
+        ),
+        (287, 124, 32933, 32003, 3384),
+    ),
+    (
+        Accelerator(
+            tm=32, tn=16, tr=28, tc=28, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=4096,
+            wgt_entries=9, max_entries=49, act_bits=8, weight_bits=8, patterns=False,
+        ),
+        (543, 188, 35543, 34144, 3256),
+    ),
+    (
+        Accelerator(
+            tm=32, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=1024,
+            wgt_entries=9, max_entries=9, patterns=True,
+        ),
+        (546, 248, 62507, 61200, 5888),
+    ),
+    (
+        Accelerator(
+            tm=48, tn=24, tr=16, tc=16, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=1500,
+            wgt_entries=11, max_entries=49, weight_bits=12, patterns=False,
+        ),
+        (1191, 261, 76524, 98233, 9176),
+    ),
+]  # fmt: skip
