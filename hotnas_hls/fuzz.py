@@ -86,7 +86,9 @@ def random_accelerator(rng: np.random.Generator) -> Accelerator:
 
 def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:
     """A random layer the design can run, and a random tile for it."""
-    kind = rng.choice([LayerKind.CONV, LayerKind.CONV, LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL])
+    kind = rng.choice(
+        [LayerKind.CONV, LayerKind.CONV, LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL]
+    )
     kernel_rows = _pick(rng, 1, 3, 3, 5)
     kernel_columns = kernel_rows if rng.integers(4) else _pick(rng, 1, 2, 3)
     stride = _pick(rng, 1, 1, 2)
@@ -96,9 +98,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     n = int(rng.integers(1, 3 * accel.tn))
     m = int(rng.integers(1, 3 * accel.tm)) if kind == LayerKind.CONV else n
     entries = kernel_rows * kernel_columns
-    prunable = (
-        accel.patterns and kind == LayerKind.CONV and entries >= 4 and entries <= accel.wgt_entries
-    )
+    prunable = accel.patterns and kind == LayerKind.CONV and entries >= 4 and entries <= accel.wgt_entries
     ones = int(rng.integers(2, entries)) if prunable and rng.integers(5) else None
     layer = Layer(
         name=name,
@@ -145,7 +145,9 @@ def fuzz_case(seed: int, layers: int) -> FuzzCase:
         inputs[layer.source] = rng.integers(-top, top, size=(layer.n, layer.in_rows, layer.in_columns))
         if layer.residual is not None:
             maps[layer.residual] = dataclasses.replace(maps[layer.target], name=layer.residual)
-            inputs[layer.residual] = rng.integers(-top, top, size=(layer.m, layer.out_rows, layer.out_columns))
+            inputs[layer.residual] = rng.integers(
+                -top, top, size=(layer.m, layer.out_rows, layer.out_columns)
+            )
     net = IntegerNetwork(
         name=f"fuzz{seed}",
         feature_maps=maps,

@@ -65,7 +65,9 @@ class RunResult:
     feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers (C, H, W) by name
 
 
-def build(rtl: dict[str, str], folder: Path, *, optimise: bool = True, waves: bool = False) -> SimulationModel:
+def build(
+    rtl: dict[str, str], folder: Path, *, optimise: bool = True, waves: bool = False
+) -> SimulationModel:
     """Verilate ``rtl`` (file name -> text, package first) with the bench of ``sim/`` into ``folder``.
 
     Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
@@ -149,7 +151,9 @@ def run_network(
     for index, run in enumerate(runs):
         loaded, dumped = 2 * index + 1, 2 * index + 2
         if run.image is not None:
-            (job / f"{loaded}.bin").write_bytes(feature_map_arena(accel, memory, {net.image: run.image, **run.others}))
+            (job / f"{loaded}.bin").write_bytes(
+                feature_map_arena(accel, memory, {net.image: run.image, **run.others})
+            )
         records.append(
             {
                 "layers": len(net.layers),
@@ -200,7 +204,9 @@ def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, 
     return bytes(arena)
 
 
-def _read_arena(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arena: bytes) -> dict[str, np.ndarray]:
+def _read_arena(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arena: bytes
+) -> dict[str, np.ndarray]:
     """Every feature map of a dumped region, integers (C, H, W)."""
     maps = {}
     for name, fm in net.feature_maps.items():

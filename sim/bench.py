@@ -34,9 +34,27 @@ class Bench:
     def __init__(self, dut: HierarchyObject, directory: Path) -> None:
         self.dut = dut
         self.directory = directory
-        for name in ("AWVALID", "AWADDR", "WVALID", "WDATA", "WSTRB", "BREADY", "ARVALID", "ARADDR", "RREADY"):
+        for name in (
+            "AWVALID",
+            "AWADDR",
+            "WVALID",
+            "WDATA",
+            "WSTRB",
+            "BREADY",
+            "ARVALID",
+            "ARADDR",
+            "RREADY",
+        ):
             self._bus(name).value = 0
-        for name in ("command_i", "region_i", "file_i", "offset_i", "stall_i", "error_port_i", "error_page_i"):
+        for name in (
+            "command_i",
+            "region_i",
+            "file_i",
+            "offset_i",
+            "stall_i",
+            "error_port_i",
+            "error_page_i",
+        ):
             getattr(dut, name).value = 0
         dut.rst_n.value = 0
 

@@ -40,7 +40,14 @@ def test_random_pairs_exercise_every_mechanism() -> None:
     cases = [fuzz_case(seed, LAYERS) for seed in SEEDS]
     counts = sum((Counter(utilisation(case)) for case in cases), Counter())
     assert len(cases) * LAYERS >= 100
-    for feature in ("several tiles", "several slices", "chunked kernels", "pruned", "residual", "channelwise"):
+    for feature in (
+        "several tiles",
+        "several slices",
+        "chunked kernels",
+        "pruned",
+        "residual",
+        "channelwise",
+    ):
         assert counts[feature] >= 10, feature
     layers = [layer for case in cases for layer in case.net.layers]
     assert {1, 2} == {layer.stride for layer in layers}
@@ -133,5 +140,7 @@ def test_lint_is_clean(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     waivers = shipped_folder("sim") / "waivers.vlt"
     command = [verilator.path, "--lint-only", "-Wall", "--top-module", "hotnas_accel", waivers, *files]
-    finished = tools.run(command, tmp_path / "lint.log", cwd=tmp_path, environment=verilator.full_environment())
+    finished = tools.run(
+        command, tmp_path / "lint.log", cwd=tmp_path, environment=verilator.full_environment()
+    )
     assert (finished.returncode, (tmp_path / "lint.log").read_text().strip()) == (0, "")

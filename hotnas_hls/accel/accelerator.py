@@ -74,6 +74,11 @@ class Accelerator:
         """Bit-plane groups that make one weight row (more than 1 only when Tn > wgt_bits)."""
         return -(-self.tn // self.wgt_bits)
 
+    @property
+    def tree_levels(self) -> int:
+        """Register levels of a MAC row's adder tree: clog2(Tn)."""
+        return (self.tn - 1).bit_length()
+
     def groups(self, rows: int) -> int:
         """Bit-plane groups that hold ``rows`` weight rows."""
         return -(-rows // self.rows_per_group) * self.parts_per_row

@@ -141,7 +141,7 @@ def field_values(
 
 def entry_table(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
     """Entry table words (entries,) uint32: where each kernel position of each pattern lies."""
-    if layer.pattern_ones is None:
+    if layer.pattern_ones is None or numbers.patterns is None:
         positions = [[divmod(e, layer.kernel_columns)] * 4 for e in range(layer.entries)]
     else:
         ones = [np.argwhere(pattern) for pattern in numbers.patterns]

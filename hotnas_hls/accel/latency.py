@@ -95,13 +95,13 @@ class NetworkLatency:
 
 @numba.njit(cache=True)
 def _recurrence(
-    tiles_r, tiles_c, tiles_m, tiles_n, chunks, channelwise,
-    tr, tr_last, tc, tc_last, th, th_last, tw, tw_last,
-    stride, pad_top, pad_left, in_rows, in_columns,
-    slices, slice_blocks, slice_blocks_last, m_blocks, m_blocks_last,
-    entries, entries_last, groups, groups_last, bias_beats, weight_bits, pattern_bits,
-    ifm_beats, ofm_beats, has_residual, to_store, fetch_beats, read_latency, write_latency,
-):  # fmt: skip
+    tiles_r: int, tiles_c: int, tiles_m: int, tiles_n: int, chunks: int, channelwise: bool, tr: int,
+    tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int, stride: int,
+    pad_top: int, pad_left: int, in_rows: int, in_columns: int, slices: int, slice_blocks: int,
+    slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int, entries_last: int, groups: int,
+    groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int, ifm_beats: int, ofm_beats: int,
+    has_residual: bool, to_store: int, fetch_beats: int, read_latency: int, write_latency: int,
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = read_latency + fetch_beats + 1  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
     ifm_last = -1  # last beat taken, per port
@@ -159,7 +159,7 @@ def _recurrence(
 
                         # compute
                         index = m if channelwise else n
-                        slice_last = ifm_last if index == slices - 1 else ifm_first + (index + 1) * slice_beats - 1
+                        slice_last = min(ifm_first + (index + 1) * slice_beats - 1, ifm_last)
                         begin = max(wait, wgt_last + TOKEN, slice_last + TOKEN)
                         if n == 0 and k == 0 and output >= 2:
                             begin = max(begin, stored_2 + 1)
@@ -188,11 +188,6 @@ def _recurrence(
     return stored_1 + write_latency + 3, load_ifm, load_wgt, compute, store_ofm, stall
 
 
-def tree_levels(accel: Accelerator) -> int:
-    """Register levels of a MAC row's adder tree: clog2(Tn)."""
-    return (accel.tn - 1).bit_length()
-
-
 def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
     """Cycles of a planned layer; see :func:`layer_latency`."""
     return LayerLatency(
@@ -205,7 +200,7 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
             accel.ifm_beats_per_word, accel.ofm_beats_per_word, layer.residual is not None,
-            ARRAY_STAGES + tree_levels(accel), accel.descriptor_bytes * 8 // accel.wgt_bits,
+            ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits,
             memory.read_latency, memory.write_latency,
         )
     )  # fmt: skip

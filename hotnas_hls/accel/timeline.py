@@ -20,7 +20,6 @@ from hotnas_hls.accel.latency import (
     STORE_DRAIN,
     TOKEN,
     WGT_ADDRESS,
-    tree_levels,
 )
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
@@ -78,7 +77,7 @@ class _Port:
 def layer_timeline(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerTimeline:
     """Every interval of a layer; compare :func:`hotnas_hls.accel.latency.layer_latency`."""
     plan = plan_layer(layer, accel, tile)
-    to_store = ARRAY_STAGES + tree_levels(accel)  # last term -> accumulator holds the sum
+    to_store = ARRAY_STAGES + accel.tree_levels  # last term -> accumulator holds the sum
     descriptor_beats = accel.descriptor_bytes * 8 // accel.wgt_bits
     start = memory.read_latency + descriptor_beats + 1
     ifm, wgt = _Port(IFM_ADDRESS, memory, start), _Port(WGT_ADDRESS, memory, start)
@@ -92,7 +91,7 @@ def layer_timeline(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryT
         """When what was handed over two jobs before is free again (both halves are at first)."""
         return ends[-2] + to_store + 1 if len(ends) >= 2 else 0
 
-    for footprint, pixels in _tiles(layer, plan):
+    for footprint, pixels in tile_sizes(layer, plan):
         block_beats = footprint * accel.ifm_beats_per_word
         slice_beats = plan.slice_blocks * block_beats
         tile_beats = (plan.slices - 1) * slice_beats + plan.slice_blocks_last * block_beats
@@ -126,10 +125,11 @@ def layer_timeline(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryT
     return LayerTimeline(busy, stalls, stores[-1].end + memory.write_latency + 3)
 
 
-def _tiles(layer: Layer, plan: LayerPlan) -> Iterator[tuple[int, int]]:
+def tile_sizes(layer: Layer, plan: LayerPlan) -> Iterator[tuple[int, int]]:
     """Pixels of the footprint inside the input, and output pixels, of every tile in order."""
-    rows = _spans(layer.stride, layer.pad_top, layer.in_rows, plan.tiles_r, plan.tr, plan.tr_last, plan.th, plan.th_last)
+    down = (plan.tiles_r, plan.tr, plan.tr_last, plan.th, plan.th_last)
     across = (plan.tiles_c, plan.tc, plan.tc_last, plan.tw, plan.tw_last)
+    rows = _spans(layer.stride, layer.pad_top, layer.in_rows, *down)
     columns = list(_spans(layer.stride, layer.pad_left, layer.in_columns, *across))
     for read_rows, out_rows in rows:
         for read_columns, out_columns in columns:

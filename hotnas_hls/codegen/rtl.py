@@ -32,11 +32,6 @@ class PackedField:
     meaning: str
 
 
-def tree_levels(accel: Accelerator) -> int:
-    """Register levels of a MAC row's adder tree: clog2(Tn)."""
-    return (accel.tn - 1).bit_length()
-
-
 def profile_slots(layer_count: int) -> int:
     """Slots of the cycle-count window: one a layer and one for the run, a power of two, at least 32."""
     return max(32, 1 << layer_count.bit_length())
@@ -56,8 +51,8 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("ActBits", accel.act_bits, "bits of an activation"),
         Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
         Constant("AccBits", accel.acc_bits, "bits of an accumulator"),
-        Constant("SumBits", accel.act_bits + accel.weight_bits + tree_levels(accel), "bits of a row's sum"),
-        Constant("TreeLevels", tree_levels(accel), "levels of a row's adder tree"),
+        Constant("SumBits", accel.act_bits + accel.weight_bits + accel.tree_levels, "bits of a row's sum"),
+        Constant("TreeLevels", accel.tree_levels, "levels of a row's adder tree"),
         Constant("ChannelBlock", accel.channel_block, "channels in a word of a feature map"),
         Constant("WordBits", accel.channel_block * accel.act_bits, "bits of a word"),
         Constant("IfmPortBits", accel.ifm_bits, "data bits of m_axi_ifm"),
@@ -68,7 +63,9 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("IfmDepth", accel.ifm_depth, "words per IFM bank and half"),
         Constant("OfmDepth", accel.ofm_depth, "pixels per accumulator bank and half (Tr x Tc)"),
         Constant("IfmAddrBits", (2 * accel.ifm_depth - 1).bit_length(), "address bits of an IFM bank"),
-        Constant("AccAddrBits", max(1, (accel.ofm_depth - 1).bit_length()), "address bits of an accumulator half"),
+        Constant(
+            "AccAddrBits", max(1, (accel.ofm_depth - 1).bit_length()), "address bits of an accumulator half"
+        ),
         Constant("WgtEntries", accel.wgt_entries, "kernel positions per weight slot"),
         Constant("ReadPorts", 4 if accel.patterns else 1, "IFM read ports: one per pattern"),
         Constant("RowsPerGroup", accel.rows_per_group, "weight rows in a bit-plane group"),
