@@ -18,6 +18,7 @@ from hotnas_hls.atomic import replace_files
 from hotnas_hls.certificate import Certificate, Rtl, certify
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
 from hotnas_hls.codegen.hls import Target, hls_files
+from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.csim import LEAST_IMAGES, CsimResult, run_csim
@@ -51,6 +52,7 @@ def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle
     _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner))
     _add(bundle, "sim/", _bench_files())
     _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
+    add_package(bundle, point)
     return bundle
 
 

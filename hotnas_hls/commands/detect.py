@@ -1,4 +1,4 @@
-"""iDetect: what bounds each layer of a network on a board, by the true model, and what would help.
+"""iDetect: what bounds each layer on a board, by the true model, and what would help.
 
 The design is the best uncompressed one of the board. Labels: I loading feature maps, W loading weights,
 C computing, O storing feature maps. Every remedy is priced by the model, not guessed.

@@ -1,4 +1,4 @@
-"""Simulate a package: HLS C++ with a plain compiler, the RTL under Verilator and cocotb; certify it.
+"""Simulate a package: HLS C++ with g++, the RTL under Verilator and cocotb; certify it.
 
 Every layer's output must equal the integer reference, and every cycle count of the SystemVerilog twin must
 be as predicted. Writes reports/certificate.json into the package; the exit status is 1 when the certificate
