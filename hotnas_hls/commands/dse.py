@@ -1,0 +1,159 @@
+"""Best designs of a network on a board by the true latency model: exhaustive, with true tiles.
+
+Every legal array, port and buffer size of the space is decided exactly: priced by the model that simulation
+confirms, or shown by a lower bound to be neither among the best nor on the Pareto front of latency against
+the share of the board (of the resource a design takes most of).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hotnas_hls.board import Board
+    from hotnas_hls.explore import Exploration, Explored
+
+GROUP = "explore"
+HEADS = ("ms", "cycles", "Tm", "Tn", "Tr x Tc", "IFM depth", "ports I/W/O", "DSP", "BRAM18", "LUT", "board")
+PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas dse``."""
+    parser = subparsers.add_parser("dse", description=__doc__)
+    parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
+    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    parser.add_argument("--board", default="ZCU102", help="a name, or the path of a YAML file")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
+    parser.add_argument("--top", type=int, default=5, help="designs to show (default 5)")
+    parser.add_argument("--read-latency", type=int, default=40, help="of the memory, in cycles (default 40)")
+    parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
+    parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Explore and print."""
+    from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.board import load_board
+    from hotnas_hls.errors import raise_all
+    from hotnas_hls.explore import Space, explore
+    from hotnas_hls.latency_report import latency_record, latency_table, rows_of
+    from hotnas_hls.model_layers import load_layers
+
+    board = load_board(args.board)
+    clock = board.clock_mhz if args.clock is None else args.clock
+    memory = MemoryTiming(read_latency=args.read_latency)
+    positive = {"clock": clock, "top": args.top}
+    problems = [f"--{name} {value:g}: must be more than 0" for name, value in positive.items() if value <= 0]
+    if not 2 <= args.weight_bits <= 16:
+        problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
+    raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
+    model = load_layers(
+        args.model, parse_shape(args.input) if args.input else None, args.weight_bits, args.act_bits
+    )
+    space = Space(act_bits=args.act_bits)
+    found = explore(model.layers, board, memory, space, args.top, model.blocks)
+    best = found.best[0].latency(model.layers, memory)
+    if args.plot:
+        front_chart(found, board, clock, model.name).savefig(args.plot)
+    if args.json:
+        record = exploration_record(found, clock) | {"network": model.name, "board": board.name}
+        print(json.dumps(record | {"best_latency": latency_record(best, clock)}, indent=2))
+        return
+
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    title = f"{model.name} on {board.name} at {clock:g} MHz"
+    console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
+    console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
+    console.print(latency_table(rows_of(best), clock, "layers of the fastest design"))
+    console.print(
+        f"{found.designs:,} designs decided in {found.seconds:.1f} s ({found.designs_per_second:,.0f}/s): "
+        f"{found.priced:,} priced, {found.pruned:,} pruned by lower bounds, "
+        f"{found.designs - found.priced - found.pruned:,} do not fit; "
+        f"{found.evaluations:,} layer evaluations",
+        soft_wrap=True,
+    )
+
+
+def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Table:
+    """A line a design."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for head in HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for design in designs:
+        accel, used = design.accel, design.resources
+        table.add_row(
+            f"{design.cycles / (clock * 1000):.3f}",
+            f"{design.cycles:,}",
+            f"{accel.tm}",
+            f"{accel.tn}",
+            f"{accel.tr} x {accel.tc}",
+            f"{accel.ifm_depth:,}",
+            f"{accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits}",
+            f"{used.dsp:,}",
+            f"{used.bram18:,}",
+            f"{used.lut:,}",
+            f"{design.board_share:.0%}",
+        )
+    return table
+
+
+def exploration_record(found: Exploration, clock: float) -> dict[str, Any]:
+    """JSON of an exploration."""
+
+    def design(d: Explored) -> dict[str, Any]:
+        return {
+            "cycles": d.cycles,
+            "ms": d.cycles / (clock * 1000),
+            "board_share": d.board_share,
+            "accelerator": dataclasses.asdict(d.accel),
+            "resources": dataclasses.asdict(d.resources),
+        }
+
+    figures = {
+        name: getattr(found, name)
+        for name in ("designs", "priced", "pruned", "evaluations", "seconds", "designs_per_second")
+    }
+    return {
+        "clock_mhz": clock,
+        **figures,
+        "best": [design(d) for d in found.best],
+        "front": [design(d) for d in found.front],
+    }
+
+
+def front_chart(found: Exploration, board: Board, clock: float, name: str) -> Any:
+    """The front as a figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(
+        [100 * d.board_share for d in found.front], [d.cycles / (clock * 1000) for d in found.front], "o-"
+    )
+    for d in found.front[:: max(1, len(found.front) // 6)]:
+        place = (100 * d.board_share, d.cycles / (clock * 1000))
+        axes.annotate(f"{d.accel.tm}x{d.accel.tn}", place, (4, 4), textcoords="offset points", fontsize=8)
+    axes.set_yscale("log")
+    axes.set_xlabel(f"share of {board.name}, of the scarcest resource (%)")
+    axes.set_ylabel(f"ms per image at {clock:g} MHz")
+    axes.set_title(f"{name}: Pareto front")
+    axes.grid(alpha=0.3, which="both")
+    return figure

@@ -1,0 +1,42 @@
+"""The layers the accelerator would run for a network by name, and what the network asks of the design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.graph import Graph, Shape
+from hotnas_hls.lower import lower, placement_violations
+
+
+@dataclass(frozen=True)
+class ModelLayers:
+    """An uncompressed network as the true rule sees it."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    blocks: tuple[int, ...]  # channel blocks its concatenations allow
+
+
+def load_layers(
+    model: str, input_shape: Shape | None = None, weight_bits: int = 16, act_bits: int = 16
+) -> ModelLayers:
+    """The network that ``model`` names (a zoo name, package.module:function, x.onnx); see ``load_model``."""
+    from hotnas_hls.models.source import load_model
+
+    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits)
+
+
+def layers_of(graph: Graph, weight_bits: int = 16, act_bits: int = 16) -> ModelLayers:
+    """The layers of a graph, as the search would build them without compression."""
+    from hotnas_hls.models.compression import Compression
+    from hotnas_hls.search.integer import IntegerFormat, fold_shapes, lowered_layers
+
+    lowered = lower(fold_shapes(graph))
+    blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
+    return ModelLayers(
+        graph.name,
+        lowered_layers(graph, IntegerFormat(act_bits, weight_bits), Compression()),
+        tuple(block for block in blocks if not placement_violations(lowered, block)),
+    )

@@ -1,0 +1,113 @@
+"""Exploration: its compiled prices are those of the latency model, and it loses nothing by its bounds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_designs import LAYERS
+
+from hotnas_hls import explore as module
+from hotnas_hls.accel.latency import best_tile, layer_latency
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.board import load_board
+from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore import Space, explore
+from hotnas_hls.fuzz import random_accelerator, random_layer
+
+BOARD = load_board("ZCU102")
+SMALL = Space((4, 8), (4, 8), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))
+MEMORY = MemoryTiming(30, 10)
+
+
+def random_pairs(count: int):
+    """Random (layer, accelerator, tile) with buffers that hold the tile, and a memory."""
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        accel = random_accelerator(rng)
+        layer, tile = random_layer(rng, accel, f"l{index}")
+        accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.entries)
+        clipped = Tile(min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns))
+        yield layer, accel, clipped, MemoryTiming(int(rng.integers(2, 60)), int(rng.integers(2, 40)))
+
+
+def test_compiled_price_is_that_of_the_model_and_never_below_its_floor():
+    for layer, accel, tile, memory in random_pairs(300):
+        row = np.array([*module._layer_row(layer), 1])
+        base = np.array(module._base_row(accel))
+        expected = layer_latency(layer, accel, tile, memory).cycles
+        timing = (memory.read_latency, memory.write_latency)
+        assert module._layer_cycles(row, base, tile.tr, tile.tc, *timing) == expected, (layer, accel, tile)
+        floor = module._floor(row, base, tile.tr, tile.tc, *timing)
+        anywhere = module._floor(row, base, 0, 0, *timing)
+        assert anywhere <= expected and floor <= expected, (layer, accel, tile)
+
+
+def every_design(layers, space, memory):
+    """(cycles, board share) of every design of the space, one by one, by the model alone."""
+    found = {}
+    for base in module._bases(space, BOARD):
+        for tr, tc in space.tiles:
+            for depth in space.ifm_depths:
+                accel = dataclasses.replace(module._for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
+                resources = accelerator_resources(accel)
+                tiles = [best_tile(layer, accel, memory) for layer in layers]
+                if violations(resources, BOARD) or None in tiles:
+                    continue
+                cycles = sum(
+                    layer_latency(layer, accel, tile, memory).cycles
+                    for layer, tile in zip(layers, tiles, strict=True)
+                )
+                limits = {name: getattr(BOARD, name) for name in module.RESOURCES}
+                share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
+                found[accel] = (cycles, share)
+    return found
+
+
+def test_same_best_and_front_as_pricing_every_design():
+    found = explore(LAYERS, BOARD, MEMORY, SMALL, top=4)
+    every = every_design(LAYERS, SMALL, MEMORY)
+    assert found.designs == len(list(module._bases(SMALL, BOARD))) * 9
+    assert [d.cycles for d in found.best] == sorted({cycles for cycles, _ in every.values()})[:4]
+    for design in (*found.best, *found.front):
+        assert every[design.accel] == (design.cycles, pytest.approx(design.board_share))
+        assert design.resources == accelerator_resources(design.accel)
+        assert design.latency(LAYERS, MEMORY).cycles == design.cycles
+    points = sorted(set(every.values()))
+    front = [p for p in points if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points)]
+    assert [(d.cycles, round(d.board_share, 9)) for d in found.front] == [(c, round(s, 9)) for c, s in front]
+    assert 0 < found.priced <= len(every) and found.pruned > 0
+
+
+def test_equal_layers_are_priced_once_and_counted_each():
+    one = explore(LAYERS[1:2], BOARD, MEMORY, SMALL, top=1)
+    twin = dataclasses.replace(LAYERS[1], name="again", target="elsewhere")
+    two = explore([LAYERS[1], twin], BOARD, MEMORY, SMALL, top=1)
+    assert two.best[0].cycles == 2 * one.best[0].cycles
+
+
+def test_resources_add_up_over_both_buffers():
+    base = module._for_layers(next(iter(module._bases(SMALL, BOARD))), LAYERS)
+    tiles = sorted({tr * tc: (tr, tc) for tr, tc in module.TILES}.items())
+    depths = np.array([32, 64, 256, 2048, 16384])
+    used = module._resources([base], tiles, depths)[0]
+    for o, (_, (tr, tc)) in enumerate(tiles):
+        for i, depth in enumerate(depths):
+            accel = dataclasses.replace(base, tr=tr, tc=tc, ifm_depth=int(depth))
+            expected = accelerator_resources(accel)
+            assert list(used[o, i]) == [getattr(expected, name) for name in module.RESOURCES]
+
+
+def test_channel_blocks_of_a_concatenation_are_kept():
+    found = explore(LAYERS, BOARD, MEMORY, SMALL, blocks=(2,))
+    assert {design.accel.channel_block for design in (*found.best, *found.front)} == {2}
+
+
+def test_nothing_fits():
+    with pytest.raises(InfeasibleDesign, match="deeper buffers"):
+        explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, ifm_depths=(1,)))
+    with pytest.raises(InfeasibleDesign, match="no array and ports"):
+        explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, tm=(512,), tn=(512,)))
