@@ -1,0 +1,438 @@
+"""Everything a report says, assembled from the files of a package and of the run that led to it.
+
+What no file tells is ``None`` and is printed as unknown, never as 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotnas_hls import __version__
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.accel.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
+from hotnas_hls.accel.latency import LayerLatency, network_latency
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import ceil_div, plan_layer
+from hotnas_hls.accel.resources import accelerator_resources
+from hotnas_hls.accel.timeline import LayerTimeline, layer_timeline, tile_sizes
+from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.records import load_json, read_record, to_record
+from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
+from hotnas_hls.vendor_reports import VendorReports
+
+FORMAT = "hotnas-report"
+FORMAT_VERSION = 1
+REPORTS = "reports"
+CERTIFICATE_FILE, VENDOR_FILE, SYNTH_FILE = "certificate.json", "vendor_reports.json", "synth.json"
+SWEEP_FILE = "sweep.json"
+LABELS = {"I": "load IFM", "W": "load weights", "C": "compute", "O": "store OFM"}
+RESOURCES = {
+    "dsp": "DSP",
+    "bram18": "BRAM18",
+    "uram": "URAM",
+    "lut": "LUT",
+    "ff": "FF",
+    "port_bits": "port bits",
+}
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer: what became of it, and its cycles by every source that knows them."""
+
+    name: str
+    kind: str
+    shape: str  # input channels and map -> output channels and map
+    kernel: str
+    pattern_ones: int | None  # kernel positions kept, None: dense
+    kernel_positions: int
+    channels_cut_to: int | None  # output channels the search kept, None: not cut, or unknown
+    expanded: bool | None  # None: no run record tells
+    weight_bits: int | None  # None: a layer without weights
+    narrowed: bool  # the bits are a choice made for this layer
+    macs: int
+    traffic_bytes: int  # both ways, halo and reloads included
+    bound: int | None  # share of the latency bound, in cycles
+    predicted: LayerLatency
+    simulated: dict[str, int] | None  # by term
+    outputs_match: bool | None
+
+    @property
+    def bottleneck(self) -> str:
+        return str(self.predicted.bottleneck)
+
+    @property
+    def difference(self) -> int | None:
+        """Simulated - predicted cycles."""
+        return None if self.simulated is None else self.simulated["cycles"] - self.predicted.cycles
+
+    @property
+    def margin(self) -> int | None:
+        """Cycles below the bound: of the simulation where there was one, else of the prediction."""
+        cycles = self.predicted.cycles if self.simulated is None else self.simulated["cycles"]
+        return None if self.bound is None else self.bound - cycles
+
+    @property
+    def treatment(self) -> list[str]:
+        """HotNAS's edits of this layer in words; empty when it was left alone."""
+        found = []
+        if self.pattern_ones is not None:
+            found.append(f"pattern {self.pattern_ones}/{self.kernel_positions}")
+        if self.channels_cut_to is not None:
+            found.append(f"{self.channels_cut_to} channels")
+        if self.expanded:
+            found.append("kernel expanded")
+        if self.narrowed:
+            found.append(f"{self.weight_bits}-bit weights")
+        return found
+
+
+@dataclass(frozen=True)
+class ResourceReport:
+    """One resource: the model, the board, and whoever else counted."""
+
+    name: str
+    model: int
+    available: int
+    yosys: int | None
+    csynth: int | None
+    implementation: int | None
+
+    @property
+    def share(self) -> float | None:
+        """Of the board, None where the board has none."""
+        return self.model / self.available if self.available else None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of memory behind one of the two pointers."""
+
+    pointer: str  # wgt, or ifm/ofm
+    name: str
+    offset: int
+    bytes: int
+    inside: str | None = None  # the feature map it is a part of
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One inference at another memory latency."""
+
+    read_latency: int
+    predicted_cycles: int
+    simulated_cycles: int
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """One design, everything that is known of it."""
+
+    name: str
+    point: DesignPoint
+    layers: tuple[LayerReport, ...]
+    resources: tuple[ResourceReport, ...]
+    regions: tuple[Region, ...]
+    certificate: Certificate | None = None
+    vendor: VendorReports | None = None
+    run: RunRecord | None = None
+    sweep: tuple[SweepPoint, ...] | None = None
+    notes: tuple[str, ...] = ()  # files that were there and are not used, and why
+
+    @property
+    def predicted_cycles(self) -> int:
+        return sum(layer.predicted.cycles for layer in self.layers)
+
+    @property
+    def simulated_cycles(self) -> int | None:
+        return None if self.certificate is None else self.certificate.simulated_cycles
+
+    @property
+    def latency_ms(self) -> float:
+        """Of the simulation where there was one, else of the prediction."""
+        return self.point.cycles_to_ms(self.simulated_cycles or self.predicted_cycles)
+
+    @property
+    def latency_before_ms(self) -> float | None:
+        """Of the best uncompressed design the search started from."""
+        return None if self.run is None else self.run.latency_before_ms
+
+    @property
+    def margin_ms(self) -> float | None:
+        """Below the bound."""
+        bound = self.point.latency_bound_ms
+        return None if bound is None else bound - self.latency_ms
+
+    @property
+    def bottlenecks(self) -> dict[str, tuple[int, float]]:
+        """Label -> layers with it, and their share of the time; the largest share first."""
+        count = Counter(layer.bottleneck for layer in self.layers)
+        cycles: Counter[str] = Counter()
+        for layer in self.layers:
+            cycles[layer.bottleneck] += layer.predicted.cycles
+        total = self.predicted_cycles
+        return {label: (count[label], cycles[label] / total) for label, _ in cycles.most_common()}
+
+    @property
+    def csynth_cycles(self) -> int | None:
+        csynth = self.vendor.csynth if self.vendor else None
+        return csynth.latency_max if csynth else None
+
+    @property
+    def cosim_cycles(self) -> int | None:
+        cosim = self.vendor.cosim if self.vendor else None
+        return cosim.latency_max if cosim else None
+
+    def timelines(self) -> list[LayerTimeline]:
+        """Every layer's events, in order."""
+        point = self.point
+        return [
+            layer_timeline(entry.layer, point.accelerator, entry.tile, point.memory) for entry in point.layers
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """The report for programs; ``null`` is unknown."""
+        point, certificate = self.point, self.certificate
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "tool_version": __version__,
+            "design": self.name,
+            "network": point.network,
+            "design_digest": point.digest(),
+            "board": point.board.name,
+            "part": point.board.part,
+            "clock_mhz": point.clock_mhz,
+            "accelerator": to_record(point.accelerator),
+            "latency": {
+                "before_ms": self.latency_before_ms,
+                "after_ms": self.latency_ms,
+                "bound_ms": point.latency_bound_ms,
+                "margin_ms": self.margin_ms,
+                "predicted_cycles": self.predicted_cycles,
+                "simulated_cycles": self.simulated_cycles,
+                "bound_cycles": point.latency_bound_cycles,
+                "csynth_cycles": self.csynth_cycles,
+                "cosim_cycles": self.cosim_cycles,
+            },
+            "accuracy": to_record(point.accuracy),
+            "certificate": None
+            if certificate is None
+            else {
+                "holds": certificate.holds,
+                "exact": certificate.exact,
+                "outputs_match": certificate.outputs_match,
+                "simulated_rtl": certificate.simulated_rtl,
+                "line": certificate.line(),
+                "reasons": list(certificate.reasons),
+            },
+            "memory": to_record(point.memory),
+            "layers": [
+                to_record(layer)
+                | {
+                    "bottleneck": layer.bottleneck,
+                    "difference": layer.difference,
+                    "margin": layer.margin,
+                    "treatment": layer.treatment,
+                }
+                for layer in self.layers
+            ],
+            "resources": [to_record(resource) for resource in self.resources],
+            "memory_map": [to_record(region) for region in self.regions],
+            "vendor": None if self.vendor is None else to_record(self.vendor),
+            "search": None if self.run is None else to_record(self.run),
+            "sweep": None if self.sweep is None else to_record(self.sweep),
+            "notes": list(self.notes),
+        }
+
+
+def assemble(folder: Path, run: Path | None = None) -> ReportData:
+    """What the files in a package (or the folder of a design point) and in a run folder say.
+
+    run: the folder of the search; by default the one the design's configuration names, if it still holds
+    this design.
+    """
+    point = DesignPoint.load(folder)
+    notes: list[str] = []
+    certificate = _certificate(folder, point, notes)
+    record = read_run(found) if (found := _run_folder(folder, run, point, notes)) else None
+    vendor = _vendor(folder / REPORTS / VENDOR_FILE)
+    return ReportData(
+        name=folder.resolve().name if folder.is_dir() else point.network,
+        point=point,
+        layers=tuple(_layers(point, certificate, record)),
+        resources=tuple(_resources(point, vendor, folder)),
+        regions=tuple(_regions(point)),
+        certificate=certificate,
+        vendor=vendor,
+        run=record,
+        sweep=_sweep(folder, point),
+        notes=tuple(notes),
+    )
+
+
+def _certificate(folder: Path, point: DesignPoint, notes: list[str]) -> Certificate | None:
+    path = folder / REPORTS / CERTIFICATE_FILE
+    if not path.is_file():
+        return None
+    certificate = Certificate.from_json(path)
+    if certificate.design_digest != point.digest():
+        notes.append(f"{REPORTS}/{CERTIFICATE_FILE} speaks of another design; run 'hotnas sim' again")
+        return None
+    return certificate
+
+
+def _run_folder(folder: Path, given: Path | None, point: DesignPoint, notes: list[str]) -> Path | None:
+    """Where the search that led to ``point`` left its record; the folder itself may be it."""
+    if given is not None and not given.is_dir():
+        raise ConfigError(f"--run {given}: no such folder; give the one that 'hotnas search' wrote")
+    named = point.config.get("output")
+    if given is None and (folder / SUMMARY_FILE).is_file():
+        return folder
+    place = given or (Path(named) if isinstance(named, str) else None)
+    if place is None or not (place / DESIGN_FILE).is_file():
+        if given is not None:
+            raise ConfigError(f"--run {given}: no {DESIGN_FILE} in it; give the folder of a finished search")
+        return None
+    if _digest(place) == point.digest():
+        return place
+    if given is not None:
+        raise ConfigError(f"--run {given}: that search found another design; give this one's run, or none")
+    notes.append(f"the run in {place} found another design, so nothing of it is shown")
+    return None
+
+
+def _digest(folder: Path) -> str | None:
+    """Digest of the design in a folder, ``None`` when it cannot be read."""
+    try:
+        return DesignPoint.load(folder).digest()
+    except ConfigError:
+        return None
+
+
+def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord | None) -> list[LayerReport]:
+    accel, bound = point.accelerator, point.latency_bound_cycles
+    latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
+    total = latencies.cycles
+    checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
+    cut = (run.channels if run else None) or {}
+    found = []
+    for entry in point.layers:
+        layer, check = entry.layer, checks.get(entry.layer.name)
+        latency = latencies.layers[layer.name]
+        weighted = layer.kind is not LayerKind.MAXPOOL
+        found.append(
+            LayerReport(
+                name=layer.name,
+                kind=_kind(layer),
+                shape=f"{layer.n}×{layer.in_rows}×{layer.in_columns} → "
+                f"{layer.m}×{layer.out_rows}×{layer.out_columns}",
+                kernel=f"{layer.kernel_rows}×{layer.kernel_columns}"
+                + (f" /{layer.stride}" if layer.stride > 1 else ""),
+                pattern_ones=layer.pattern_ones,
+                kernel_positions=layer.kernel_rows * layer.kernel_columns,
+                channels_cut_to=cut.get(layer.name),
+                expanded=layer.name in run.expanded if run and run.expanded is not None else None,
+                weight_bits=layer.weight_bits if weighted else None,
+                narrowed=_narrowed(layer, point, run),
+                macs=layer.macs if weighted else 0,
+                traffic_bytes=traffic_bytes(point, entry.layer),
+                bound=None if bound is None else bound * latency.cycles // total,
+                predicted=latency,
+                simulated=check.simulated if check else None,
+                outputs_match=check.outputs_match if check else None,
+            )
+        )
+    return found
+
+
+def _narrowed(layer: Layer, point: DesignPoint, run: RunRecord | None) -> bool:
+    """By the run's record; without one, fewer bits than the configuration (or the design) usually has."""
+    if run is not None and run.weight_bits is not None:
+        return layer.name in run.weight_bits
+    told = point.config.get("quantisation", {}).get("weight_bits")
+    usual = told if isinstance(told, int) else point.accelerator.weight_bits
+    return layer.kind is LayerKind.CONV and layer.weight_bits < usual
+
+
+def _kind(layer: Layer) -> str:
+    whole_map = (layer.kernel_rows, layer.kernel_columns) == (layer.in_rows, layer.in_columns)
+    if layer.kind is LayerKind.CONV and whole_map:
+        return "fully connected"
+    residual = " + residual" if layer.residual else ""
+    return {"conv": "conv", "depthwise": "channelwise", "maxpool": "max pool"}[str(layer.kind)] + residual
+
+
+def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
+    """Bytes a layer moves over all ports: halo, reloaded weights and padded channels included."""
+    accel = point.accelerator
+    plan = plan_layer(layer, accel, point.tiles[layer.name])
+    read_blocks = (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last
+    read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * read_blocks
+    written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
+    words = read + written * (2 if layer.residual else 1)
+    return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
+
+
+def _resources(point: DesignPoint, vendor: VendorReports | None, folder: Path) -> list[ResourceReport]:
+    model = accelerator_resources(point.accelerator, len(point.layers))
+    csynth = vendor.csynth.resources if vendor and vendor.csynth else None
+    placed = vendor.implementation.resources if vendor and vendor.implementation else None
+    synth = folder / REPORTS / SYNTH_FILE
+    totals = load_json(synth).get("total", {}) if synth.is_file() else {}
+    return [
+        ResourceReport(
+            name=name,
+            model=getattr(model, field),
+            available=getattr(point.board, field),
+            yosys=totals.get(field, {}).get("yosys"),
+            csynth=getattr(csynth, field, None),
+            implementation=getattr(placed, field, None),
+        )
+        for field, name in RESOURCES.items()
+    ]
+
+
+def _regions(point: DesignPoint) -> list[Region]:
+    net, accel = point.integer_network(), point.accelerator
+    memory: MemoryMap = map_memory(net, accel, point.tiles)
+    found = [Region("wgt", "layer descriptors", 0, len(net.layers) * accel.descriptor_bytes)]
+    for layer in net.layers:
+        plan = plan_layer(layer, accel, point.tiles[layer.name])
+        size = layer_beats(plan, layer) * accel.wgt_bits // 8
+        found.append(Region("wgt", layer.name, memory.weights[layer.name], size))
+    for fm in net.feature_maps.values():
+        offset = memory.feature_maps[fm.name]
+        found.append(Region("ifm/ofm", fm.name, offset, feature_map_bytes(fm, accel), fm.concat_of))
+    return found
+
+
+def _vendor(path: Path) -> VendorReports | None:
+    if not path.is_file():
+        return None
+    record = load_json(path)
+    if not isinstance(record, dict) or record.get("format") != "hotnas-vendor-reports":
+        raise ConfigError(f"{path}: not imported reports; run 'hotnas import-reports' again")
+    problems: list[str] = []
+    values = {name: value for name, value in record.items() if name not in ("format", "format_version")}
+    reports = read_record(VendorReports, values, "", problems)
+    if problems:
+        raise ConfigError("\n".join([f"{path}: not imported reports:", *(f"  - {p}" for p in problems)]))
+    return reports
+
+
+def _sweep(folder: Path, point: DesignPoint) -> tuple[SweepPoint, ...] | None:
+    path = folder / REPORTS / SWEEP_FILE
+    record = load_json(path) if path.is_file() else None
+    if not isinstance(record, dict) or record.get("design_digest") != point.digest():
+        return None
+    return tuple(
+        SweepPoint(p["read_latency"], p["predicted_cycles"], p["simulated_cycles"]) for p in record["points"]
+    )
+
+
+CYCLE_CHECK = f"cycle check is against the {TWIN}"

@@ -1,0 +1,47 @@
+"""The report as one HTML file that needs nothing else: style, figures and text are inside."""
+
+from __future__ import annotations
+
+from hotnas_hls import __version__
+from hotnas_hls.codegen.render import environment
+from hotnas_hls.report import wording
+from hotnas_hls.report.charts import charts
+from hotnas_hls.report.data import LABELS, REPORTS, ReportData
+
+TEMPLATE = "page.html.j2"
+MANY_LAYERS = 40  # beyond it the memory map is folded
+
+
+def page(data: ReportData) -> str:
+    """The text of ``report.html``."""
+    env = environment("report")
+    env.autoescape = True
+    env.filters |= {
+        "number": wording.number,
+        "ms": wording.ms,
+        "percent": wording.percent,
+        "signed": wording.signed,
+        "size": wording.size,
+        "change": wording.change,
+    }
+    text, mood = wording.verdict(data)
+    return env.get_template(TEMPLATE).render(
+        data=data,
+        point=data.point,
+        certificate=data.certificate,
+        vendor=data.vendor,
+        charts=charts(data),
+        labels=LABELS,
+        folder=REPORTS,
+        version=__version__,
+        verdict=text,
+        mood=mood,
+        accelerator=wording.accelerator_line(data),
+        cycle_check=wording.cycle_check(data),
+        reasons=wording.reasons(data),
+        hardware=wording.hardware_rows(data),
+        reduction=wording.reduction(data),
+        folded=len(data.layers) > MANY_LAYERS,
+        compared=any(r.yosys is not None or r.csynth is not None or r.implementation is not None for r in data.resources),
+        digest=data.point.digest(),
+    )

@@ -1,0 +1,141 @@
+"""How figures are written in every form of the report; what is unknown says so."""
+
+from __future__ import annotations
+
+from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
+
+UNKNOWN = "unknown"
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A count with separators, e.g. ``6,557 cycles``."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f} {unit}".strip()
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with four digits."""
+    return UNKNOWN if value is None else f"{value:.4g} ms"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share in percent."""
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def signed(value: int | None) -> str:
+    """A difference; 0 stays 0."""
+    return UNKNOWN if value is None else f"{value:+,}".replace("-", "−") if value else "0"
+
+
+def size(count: int) -> str:
+    """Bytes in a unit one can read."""
+    for unit, scale in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= scale:
+            return f"{count / scale:.4g} {unit}"
+    return f"{count} B"
+
+
+def reduction(data: ReportData) -> float | None:
+    """Latency after - before, as a share of before: negative is faster."""
+    before = data.latency_before_ms
+    return None if before is None else data.latency_ms / before - 1
+
+
+def change(share: float | None) -> str:
+    """``−29.5 %``, with a real minus sign."""
+    return UNKNOWN if share is None else f"{100 * share:+.1f} %".replace("-", "−")
+
+
+def accelerator_line(data: ReportData) -> str:
+    """The engine in a few words."""
+    accel = data.point.accelerator
+    return (
+        f"{accel.tm} × {accel.tn} multipliers, tiles of {accel.tr} × {accel.tc}, "
+        f"ports {accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits} bits (ifm/wgt/ofm), "
+        f"{accel.act_bits}-bit activations"
+    )
+
+
+def verdict(data: ReportData) -> tuple[str, str]:
+    """The certificate in three words, and whether that is good, bad or unknown."""
+    if data.certificate is None:
+        return "not simulated yet", UNKNOWN
+    if data.certificate.holds:
+        return "certificate holds", "good"
+    return "certificate does not hold", "bad"
+
+
+def cycle_check(data: ReportData) -> str:
+    """What the cycle check found, and against what."""
+    certificate = data.certificate
+    if certificate is None:
+        return "No simulation of this design is recorded; run 'hotnas sim' on its package."
+    gap = certificate.simulated_cycles - certificate.predicted_cycles
+    against = CYCLE_CHECK if certificate.simulated_rtl in CYCLE_CHECK else f"against {certificate.simulated_rtl}"
+    return (
+        f"{number(certificate.predicted_cycles)} cycles predicted, {number(certificate.simulated_cycles)} "
+        f"simulated, difference {signed(gap)}; the {against}, with a memory that answers a read after "
+        f"{certificate.memory.read_latency} cycles. {number(certificate.outputs_compared)} feature maps of "
+        f"{certificate.images + certificate.stalled_runs} runs ({certificate.stalled_runs} under random stalls) "
+        + ("equal the integer reference bit for bit." if certificate.outputs_match else "were compared: NOT all equal.")
+    )
+
+
+def reasons(data: ReportData) -> list[str]:
+    """What was chosen and why, a sentence each, from what the files record."""
+    point, run = data.point, data.run
+    found = []
+    if run is not None and run.trials is not None:
+        space = "" if run.space_size is None else f" of {run.space_size:.2g} possible ones"
+        trained = "" if run.trained is None else f", {run.trained} trained"
+        refused = "" if run.refused is None else f", {run.refused} refused by the hardware test before training"
+        strategy = point.config.get("search", {}).get("strategy")
+        by = f" by {strategy}" if strategy else ""
+        found.append(f"The search{by} looked at {run.trials} candidates{space}{trained}{refused}.")
+        if point.latency_bound_ms is not None:
+            found.append(
+                f"Chosen: the most accurate candidate that meets {ms(point.latency_bound_ms)} and every resource "
+                f"of the {point.board.name}, then fine-tuned; the faster one on a tie."
+            )
+        else:
+            found.append(
+                "Chosen: the fastest candidate that loses no more validation accuracy than the configuration "
+                "allows, then fine-tuned."
+            )
+    treated = [layer for layer in data.layers if layer.treatment]
+    if treated:
+        kinds = {
+            "pattern pruned": sum(layer.pattern_ones is not None for layer in treated),
+            "with fewer channels": sum(layer.channels_cut_to is not None for layer in treated),
+            "with a larger kernel": sum(bool(layer.expanded) for layer in treated),
+            "with narrower weights": sum(layer.narrowed for layer in treated),
+        }
+        said = ", ".join(f"{count} {what}" for what, count in kinds.items() if count)
+        found.append(f"{len(treated)} of {len(data.layers)} layers were changed: {said}.")
+    else:
+        found.append("No layer was compressed.")
+    parts = [
+        f"{LABELS[label]} bounds {count} {'layer' if count == 1 else 'layers'} ({share:.0%} of the time)"
+        for label, (count, share) in data.bottlenecks.items()
+    ]
+    found.append("What is left to gain: " + ", ".join(parts) + ".")
+    return found
+
+
+def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
+    """(decision, before, chosen) of the accelerator; before is unknown without a run."""
+    before = (data.run.hardware_before if data.run else None) or {}
+    names = {
+        "tm": "Tm: output channels at once",
+        "tn": "Tn: input channels at once",
+        "tr": "Tr: tile rows",
+        "tc": "Tc: tile columns",
+        "ifm_bits": "IFM port, bits",
+        "wgt_bits": "weight port, bits",
+        "ofm_bits": "OFM port, bits",
+        "ifm_depth": "IFM buffer, words a bank",
+    }
+    accel = data.point.accelerator
+    return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]
