@@ -223,9 +223,7 @@ def simulate_runs(
     longest = max(run.memory.read_latency for run in runs) / point.memory.read_latency
     timeout = int(TIMEOUT_FACTOR * max(longest, 1) * predicted.cycles) + TIMEOUT_CYCLES
     try:
-        return run_network(
-            model, net, point.accelerator, point.tiles, runs, job, timeout_cycles=timeout
-        )
+        return run_network(model, net, point.accelerator, point.tiles, runs, job, timeout_cycles=timeout)
     except SimulationFailed as failure:
         if "did not finish within" not in str(failure):
             raise
@@ -309,6 +307,41 @@ def _reasons(
         found.append(f"total: {simulated} cycles simulated, {predicted} predicted")
     if bound is not None and simulated > bound:
         found.append(f"total: {simulated} cycles exceed the bound of {bound}")
+    return found
+
+
+def recheck(certificate: Certificate, point: DesignPoint, sources: Mapping[str, str]) -> list[str]:
+    """What no longer holds of a certificate: it must speak of this design, these sources, this model.
+
+    Nothing is simulated: the predictions are computed again and the judgement is drawn again from the
+    counts in the certificate. Empty when all agrees.
+    """
+    layers = tuple(placed.layer for placed in point.layers)
+    predicted = network_latency(layers, point.accelerator, point.tiles, point.memory)
+    found = []
+    if certificate.design_digest != point.digest():
+        found.append("certificate: is of another design; run hotnas sim again")
+    if certificate.sources_digest != sources_digest(sources):
+        found.append("certificate: the RTL has changed since it was simulated; run hotnas sim again")
+    if [check.name for check in certificate.layers] != [layer.name for layer in layers]:
+        return [*found, "certificate: its layers are not the design's; run hotnas sim again"]
+    for check in certificate.layers:
+        if check.predicted != predicted.layers[check.name]:
+            found.append(f"certificate: {check.name}: the model no longer predicts what it says")
+    if (
+        certificate.predicted_cycles != predicted.cycles
+        or certificate.bound_cycles != point.latency_bound_cycles
+    ):
+        found.append("certificate: its total or its bound is not the design's")
+    total = sum(check.simulated["cycles"] for check in certificate.layers)
+    exact = all(not check.differences() and check.exact for check in certificate.layers)
+    holds = exact and certificate.outputs_match and total == certificate.simulated_cycles == predicted.cycles
+    if certificate.bound_cycles is not None:
+        holds = holds and certificate.simulated_cycles <= certificate.bound_cycles
+    if certificate.holds and not holds:
+        found.append("certificate: says that it holds, but its own counts say that it does not")
+    if not certificate.holds:
+        found += [f"certificate: does not hold: {reason}" for reason in certificate.reasons]
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.atomic import replace_files
-from hotnas_hls.certificate import Certificate, Rtl, certify
+from hotnas_hls.certificate import Certificate, Rtl, certify, recheck
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
@@ -125,6 +125,17 @@ def simulate(
     if rtl is None:
         add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
     return Simulated(certificate, done, changed)
+
+
+def recheck_certificate(output: Path) -> tuple[str | None, list[str]]:
+    """The package's certificate in one line (None without one), and what of it no longer holds."""
+    path = output / REPORTS / CERTIFICATE_FILE
+    if not path.is_file():
+        return None, []
+    certificate = Certificate.from_json(path)
+    return certificate.line(), recheck(
+        certificate, DesignPoint.load(output / DESIGN_FILE), read_rtl(output).files
+    )
 
 
 def load_package(output: Path) -> DesignPoint:

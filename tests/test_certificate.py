@@ -13,7 +13,7 @@ from small_designs import small_design
 from hotnas_hls import certificate as module
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.accel.reference import run_network as reference
-from hotnas_hls.certificate import Certificate, certify
+from hotnas_hls.certificate import Certificate, certify, recheck, twin
 from hotnas_hls.errors import ConfigError, SimulationFailed
 from hotnas_hls.simulate import RunResult, SimulationModel
 from hotnas_hls.verilated import sources_digest
@@ -150,3 +150,19 @@ def test_simulated_small_design_holds(tmp_path_factory):
     again = certify(small_design(seed=2), folder, stalls=(120,))
     assert again.holds, again.reasons
     assert (folder / "rtl" / "obj" / "tb_top").stat().st_mtime_ns == built
+
+
+def test_recheck_finds_what_no_longer_agrees(faked, tmp_path: Path):
+    point = small_design()
+    certificate = certify(point, tmp_path)
+    files = twin(point).files
+    assert recheck(certificate, point, files) == []
+    assert recheck(certificate, point, files | {"mac_row.sv": "module mac_row; endmodule"}) == [
+        "certificate: the RTL has changed since it was simulated; run hotnas sim again"
+    ]
+    flattered = dataclasses.replace(certificate, simulated_cycles=certificate.simulated_cycles - 1)
+    assert recheck(flattered, point, files) == [
+        "certificate: says that it holds, but its own counts say that it does not"
+    ]
+    other = dataclasses.replace(point, seed=point.seed + 1)
+    assert recheck(certificate, other, files) == ["certificate: is of another design; run hotnas sim again"]
