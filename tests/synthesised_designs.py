@@ -18,6 +18,20 @@ DESIGN = Accelerator(
 MEASURED = [
     (
         Accelerator(
+            tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128,
+            wgt_entries=4, max_entries=9, act_bits=8, weight_bits=4, patterns=False,
+        ),
+        (32, 1, 10551, 6430, 568),
+    ),
+    (
+        Accelerator(
+            tm=8, tn=4, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=32, ifm_depth=400,
+            wgt_entries=9, max_entries=16, weight_bits=8, patterns=True,
+        ),
+        (54, 16, 16871, 10185, 1496),
+    ),
+    (
+        Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=9, patterns=False,
         ),
@@ -58,5 +72,12 @@ MEASURED = [
             wgt_entries=11, max_entries=49, weight_bits=12, patterns=False,
         ),
         (1191, 261, 76524, 98233, 9176),
+    ),
+    (
+        Accelerator(
+            tm=64, tn=32, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=2048,
+            wgt_entries=9, max_entries=49, patterns=False,
+        ),
+        (2095, 376, 129421, 189474, 20480),
     ),
 ]  # fmt: skip

@@ -38,14 +38,15 @@ ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, sel
 ACC_LUT = -8
 ACC_FF = 7  # controls travelling with the term
 # compute_ctrl
+DSP_LEAST_BITS = 9  # Yosys builds shorter products from LUTs: addresses of a shallow IFM buffer
 COMPUTE_LUT = 550
 COMPUTE_LUT_PER_PORT = 57  # address, bounds check and mask of one IFM read port
 COMPUTE_FF = 294  # loop counters, coordinates, tokens
-COMPUTE_DSP = 3  # tile steps and row pitch by the stride; one more a read port, for its kernel row
+COMPUTE_DSP = 2  # tile steps by the stride; with wide addresses also the row pitch, and one a read port
 # loaders
 IFM_LOADER_LUT = 1210
 IFM_LOADER_FF = 596
-IFM_LOADER_DSP = 4  # tile steps by the stride, run length, skipped words
+IFM_LOADER_DSP = 3  # tile steps by the stride, run length; with wide addresses also the skipped words
 IFM_BUFFER_LUT = 7  # write enables of the banks
 WGT_LOADER_LUT = 560
 WGT_LOADER_FF = 378
@@ -259,14 +260,16 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
     reads = ports * (lane_bits + ifm_addr + 2)  # masked words, their address, inside or not
     pipeline = (3 + levels) * (acc_addr + 5) + 3 * (6 + levels)  # address and tokens down to the accumulator
     ff = reads + pipeline + 3 * ifm_addr + acc_addr + COMPUTE_FF
-    return COMPUTE_DSP + ports, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
+    dsp = COMPUTE_DSP + (1 + ports if ifm_addr >= DSP_LEAST_BITS else 0)
+    return dsp, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
 
 
 @numba.njit(cache=True)
 def _ifm_loader(word: int, port: int, ifm_addr: int) -> Counts:
     fifo = _lut_ram(32 + ifm_addr, 2)
     ff = IFM_LOADER_FF + 5 * ifm_addr + word + (word - port)
-    return IFM_LOADER_DSP, 0, IFM_LOADER_LUT + fifo, ff, fifo
+    dsp = IFM_LOADER_DSP + (1 if ifm_addr >= DSP_LEAST_BITS else 0)
+    return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
 
 
 @numba.njit(cache=True)
