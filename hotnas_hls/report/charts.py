@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,8 +43,9 @@ COLOURS = {
 INK, MUTED, GRID, SURFACE, ACCENT = (COLOURS[n] for n in ("ink", "muted", "grid", "surface", "accent"))
 PROCESS_LABELS = dict(zip(PROCESSES, "IWCO", strict=True))
 FULL, HALF, NARROW = 1120, 540, 348  # pixels
+FEW_LAYERS = 40  # up to here they have more room
 BINS = 700  # of a timeline; shorter gaps are not drawn
-NAMES_SHOWN = 14  # layer names in a roofline; beyond it only the slowest have one
+LABEL_SIZE = 10.5  # of names beside points
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -179,7 +180,9 @@ def pareto(data: ReportData) -> Chart | None:
                 s=52, marker="D", color="none", edgecolors=INK, linewidths=1.4, label="before",
             )  # fmt: skip
         if data.point.latency_bound_ms is not None:
-            axes.axvline(data.point.latency_bound_ms, color=COLOURS["bad"], linewidth=1.2, linestyle=(0, (5, 3)))
+            axes.axvline(
+                data.point.latency_bound_ms, color=COLOURS["bad"], linewidth=1.2, linestyle=(0, (5, 3))
+            )
         axes.set(xlabel="ms per image", ylabel="validation accuracy, %")
         _grid(axes, "both")
         axes.legend(
@@ -202,30 +205,30 @@ def layer_terms(data: ReportData) -> Chart:
 
     def draw(width: int) -> Figure:
         narrow = width == NARROW
-        pitch = 44 if len(layers) <= 40 else 32
+        pitch = 58 if narrow else 44 if len(layers) <= FEW_LAYERS else 32
+        drop, depth = (0.16, 0.58) if narrow else (0.0, 0.86)  # a narrow screen has the name above the bars
         figure, axes = _figure(width, 70 + pitch * len(layers))
         for place, layer in enumerate(layers):
-            axes.barh(place, layer.predicted.cycles, height=0.86, color=COLOURS["faint"])
+            axes.barh(place + drop, layer.predicted.cycles, height=depth, color=COLOURS["faint"])
             for at, term in enumerate(PROCESSES):
-                label = PROCESS_LABELS[term]
                 axes.barh(
-                    place + (at - 1.5) * 0.19,
+                    place + drop + (at - 1.5) * 0.22 * depth,
                     getattr(layer.predicted, term),
-                    height=0.15,
-                    color=COLOURS[label],
+                    height=0.17 * depth,
+                    color=COLOURS[PROCESS_LABELS[term]],
                 )
             axes.text(
-                layer.predicted.cycles, place, f" {layer.predicted.cycles:,} {layer.bottleneck}",
+                layer.predicted.cycles, place + drop, f" {layer.predicted.cycles:,} {layer.bottleneck}",
                 va="center", color=COLOURS[layer.bottleneck], weight="bold",
             )  # fmt: skip
             if narrow:
-                axes.text(0, place - 0.47, layer.name, va="bottom", fontsize=11)
+                axes.text(0, place + drop - depth / 2 - 0.04, layer.name, va="bottom", fontsize=11.5)
         names = [""] * len(layers) if narrow else [layer.name for layer in layers]
         axes.set_yticks(range(len(layers)), names, color=INK)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("cycles")
         axes.set_xlim(0, 1.16 * max(layer.predicted.cycles for layer in layers))
-        axes.set_ylim(len(layers) - 0.45, -0.55 - 0.3 * narrow)
+        axes.set_ylim(len(layers) - 0.45, -0.55)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.locator_params(axis="x", nbins=4 if narrow else 8)
         _grid(axes, "x")
@@ -236,9 +239,7 @@ def layer_terms(data: ReportData) -> Chart:
         "The pale bar is the layer's time; inside it, the cycles in which each process was busy. They overlap, "
         "so they do not add up. The letter is the one that bounds the layer."
     )
-    return _chart(
-        "terms", "Cycles per layer", caption, draw, FULL, (*legend, ("faint", "the layer's time"))
-    )
+    return _chart("terms", "Cycles per layer", caption, draw, FULL, (*legend, ("faint", "the layer's time")))
 
 
 def roofline(data: ReportData) -> Chart:
@@ -252,24 +253,22 @@ def roofline(data: ReportData) -> Chart:
     def draw(width: int) -> Figure:
         figure, axes = _figure(width, 330)
         places = {
-            layer.name: (layer.macs / layer.traffic_bytes, layer.macs / layer.predicted.cycles) for layer in layers
+            layer.name: (layer.macs / layer.traffic_bytes, layer.macs / layer.predicted.cycles)
+            for layer in layers
         }
         xs = [x for x, _ in places.values()]
         knees = [peak / ports, peak / dram]
         left, right = min([*xs, *knees]) / 2, max([*xs, *knees]) * 2.5
         for slope, name, style in ((ports, "ports", "-"), (dram, "DRAM", (0, (4, 3)))):
             knee = peak / slope
-            axes.plot([left, knee], [left * slope, peak], color=MUTED, linewidth=1.3, linestyle=style, label=name)
+            axes.plot(
+                [left, knee], [left * slope, peak], color=MUTED, linewidth=1.3, linestyle=style, label=name
+            )
         axes.plot([min(knees), right], [peak, peak], color=INK, linewidth=1.5)
         axes.text(right, peak * 1.08, f"array: {peak:,} MAC/cycle ", ha="right", va="bottom")
         for label in dict.fromkeys(layer.bottleneck for layer in layers):
             some = [places[layer.name] for layer in layers if layer.bottleneck == label]
             axes.scatter(*zip(*some, strict=True), s=46, color=COLOURS[label], edgecolors=SURFACE, zorder=3)
-        for layer in _named(layers, 5 if width == NARROW else NAMES_SHOWN):
-            axes.annotate(
-                layer.name, places[layer.name], xytext=(6, -4), textcoords="offset points", fontsize=10,
-                color=MUTED, va="top",
-            )  # fmt: skip
         low = min(y for _, y in places.values())
         axes.set(
             xscale="log", yscale="log", xlabel="MAC per byte moved", ylabel="MAC per cycle",
@@ -278,6 +277,7 @@ def roofline(data: ReportData) -> Chart:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:g}")
             axis.set_minor_formatter(lambda value, _: "")
+        _name_points(figure, axes, {layer.name: places[layer.name] for layer in _slowest_first(layers)})
         _grid(axes, "both")
         axes.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=2.2, columnspacing=1.4
@@ -375,7 +375,7 @@ def sensitivity(data: ReportData) -> Chart | None:
 # ---------------------------------------------------------------- parts
 def _figure(width: int, height: int) -> tuple[Figure, Axes]:
     """A figure of so many pixels (a point is a pixel) with one set of axes."""
-    figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)  # type: ignore[union-attr]
     return figure, figure.add_subplot()
 
@@ -423,9 +423,32 @@ def _intervals(
         axes.add_patch(PathPatch(Outline.make_compound_path(*boxes), facecolor=colour, linewidth=0))
 
 
-def _named(layers: Sequence[LayerReport], most: int) -> list[LayerReport]:
-    """The slowest layers, as many as there is room for a name."""
-    return sorted(layers, key=lambda layer: -layer.predicted.cycles)[:most]
+def _slowest_first(layers: Sequence[LayerReport]) -> list[LayerReport]:
+    return sorted(layers, key=lambda layer: -layer.predicted.cycles)
+
+
+def _name_points(figure: Figure, axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
+    """Names beside points, the first ones first; one that would cover a name or a point is left out."""
+    figure.draw_without_rendering()
+    dots = {name: axes.transData.transform(place) for name, place in places.items()}
+    right_edge = axes.transData.transform((axes.get_xlim()[1], 1))[0]
+    taken: list[tuple[float, float, float, float]] = [(x - 5, y - 5, x + 5, y + 5) for x, y in dots.values()]
+    for name, (x, y) in dots.items():
+        length = LABEL_SIZE * 0.62 * len(name)
+        for left, ha, shift in ((x + 7, "left", 7), (x - 7 - length, "right", -7)):
+            box = (left, y - LABEL_SIZE / 2, left + length, y + LABEL_SIZE / 2)
+            inside = left > 0 and left + length < right_edge
+            if inside and not any(_overlap(box, other) for other in taken):
+                axes.annotate(
+                    name, places[name], xytext=(shift, 0), textcoords="offset points", ha=ha, va="center",
+                    fontsize=LABEL_SIZE, color=MUTED,
+                )  # fmt: skip
+                taken.append(box)
+                break
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _chart(

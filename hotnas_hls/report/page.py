@@ -42,6 +42,9 @@ def page(data: ReportData) -> str:
         hardware=wording.hardware_rows(data),
         reduction=wording.reduction(data),
         folded=len(data.layers) > MANY_LAYERS,
-        compared=any(r.yosys is not None or r.csynth is not None or r.implementation is not None for r in data.resources),
+        compared=any(
+            r.yosys is not None or r.csynth is not None or r.implementation is not None
+            for r in data.resources
+        ),
         digest=data.point.digest(),
     )

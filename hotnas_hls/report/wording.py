@@ -37,6 +37,14 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
+def power(value: float) -> str:
+    """Large counts as ``3.5 × 10¹⁷``."""
+    if value < 1e6:
+        return number(value)
+    mantissa, exponent = f"{value:.1e}".split("e+")
+    return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
 def reduction(data: ReportData) -> float | None:
     """Latency after - before, as a share of before: negative is faster."""
     before = data.latency_before_ms
@@ -73,13 +81,19 @@ def cycle_check(data: ReportData) -> str:
     if certificate is None:
         return "No simulation of this design is recorded; run 'hotnas sim' on its package."
     gap = certificate.simulated_cycles - certificate.predicted_cycles
-    against = CYCLE_CHECK if certificate.simulated_rtl in CYCLE_CHECK else f"against {certificate.simulated_rtl}"
+    against = (
+        CYCLE_CHECK if certificate.simulated_rtl in CYCLE_CHECK else f"against {certificate.simulated_rtl}"
+    )
     return (
         f"{number(certificate.predicted_cycles)} cycles predicted, {number(certificate.simulated_cycles)} "
         f"simulated, difference {signed(gap)}; the {against}, with a memory that answers a read after "
         f"{certificate.memory.read_latency} cycles. {number(certificate.outputs_compared)} feature maps of "
         f"{certificate.images + certificate.stalled_runs} runs ({certificate.stalled_runs} under random stalls) "
-        + ("equal the integer reference bit for bit." if certificate.outputs_match else "were compared: NOT all equal.")
+        + (
+            "equal the integer reference bit for bit."
+            if certificate.outputs_match
+            else "were compared: NOT all equal."
+        )
     )
 
 
@@ -88,9 +102,11 @@ def reasons(data: ReportData) -> list[str]:
     point, run = data.point, data.run
     found = []
     if run is not None and run.trials is not None:
-        space = "" if run.space_size is None else f" of {run.space_size:.2g} possible ones"
+        space = "" if run.space_size is None else f" of {power(run.space_size)} possible ones"
         trained = "" if run.trained is None else f", {run.trained} trained"
-        refused = "" if run.refused is None else f", {run.refused} refused by the hardware test before training"
+        refused = (
+            "" if run.refused is None else f", {run.refused} refused by the hardware test before training"
+        )
         strategy = point.config.get("search", {}).get("strategy")
         by = f" by {strategy}" if strategy else ""
         found.append(f"The search{by} looked at {run.trials} candidates{space}{trained}{refused}.")
@@ -113,14 +129,14 @@ def reasons(data: ReportData) -> list[str]:
             "with narrower weights": sum(layer.narrowed for layer in treated),
         }
         said = ", ".join(f"{count} {what}" for what, count in kinds.items() if count)
-        found.append(f"{len(treated)} of {len(data.layers)} layers were changed: {said}.")
+        found.append(f"{len(treated)} of {len(data.layers)} layers changed: {said}.")
     else:
         found.append("No layer was compressed.")
     parts = [
-        f"{LABELS[label]} bounds {count} {'layer' if count == 1 else 'layers'} ({share:.0%} of the time)"
+        f"{count} {'layer' if count == 1 else 'layers'} by {LABELS[label]} ({share:.0%} of the time)"
         for label, (count, share) in data.bottlenecks.items()
     ]
-    found.append("What is left to gain: " + ", ".join(parts) + ".")
+    found.append("What bounds the layers now: " + ", ".join(parts) + ".")
     return found
 
 
@@ -128,14 +144,14 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
     """(decision, before, chosen) of the accelerator; before is unknown without a run."""
     before = (data.run.hardware_before if data.run else None) or {}
     names = {
-        "tm": "Tm: output channels at once",
-        "tn": "Tn: input channels at once",
-        "tr": "Tr: tile rows",
-        "tc": "Tc: tile columns",
+        "tm": "Tm, output channels",
+        "tn": "Tn, input channels",
+        "tr": "Tr, tile rows",
+        "tc": "Tc, tile columns",
         "ifm_bits": "IFM port, bits",
-        "wgt_bits": "weight port, bits",
+        "wgt_bits": "Weight port, bits",
         "ofm_bits": "OFM port, bits",
-        "ifm_depth": "IFM buffer, words a bank",
+        "ifm_depth": "IFM buffer, words",
     }
     accel = data.point.accelerator
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]

@@ -1,0 +1,146 @@
+"""The report as Markdown: the page's figures as tables, for a terminal or a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hotnas_hls import __version__
+from hotnas_hls.report import wording
+from hotnas_hls.report.data import LABELS, ReportData
+from hotnas_hls.report.wording import UNKNOWN, ms, number, percent, signed
+
+
+def markdown(data: ReportData) -> str:
+    """The text of ``report.md``."""
+    parts = [
+        f"# {data.name}: {wording.verdict(data)[0]}",
+        f"{data.point.network} on the {data.point.board.name} ({data.point.board.part}) at "
+        f"{data.point.clock_mhz:g} MHz: {wording.accelerator_line(data)}.",
+        _headline(data),
+        "## What was chosen and why",
+        "\n".join(f"- {sentence}" for sentence in wording.reasons(data)),
+        _table(("Hardware", "before", "chosen"), wording.hardware_rows(data)),
+        *_reductions(data),
+        "## Layers",
+        _layers(data),
+        *_vendor(data),
+        f"## Resources of the {data.point.board.name}",
+        _resources(data),
+        *_front(data),
+        "## Certificate and assumptions",
+        _certificate(data),
+        "## Memory map",
+        _table(
+            ("Region", "pointer", "offset", "bytes"),
+            ((r.name, r.pointer, f"0x{r.offset:06x}", number(r.bytes)) for r in data.regions),
+        ),
+        f"Written by HotNAS-HLS {__version__}; figures are in report.html.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(data: ReportData) -> str:
+    point, accuracy = data.point, data.point.accuracy
+    bound = "no bound" if point.latency_bound_ms is None else ms(point.latency_bound_ms)
+    margin = "no bound"
+    if data.margin_ms is not None and point.latency_bound_ms:
+        margin = percent(data.margin_ms / point.latency_bound_ms)
+    return _table(
+        ("", "before", "after"),
+        (
+            ("latency", ms(data.latency_before_ms), ms(data.latency_ms)),
+            ("latency bound", "", bound),
+            ("margin", "", margin),
+            ("test accuracy", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),
+            ("test images", "", number(accuracy.images)),
+            ("cycles predicted", "", number(data.predicted_cycles)),
+            ("cycles simulated", "", number(data.simulated_cycles)),
+        ),
+    )
+
+
+def _reductions(data: ReportData) -> list[str]:
+    steps = data.run.reductions if data.run else None
+    before = data.latency_before_ms
+    if not steps or before is None:
+        return []
+    levels = [before, *(step.latency_ms for step in steps)]
+    rows = [
+        (step.name, ms(step.latency_ms), f"{step.latency_ms - level:+.4g} ms".replace("-", "−"))
+        for step, level in zip(steps, levels, strict=False)
+    ]
+    return ["## Where the time went", _table(("after", "latency", "change"), rows)]
+
+
+def _layers(data: ReportData) -> str:
+    heads = ("Layer", "bound", "predicted", "simulated", "difference", "margin", "bottleneck", "treatment")
+    terms = ("load IFM", "load weights", "compute", "store OFM", "stall")
+    rows = []
+    for layer in data.layers:
+        p = layer.predicted
+        simulated = layer.simulated["cycles"] if layer.simulated else None
+        rows.append(
+            (
+                layer.name,
+                "–" if layer.bound is None else number(layer.bound),
+                number(p.cycles),
+                number(simulated),
+                signed(layer.difference),
+                "–" if layer.margin is None else number(layer.margin),
+                f"{layer.bottleneck} {LABELS[layer.bottleneck]}",
+                ", ".join(layer.treatment) or "–",
+                *(number(count) for count in (p.load_ifm, p.load_wgt, p.compute, p.store_ofm, p.stall)),
+            )
+        )
+    return _table((*heads, *terms), rows)
+
+
+def _vendor(data: ReportData) -> list[str]:
+    placed = data.vendor.implementation if data.vendor else None
+    slack = UNKNOWN if placed is None or placed.wns_ns is None else f"{placed.wns_ns:g} ns"
+    fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
+    return [
+        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim "
+        f"{number(data.cosim_cycles, 'cycles')}, implementation: worst slack {slack}, Fmax {fmax}."
+    ]
+
+
+def _resources(data: ReportData) -> str:
+    return _table(
+        ("", "model", "board", "share", "Yosys", "csynth", "implementation"),
+        (
+            (
+                r.name,
+                number(r.model),
+                number(r.available),
+                "none there" if r.share is None else percent(r.share),
+                number(r.yosys),
+                number(r.csynth),
+                number(r.implementation),
+            )
+            for r in data.resources
+        ),
+    )
+
+
+def _front(data: ReportData) -> list[str]:
+    front = data.run.front() if data.run else []
+    if not front:
+        return []
+    rows = [(f"{t.number}", ms(t.latency_ms), percent(t.accuracy, 2)) for t in front]
+    return ["## Pareto front", _table(("trial", "latency", "validation accuracy"), rows)]
+
+
+def _certificate(data: ReportData) -> str:
+    lines = [wording.cycle_check(data)]
+    if data.certificate is not None:
+        lines += [f"> {data.certificate.line()}", *(f"- {reason}" for reason in data.certificate.reasons)]
+    lines.append(f"Design `{data.point.digest()}`.")
+    return "\n\n".join([*lines, *data.notes])
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first to the right."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join([":--", *["--:"] * (len(heads) - 1)]) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""From a folder to the three files of its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotnas_hls.atomic import replace_files
+from hotnas_hls.codegen.bundle import read_manifest
+from hotnas_hls.flow import add_reports
+from hotnas_hls.report.data import REPORTS, ReportData, assemble
+from hotnas_hls.report.markdown import markdown
+from hotnas_hls.report.page import page
+
+PAGE_FILE, MARKDOWN_FILE, JSON_FILE = "report.html", "report.md", "report.json"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report and its files, the page first."""
+
+    data: ReportData
+    paths: tuple[Path, ...]
+
+
+def write_report(folder: Path, run: Path | None = None, output: Path | None = None) -> Written:
+    """Assemble and write the report of a package, of a run's folder, or of a design point's file.
+
+    Into the package's ``reports`` (its manifest then lists them), or into ``output``.
+    """
+    data = assemble(folder, run)
+    files = {
+        PAGE_FILE: page(data).encode(),
+        MARKDOWN_FILE: markdown(data).encode(),
+        JSON_FILE: (json.dumps(data.record(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+    }
+    root = folder if folder.is_dir() else folder.parent
+    place = output or root / REPORTS
+    if output is None and read_manifest(root) is not None:
+        add_reports(root, files)
+    else:
+        replace_files(place, files)
+    return Written(data, tuple(place / name for name in files))

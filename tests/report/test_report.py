@@ -1,0 +1,214 @@
+"""What a report says, assembled from real files, and that what is unknown says so."""
+
+import dataclasses
+import json
+import re
+import sqlite3
+
+import pytest
+from small_designs import small_design
+
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.cli import main
+from hotnas_hls.codegen.bundle import verify
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.flow import add_reports, generate
+from hotnas_hls.report.data import assemble
+from hotnas_hls.report.markdown import markdown
+from hotnas_hls.report.page import page
+from hotnas_hls.report.run_record import read_run
+from hotnas_hls.vendor_reports import Cosim, Csynth, Implementation, Resources, VendorReports
+
+REDUCTIONS = [("pattern", 0.046), ("channel", 0.041), ("quantisation", 0.0335), ("hardware", 0.03)]
+
+
+def certificate_of(point, off=0):
+    """As if the twin had been simulated, ``off`` cycles slower in the first layer."""
+    predicted = network_latency([e.layer for e in point.layers], point.accelerator, point.tiles, point.memory)
+    bound = point.latency_bound_cycles
+    checks = []
+    for index, (name, forecast) in enumerate(predicted.layers.items()):
+        counted = forecast.terms()
+        counted["cycles"] += off if index == 0 else 0
+        share = bound * forecast.cycles // predicted.cycles
+        checks.append(LayerCheck(name, share, forecast, counted, counted == forecast.terms(), True))
+    return Certificate(
+        design=point.network,
+        design_digest=point.digest(),
+        board=point.board.name,
+        clock_mhz=point.clock_mhz,
+        memory=point.memory,
+        simulated_rtl=TWIN,
+        sources_digest="0" * 64,
+        tool_versions={"hotnas": "0"},
+        layers=tuple(checks),
+        predicted_cycles=predicted.cycles,
+        simulated_cycles=predicted.cycles + off,
+        bound_cycles=bound,
+        images=2,
+        stalled_runs=1,
+        outputs_compared=3 * len(checks),
+        holds=not off,
+        reasons=(f"{checks[0].name}: simulated cycles differ",) if off else (),
+    )
+
+
+def write_run(folder, point, reductions=True):
+    """A run folder as ``hotnas search`` leaves it: summary and study."""
+    point.save(folder)
+    summary = {
+        "latency_ms": {"before": 0.05, "after": 0.03},
+        "validation_accuracy": {"before": 0.98, "after": 0.985},
+        "space_size": 3.5e17, "trials": 4, "trained": 3, "refused": 1, "repeated": 0,
+        "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
+        "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
+    }  # fmt: skip
+    if reductions:
+        summary["reductions"] = [{"name": name, "latency_ms": ms} for name, ms in REDUCTIONS]
+    (folder / "search.json").write_text(json.dumps(summary))
+    trials = [(0, 0.05, 0.98, []), (1, 0.035, 0.97, []), (2, 0.04, 0.96, []), (3, 0.09, None, ["too slow"])]
+    with sqlite3.connect(folder / "study.db") as study:
+        study.execute("CREATE TABLE trials (trial_id INTEGER, number INTEGER)")
+        study.execute("CREATE TABLE trial_user_attributes (trial_id INTEGER, key TEXT, value_json TEXT)")
+        for number, latency, accuracy, refusals in trials:
+            outcome = {"latency_ms": latency, "accuracy": accuracy, "refusals": refusals}
+            study.execute("INSERT INTO trials VALUES (?, ?)", (number, number))
+            row = (number, "outcome", json.dumps(outcome))
+            study.execute("INSERT INTO trial_user_attributes VALUES (?, ?, ?)", row)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def point():
+    return dataclasses.replace(small_design(), accuracy=small_design().accuracy)
+
+
+@pytest.fixture
+def package(tmp_path, point):
+    generate(point, tmp_path / "small", images=2)
+    return tmp_path / "small"
+
+
+def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
+    point.save(tmp_path)
+    data = assemble(tmp_path)
+    record = data.record()
+    assert record["latency"]["before_ms"] is None
+    assert record["latency"]["simulated_cycles"] is None
+    assert record["certificate"] is record["vendor"] is record["search"] is None
+    assert all(layer["simulated"] is None and layer["difference"] is None for layer in record["layers"])
+    text = markdown(data)
+    assert "not simulated yet" in text
+    assert "| cycles simulated |  | unknown |" in text
+    assert "| latency | unknown |" in text
+    assert "| test accuracy | unknown | unknown |" in text
+    html = page(data)
+    assert 'id="waterfall"' not in html and 'id="pareto"' not in html
+    assert 'id="roofline"' in html and 'id="timeline"' in html
+
+
+def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, point):
+    vendor = VendorReports(
+        csynth=Csynth(latency_max=7000, estimated_ns=3.6, resources=Resources(lut=21000, dsp=40)),
+        cosim=Cosim(passed=True, latency_max=6900),
+        implementation=Implementation(
+            state="Routed", wns_ns=0.31, fmax_mhz=213.2, resources=Resources(lut=19000)
+        ),
+    )
+    add_reports(
+        package,
+        {
+            "certificate.json": certificate_of(point).to_json().encode(),
+            "vendor_reports.json": vendor.to_json().encode(),
+        },
+    )
+    run = write_run(tmp_path / "run", point)
+    assert main(["report", str(package), "--run", str(run)]) == 0
+    assert verify(package) == []
+    report = json.loads((package / "reports/report.json").read_text())
+    total = certificate_of(point).predicted_cycles
+    assert report["latency"]["before_ms"] == 0.05
+    assert report["latency"]["predicted_cycles"] == report["latency"]["simulated_cycles"] == total
+    assert report["latency"]["csynth_cycles"] == 7000 and report["latency"]["cosim_cycles"] == 6900
+    assert report["certificate"]["holds"] and report["certificate"]["exact"]
+    treatment = {layer["name"]: layer["treatment"] for layer in report["layers"]}
+    assert treatment["residual"] == ["pattern 4/9", "6-bit weights"]
+    assert treatment["stem"] == ["6 channels"]
+    assert treatment["mean"] == []
+    lut = next(resource for resource in report["resources"] if resource["name"] == "LUT")
+    assert (lut["csynth"], lut["implementation"], lut["yosys"]) == (21000, 19000, None)
+    text = (package / "reports/report.md").read_text()
+    for phrase in (
+        "cycle check is against the SystemVerilog twin",
+        "3.5 × 10¹⁷",
+        "| hardware | 0.03 ms | −0.0035 ms |",
+    ):
+        assert phrase in text
+    html = (package / "reports/report.html").read_text()
+    for key in (
+        "waterfall",
+        "pareto",
+        "terms",
+        "timeline",
+        "slowest",
+        "roofline",
+        "resources",
+        "memory",
+        "layers",
+    ):
+        assert f'id="{key}"' in html
+    assert "certificate holds" in html
+
+
+def test_the_page_stands_alone_and_is_deterministic(package):
+    data = assemble(package)
+    html = page(data)
+    assert html == page(data)
+    assert not re.search(r"<(script|link|img|iframe)\b|@import|src=|url\((?!#)", html)
+    assert set(re.findall(r"https?://[^\"' )]+", html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not re.search(r"#0[0-9a-d]0[0-9a-d]0[0-9a-d]\b", html), "a place-holder colour is left"
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_certificate_that_does_not_hold_is_said(package, point):
+    add_reports(package, {"certificate.json": certificate_of(point, off=7).to_json().encode()})
+    html = page(assemble(package))
+    assert "certificate does not hold" in html
+    assert "+7" in html and "stem: simulated cycles differ" in html
+
+
+def test_what_speaks_of_another_design_is_left_out(tmp_path, package, point):
+    other = small_design(seed=2)
+    add_reports(package, {"certificate.json": certificate_of(other).to_json().encode()})
+    data = assemble(package)
+    assert data.certificate is None and "another design" in data.notes[0]
+    with pytest.raises(ConfigError, match="found another design"):
+        assemble(package, write_run(tmp_path / "run", other))
+    with pytest.raises(ConfigError, match="no such folder"):
+        assemble(package, tmp_path / "nothing")
+
+
+def test_the_front_is_of_trained_candidates(tmp_path, point):
+    run = read_run(write_run(tmp_path, point, reductions=False))
+    assert [trial.number for trial in run.front()] == [1, 0]
+    assert run.reductions is None
+    assert read_run(tmp_path / "nowhere") is None
+
+
+def test_a_waterfall_without_recorded_steps_says_so(tmp_path, point):
+    html = page(assemble(write_run(tmp_path, point, reductions=False)))
+    assert "The run did not record" in html
+
+
+def test_a_broken_summary_is_one_clear_message(tmp_path, point, capsys):
+    write_run(tmp_path, point)
+    (tmp_path / "search.json").write_text('{"latency_ms": [1]}')
+    assert main(["report", str(tmp_path)]) == 1
+    assert "search.json: not the summary of a search" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "nothing")]) == 1
+    assert "make a package: hotnas hls RUN" in capsys.readouterr().err
