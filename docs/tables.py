@@ -1,0 +1,155 @@
+"""Tables of the documentation that come from the code. ``python docs/tables.py`` writes them anew.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test compares it with the code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from hotnas_hls.accel import latency
+from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
+from hotnas_hls.accel.descriptor import FIELDS
+from hotnas_hls.accel.plan import MIN_SWEEP
+from hotnas_hls.accel.timeline import SECOND_REQUEST
+from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
+
+DOCS = Path(__file__).resolve().parent
+MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+# name, value, what it spans, where it lies in templates/rtl
+CONSTANTS = (
+    ("TOKEN", latency.TOKEN, "beat taken, to token counted by compute: a register on each side",
+     "`slice_done_o` in `ifm_loader.sv`, `job_done_o` in `wgt_loader.sv`; `slices_loaded_q`, `jobs_q` in `compute_ctrl.sv`"),
+    ("IFM_ADDRESS", latency.IFM_ADDRESS, "half free, to address on AXI",
+     "`ifm_loader.sv`: `WaitHalf`, `Clip`, `Size`, `Request`; `run_walker.sv`; `burst_splitter.sv`"),
+    ("WGT_ADDRESS", latency.WGT_ADDRESS, "slot free, to address on AXI",
+     "`wgt_loader.sv`: `WaitSlot`, `Planes`, `Size`, `Request`; `burst_splitter.sv`"),
+    ("SECOND_REQUEST", SECOND_REQUEST, "first request of a loader, to its second (both halves are free at first)",
+     "the same states, once round"),
+    ("ARRAY_STAGES", latency.ARRAY_STAGES, "issue of a step's last pixel, to the accumulator holding the sum; ceil(log2 Tn) more for the adder tree",
+     "`compute_ctrl.sv`: `ToStore = ToAcc + 3`, `ToAcc = 3 + TreeLevels`"),
+    ("MIN_SWEEP", MIN_SWEEP, "least cycles between two accumulations into one pixel: read, add, write",
+     "`compute_ctrl.sv`: `sweep_q`; `acc_bank.sv`"),
+    ("STORE_DRAIN", latency.STORE_DRAIN, "output tile taken, to its first accumulator read",
+     "`ofm_store.sv`: `Wait`, `Size`, `walkers_start_q`"),
+    ("RESIDUAL_DRAIN", latency.RESIDUAL_DRAIN, "output tile taken, to the first residual address on AXI",
+     "`ofm_store.sv`: the same, `u_residual_runs`; `burst_splitter.sv`"),
+    ("DRAIN_BEAT", latency.DRAIN_BEAT, "accumulator read, to word on AXI: bank, block, sum, shift, clamp, FIFO",
+     "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`"),
+    ("MAX_HIDDEN_LATENCY", latency.MAX_HIDDEN_LATENCY, "read latency that bursts of one beat still hide",
+     f"`Outstanding` ({OUTSTANDING_READS}) bursts in flight in `axi_read_master.sv`, less the 4 cycles an address takes to return a beat"),
+    ("MAX_BURST_BEATS", MAX_BURST_BEATS, "longest burst; costs nothing, addresses run ahead of the data", "`burst_splitter.sv`"),
+)  # fmt: skip
+
+
+def markdown(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *([str(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def descriptor() -> str:
+    """The header words of a layer descriptor."""
+    return markdown(
+        ("Word", "Bits", "Field", "Meaning"),
+        (
+            (
+                field.word,
+                f"{field.lsb + field.width - 1}:{field.lsb}",
+                f"`{field.name}`",
+                field.meaning + (", signed" if field.signed else ""),
+            )
+            for field in FIELDS
+        ),
+    )
+
+
+def registers() -> str:
+    """The registers of s_axi_control below the profile."""
+    return markdown(
+        ("Offset", "Name in the .hwh", "Contents"),
+        ((f"`0x{r.offset:02x}`", f"`{r.hwh}`", r.bits) for r in REGISTERS),
+    )
+
+
+def profile() -> str:
+    """The words of a layer's profile row."""
+    meanings = {
+        "cycles": "from the request of its descriptor to the last write response",
+        "load_ifm": "load_ifm prepares or receives a tile",
+        "load_wgt": "load_wgt prepares or receives a job",
+        "compute": "a sweep is under way",
+        "store_ofm": "an output tile is being stored",
+        "stall": "compute waits for weights, an input slice or a free accumulator half",
+    }
+    return markdown(
+        ("Byte", "Word", "Counts the cycles in which"),
+        ((4 * at, f"`{term}`", meanings[term]) for at, term in enumerate(PROFILE_TERMS)),
+    )
+
+
+def status() -> str:
+    """The bits of the status word."""
+    return markdown(("Bit", "Meaning"), ((bit.bit, bit.meaning) for bit in STATUS_BITS))
+
+
+def constants() -> str:
+    """The constants of the latency recurrence."""
+    return markdown(
+        ("Constant", "Cycles", "From, to", "In `templates/rtl`"),
+        ((f"`{name}`", value, span, where) for name, value, span, where in CONSTANTS),
+    )
+
+
+def published() -> str:
+    """HotNAS's latencies, computed."""
+    from hotnas_hls.published.tables import published_rows
+
+    return markdown(
+        ("Network", "Data", "Design", "Published ms", "Computed ms", "Real sizes ms", "Stride once ms"),
+        (
+            (
+                row.name,
+                row.dataset,
+                f"`{row.design}`",
+                row.published_ms,
+                f"{row.computed_ms:.5f}",
+                f"{row.real_sizes_ms:.5f}",
+                f"{row.stride_once_ms:.5f}",
+            )
+            for row in published_rows()
+        ),
+    )
+
+
+def reduction() -> str:
+    """The reduction table of HotNAS-ResNet."""
+    from hotnas_hls.published.tables import reduction_rows
+
+    return markdown(
+        ("Step", "Published ms", "Alone ms", "After the steps before ms", "As listed ms", "Listed how"),
+        (
+            (row.step, row.published_ms, *(f"{ms:.5f}" for ms in (row.alone_ms, row.cumulative_ms, row.listed_ms)), row.how)
+            for row in reduction_rows()
+        ),
+    )  # fmt: skip
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    table.__name__: table
+    for table in (descriptor, registers, profile, status, constants, published, reduction)
+}
+
+
+def with_tables(text: str) -> str:
+    """A page with its tables as the code has them."""
+    return MARKED.sub(lambda found: found[1] + "\n" + TABLES[found[2]]() + "\n" + found[3], text)
+
+
+if __name__ == "__main__":
+    for page in sorted(DOCS.glob("*.md")):
+        page.write_text(with_tables(page.read_text()))
