@@ -1,0 +1,289 @@
+"""Latency of a network on a design, layer by layer: by the published rule or by the true one.
+
+The true rule is the model that simulation confirms to the cycle. Its design is --design-file (a
+design_point.json), --accel, or the accelerator nearest to the published --design that can be built; what had
+to change for that is printed. The published rule reproduces HotNAS's tables and is wrong about real networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotnas_hls.commands import Subparsers
+from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.errors import ConfigError, raise_all
+
+if TYPE_CHECKING:
+    from hotnas_hls.accel.accelerator import Accelerator
+    from hotnas_hls.accel.layer import Layer
+    from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.latency_report import LayerRow
+    from hotnas_hls.published.design import PublishedHardware
+    from hotnas_hls.published.genes import PublishedSpace
+    from hotnas_hls.published.layers import PublishedLayer
+
+GROUP = "explore"
+PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
+PUBLISHED_MHZ = 200.0
+ACCEL_KEYS = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "act_bits")
+ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Options of ``hotnas latency``."""
+    parser = subparsers.add_parser("latency", description=__doc__)
+    parser.add_argument("--model", help="a zoo name, package.module:function, or x.onnx")
+    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    parser.add_argument("--rule", choices=("published", "true"), default="true", help="(default true)")
+    parser.add_argument("--design", metavar="TM,TN,TR,TC,TK,WP,IP,OP", help="a published engine")
+    parser.add_argument("--dconv", metavar="TM,1,TR,TC,TK,WP,IP,OP", help="its depthwise engine")
+    parser.add_argument("--genes", metavar="G,G,...", help="a DNA of the model's published search space")
+    parser.add_argument("--formula", choices=("HEAD", "A"), default="HEAD", help="of the published rule")
+    parser.add_argument("--design-file", type=Path, metavar="FILE", help="a design_point.json, or its folder")
+    parser.add_argument(
+        "--accel", metavar="KEY=N,...", help=f"an accelerator: {', '.join(ACCEL_KEYS)} (ports: 128 bits)"
+    )
+    parser.add_argument("--board", default="ZCU102", help="that the accelerator must fit (default ZCU102)")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: 200, or the design's)")
+    parser.add_argument("--read-latency", type=int, help="of the memory, in cycles (default 40)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table, or JSON."""
+    _check(args)
+    rows, clock, about, notes = _published(args) if args.rule == "published" else _true(args)
+    from hotnas_hls.latency_report import latency_table, record
+
+    if args.json:
+        print(json.dumps(record(rows, clock, rule=args.rule, **about, notes=notes), indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    title = f"{about['model']} by the {args.rule} rule at {clock:g} MHz"
+    console.print(latency_table(rows, clock, title))
+    console.print(f"design: {about['design']}", markup=False, soft_wrap=True)
+    for note in notes:
+        console.print(f"  - {note}", markup=False, soft_wrap=True)
+
+
+def _check(args: argparse.Namespace) -> None:
+    designs = [args.design, args.design_file, args.accel]
+    found = []
+    if args.rule == "published" and not args.design:
+        found.append("--rule published needs --design, eight numbers")
+    if args.rule == "published" and (args.design_file or args.accel):
+        found.append("--design-file and --accel are designs of the true rule; leave them out")
+    if args.rule == "true" and sum(d is not None for d in designs) != 1:
+        found.append("--rule true needs one of --design, --design-file and --accel")
+    if args.dconv and not args.design:
+        found.append("--dconv goes with --design")
+    if args.model is None and not args.design_file:
+        found.append("--model says which network")
+    if args.clock is not None and args.clock <= 0:
+        found.append(f"--clock {args.clock:g}: must be more than 0")
+    if args.read_latency is not None and args.read_latency < 1:
+        found.append(f"--read-latency {args.read_latency}: must be at least 1")
+    raise_all(ConfigError, "these options do not go together:", found)
+
+
+Result = tuple[list["LayerRow"], float, dict[str, Any], list[str]]
+
+
+def _published(args: argparse.Namespace) -> Result:
+    from hotnas_hls.latency_report import LayerRow
+    from hotnas_hls.published.latency import Formula, network_latency
+
+    hardware = _hardware(args)
+    layers, hardware = _edited(args, _published_layers(args.model, args.input), hardware)
+    rows = [
+        LayerRow(
+            report.layer.name,
+            report.latency.cycles,
+            str(report.latency.bottleneck),
+            {
+                name: report.latency.totals[label]
+                for name, label in zip(
+                    ("load_ifm", "load_wgt", "compute", "store_ofm"), _labels(), strict=True
+                )
+            },
+        )
+        for report in network_latency(layers, hardware, Formula(args.formula))
+    ]
+    notes = ["convolutions alone, sizes as the published code walks them: see hotnas published"]
+    return rows, args.clock or PUBLISHED_MHZ, {"model": args.model, "design": str(hardware)}, notes
+
+
+def _labels() -> tuple[Any, ...]:
+    from hotnas_hls.published.latency import Bottleneck
+
+    return Bottleneck.LOAD_IFM, Bottleneck.LOAD_WGT, Bottleneck.COMPUTE, Bottleneck.STORE
+
+
+def _hardware(args: argparse.Namespace) -> PublishedHardware:
+    from hotnas_hls.published.design import PublishedHardware
+
+    return PublishedHardware.parse(args.design, args.dconv)
+
+
+def _published_layers(model: str, shape: str | None) -> tuple[PublishedLayer, ...]:
+    from hotnas_hls.models.zoo import ZOO
+    from hotnas_hls.published.layers import walk
+    from hotnas_hls.published.networks import zoo_layers
+
+    given = parse_shape(shape) if shape else None
+    if model in ZOO and given in (None, ZOO[model].input_shape):
+        return zoo_layers(model)
+    if given is not None and given[1] != given[2]:
+        raise ConfigError(f"--input {shape}: the published rule knows square images only")
+    from hotnas_hls.models.source import load_model
+
+    loaded = load_model(model, None, given)
+    if loaded.module is None:
+        raise ConfigError(f"{model}: the published rule walks torch modules, not ONNX files; use --rule true")
+    return tuple(walk(loaded.module, loaded.graph.input.shape[1]))
+
+
+def _edited(
+    args: argparse.Namespace, layers: Sequence[PublishedLayer], hardware: PublishedHardware
+) -> tuple[tuple[PublishedLayer, ...], PublishedHardware]:
+    """Layers and hardware after ``--genes``."""
+    if args.genes is None:
+        return tuple(layers), hardware
+    from hotnas_hls.published.genes import apply
+
+    space = dataclasses.replace(_space(args.model), hardware=hardware)
+    applied = apply(space, _numbers(args.genes), layers)
+    return applied.layers, applied.hardware
+
+
+def _space(model: str) -> PublishedSpace:
+    from hotnas_hls.published.spaces import SPACES
+
+    for space in SPACES.values():
+        if space.model == model:
+            return space
+    known = ", ".join(sorted({space.model for space in SPACES.values()}))
+    raise ConfigError(f"--genes: {model} has no published search space; these have one: {known}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--genes {text}: give whole numbers, separated by commas") from None
+
+
+def _true(args: argparse.Namespace) -> Result:
+    from hotnas_hls.accel.latency import best_tile, network_latency
+    from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.errors import InfeasibleDesign
+    from hotnas_hls.latency_report import rows_of
+
+    notes: list[str] = []
+    clock, memory = args.clock or PUBLISHED_MHZ, MemoryTiming()
+    tiles: dict[str, Any] = {}
+    if args.design_file:
+        from hotnas_hls.accel.design_point import DesignPoint
+
+        point = DesignPoint.load(args.design_file)
+        accel, clock, memory = point.accelerator, args.clock or point.clock_mhz, point.memory
+        model, layers = point.network, tuple(entry.layer for entry in point.layers)
+        tiles = dict(point.tiles)
+        if args.model:
+            model, layers, tiles = args.model, _model_layers(args, accel.act_bits).layers, {}
+    else:
+        model, layers, accel = _true_of_model(args, notes)
+    if args.read_latency is not None:
+        memory = dataclasses.replace(memory, read_latency=args.read_latency)
+    if not tiles:
+        found = {layer.name: best_tile(layer, accel, memory) for layer in layers}
+        tiles = {name: tile for name, tile in found.items() if tile is not None}
+        _refuse_unfit(layers, accel, tiles, InfeasibleDesign)
+    latency = network_latency(layers, accel, tiles, memory)
+    about = {"model": model, "design": _shown(accel), "accelerator": dataclasses.asdict(accel)}
+    return rows_of(latency), clock, about, [*notes, _memory_note(memory)]
+
+
+def _true_of_model(
+    args: argparse.Namespace, notes: list[str]
+) -> tuple[str, tuple[Layer, ...], Accelerator]:
+    """Network, layers and accelerator of ``--design`` or ``--accel``."""
+    from hotnas_hls.board import load_board
+    from hotnas_hls.nearest import edited_layers, fitted, nearest_accelerator
+
+    board = load_board(args.board)
+    if args.accel:
+        if args.genes:
+            raise ConfigError("--genes goes with --design: its port genes change the published ports")
+        given = parse_accel(args.accel)
+        layers = _model_layers(args, given.act_bits).layers
+        accel = fitted(given, layers, board)
+        if "ifm_depth" in args.accel:
+            accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
+        return args.model, layers, accel
+    hardware = _hardware(args)
+    loaded = _model_layers(args, 16)
+    layers = loaded.layers
+    if args.genes:
+        before = _published_layers(args.model, args.input)
+        after, hardware = _edited(args, before, hardware)
+        layers = edited_layers(layers, before, after)
+    nearest = nearest_accelerator(hardware, layers, board, loaded.blocks)
+    notes += [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
+    return args.model, layers, nearest.accel
+
+
+def _model_layers(args: argparse.Namespace, act_bits: int) -> Any:
+    from hotnas_hls.model_layers import load_layers
+
+    return load_layers(args.model, parse_shape(args.input) if args.input else None, 16, act_bits)
+
+
+def parse_accel(text: str) -> Accelerator:
+    """``tm=64,tn=32,tr=14,tc=14`` and optionally ports, depth and activation bits."""
+    from hotnas_hls.accel.accelerator import Accelerator
+
+    values: dict[str, int] = dict(ACCEL_DEFAULTS)
+    found = []
+    for part in text.split(","):
+        key, _, number = part.partition("=")
+        if key not in ACCEL_KEYS:
+            found.append(f"unknown key {key!r}; accepted: {', '.join(ACCEL_KEYS)}")
+        elif not (number.isascii() and number.isdigit()):
+            found.append(f"{key}: must be a whole number, not {number!r}")
+        else:
+            values[key] = int(number)
+    found += [f"{key} is missing" for key in ("tm", "tn", "tr", "tc") if key not in values and not found]
+    raise_all(ConfigError, f"--accel {text}:", found)
+    accel = Accelerator(**{"ifm_depth": 1, **values}, wgt_entries=1, max_entries=1)  # type: ignore[arg-type]
+    raise_all(ConfigError, f"--accel {text}:", accel.violations())
+    return accel
+
+
+def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, Any], error: Any) -> None:
+    from hotnas_hls.accel.plan import Tile, plan_violations
+
+    found = []
+    for layer in layers:
+        if layer.name not in tiles:
+            found += plan_violations(layer, accel, Tile(1, 1)) or [f"{layer.name}: fits no tile"]
+    raise_all(error, "the design cannot run this network:", found)
+
+
+def _shown(accel: Accelerator) -> str:
+    return (
+        f"array {accel.tm} x {accel.tn}, tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
+        f"{accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits} bits, {accel.ifm_depth} words an IFM bank"
+    )
+
+
+def _memory_note(memory: MemoryTiming) -> str:
+    return f"memory: {memory.read_latency} cycles to the first beat read, {memory.write_latency} to a write response"
