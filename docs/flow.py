@@ -5,6 +5,7 @@ Every box has its own ground and the lines a middle grey, so that the picture re
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -27,8 +28,9 @@ def box(x: float, y: float, style: str, title: str, note: str, width: float = BO
     middle = x + width / 2
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{TALL}" rx="8" fill="{ground}" stroke="{border}"/>'
-        f'<text x="{middle}" y="{y + 25}" font-size="16" font-weight="600" fill="{text}">{escape(title)}</text>'
-        f'<text x="{middle}" y="{y + 44}" font-size="11" fill="{text}">{escape(note)}</text>'
+        f'<g fill="{text}">'
+        f'<text x="{middle}" y="{y + 25}" font-size="16" font-weight="600">{escape(title)}</text>'
+        f'<text x="{middle}" y="{y + 44}" font-size="11">{escape(note)}</text></g>'
     )
 
 
@@ -37,7 +39,8 @@ def arrow(*points: tuple[float, float], dashed: bool = False) -> str:
     path = " ".join(f"{x},{y}" for x, y in points)
     dash = ' stroke-dasharray="5 4"' if dashed else ""
     return (
-        f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"{dash} marker-end="url(#head)"/>'
+        f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"{dash} '
+        'marker-end="url(#head)"/>'
     )
 
 
@@ -65,7 +68,7 @@ def svg() -> str:
         box(COLUMNS[0], centre, "hinge", "package", "manifest, archive"),
     ]
     half = top + TALL / 2
-    parts += [arrow((left + BOX, half), (right - 3, half)) for left, right in zip(COLUMNS, COLUMNS[1:])]
+    parts += [arrow((left + BOX, half), (right - 3, half)) for left, right in pairwise(COLUMNS)]
     parts += [
         arrow((x, middle), (x, top + TALL + 3), dashed=True) for x in (COLUMNS[2] + 75, COLUMNS[3] + 75)
     ]
@@ -83,7 +86,9 @@ def svg() -> str:
         entry = centre + TALL / 2 + (-12 if y == upper else 12)
         bend = COLUMNS[2] - 20
         parts.append(
-            arrow((COLUMNS[2], y + TALL / 2), (bend, y + TALL / 2), (bend, entry), (COLUMNS[1] + BOX + 3, entry))
+            arrow(
+                (COLUMNS[2], y + TALL / 2), (bend, y + TALL / 2), (bend, entry), (COLUMNS[1] + BOX + 3, entry)
+            )
         )
     parts += [
         arrow((COLUMNS[2], middle + TALL / 2), (COLUMNS[1] + 75, middle + TALL / 2),

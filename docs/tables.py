@@ -1,6 +1,7 @@
 """Tables of the documentation that come from the code. ``python docs/tables.py`` writes them anew.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test compares it with the code.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test compares it with the
+code.
 """
 
 from __future__ import annotations
@@ -21,28 +22,74 @@ MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", r
 
 # name, value, what it spans, where it lies in templates/rtl
 CONSTANTS = (
-    ("TOKEN", latency.TOKEN, "beat taken, to token counted by compute: a register on each side",
-     "`slice_done_o` in `ifm_loader.sv`, `job_done_o` in `wgt_loader.sv`; `slices_loaded_q`, `jobs_q` in `compute_ctrl.sv`"),
-    ("IFM_ADDRESS", latency.IFM_ADDRESS, "half free, to address on AXI",
-     "`ifm_loader.sv`: `WaitHalf`, `Clip`, `Size`, `Request`; `run_walker.sv`; `burst_splitter.sv`"),
-    ("WGT_ADDRESS", latency.WGT_ADDRESS, "slot free, to address on AXI",
-     "`wgt_loader.sv`: `WaitSlot`, `Planes`, `Size`, `Request`; `burst_splitter.sv`"),
-    ("SECOND_REQUEST", SECOND_REQUEST, "first request of a loader, to its second (both halves are free at first)",
-     "the same states, once round"),
-    ("ARRAY_STAGES", latency.ARRAY_STAGES, "issue of a step's last pixel, to the accumulator holding the sum; ceil(log2 Tn) more for the adder tree",
-     "`compute_ctrl.sv`: `ToStore = ToAcc + 3`, `ToAcc = 3 + TreeLevels`"),
-    ("MIN_SWEEP", MIN_SWEEP, "least cycles between two accumulations into one pixel: read, add, write",
-     "`compute_ctrl.sv`: `sweep_q`; `acc_bank.sv`"),
-    ("STORE_DRAIN", latency.STORE_DRAIN, "output tile taken, to its first accumulator read",
-     "`ofm_store.sv`: `Wait`, `Size`, `walkers_start_q`"),
-    ("RESIDUAL_DRAIN", latency.RESIDUAL_DRAIN, "output tile taken, to the first residual address on AXI",
-     "`ofm_store.sv`: the same, `u_residual_runs`; `burst_splitter.sv`"),
-    ("DRAIN_BEAT", latency.DRAIN_BEAT, "accumulator read, to word on AXI: bank, block, sum, shift, clamp, FIFO",
-     "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`"),
-    ("MAX_HIDDEN_LATENCY", latency.MAX_HIDDEN_LATENCY, "read latency that bursts of one beat still hide",
-     f"`Outstanding` ({OUTSTANDING_READS}) bursts in flight in `axi_read_master.sv`, less the 4 cycles an address takes to return a beat"),
-    ("MAX_BURST_BEATS", MAX_BURST_BEATS, "longest burst; costs nothing, addresses run ahead of the data", "`burst_splitter.sv`"),
-)  # fmt: skip
+    (
+        "TOKEN",
+        latency.TOKEN,
+        "beat taken, to token counted by compute: a register on each side",
+        "`slice_done_o` in `ifm_loader.sv`, `job_done_o` in `wgt_loader.sv`; "
+        "`slices_loaded_q`, `jobs_q` in `compute_ctrl.sv`",
+    ),
+    (
+        "IFM_ADDRESS",
+        latency.IFM_ADDRESS,
+        "half free, to address on AXI",
+        "`ifm_loader.sv`: `WaitHalf`, `Clip`, `Size`, `Request`; `run_walker.sv`; `burst_splitter.sv`",
+    ),
+    (
+        "WGT_ADDRESS",
+        latency.WGT_ADDRESS,
+        "slot free, to address on AXI",
+        "`wgt_loader.sv`: `WaitSlot`, `Planes`, `Size`, `Request`; `burst_splitter.sv`",
+    ),
+    (
+        "SECOND_REQUEST",
+        SECOND_REQUEST,
+        "first request of a loader, to its second (both halves are free at first)",
+        "the same states, once round",
+    ),
+    (
+        "ARRAY_STAGES",
+        latency.ARRAY_STAGES,
+        "issue of a step's last pixel, to the accumulator holding the sum; ceil(log2 Tn) more for the tree",
+        "`compute_ctrl.sv`: `ToStore = ToAcc + 3`, `ToAcc = 3 + TreeLevels`",
+    ),
+    (
+        "MIN_SWEEP",
+        MIN_SWEEP,
+        "least cycles between two accumulations into one pixel: read, add, write",
+        "`compute_ctrl.sv`: `sweep_q`; `acc_bank.sv`",
+    ),
+    (
+        "STORE_DRAIN",
+        latency.STORE_DRAIN,
+        "output tile taken, to its first accumulator read",
+        "`ofm_store.sv`: `Wait`, `Size`, `walkers_start_q`",
+    ),
+    (
+        "RESIDUAL_DRAIN",
+        latency.RESIDUAL_DRAIN,
+        "output tile taken, to the first residual address on AXI",
+        "`ofm_store.sv`: the same, `u_residual_runs`; `burst_splitter.sv`",
+    ),
+    (
+        "DRAIN_BEAT",
+        latency.DRAIN_BEAT,
+        "accumulator read, to word on AXI: bank, block, sum, shift, clamp, FIFO",
+        "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`",
+    ),
+    (
+        "MAX_HIDDEN_LATENCY",
+        latency.MAX_HIDDEN_LATENCY,
+        "read latency that bursts of one beat still hide",
+        f"`Outstanding` ({OUTSTANDING_READS}) bursts in flight in `axi_read_master.sv`, less 4",
+    ),
+    (
+        "MAX_BURST_BEATS",
+        MAX_BURST_BEATS,
+        "beats of the longest burst; costs no cycle, since addresses run ahead of the data",
+        "`burst_splitter.sv`",
+    ),
+)
 
 
 def markdown(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -100,7 +147,7 @@ def status() -> str:
 def constants() -> str:
     """The constants of the latency recurrence."""
     return markdown(
-        ("Constant", "Cycles", "From, to", "In `templates/rtl`"),
+        ("Constant", "Value", "From, to", "In `templates/rtl`"),
         ((f"`{name}`", value, span, where) for name, value, span, where in CONSTANTS),
     )
 
@@ -133,10 +180,15 @@ def reduction() -> str:
     return markdown(
         ("Step", "Published ms", "Alone ms", "After the steps before ms", "As listed ms", "Listed how"),
         (
-            (row.step, row.published_ms, *(f"{ms:.5f}" for ms in (row.alone_ms, row.cumulative_ms, row.listed_ms)), row.how)
+            (
+                row.step,
+                row.published_ms,
+                *(f"{ms:.5f}" for ms in (row.alone_ms, row.cumulative_ms, row.listed_ms)),
+                row.how,
+            )
             for row in reduction_rows()
         ),
-    )  # fmt: skip
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -1,0 +1,236 @@
+"""The documentation against the code: tables, links, commands, names of modules, layers of imports.
+
+Commands in ``sh`` fences must exist, with the options they are given. The quick ones are run here; the slow
+ones (search, simulation, synthesis, make) are run with HOTNAS_DOCS=all, each page in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import hotnas_hls
+from hotnas_hls.accel import latency
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.cli import command_names
+from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS
+from hotnas_hls.shipped import shipped_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+QUICK = ("doctor", "boards", "verify", "zoo")
+PACKAGE = Path(hotnas_hls.__file__).parent
+SIM = shipped_folder("sim")
+
+
+def script(name: str) -> ModuleType:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fences(page: Path, language: str) -> Iterator[tuple[str, str]]:
+    """File name (or nothing) and text of every fence of a language."""
+    for found in FENCE.finditer(page.read_text()):
+        if found[1] == language:
+            yield found[2] or "", found[3]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The shell commands of a page, in order."""
+    lines = (line for _, text in fences(page, "sh") for line in text.splitlines())
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
+ALL_COMMANDS = sorted({tuple(command) for page in PAGES for command in commands(page)})
+
+
+# ---------------------------------------------------------------- tables and picture
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_those_of_the_code(page: Path) -> None:
+    if "<!-- table:" in page.read_text() and "published" in page.name:
+        pytest.importorskip("torch")
+    assert script("tables").with_tables(page.read_text()) == page.read_text(), "run: python docs/tables.py"
+
+
+def test_picture_is_the_one_its_script_draws() -> None:
+    assert (DOCS / "flow.svg").read_text() == script("flow").svg(), "run: python docs/flow.py"
+
+
+def test_register_table_is_that_of_the_bench() -> None:
+    tree = ast.parse((SIM / "bench.py").read_text())
+    constants: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple | ast.Name):
+            names = getattr(node.targets[0], "elts", [node.targets[0]])
+            try:
+                values = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+            constants |= dict(zip([n.id for n in names], values if len(names) > 1 else [values], strict=True))
+    offsets = {register.name: register.offset for register in REGISTERS}
+    bench = {"ctrl": "AP_CTRL", "gier": "GIER", "ier": "IER", "isr": "ISR", "status": "STATUS"}
+    bench |= {"ifm": "IFM", "wgt": "WGT", "ofm": "OFM", "layers": "LAYERS"}
+    assert {name: constants[of] for name, of in bench.items()} == {name: offsets[name] for name in bench}
+    assert tuple(PROFILE_TERMS) == constants["TERMS"]
+
+
+def test_latency_constants_are_those_the_rtl_states() -> None:
+    compute = (shipped_folder("templates") / "rtl" / "compute_ctrl.sv").read_text()
+    to_acc = int(re.search(r"ToAcc\s*=\s*(\d+) \+ hotnas_pkg::TreeLevels", compute)[1])
+    assert to_acc + int(re.search(r"ToStore\s*=\s*ToAcc \+ (\d+);", compute)[1]) == latency.ARRAY_STAGES
+
+
+def test_parameter_table_names_every_parameter() -> None:
+    text = (DOCS / "accelerator.md").read_text()
+    section = text[text.index("## Parameters") : text.index("## Layers")]
+    for name in Accelerator.__dataclass_fields__:
+        assert f"`{name}`" in section, name
+
+
+# ---------------------------------------------------------------- links and names
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    places = (ROOT, PACKAGE, ROOT / "templates/rtl", ROOT / "sim", DOCS)
+    for name in re.findall(r"`([\w/]+\.(?:py|sv|yaml))`", page.read_text()):
+        if name.startswith("my_"):
+            continue
+        assert any((place / name).exists() for place in places), name
+
+
+def test_named_modules_exist() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    for line in re.findall(
+        r"^\| (`[^|]*`) \|", text[text.index("## Modules") : text.index("## Rules")], re.M
+    ):
+        for name in re.findall(r"`([\w/]+)`", line):
+            assert (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir(), name
+
+
+# ---------------------------------------------------------------- commands
+@cache
+def hotnas(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run ``hotnas`` in a process of its own."""
+    command = [sys.executable, "-m", "hotnas_hls", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
+def test_commands_exist_with_their_options(command: tuple[str, ...]) -> None:
+    program, *arguments = command
+    if program == "hotnas":
+        name, *rest = arguments
+        assert name in command_names()
+        help_text = hotnas(name, "--help").stdout
+        for option in (word for word in rest if word.startswith("--")):
+            assert option in help_text, option
+    elif program == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+    elif program == "python" and arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]) is not None
+    else:
+        assert program == "python" and arguments[0] == "my_net.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in ALL_COMMANDS if c[0] == "hotnas" and c[1] in QUICK and "my_board" not in c[-1] and len(c) < 4
+     and "hls_out" not in c[-1]],
+    ids=" ".join,
+)  # fmt: skip
+def test_quick_commands_succeed(command: tuple[str, ...]) -> None:
+    finished = hotnas(*command[1:])
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Write every fence that has a file name."""
+    for language in ("python", "yaml"):
+        for name, text in fences(page, language):
+            if name:
+                (folder / name).write_text(text)
+
+
+def test_files_of_the_tutorial_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hotnas_hls.board import read_board
+    from hotnas_hls.config import load_config
+
+    write_files(DOCS / "tutorial.md", tmp_path)
+    assert read_board(tmp_path / "my_board.yaml").port_bits == 512
+    monkeypatch.chdir(tmp_path)
+    config = load_config("my_run.yaml")
+    assert (config.violations(), config.load_board().name) == ([], "my board")
+    compile((tmp_path / "my_net.py").read_text(), "my_net.py", "exec")
+
+
+@pytest.mark.skipif(os.environ.get("HOTNAS_DOCS") != "all", reason="slow: set HOTNAS_DOCS=all")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
+def test_every_command_of_a_page_succeeds_in_order(page: Path, tmp_path: Path) -> None:
+    write_files(page, tmp_path)
+    for program, *arguments in commands(page):
+        if program == "make":
+            continue  # sets up an environment of its own
+        command = [sys.executable, *arguments] if program == "python" else None
+        command = command or [sys.executable, "-m", "hotnas_hls", *arguments]
+        finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert finished.returncode == 0, f"{program} {' '.join(arguments)}\n{finished.stderr}"
+
+
+# ---------------------------------------------------------------- imports
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def files(*units: str) -> list[Path]:
+    """The files of modules and packages."""
+    return [
+        path
+        for unit in units
+        for path in (sorted((PACKAGE / unit).rglob("*.py")) or [PACKAGE / f"{unit}.py"])
+    ]
+
+
+def test_the_accelerator_knows_neither_generator_nor_search() -> None:
+    above = ("hotnas_hls.codegen", "hotnas_hls.search", "hotnas_hls.models", "hotnas_hls.commands", "torch")
+    for path in files("accel"):
+        assert not [name for name in imports(path) if name.startswith(above)], path
+
+
+def test_nothing_below_the_design_point_needs_torch() -> None:
+    below = ("accel", "codegen", "flow", "csim", "simulate", "verilated", "certificate", "sweep", "synth")
+    above = ("torch", "optuna", "hotnas_hls.search", "hotnas_hls.models")
+    for path in files(*below):
+        assert not [name for name in imports(path) if name.startswith(above)], path
