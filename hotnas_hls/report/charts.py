@@ -10,12 +10,13 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
@@ -44,9 +45,10 @@ INK, MUTED, GRID, SURFACE, ACCENT = (COLOURS[n] for n in ("ink", "muted", "grid"
 PROCESS_LABELS = dict(zip(PROCESSES, "IWCO", strict=True))
 FULL, HALF, NARROW = 1120, 540, 348  # pixels
 FEW_LAYERS = 40  # up to here they have more room
-BINS = 700  # of a timeline; shorter gaps are not drawn
+BOXES = 400  # intervals of a lane that are drawn one by one
+BINS = 560  # of a lane with more of them
 LABEL_SIZE = 10.5  # of names beside points
-STYLE = {
+STYLE: Any = {  # matplotlib's own type lists every key
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.size": 12,
@@ -101,12 +103,15 @@ def charts(data: ReportData) -> dict[str, Chart]:
 # ---------------------------------------------------------------- figures
 def waterfall(data: ReportData) -> Chart | None:
     """Latency before, what each kind of change brought, latency after; None without a recorded search."""
-    before, run = data.latency_before_ms, data.run
-    if before is None or run is None:
+    run = data.run
+    if run is None or run.latency_before_ms is None:
         return None
-    after, bound = data.latency_ms, data.point.latency_bound_ms
-    marks = [("before", before), *((step.name, step.latency_ms) for step in run.reductions or ())]
-    if run.reductions and abs(marks[-1][1] - after) > 1e-9:
+    unit, scale = ("µs", 1000.0) if run.latency_before_ms < 0.5 else ("ms", 1.0)
+    before, after = scale * run.latency_before_ms, scale * data.latency_ms
+    limit = data.point.latency_bound_ms
+    bound = None if limit is None else scale * limit
+    marks = [("before", before), *((step.name, scale * step.latency_ms) for step in run.reductions or ())]
+    if run.reductions and abs(marks[-1][1] - after) > 1e-6 * after:
         marks.append(("other", after))
     if not run.reductions:
         marks.append(("search", after))
@@ -125,7 +130,7 @@ def waterfall(data: ReportData) -> Chart | None:
         for at, ((low, height), colour) in enumerate(zip(spans, colours, strict=True)):
             axes.bar(at, height, bottom=low, color=colour, width=0.62)
             ends = at in (0, len(spans) - 1)
-            text = f"{height:.4g}" if ends else f"{marks[at][1] - marks[at - 1][1]:+.4g}".replace("-", "−")
+            text = f"{height:.4g}" if ends else f"{marks[at][1] - marks[at - 1][1]:+.3g}".replace("-", "−")
             axes.text(at, low + height + 0.015 * top, text, ha="center", va="bottom", weight="bold")
         levels = [before, *(level for _, level in marks[1:])]
         for at, level in enumerate(levels):
@@ -138,7 +143,7 @@ def waterfall(data: ReportData) -> Chart | None:
         axes.set_xticks(range(len(names)), names, color=INK)
         if len(names) > 4 and width == NARROW:
             axes.tick_params(axis="x", rotation=35)
-        axes.set(ylabel="ms per image", ylim=(0, 1.12 * top))
+        axes.set(ylabel=f"{unit} per image", ylim=(0, 1.12 * top))
         _grid(axes, "y")
         return figure
 
@@ -162,10 +167,10 @@ def pareto(data: ReportData) -> Chart | None:
     def draw(width: int) -> Figure:
         figure, axes = _figure(width, 300)
         axes.scatter(
-            [t.latency_ms for t in trained], [100 * (t.accuracy or 0) for t in trained],
+            [t.latency_ms or 0 for t in trained], [100 * (t.accuracy or 0) for t in trained],
             s=30, color=COLOURS["muted"], alpha=0.45, linewidths=0, label="trained candidate",
         )  # fmt: skip
-        xs, ys = [t.latency_ms for t in front], [100 * (t.accuracy or 0) for t in front]
+        xs, ys = [t.latency_ms or 0 for t in front], [100 * (t.accuracy or 0) for t in front]
         axes.step(xs, ys, where="post", color=ACCENT, linewidth=1.5)
         axes.scatter(xs, ys, s=34, color=ACCENT, linewidths=0, label="Pareto front")
         if run.latency_after_ms is not None and run.validation_after is not None:
@@ -236,8 +241,8 @@ def layer_terms(data: ReportData) -> Chart:
 
     legend = tuple((PROCESS_LABELS[term], LABELS[PROCESS_LABELS[term]]) for term in PROCESSES)
     caption = (
-        "The pale bar is the layer's time; inside it, the cycles in which each process was busy. They overlap, "
-        "so they do not add up. The letter is the one that bounds the layer."
+        "The pale bar is the layer's time; inside it, the cycles in which each process was busy. They "
+        "overlap, so they do not add up. The letter is the one that bounds the layer."
     )
     return _chart("terms", "Cycles per layer", caption, draw, FULL, (*legend, ("faint", "the layer's time")))
 
@@ -268,7 +273,10 @@ def roofline(data: ReportData) -> Chart:
         axes.text(right, peak * 1.08, f"array: {peak:,} MAC/cycle ", ha="right", va="bottom")
         for label in dict.fromkeys(layer.bottleneck for layer in layers):
             some = [places[layer.name] for layer in layers if layer.bottleneck == label]
-            axes.scatter(*zip(*some, strict=True), s=46, color=COLOURS[label], edgecolors=SURFACE, zorder=3)
+            axes.scatter(
+                [x for x, _ in some], [y for _, y in some],
+                s=46, color=COLOURS[label], edgecolors=SURFACE, zorder=3,
+            )  # fmt: skip
         low = min(y for _, y in places.values())
         axes.set(
             xscale="log", yscale="log", xlabel="MAC per byte moved", ylabel="MAC per cycle",
@@ -285,9 +293,9 @@ def roofline(data: ReportData) -> Chart:
         return figure
 
     caption = (
-        f"The three ports move {ports:g} bytes a cycle at most; the DRAM of the {point.board.name} {dram:.1f} "
-        f"({point.board.dram_mb_per_s:,.0f} MB/s at {point.clock_mhz:g} MHz). Dots are layers by what bounds "
-        "them; bytes count halo, reloads and padding."
+        f"The three ports move {ports:g} bytes a cycle at most, the DRAM of the {point.board.name} "
+        f"{dram:.1f} ({point.board.dram_mb_per_s:,.0f} MB/s at {point.clock_mhz:g} MHz). Dots are layers, "
+        "coloured by what bounds them; bytes count halo, reloads and padding."
     )
     legend = tuple((label, LABELS[label]) for label in dict.fromkeys(layer.bottleneck for layer in layers))
     return _chart("roofline", "Roofline", caption, draw, HALF, legend)
@@ -314,13 +322,14 @@ def timeline(data: ReportData, timelines: Sequence[LayerTimeline]) -> Chart:
         for start, end, name in cuts:
             axes.axvline(end, color=GRID, linewidth=1, zorder=0)
             if (end - start) / starts[-1] * width > 7.2 * len(name) + 6:
-                axes.text((start + end) / 2, -0.62, name, ha="center", va="bottom", fontsize=10, color=MUTED)
+                middle = (start + end) / 2
+                axes.text(middle, -0.62, name, ha="center", va="bottom", fontsize=10, color=MUTED)
         return figure
 
     caption = (
         f"One inference, {starts[-1]:,} cycles from start to interrupt. Lanes overlap where double buffering "
         "hides one process behind another; vertical lines part the layers."
-    )
+    ) + _density(busy)
     return _chart("timeline", "One inference", caption, draw, FULL)
 
 
@@ -338,9 +347,9 @@ def timeline_of_slowest(data: ReportData, timelines: Sequence[LayerTimeline]) ->
 
     waiting = sum(stall.cycles for stall in events.stalls)
     caption = (
-        f"{layer.name}: {events.cycles:,} cycles, bound by {LABELS[layer.bottleneck]}. The thin red line marks "
-        f"the {waiting:,} cycles in which the MAC array waits for data or for a free accumulator."
-    )
+        f"{layer.name}: {events.cycles:,} cycles, bound by {LABELS[layer.bottleneck]}. The thin red line "
+        f"marks the {waiting:,} cycles in which the MAC array waits for data or for a free accumulator."
+    ) + _density(events.busy)
     return _chart("slowest", "The slowest layer", caption, draw, FULL)
 
 
@@ -375,12 +384,12 @@ def sensitivity(data: ReportData) -> Chart | None:
 # ---------------------------------------------------------------- parts
 def _figure(width: int, height: int) -> tuple[Figure, Axes]:
     """A figure of so many pixels (a point is a pixel) with one set of axes."""
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)  # type: ignore[union-attr]
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.03)
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout=layout)
     return figure, figure.add_subplot()
 
 
-def _grid(axes: Axes, axis: str) -> None:
+def _grid(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
     axes.grid(axis=axis, linewidth=1)
     axes.tick_params(length=0, pad=5)
     if axis == "y":
@@ -409,18 +418,41 @@ def _lanes(axes: Axes, busy: dict[str, list[Interval]], total: int, width: int) 
 
 
 def _intervals(
-    axes: Axes, intervals: Iterable[Interval], low: float, high: float, colour: str, total: int
+    axes: Axes, intervals: Sequence[Interval], low: float, high: float, colour: str, total: int
 ) -> None:
-    """Boxes as one path; intervals closer than can be seen are joined."""
-    joined: list[list[int]] = []
+    """Boxes as one path; where there are more than can be told apart, the height is the share of time."""
+    if len(intervals) <= BOXES:
+        outlines = [_box(each.start, each.end, low, high) for each in intervals]
+    else:
+        step = total / BINS
+        outlines = [
+            _box(at * step, (at + 1) * step, high - share * (high - low), high)
+            for at, share in enumerate(_shares(intervals, total))
+            if share > 0
+        ]
+    if outlines:
+        axes.add_patch(PathPatch(Outline.make_compound_path(*outlines), facecolor=colour, linewidth=0))
+
+
+def _density(busy: Mapping[str, Sequence[Interval]]) -> str:
+    crowded = any(len(intervals) > BOXES for intervals in busy.values())
+    return " In a crowded lane the height is the share of time." if crowded else ""
+
+
+def _box(left: float, right: float, low: float, high: float) -> Outline:
+    return Outline([(left, low), (right, low), (right, high), (left, high), (left, low)])
+
+
+def _shares(intervals: Sequence[Interval], total: int) -> list[float]:
+    """Share of each of BINS equal stretches of time that the intervals cover."""
+    step = total / BINS
+    covered = [0.0] * BINS
     for interval in intervals:
-        if joined and interval.start - joined[-1][1] <= total / BINS / 2:
-            joined[-1][1] = interval.end
-        else:
-            joined.append([interval.start, interval.end])
-    boxes = [Outline([(a, low), (b, low), (b, high), (a, high), (a, low)]) for a, b in joined]
-    if boxes:
-        axes.add_patch(PathPatch(Outline.make_compound_path(*boxes), facecolor=colour, linewidth=0))
+        at = int(interval.start / step)
+        while at < BINS and at * step < interval.end:
+            covered[at] += min(interval.end, (at + 1) * step) - max(interval.start, at * step)
+            at += 1
+    return [min(1.0, cycles / step) for cycles in covered]
 
 
 def _slowest_first(layers: Sequence[LayerReport]) -> list[LayerReport]:

@@ -88,7 +88,8 @@ def cycle_check(data: ReportData) -> str:
         f"{number(certificate.predicted_cycles)} cycles predicted, {number(certificate.simulated_cycles)} "
         f"simulated, difference {signed(gap)}; the {against}, with a memory that answers a read after "
         f"{certificate.memory.read_latency} cycles. {number(certificate.outputs_compared)} feature maps of "
-        f"{certificate.images + certificate.stalled_runs} runs ({certificate.stalled_runs} under random stalls) "
+        f"{certificate.images + certificate.stalled_runs} runs ({certificate.stalled_runs} under random "
+        "stalls) "
         + (
             "equal the integer reference bit for bit."
             if certificate.outputs_match
@@ -103,6 +104,9 @@ def reasons(data: ReportData) -> list[str]:
     found = []
     if run is not None and run.trials is not None:
         space = "" if run.space_size is None else f" of {power(run.space_size)} possible ones"
+        refused = ""
+        if run.refused is not None:
+            refused = f", {run.refused} refused by the hardware test before training"
         trained = "" if run.trained is None else f", {run.trained} trained"
         refused = (
             "" if run.refused is None else f", {run.refused} refused by the hardware test before training"
@@ -112,8 +116,8 @@ def reasons(data: ReportData) -> list[str]:
         found.append(f"The search{by} looked at {run.trials} candidates{space}{trained}{refused}.")
         if point.latency_bound_ms is not None:
             found.append(
-                f"Chosen: the most accurate candidate that meets {ms(point.latency_bound_ms)} and every resource "
-                f"of the {point.board.name}, then fine-tuned; the faster one on a tie."
+                f"Chosen: the most accurate candidate that meets {ms(point.latency_bound_ms)} and every "
+                f"resource of the {point.board.name}, then fine-tuned; the faster one on a tie."
             )
         else:
             found.append(

@@ -1,15 +1,11 @@
 """What a report says, assembled from real files, and that what is unknown says so."""
 
-import dataclasses
 import json
 import re
-import sqlite3
 
 import pytest
 from small_designs import small_design
 
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
@@ -20,68 +16,12 @@ from hotnas_hls.report.page import page
 from hotnas_hls.report.run_record import read_run
 from hotnas_hls.vendor_reports import Cosim, Csynth, Implementation, Resources, VendorReports
 
-REDUCTIONS = [("pattern", 0.046), ("channel", 0.041), ("quantisation", 0.0335), ("hardware", 0.03)]
-
-
-def certificate_of(point, off=0):
-    """As if the twin had been simulated, ``off`` cycles slower in the first layer."""
-    predicted = network_latency([e.layer for e in point.layers], point.accelerator, point.tiles, point.memory)
-    bound = point.latency_bound_cycles
-    checks = []
-    for index, (name, forecast) in enumerate(predicted.layers.items()):
-        counted = forecast.terms()
-        counted["cycles"] += off if index == 0 else 0
-        share = bound * forecast.cycles // predicted.cycles
-        checks.append(LayerCheck(name, share, forecast, counted, counted == forecast.terms(), True))
-    return Certificate(
-        design=point.network,
-        design_digest=point.digest(),
-        board=point.board.name,
-        clock_mhz=point.clock_mhz,
-        memory=point.memory,
-        simulated_rtl=TWIN,
-        sources_digest="0" * 64,
-        tool_versions={"hotnas": "0"},
-        layers=tuple(checks),
-        predicted_cycles=predicted.cycles,
-        simulated_cycles=predicted.cycles + off,
-        bound_cycles=bound,
-        images=2,
-        stalled_runs=1,
-        outputs_compared=3 * len(checks),
-        holds=not off,
-        reasons=(f"{checks[0].name}: simulated cycles differ",) if off else (),
-    )
-
-
-def write_run(folder, point, reductions=True):
-    """A run folder as ``hotnas search`` leaves it: summary and study."""
-    point.save(folder)
-    summary = {
-        "latency_ms": {"before": 0.05, "after": 0.03},
-        "validation_accuracy": {"before": 0.98, "after": 0.985},
-        "space_size": 3.5e17, "trials": 4, "trained": 3, "refused": 1, "repeated": 0,
-        "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
-        "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
-    }  # fmt: skip
-    if reductions:
-        summary["reductions"] = [{"name": name, "latency_ms": ms} for name, ms in REDUCTIONS]
-    (folder / "search.json").write_text(json.dumps(summary))
-    trials = [(0, 0.05, 0.98, []), (1, 0.035, 0.97, []), (2, 0.04, 0.96, []), (3, 0.09, None, ["too slow"])]
-    with sqlite3.connect(folder / "study.db") as study:
-        study.execute("CREATE TABLE trials (trial_id INTEGER, number INTEGER)")
-        study.execute("CREATE TABLE trial_user_attributes (trial_id INTEGER, key TEXT, value_json TEXT)")
-        for number, latency, accuracy, refusals in trials:
-            outcome = {"latency_ms": latency, "accuracy": accuracy, "refusals": refusals}
-            study.execute("INSERT INTO trials VALUES (?, ?)", (number, number))
-            row = (number, "outcome", json.dumps(outcome))
-            study.execute("INSERT INTO trial_user_attributes VALUES (?, ?, ?)", row)
-    return folder
+from .files import certificate_of, write_run
 
 
 @pytest.fixture(scope="module")
 def point():
-    return dataclasses.replace(small_design(), accuracy=small_design().accuracy)
+    return small_design()
 
 
 @pytest.fixture
