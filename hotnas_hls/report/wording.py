@@ -135,7 +135,11 @@ def reasons(data: ReportData) -> list[str]:
         said = ", ".join(f"{count} {what}" for what, count in kinds.items() if count)
         found.append(f"{len(treated)} of {len(data.layers)} layers changed: {said}.")
     else:
-        found.append("No layer was compressed.")
+        found.append(
+            "No layer is pattern pruned or has narrower weights."
+            if run is None
+            else "No layer was compressed."
+        )
     parts = [
         f"{count} {'layer' if count == 1 else 'layers'} by {LABELS[label]} ({share:.0%} of the time)"
         for label, (count, share) in data.bottlenecks.items()
