@@ -36,10 +36,10 @@ search: $(SEARCH)  ## co-search: CONFIG -> RUN/design_point.json
 	$(HOTNAS) search $(CONFIG) --output $(RUN)
 
 hls: $(BASE)  ## sources: RUN/design_point.json -> OUT (HLS C++, RTL, testbenches)
-	$(HOTNAS) hls $(RUN) --output $(OUT)
+	$(HOTNAS) hls $(RUN) --output $(dir $(OUT)) --name $(notdir $(OUT))
 
-sim: $(SIM) $(CSIM)  ## C simulation and RTL simulation of OUT, predicted against simulated cycles
-	$(HOTNAS) sim $(OUT)
+sim: $(SIM) $(CSIM)  ## C simulation and RTL simulation of OUT, its certificate and report
+	@$(HOTNAS) sim $(OUT); status=$$?; $(HOTNAS) report $(OUT) && exit $$status
 
 report: $(BASE)  ## report of OUT, readable and as JSON
 	$(HOTNAS) report $(OUT)
@@ -54,8 +54,8 @@ check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## figures: times, speeds, accuracies
-	$(HOTNAS) bench
+bench: $(SEARCH) $(SIM) $(CSIM)  ## figures: times, speeds, accuracies (runs/bench.json)
+	$(HOTNAS) bench --output runs/bench.json
 
 clean:  ## remove what was generated (hls_out/*, caches); runs/ and .venv stay
 	find hls_out -mindepth 1 ! -name .gitkeep -delete

@@ -286,4 +286,4 @@ def _shown(accel: Accelerator) -> str:
 
 
 def _memory_note(memory: MemoryTiming) -> str:
-    return f"memory: {memory.read_latency} cycles to the first beat read, {memory.write_latency} to a write response"
+    return f"memory: {memory.read_latency} cycles to the first beat, {memory.write_latency} after a write"

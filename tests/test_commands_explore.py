@@ -1,0 +1,129 @@
+"""hotnas latency, published, dse and bench."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_designs import small_design
+
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.board import load_board
+from hotnas_hls.cli import main
+from hotnas_hls.model_layers import load_layers
+from hotnas_hls.nearest import nearest_accelerator
+from hotnas_hls.published.design import PublishedHardware
+
+DESIGN = "70,36,64,64,7,18,6,6"
+GENES = "23,14,8,42,0,128,256,256,480,496,16,16,16,16,8,8,8,8,2,-1,0"
+
+
+def printed(capsys, *arguments: str) -> dict:
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_published_rule_as_in_the_table(capsys):
+    arguments = ("latency", "--model", "resnet18", "--design", DESIGN, "--rule", "published")
+    record = printed(capsys, *arguments, "--input", "3x224x224")
+    assert record["total_cycles"] == 1_254_656 and record["clock_mhz"] == 200
+    assert record["total_ms"] == pytest.approx(6.27328)
+    assert record["layers"][0]["name"] == "conv1" and record["layers"][0]["bottleneck"] == "C"
+    assert set(record["layers"][0]["terms"]) == {"load_ifm", "load_wgt", "compute", "store_ofm"}
+    edited = printed(capsys, *arguments, "--genes", GENES)
+    assert edited["total_cycles"] == 843_184
+
+
+def test_true_rule_of_the_nearest_accelerator(capsys):
+    record = printed(capsys, "latency", "--model", "resnet18_cifar", "--design", "130,19,32,32,3,18,2,10")
+    accel = record["accelerator"]
+    assert all(accel[f"{port}_bits"] in LEGAL_PORT_BITS for port in ("ifm", "wgt", "ofm"))
+    assert record["total_cycles"] == sum(layer["cycles"] for layer in record["layers"])
+    assert {layer["bottleneck"] for layer in record["layers"]} <= set("IWCO")
+    assert "fc" in {layer["name"] for layer in record["layers"]}
+    assert any("288" in note and "256 bits" in note for note in record["notes"])
+
+
+def test_nearest_accelerator_is_legal_and_tells_its_changes():
+    layers = load_layers("digits_resnet").layers
+    nearest = nearest_accelerator(PublishedHardware.parse(DESIGN), layers, load_board("ZCU102"))
+    assert not nearest.accel.violations()
+    assert (nearest.accel.wgt_bits, nearest.accel.ifm_bits, nearest.accel.ofm_bits) == (256, 128, 128)
+    assert (nearest.accel.tm, nearest.accel.tn) == (72, 32)
+    assert any("70 x 36 -> 72 x 32" in change for change in nearest.changes)
+
+
+def test_latency_of_a_design_file_and_of_options(tmp_path: Path, capsys):
+    point = small_design()
+    point.save(tmp_path)
+    record = printed(capsys, "latency", "--design-file", str(tmp_path))
+    assert record["total_cycles"] == point.predicted_cycles and record["model"] == "small"
+    slower = printed(capsys, "latency", "--design-file", str(tmp_path), "--read-latency", "100")
+    assert slower["total_cycles"] > record["total_cycles"]
+    options = "tm=16,tn=8,tr=8,tc=8,ofm_bits=64"
+    given = printed(capsys, "latency", "--model", "digits_resnet", "--accel", options)
+    assert given["accelerator"]["tm"] == 16 and given["accelerator"]["ofm_bits"] == 64
+    assert main(["latency", "--design-file", str(tmp_path)]) == 0
+    assert "small by the true rule" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--model", "resnet18"], "needs one of"),
+        (["--model", "resnet18", "--rule", "published"], "eight numbers"),
+        (["--model", "resnet18", "--design", "1,2"], "expected 8"),
+        (["--model", "nothing", "--design", DESIGN], "no such network"),
+        (["--model", "digits_resnet", "--accel", "tm=8,tn=x"], "whole number"),
+        (["--model", "digits_resnet", "--accel", "tm=9,tn=8,tr=8,tc=8"], "multiple of the channel block"),
+        (["--model", "digits_resnet", "--accel", "tm=8,tn=8,tr=8"], "tc is missing"),
+        (["--model", "digits_resnet", "--design", DESIGN, "--genes", "1"], "search space"),
+        (["--design", DESIGN], "which network"),
+    ],
+)
+def test_bad_latency_options_are_one_message(capsys, arguments, words):
+    assert main(["latency", *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_published_tables(capsys):
+    record = printed(capsys, "published", "--no-true")
+    assert record["all_round_to_published"] is True
+    assert len(record["latencies"]) == 11 and len(record["hotnas_resnet_reductions"]) == 5
+    assert main(["published", "--no-true"]) == 0
+    shown = capsys.readouterr().out
+    assert "6.27" in shown and "stride counted twice" in shown
+
+
+def test_dse_prints_draws_and_records(tmp_path: Path, capsys):
+    picture = tmp_path / "front.svg"
+    arguments = ["dse", "--model", "digits_resnet", "--board", "PYNQ-Z2", "--top", "2"]
+    arguments += ["--plot", str(picture)]
+    record = printed(capsys, *arguments)
+    assert record["designs"] > 10_000 and len(record["best"]) == 2
+    assert record["best"][0]["cycles"] == record["best_latency"]["total_cycles"]
+    board = load_board("PYNQ-Z2")
+    assert all(design["resources"]["dsp"] <= board.dsp for design in record["front"])
+    shares = [design["board_share"] for design in record["front"]]
+    assert shares == sorted(shares, reverse=True)
+    assert picture.stat().st_size > 1000
+    assert main(arguments[:-2]) == 0
+    assert "designs decided" in capsys.readouterr().out
+
+
+def test_dse_refuses_what_cannot_be(capsys):
+    assert main(["dse", "--model", "digits_resnet", "--top", "0", "--weight-bits", "40"]) == 1
+    error = capsys.readouterr().err
+    assert "--top" in error and "--weight-bits" in error
+    assert main(["dse", "--model", "digits_resnet", "--board", "none"]) == 1
+
+
+def test_bench_lists_and_measures(tmp_path: Path, capsys):
+    assert main(["bench", "--list"]) == 0
+    assert "true-exploration" in capsys.readouterr().out
+    assert main(["bench", "nothing"]) == 1
+    path = tmp_path / "bench.json"
+    assert main(["bench", "published-exploration", "--output", str(path)]) == 0
+    figures = json.loads(path.read_text())["cases"]["published-exploration"]
+    assert figures["designs"] == 2088 and figures["speed_up"] > 2 and figures["seconds"] < 1

@@ -1,0 +1,139 @@
+"""hotnas hls and hotnas sim on a package, with simulation replaced; the real one is in test_certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_designs import small_design
+from test_certificate import faked  # noqa: F401 (a fixture)
+
+from hotnas_hls.cli import main
+from hotnas_hls.codegen.bundle import verify
+from hotnas_hls.flow import generate, read_rtl
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    generate(small_design(), tmp_path / "out" / "small", images=2)
+    return tmp_path / "out" / "small"
+
+
+def test_hls_writes_a_package_and_says_what_it_is(tmp_path: Path, capsys):
+    small_design().save(tmp_path / "run")
+    assert main(["hls", str(tmp_path / "run"), "--output", str(tmp_path / "out"), "--images", "2"]) == 0
+    path, figures = capsys.readouterr().out.splitlines()
+    package = tmp_path / "out" / "small"
+    assert Path(path) == package and verify(package) == []
+    assert all(word in figures for word in ("files", "lines", "bytes", "s"))
+    latency = json.loads((package / "reports" / "latency.json").read_text())
+    assert latency["total_cycles"] == small_design().predicted_cycles
+    assert {"name", "cycles", "bottleneck", "terms"} == set(latency["layers"][0])
+    for folder in ("src", "include", "tb", "tb_data", "weights", "rtl", "sim", "scripts"):
+        assert (package / folder).is_dir(), folder
+
+
+def test_hls_is_deterministic_and_named_on_request(tmp_path: Path):
+    first = generate(small_design(), tmp_path / "a" / "name", images=1)
+    second = generate(small_design(), tmp_path / "b" / "name", images=1)
+    assert first.digest() == second.digest()
+    small_design().save(tmp_path)
+    arguments = ["hls", str(tmp_path / "design_point.json"), "--output", str(tmp_path / "out")]
+    assert main([*arguments, "--name", "mine", "--images", "1"]) == 0
+    assert (tmp_path / "out" / "mine" / "manifest.json").is_file()
+
+
+def test_hls_needs_no_torch(tmp_path: Path):
+    small_design().save(tmp_path)
+    program = (
+        "import sys; from hotnas_hls.cli import main; "
+        f"status = main(['hls', {str(tmp_path)!r}, '--output', {str(tmp_path / 'out')!r}]); "
+        "sys.exit(status or ('torch' in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["hls", "nowhere"], "no such file"),
+        (["hls", "{run}", "--images", "0"], "at least one"),
+        (["hls", "{run}", "--name", "a b"], "letters, digits"),
+        (["hls", "{run}", "--output", "{foreign}", "--name", "mine"], "not ours to overwrite"),
+        (["sim", "{run}"], "not a package"),
+        (["sim", "nowhere"], "no such folder"),
+        (["sim", "{run}", "--sweep", "4,x"], "at least 1 each"),
+    ],
+)
+def test_bad_input_is_one_message(tmp_path: Path, capsys, arguments, words):
+    small_design().save(tmp_path / "run")
+    (tmp_path / "foreign" / "mine").mkdir(parents=True)
+    (tmp_path / "foreign" / "mine" / "file").write_text("a user's")
+    places = {"run": tmp_path / "run", "foreign": tmp_path / "foreign"}
+    assert main([argument.format(**places) for argument in arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_sim_certifies_and_the_package_stays_verified(faked, package: Path, capsys):  # noqa: F811
+    assert main(["sim", str(package), "--no-csim"]) == 0
+    shown = capsys.readouterr().out
+    assert "holds" in shown and "residual" in shown and "margin" in shown
+    assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is True
+    assert verify(package) == []
+
+
+def test_sim_fails_when_a_layer_is_slower_or_an_output_wrong(faked, package: Path, capsys):  # noqa: F811
+    def slower(results):
+        for result in results:
+            result.layers[1]["cycles"] += 5
+
+    faked.append(slower)
+    assert main(["sim", str(package), "--no-csim"]) == 1
+    assert "residual: simulated cycles differ from the prediction (cycles +5)" in capsys.readouterr().out
+    assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is False
+
+
+def test_sim_json_is_the_certificate(faked, package: Path, capsys):  # noqa: F811
+    assert main(["sim", str(package), "--no-csim", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["format"] == "hotnas-certificate" and record["exact"] is True
+
+
+def test_sim_tells_of_a_changed_package_and_leaves_its_manifest(faked, package: Path, capsys):  # noqa: F811
+    source = package / "rtl" / "mac_row.sv"
+    source.write_text(source.read_text() + "// mine\n")
+    main(["sim", str(package), "--no-csim"])
+    assert "rtl/mac_row.sv: changed" in capsys.readouterr().out
+    assert "rtl/mac_row.sv: changed" in verify(package)
+
+
+def test_sweep_draws_and_records(faked, package: Path, capsys):  # noqa: F811
+    assert main(["sim", str(package), "--no-csim", "--sweep", "10,40"]) == 0
+    record = json.loads((package / "reports" / "sweep.json").read_text())
+    assert [point["read_latency"] for point in record["points"]] == [10, 40]
+    assert (package / "reports" / "sweep.svg").stat().st_size > 1000
+    assert (package / "reports" / "sweep.png").read_bytes()[:4] == b"\x89PNG"
+    assert verify(package) == []
+
+
+def test_other_rtl_runs_with_the_packages_constants(package: Path, tmp_path: Path):
+    given = tmp_path / "verilog"
+    given.mkdir()
+    (given / "hotnas_accel.v").write_text("module hotnas_accel; endmodule")
+    (given / "rom.dat").write_text("00")
+    rtl = read_rtl(package, given)
+    assert list(rtl.files) == ["hotnas_pkg.sv", "hotnas_accel.v"] and set(rtl.data) == {"rom.dat"}
+    assert not rtl.is_twin and read_rtl(package).is_twin
+    assert main(["sim", str(package), "--rtl", str(tmp_path / "none")]) == 1
+    (tmp_path / "empty").mkdir()
+    assert main(["sim", str(package), "--rtl", str(tmp_path / "empty"), "--no-csim"]) == 1
+
+
+def test_hand_written_design_without_weights(tmp_path: Path):
+    point = dataclasses.replace(small_design(), numbers=None, golden=None, weights=None)
+    bundle = generate(point, tmp_path / "hand", images=1)
+    assert "weights.safetensors" not in bundle and "design_point.json" in bundle
