@@ -154,10 +154,11 @@ def constants() -> str:
 
 def published() -> str:
     """HotNAS's latencies, computed."""
+    from hotnas_hls.commands.published import true_ms
     from hotnas_hls.published.tables import published_rows
 
     return markdown(
-        ("Network", "Data", "Design", "Published ms", "Computed ms", "Real sizes ms", "Stride once ms"),
+        ("Network", "Data", "Design", "Published ms", "Computed ms", "Real sizes", "Stride once", "True"),
         (
             (
                 row.name,
@@ -165,10 +166,11 @@ def published() -> str:
                 f"`{row.design}`",
                 row.published_ms,
                 f"{row.computed_ms:.5f}",
-                f"{row.real_sizes_ms:.5f}",
-                f"{row.stride_once_ms:.5f}",
+                f"{row.real_sizes_ms:.3f}",
+                f"{row.stride_once_ms:.3f}",
+                "" if row.true_ms is None else f"{row.true_ms:.3f}",
             )
-            for row in published_rows()
+            for row in published_rows(true_ms)
         ),
     )
 
