@@ -158,15 +158,14 @@ def growth() -> Figures:
 
     space = Space(tm=(32, 48, 64), tn=(16, 24, 32))
     explore(layers, board, space=space)
-    by_layers = {
-        str(count * len(layers)): seconds_of(lambda c=count: explore(copies(c), board, space=space))[0]
-        for count in GROWTH_LAYERS
-    }
-    by_designs = {}
+    by_layers, by_designs = {}, {}
+    for count in GROWTH_LAYERS:
+        found = explore(copies(count), board, space=space)
+        by_layers[str(count * len(layers))] = found.seconds
     for step in (32, 16, 8, 4):
         sides = tuple(range(step, 132, step))
-        seconds, found = seconds_of(lambda s=sides: explore(layers, board, space=Space(tm=s, tn=s)))
-        by_designs[str(found.designs)] = seconds
+        found = explore(layers, board, space=Space(tm=sides, tn=sides))
+        by_designs[str(found.designs)] = found.seconds
     return {"seconds_by_layers": by_layers, "seconds_by_designs": by_designs}
 
 

@@ -276,7 +276,7 @@ def _splits(extents: Sequence[int]) -> np.ndarray:
 
 def _forget_stale_code() -> None:
     """numba keeps compiled code until *this* file changes; what it calls lies in latency.py and plan.py."""
-    changed = max(Path(module.__file__).stat().st_mtime for module in (latency, plan))
+    changed = max(Path(str(module.__file__)).stat().st_mtime for module in (latency, plan))
     for kept in (Path(__file__).parent / "__pycache__").glob("explore.*.nb[ic]"):
         with contextlib.suppress(OSError):  # a read-only installation, or another process was faster
             if kept.stat().st_mtime < changed:
@@ -287,18 +287,20 @@ _forget_stale_code()
 
 
 @numba.njit(cache=True)
-def _ceil(dividend, divisor):
+def _ceil(dividend: int, divisor: int) -> int:
     return (dividend + divisor - 1) // divisor
 
 
 @numba.njit(cache=True)
-def _groups(rows, tn, wgt_bits):
+def _groups(rows: int, tn: int, wgt_bits: int) -> int:
     """Accelerator.groups"""
     return _ceil(rows, max(1, wgt_bits // tn)) * _ceil(tn, wgt_bits)
 
 
 @numba.njit(cache=True)
-def _layer_cycles(layer, base, tr, tc, read_latency, write_latency):
+def _layer_cycles(
+    layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
+) -> int:
     """Cycles of a layer in tiles of tr x tc (within it): plan_layer and plan_latency on numbers."""
     kind, n, m, in_rows, in_columns = layer[0], layer[1], layer[2], layer[3], layer[4]
     out_rows, out_columns, kernel_rows, kernel_columns = layer[5], layer[6], layer[7], layer[8]
@@ -342,13 +344,13 @@ def _layer_cycles(layer, base, tr, tc, read_latency, write_latency):
 
 
 @numba.njit(cache=True)
-def _around(base, read_latency, write_latency):
+def _around(base: np.ndarray, read_latency: int, write_latency: int) -> int:
     """Cycles before the first and after the last transfer or multiplication of any layer."""
     return read_latency + base[7] * 8 // base[3] + 1 + write_latency + 3
 
 
 @numba.njit(cache=True)
-def _read(out, tile, kernel, stride, pad, extent):
+def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) -> int:
     """Input rows (or columns) loaded for all tiles of one direction, halos included."""
     total = 0
     for start in range(0, out, tile):
@@ -359,7 +361,9 @@ def _read(out, tile, kernel, stride, pad, extent):
 
 
 @numba.njit(cache=True)
-def _floor(layer, base, tr, tc, read_latency, write_latency):
+def _floor(
+    layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
+) -> int:
     """Cycles below which a layer cannot stay, in closed form: in tiles of tr x tc, or in any (tr = 0).
 
     Each process in turn is taken to work without a pause; compute begins after its first slice, and the
@@ -403,7 +407,7 @@ def _floor(layer, base, tr, tc, read_latency, write_latency):
 
 
 @numba.njit(cache=True)
-def _floors(layers, bases, read_latency, write_latency):
+def _floors(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_latency: int) -> np.ndarray:
     """Least cycles of every base and layer, all equal layers together, whatever the tile."""
     floors = np.empty((len(bases), len(layers)), dtype=np.int64)
     for b in range(len(bases)):
@@ -414,7 +418,9 @@ def _floors(layers, bases, read_latency, write_latency):
 
 
 @numba.njit(cache=True)
-def _beaten(cycles, share, front_cycles, front_shares, known):
+def _beaten(
+    cycles: int, share: float, front_cycles: np.ndarray, front_shares: np.ndarray, known: int
+) -> bool:
     """True when a known design is at least as good in both."""
     for at in range(known):
         if front_cycles[at] <= cycles and front_shares[at] <= share:
@@ -424,9 +430,10 @@ def _beaten(cycles, share, front_cycles, front_shares, known):
 
 @numba.njit(cache=True)
 def _explore(
-    layers, bases, order, floors, heights, widths, ofm_depths, ifm_depths, read_latency, write_latency,
-    shares, best_cycles, cycles,
-):  # fmt: skip
+    layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
+    widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,
+    write_latency: int, shares: np.ndarray, best_cycles: np.ndarray, cycles: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """Price designs into ``cycles`` (bases, ofm, ifm), the bases in ``order``, the layers in theirs.
 
     A design is left (PRUNED) as soon as what is known of it shows that it is neither on the front of cycles

@@ -55,7 +55,7 @@ def nearest_accelerator(
         bits[widest] //= 2
     block = max(bits["ifm"], bits["ofm"]) // WORD_BITS
     tm, tn = _nearest_array(design.tm, design.tn, block, board.dsp)
-    accel = fitted(Accelerator(tm, tn, design.tr, design.tc, **_ports(bits), **_blank()), layers, board)
+    accel = fitted(_blank(tm, tn, design.tr, design.tc, bits), layers, board)
     changes = [
         f"{port} port: {lanes[port]} words of 16 bits ({WORD_BITS * lanes[port]}) -> {bits[port]} bits"
         for port in lanes
@@ -158,13 +158,11 @@ def _nearest_array(tm: int, tn: int, block: int, dsp: int) -> tuple[int, int]:
     return min(legal, key=lambda pair: (abs(pair[0] / tm - 1) + abs(pair[1] / tn - 1), pair))
 
 
-def _ports(bits: dict[str, int]) -> dict[str, int]:
-    return {f"{port}_bits": width for port, width in bits.items()}
-
-
-def _blank() -> dict[str, int]:
-    """Fields that ``fitted`` decides."""
-    return {"ifm_depth": 1, "wgt_entries": 1, "max_entries": 1}
+def _blank(tm: int, tn: int, tr: int, tc: int, bits: dict[str, int]) -> Accelerator:
+    """Array, largest tile and ports; ``fitted`` decides the rest."""
+    return Accelerator(
+        tm, tn, tr, tc, bits["ifm"], bits["wgt"], bits["ofm"], ifm_depth=1, wgt_entries=1, max_entries=1
+    )
 
 
 def edited_layers(
