@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
-from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.layer import FeatureMap, Layer
 from hotnas_hls.graph import Graph, Shape
 from hotnas_hls.lower import lower, placement_violations
 
@@ -17,6 +17,9 @@ class ModelLayers:
     name: str
     layers: tuple[Layer, ...]
     blocks: tuple[int, ...]  # channel blocks its concatenations allow
+    feature_maps: tuple[FeatureMap, ...]
+    image: str
+    logits: str
 
 
 def load_layers(
@@ -39,4 +42,7 @@ def layers_of(graph: Graph, weight_bits: int = 16, act_bits: int = 16) -> ModelL
         graph.name,
         lowered_layers(graph, IntegerFormat(act_bits, weight_bits), Compression()),
         tuple(block for block in blocks if not placement_violations(lowered, block)),
+        tuple(lowered.feature_maps.values()),
+        lowered.image,
+        lowered.logits,
     )

@@ -9,6 +9,8 @@ import pytest
 from small_designs import small_design
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.board import load_board
 from hotnas_hls.cli import main
 from hotnas_hls.model_layers import load_layers
@@ -127,3 +129,14 @@ def test_bench_lists_and_measures(tmp_path: Path, capsys):
     assert main(["bench", "published-exploration", "--output", str(path)]) == 0
     figures = json.loads(path.read_text())["cases"]["published-exploration"]
     assert figures["designs"] == 2088 and figures["speed_up"] > 2 and figures["seconds"] < 1
+
+
+def test_dse_saves_a_design_that_the_generator_takes(tmp_path, capsys):
+    pytest.importorskip("torch")
+    assert main(["dse", "--model", "resnet20", "--board", "PYNQ-Z2", "--save", str(tmp_path), "--json"]) == 0
+    cycles = json.loads(capsys.readouterr().out)["best_latency"]["total_cycles"]
+    point = DesignPoint.load(tmp_path)
+    assert (point.network, point.board.name, point.weights) == ("resnet20", "PYNQ-Z2", None)
+    layers = [placed.layer for placed in point.layers]
+    assert network_latency(layers, point.accelerator, point.tiles, point.memory).cycles == cycles
+    assert point.predicted_cycles == cycles

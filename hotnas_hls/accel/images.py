@@ -86,7 +86,7 @@ def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) ->
 def _compressed(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
     """Weights (M, N or 1, entries): all kernel positions, or only each kernel's pattern's ones."""
     weights = numbers.weights.reshape(*numbers.weights.shape[:2], -1)
-    if layer.pattern_ones is None:
+    if numbers.patterns is None or numbers.pattern_index is None:
         return weights
     positions = np.stack([np.flatnonzero(pattern) for pattern in numbers.patterns])
     return np.take_along_axis(weights, positions[numbers.pattern_index].astype(np.int64), axis=2)
@@ -105,7 +105,7 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
     if layer.kind is not LayerKind.MAXPOOL:
         values = _compressed(layer, numbers)
         weights[: values.shape[0], : values.shape[1]] = values
-    if layer.pattern_ones is not None:
+    if layer.pattern_ones is not None and numbers.pattern_index is not None:
         patterns[: layer.m, : layer.n] = numbers.pattern_index
     for m in range(plan.tiles_m):
         last_m = m == plan.tiles_m - 1

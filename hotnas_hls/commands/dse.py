@@ -21,8 +21,11 @@ from hotnas_hls.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import Board
     from hotnas_hls.explore import Exploration, Explored
+    from hotnas_hls.model_layers import ModelLayers
 
 GROUP = "explore"
 HEADS = ("ms", "cycles", "Tm", "Tn", "Tr x Tc", "IFM depth", "ports I/W/O", "DSP", "BRAM18", "LUT", "board")
@@ -41,6 +44,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="RUN",
+        help="write the fastest design as RUN/design_point.json, without weights: hotnas hls and hotnas sim "
+        "then use random ones (seed 0), good for timing and bit-exactness",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -67,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     space = Space(act_bits=args.act_bits)
     found = explore(model.layers, board, memory, space, args.top, model.blocks)
     best = found.best[0].latency(model.layers, memory)
+    if args.save:
+        print(design_point(found.best[0], model, board, clock, memory).save(args.save), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -87,6 +99,28 @@ def run(args: argparse.Namespace) -> None:
         f"{found.designs - found.priced - found.pruned:,} do not fit; "
         f"{found.evaluations:,} layer evaluations",
         soft_wrap=True,
+    )
+
+
+def design_point(
+    design: Explored, model: ModelLayers, board: Board, clock: float, memory: MemoryTiming
+) -> DesignPoint:
+    """An explored design of an uncompressed network, ready for ``hotnas hls``; it has no weights."""
+    from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+
+    tiles = design.tiles(model.layers, memory)
+    return DesignPoint(
+        network=model.name,
+        board=board,
+        clock_mhz=clock,
+        seed=0,
+        accelerator=design.accel,
+        image=model.image,
+        logits=model.logits,
+        feature_maps=model.feature_maps,
+        layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
+        memory=memory,
+        predicted_cycles=design.cycles,
     )
 
 

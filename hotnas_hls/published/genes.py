@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
 from hotnas_hls.published.design import PublishedHardware
@@ -139,7 +140,7 @@ def apply(space: PublishedSpace, dna: Sequence[int], layers: Sequence[PublishedL
     chosen = list(zip(space.genes, dna, strict=True))
     edited = {layer.name: layer for layer in layers}
 
-    def edit(name: str, **changes) -> None:
+    def edit(name: str, **changes: Any) -> None:
         edited[name] = replace(edited[name], **changes)
 
     for gene, value in chosen:

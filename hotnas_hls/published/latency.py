@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -219,7 +220,7 @@ def latency_matrix(
     d = designs
     depthwise = layers[0].kind is ConvKind.DCONV
 
-    def row(value) -> np.ndarray:
+    def row(value: Any) -> np.ndarray:
         return np.array([value(layer) for layer in layers], dtype=np.int64)[None, :]
 
     def up(a: np.ndarray, b: np.ndarray) -> np.ndarray:

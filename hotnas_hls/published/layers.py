@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 
@@ -86,8 +86,8 @@ def real_layers(module: nn.Module, input_size: int) -> list[PublishedLayer]:
     convs = {name: child for name, child in twin.named_modules() if isinstance(child, nn.Conv2d)}
     sizes: dict[str, _Size] = {}
 
-    def record(name: str):
-        def hook(_module, _inputs, output) -> None:
+    def record(name: str) -> Any:
+        def hook(_module: Any, _inputs: Any, output: Any) -> None:
             sizes[name] = _Size(output.shape[-2], output.shape[-1])
 
         return hook

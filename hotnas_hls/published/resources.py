@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -116,6 +117,6 @@ def cconv_fits(designs: DesignArrays, policy: BramPolicy) -> np.ndarray:
     return fits[:, 0]
 
 
-def _blocks(bits, block_bits: int):
+def _blocks(bits: Any, block_bits: int) -> Any:
     """Blocks that hold ``bits`` (an int, or an array of them)."""
     return -(-bits // block_bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.genes import apply
@@ -34,7 +35,7 @@ class PublishedCase:
     dna: tuple[int, ...] | None = None  # of space A, applied to the model
 
 
-def _imagenet(name: str, model: str, hardware: PublishedHardware, printed: str, **more) -> PublishedCase:
+def _imagenet(name: str, model: str, hardware: PublishedHardware, printed: str, **more: Any) -> PublishedCase:
     return PublishedCase(name, "ImageNet", model, hardware, printed, **more)
 
 
