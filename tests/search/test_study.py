@@ -127,7 +127,7 @@ def test_an_existing_study_is_not_overwritten(tmp_path):
         study(2, url)
 
 
-@pytest.mark.parametrize("name", set(SAMPLER_NAMES) - {"reinforce"})
+@pytest.mark.parametrize("name", sorted(set(SAMPLER_NAMES) - {"reinforce"}))
 def test_another_study_is_not_resumed(tmp_path, name):
     url = f"sqlite:///{tmp_path}/study.db"
     study(2, url).run()
