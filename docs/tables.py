@@ -63,7 +63,7 @@ CONSTANTS = (
         "STORE_DRAIN",
         latency.STORE_DRAIN,
         "output tile taken, to its first accumulator read",
-        "`ofm_store.sv`: `Wait`, `Size`, `walkers_start_q`",
+        "`ofm_store.sv`: `Wait`, `Count`, `Size`, `walkers_start_q`",
     ),
     (
         "RESIDUAL_DRAIN",

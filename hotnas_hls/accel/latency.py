@@ -30,8 +30,8 @@ from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil
 TOKEN = 2  # beat taken -> token counted by compute (one register each side)
 IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
 WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
-STORE_DRAIN = 3  # ofm_store: Wait -> Size, walkers start, first accumulator read
-RESIDUAL_DRAIN = 4  # ofm_store: Wait -> first residual address on AXI
+STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumulator read
+RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
 MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover

@@ -44,7 +44,7 @@ module ofm_store (
   assign cfg = cfg_i;
 
   // ---------------------------------------------------------------- output tiles: (tile, m)
-  typedef enum logic [1:0] {Idle, Wait, Size, Drain} state_e;
+  typedef enum logic [2:0] {Idle, Wait, Count, Size, Drain} state_e;
   state_e      state_q;
   logic [15:0] tile_r_q, tile_c_q, m_q, rows, cols, blocks;
   logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_beats_q;
@@ -60,7 +60,7 @@ module ofm_store (
   assign rows   = last_r ? cfg.tr_last : cfg.tr;
   assign cols   = last_c ? cfg.tc_last : cfg.tc;
   assign blocks = last_m ? cfg.m_blocks_last : cfg.m_blocks;
-  assign busy_o = (state_q == Size) || (state_q == Drain);
+  assign busy_o = (state_q != Idle) && (state_q != Wait);
   assign done_o = state_q == Idle;
   assign last_beat = word_written && (words_left_q == 32'd1);
   assign stored_o  = last_beat;
@@ -83,7 +83,8 @@ module ofm_store (
           {tile_r_q, tile_c_q, m_q} <= '0;
           {row_bytes_q, col_bytes_q, m_bytes_q} <= '0;
         end
-        Wait: if (complete_q != '0) state_q <= Size;
+        Wait: if (complete_q != '0) state_q <= Count;
+        Count: state_q <= Size;
         Size: state_q <= Drain;
         Drain: if (last_beat) begin
           state_q   <= (last_m && last_c && last_r) ? Idle : Wait;
@@ -105,17 +106,17 @@ module ofm_store (
   end
 
   logic [31:0] offset, tile_bytes_q;  // tile_bytes: the m_blocks channel blocks of an output tile
-  logic [31:0] pixels;
+  logic [31:0] pixels_q;              // counted one cycle before they are used: one product a cycle
   assign offset = row_bytes_q + col_bytes_q + m_bytes_q;
-  assign pixels = 32'(rows) * 32'(cols);
   always_ff @(posedge clk_i) begin
+    if (state_q == Count) pixels_q <= 32'(rows) * 32'(cols);
     if (state_q == Size) begin
       ofm_addr_q   <= base_i + 64'(cfg.ofm_addr) + 64'(offset);
       res_addr_q   <= base_i + 64'(cfg.res_addr) + 64'(offset);
-      run_beats_q  <= (cfg.ofm_merged ? pixels : 32'(cols)) * 32'(Beats);
+      run_beats_q  <= (cfg.ofm_merged ? pixels_q : 32'(cols)) * 32'(Beats);
       runs_q       <= cfg.ofm_merged ? 16'd1 : rows;
-      words_q      <= pixels * 32'(blocks);
-      words_left_q <= pixels * 32'(blocks);
+      words_q      <= pixels_q * 32'(blocks);
+      words_left_q <= pixels_q * 32'(blocks);
       tile_bytes_q <= 32'(cfg.m_blocks) * cfg.ofm_block_stride;
     end else if (word_written) begin
       words_left_q <= words_left_q - 32'd1;
@@ -196,7 +197,6 @@ module ofm_store (
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
   logic        drain, word_valid, word_ready;
   logic [4:0]  valid_q;     // D1 .. D5
-  logic [31:0] pixels_q;
   logic [Word-1:0] res_d1_q, res_d2_q, word_in, word;
   logic [Block*Acc-1:0] block_acc_q;
 
@@ -229,7 +229,6 @@ module ofm_store (
   end
 
   always_ff @(posedge clk_i) begin
-    if (state_q == Size) pixels_q <= pixels;
     block_d1_q <= block_q;
     res_d1_q   <= cfg.has_residual ? res_word : '0;
     res_d2_q   <= res_d1_q;
