@@ -126,6 +126,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "evaluation_seconds": round(sum(outcome.seconds for outcome in result.outcomes), 3),
         "hardware": {"before": dict(result.baseline.choices), "after": dict(result.choices)},
         "edits": result.compression.record(),
+        "reductions": [dataclasses.asdict(step) for step in result.reductions],
         "front": [
             {"accuracy": o.accuracy, "latency_ms": o.latency_ms, "trial": o.number} for o in result.front
         ],

@@ -111,7 +111,11 @@ def _summary(record: Mapping[str, Any], history: tuple[Trial, ...] | None) -> Ru
         channels=edits.get("channels"),
         expanded=tuple(edits["expanded"]) if "expanded" in edits else None,
         weight_bits=edits.get("weight_bits"),
-        reductions=tuple(Reduction(step["name"], step["latency_ms"]) for step in steps) if steps else None,
+        reductions=tuple(
+            Reduction(step["name"], step["latency_ms"]) for step in steps if step["latency_ms"] is not None
+        )
+        if steps
+        else None,
         history=history,
     )
 

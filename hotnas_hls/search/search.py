@@ -32,6 +32,7 @@ from hotnas_hls.search.generate import (
 from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy, lowered_workload
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
 from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.reductions import Reduction, reductions
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.study import Outcome, SearchStudy, StudySettings, best_outcome, pareto_front
@@ -101,6 +102,7 @@ class SearchResult:
     baseline_validation: float  # of the float network
     validation: float  # of the final integer network
     test: Accuracy
+    reductions: tuple[Reduction, ...]  # what each kind of edit brought
 
     @property
     def front(self) -> list[Outcome]:
@@ -197,6 +199,7 @@ def search(
         before,
         reached,
         test,
+        reductions(workload, platform, baseline.choices, compression, choices, cost),
     )
 
 

@@ -142,6 +142,16 @@ def test_another_platform_needs_no_change(problem):
     assert {axis.name for axis in result.space.axes} >= {"multipliers", "width"}
 
 
+def test_reductions_lead_from_the_baseline_to_the_design(result):
+    names = [step.name for step in result.reductions]
+    assert names[-4:] == ["pattern", "channel", "quantisation", "hardware"]
+    first, last = result.reductions[0], result.reductions[-1]
+    assert first.latency_ms == first.alone_ms
+    assert last.latency_ms == result.cost.latency_ms
+    for step in result.reductions[-4:-1]:  # a kernel that grows may cost, the others never do
+        assert step.alone_ms is None or step.alone_ms <= result.baseline.cost.latency_ms
+
+
 def test_summary_is_json(result):
     from hotnas_hls.commands.search import readable, summary_of
 
