@@ -53,7 +53,7 @@ class SearchSettings:
     """How candidates are chosen, trained and rewarded."""
 
     strategy: Literal["reinforce", "random"] = "reinforce"
-    trials: int = 100
+    trials: int = 60
     batches: int = 50  # fine-tuning batches per trained candidate
     batch_size: int = 64
     learning_rate: float = 0.001

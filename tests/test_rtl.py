@@ -132,9 +132,10 @@ def test_latencies_up_to_the_hidden_limit_do_not_change_the_outputs(small) -> No
 
 
 @needs_verilator
-def test_lint_is_clean(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lint_is_clean(seed: int, tmp_path: Path) -> None:
     verilator = tools.require("verilator")
-    case = fuzz_case(0, 4)
+    case = fuzz_case(seed, 4)
     files = rtl_files(case.accel, 4, Banner("lint", "test"))
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -143,4 +144,5 @@ def test_lint_is_clean(tmp_path: Path) -> None:
     finished = tools.run(
         command, tmp_path / "lint.log", cwd=tmp_path, environment=verilator.full_environment()
     )
-    assert (finished.returncode, (tmp_path / "lint.log").read_text().strip()) == (0, "")
+    said = [line for line in (tmp_path / "lint.log").read_text().splitlines() if line.startswith("%")]
+    assert (finished.returncode, said) == (0, [])

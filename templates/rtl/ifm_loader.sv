@@ -218,10 +218,12 @@ module ifm_loader (
   if (hotnas_pkg::IfmBeatsPerWord == 1) begin : gen_whole_word
     always_ff @(posedge clk_i) if (word_done) wdata_o <= beat_i;
   end else begin : gen_word_of_beats
-    logic [hotnas_pkg::WordBits-1:0] word_q;
+    logic [hotnas_pkg::WordBits-hotnas_pkg::IfmPortBits-1:0] held_q;  // beats before the word's last
+    logic [hotnas_pkg::WordBits-1:0] word;
+    assign word = {beat_i, held_q};
     always_ff @(posedge clk_i) begin
-      if (beat_valid_i) word_q <= {beat_i, word_q[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits]};
-      if (word_done) wdata_o <= {beat_i, word_q[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits]};
+      if (beat_valid_i) held_q <= word[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits];
+      if (word_done) wdata_o <= word;
     end
   end
 

@@ -166,15 +166,15 @@ module ofm_store (
     assign res_in           = res_beat_i;
     assign res_beat_ready_o = res_ready;
   end else begin : gen_res_beats
-    logic [Word-1:0] held_q;
+    logic [Word-hotnas_pkg::OfmPortBits-1:0] held_q;  // beats before the word's last
     logic [$clog2(Beats)-1:0] beat_q;
-    assign res_in           = {res_beat_i, held_q[Word-1:hotnas_pkg::OfmPortBits]};
+    assign res_in           = {res_beat_i, held_q};
     assign res_word_valid   = res_beat_valid_i && (beat_q == ($clog2(Beats))'(Beats - 1));
     assign res_beat_ready_o = res_ready;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) beat_q <= '0;
       else if (res_beat_valid_i && res_ready) beat_q <= beat_q + 1'b1;
-      if (res_beat_valid_i && res_ready) held_q <= res_in;
+      if (res_beat_valid_i && res_ready) held_q <= res_in[Word-1:hotnas_pkg::OfmPortBits];
     end
   end
 
