@@ -32,9 +32,9 @@ def test_one_step_layer_by_hand():
     wgt_last = wgt_first + 2 + 9 * 8 - 1
     begin = max(ifm_last, wgt_last) + 2
     end = begin + 9 * 64
-    # Store: array 6 stages + adder tree of 2; then 3 to drain, 6 to the first word, 64 words of one beat.
+    # Store: array 6 stages + adder tree of 2; then 4 to drain, 6 to the first word, 64 words of one beat.
     taken = end + 6 + 2 + 1
-    stored = taken + 3 + 6 + 64 - 1
+    stored = taken + 4 + 6 + 64 - 1
     expected = LayerLatency(
         cycles=stored + 5 + 3,
         load_ifm=ifm_last + 1 - (start + 2),
