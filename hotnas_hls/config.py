@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,12 @@ from hotnas_hls.records import load_yaml, read_value, to_record
 
 CONFIG_FOLDER = Path(__file__).with_name("configs")
 DEFAULT_CONFIG = "digits"
+Strategy = Literal["reinforce", "random", "tpe", "nsga2"]
+STORAGES = ("sqlite", "journal")  # a file in the run's folder
+URL = re.compile(r"[a-z][a-z0-9+]*://.+")
+ACCEPTED_STORAGES = (
+    "must be sqlite, journal, journal:///PATH, or an SQLAlchemy URL such as postgresql://USER@HOST/DATABASE"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class AcceleratorSettings:
 class SearchSettings:
     """How candidates are chosen, trained and rewarded."""
 
-    strategy: Literal["reinforce", "random"] = "reinforce"
+    strategy: Strategy = "reinforce"
     trials: int = 60
     batches: int = 50  # fine-tuning batches per trained candidate
     batch_size: int = 64
@@ -65,8 +72,14 @@ class SearchSettings:
     channel_cut: bool = True
     kernel_expand: bool = True
     hardware: bool = True  # search tiles and ports too
+    early_stopping: bool = True  # of candidates that are slower and less accurate than most
+    cold: bool = False  # start from random weights, to see what the hot start is worth
     time_limit_s: float | None = None
-    workers: int = 1
+    storage: str = "sqlite"  # or journal: a file in the run's folder; or a URL
+    workers: int = 1  # processes that train candidates
+    ray: str | None = None  # address of a Ray cluster that trains them instead (HOST:PORT, or auto)
+    trial_cpus: float = 1.0  # of a Ray node, for each trial
+    trial_gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,8 +115,10 @@ class RunConfig:
         return self.load_board().clock_mhz if self.clock_mhz is None else self.clock_mhz
 
     def record(self) -> dict[str, Any]:
-        """This configuration as plain values, as it is kept in the design point."""
-        return to_record(self)
+        """This configuration as plain values, as it is kept in the design point: without passwords."""
+        record: dict[str, Any] = to_record(self)
+        record["search"]["storage"] = without_password(self.search.storage)
+        return record
 
     def violations(self) -> list[str]:
         """Values that cannot be, each with its place."""
@@ -118,17 +133,20 @@ class RunConfig:
             "search.learning_rate": search.learning_rate,
             "search.time_limit_s": search.time_limit_s,
             "search.workers": search.workers,
+            "search.trial_cpus": search.trial_cpus,
         }
         found += [
             f"{name}: must be more than 0, not {value:g}"
             for name, value in positive.items()
             if value is not None and value <= 0
         ]
-        for name in ("batches", "final_epochs", "accuracy_drop"):
+        for name in ("batches", "final_epochs", "accuracy_drop", "trial_gpus"):
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
+        if search.storage not in STORAGES and not URL.fullmatch(search.storage):
+            found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
         low, high = search.accuracy
         if not 0 <= low < high <= 1:
             found.append(f"search.accuracy: must be two fractions, the lower first, not [{low:g}, {high:g}]")
@@ -162,6 +180,11 @@ class RunConfig:
                     legal = ", ".join(map(str, LEGAL_PORT_BITS))
                     found.append(f"{where}: {', '.join(illegal)}: AXI ports have {legal} bits")
         return found
+
+
+def without_password(text: str) -> str:
+    """``text`` with the password of every URL in it hidden."""
+    return re.sub(r"(://[^:/@\s]+):[^@\s]*@", r"\1:***@", text)
 
 
 def shipped_configs() -> list[str]:

@@ -88,7 +88,7 @@ def test_wrong_types_are_listed(tmp_path: Path):
     )
     assert refusal(written(tmp_path, text)) == [
         "  - accelerator.tm: expected a list, each a whole number or null, not 4",
-        '  - search.strategy: expected one of reinforce, random, not "genetic"',
+        '  - search.strategy: expected one of reinforce, random, tpe, nsga2, not "genetic"',
         "  - search.trials: expected a whole number, not 1.5",
         "  - search.accuracy: expected a list of 2, each a number, not [0.5]",
         "  - quantisation.act_bits: expected one of 8, 16, not 12",
@@ -98,7 +98,7 @@ def test_wrong_types_are_listed(tmp_path: Path):
 
 def test_impossible_values_are_listed(tmp_path: Path):
     text = SMALL.replace("latency_ms: 5", "latency_ms: 0") + (
-        "search: {trials: 0, alpha: 2, accuracy: [0.9, 0.5], batches: -1}\n"
+        "search: {trials: 0, alpha: 2, accuracy: [0.9, 0.5], batches: -1, storage: mysql, trial_cpus: 0}\n"
         "accelerator: {port_bits: [64, 96], tn: [], tm: [0]}\n"
         "memory: {read_latency: 0}\nquantisation: {weight_bits: 1}\nseed: -1\n"
     )
@@ -106,8 +106,11 @@ def test_impossible_values_are_listed(tmp_path: Path):
         "  - memory.read_latency: must be at least 1 cycle, not 0",
         "  - bound.latency_ms: must be more than 0, not 0",
         "  - search.trials: must be more than 0, not 0",
+        "  - search.trial_cpus: must be more than 0, not 0",
         "  - search.batches: must be 0 or more, not -1",
         "  - search.alpha: must be 0 to 1, not 2",
+        "  - search.storage: must be sqlite, journal, journal:///PATH, or an SQLAlchemy URL such as "
+        "postgresql://USER@HOST/DATABASE; not 'mysql'",
         "  - search.accuracy: must be two fractions, the lower first, not [0.9, 0.5]",
         "  - quantisation.weight_bits: must be 2 to 16, not 1",
         "  - seed: must be 0 to 4294967295, not -1",
@@ -143,3 +146,10 @@ def test_an_unknown_name():
 def test_exponents_are_numbers(tmp_path: Path):
     config = load_config(written(tmp_path, SMALL + "search: {learning_rate: 1e-3}\n"))
     assert config.search.learning_rate == 0.001
+
+
+def test_passwords_are_not_kept(tmp_path: Path):
+    text = SMALL + "search: {storage: 'postgresql://ada:s3cret@host/studies'}\n"
+    config = load_config(written(tmp_path, text))
+    assert config.search.storage == "postgresql://ada:s3cret@host/studies"
+    assert config.record()["search"]["storage"] == "postgresql://ada:***@host/studies"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hotnas_hls.board import load_board
 from hotnas_hls.config import RunConfig
+from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat
@@ -45,6 +46,9 @@ def options_of(config: RunConfig) -> SearchOptions:
         ),
         format=IntegerFormat(quantisation.act_bits, quantisation.weight_bits),
         time_limit_s=search.time_limit_s,
+        early_stopping=search.early_stopping,
+        cold=search.cold,
+        crew=CrewOptions(search.workers, search.ray, search.trial_cpus, search.trial_gpus),
         seed=config.seed,
         config=config.record(),
     )

@@ -73,7 +73,7 @@ class Controller:
     """The controller: ask samples the policy, tell moves it along the policy gradient."""
 
     def __init__(self, space: SearchSpace, seed: int, settings: ControllerSettings | None = None) -> None:
-        self.space, self.seed, self.told = space, seed, 0
+        self.space, self.seed = space, seed
         self.settings = settings or ControllerSettings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -82,15 +82,14 @@ class Controller:
         self.baseline: float | None = None
 
     @torch.no_grad()
-    def ask(self) -> Candidate:
-        """A candidate sampled from the policy."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.told)
+    def ask(self, number: int) -> Candidate:
+        """A candidate sampled from the policy, for trial ``number``."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         made, _ = self.policy(None, generator)
         return self.space.candidate(made)
 
     def tell(self, candidate: Candidate, reward: float) -> None:
         """One REINFORCE step on ``candidate``."""
-        self.told += 1
         advantage = 0.0 if self.baseline is None else reward - self.baseline
         decay = self.settings.baseline_decay
         self.baseline = reward if self.baseline is None else decay * self.baseline + (1 - decay) * reward

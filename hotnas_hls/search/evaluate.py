@@ -6,24 +6,33 @@ fine-tuning, statistics measured anew, and the accuracy of the *integer* network
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 from torch import nn
 
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
-from hotnas_hls.search.finetune import Tuning, finetune
+from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
 from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network, lowered_layers
+from hotnas_hls.search.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.platform import Platform
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.space import Candidate, SearchSpace
-from hotnas_hls.search.study import HardwareTest
+from hotnas_hls.search.stopping import CHECK_IMAGES, CHECKS, UNLIMITED, Limits, verdict
+
+
+def _unwatched(model: nn.Module, done: int, total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,7 @@ class Evaluator:
     format: IntegerFormat
     validation: Split  # what candidates are compared on
     seed: int
+    looks: bool = False  # look at candidates while they are fine-tuned, to stop hopeless ones
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
         """Price a candidate; why it must not be trained, if it must not."""
@@ -66,26 +76,67 @@ class Evaluator:
         """The candidate without its hardware, which accuracy does not depend on."""
         return json.dumps(compression_of(candidate, self.space).record(), sort_keys=True)
 
-    def accuracy(self, candidate: Candidate) -> float:
+    def evaluate(self, candidate: Candidate, limits: Limits = UNLIMITED) -> Evaluation:
         """Validation accuracy of the candidate's integer network after brief fine-tuning."""
         compression = compression_of(candidate, self.space)
-        network = self.integer_network(self.tuned(compression, self.tuning), compression)
-        return integer_accuracy(network, self.validation)
+        watch = _Watch(self, limits)
+        try:
+            model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
+        except _Hopeless as reason:
+            return Evaluation(None, tuple(watch.checks), str(reason))
+        accuracy = integer_accuracy(self.integer_network(model, compression), self.validation)
+        return Evaluation(accuracy, tuple(watch.checks))
 
     def tuned(
         self,
         compression: Compression,
         tuning: Tuning,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        watch: Callable[[nn.Module, int, int], None] = _unwatched,
     ) -> nn.Module:
-        """The edited network, fine-tuned from the pre-trained weights."""
-        model = compress(self.problem.model, self.problem.graph, compression)
-        finetune(model, self.problem.model, self.problem.dataset, tuning, self.seed, progress)
+        """The edited network, fine-tuned from the weights the search starts from.
+
+        watch: called with the network, the batches done and all of them, before the first and after each.
+        """
+        model = compress(self.problem.start, self.problem.graph, compression)
+        watch(model, 0, tuning.batches or 0)
+        finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model
 
     def integer_network(self, model: nn.Module, compression: Compression) -> IntegerNetwork:
         """The integers the accelerator runs for an edited network."""
         return integer_network(self.problem, model, compression, self.format)
+
+
+class _Hopeless(Exception):
+    """Training stopped; says why."""
+
+
+class _Watch:
+    """Looks at a network while it is fine-tuned; raises _Hopeless where it is below its limit.
+
+    The looks are taken on a copy with statistics of its own: a candidate that goes on ends as it would have
+    without them.
+    """
+
+    def __init__(self, evaluator: Evaluator, limits: Limits) -> None:
+        self.evaluator, self.limits = evaluator, limits
+        self.checks: list[float] = []
+
+    def __call__(self, model: nn.Module, done: int, total: int) -> None:
+        look = len(self.checks)
+        if look == len(CHECKS) or done < CHECKS[look] * total:
+            return
+        self.checks.append(self._accuracy(model))
+        hopeless = verdict(look, self.checks[-1], self.limits)
+        if hopeless:
+            raise _Hopeless(hopeless)
+
+    def _accuracy(self, model: nn.Module) -> float:
+        """Accuracy of the float network on part of the validation images."""
+        twin = copy.deepcopy(model)
+        train, some = self.evaluator.problem.dataset.train, self.evaluator.validation.first(CHECK_IMAGES)
+        recalibrate_batchnorm(twin, train, self.evaluator.tuning, np.random.default_rng(self.evaluator.seed))
+        return float_accuracy(twin, some.images, some.labels)
 
 
 def epoch(tuning: Tuning, epochs: int, images: int) -> Tuning:

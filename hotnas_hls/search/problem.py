@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from hotnas_hls.config import NetworkSettings
@@ -21,12 +24,38 @@ DATASETS = {"digits": digits, "cifar10": cifar10}
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The hot start: a network with its weights, in evaluation mode, and the data it is for."""
+    """The hot start: a network with its weights, in evaluation mode, and the data it is for.
+
+    ``cold`` is the same network with random weights, where the search is to start from them.
+    """
 
     name: str
     model: nn.Module
     graph: Graph
     dataset: Dataset
+    cold: nn.Module | None = None
+
+    @property
+    def start(self) -> nn.Module:
+        """What every candidate is edited from."""
+        return self.model if self.cold is None else self.cold
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        """Whose answers fine-tuning leans on; a cold start has nobody."""
+        return self.model if self.cold is None else None
+
+
+def cold_start(problem: Problem, seed: int) -> Problem:
+    """The same problem from random weights: what the hot start is worth shows in the difference."""
+    model = copy.deepcopy(problem.model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in model.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    return dataclasses.replace(problem, cold=model)
 
 
 def load_problem(settings: NetworkSettings) -> Problem:

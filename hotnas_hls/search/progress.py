@@ -9,7 +9,8 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from hotnas_hls.search.study import Outcome, SearchStudy, best_outcome
+from hotnas_hls.search.outcome import Outcome, best_outcome
+from hotnas_hls.search.study import SearchStudy
 
 PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
 
@@ -30,6 +31,7 @@ class ConsoleReporter:
         )
         self._task: TaskID | None = None
         self._refusals: Counter[str] = Counter()
+        self._stopped = 0
         self._started = self._spoken = time.monotonic()
         self._first: tuple[int, float] | None = None  # trials done before the first heard of, and its begin
 
@@ -51,6 +53,7 @@ class ConsoleReporter:
         """A trial is finished."""
         done, total = len(study.outcomes), study.settings.trials
         self._refusals.update(reason(refusal) for refusal in outcome.refusals[:1])
+        self._stopped += outcome.stopped is not None
         self._show(f"trials  {self._summary(study)}", done, total)
         now = time.monotonic()
         if self._first is None:
@@ -72,7 +75,8 @@ class ConsoleReporter:
         best = best_outcome(study.outcomes, 0.0, bounded=True)
         found = f"best {best.accuracy:.2%} at {best.latency_ms:.4g} ms" if best else "none feasible yet"
         refused = ", ".join(f"{count} x {text}" for text, count in self._refusals.most_common(3))
-        return found + (f"; refused: {refused}" if refused else "")
+        stopped = f"; stopped early: {self._stopped}" if self._stopped else ""
+        return found + stopped + (f"; refused: {refused}" if refused else "")
 
     def _show(self, text: str, done: int, total: int) -> None:
         if self._task is None:

@@ -7,6 +7,7 @@ resumed, what it would have proposed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -37,7 +38,7 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
 
 
 class StrategySampler(BaseSampler):
-    """A :class:`Strategy` as an Optuna sampler; its state is rebuilt from the finished trials, by number."""
+    """A :class:`Strategy` as an Optuna sampler; its state is rebuilt from the finished trials, in order."""
 
     def __init__(self, strategy: Strategy, space: SearchSpace) -> None:
         self.strategy, self.space = strategy, space
@@ -51,11 +52,15 @@ class StrategySampler(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        for finished in study.get_trials(deepcopy=False, states=FINISHED):
-            if finished.number not in self._told and REWARD in finished.user_attrs:
-                self._told.add(finished.number)
-                self.strategy.tell(Candidate(finished.params), finished.user_attrs[REWARD])
-        return dict(self.strategy.ask())
+        finished = [
+            old
+            for old in study.get_trials(deepcopy=False, states=FINISHED)
+            if old.number not in self._told and REWARD in old.user_attrs
+        ]
+        for old in sorted(finished, key=lambda old: (old.datetime_complete or datetime.min, old.number)):
+            self._told.add(old.number)
+            self.strategy.tell(Candidate(old.params), old.user_attrs[REWARD])
+        return dict(self.strategy.ask(trial.number))
 
     def sample_independent(
         self,
@@ -76,11 +81,11 @@ class SamplerFactory:
         self.name, self.seed = name, seed
         self._ours = StrategySampler(STRATEGIES[name](space, seed), space) if name in STRATEGIES else None
 
-    def next(self, finished: int) -> BaseSampler:
-        """The sampler that draws after ``finished`` trials; Optuna's own are seeded afresh for each."""
+    def next(self, number: int) -> BaseSampler:
+        """The sampler that draws trial ``number``; Optuna's own are seeded afresh for each."""
         if self._ours is not None:
             return self._ours
-        seed = (self.seed * 1_000_003 + finished) % (1 << 32)
+        seed = (self.seed * 1_000_003 + number) % (1 << 32)
         if self.name == "tpe":
             return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP)
         return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)

@@ -5,9 +5,11 @@ graph -> layers -> best uncompressed design -> iDetect -> iSpace -> iSearch -> f
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +20,7 @@ from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.search.crew import CrewOptions, hire
 from hotnas_hls.search.detect import Detection, Workload, detect, price
 from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
@@ -30,12 +33,14 @@ from hotnas_hls.search.generate import (
     pattern_groups,
 )
 from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy, lowered_workload
+from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
-from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.reductions import Reduction, reductions
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.study import Outcome, SearchStudy, StudySettings, best_outcome, pareto_front
+from hotnas_hls.search.storage import StudyPlace
+from hotnas_hls.search.study import SearchStudy, StudySettings
 
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
 LATENCY_LOW = 0.7  # share of the bound at which latency earns its full reward (published: 7 of 10 ms)
@@ -59,6 +64,9 @@ class SearchOptions:
     validation_images: int = 1000  # candidates are compared on so many at most
     golden_images: int = 32
     time_limit_s: float | None = None
+    early_stopping: bool = False
+    cold: bool = False  # start from random weights, to compare with
+    crew: CrewOptions = CrewOptions()
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)  # kept in the design point
 
@@ -103,6 +111,7 @@ class SearchResult:
     validation: float  # of the final integer network
     test: Accuracy
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
+    bound_ms: float | None
 
     @property
     def front(self) -> list[Outcome]:
@@ -114,7 +123,7 @@ def search(
     problem: Problem,
     platform: Platform,
     options: SearchOptions,
-    storage: str | None = None,
+    storage: str | StudyPlace | None = None,
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> SearchResult:
@@ -124,9 +133,12 @@ def search(
     InfeasibleDesign says what blocks it and the lowest latency found.
     """
     reporter = reporter or Silent()
+    if options.cold:
+        problem = cold_start(problem, options.seed)
     reporter.stage("lowering the network")
     workload = lowered_workload(problem, options.format)
-    if sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS:
+    small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
+    if small:
         torch.set_num_threads(1)
 
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
@@ -136,36 +148,20 @@ def search(
     baseline = detect(workload, platform, choices, options.space.least_weight_bits)
 
     reporter.stage("iSpace: axes from the labels")
-    space = generate_space(workload, platform, choices, options.space, options.bound_ms)
-    patterns = {
-        (kernel, zeros): popular_patterns(problem.model, names, kernel, zeros)
-        for (kernel, zeros), names in pattern_groups(space).items()
-    }
-    rungs = ladder(space, options.rungs, patterns)
-    fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
-    _require_feasible(workload, platform, space, fastest, options.bound_ms)
-    space = _widened(space, fastest)
+    space, seeds = space_and_seeds(problem, workload, platform, choices, options)
 
-    reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {options.strategy}")
-    validation = problem.dataset.validation.first(options.validation_images)
-    evaluator = Evaluator(
-        problem,
-        platform,
-        space,
-        options.bound_ms,
-        options.tuning,
-        options.format,
-        validation,
-        options.seed,
-    )
-    settings = _study_settings(options, baseline.cost.latency_ms)
-    study = SearchStudy(space, evaluator, settings, storage, resume)
-    outcomes = study.run([*rungs, fastest], lambda outcome: reporter.outcome(outcome, study))
-    before = float_accuracy(problem.model, *_arrays(validation))
+    by = f"{options.strategy}{' from random weights' if options.cold else ''}"
+    reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {by}")
+    evaluator = evaluator_of(problem, platform, space, options)
+    settings = study_settings(options, problem, platform, baseline.cost.latency_ms)
+    before = float_accuracy(problem.model, *_arrays(evaluator.validation))
     bounded = options.bound_ms is not None
-    chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded)
-    if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
-        chosen = study.add(fastest)
+    with closing(hire(evaluator, options.crew, small)) as crew:
+        study = SearchStudy(space, evaluator, settings, storage, resume, crew)
+        outcomes = study.run(seeds, lambda outcome: reporter.outcome(outcome, study))
+        chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded)
+        if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
+            chosen = study.add(seeds[-1])
 
     reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
@@ -200,6 +196,7 @@ def search(
         reached,
         test,
         reductions(workload, platform, baseline.choices, compression, choices, cost),
+        options.bound_ms,
     )
 
 
@@ -207,11 +204,66 @@ def _arrays(split: Any) -> tuple[Any, Any]:
     return split.images, split.labels
 
 
-def _study_settings(options: SearchOptions, baseline_ms: float) -> StudySettings:
+def space_and_seeds(
+    problem: Problem, workload: Workload, platform: Platform, choices: Choices, options: SearchOptions
+) -> tuple[SearchSpace, list[Candidate]]:
+    """The space, and the candidates that come first: the rungs of the ladder, and last the fastest.
+
+    InfeasibleDesign where even that misses the bound: said before anything is trained.
+    """
+    space = generate_space(workload, platform, choices, options.space, options.bound_ms)
+    patterns = {
+        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros)
+        for (kernel, zeros), names in pattern_groups(space).items()
+    }
+    rungs = ladder(space, options.rungs, patterns)
+    fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
+    _require_feasible(workload, platform, space, fastest, options.bound_ms)
+    return _widened(space, fastest), [*rungs, fastest]
+
+
+def evaluator_of(
+    problem: Problem, platform: Platform, space: SearchSpace, options: SearchOptions
+) -> Evaluator:
+    """What trains the candidates."""
+    return Evaluator(
+        problem,
+        platform,
+        space,
+        options.bound_ms,
+        options.tuning,
+        options.format,
+        problem.dataset.validation.first(options.validation_images),
+        options.seed,
+        options.early_stopping,
+    )
+
+
+def study_settings(
+    options: SearchOptions, problem: Problem, platform: Platform, baseline_ms: float
+) -> StudySettings:
     """Reward targets as shares of the bound, or of the baseline's latency where there is none."""
     targets = RewardTargets(*options.accuracy, LATENCY_LOW, 1.0, options.alpha)
-    unit = options.bound_ms if options.bound_ms is not None else baseline_ms
-    return StudySettings(targets, unit, options.strategy, options.trials, options.seed, options.time_limit_s)
+    subject = [
+        problem.name,
+        problem.dataset.name,
+        platform.name,
+        options.bound_ms,
+        asdict(options.tuning),
+        asdict(options.format),
+        options.validation_images,
+        options.cold,
+    ]
+    return StudySettings(
+        targets=targets,
+        latency_unit_ms=options.bound_ms if options.bound_ms is not None else baseline_ms,
+        strategy=options.strategy,
+        trials=options.trials,
+        seed=options.seed,
+        time_limit_s=options.time_limit_s,
+        early_stopping=options.early_stopping,
+        subject=json.dumps(subject),
+    )
 
 
 def _fastest(workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate) -> Candidate:
@@ -296,7 +348,8 @@ def _finished(
     dataset = evaluator.problem.dataset
 
     def trained(tuning: Tuning) -> tuple[IntegerNetwork, float]:
-        network = evaluator.integer_network(evaluator.tuned(compression, tuning, reporter.step), compression)
+        model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
+        network = evaluator.integer_network(model, compression)
         return network, integer_accuracy(network, evaluator.validation)
 
     if options.final_epochs > 0:

@@ -67,6 +67,9 @@ class Candidate(Mapping[str, int]):
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[type[Candidate], tuple[dict[str, int]]]:
+        return Candidate, (self._values,)  # without the hash, which differs from process to process
+
     def __repr__(self) -> str:
         return f"Candidate({self._values})"
 

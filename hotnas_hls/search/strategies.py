@@ -12,11 +12,12 @@ from hotnas_hls.search.space import Candidate, SearchSpace
 class Strategy(Protocol):
     """Proposes candidates and learns from their rewards.
 
-    ``ask`` depends on nothing but the space, the seed and the ``tell`` calls so far: a strategy that is told
-    again what a killed one was told proposes what that one would have proposed.
+    ``ask`` depends on nothing but the space, the seed, the trial's number and the ``tell`` calls so far: a
+    strategy that is told again what a killed one was told proposes what that one would have proposed. Where
+    several trials are in flight, ``ask`` is called again before the last proposal is told.
     """
 
-    def ask(self) -> Candidate: ...
+    def ask(self, number: int) -> Candidate: ...
 
     def tell(self, candidate: Candidate, reward: float) -> None: ...
 
@@ -25,10 +26,10 @@ class RandomSearch:
     """Draws every candidate evenly."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
-        self.space, self.seed, self.told = space, seed, 0
+        self.space, self.seed = space, seed
 
-    def ask(self) -> Candidate:
-        return self.space.sample(np.random.default_rng((self.seed, self.told)))
+    def ask(self, number: int) -> Candidate:
+        return self.space.sample(np.random.default_rng((self.seed, number)))
 
     def tell(self, candidate: Candidate, reward: float) -> None:
-        self.told += 1
+        pass

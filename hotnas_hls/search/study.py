@@ -1,65 +1,40 @@
 """iSearch: a study of candidates, hardware test first, kept by Optuna so that nothing finished is lost.
 
-Two objectives: accuracy up, latency down; the latency bound and the resources are constraints. Trials are
-drawn and told in memory and written to the storage, one transaction each, when they are finished, so that an
-interrupt, a kill or a power cut loses the trial in flight and nothing else.
+Two objectives: accuracy up, latency down; the latency bound and the resources are constraints. One process
+draws the candidates and tests their hardware; a crew trains them, in this process, in others or on a cluster.
+A trial is written to the storage, in one transaction, when it is finished, so that an interrupt, a kill or a
+power cut loses the trials in flight and nothing else.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.search.crew import Crew, InPlace
+from hotnas_hls.search.outcome import Evaluation, HardwareTest, Outcome
 from hotnas_hls.search.reward import RewardTargets, reward
 from hotnas_hls.search.samplers import FINISHED, REWARD, SamplerFactory, distributions
 from hotnas_hls.search.space import Candidate, SearchSpace
+from hotnas_hls.search.stopping import UNLIMITED, Limits, limits
+from hotnas_hls.search.storage import COMPLETED, StudyPlace
 
-STUDY_NAME = "hotnas"
-OUTCOME, FINGERPRINT, COMPLETED = "outcome", "fingerprint", "completed"  # user attributes
-
-
-@dataclass(frozen=True)
-class HardwareTest:
-    """What the true model says of a candidate before anything is trained."""
-
-    latency_ms: float | None  # None: cannot be built
-    cycles: float | None
-    refusals: tuple[str, ...]  # why it is not trained; empty: it meets the bound and every resource
-    excess: dict[str, float]  # constraints by name, in shares of their limit; above 0 is broken
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished trial."""
-
-    number: int
-    candidate: Candidate
-    accuracy: float | None  # of the integer network on validation; None: refused, not trained
-    latency_ms: float | None
-    cycles: float | None
-    refusals: tuple[str, ...]
-    seconds: float  # what the evaluation cost
-    repeats: int | None  # trial whose network was the same, so nothing was trained again
-    reward: float
-
-    @property
-    def feasible(self) -> bool:
-        """Meets the bound and every resource."""
-        return not self.refusals
+OUTCOME, FINGERPRINT = "outcome", "fingerprint"  # user attributes
+LEAST_ACCURACY = 0.0  # what the samplers are told of a candidate that was refused, beside how far it is off
 
 
 class Objective(Protocol):
-    """What a study asks about candidates."""
+    """What a study asks about candidates; ``evaluate`` may be asked in another process."""
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest: ...
 
@@ -67,7 +42,9 @@ class Objective(Protocol):
         """Equal for candidates that are the same network: their accuracy is the same."""
         ...
 
-    def accuracy(self, candidate: Candidate) -> float: ...
+    def evaluate(self, candidate: Candidate, limits: Limits) -> Evaluation:
+        """Train; stop where a look shows less than its limit."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -82,30 +59,51 @@ class StudySettings:
     trials: int = 100  # finished ones, refused ones included
     seed: int = 0
     time_limit_s: float | None = None
+    early_stopping: bool = False
+    subject: str = ""  # what else an accuracy depends on: a study is resumed by its own kind only
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A trial that is being trained, or waits for the same network of another."""
+
+    trial: optuna.Trial
+    candidate: Candidate
+    test: HardwareTest
+    key: str
+    begun: float
+    leader: int | None = None  # the flight it waits for
 
 
 class SearchStudy:
-    """A study in a storage (an Optuna URL, e.g. ``sqlite:///study.db``; ``None`` keeps it in memory)."""
+    """A study in a storage (``None`` keeps it in memory), trained by a crew (``None``: this process)."""
 
     def __init__(
         self,
         space: SearchSpace,
         objective: Objective,
         settings: StudySettings,
-        storage: str | None = None,
+        storage: str | StudyPlace | None = None,
         resume: bool = False,
+        crew: Crew | None = None,
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.objective, self.settings = space, objective, settings
-        self._samplers = SamplerFactory(settings.strategy, space, settings.seed)
-        self._archive = _open(storage, self._fingerprint(), resume) if storage else None
-        self._memory = optuna.create_study(directions=["maximize", "minimize"])
-        if self._archive is not None:
-            self._memory.add_trials(self._archive.get_trials(states=FINISHED))
-        self._networks: dict[str, Outcome] = {}
+        self.crew = crew or InPlace(objective)
         self.outcomes: list[Outcome] = []
-        for trial in self._memory.get_trials(deepcopy=False):
+        self._samplers = SamplerFactory(settings.strategy, space, settings.seed)
+        place = StudyPlace(storage) if isinstance(storage, str) else storage
+        self._archive = _open(place, self._fingerprint(), resume) if place else None
+        self._memory = optuna.create_study(directions=["maximize", "minimize"])
+        self._networks: dict[str, list[Outcome]] = {}
+        self._flights: dict[int, _Flight] = {}
+        for trial in self._archive.get_trials(states=FINISHED) if self._archive else ():
+            self._memory.add_trial(_for_samplers(trial))
             self._remember(_outcome_of(trial))
+
+    @property
+    def in_flight(self) -> int:
+        """Trials begun and not finished."""
+        return len(self._flights)
 
     def run(
         self,
@@ -116,58 +114,108 @@ class SearchStudy:
         started = time.monotonic()
         done = {outcome.candidate for outcome in self.outcomes}
         waiting = [candidate for candidate in seeds if candidate not in done]
-        while len(self.outcomes) < self.settings.trials:
-            limit = self.settings.time_limit_s
-            if limit is not None and time.monotonic() - started > limit:
-                break
-            report(self._step(waiting.pop(0) if waiting else None))
-        return self.outcomes
+        limit = self.settings.time_limit_s
+
+        def may_begin() -> bool:
+            trained = sum(1 for flight in self._flights.values() if flight.leader is None)
+            return (
+                len(self.outcomes) + self.in_flight < self.settings.trials
+                and trained < self.crew.size
+                and (limit is None or time.monotonic() - started <= limit)
+            )
+
+        while True:
+            while may_begin():
+                for outcome in self._begin(waiting.pop(0) if waiting else None):
+                    report(outcome)
+            if not self._flights:
+                return self.outcomes
+            for outcome in self._land(*self.crew.wait()):
+                report(outcome)
 
     def add(self, candidate: Candidate) -> Outcome:
         """Evaluate one candidate beyond the budget, unless it was evaluated before."""
-        known = (outcome for outcome in self.outcomes if outcome.candidate == candidate)
-        return next(known, None) or self._step(candidate)
+        known = next((outcome for outcome in self.outcomes if outcome.candidate == candidate), None)
+        if known is not None:
+            return known
+        return (self._begin(candidate) or self._land(*self.crew.wait()))[0]
 
     def complete(self) -> None:
         """Mark the study as used up: what it found has been built."""
         if self._archive is not None:
             self._archive.set_user_attr(COMPLETED, True)
 
-    def _step(self, given: Candidate | None) -> Outcome:
-        """One trial: draw, test the hardware, train if it passes, record."""
+    def _begin(self, given: Candidate | None) -> list[Outcome]:
+        """Draw a trial and test its hardware; its outcome, unless it must be trained or wait for its twin."""
         begun = time.monotonic()
-        self._memory.sampler = self._samplers.next(len(self.outcomes))
+        self._memory.sampler = self._samplers.next(len(self._memory.get_trials(deepcopy=False)))
         if given is not None:
             self._memory.enqueue_trial(dict(given))
         trial = self._memory.ask(distributions(self.space))
         candidate = Candidate({axis.name: trial.params[axis.name] for axis in self.space.axes})
         test = self.objective.hardware_test(candidate)
-        accuracy, repeats = None, None
-        if not test.refusals:
-            twin = self._networks.get(self.objective.network_key(candidate))
-            repeats = twin.number if twin else None
-            accuracy = twin.accuracy if twin else self.objective.accuracy(candidate)
+        key = "" if test.refusals else self.objective.network_key(candidate)
+        flight = _Flight(trial, candidate, test, key, begun)
+        if test.refusals or test.latency_ms is None:
+            return [self._finish(flight, Evaluation(None))]
+        twin = self._twin(key, test.latency_ms)
+        if twin is not None:
+            return [self._repeat(flight, twin)]
+        leader = next((n for n, f in self._flights.items() if f.key == key and f.leader is None), None)
+        self._flights[trial.number] = _Flight(trial, candidate, test, key, begun, leader)
+        if leader is None:
+            stop = limits(test.latency_ms, self.outcomes) if self.settings.early_stopping else UNLIMITED
+            self.crew.submit(trial.number, candidate, stop)
+        return []
+
+    def _land(self, number: int, evaluation: Evaluation) -> list[Outcome]:
+        """The outcome of a trained trial, and of those that waited for it."""
+        leader = self._flights.pop(number)
+        outcomes = [self._finish(leader, evaluation)]
+        for follower, flight in [(n, f) for n, f in self._flights.items() if f.leader == number]:
+            del self._flights[follower]
+            outcomes.append(self._repeat(flight, outcomes[0]))
+        return outcomes
+
+    def _twin(self, key: str, latency_ms: float) -> Outcome | None:
+        """A finished trial of the same network; one that was stopped counts if it was no slower."""
+        known = self._networks.get(key, ())
+        trained = (o for o in known if o.accuracy is not None)
+        stopped = (o for o in known if o.latency_ms is not None and o.latency_ms <= latency_ms)
+        return next(trained, None) or next(stopped, None)
+
+    def _repeat(self, flight: _Flight, twin: Outcome) -> Outcome:
+        seen = Evaluation(twin.accuracy, twin.checks, twin.stopped)
+        return self._finish(flight, seen, twin.number if twin.repeats is None else twin.repeats)
+
+    def _finish(self, flight: _Flight, evaluation: Evaluation, repeats: int | None = None) -> Outcome:
+        """Record a trial: for the samplers, and in the storage."""
+        test, trial = flight.test, flight.trial
+        trained = repeats is None and not test.refusals
+        seen = evaluation.accuracy
+        if evaluation.stopped and evaluation.checks:
+            seen = evaluation.checks[-1]
         outcome = Outcome(
-            number=trial.number,
-            candidate=candidate,
-            accuracy=accuracy,
+            number=len(self.outcomes),
+            candidate=flight.candidate,
+            accuracy=evaluation.accuracy,
             latency_ms=test.latency_ms,
             cycles=test.cycles,
             refusals=test.refusals,
-            seconds=time.monotonic() - begun,
+            seconds=evaluation.seconds if trained else time.monotonic() - flight.begun,
             repeats=repeats,
-            reward=self._reward(accuracy, test.latency_ms),
+            reward=self._reward(seen, test.latency_ms),
+            checks=evaluation.checks,
+            stopped=evaluation.stopped,
         )
-        trial.set_user_attr(OUTCOME, _record(outcome))
+        trial.set_user_attr(OUTCOME, outcome.record())
         trial.set_user_attr(REWARD, outcome.reward)
         for name, excess in test.excess.items():
             trial.set_constraint(name, excess)
-        if accuracy is None or test.latency_ms is None:
-            self._memory.tell(trial, state=TrialState.PRUNED)
-        else:
-            self._memory.tell(trial, [accuracy, test.latency_ms])
+        values = _values_for_samplers(outcome)
+        self._memory.tell(trial, values, state=None if values else TrialState.PRUNED)
         if self._archive is not None:
-            self._archive.add_trial(self._memory.get_trials(deepcopy=False)[trial.number])
+            self._archive.add_trial(_for_archive(self._memory.get_trials(deepcopy=False)[trial.number]))
         self._remember(outcome)
         return outcome
 
@@ -177,8 +225,8 @@ class SearchStudy:
 
     def _remember(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        if outcome.accuracy is not None:
-            self._networks.setdefault(self.objective.network_key(outcome.candidate), outcome)
+        if outcome.accuracy is not None or outcome.stopped is not None:
+            self._networks.setdefault(self.objective.network_key(outcome.candidate), []).append(outcome)
 
     def _fingerprint(self) -> str:
         """Changes when a resumed study would no longer be the same study; the budget may be raised."""
@@ -187,60 +235,14 @@ class SearchStudy:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_interrupted(url: str) -> bool:
-    """True when the storage holds a study that was begun and whose result was never built."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if STUDY_NAME not in optuna.get_all_study_names(url):
-        return False
-    return not optuna.load_study(study_name=STUDY_NAME, storage=url).user_attrs.get(COMPLETED, False)
-
-
-def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The trained outcomes no other beats in both accuracy and latency, the fastest first."""
-    front: list[Outcome] = []
-    best = -1.0
-    for accuracy, _, outcome in sorted(
-        _trained(outcomes), key=lambda entry: (entry[1], -entry[0], entry[2].number)
-    ):
-        if accuracy > best:
-            front.append(outcome)
-            best = accuracy
-    return front
-
-
-def best_outcome(outcomes: Iterable[Outcome], least_accuracy: float, bounded: bool) -> Outcome | None:
-    """The trained outcome to build, ``None`` when none was feasible.
-
-    Of those with at least ``least_accuracy``: under a latency bound the most accurate, the faster on ties;
-    without one the fastest. When none is accurate enough, the most accurate.
-    """
-    trained = _trained(outcomes)
-    enough = [entry for entry in trained if entry[0] >= least_accuracy]
-    if enough and not bounded:
-        return min(enough, key=lambda entry: (entry[1], -entry[0], entry[2].number))[2]
-    most = min(trained, key=lambda entry: (-entry[0], entry[1], entry[2].number), default=None)
-    return most[2] if most else None
-
-
-def _trained(outcomes: Iterable[Outcome]) -> list[tuple[float, float, Outcome]]:
-    """(accuracy, latency, outcome) of the feasible trained ones."""
-    return [
-        (outcome.accuracy, outcome.latency_ms, outcome)
-        for outcome in outcomes
-        if outcome.feasible and outcome.accuracy is not None and outcome.latency_ms is not None
-    ]
-
-
-def _open(url: str, fingerprint: str, resume: bool) -> optuna.Study:
+def _open(place: StudyPlace, fingerprint: str, resume: bool) -> optuna.Study:
     """The study in a storage: made when new, refused when it is another's or resuming was not asked for."""
-    storage: str | BaseStorage = url
-    if url.startswith("sqlite"):
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    exists = STUDY_NAME in optuna.get_all_study_names(storage)
+    storage = place.open()
+    exists = place.name in optuna.get_all_study_names(storage)
     if exists and not resume:
-        raise ConfigError(f"{url}: holds a study already; go on with --resume, or name another folder")
+        raise ConfigError(f"{place}: holds a study already; go on with --resume, or name another folder")
     study = optuna.create_study(
-        study_name=STUDY_NAME,
+        study_name=place.name,
         storage=storage,
         directions=["maximize", "minimize"],
         load_if_exists=True,
@@ -251,25 +253,39 @@ def _open(url: str, fingerprint: str, resume: bool) -> optuna.Study:
         study.set_user_attr(FINGERPRINT, fingerprint)
     elif study.user_attrs.get(FINGERPRINT) != fingerprint:
         raise ConfigError(
-            f"{url}: a study of another network, board, search space or setting; resume it with the "
+            f"{place}: a study of another network, board, search space or setting; resume it with the "
             "configuration it was started with, or name another folder"
         )
     return study
 
 
-def _record(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "accuracy": outcome.accuracy,
-        "latency_ms": outcome.latency_ms,
-        "cycles": outcome.cycles,
-        "refusals": list(outcome.refusals),
-        "seconds": outcome.seconds,
-        "repeats": outcome.repeats,
-        "reward": outcome.reward,
-    }
+def _values_for_samplers(outcome: Outcome) -> list[float] | None:
+    """Accuracy and latency as the samplers see them.
+
+    A refused candidate counts with the least accuracy and how far it misses the bound, so that NSGA-II,
+    which looks at completed trials only, learns the bound; None: neither refused nor trained.
+    """
+    if outcome.latency_ms is None or outcome.stopped is not None:
+        return None
+    return [LEAST_ACCURACY if outcome.accuracy is None else outcome.accuracy, outcome.latency_ms]
+
+
+def _for_archive(trial: FrozenTrial) -> FrozenTrial:
+    """A trial of the samplers as it is stored: without values where there was no training."""
+    stored = copy.copy(trial)
+    if trial.user_attrs[OUTCOME]["accuracy"] is None:
+        stored.state, stored.values = TrialState.PRUNED, None
+    return stored
+
+
+def _for_samplers(trial: FrozenTrial) -> FrozenTrial:
+    """Inverse of :func:`_for_archive`."""
+    seen = copy.copy(trial)
+    values = _values_for_samplers(_outcome_of(trial))
+    if values is not None:
+        seen.state, seen.values = TrialState.COMPLETE, values
+    return seen
 
 
 def _outcome_of(trial: FrozenTrial) -> Outcome:
-    record = dict(trial.user_attrs[OUTCOME])
-    record["refusals"] = tuple(record["refusals"])
-    return Outcome(number=trial.number, candidate=Candidate(trial.params), **record)
+    return Outcome.from_record(trial.number, Candidate(trial.params), trial.user_attrs[OUTCOME])

@@ -11,8 +11,9 @@ from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat, integer_accuracy
+from hotnas_hls.search.outcome import Outcome
 from hotnas_hls.search.search import SearchOptions, search
-from hotnas_hls.search.study import Outcome, SearchStudy
+from hotnas_hls.search.study import SearchStudy
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
 from .pipeline_platform import PipelinePlatform
@@ -153,7 +154,8 @@ def test_reductions_lead_from_the_baseline_to_the_design(result):
 
 
 def test_summary_is_json(result):
-    from hotnas_hls.commands.search import readable, summary_of
+    from hotnas_hls.commands.search import readable
+    from hotnas_hls.search.summary import summary_of
 
     summary = summary_of(result)
     assert json.loads(json.dumps(summary)) == summary

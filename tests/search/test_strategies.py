@@ -22,8 +22,8 @@ def toy_reward(candidate) -> float:
 class TestStrategy:
     def test_proposals_are_in_the_space(self, name):
         strategy = STRATEGIES[name](SPACE, 0)
-        for _ in range(10):
-            candidate = strategy.ask()
+        for number in range(10):
+            candidate = strategy.ask(number)
             assert candidate in SPACE
             strategy.tell(candidate, toy_reward(candidate))
 
@@ -34,14 +34,14 @@ class TestStrategy:
     def test_state_is_what_it_was_told(self, name):
         whole = STRATEGIES[name](SPACE, 0)
         told = []
-        for _ in range(8):
-            candidate = whole.ask()
+        for number in range(8):
+            candidate = whole.ask(number)
             told.append(candidate)
             whole.tell(candidate, toy_reward(candidate))
         rebuilt = STRATEGIES[name](SPACE, 0)
         for candidate in told:
             rebuilt.tell(candidate, toy_reward(candidate))
-        assert rebuilt.ask() == whole.ask()
+        assert rebuilt.ask(8) == whole.ask(8)
 
     def test_global_random_state_is_left_alone(self, name):
         torch.manual_seed(5)
@@ -54,8 +54,8 @@ class TestStrategy:
     def _proposals(name, seed):
         strategy = STRATEGIES[name](SPACE, seed)
         found = []
-        for _ in range(6):
-            found.append(strategy.ask())
+        for number in range(6):
+            found.append(strategy.ask(number))
             strategy.tell(found[-1], toy_reward(found[-1]))
         return found
 
@@ -63,8 +63,8 @@ class TestStrategy:
 def test_the_controller_learns():
     controller = Controller(SPACE, 0)
     rewards = []
-    for _ in range(150):
-        candidate = controller.ask()
+    for number in range(150):
+        candidate = controller.ask(number)
         rewards.append(toy_reward(candidate))
         controller.tell(candidate, rewards[-1])
     assert sum(rewards[-30:]) / 30 > sum(rewards[:30]) / 30 + 0.25

@@ -12,17 +12,12 @@ import pytest
 import torch
 
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.search.outcome import best_outcome, pareto_front
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.samplers import SAMPLER_NAMES
 from hotnas_hls.search.space import Candidate
-from hotnas_hls.search.study import (
-    STUDY_NAME,
-    SearchStudy,
-    StudySettings,
-    best_outcome,
-    is_interrupted,
-    pareto_front,
-)
+from hotnas_hls.search.storage import STUDY_NAME, StudyPlace
+from hotnas_hls.search.study import SearchStudy, StudySettings
 
 from .toy_study import SPACE, ToyObjective, study
 
@@ -80,20 +75,20 @@ def test_optuna_sees_objectives_constraints_and_reasons(tmp_path):
 
 def test_a_killed_study_loses_only_the_trial_in_flight(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
-    script = Path(__file__).with_name("toy_study.py")
     root = Path(__file__).resolve().parents[2]
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, str(script), url, "100", "0.3"],
+        [sys.executable, "-m", "tests.search.toy_study", url, "100", "0.3"],
         stdout=subprocess.PIPE,
         text=True,
+        cwd=root,
         env={**os.environ, "PYTHONPATH": path},
     )
     said = [int(process.stdout.readline()) for _ in range(6)]
     process.send_signal(signal.SIGKILL)
     said += [int(line) for line in process.stdout.read().split()]
     process.wait()
-    assert is_interrupted(url)
+    assert StudyPlace(url).is_interrupted()
     resumed = study(14, url, resume=True)
     assert len(resumed.outcomes) in (len(said), len(said) + 1)  # one may be stored and not said yet
     kept = len(resumed.outcomes)
@@ -101,15 +96,15 @@ def test_a_killed_study_loses_only_the_trial_in_flight(tmp_path):
     assert [o.candidate for o in resumed.run()] == [o.candidate for o in whole]
     assert len(resumed.objective.trained) <= 14 - kept
     resumed.complete()
-    assert not is_interrupted(url)
+    assert not StudyPlace(url).is_interrupted()
 
 
 def test_an_interrupt_inside_a_trial(tmp_path):
     class Interrupted(ToyObjective):
-        def accuracy(self, candidate):
+        def evaluate(self, candidate, limits):
             if len(self.trained) == 3:
                 raise KeyboardInterrupt
-            return super().accuracy(candidate)
+            return super().evaluate(candidate, limits)
 
     url = f"sqlite:///{tmp_path}/study.db"
     settings = study(14).settings

@@ -1,13 +1,23 @@
-"""A study that can be killed: ``python toy_study.py URL TRIALS SECONDS_A_TRIAL`` prints a line per trial."""
+"""A study that can be killed, as a process of its own.
+
+``python -m tests.search.toy_study URL TRIALS SECONDS_A_TRIAL [WORKERS]`` prints the workers' process ids, if
+there are several, and a line per trial.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 
+from hotnas_hls.search.crew import Crew
+from hotnas_hls.search.outcome import Evaluation, HardwareTest, Outcome
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.study import HardwareTest, Outcome, SearchStudy, StudySettings
+from hotnas_hls.search.stopping import Limits
+from hotnas_hls.search.storage import StudyPlace
+from hotnas_hls.search.study import SearchStudy, StudySettings
+from hotnas_hls.search.workers import WorkerCrew
 
 SPACE = SearchSpace(tuple(Axis(f"bits:{n}", AxisKind.BITS, (16, 8, 4, 2), str(n)) for n in range(6)))
 
@@ -27,21 +37,38 @@ class ToyObjective:
     def network_key(self, candidate: Candidate) -> str:
         return candidate.to_json()
 
-    def accuracy(self, candidate: Candidate) -> float:
+    def evaluate(self, candidate: Candidate, limits: Limits) -> Evaluation:
         time.sleep(self.seconds)
         self.trained.append(candidate)
-        return 1 - sum(1 / value for value in candidate.values()) / 6
+        return Evaluation(1 - sum(1 / value for value in candidate.values()) / 6)
 
 
-def study(trials: int, url: str | None = None, resume: bool = False, seconds: float = 0.0) -> SearchStudy:
+def study(
+    trials: int,
+    storage: str | StudyPlace | None = None,
+    resume: bool = False,
+    seconds: float = 0.0,
+    crew: Crew | None = None,
+) -> SearchStudy:
     """The study, by the controller."""
     settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "reinforce", trials, seed=1)
-    return SearchStudy(SPACE, ToyObjective(seconds), settings, url, resume)
+    return SearchStudy(SPACE, ToyObjective(seconds), settings, storage, resume, crew)
 
 
 def say(outcome: Outcome) -> None:
     print(outcome.number, flush=True)
 
 
+def main(url: str, trials: str, seconds: str, workers: str = "1") -> None:
+    if workers == "1":
+        study(int(trials), url, seconds=float(seconds)).run(report=say)
+        return
+    with closing(WorkerCrew(ToyObjective(float(seconds)), int(workers), 1)) as crew:
+        print(*crew.pids, flush=True)
+        study(int(trials), url, crew=crew).run(report=say)
+
+
 if __name__ == "__main__":
-    study(int(sys.argv[2]), sys.argv[1], seconds=float(sys.argv[3])).run(report=say)
+    from tests.search import toy_study  # so that the objective's class has a name the workers know
+
+    toy_study.main(*sys.argv[1:])
