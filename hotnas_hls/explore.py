@@ -56,6 +56,7 @@ class Space:
     tiles: tuple[tuple[int, int], ...] = TILES  # only their products matter: each layer has its own tile
     ifm_depths: tuple[int, ...] = tuple(2**power for power in range(5, 15))
     act_bits: int = 16
+    bus_bits: tuple[int, ...] = LEGAL_PORT_BITS  # of one port that all reads share
 
 
 FIXED_LATENCY, WHOLE_SPACE = MemoryTiming(), Space()
@@ -165,14 +166,19 @@ def explore(
 
 def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
     """Legal arrays and ports within the board's DSP slices and memory ports; buffers as small as can be."""
-    for ifm, wgt, ofm in product(space.port_bits, repeat=3):
-        ports = sum(ceil_div(bits, board.ports.bits) for bits in (ifm, wgt, ofm))
-        if ports > board.ports.count or ifm + wgt + ofm > board.port_bits:
+    split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
+    shared = [((bits, bits, bits), True) for bits in space.bus_bits]
+    for (ifm, wgt, ofm), shared_bus in split + shared:
+        masters = (ofm,) if shared_bus else (ifm, wgt, ofm)
+        ports = sum(ceil_div(bits, board.ports.bits) for bits in masters)
+        if ports > board.ports.count or sum(masters) > board.port_bits:
             continue
         for tm, tn in product(space.tm, space.tn):
             if tm * tn > board.dsp:
                 continue
-            base = Accelerator(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1, act_bits=space.act_bits)
+            base = Accelerator(
+                tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1, act_bits=space.act_bits, shared_bus=shared_bus
+            )
             if not base.violations():
                 yield base
 
@@ -258,7 +264,7 @@ def _base_row(base: Accelerator) -> tuple[int, ...]:
     """An accelerator as numbers, in the order ``_layer_cycles`` takes them."""
     return (
         base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
-        base.descriptor_bytes,
+        base.descriptor_bytes, base.shared_bus,
     )  # fmt: skip
 
 
@@ -307,7 +313,7 @@ def _layer_cycles(
     stride, pad_top, pad_left, residual = layer[9], layer[10], layer[11], layer[12]
     weight_bits, positions, pruned = layer[13], layer[14], layer[15]
     tm, tn, ifm_bits, wgt_bits, ofm_bits = base[0], base[1], base[2], base[3], base[4]
-    act_bits, wgt_entries, descriptor_bytes = base[5], base[6], base[7]
+    act_bits, wgt_entries, descriptor_bytes, shared_bus = base[5], base[6], base[7], base[8]
     conv = kind == 0
     block = max(ifm_bits, ofm_bits) // act_bits
     tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
@@ -340,6 +346,7 @@ def _layer_cycles(
         weight_bits, pattern_bits,
         block * act_bits // ifm_bits, block * act_bits // ofm_bits, residual != 0,
         ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits, read_latency, write_latency,
+        shared_bus != 0,
     )[0]  # fmt: skip
 
 

@@ -250,6 +250,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             max_entries=numbers["DescriptorBytes"] // 4 - 32,
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],
+            shared_bus=numbers["SharedBus"] == 1,
             patterns=numbers["ReadPorts"] > 1,
         )
         layer_count = numbers["ProfileSlots"] - 1

@@ -4,7 +4,6 @@
 // error_i answers bursts to the error page with SLVERR.
 module axi_memory #(
   parameter int unsigned DataBits = 128,
-  parameter int unsigned Region   = 0,
   parameter int unsigned Seed     = 1
 ) (
   input  logic                clk_i,
@@ -37,6 +36,7 @@ module axi_memory #(
 );
 
   localparam int unsigned Bytes = DataBits / 8;
+  localparam int unsigned RegionBit = 40;  // the address bit that tells weights (1) from feature maps (0)
 
   longint now_q;
   logic [31:0] random_q [5];  // one xorshift generator per channel
@@ -65,7 +65,8 @@ module axi_memory #(
 
   // ---------------------------------------------------------------- reads
   typedef struct {
-    longint address;
+    int     region;
+    longint address;  // within the region
     int     beats;
     longint due;   // first cycle its first beat may be taken
   } burst_t;
@@ -82,10 +83,10 @@ module axi_memory #(
       rvalid_o <= 1'b0;
     end else begin
       if (arvalid_i && arready_o)
-        reads.push_back('{longint'(araddr_i), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
+        reads.push_back('{int'(araddr_i[RegionBit]), longint'(araddr_i[RegionBit-1:0]), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
       if (!rvalid_o || rready_i) begin
         if (reads.size() != 0 && reads[0].due <= now_q + 1 && go[1]) begin
-          dram_pkg::dram_read(int'(Region), reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
+          dram_pkg::dram_read(reads[0].region, reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
           rvalid_o <= 1'b1;
           rdata_o  <= beat[DataBits-1:0];
           rresp_o  <= (error_i && (64'(reads[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
@@ -120,13 +121,13 @@ module axi_memory #(
       bvalid_o    <= 1'b0;
     end else begin
       addresses_q <= addresses_q + int'(awvalid_i && awready_o) - int'(wvalid_i && wready_o && wlast_i);
-      if (awvalid_i && awready_o) writes.push_back('{longint'(awaddr_i), int'(awlen_i) + 1, 0});
+      if (awvalid_i && awready_o) writes.push_back('{int'(awaddr_i[RegionBit]), longint'(awaddr_i[RegionBit-1:0]), int'(awlen_i) + 1, 0});
       if (wvalid_i && wready_o) begin
-        dram_pkg::dram_write(int'(Region), writes[0].address + longint'(wbeat_q) * longint'(Bytes), int'(Bytes),
+        dram_pkg::dram_write(writes[0].region, writes[0].address + longint'(wbeat_q) * longint'(Bytes), int'(Bytes),
                              512'(wdata_i));
         wbeat_q <= wlast_i ? 0 : wbeat_q + 1;
         if (wlast_i) begin
-          answers.push_back('{writes[0].address, 1, now_q + longint'(write_latency_i)});
+          answers.push_back('{writes[0].region, writes[0].address, 1, now_q + longint'(write_latency_i)});
           void'(writes.pop_front());
         end
       end

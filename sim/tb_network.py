@@ -17,6 +17,7 @@ from bench import Bench
 from cocotb.handle import HierarchyObject
 
 FEATURE_MAPS, WEIGHTS = 0, 1
+REGION_BIT = 40  # the address bit by which axi_memory.sv tells the regions apart
 
 
 @cocotb.test()
@@ -38,7 +39,7 @@ async def run_job(dut: HierarchyObject) -> None:
             for region, file in ((FEATURE_MAPS, run["feature_maps"]), (WEIGHTS, run["weights"])):
                 if file is not None:
                     await bench.load(region, file)
-            await bench.start(run["layers"])
+            await bench.start(run["layers"], wgt=WEIGHTS << REGION_BIT)
             done = await bench.finish(run["layers"], job["profile_base"], run["timeout_cycles"])
             await bench.dump(FEATURE_MAPS, run["dump"])
             results.append(asdict(done))

@@ -318,7 +318,7 @@ module tb_top (
     .m_axi_ofm_RRESP (ofm_RRESP)
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::IfmPortBits), .Region(0), .Seed(1)) u_ifm_memory (
+  axi_memory #(.DataBits(hotnas_pkg::IfmPortBits), .Seed(1)) u_ifm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 1), .error_page_i,
     .arvalid_i (ifm_ARVALID), .arready_o (ifm_ARREADY), .araddr_i (ifm_ARADDR), .arlen_i (ifm_ARLEN),
@@ -337,7 +337,7 @@ module tb_top (
     .bvalid_i (ifm_BVALID), .bready_i (ifm_BREADY), .violations_o (violations[0])
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::WgtPortBits), .Region(1), .Seed(2)) u_wgt_memory (
+  axi_memory #(.DataBits(hotnas_pkg::WgtPortBits), .Seed(2)) u_wgt_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 2), .error_page_i,
     .arvalid_i (wgt_ARVALID), .arready_o (wgt_ARREADY), .araddr_i (wgt_ARADDR), .arlen_i (wgt_ARLEN),
@@ -356,7 +356,7 @@ module tb_top (
     .bvalid_i (wgt_BVALID), .bready_i (wgt_BREADY), .violations_o (violations[1])
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::OfmPortBits), .Region(0), .Seed(3)) u_ofm_memory (
+  axi_memory #(.DataBits(hotnas_pkg::OfmPortBits), .Seed(3)) u_ofm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 3), .error_page_i,
     .arvalid_i (ofm_ARVALID), .arready_o (ofm_ARREADY), .araddr_i (ofm_ARADDR), .arlen_i (ofm_ARLEN),

@@ -30,12 +30,25 @@ class Accelerator:
     max_entries: int  # kernel positions of the largest layer (rows of the entry table)
     act_bits: int = 16  # activations: 8 or 16 bits, signed
     weight_bits: int = 16  # widest weight held on chip
+    shared_bus: bool = False  # all reads in one fixed order through m_axi_ofm; three ports when False
     patterns: bool = True  # four IFM read ports and a pattern index per kernel
 
     @property
     def channel_block(self) -> int:
         """Channels per word (Cb)."""
         return max(self.ifm_bits, self.ofm_bits) // self.act_bits
+
+    @property
+    def port_bits(self) -> int:
+        """Data bits of all memory ports."""
+        return self.ofm_bits if self.shared_bus else self.ifm_bits + self.wgt_bits + self.ofm_bits
+
+    @property
+    def ports_text(self) -> str:
+        """Data bits of the memory ports as tables show them: ifm/wgt/ofm, or one number on a shared bus."""
+        if self.shared_bus:
+            return f"{self.ofm_bits} shared"
+        return f"{self.ifm_bits}/{self.wgt_bits}/{self.ofm_bits}"
 
     @property
     def acc_bits(self) -> int:
@@ -98,6 +111,11 @@ class Accelerator:
                 upper = min((b for b in LEGAL_PORT_BITS if b > bits), default=None)
                 nearest = " or ".join(str(b) for b in (lower, upper) if b)
                 found.append(f"{port}_bits = {bits}: an AXI data port has a power of two bits; use {nearest}")
+        if self.shared_bus and not self.ifm_bits == self.wgt_bits == self.ofm_bits:
+            found.append(
+                f"ifm_bits = {self.ifm_bits}, wgt_bits = {self.wgt_bits}, ofm_bits = {self.ofm_bits}: "
+                f"a shared bus has one width; make them equal or set shared_bus to false"
+            )
         if self.act_bits not in (8, 16):
             found.append(f"act_bits = {self.act_bits}: activations are 8 or 16 bits")
         if not 2 <= self.weight_bits <= 16:

@@ -10,6 +10,10 @@ a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
     a step ends                   = its start + kernel positions x max(pixels, MIN_SWEEP)
     last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
 
+Where all reads share one port (``shared_bus``), a beat also waits for the last beat of whatever is
+before it in the fixed order of ``read_order.sv``; the loops below follow that order, which changes
+nothing where every process has a port of its own.
+
 The function is compiled by numba, so that a search evaluates it millions of times; it is the same
 function the certificate quotes and simulation confirms.
 """
@@ -21,6 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numba
+import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
@@ -29,6 +34,7 @@ from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil
 
 TOKEN = 2  # beat taken -> token counted by compute (one register each side)
 IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
+SECOND_REQUEST = 4  # between a loader's first two requests: both buffers are free
 WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
 STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumulator read
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
@@ -101,91 +107,132 @@ def _recurrence(
     slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int, entries_last: int, groups: int,
     groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int, ifm_beats: int, ofm_beats: int,
     has_residual: bool, to_store: int, fetch_beats: int, read_latency: int, write_latency: int,
+    shared_bus: bool,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = read_latency + fetch_beats + 1  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
-    ifm_last = -1  # last beat taken, per port
-    wgt_last = -1
-    tile_end_1 = tile_end_2 = -1  # last step of the tile one and two before
+    ifm_last = wgt_last = -1  # last beat taken, per process
+    ifm_bus = wgt_bus = residual_bus = -1  # last beat on the port that serves it: one port when shared
+    tiles = tiles_r * tiles_c
+    tile_jobs = tiles_m * tiles_n * chunks
+    there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next
+    tile_end = -1  # last step of the tile before
     step_end_1 = step_end_2 = -1
-    stored_1 = stored_2 = start  # last beat of the output tile one and two before
-    step = tile = output = 0
+    stored = np.full(2, start)  # last beat of the output tile one and two before, by parity
+    step = output = 0
+    asked_tile = asked_slice = 0  # the slice to be asked for next
+    asked = block_beats = 0
+    words_due = 0  # words of an output tile that waits for its turn to read the residual
     wait = start + 1  # compute is ready for its next step
-    for r in range(tiles_r):
-        rows = tr_last if r == tiles_r - 1 else tr
-        top = r * tr * stride - pad_top
-        bottom = min(top + (th_last if r == tiles_r - 1 else th), in_rows)
-        for c in range(tiles_c):
-            columns = tc_last if c == tiles_c - 1 else tc
-            left = c * tc * stride - pad_left
-            right = min(left + (tw_last if c == tiles_c - 1 else tw), in_columns)
-            pixels = rows * columns
-            sweep = max(pixels, MIN_SWEEP)
+    for tile in range(tiles):
+        r, c = tile // tiles_c, tile % tiles_c
+        pixels = (tr_last if r == tiles_r - 1 else tr) * (tc_last if c == tiles_c - 1 else tc)
+        sweep = max(pixels, MIN_SWEEP)
+        job = 0
+        for m in range(tiles_m):
+            last_m = m == tiles_m - 1
+            job_groups = groups_last if last_m else groups
+            for n in range(tiles_n):
+                for k in range(chunks):
+                    positions = entries_last if k == chunks - 1 else entries
 
-            # load_ifm: the tile, as soon as the half of the tile two before is free
-            if tile == 0:
-                asked = start + 1
-            elif tile == 1:
-                asked = start + 5  # right behind the first tile's request
+                    # load_wgt: the step's job, as soon as the slot of the job two before is free
+                    beats = job_groups * (positions * weight_bits + pattern_bits)
+                    if n == 0 and k == 0:
+                        beats += bias_beats
+                    if step < 2:
+                        asked = start + 1 + SECOND_REQUEST * step
+                    else:
+                        asked = step_end_2 + to_store + 1
+                    first = max(asked + WGT_ADDRESS + read_latency, wgt_bus + 1)
+                    wgt_bus = first + beats - 1
+                    load_wgt += wgt_bus - max(asked, wgt_last)
+                    wgt_last = wgt_bus
+                    if shared_bus:
+                        ifm_bus = residual_bus = wgt_bus
+
+                    # load_ifm: slices of this tile or the next, in the order of read_order.sv
+                    room = (min(tile + 2, tiles) - asked_tile) * slices - asked_slice
+                    due = room
+                    if job < tile_jobs - 1:
+                        due = min(room, 1) if tile == 0 or job > 0 else 0
+                    for _ in range(due):
+                        if asked_slice == 0:  # the tile, as soon as the half of the tile two before is free
+                            block_beats = ifm_beats * _inside(
+                                asked_tile // tiles_c, tiles_r, tr, th, th_last, stride, pad_top, in_rows
+                            ) * _inside(
+                                asked_tile % tiles_c, tiles_c, tc, tw, tw_last, stride, pad_left, in_columns
+                            )
+                            if asked_tile < 2:
+                                asked = start + 1 + SECOND_REQUEST * asked_tile
+                            else:
+                                asked = tile_end + to_store + 1
+                            load_ifm -= max(asked, ifm_last)
+                            ifm_bus = max(asked + IFM_ADDRESS + read_latency - 1, ifm_bus)
+                        last_slice = asked_slice == slices - 1
+                        ifm_bus += block_beats * (slice_blocks_last if last_slice else slice_blocks)
+                        there[asked_tile & 1, asked_slice] = ifm_bus
+                        asked_slice += 1
+                        if last_slice:
+                            load_ifm += ifm_bus
+                            ifm_last = ifm_bus
+                            asked_slice = 0
+                            asked_tile += 1
+                        if shared_bus:
+                            wgt_bus = residual_bus = ifm_bus
+
+                    # store_ofm: an output tile whose residual was to wait for this job
+                    if words_due > 0:
+                        taken = max(step_end_1 + to_store, stored[output & 1]) + 1
+                        residual_bus = max(taken + RESIDUAL_DRAIN + read_latency - 1, residual_bus)
+                        drain = residual_bus + 1 + ofm_beats
+                        residual_bus += words_due * ofm_beats
+                        stored[(output + 1) & 1] = drain + DRAIN_BEAT + words_due * ofm_beats - 1
+                        store_ofm += stored[(output + 1) & 1] - taken
+                        words_due = 0
+                        if shared_bus:
+                            ifm_bus = wgt_bus = residual_bus
+
+                    # compute
+                    begin = max(wait, wgt_last + TOKEN, there[tile & 1, m if channelwise else n] + TOKEN)
+                    if n == 0 and k == 0 and output >= 2:
+                        begin = max(begin, stored[output & 1] + 1)
+                    stall += begin - wait
+                    busy = positions * sweep
+                    compute += busy
+                    step_end_2 = step_end_1
+                    step_end_1 = begin + busy
+                    wait = step_end_1 + 1
+                    step += 1
+                    job += 1
+
+            # store_ofm
+            words = (m_blocks_last if last_m else m_blocks) * pixels
+            output += 1
+            if has_residual:
+                words_due = words
             else:
-                asked = tile_end_2 + to_store + 1
-            block_beats = (bottom - max(top, 0)) * (right - max(left, 0)) * ifm_beats
-            slice_beats = slice_blocks * block_beats
-            ifm_first = max(asked + IFM_ADDRESS + read_latency, ifm_last + 1)
-            tile_beats = (slices - 1) * slice_beats + slice_blocks_last * block_beats
-            load_ifm += ifm_first + tile_beats - max(asked + 1, ifm_last + 1)
-            ifm_last = ifm_first + tile_beats - 1
+                taken = max(step_end_1 + to_store, stored[output & 1]) + 1
+                stored[(output + 1) & 1] = taken + STORE_DRAIN + DRAIN_BEAT + words * ofm_beats - 1
+                store_ofm += stored[(output + 1) & 1] - taken
+        tile_end = step_end_1
+    if words_due > 0:
+        taken = max(step_end_1 + to_store, stored[output & 1]) + 1
+        residual_bus = max(taken + RESIDUAL_DRAIN + read_latency - 1, residual_bus)
+        stored[(output + 1) & 1] = residual_bus + ofm_beats + DRAIN_BEAT + words_due * ofm_beats
+        store_ofm += stored[(output + 1) & 1] - taken
+    cycles = stored[(output + 1) & 1] + write_latency + 3
+    return cycles, load_ifm, load_wgt, compute, store_ofm, stall
 
-            for m in range(tiles_m):
-                last_m = m == tiles_m - 1
-                job_groups = groups_last if last_m else groups
-                for n in range(tiles_n):
-                    for k in range(chunks):
-                        positions = entries_last if k == chunks - 1 else entries
 
-                        # load_wgt: the step's job, as soon as the slot of the job two before is free
-                        beats = job_groups * (positions * weight_bits + pattern_bits)
-                        if n == 0 and k == 0:
-                            beats += bias_beats
-                        if step == 0:
-                            asked = start + 1
-                        elif step == 1:
-                            asked = start + 5
-                        else:
-                            asked = step_end_2 + to_store + 1
-                        wgt_first = max(asked + WGT_ADDRESS + read_latency, wgt_last + 1)
-                        load_wgt += wgt_first + beats - max(asked + 1, wgt_last + 1)
-                        wgt_last = wgt_first + beats - 1
-
-                        # compute
-                        index = m if channelwise else n
-                        slice_last = min(ifm_first + (index + 1) * slice_beats - 1, ifm_last)
-                        begin = max(wait, wgt_last + TOKEN, slice_last + TOKEN)
-                        if n == 0 and k == 0 and output >= 2:
-                            begin = max(begin, stored_2 + 1)
-                        stall += begin - wait
-                        busy = positions * sweep
-                        compute += busy
-                        step_end_2 = step_end_1
-                        step_end_1 = begin + busy
-                        wait = step_end_1 + 1
-                        step += 1
-
-                # store_ofm
-                words = (m_blocks_last if last_m else m_blocks) * pixels
-                taken = max(step_end_1 + to_store + 1, stored_1 + 1)
-                if has_residual:
-                    drain = taken + RESIDUAL_DRAIN + read_latency + ofm_beats
-                else:
-                    drain = taken + STORE_DRAIN
-                stored_2 = stored_1
-                stored_1 = drain + DRAIN_BEAT + words * ofm_beats - 1
-                store_ofm += stored_1 - taken
-                output += 1
-            tile_end_2 = tile_end_1
-            tile_end_1 = step_end_1
-            tile += 1
-    return stored_1 + write_latency + 3, load_ifm, load_wgt, compute, store_ofm, stall
+@numba.njit(cache=True)
+def _inside(
+    index: int, count: int, out: int, footprint: int, footprint_last: int, stride: int, pad: int, limit: int
+) -> int:
+    """Rows (or columns) of a tile's footprint that lie inside the input."""
+    low = index * out * stride - pad
+    high = low + (footprint_last if index == count - 1 else footprint)
+    return min(high, limit) - max(low, 0)
 
 
 def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
@@ -201,7 +248,7 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
             accel.ifm_beats_per_word, accel.ofm_beats_per_word, layer.residual is not None,
             ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits,
-            memory.read_latency, memory.write_latency,
+            memory.read_latency, memory.write_latency, accel.shared_bus,
         )
     )  # fmt: skip
 

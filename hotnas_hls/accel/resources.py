@@ -70,6 +70,9 @@ CONTROL_FF = 340
 SEQUENCER_LUT = 167
 SEQUENCER_FF = 1339  # 1024 of them the descriptor
 TOP_LUT = 101  # m_axi_wgt: sequencer or loader
+OWNER_BITS = 34  # read_order: whose run, and its beats
+READ_ORDER_LUT = 509
+READ_ORDER_FF = 205
 PROFILE_BITS = 256  # of a layer in the window of cycle counts
 FIFO_DEPTH = 16
 
@@ -117,7 +120,7 @@ def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resource
     The accelerator must be legal; that is not checked here.
     """
     dsp, bram, lut, ff, lutram = _total(*_arguments(accel, layer_count))
-    return Resources(dsp, bram, 0, lut, ff, accel.ifm_bits + accel.wgt_bits + accel.ofm_bits, lutram)
+    return Resources(dsp, bram, 0, lut, ff, accel.port_bits, lutram)
 
 
 def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]:
@@ -128,7 +131,7 @@ def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]
             BLOCKS, _blocks(*_arguments(accel, layer_count)), strict=True
         )
     }
-    found[BLOCKS[0]] += Resources(port_bits=accel.ifm_bits + accel.wgt_bits + accel.ofm_bits)
+    found[BLOCKS[0]] += Resources(port_bits=accel.port_bits)
     return found
 
 
@@ -166,7 +169,7 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
         accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.channel_block,
         accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
         accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
-        4 if accel.patterns else 1, max(32, 1 << layer_count.bit_length()),
+        4 if accel.patterns else 1, max(32, 1 << layer_count.bit_length()), int(accel.shared_bus),
     )  # fmt: skip
 
 
@@ -175,11 +178,12 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
 def _total(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
+    shared: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
         tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
-        ports, slots,
+        ports, slots, shared,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -193,16 +197,17 @@ def _total(
 def _blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
+    shared: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, word, product = min(tm, tn), block * act, act + wgt
     levels, ifm_addr, acc_addr = _bits(tn - 1), _bits(2 * ifm_depth - 1), max(1, _bits(ofm_depth - 1))
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
-        (0, 0, TOP_LUT, 0, 0),
+        _top(shared),
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
-        _read_masters(ifm_bits, wgt_bits, ofm_bits),
+        _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
         _entry_table(wgt_bits, table_bits),
         _ifm_loader(word, ifm_bits, ifm_addr),
@@ -220,6 +225,14 @@ def _blocks(
         _ofm_store(word, ofm_bits, block * acc, tm // block, acc_addr),
         (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
     )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _top(shared: int) -> Counts:
+    if not shared:
+        return 0, 0, TOP_LUT, 0, 0
+    owners = _lut_ram(OWNER_BITS, 64)
+    return 0, 0, TOP_LUT + READ_ORDER_LUT + owners, READ_ORDER_FF, owners
 
 
 @numba.njit(cache=True)
@@ -310,7 +323,9 @@ def _control_regs(slots: int) -> Counts:
 
 
 @numba.njit(cache=True)
-def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int) -> Counts:
+def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> Counts:
+    if shared:
+        return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
     splitters = _splitter(ifm_bits) + _splitter(wgt_bits) + _splitter(ofm_bits)
     return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
 

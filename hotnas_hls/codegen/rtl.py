@@ -58,6 +58,7 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("IfmPortBits", accel.ifm_bits, "data bits of m_axi_ifm"),
         Constant("WgtPortBits", accel.wgt_bits, "data bits of m_axi_wgt"),
         Constant("OfmPortBits", accel.ofm_bits, "data bits of m_axi_ofm"),
+        Constant("SharedBus", int(accel.shared_bus), "1: all reads go through m_axi_ofm"),
         Constant("IfmBeatsPerWord", accel.ifm_beats_per_word, "beats of m_axi_ifm per word"),
         Constant("OfmBeatsPerWord", accel.ofm_beats_per_word, "beats of m_axi_ofm per word"),
         Constant("IfmDepth", accel.ifm_depth, "words per IFM bank and half"),

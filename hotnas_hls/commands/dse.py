@@ -140,7 +140,7 @@ def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Ta
             f"{accel.tn}",
             f"{accel.tr} x {accel.tc}",
             f"{accel.ifm_depth:,}",
-            f"{accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits}",
+            accel.ports_text,
             f"{used.dsp:,}",
             f"{used.bram18:,}",
             f"{used.lut:,}",

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 GROUP = "explore"
 PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
-ACCEL_KEYS = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "act_bits")
-ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16}
+ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
+ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16, "shared_bus": 0}
+ACCEL_KEYS = (*ACCEL_REQUIRED, "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "act_bits", "shared_bus")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -261,8 +262,9 @@ def parse_accel(text: str) -> Accelerator:
             found.append(f"{key}: must be a whole number, not {number!r}")
         else:
             values[key] = int(number)
-    found += [f"{key} is missing" for key in ("tm", "tn", "tr", "tc") if key not in values and not found]
+    found += [f"{key} is missing" for key in ACCEL_REQUIRED if key not in values and not found]
     raise_all(ConfigError, f"--accel {text}:", found)
+    values["shared_bus"] = bool(values["shared_bus"])
     accel = Accelerator(**{"ifm_depth": 1, **values}, wgt_entries=1, max_entries=1)  # type: ignore[arg-type]
     raise_all(ConfigError, f"--accel {text}:", accel.violations())
     return accel
@@ -281,7 +283,7 @@ def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, 
 def _shown(accel: Accelerator) -> str:
     return (
         f"array {accel.tm} x {accel.tn}, tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
-        f"{accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits} bits, {accel.ifm_depth} words an IFM bank"
+        f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank"
     )
 
 

@@ -251,7 +251,7 @@ def roofline(data: ReportData) -> Chart:
     """MAC per cycle against MAC per byte moved; the roofs of array, ports and the board's DRAM."""
     point, accel = data.point, data.point.accelerator
     peak = accel.tm * accel.tn
-    ports = (accel.ifm_bits + accel.wgt_bits + accel.ofm_bits) / 8
+    ports = accel.port_bits / 8
     dram = point.board.dram_mb_per_s / point.clock_mhz
     layers = [layer for layer in data.layers if layer.macs]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
 
 UNKNOWN = "unknown"
@@ -56,12 +57,18 @@ def change(share: float | None) -> str:
     return UNKNOWN if share is None else f"{100 * share:+.1f} %".replace("-", "−")
 
 
+def _ports(accel: Accelerator) -> str:
+    if accel.shared_bus:
+        return f"one port of {accel.ofm_bits} bits for all reads, and for writes"
+    return f"ports {accel.ports_text} bits (ifm/wgt/ofm)"
+
+
 def accelerator_line(data: ReportData) -> str:
     """The engine in a few words."""
     accel = data.point.accelerator
     return (
         f"{accel.tm} × {accel.tn} multipliers, tiles of {accel.tr} × {accel.tc}, "
-        f"ports {accel.ifm_bits}/{accel.wgt_bits}/{accel.ofm_bits} bits (ifm/wgt/ofm), "
+        f"{_ports(accel)}, "
         f"{accel.act_bits}-bit activations"
     )
 

@@ -188,7 +188,7 @@ class TiledEnginePlatform:
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
         pruned = [layer.entries for layer in layers if layer.pattern_ones is not None]
         return Accelerator(
-            **{name: choices[name] for name in AXES},
+            **{name: choices[name] for name in AXES},  # type: ignore[arg-type]
             wgt_entries=max([SLOT_ENTRIES, *pruned]),
             max_entries=max(layer.entries for layer in layers),
             act_bits=self.act_bits,

@@ -1,4 +1,5 @@
-// The accelerator: registers and three AXI4 masters around one tiled convolution engine. Port names are
+// The accelerator: registers and three AXI4 masters (or one, where all reads share a port) around one
+// tiled convolution engine. Port names are
 // those Vitis HLS gives the C++ twin, so either can stand in the other's place.
 module hotnas_accel (
   input  logic ap_clk,
@@ -194,69 +195,35 @@ module hotnas_accel (
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;
 
-  // ---------------------------------------------------------------- m_axi_ifm
-  logic        ifm_run_valid, ifm_run_ready, ifm_beat_valid, ifm_beat_ready;
+  // ---------------------------------------------------------------- reads: feature maps
+  logic        ifm_run_valid, ifm_run_ready, ifm_slice_last, ifm_beat_valid, ifm_beat_ready;
   logic [63:0] ifm_run_addr;
   logic [31:0] ifm_run_beats;
   logic [hotnas_pkg::IfmPortBits-1:0] ifm_beat;
 
-  axi_read_master #(.DataBits(hotnas_pkg::IfmPortBits)) u_ifm_port (
-    .clk_i        (clk),
-    .rst_ni       (rst_n),
-    .run_valid_i  (ifm_run_valid),
-    .run_ready_o  (ifm_run_ready),
-    .run_addr_i   (ifm_run_addr),
-    .run_beats_i  (ifm_run_beats),
-    .beat_valid_o (ifm_beat_valid),
-    .beat_ready_i (ifm_beat_ready),
-    .beat_o       (ifm_beat),
-    .error_o      (errors[0]),
-    .arvalid_o    (m_axi_ifm_ARVALID),
-    .arready_i    (m_axi_ifm_ARREADY),
-    .araddr_o     (m_axi_ifm_ARADDR),
-    .arlen_o      (m_axi_ifm_ARLEN),
-    .rvalid_i     (m_axi_ifm_RVALID),
-    .rready_o     (m_axi_ifm_RREADY),
-    .rdata_i      (m_axi_ifm_RDATA),
-    .rresp_i      (m_axi_ifm_RRESP),
-    .rlast_i      (m_axi_ifm_RLAST)
-  );
-
-  // ---------------------------------------------------------------- m_axi_wgt: sequencer or load_wgt
-  logic        wgt_run_ready, wgt_beat_valid;
+  // ---------------------------------------------------------------- reads: sequencer or load_wgt
+  logic        wgt_run_valid, wgt_run_ready, wgt_beat_valid, wgt_beat_ready;
   logic        fetch_run_valid, load_run_valid, load_beat_ready;
-  logic [63:0] fetch_run_addr, load_run_addr;
-  logic [31:0] fetch_run_beats, load_run_beats;
+  logic [63:0] wgt_run_addr, fetch_run_addr, load_run_addr;
+  logic [31:0] wgt_run_beats, fetch_run_beats, load_run_beats;
   logic [hotnas_pkg::WgtPortBits-1:0] wgt_beat;
 
-  axi_read_master #(.DataBits(hotnas_pkg::WgtPortBits)) u_wgt_port (
-    .clk_i        (clk),
-    .rst_ni       (rst_n),
-    .run_valid_i  (fetching ? fetch_run_valid : load_run_valid),
-    .run_ready_o  (wgt_run_ready),
-    .run_addr_i   (fetching ? fetch_run_addr : load_run_addr),
-    .run_beats_i  (fetching ? fetch_run_beats : load_run_beats),
-    .beat_valid_o (wgt_beat_valid),
-    .beat_ready_i (fetching || load_beat_ready),
-    .beat_o       (wgt_beat),
-    .error_o      (errors[1]),
-    .arvalid_o    (m_axi_wgt_ARVALID),
-    .arready_i    (m_axi_wgt_ARREADY),
-    .araddr_o     (m_axi_wgt_ARADDR),
-    .arlen_o      (m_axi_wgt_ARLEN),
-    .rvalid_i     (m_axi_wgt_RVALID),
-    .rready_o     (m_axi_wgt_RREADY),
-    .rdata_i      (m_axi_wgt_RDATA),
-    .rresp_i      (m_axi_wgt_RRESP),
-    .rlast_i      (m_axi_wgt_RLAST)
-  );
+  assign wgt_run_valid  = fetching ? fetch_run_valid : load_run_valid;
+  assign wgt_run_addr   = fetching ? fetch_run_addr : load_run_addr;
+  assign wgt_run_beats  = fetching ? fetch_run_beats : load_run_beats;
+  assign wgt_beat_ready = fetching || load_beat_ready;
 
-  // ---------------------------------------------------------------- m_axi_ofm: OFM out, residual in
+  // ---------------------------------------------------------------- reads: residual
+  logic        res_run_valid, res_run_ready, res_last, res_beat_valid, res_beat_ready;
+  logic [63:0] res_run_addr;
+  logic [31:0] res_run_beats;
+  logic [hotnas_pkg::OfmPortBits-1:0] res_beat;
+
+  // ---------------------------------------------------------------- m_axi_ofm: OFM out
   logic        ofm_run_valid, ofm_run_ready, ofm_beat_valid, ofm_beat_ready;
-  logic [63:0] ofm_run_addr, res_run_addr;
-  logic [31:0] ofm_run_beats, res_run_beats;
-  logic        res_run_valid, res_run_ready, res_beat_valid, res_beat_ready;
-  logic [hotnas_pkg::OfmPortBits-1:0] ofm_beat, res_beat;
+  logic [63:0] ofm_run_addr;
+  logic [31:0] ofm_run_beats;
+  logic [hotnas_pkg::OfmPortBits-1:0] ofm_beat;
 
   axi_write_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_ofm_port (
     .clk_i        (clk),
@@ -283,27 +250,163 @@ module hotnas_accel (
     .bresp_i      (m_axi_ofm_BRESP)
   );
 
-  axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_residual_port (
-    .clk_i        (clk),
-    .rst_ni       (rst_n),
-    .run_valid_i  (res_run_valid),
-    .run_ready_o  (res_run_ready),
-    .run_addr_i   (res_run_addr),
-    .run_beats_i  (res_run_beats),
-    .beat_valid_o (res_beat_valid),
-    .beat_ready_i (res_beat_ready),
-    .beat_o       (res_beat),
-    .error_o      (errors[2]),
-    .arvalid_o    (m_axi_ofm_ARVALID),
-    .arready_i    (m_axi_ofm_ARREADY),
-    .araddr_o     (m_axi_ofm_ARADDR),
-    .arlen_o      (m_axi_ofm_ARLEN),
-    .rvalid_i     (m_axi_ofm_RVALID),
-    .rready_o     (m_axi_ofm_RREADY),
-    .rdata_i      (m_axi_ofm_RDATA),
-    .rresp_i      (m_axi_ofm_RRESP),
-    .rlast_i      (m_axi_ofm_RLAST)
-  );
+  // ---------------------------------------------------------------- read ports
+  if (hotnas_pkg::SharedBus == 0) begin : gen_split
+
+    axi_read_master #(.DataBits(hotnas_pkg::IfmPortBits)) u_ifm_port (
+      .clk_i        (clk),
+      .rst_ni       (rst_n),
+      .run_valid_i  (ifm_run_valid),
+      .run_ready_o  (ifm_run_ready),
+      .run_addr_i   (ifm_run_addr),
+      .run_beats_i  (ifm_run_beats),
+      .beat_valid_o (ifm_beat_valid),
+      .beat_ready_i (ifm_beat_ready),
+      .beat_o       (ifm_beat),
+      .error_o      (errors[0]),
+      .arvalid_o    (m_axi_ifm_ARVALID),
+      .arready_i    (m_axi_ifm_ARREADY),
+      .araddr_o     (m_axi_ifm_ARADDR),
+      .arlen_o      (m_axi_ifm_ARLEN),
+      .rvalid_i     (m_axi_ifm_RVALID),
+      .rready_o     (m_axi_ifm_RREADY),
+      .rdata_i      (m_axi_ifm_RDATA),
+      .rresp_i      (m_axi_ifm_RRESP),
+      .rlast_i      (m_axi_ifm_RLAST)
+    );
+
+    axi_read_master #(.DataBits(hotnas_pkg::WgtPortBits)) u_wgt_port (
+      .clk_i        (clk),
+      .rst_ni       (rst_n),
+      .run_valid_i  (wgt_run_valid),
+      .run_ready_o  (wgt_run_ready),
+      .run_addr_i   (wgt_run_addr),
+      .run_beats_i  (wgt_run_beats),
+      .beat_valid_o (wgt_beat_valid),
+      .beat_ready_i (wgt_beat_ready),
+      .beat_o       (wgt_beat),
+      .error_o      (errors[1]),
+      .arvalid_o    (m_axi_wgt_ARVALID),
+      .arready_i    (m_axi_wgt_ARREADY),
+      .araddr_o     (m_axi_wgt_ARADDR),
+      .arlen_o      (m_axi_wgt_ARLEN),
+      .rvalid_i     (m_axi_wgt_RVALID),
+      .rready_o     (m_axi_wgt_RREADY),
+      .rdata_i      (m_axi_wgt_RDATA),
+      .rresp_i      (m_axi_wgt_RRESP),
+      .rlast_i      (m_axi_wgt_RLAST)
+    );
+
+    axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_residual_port (
+      .clk_i        (clk),
+      .rst_ni       (rst_n),
+      .run_valid_i  (res_run_valid),
+      .run_ready_o  (res_run_ready),
+      .run_addr_i   (res_run_addr),
+      .run_beats_i  (res_run_beats),
+      .beat_valid_o (res_beat_valid),
+      .beat_ready_i (res_beat_ready),
+      .beat_o       (res_beat),
+      .error_o      (errors[2]),
+      .arvalid_o    (m_axi_ofm_ARVALID),
+      .arready_i    (m_axi_ofm_ARREADY),
+      .araddr_o     (m_axi_ofm_ARADDR),
+      .arlen_o      (m_axi_ofm_ARLEN),
+      .rvalid_i     (m_axi_ofm_RVALID),
+      .rready_o     (m_axi_ofm_RREADY),
+      .rdata_i      (m_axi_ofm_RDATA),
+      .rresp_i      (m_axi_ofm_RRESP),
+      .rlast_i      (m_axi_ofm_RLAST)
+    );
+
+    logic unused_order;
+    assign unused_order = ifm_slice_last ^ res_last;
+
+  end else begin : gen_shared
+
+    // Every read goes through m_axi_ofm; m_axi_ifm and m_axi_wgt stay idle.
+    logic        run_valid, run_ready, beat_valid, beat_ready, error;
+    logic [63:0] run_addr;
+    logic [31:0] run_beats;
+    logic [hotnas_pkg::OfmPortBits-1:0] beat;
+
+    read_order u_order (
+      .clk_i            (clk),
+      .rst_ni           (rst_n),
+      .start_i          (layer_start),
+      .cfg_i            (cfg),
+      .fetching_i       (fetching),
+      .wgt_run_valid_i  (wgt_run_valid),
+      .wgt_run_ready_o  (wgt_run_ready),
+      .wgt_run_addr_i   (wgt_run_addr),
+      .wgt_run_beats_i  (wgt_run_beats),
+      .ifm_run_valid_i  (ifm_run_valid),
+      .ifm_run_ready_o  (ifm_run_ready),
+      .ifm_run_addr_i   (ifm_run_addr),
+      .ifm_run_beats_i  (ifm_run_beats),
+      .ifm_slice_last_i (ifm_slice_last),
+      .res_run_valid_i  (res_run_valid),
+      .res_run_ready_o  (res_run_ready),
+      .res_run_addr_i   (res_run_addr),
+      .res_run_beats_i  (res_run_beats),
+      .res_last_i       (res_last),
+      .run_valid_o      (run_valid),
+      .run_ready_i      (run_ready),
+      .run_addr_o       (run_addr),
+      .run_beats_o      (run_beats),
+      .beat_valid_i     (beat_valid),
+      .beat_ready_o     (beat_ready),
+      .wgt_beat_valid_o (wgt_beat_valid),
+      .wgt_beat_ready_i (wgt_beat_ready),
+      .ifm_beat_valid_o (ifm_beat_valid),
+      .ifm_beat_ready_i (ifm_beat_ready),
+      .res_beat_valid_o (res_beat_valid),
+      .res_beat_ready_i (res_beat_ready)
+    );
+    assign ifm_beat = beat;
+    assign wgt_beat = beat;
+    assign res_beat = beat;
+    assign errors[0] = error && ifm_beat_valid;
+    assign errors[1] = error && wgt_beat_valid;
+    assign errors[2] = error && res_beat_valid;
+
+    axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_port (
+      .clk_i        (clk),
+      .rst_ni       (rst_n),
+      .run_valid_i  (run_valid),
+      .run_ready_o  (run_ready),
+      .run_addr_i   (run_addr),
+      .run_beats_i  (run_beats),
+      .beat_valid_o (beat_valid),
+      .beat_ready_i (beat_ready),
+      .beat_o       (beat),
+      .error_o      (error),
+      .arvalid_o    (m_axi_ofm_ARVALID),
+      .arready_i    (m_axi_ofm_ARREADY),
+      .araddr_o     (m_axi_ofm_ARADDR),
+      .arlen_o      (m_axi_ofm_ARLEN),
+      .rvalid_i     (m_axi_ofm_RVALID),
+      .rready_o     (m_axi_ofm_RREADY),
+      .rdata_i      (m_axi_ofm_RDATA),
+      .rresp_i      (m_axi_ofm_RRESP),
+      .rlast_i      (m_axi_ofm_RLAST)
+    );
+
+    assign m_axi_ifm_ARVALID = 1'b0;
+    assign m_axi_ifm_ARADDR  = '0;
+    assign m_axi_ifm_ARLEN   = '0;
+    assign m_axi_ifm_RREADY  = 1'b1;
+    assign m_axi_wgt_ARVALID = 1'b0;
+    assign m_axi_wgt_ARADDR  = '0;
+    assign m_axi_wgt_ARLEN   = '0;
+    assign m_axi_wgt_RREADY  = 1'b1;
+
+    logic unused_ports;
+    assign unused_ports = ^{m_axi_ifm_ARREADY, m_axi_ifm_RVALID, m_axi_ifm_RDATA, m_axi_ifm_RLAST,
+                            m_axi_ifm_RRESP, m_axi_wgt_ARREADY, m_axi_wgt_RVALID, m_axi_wgt_RDATA,
+                            m_axi_wgt_RLAST, m_axi_wgt_RRESP};
+
+  end
 
   // ---------------------------------------------------------------- layers
   logic       entry_we;
@@ -362,6 +465,7 @@ module hotnas_accel (
     .run_ready_i  (ifm_run_ready),
     .run_addr_o   (ifm_run_addr),
     .run_beats_o  (ifm_run_beats),
+    .slice_last_o (ifm_slice_last),
     .beat_valid_i (ifm_beat_valid),
     .beat_ready_o (ifm_beat_ready),
     .beat_i       (ifm_beat),
@@ -508,6 +612,7 @@ module hotnas_accel (
     .res_run_ready_i  (res_run_ready),
     .res_run_addr_o   (res_run_addr),
     .res_run_beats_o  (res_run_beats),
+    .res_last_o       (res_last),
     .res_beat_valid_i (res_beat_valid),
     .res_beat_ready_o (res_beat_ready),
     .res_beat_i       (res_beat),

@@ -15,6 +15,7 @@ module ifm_loader (
   input  logic                  run_ready_i,
   output logic [63:0]           run_addr_o,
   output logic [31:0]           run_beats_o,
+  output logic                  slice_last_o, // the run offered is the last one of its input slice
   input  logic                  beat_valid_i,
   output logic                  beat_ready_o,
   input  logic [hotnas_pkg::IfmPortBits-1:0] beat_i,
@@ -141,8 +142,17 @@ module ifm_loader (
     .run_ready_i,
     .run_addr_o,
     .run_beats_o,
+    .block_last_o   (block_last),
     .last_o         (walker_last)
   );
+
+  logic [15:0] asked_block_q;  // channel block of the run offered, within its slice
+  logic        block_last;
+  assign slice_last_o = block_last && ((asked_block_q == cfg.slice_blocks - 16'd1) || walker_last);
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) asked_block_q <= '0;
+    else if (run_valid_o && run_ready_i && block_last) asked_block_q <= slice_last_o ? '0 : asked_block_q + 1'b1;
+  end
 
   // ---------------------------------------------------------------- reception: where the words go
   logic        box_valid, receiving_q, half_q;

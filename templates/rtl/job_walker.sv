@@ -9,7 +9,9 @@ module job_walker (
   output logic          first_o,         // first job of an output tile (n = 0, k = 0)
   output logic          last_m_o,        // last output tile of the layer's channels
   output logic          last_k_o,        // last chunk of the kernel
+  output logic          last_output_job_o, // last job of an output tile
   output logic          last_tile_job_o, // last job of a spatial tile
+  output logic          last_tile_o,     // last spatial tile
   output logic          last_o           // last job of the layer
 );
 
@@ -25,8 +27,10 @@ module job_walker (
   assign last_m_o        = m_q == cfg.tiles_m - 16'd1;
   assign last_c          = c_q == cfg.tiles_c - 16'd1;
   assign last_r          = r_q == cfg.tiles_r - 16'd1;
-  assign last_tile_job_o = last_k_o && last_n && last_m_o;
-  assign last_o          = last_tile_job_o && last_c && last_r;
+  assign last_output_job_o = last_k_o && last_n;
+  assign last_tile_job_o = last_output_job_o && last_m_o;
+  assign last_tile_o     = last_c && last_r;
+  assign last_o          = last_tile_job_o && last_tile_o;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin

@@ -19,6 +19,7 @@ module ofm_store (
   input  logic          res_run_ready_i,
   output logic [63:0]   res_run_addr_o,
   output logic [31:0]   res_run_beats_o,
+  output logic          res_last_o,     // the run offered is the last one of its output tile
   input  logic          res_beat_valid_i,
   output logic          res_beat_ready_o,
   input  logic [hotnas_pkg::OfmPortBits-1:0] res_beat_i,
@@ -123,7 +124,7 @@ module ofm_store (
     end
   end
 
-  logic unused_last, unused_res_last;
+  logic unused_last;
   run_walker u_ofm_runs (
     .clk_i,
     .rst_ni,
@@ -138,6 +139,7 @@ module ofm_store (
     .run_ready_i,
     .run_addr_o,
     .run_beats_o,
+    .block_last_o   (),
     .last_o         (unused_last)
   );
 
@@ -155,7 +157,8 @@ module ofm_store (
     .run_ready_i    (res_run_ready_i),
     .run_addr_o     (res_run_addr_o),
     .run_beats_o    (res_run_beats_o),
-    .last_o         (unused_res_last)
+    .block_last_o   (),
+    .last_o         (res_last_o)
   );
 
   // ---------------------------------------------------------------- residual words
@@ -285,6 +288,6 @@ module ofm_store (
   end
 
   logic unused;
-  assign unused = ^{cfg, unused_last, unused_res_last, unused_ready};
+  assign unused = ^{cfg, unused_last, unused_ready};
 
 endmodule

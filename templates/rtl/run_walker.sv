@@ -15,6 +15,7 @@ module run_walker (
   input  logic        run_ready_i,
   output logic [63:0] run_addr_o,
   output logic [31:0] run_beats_o,
+  output logic        block_last_o,    // the run offered is the last one of its block
   output logic        last_o           // the run offered is the last one
 );
 
@@ -28,7 +29,8 @@ module run_walker (
   assign run_valid_o = valid_q;
   assign run_addr_o  = addr_q;
   assign run_beats_o = beats_q;
-  assign last_o      = (blocks_left_q == 16'd1) && (runs_left_q == 16'd1);
+  assign block_last_o = runs_left_q == 16'd1;
+  assign last_o      = (blocks_left_q == 16'd1) && block_last_o;
   assign accept      = valid_q && run_ready_i;
 
   always_ff @(posedge clk_i) begin

@@ -48,7 +48,9 @@ module wgt_loader (
     .first_o         (ask_first),
     .last_m_o        (ask_last_m),
     .last_k_o        (ask_last_k),
+    .last_output_job_o (),
     .last_tile_job_o (ask_last_tile_job),
+    .last_tile_o     (),
     .last_o          (ask_last)
   );
 
@@ -58,7 +60,9 @@ module wgt_loader (
     .first_o         (got_first),
     .last_m_o        (got_last_m),
     .last_k_o        (got_last_k),
+    .last_output_job_o (),
     .last_tile_job_o (got_last_tile_job),
+    .last_tile_o     (),
     .last_o          (got_last)
   );
 
