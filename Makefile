@@ -103,5 +103,5 @@ $(CSIM): $(BASE)
 
 $(DEV): $(BASE)
 	@echo "installing what the tests need"
-	@$(PIP) -e '.[dev,onnx]'
+	@$(PIP) -e '.[dev,onnx,ray]'
 	@touch $@

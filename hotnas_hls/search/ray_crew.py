@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-import sys
+import socket
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.errors import ConfigError
@@ -20,6 +20,7 @@ from hotnas_hls.tools import require
 if TYPE_CHECKING:
     from hotnas_hls.search.study import Objective
 
+CONNECT_SECONDS = 10.0
 MOST_DEATHS = 10  # of nodes or workers under the same trial
 
 
@@ -32,8 +33,15 @@ class RayCrew:
 
         self._ray, self._options = ray, options
         try:
-            ray.init(address=options.ray, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError) as reason:
+            _require_somebody(options.ray or "auto")
+            paths = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
+            ray.init(
+                address=options.ray,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={"env_vars": {"PYTHONPATH": paths}},  # where a user's package.module lies
+            )
+        except (OSError, RuntimeError, ValueError) as reason:
             raise ConfigError(
                 f"search.ray: no cluster answers at {options.ray} ({str(reason).splitlines()[0]}); "
                 "start one with 'ray start --head' and give its HOST:PORT, or search with --workers"
@@ -59,7 +67,7 @@ class RayCrew:
         return min(room, self._options.workers) if self._options.workers > 1 else room
 
     def submit(self, number: int, candidate: Candidate, limits: Limits) -> None:
-        flight = self._train.remote(self._objective, candidate, limits, os.getcwd())
+        flight = self._train.remote(self._objective, candidate, limits)
         self._flights[flight] = number
 
     def wait(self) -> tuple[int, Evaluation]:
@@ -86,8 +94,13 @@ class RayCrew:
         return room
 
 
-def _train(objective: Objective, candidate: Candidate, limits: Limits, folder: str) -> Evaluation:
+def _require_somebody(address: str) -> None:
+    """An OSError or ValueError where nobody listens; Ray itself would try for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def _train(objective: Objective, candidate: Candidate, limits: Limits) -> Evaluation:
     """A trial, on a node; Ray sets OMP_NUM_THREADS, and so torch's threads, to the task's CPUs."""
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     return timed(objective, candidate, limits)
