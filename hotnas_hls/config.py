@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.board import Board, load_board
 from hotnas_hls.errors import ConfigError, raise_all
@@ -53,6 +54,7 @@ class AcceleratorSettings:
     tc: tuple[int, ...] | None = None
     port_bits: tuple[int, ...] | None = None
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
+    stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
 
 
 @dataclass(frozen=True)

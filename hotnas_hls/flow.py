@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.accel.efficiency import multipliers
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.atomic import replace_files
 from hotnas_hls.certificate import Certificate, Rtl, certify, recheck
@@ -23,7 +24,7 @@ from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.errors import ConfigError, OutputRefused
-from hotnas_hls.latency_report import latency_record
+from hotnas_hls.latency_report import record, rows_of
 from hotnas_hls.simulate import SIM
 
 REPORTS, RTL = "reports", "rtl"
@@ -86,7 +87,8 @@ def _bench_files() -> dict[str, bytes]:
 def _latency_report(point: DesignPoint) -> str:
     layers = [entry.layer for entry in point.layers]
     latency = network_latency(layers, point.accelerator, point.tiles, point.memory)
-    return json.dumps(latency_record(latency, point.clock_mhz), indent=2) + "\n"
+    rows = rows_of(latency, point.needed_macs(), multipliers(point.accelerator))
+    return json.dumps(record(rows, point.clock_mhz, rule="true", stem=point.stem), indent=2) + "\n"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class LoweredNetwork:
     layers: tuple[LoweredLayer, ...]
     image: str  # feature map the host writes
     logits: str  # feature map the host reads
-    image_layout: ImageLayout
+    image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
     copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies
 
     @property
@@ -154,7 +154,7 @@ class _Lowering:
         self.drafts: dict[str, _Draft] = {}  # by the value they make
         self.joins: dict[str, tuple[str, ...]] = {}  # concatenation -> the values it joins
         self.violations: list[str] = []
-        self.layout = _plain_layout(graph.input.shape)
+        self.layout: ImageLayout | None = None
 
     def take(self, node: Node) -> None:
         """Fuse ``node`` into a layer that exists, or begin one."""
@@ -330,7 +330,7 @@ class _Lowering:
             )
             return
         layer = draft.layer
-        self.layout = ImageLayout(
+        layout = ImageLayout(
             stem=stem,
             source=self.graph.input.shape,
             kernel=(layer.kernel_rows, layer.kernel_columns),
@@ -340,9 +340,9 @@ class _Lowering:
             out_rows=layer.out_rows,
             out_columns=layer.out_columns,
         )
-        channels, rows, columns = self.shapes[image] = self.layout.target
-        kernel_rows, kernel_columns = self.layout.target_kernel
-        draft.stem = self.layout
+        channels, rows, columns = self.shapes[image] = layout.target
+        kernel_rows, kernel_columns = layout.target_kernel
+        self.layout = draft.stem = layout
         draft.layer = replace(
             layer,
             n=channels,
@@ -400,10 +400,6 @@ class _Lowering:
                 concat_offset=place.offset if place else 0,
             )
         return maps
-
-
-def _plain_layout(image: Shape) -> ImageLayout:
-    return ImageLayout(Stem.PLAIN, image, (1, 1), 1, 0, 0, image[1], image[2])
 
 
 def _by(shape: Shape) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, Layer
 from hotnas_hls.graph import Graph, Shape
 from hotnas_hls.lower import lower, placement_violations
@@ -20,29 +21,37 @@ class ModelLayers:
     feature_maps: tuple[FeatureMap, ...]
     image: str
     logits: str
+    image_layout: ImageLayout | None = None  # None: the stem is plain
 
 
 def load_layers(
-    model: str, input_shape: Shape | None = None, weight_bits: int = 16, act_bits: int = 16
+    model: str,
+    input_shape: Shape | None = None,
+    weight_bits: int = 16,
+    act_bits: int = 16,
+    stem: Stem = Stem.PLAIN,
 ) -> ModelLayers:
     """The network that ``model`` names (a zoo name, package.module:function, x.onnx); see ``load_model``."""
     from hotnas_hls.models.source import load_model
 
-    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits)
+    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits, stem)
 
 
-def layers_of(graph: Graph, weight_bits: int = 16, act_bits: int = 16) -> ModelLayers:
+def layers_of(
+    graph: Graph, weight_bits: int = 16, act_bits: int = 16, stem: Stem = Stem.PLAIN
+) -> ModelLayers:
     """The layers of a graph, as the search would build them without compression."""
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.integer import IntegerFormat, fold_shapes, lowered_layers
 
-    lowered = lower(fold_shapes(graph))
+    lowered = lower(fold_shapes(graph), stem)
     blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
     return ModelLayers(
         graph.name,
-        lowered_layers(graph, IntegerFormat(act_bits, weight_bits), Compression()),
+        lowered_layers(graph, IntegerFormat(act_bits, weight_bits, stem=stem), Compression()),
         tuple(block for block in blocks if not placement_violations(lowered, block)),
         tuple(lowered.feature_maps.values()),
         lowered.image,
         lowered.logits,
+        lowered.image_layout,
     )

@@ -22,7 +22,6 @@ from hotnas_hls.accel.bounds import (
     activation_ranges,
     fits,
 )
-from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.calibrate import Observed, observe
 from hotnas_hls.errors import ConfigError, raise_all
@@ -72,6 +71,7 @@ def quantise(
         image=lowered.image,
         logits=lowered.logits,
         act_bits=act_bits,
+        image_layout=lowered.image_layout,
     )
     raise_all(
         ConfigError,
@@ -81,13 +81,13 @@ def quantise(
     return net
 
 
-def quantise_image(net: IntegerNetwork, image: np.ndarray, layout: ImageLayout | None = None) -> np.ndarray:
-    """Images float (..., C, H, W) as the integers of the image feature map, int32 (..., C', H', W').
+def quantise_image(net: IntegerNetwork, image: np.ndarray) -> np.ndarray:
+    """Images float (..., C, H, W), as the network defines them, as the integers of the image feature map.
 
-    ``layout`` is that of the lowered network, where its stem is not plain.
+    int32 (..., C', H', W'), laid as the network's stem reads them.
     """
-    if layout is not None:
-        image = layout.lay(image)
+    if net.image_layout is not None:
+        image = net.image_layout.lay(image)
     return quantised(image, net.feature_maps[net.image].frac_bits, net.act_bits)
 
 

@@ -32,7 +32,7 @@ def test_hls_writes_a_package_and_says_what_it_is(tmp_path: Path, capsys):
     assert all(word in figures for word in ("files", "lines", "bytes", "s"))
     latency = json.loads((package / "reports" / "latency.json").read_text())
     assert latency["total_cycles"] == small_design().predicted_cycles
-    assert {"name", "cycles", "bottleneck", "terms"} == set(latency["layers"][0])
+    assert {"name", "cycles", "bottleneck", "macs", "dsp_efficiency", "terms"} == set(latency["layers"][0])
     for folder in ("src", "include", "tb", "tb_data", "weights", "rtl", "sim", "scripts"):
         assert (package / folder).is_dir(), folder
 

@@ -110,7 +110,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 1,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 2,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -118,7 +118,7 @@ def test_json_is_readable():
 
 def test_a_hand_written_design_may_leave_out_defaults_and_weights(tmp_path: Path):
     record = json.loads(design().to_json())
-    optional = "memory latency_bound_ms predicted_cycles accuracy config weights tool_version"
+    optional = "image_layout memory latency_bound_ms predicted_cycles accuracy config weights tool_version"
     for name in optional.split():
         del record[name]
     path = tmp_path / "mine.json"
@@ -182,7 +182,7 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1; use hotnas 9.0 or generate it again"
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1 and 2; use hotnas 9.0 or generate it again"
     )
 
 
@@ -275,8 +275,10 @@ def test_weights_that_are_missing(tmp_path: Path):
 def test_weights_that_are_no_weights(tmp_path: Path):
     path = with_numbers().save(tmp_path)
     (tmp_path / "weights.safetensors").write_bytes(b"\x80\x04pickle")
-    assert refusal(path).splitlines()[1].startswith(
-        "  - weights.file: weights.safetensors is not a safetensors file: "
+    assert (
+        refusal(path)
+        .splitlines()[1]
+        .startswith("  - weights.file: weights.safetensors is not a safetensors file: ")
     )
 
 

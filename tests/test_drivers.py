@@ -333,8 +333,8 @@ def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, Fea
     accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
     maps = {"x": image, "y": FeatureMap("y", 5, 8, 7)}
     numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
-    net = IntegerNetwork("stem", maps, (layer,), numbers, "x", "y", 8)
-    files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER, layout=layout)
+    net = IntegerNetwork("stem", maps, (layer,), numbers, "x", "y", 8, layout)
+    files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER)
     write(files, folder)
     size = json.loads(files["driver/hotnas_design.json"])["weight_bytes"]
     (folder / "weights").mkdir()

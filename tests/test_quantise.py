@@ -292,10 +292,9 @@ def test_resnet20_on_cifar10_loses_nothing_in_16_bits(stem: str) -> None:
     model = build("resnet20").eval()
     load_weights(model, weights)
     graph = fold_batchnorm(trace(model, ZOO["resnet20"].input_shape, "resnet20"))
-    lowered = lower(graph, stem)
-    net = quantise(graph, lowered, dataset.test.images[-64:])
+    net = quantise(graph, lower(graph, stem), dataset.test.images[-64:])
     test = dataset.test.first(200)
-    found = logits(net, quantise_image(net, test.images, lowered.image_layout)).argmax(axis=1)
+    found = logits(net, quantise_image(net, test.images)).argmax(axis=1)
     with one_blas_thread():
         expected = run(graph, test.images, keep=["linear"])["linear"].reshape(200, -1).argmax(axis=1)
     right, float_right = (int((classes == test.labels).sum()) for classes in (found, expected))
@@ -305,10 +304,9 @@ def test_resnet20_on_cifar10_loses_nothing_in_16_bits(stem: str) -> None:
 
 def test_an_image_of_another_shape_is_refused() -> None:
     graph = conv_graph(1, 0)
-    lowered = lower(graph, "unfolded")
-    net = quantise(graph, lowered, IMAGES)
+    net = quantise(graph, lower(graph, "unfolded"), IMAGES)
     with pytest.raises(ValueError, match=r"^the image is \(1, 3, 3\), the network reads \(1, 2, 2\)$"):
-        quantise_image(net, np.zeros((1, 3, 3)), lowered.image_layout)
+        quantise_image(net, np.zeros((1, 3, 3)))
 
 
 def test_numbers_do_not_depend_on_the_run() -> None:

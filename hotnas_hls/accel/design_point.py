@@ -21,8 +21,10 @@ import safetensors.numpy
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.efficiency import needed_macs
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
-from hotnas_hls.accel.layer_checks import network_violations, numbers_violations
+from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.random_numbers import random_images, random_numbers
@@ -32,7 +34,8 @@ from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # version 1 knew no image_layout: its stems are plain
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -86,6 +89,7 @@ class DesignPoint:
     logits: str  # feature map the host reads
     feature_maps: tuple[FeatureMap, ...]
     layers: tuple[DesignLayer, ...]
+    image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
     memory: MemoryTiming = MemoryTiming()
     latency_bound_ms: float | None = None
     predicted_cycles: int | None = None  # a record of what the search saw; never read as the truth
@@ -111,6 +115,11 @@ class DesignPoint:
         return {entry.layer.name: entry.tile for entry in self.layers}
 
     @property
+    def stem(self) -> Stem:
+        """How the first convolution runs."""
+        return Stem.PLAIN if self.image_layout is None else self.image_layout.stem
+
+    @property
     def latency_bound_cycles(self) -> int | None:
         """The bound in whole clock cycles, ``None`` when there is none."""
         if self.latency_bound_ms is None:
@@ -121,6 +130,10 @@ class DesignPoint:
         """Time of ``cycles`` at this design's clock."""
         return cycles / (self.clock_mhz * 1000)
 
+    def needed_macs(self) -> dict[str, int]:
+        """Multiply-accumulates that remain of every layer, by name."""
+        return needed_macs((entry.layer for entry in self.layers), self.image, self.image_layout)
+
     def integer_network(self) -> IntegerNetwork:
         """The network with its numbers: the stored ones, or seeded ones when there are none."""
         accel, layers = self.accelerator, tuple(entry.layer for entry in self.layers)
@@ -129,7 +142,14 @@ class DesignPoint:
         }
         maps = {fm.name: fm for fm in self.feature_maps}
         return IntegerNetwork(
-            self.network, maps, layers, dict(numbers), self.image, self.logits, accel.act_bits
+            self.network,
+            maps,
+            layers,
+            dict(numbers),
+            self.image,
+            self.logits,
+            accel.act_bits,
+            self.image_layout,
         )
 
     def golden_images(self, count: int) -> np.ndarray:
@@ -139,8 +159,15 @@ class DesignPoint:
         have = 0 if stored is None else len(stored)
         if have == count and stored is not None:
             return stored
-        seeded = random_images(image, count - have, self.seed, self.accelerator.act_bits)
+        seeded = self._random_images(image, count - have)
         return seeded if stored is None else np.concatenate([stored, seeded])
+
+    def _random_images(self, image: FeatureMap, count: int) -> np.ndarray:
+        if self.image_layout is None:
+            return random_images(image, count, self.seed, self.accelerator.act_bits)
+        channels, rows, columns = self.image_layout.source
+        plain = dataclasses.replace(image, channels=channels, rows=rows, columns=columns)
+        return self.image_layout.lay(random_images(plain, count, self.seed, self.accelerator.act_bits))
 
     def violations(self) -> list[str]:
         """Everything that makes this design impossible, each with its place; empty when it is sound."""
@@ -160,6 +187,9 @@ class DesignPoint:
         wrong = network_violations(
             self.feature_maps, [entry.layer for entry in self.layers], self.image, self.logits
         )
+        if self.image_layout is not None:
+            shapes = [entry.layer for entry in self.layers]
+            wrong += layout_violations(self.image_layout, self.feature_maps, shapes, self.image)
         for entry in self.layers:
             if entry.tile.tr < 1 or entry.tile.tc < 1:
                 wrong.append(f"{entry.layer.name}: tile {entry.tile.tr} x {entry.tile.tc}: at least 1 x 1")
@@ -186,9 +216,7 @@ class DesignPoint:
             if entry.layer.name not in numbers:
                 found.append(f"{WEIGHTS_FILE}: the numbers of layer {entry.layer.name} are missing")
                 continue
-            problems = numbers_violations(
-                entry.layer, numbers[entry.layer.name], self.accelerator.act_bits
-            )
+            problems = numbers_violations(entry.layer, numbers[entry.layer.name], self.accelerator.act_bits)
             found += [f"{WEIGHTS_FILE}: {problem}" for problem in problems]
         image = next(fm for fm in self.feature_maps if fm.name == self.image)
         if self.golden is not None:
@@ -253,7 +281,7 @@ class DesignPoint:
         record = load_json(path)
         _refuse_foreign(path, record)
         problems: list[str] = []
-        point = read_record(cls, record, "", problems)
+        point = read_record(cls, record | {"format_version": FORMAT_VERSION}, "", problems)
         if point is not None and point.weights is not None:
             point = _with_numbers(point, path.parent, problems)
         if point is not None:
@@ -266,9 +294,10 @@ def _refuse_foreign(path: Path, record: Any) -> None:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ConfigError(f'{path}: not a design point (it has no "format": "{FORMAT}")')
     version = record.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
         raise ConfigError(
-            f"{path}: format_version is {json.dumps(version)}, hotnas {__version__} reads {FORMAT_VERSION}; "
+            f"{path}: format_version is {json.dumps(version)}, hotnas {__version__} reads {readable}; "
             f"use hotnas {record.get('tool_version', 'of the version that wrote it')} or generate it again"
         )
 
@@ -348,4 +377,3 @@ def _format(value: Any, depth: int) -> str:
         items = [f"{json.dumps(key, ensure_ascii=False)}: {_format(value[key], depth + 1)}" for key in value]
         return "{\n" + ",\n".join(pad + item for item in items) + f"\n{end}}}"
     return "[\n" + ",\n".join(pad + _format(item, depth + 1) for item in value) + f"\n{end}]"
-

@@ -9,13 +9,14 @@ the same sums are a convolution with more channels and fewer kernel positions::
     unfolded         channels (n, i % S, j),     kernel (i // S, 0),      stride 1
 
 The padding is laid as zeros, so the new layer has none. 7 x 7, stride 2 on 3 channels becomes 4 x 4 on 12
-(space to depth) or 4 x 1 on 42 (unfolded).
+(space to depth) or 4 x 1 on 42 (unfolded). A plain stem has no layout (``None``): the image lies as it is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -31,11 +32,16 @@ class Stem(StrEnum):
     UNFOLDED = "unfolded"
 
 
+StemChoice = Literal["plain", "space_to_depth", "unfolded", "best"]  # best: the fastest that can be
+BEST: StemChoice = "best"
+STEM_CHOICES: tuple[StemChoice, ...] = get_args(StemChoice)
+
+
 @dataclass(frozen=True)
 class ImageLayout:
     """The re-laid image of a stem convolution; every field but ``stem`` is the original convolution's."""
 
-    stem: Stem
+    stem: Stem  # never plain
     source: Shape  # the image as the network defines it
     kernel: tuple[int, int]
     stride: int
@@ -47,24 +53,34 @@ class ImageLayout:
     @property
     def target_kernel(self) -> tuple[int, int]:
         """Kernel of the convolution on the re-laid image."""
-        if self.stem is Stem.PLAIN:
-            return self.kernel
         rows = -(-self.kernel[0] // self.stride)
         return rows, (1 if self.stem is Stem.UNFOLDED else -(-self.kernel[1] // self.stride))
 
     @property
     def target(self) -> Shape:
         """Shape of the image feature map."""
-        if self.stem is Stem.PLAIN:
-            return self.source
         rows, columns = self.target_kernel
-        return len(self._taps()), self.out_rows + rows - 1, self.out_columns + columns - 1
+        taps = self.source[0] * self.tap_rows * self.tap_columns
+        return taps, self.out_rows + rows - 1, self.out_columns + columns - 1
+
+    @property
+    def tap_rows(self) -> int:
+        """Rows of the source that lie side by side as channels."""
+        return min(self.stride, self.kernel[0])
+
+    @property
+    def tap_columns(self) -> int:
+        """Columns of the source that lie side by side as channels."""
+        return self.kernel[1] if self.stem is Stem.UNFOLDED else min(self.stride, self.kernel[1])
+
+    @property
+    def filter_weights(self) -> int:
+        """Weights of one filter of the original convolution: the re-laid one holds zeros beside them."""
+        return self.source[0] * self.kernel[0] * self.kernel[1]
 
     def index_map(self) -> np.ndarray:
         """int64 of shape ``target``: the element of the flattened (C, H, W) image that goes there, or -1."""
-        channels, rows, columns = self.source
-        if self.stem is Stem.PLAIN:
-            return np.arange(channels * rows * columns).reshape(self.source)
+        _, rows, columns = self.source
         taps = self._taps()
         _, target_rows, target_columns = self.target
         row = self.stride * np.arange(target_rows) + taps[:, 1, None] - self.pad_top  # (C', H')
@@ -76,8 +92,6 @@ class ImageLayout:
     def kernel_map(self) -> np.ndarray:
         """int64 (C', kh', kw'): the element of a flattened (C, kh, kw) filter that goes there, or -1."""
         rows, columns = self.kernel
-        if self.stem is Stem.PLAIN:
-            return np.arange(self.source[0] * rows * columns).reshape(self.source[0], rows, columns)
         taps = self._taps()
         target_rows, target_columns = self.target_kernel
         row = (self.stride * np.arange(target_rows) + taps[:, 1, None])[:, :, None]  # (C', kh', 1)
@@ -89,7 +103,7 @@ class ImageLayout:
         """Images (..., C, H, W), floats or integers, as the image feature map (..., C', H', W')."""
         if images.shape[-3:] != self.source:
             raise ValueError(f"the image is {images.shape[-3:]}, the network reads {self.source}")
-        return images if self.stem is Stem.PLAIN else _gather(images, self.index_map())
+        return _gather(images, self.index_map())
 
     def lay_weights(self, weights: np.ndarray) -> np.ndarray:
         """Filters (M, C, kh, kw) for the re-laid image: (M, C', kh', kw'); the same sums, term by term."""
@@ -97,9 +111,7 @@ class ImageLayout:
 
     def _taps(self) -> np.ndarray:
         """(channel, row offset, column offset) of each channel of the re-laid image: int64 (C', 3)."""
-        columns = self.kernel[1] if self.stem is Stem.UNFOLDED else min(self.stride, self.kernel[1])
-        rows = min(self.stride, self.kernel[0])
-        return np.indices((self.source[0], rows, columns)).reshape(3, -1).T
+        return np.indices((self.source[0], self.tap_rows, self.tap_columns)).reshape(3, -1).T
 
 
 def _gather(values: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from hotnas_hls.accel.image_layout import ImageLayout, Shape
+
 
 class LayerKind(StrEnum):
     """Compute modes of the accelerator."""
@@ -107,3 +109,12 @@ class IntegerNetwork:
     image: str  # feature map the host writes
     logits: str  # feature map the host reads
     act_bits: int  # 8 or 16
+    image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is
+
+    @property
+    def image_shape(self) -> Shape:
+        """(channels, rows, columns) of an image as the network defines it, before it is laid."""
+        if self.image_layout is not None:
+            return self.image_layout.source
+        image = self.feature_maps[self.image]
+        return image.channels, image.rows, image.columns

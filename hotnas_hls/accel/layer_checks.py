@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind, LayerNumbers
 
 BIAS_LIMIT = 1 << 31
@@ -37,6 +38,52 @@ def network_violations(
     if logits in maps and layers and not _is_written(logits, written, maps):
         found.append(f"logits: no layer writes {logits!r}")
     return found
+
+
+def layout_violations(
+    layout: ImageLayout, feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str
+) -> list[str]:
+    """What keeps a re-laid image from being what its feature map and the one layer that reads it expect."""
+    if layout.stem is Stem.PLAIN:
+        return ["image_layout: a plain image has none; write null"]
+    least = {"stride": layout.stride, "out_rows": layout.out_rows, "out_columns": layout.out_columns}
+    pairs = {"source": layout.source, "kernel": layout.kernel}
+    least |= {f"{name}[{at}]": value for name, values in pairs.items() for at, value in enumerate(values)}
+    found = [
+        f"image_layout.{name} = {value}: must be at least 1" for name, value in least.items() if value < 1
+    ]
+    for name, kernel in (("pad_top", layout.kernel[0]), ("pad_left", layout.kernel[1])):
+        if not 0 <= getattr(layout, name) < max(1, kernel):
+            found.append(
+                f"image_layout.{name} = {getattr(layout, name)}: must be 0 or more and less than the kernel"
+            )
+    if found:
+        return found
+    cure = "lower the network again, or write null for a plain stem"
+    for fm in feature_maps:
+        shape = (fm.channels, fm.rows, fm.columns)
+        if fm.name == image and shape != layout.target:
+            found.append(
+                f"image_layout: lays {_by(layout.source)} as {_by(layout.target)}, but the image "
+                f"{image!r} is {_by(shape)}; {cure}"
+            )
+    readers = [layer for layer in layers if image in (layer.source, layer.residual)]
+    expected = (LayerKind.CONV, *layout.target_kernel, 1, 0, 0, layout.out_rows, layout.out_columns)
+    if [_as_stem(layer) for layer in readers] != [expected]:
+        outputs = _by((layout.out_rows, layout.out_columns))
+        found.append(
+            f"image_layout: {image!r} must be read by one convolution of kernel {_by(layout.target_kernel)}, "
+            f"stride 1, no padding, {outputs} outputs, and nothing else, but it is read by "
+            f"{', '.join(layer.name for layer in readers) or 'no layer'}; {cure}"
+        )
+    return found
+
+
+def _as_stem(layer: Layer) -> tuple[object, ...]:
+    """What a stem's layout decides of the layer that reads the image."""
+    kernel = (layer.kernel_rows, layer.kernel_columns)
+    pad = (layer.pad_top, layer.pad_left)
+    return (layer.kind, *kernel, layer.stride, *pad, layer.out_rows, layer.out_columns)
 
 
 def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> list[str]:

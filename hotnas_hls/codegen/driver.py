@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.images import feature_map_bytes, map_memory
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork
 from hotnas_hls.accel.plan import Tile
@@ -89,27 +88,22 @@ class Taps:
     pad_left: int
 
     @classmethod
-    def of(cls, image: FeatureMap, layout: ImageLayout | None) -> Taps:
-        if layout is None or layout.stem is Stem.PLAIN:
-            return cls((image.channels, image.rows, image.columns), 1, 1, 1, 0, 0)
-        columns = layout.kernel[1] if layout.stem is Stem.UNFOLDED else min(layout.stride, layout.kernel[1])
-        rows = min(layout.stride, layout.kernel[0])
-        return cls(layout.source, rows, columns, layout.stride, layout.pad_top, layout.pad_left)
+    def of(cls, net: IntegerNetwork) -> Taps:
+        layout = net.image_layout
+        if layout is None:
+            return cls(net.image_shape, 1, 1, 1, 0, 0)
+        taps = layout.tap_rows, layout.tap_columns
+        return cls(net.image_shape, *taps, layout.stride, layout.pad_top, layout.pad_left)
 
 
 def driver_files(
-    net: IntegerNetwork,
-    accel: Accelerator,
-    tiles: dict[str, Tile],
-    *,
-    banner: Banner,
-    layout: ImageLayout | None = None,
+    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner
 ) -> dict[str, str | bytes]:
     """``driver/``: the Python and C drivers and what they know of this design, by path.
 
-    layout: that of the lowered network where its stem is re-laid, so that drivers take plain images.
+    They take plain images and lay them as the network's stem reads them.
     """
-    design = design_record(net, accel, tiles, banner=banner, layout=layout)
+    design = design_record(net, accel, tiles, banner=banner)
     files: dict[str, str | bytes] = {}
     for name, text in render_folder(FOLDER, banner, {"d": design, "registers": REGISTERS}).items():
         files[f"{FOLDER}/{name}"] = text
@@ -118,17 +112,12 @@ def driver_files(
 
 
 def design_record(
-    net: IntegerNetwork,
-    accel: Accelerator,
-    tiles: dict[str, Tile],
-    *,
-    banner: Banner,
-    layout: ImageLayout | None = None,
+    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner
 ) -> dict[str, Any]:
     """Everything a driver must know, as it stands in ``hotnas_design.json``."""
     memory = map_memory(net, accel, tiles)
     image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
-    taps = Taps.of(image, layout)
+    taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
 
     def placed(fm: FeatureMap) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import re
 import tarfile
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS
 from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.image_layout import ImageLayout
+from hotnas_hls.accel.efficiency import efficiency, multipliers
 from hotnas_hls.accel.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
@@ -59,24 +60,19 @@ class Port:
         return f"{self.direction:<6} wire {bits}{self.name}"
 
 
-def add_package(bundle: Bundle, point: DesignPoint, *, layout: ImageLayout | None = None) -> None:
-    """Add drivers, documents and Vivado scripts of ``point`` to a bundle that holds its sources.
-
-    layout: that of the lowered network where its stem is re-laid.
-    """
-    for path, contents in sorted(package_files(point, bundle.name, layout=layout).items()):
+def add_package(bundle: Bundle, point: DesignPoint) -> None:
+    """Add drivers, documents and Vivado scripts of ``point`` to a bundle that holds its sources."""
+    for path, contents in sorted(package_files(point, bundle.name).items()):
         bundle.add(path, contents)
 
 
-def package_files(
-    point: DesignPoint, name: str, *, layout: ImageLayout | None = None
-) -> dict[str, str | bytes]:
+def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     """Everything of a package that is neither HLS C++, nor SystemVerilog, nor data, by path."""
     banner = Banner(name, point.digest())
     net, accel = point.integer_network(), point.accelerator
-    files = driver_files(net, accel, point.tiles, banner=banner, layout=layout)
+    files = driver_files(net, accel, point.tiles, banner=banner)
     processor = processor_of(point.board.part)
-    rendered = render_folder(FOLDER, banner, _context(point, name, layout, banner, processor))
+    rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor))
     for path, text in rendered.items():
         files[path] = text
     for kind in HP_BITS:
@@ -91,13 +87,12 @@ def processor_of(part: str) -> str | None:
     return next((kind for start, kind in PROCESSORS.items() if part.startswith(start)), None)
 
 
-def _context(
-    point: DesignPoint, name: str, layout: ImageLayout | None, banner: Banner, processor: str | None
-) -> dict[str, Any]:
+def _context(point: DesignPoint, name: str, banner: Banner, processor: str | None) -> dict[str, Any]:
     net, accel = point.integer_network(), point.accelerator
     memory = map_memory(net, accel, point.tiles)
     rtl = rtl_files(accel, len(net.layers), banner)
     predicted = network_latency(net.layers, accel, point.tiles, point.memory)
+    macs, at_once = point.needed_macs(), multipliers(accel)
     slots = profile_slots(len(net.layers))
     numbers = {constant.name: constant.value for constant in constants(accel, len(net.layers))}
     return {
@@ -107,7 +102,9 @@ def _context(
         "net": net,
         "image": net.feature_maps[net.image],
         "logits": net.feature_maps[net.logits],
-        "relaid": layout is not None and layout.target != layout.source,
+        "layout": net.image_layout,
+        "image_shape": net.image_shape,
+        "image_values": math.prod(net.image_shape),
         "version": __version__,
         "top": TOP,
         "clock_ns": f"{1000 / point.clock_mhz:.3f}",
@@ -127,11 +124,14 @@ def _context(
                 "layer": layer,
                 "tile": point.tiles[layer.name],
                 "latency": predicted.layers[layer.name],
+                "efficiency": efficiency(macs[layer.name], predicted.layers[layer.name].cycles, at_once),
                 "weights": memory.weights[layer.name],
             }
             for layer in net.layers
         ],
         "predicted_cycles": predicted.cycles,
+        "efficiency": efficiency(sum(macs.values()), predicted.cycles, at_once),
+        "multipliers": at_once,
         "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",
         "bound_cycles": point.latency_bound_cycles,
         "feature_maps": [

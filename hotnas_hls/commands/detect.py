@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search import charts
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.detect import detect
-    from hotnas_hls.search.integer import workload_of
+    from hotnas_hls.search.start import fastest_start
     from hotnas_hls.search.tables import detection_table
 
     platform, options = platform_of(config), options_of(config)
     loaded = load_model(args.model or config.network.model, None, shape)
-    workload = workload_of(loaded.graph, loaded.module, options.format)
-    choices = platform.explore(workload.layers)
+    start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem)
+    workload, choices = start.workload, start.choices
     detection = detect(workload, platform, choices, options.space.least_weight_bits)
     title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
     if args.bars:
@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
             "board": platform.board.name,
             "clock_mhz": platform.clock_mhz,
             "hardware": dict(choices),
+            "stem": start.format.stem,
             "total_cycles": detection.cost.total,
             "total_ms": detection.cost.latency_ms,
             "resources": dict(detection.cost.usage),
@@ -75,4 +76,5 @@ def run(args: argparse.Namespace) -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
-    console.print(f"hardware: {', '.join(f'{name} {value}' for name, value in choices.items())}")
+    hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
+    console.print(f"hardware: {hardware}; stem: {start.format.stem}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.accel.image_layout import Stem
     from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import Board
     from hotnas_hls.explore import Exploration, Explored
@@ -34,6 +35,8 @@ PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas dse``."""
+    from hotnas_hls.accel.image_layout import BEST, STEM_CHOICES
+
     parser = subparsers.add_parser("dse", description=__doc__)
     parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
     parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
@@ -43,6 +46,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--read-latency", type=int, default=40, help="of the memory, in cycles (default 40)")
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
+    parser.add_argument(
+        "--stem",
+        choices=STEM_CHOICES,
+        default=BEST,
+        help="how the first convolution reads the image: as it is (plain), or laid by the driver with more "
+        "channels and fewer kernel positions (default best: each is explored, the fastest is taken)",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
         "--save",
@@ -56,12 +66,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explore and print."""
+    from hotnas_hls.accel.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import load_board
     from hotnas_hls.errors import raise_all
     from hotnas_hls.explore import Space, explore
-    from hotnas_hls.latency_report import latency_record, latency_table, rows_of
-    from hotnas_hls.model_layers import load_layers
+    from hotnas_hls.latency_report import latency_table, record, rows_of
+    from hotnas_hls.model_layers import layers_of
+    from hotnas_hls.models.source import load_model
+    from hotnas_hls.stems import allowed_stems, attempts, fastest
 
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
@@ -71,28 +84,39 @@ def run(args: argparse.Namespace) -> None:
     if not 2 <= args.weight_bits <= 16:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
-    model = load_layers(
-        args.model, parse_shape(args.input) if args.input else None, args.weight_bits, args.act_bits
-    )
+    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
     space = Space(act_bits=args.act_bits)
-    found = explore(model.layers, board, memory, space, args.top, model.blocks)
+
+    def attempt(stem: Stem) -> tuple[ModelLayers, Exploration]:
+        model = layers_of(graph, args.weight_bits, args.act_bits, stem)
+        return model, explore(model.layers, board, memory, space, args.top, model.blocks)
+
+    explored = attempts(allowed_stems(graph, args.stem), attempt)
+    least = {stem: found.best[0].cycles for stem, (_, found) in explored.items()}
+    stem = fastest(least, float)
+    model, found = explored[stem]
     best = found.best[0].latency(model.layers, memory)
+    macs = needed_macs(model.layers, model.image, model.image_layout)
+    rows = rows_of(best, macs, multipliers(found.best[0].accel))
     if args.save:
         print(design_point(found.best[0], model, board, clock, memory).save(args.save), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
-        record = exploration_record(found, clock) | {"network": model.name, "board": board.name}
-        print(json.dumps(record | {"best_latency": latency_record(best, clock)}, indent=2))
+        about = {"network": model.name, "board": board.name, "stem": stem, "cycles_by_stem": least}
+        found_record = exploration_record(found, clock) | about
+        print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
 
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    title = f"{model.name} on {board.name} at {clock:g} MHz"
+    title = f"{model.name} on {board.name} at {clock:g} MHz, {stem} stem"
     console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
     console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
-    console.print(latency_table(rows_of(best), clock, "layers of the fastest design"))
+    console.print(latency_table(rows, clock, "layers of the fastest design"))
+    tried = ", ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
+    console.print(f"fastest design by stem: {tried}", soft_wrap=True)
     console.print(
         f"{found.designs:,} designs decided in {found.seconds:.1f} s ({found.designs_per_second:,.0f}/s): "
         f"{found.priced:,} priced, {found.pruned:,} pruned by lower bounds, "
@@ -119,6 +143,7 @@ def design_point(
         logits=model.logits,
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
+        image_layout=model.image_layout,
         memory=memory,
         predicted_cycles=design.cycles,
     )

@@ -21,9 +21,14 @@ from hotnas_hls.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
     from hotnas_hls.accel.accelerator import Accelerator
+    from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.accel.image_layout import Stem
+    from hotnas_hls.accel.latency import NetworkLatency
     from hotnas_hls.accel.layer import Layer
     from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.graph import Graph
     from hotnas_hls.latency_report import LayerRow
+    from hotnas_hls.model_layers import ModelLayers
     from hotnas_hls.published.design import PublishedHardware
     from hotnas_hls.published.genes import PublishedSpace
     from hotnas_hls.published.layers import PublishedLayer
@@ -38,6 +43,8 @@ ACCEL_KEYS = (*ACCEL_REQUIRED, "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas latency``."""
+    from hotnas_hls.accel.image_layout import STEM_CHOICES
+
     parser = subparsers.add_parser("latency", description=__doc__)
     parser.add_argument("--model", help="a zoo name, package.module:function, or x.onnx")
     parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
@@ -53,6 +60,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--board", default="ZCU102", help="that the accelerator must fit (default ZCU102)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: 200, or the design's)")
     parser.add_argument("--read-latency", type=int, help="of the memory, in cycles (default 40)")
+    parser.add_argument(
+        "--stem",
+        choices=STEM_CHOICES,
+        help="how the first convolution of --model reads the image, under the true rule (default: best, "
+        "the fastest on the design; plain with --design, as it was published)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -88,6 +101,10 @@ def _check(args: argparse.Namespace) -> None:
         found.append("--dconv goes with --design")
     if args.model is None and not args.design_file:
         found.append("--model says which network")
+    if args.stem and (args.rule == "published" or args.model is None):
+        found.append("--stem goes with --model and the true rule; a design file has a stem of its own")
+    if args.genes and args.stem not in (None, "plain"):
+        found.append("--genes edit the plain stem; leave --stem out")
     if args.clock is not None and args.clock <= 0:
         found.append(f"--clock {args.clock:g}: must be more than 0")
     if args.read_latency is not None and args.read_latency < 1:
@@ -182,70 +199,115 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--genes {text}: give whole numbers, separated by commas") from None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Priced:
+    """A network on an accelerator, by the true rule."""
+
+    network: str
+    stem: Stem
+    accel: Accelerator
+    latency: NetworkLatency
+    macs: dict[str, int]
+    memory: MemoryTiming
+    notes: tuple[str, ...] = ()
+
+
 def _true(args: argparse.Namespace) -> Result:
-    from hotnas_hls.accel.latency import best_tile, network_latency
-    from hotnas_hls.accel.memory_timing import MemoryTiming
-    from hotnas_hls.errors import InfeasibleDesign
+    from hotnas_hls.accel.efficiency import multipliers
     from hotnas_hls.latency_report import rows_of
 
-    notes: list[str] = []
-    clock, memory = args.clock or PUBLISHED_MHZ, MemoryTiming()
-    tiles: dict[str, Any] = {}
+    clock = args.clock or PUBLISHED_MHZ
     if args.design_file:
         from hotnas_hls.accel.design_point import DesignPoint
 
         point = DesignPoint.load(args.design_file)
-        accel, clock, memory = point.accelerator, args.clock or point.clock_mhz, point.memory
-        model, layers = point.network, tuple(entry.layer for entry in point.layers)
-        tiles = dict(point.tiles)
-        if args.model:
-            model, layers, tiles = args.model, _model_layers(args, accel.act_bits).layers, {}
+        clock = args.clock or point.clock_mhz
+        priced = _of_model(args, point) if args.model else _of_point(args, point)
     else:
-        model, layers, accel = _true_of_model(args, notes)
-    if args.read_latency is not None:
-        memory = dataclasses.replace(memory, read_latency=args.read_latency)
-    if not tiles:
-        found = {layer.name: best_tile(layer, accel, memory) for layer in layers}
+        priced = _of_model(args)
+    accel = priced.accel
+    about = {
+        "model": priced.network,
+        "stem": priced.stem,
+        "design": _shown(accel),
+        "accelerator": dataclasses.asdict(accel),
+    }
+    notes = [f"stem: {priced.stem}", *priced.notes, _memory_note(priced.memory)]
+    return rows_of(priced.latency, priced.macs, multipliers(accel)), clock, about, notes
+
+
+def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
+    """A design file as it stands."""
+    from hotnas_hls.accel.latency import network_latency
+
+    memory = _memory(args, point.memory)
+    layers = [entry.layer for entry in point.layers]
+    latency = network_latency(layers, point.accelerator, point.tiles, memory)
+    return _Priced(point.network, point.stem, point.accelerator, latency, point.needed_macs(), memory)
+
+
+def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Priced:
+    """``--model`` with the stem asked for, on the accelerator of ``point``, ``--design`` or ``--accel``."""
+    from hotnas_hls.accel.efficiency import needed_macs
+    from hotnas_hls.accel.latency import best_tile, network_latency
+    from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.errors import InfeasibleDesign
+    from hotnas_hls.models.source import load_model
+    from hotnas_hls.stems import allowed_stems, attempts, fastest
+
+    memory = _memory(args, point.memory if point else MemoryTiming())
+    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+
+    def attempt(stem: Stem) -> _Priced:
+        notes: list[str] = []
+        model, accel = _built(args, graph, stem, point, notes)
+        found = {layer.name: best_tile(layer, accel, memory) for layer in model.layers}
         tiles = {name: tile for name, tile in found.items() if tile is not None}
-        _refuse_unfit(layers, accel, tiles, InfeasibleDesign)
-    latency = network_latency(layers, accel, tiles, memory)
-    about = {"model": model, "design": _shown(accel), "accelerator": dataclasses.asdict(accel)}
-    return rows_of(latency), clock, about, [*notes, _memory_note(memory)]
+        _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
+        latency = network_latency(model.layers, accel, tiles, memory)
+        macs = needed_macs(model.layers, model.image, model.image_layout)
+        return _Priced(args.model, stem, accel, latency, macs, memory, tuple(notes))
+
+    stems = allowed_stems(graph, args.stem or ("plain" if args.design else "best"))
+    priced = attempts(stems, attempt)
+    return priced[fastest(priced, lambda one: one.latency.cycles)]
 
 
-def _true_of_model(
-    args: argparse.Namespace, notes: list[str]
-) -> tuple[str, tuple[Layer, ...], Accelerator]:
-    """Network, layers and accelerator of ``--design`` or ``--accel``."""
+def _built(
+    args: argparse.Namespace, graph: Graph, stem: Stem, point: DesignPoint | None, notes: list[str]
+) -> tuple[ModelLayers, Accelerator]:
+    """The network's layers, and the accelerator of ``point``, ``--accel`` or ``--design`` for them."""
     from hotnas_hls.board import load_board
+    from hotnas_hls.model_layers import layers_of
     from hotnas_hls.nearest import edited_layers, fitted, nearest_accelerator
 
+    if point is not None:
+        return layers_of(graph, 16, point.accelerator.act_bits, stem), point.accelerator
     board = load_board(args.board)
     if args.accel:
         if args.genes:
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
-        layers = _model_layers(args, given.act_bits).layers
-        accel = fitted(given, layers, board)
+        model = layers_of(graph, 16, given.act_bits, stem)
+        accel = fitted(given, model.layers, board)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
-        return args.model, layers, accel
-    hardware = _hardware(args)
-    loaded = _model_layers(args, 16)
-    layers = loaded.layers
+        return model, accel
+    hardware, model = _hardware(args), layers_of(graph, stem=stem)
     if args.genes:
         before = _published_layers(args.model, args.input)
         after, hardware = _edited(args, before, hardware)
-        layers = edited_layers(layers, before, after)
-    nearest = nearest_accelerator(hardware, layers, board, loaded.blocks)
+        model = dataclasses.replace(model, layers=edited_layers(model.layers, before, after))
+    nearest = nearest_accelerator(hardware, model.layers, board, model.blocks)
     notes += [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
-    return args.model, layers, nearest.accel
+    return model, nearest.accel
 
 
-def _model_layers(args: argparse.Namespace, act_bits: int) -> Any:
-    from hotnas_hls.model_layers import load_layers
-
-    return load_layers(args.model, parse_shape(args.input) if args.input else None, 16, act_bits)
+def _memory(args: argparse.Namespace, memory: MemoryTiming) -> MemoryTiming:
+    """``memory`` with the latency of ``--read-latency``."""
+    if args.read_latency is None:
+        return memory
+    return dataclasses.replace(memory, read_latency=args.read_latency)
 
 
 def parse_accel(text: str) -> Accelerator:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.accel.efficiency import efficiency, multipliers
 from hotnas_hls.accel.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
 from hotnas_hls.accel.latency import LayerLatency, network_latency
 from hotnas_hls.accel.layer import Layer, LayerKind
@@ -54,7 +55,8 @@ class LayerReport:
     expanded: bool | None  # None: no run record tells
     weight_bits: int | None  # None: a layer without weights
     narrowed: bool  # the bits are a choice made for this layer
-    macs: int
+    macs: int  # that remain
+    dsp_efficiency: float  # of the multipliers, over the predicted cycles
     traffic_bytes: int  # both ways, halo and reloads included
     bound: int | None  # share of the latency bound, in cycles
     predicted: LayerLatency
@@ -148,6 +150,12 @@ class ReportData:
         return sum(layer.predicted.cycles for layer in self.layers)
 
     @property
+    def dsp_efficiency(self) -> float:
+        """MACs that remain, of those the array could do in the predicted cycles."""
+        macs = sum(layer.macs for layer in self.layers)
+        return efficiency(macs, self.predicted_cycles, multipliers(self.point.accelerator))
+
+    @property
     def simulated_cycles(self) -> int | None:
         return None if self.certificate is None else self.certificate.simulated_cycles
 
@@ -207,7 +215,9 @@ class ReportData:
             "board": point.board.name,
             "part": point.board.part,
             "clock_mhz": point.clock_mhz,
+            "stem": point.stem,
             "accelerator": to_record(point.accelerator),
+            "dsp_efficiency": self.dsp_efficiency,
             "latency": {
                 "before_ms": self.latency_before_ms,
                 "after_ms": self.latency_ms,
@@ -317,7 +327,7 @@ def _digest(folder: Path) -> str | None:
 def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord | None) -> list[LayerReport]:
     accel, bound = point.accelerator, point.latency_bound_cycles
     latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
-    total = latencies.cycles
+    total, macs = latencies.cycles, point.needed_macs()
     checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
     cut = (run.channels if run else None) or {}
     found = []
@@ -339,7 +349,8 @@ def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord 
                 expanded=layer.name in run.expanded if run and run.expanded is not None else None,
                 weight_bits=layer.weight_bits if weighted else None,
                 narrowed=_narrowed(layer, point, run),
-                macs=layer.macs if weighted else 0,
+                macs=macs[layer.name],
+                dsp_efficiency=efficiency(macs[layer.name], latency.cycles, multipliers(accel)),
                 traffic_bytes=traffic_bytes(point, entry.layer),
                 bound=None if bound is None else bound * latency.cycles // total,
                 predicted=latency,

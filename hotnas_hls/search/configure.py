@@ -50,5 +50,6 @@ def options_of(config: RunConfig) -> SearchOptions:
         cold=search.cold,
         crew=CrewOptions(search.workers, search.ray, search.trial_cpus, search.trial_gpus),
         seed=config.seed,
+        stem=config.accelerator.stem,
         config=config.record(),
     )

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from hotnas_hls.accel.design_point import Golden
+from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.reference_batch import accuracy
 from hotnas_hls.fold import fold_batchnorm
@@ -28,11 +29,12 @@ EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, c
 
 @dataclass(frozen=True)
 class IntegerFormat:
-    """Widths of the integer network, and how many training images its formats are chosen on."""
+    """Widths of the integer network, its stem, and how many training images its formats are chosen on."""
 
     act_bits: int = 16
     weight_bits: int = 16  # of layers that are not narrowed
     calibration_images: int = 128
+    stem: Stem = Stem.PLAIN
 
 
 def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
@@ -43,18 +45,15 @@ def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> W
     names = {layer.name for layer in layers}
     editable = {name for name in convolutions & names if model is not None and is_editable(model, name)}
     paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
+    if form.stem is not Stem.PLAIN:  # its kernels are re-laid: neither patterns nor larger kernels
+        editable -= {layer.name for layer in layers if layer.source == graph.input.name}
     return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
-
-
-def lowered_workload(problem: Problem, form: IntegerFormat) -> Workload:
-    """:func:`workload_of` a problem."""
-    return workload_of(problem.graph, problem.model, form)
 
 
 def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
     """The layers of ``graph`` under ``compression``, exactly as they would be built."""
     edited = edited_graph(graph, cut_paths(graph), compression)
-    lowered = lower(fold_shapes(edited)).layers
+    lowered = lower(fold_shapes(edited), form.stem).layers
     widths = _widths(lowered, form)
     layers = (
         dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, 16)) for item in lowered
@@ -67,7 +66,7 @@ def integer_network(
 ) -> IntegerNetwork:
     """The integers of an edited, fine-tuned network."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = lower(graph)
+    lowered = lower(graph, form.stem)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)

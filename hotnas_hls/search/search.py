@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
+from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.compression import Compression
@@ -32,13 +33,14 @@ from hotnas_hls.search.generate import (
     ladder,
     pattern_groups,
 )
-from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy, lowered_workload
+from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy
 from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.reductions import Reduction, reductions
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.start import fastest_start
 from hotnas_hls.search.storage import StudyPlace
 from hotnas_hls.search.study import SearchStudy, StudySettings
 
@@ -68,6 +70,7 @@ class SearchOptions:
     cold: bool = False  # start from random weights, to compare with
     crew: CrewOptions = CrewOptions()
     seed: int = 0
+    stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this platform
     config: Mapping[str, Any] = field(default_factory=dict)  # kept in the design point
 
 
@@ -135,14 +138,12 @@ def search(
     reporter = reporter or Silent()
     if options.cold:
         problem = cold_start(problem, options.seed)
-    reporter.stage("lowering the network")
-    workload = lowered_workload(problem, options.format)
+    reporter.stage(f"exploring uncompressed designs ({platform.name})")
+    start = fastest_start(problem.graph, problem.model, platform, options.format, options.stem)
+    workload, choices, options = start.workload, start.choices, replace(options, format=start.format)
     small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
     if small:
         torch.set_num_threads(1)
-
-    reporter.stage(f"exploring uncompressed designs ({platform.name})")
-    choices = platform.explore(workload.layers)
 
     reporter.stage("iDetect: what bounds each layer")
     baseline = detect(workload, platform, choices, options.space.least_weight_bits)

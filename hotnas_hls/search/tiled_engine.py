@@ -176,6 +176,7 @@ class TiledEnginePlatform:
             logits=network.logits,
             feature_maps=tuple(network.feature_maps.values()),
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
+            image_layout=network.image_layout,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=int(self.cost(network.layers, design).total),
