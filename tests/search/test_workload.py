@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
@@ -50,6 +51,29 @@ def test_priced_layers_are_the_built_ones(problem, name):
     if name != "moved addition":
         workload = workload_of(problem.graph, problem.model, FORMAT)
         assert network.layers == workload.compressed(compression)
+
+
+@pytest.mark.parametrize("name", ["none", "cut", "all", "narrow"])
+def test_a_relaid_stem_is_priced_as_built(problem, name):
+    form = dataclasses.replace(FORMAT, stem=Stem.UNFOLDED)
+    network = integer_network(problem, compress(problem.model, problem.graph, EDITS[name]), EDITS[name], form)
+    workload = workload_of(problem.graph, problem.model, form)
+    assert network.image_layout.stem is Stem.UNFOLDED and network.layers[0].n == 3
+    assert network.layers == lowered_layers(problem.graph, form, EDITS[name])
+    assert network.layers == workload.compressed(EDITS[name])
+    plain = workload_of(problem.graph, problem.model, FORMAT)
+    assert plain.editable - workload.editable == {"conv1"} and workload.paths == plain.paths
+
+
+def test_a_relaid_stem_changes_no_accuracy(problem):
+    split = problem.dataset.validation.first(50)
+    right = [
+        integer_accuracy(
+            integer_network(problem, problem.model, Compression(), dataclasses.replace(FORMAT, stem=s)), split
+        )
+        for s in Stem
+    ]
+    assert right[0] == right[1] == right[2] > 0.9
 
 
 @pytest.mark.parametrize("model, shape", [(CifarResNet(3), (3, 32, 32)), (MobileNetV2(), (3, 64, 64))])
