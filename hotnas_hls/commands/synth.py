@@ -1,7 +1,11 @@
-"""Resources by open synthesis (Yosys), beside the model's.
+"""Resources by open synthesis (Yosys), beside the model's; with --place an Fmax by open place and route.
 
 DESIGN is a design point (design_point.json or the folder that holds it) or a generated package. The
-numbers of LUTs and flip-flops are those of Yosys's mapping, not Vivado's.
+numbers of LUTs and flip-flops are those of Yosys's mapping, not Vivado's. The figures go to
+reports/synth.json there, and 'hotnas report' shows them beside its own.
+
+--place puts the design on a Lattice ECP5 instead (Yosys, nextpnr-ecp5): a small one, in minutes. Its Fmax
+is that of the RTL on an ECP5, not on the board's part; it goes to reports/place.json.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas synth``."""
     parser = subparsers.add_parser("synth", description=__doc__)
     parser.add_argument("design", type=Path, help="design_point.json, its folder, or a package's folder")
+    parser.add_argument("--place", action="store_true", help="place and route on an ECP5 instead")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--log", type=Path, help="keep everything Yosys prints in this file")
+    parser.add_argument("--log", type=Path, help="keep everything the tools print in this file")
     parser.add_argument(
         "--timeout",
         type=float,
@@ -31,8 +36,20 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print model, yosys and difference."""
-    from hotnas_hls.synth import compare, load_source, table
+    """Print what the tools found, and put it beside the design."""
+    from hotnas_hls import place, synth
+    from hotnas_hls.flow import put_reports
 
-    comparison = compare(load_source(args.design), args.log, args.timeout)
-    print(json.dumps(comparison.record(), indent=2) if args.json else "\n".join(table(comparison)))
+    source = synth.load_source(args.design)
+    if args.place:
+        placed = place.place(source, args.log, args.timeout)
+        record, lines, name = placed.record(), place.table(placed), place.PLACE_FILE
+    else:
+        comparison = synth.compare(source, args.log, args.timeout)
+        record, lines, name = comparison.record(), synth.table(comparison), synth.SYNTH_FILE
+    text = json.dumps(record, indent=2) + "\n"
+    print(text if args.json else "\n".join(lines), end="" if args.json else "\n")
+    if source.design_digest is not None:
+        (path,) = put_reports(args.design, {name: text.encode()})
+        if not args.json:
+            print(f"written to {path}")

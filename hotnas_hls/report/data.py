@@ -275,7 +275,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         name=folder.resolve().name if folder.is_dir() else point.network,
         point=point,
         layers=tuple(_layers(point, certificate, record)),
-        resources=tuple(_resources(point, vendor, folder)),
+        resources=tuple(_resources(point, vendor, folder, notes)),
         regions=tuple(_regions(point)),
         certificate=certificate,
         vendor=vendor,
@@ -389,12 +389,27 @@ def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
     return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
 
 
-def _resources(point: DesignPoint, vendor: VendorReports | None, folder: Path) -> list[ResourceReport]:
+def _synthesised(folder: Path, point: DesignPoint, notes: list[str]) -> dict[str, Any]:
+    """Yosys's totals, as ``hotnas synth`` left them, of this design."""
+    path = folder / REPORTS / SYNTH_FILE
+    if not path.is_file():
+        return {}
+    found = load_json(path)
+    if not isinstance(found, dict) or not isinstance(found.get("total"), dict):
+        raise ConfigError(f"{path}: not a count of 'hotnas synth'; run 'hotnas synth {folder}' again")
+    if found.get("design_digest") != point.digest():
+        notes.append(f"{REPORTS}/{SYNTH_FILE} speaks of another design; run 'hotnas synth' again")
+        return {}
+    return dict(found["total"])
+
+
+def _resources(
+    point: DesignPoint, vendor: VendorReports | None, folder: Path, notes: list[str]
+) -> list[ResourceReport]:
     model = accelerator_resources(point.accelerator, len(point.layers))
     csynth = vendor.csynth.resources if vendor and vendor.csynth else None
     placed = vendor.implementation.resources if vendor and vendor.implementation else None
-    synth = folder / REPORTS / SYNTH_FILE
-    totals = load_json(synth).get("total", {}) if synth.is_file() else {}
+    totals = _synthesised(folder, point, notes)
     return [
         ResourceReport(
             name=name,
