@@ -169,6 +169,16 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data)
 
 
+def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
+    """Put reports beside a design: into its package, or into ``reports`` of its run's folder."""
+    folder = design if design.is_dir() else design.parent
+    if read_manifest(folder) is not None:
+        add_reports(folder, reports)
+    else:
+        replace_files(folder / REPORTS, reports)
+    return [folder / REPORTS / name for name in reports]
+
+
 def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
     """Put reports into a package and its manifest; the manifest of a changed package stays as it is."""
     intact = not [problem for problem in verify(output) if not problem.endswith(": added")]

