@@ -63,7 +63,7 @@ class ConsoleReporter:
             before, began = self._first
             left = (now - began) / (done - before) * (total - done)
             text = f"  {done}/{total} trials, {left:.0f} s left; {self._summary(study)}"
-            self.console.print(text, markup=False, highlight=False)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         if done == total:
             self._drop()
 
@@ -90,10 +90,8 @@ class ConsoleReporter:
 
 
 def reason(refusal: str) -> str:
-    """The kind of a refusal: its first words, without the figures."""
+    """The kind of a refusal: its words before the first figure."""
     resource = re.match(r"[\d,]+ (.+?), ", refusal)
     if resource:
         return resource.group(1)
-    words = refusal.split(":")[0].split(";")[0].split()
-    kept = [word for word in words if not any(letter.isdigit() for letter in word)]
-    return " ".join(kept[:3])
+    return re.split(r"\d|=|:|;", refusal)[0].strip()

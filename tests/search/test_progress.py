@@ -13,9 +13,9 @@ from .toy_study import study
 @pytest.mark.parametrize(
     "refusal, kind",
     [
-        ("latency 0.05 ms exceeds the bound 0.03 ms", "latency ms exceeds"),
+        ("latency 0.05 ms exceeds the bound 0.03 ms", "latency"),
         ("2,560 DSP slices, ZCU102 has 2,520; choose a smaller Tm or Tn", "DSP slices"),
-        ("tm = 12: must be a multiple of the channel block 8", "tm ="),
+        ("tm = 12: must be a multiple of the channel block 8", "tm"),
     ],
 )
 def test_refusals_are_counted_by_kind(refusal, kind):
@@ -34,4 +34,4 @@ def test_best_and_refusals_are_shown(terminal):
     if not terminal:
         last = text.getvalue().splitlines()[-1]
         assert last.startswith("  10/10 trials, 0 s left; best ")
-        assert last.endswith(f"refused: {refused} x latency ms exceeds")
+        assert last.endswith(f"refused: {refused} x latency")
