@@ -256,7 +256,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             ofm_bits=numbers["OfmPortBits"],
             ifm_depth=numbers["IfmDepth"],
             wgt_entries=numbers["WgtEntries"],
-            max_entries=numbers["DescriptorBytes"] // 4 - 32,
+            max_entries=numbers.get("MaxEntries", numbers["DescriptorBytes"] // 4 - 32),
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],
             shared_bus=numbers["SharedBus"] == 1,

@@ -52,6 +52,7 @@ class LayerReport:
     pattern_ones: int | None  # kernel positions kept, None: dense
     kernel_positions: int
     channels_cut_to: int | None  # output channels the search kept, None: not cut, or unknown
+    channels_before: int | None  # output channels before the cut, None: not cut, or not recorded
     expanded: bool | None  # None: no run record tells
     weight_bits: int | None  # None: a layer without weights
     narrowed: bool  # the bits are a choice made for this layer
@@ -85,7 +86,8 @@ class LayerReport:
         if self.pattern_ones is not None:
             found.append(f"pattern {self.pattern_ones}/{self.kernel_positions}")
         if self.channels_cut_to is not None:
-            found.append(f"{self.channels_cut_to} channels")
+            before = "" if self.channels_before is None else f"{self.channels_before} → "
+            found.append(f"{before}{self.channels_cut_to} channels")
         if self.expanded:
             found.append("kernel expanded")
         if self.narrowed:
@@ -330,6 +332,7 @@ def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord 
     total, macs = latencies.cycles, point.needed_macs()
     checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
     cut = (run.channels if run else None) or {}
+    widths = (run.channels_before if run else None) or {}
     found = []
     for entry in point.layers:
         layer, check = entry.layer, checks.get(entry.layer.name)
@@ -346,6 +349,7 @@ def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord 
                 pattern_ones=layer.pattern_ones,
                 kernel_positions=layer.kernel_rows * layer.kernel_columns,
                 channels_cut_to=cut.get(layer.name),
+                channels_before=widths.get(layer.name) if layer.name in cut else None,
                 expanded=layer.name in run.expanded if run and run.expanded is not None else None,
                 weight_bits=layer.weight_bits if weighted else None,
                 narrowed=_narrowed(layer, point, run),

@@ -60,6 +60,7 @@ class RunRecord:
     hardware_before: dict[str, int] | None = None
     hardware_after: dict[str, int] | None = None
     channels: dict[str, int] | None = None  # convolution -> output channels kept
+    channels_before: dict[str, int] | None = None  # convolution -> output channels before the search
     expanded: tuple[str, ...] | None = None
     weight_bits: dict[str, int] | None = None  # layer -> bits, of the layers that were narrowed
     reductions: tuple[Reduction, ...] | None = None  # cumulative, in order; None: not recorded
@@ -109,6 +110,11 @@ def _summary(record: Mapping[str, Any], history: tuple[Trial, ...] | None) -> Ru
         hardware_before=hardware.get("before"),
         hardware_after=hardware.get("after"),
         channels=edits.get("channels"),
+        channels_before={
+            decision["layer"]: decision["before"]
+            for decision in record.get("decisions") or ()
+            if decision["kind"] == "channels"
+        },
         expanded=tuple(edits["expanded"]) if "expanded" in edits else None,
         weight_bits=edits.get("weight_bits"),
         reductions=tuple(

@@ -49,6 +49,7 @@ def write_run(folder, point, reductions=True):
         "space_size": 3.5e17, "trials": 4, "trained": 3, "refused": 1, "repeated": 0,
         "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
         "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
+        "decisions": [{"layer": "stem", "kind": "channels", "before": 8, "after": 6, "options": [8, 6]}],
     }  # fmt: skip
     if reductions:
         summary["reductions"] = [{"name": name, "latency_ms": ms} for name, ms in REDUCTIONS]

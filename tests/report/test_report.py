@@ -74,7 +74,7 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     assert report["certificate"]["holds"] and report["certificate"]["exact"]
     treatment = {layer["name"]: layer["treatment"] for layer in report["layers"]}
     assert treatment["residual"] == ["pattern 4/9", "6-bit weights"]
-    assert treatment["stem"] == ["6 channels"]
+    assert treatment["stem"] == ["8 → 6 channels"]
     assert treatment["mean"] == []
     lut = next(resource for resource in report["resources"] if resource["name"] == "LUT")
     assert (lut["csynth"], lut["implementation"], lut["yosys"]) == (21000, 19000, None)
