@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--read-latency", type=int, default=40, help="of the memory, in cycles (default 40)")
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
+    parser.add_argument("--array", metavar="TMxTN", help="this MAC array only, e.g. 4x4 (default: all)")
     parser.add_argument(
         "--stem",
         choices=STEM_CHOICES,
@@ -86,6 +88,9 @@ def run(args: argparse.Namespace) -> None:
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
     space = Space(act_bits=args.act_bits)
+    if args.array:
+        tm, tn = parse_array(args.array)
+        space = dataclasses.replace(space, tm=(tm,), tn=(tn,))
 
     def attempt(stem: Stem) -> tuple[ModelLayers, Exploration]:
         model = layers_of(graph, args.weight_bits, args.act_bits, stem)
@@ -124,6 +129,14 @@ def run(args: argparse.Namespace) -> None:
         f"{found.evaluations:,} layer evaluations",
         soft_wrap=True,
     )
+
+
+def parse_array(text: str) -> tuple[int, int]:
+    """``8x4`` as Tm and Tn."""
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
+        raise ConfigError(f"--array {text}: give Tm (output channels) and Tn (input channels), e.g. 8x4")
+    tm, tn = (int(number) for number in text.split("x"))
+    return tm, tn
 
 
 def design_point(
