@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
-from hotnas_hls.accel.layer import FeatureMap, Layer
+from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.graph import Graph, Shape
 from hotnas_hls.lower import lower, placement_violations
 
@@ -22,6 +22,16 @@ class ModelLayers:
     image: str
     logits: str
     image_layout: ImageLayout | None = None  # None: the stem is plain
+
+    def pruned(self, ones: int) -> ModelLayers:
+        """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions."""
+        layers = tuple(
+            replace(layer, pattern_ones=ones)
+            if layer.kind is LayerKind.CONV and (layer.kernel_rows, layer.kernel_columns) == (3, 3)
+            else layer
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
 
 
 def load_layers(

@@ -80,4 +80,18 @@ MEASURED = [
         ),
         (2095, 376, 129421, 189474, 20480),
     ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
+            wgt_entries=9, max_entries=9, patterns=False, shared_bus=True,
+        ),
+        (87, 8, 17685, 13639, 2144),
+    ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=128, wgt_bits=128, ofm_bits=128, ifm_depth=512,
+            wgt_entries=9, max_entries=9, patterns=False, shared_bus=True,
+        ),
+        (87, 8, 22337, 15535, 2264),
+    ),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from small_designs import LAYERS
 
 from hotnas_hls import explore as module
 from hotnas_hls.accel.latency import best_tile, layer_latency
+from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.resources import accelerator_resources, violations
@@ -17,6 +18,7 @@ from hotnas_hls.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore import Space, explore
 from hotnas_hls.fuzz import random_accelerator, random_layer
+from hotnas_hls.model_layers import load_layers
 
 BOARD = load_board("ZCU102")
 SMALL = Space((4, 8), (4, 8), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))
@@ -111,3 +113,11 @@ def test_nothing_fits():
         explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, ifm_depths=(1,)))
     with pytest.raises(InfeasibleDesign, match="no array and ports"):
         explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, tm=(512,), tn=(512,)))
+
+
+def test_pruning_keeps_the_positions_of_3x3_convolutions_alone() -> None:
+    model = load_layers("resnet18")
+    pruned = model.pruned(6)
+    for before, after in zip(model.layers, pruned.layers, strict=True):
+        square = before.kind is LayerKind.CONV and before.kernel_rows == before.kernel_columns == 3
+        assert after.entries == (6 if square else before.entries), before.name

@@ -71,8 +71,8 @@ SEQUENCER_LUT = 167
 SEQUENCER_FF = 1339  # 1024 of them the descriptor
 TOP_LUT = 101  # m_axi_wgt: sequencer or loader
 OWNER_BITS = 34  # read_order: whose run, and its beats
-READ_ORDER_LUT = 509
-READ_ORDER_FF = 205
+READ_ORDER_LUT = 459
+READ_ORDER_FF = 174
 PROFILE_BITS = 256  # of a layer in the window of cycle counts
 FIFO_DEPTH = 16
 

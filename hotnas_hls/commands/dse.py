@@ -49,6 +49,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
     parser.add_argument("--array", metavar="TMxTN", help="this MAC array only, e.g. 4x4 (default: all)")
     parser.add_argument(
+        "--pattern-ones",
+        type=int,
+        metavar="N",
+        help="keep N of the 9 positions of every 3x3 convolution by pattern pruning (default: no pruning); "
+        "says what it would bring in time, not what it costs in accuracy",
+    )
+    parser.add_argument(
         "--stem",
         choices=STEM_CHOICES,
         default=BEST,
@@ -85,6 +92,8 @@ def run(args: argparse.Namespace) -> None:
     problems = [f"--{name} {value:g}: must be more than 0" for name, value in positive.items() if value <= 0]
     if not 2 <= args.weight_bits <= 16:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
+    if args.pattern_ones is not None and not 1 <= args.pattern_ones <= 8:
+        problems.append(f"--pattern-ones {args.pattern_ones}: must be 1 to 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
     space = Space(act_bits=args.act_bits)
@@ -94,6 +103,8 @@ def run(args: argparse.Namespace) -> None:
 
     def attempt(stem: Stem) -> tuple[ModelLayers, Exploration]:
         model = layers_of(graph, args.weight_bits, args.act_bits, stem)
+        if args.pattern_ones is not None:
+            model = model.pruned(args.pattern_ones)
         return model, explore(model.layers, board, memory, space, args.top, model.blocks)
 
     explored = attempts(allowed_stems(graph, args.stem), attempt)
