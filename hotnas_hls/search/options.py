@@ -1,0 +1,39 @@
+"""How a search goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.search.crew import CrewOptions
+from hotnas_hls.search.finetune import Tuning
+from hotnas_hls.search.generate import SpaceOptions
+from hotnas_hls.search.integer import IntegerFormat
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search goes; the defaults suit the embedded example."""
+
+    bound_ms: float | None
+    strategy: str = "reinforce"
+    trials: int = 100
+    rungs: int = 6  # first trials: from untouched to every edit at its strongest
+    alpha: float = 0.7
+    accuracy: tuple[float, float] = (0.9, 1.0)
+    accuracy_drop: float = 0.01
+    tuning: Tuning = Tuning()
+    final_epochs: int = 10
+    space: SpaceOptions = SpaceOptions()
+    format: IntegerFormat = IntegerFormat()
+    validation_images: int = 1000  # candidates are compared on so many at most
+    golden_images: int = 32
+    time_limit_s: float | None = None
+    early_stopping: bool = False
+    cold: bool = False  # start from random weights, to compare with
+    crew: CrewOptions = CrewOptions()
+    seed: int = 0
+    stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this platform
+    config: Mapping[str, Any] = field(default_factory=dict)  # kept in the design point

@@ -1,0 +1,187 @@
+"""From a problem to a study: graph -> layers -> best uncompressed design -> iDetect -> iSpace."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.models.edits import popular_patterns
+from hotnas_hls.search.detect import Detection, Workload, detect, price
+from hotnas_hls.search.evaluate import Evaluator
+from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder, pattern_groups
+from hotnas_hls.search.options import SearchOptions
+from hotnas_hls.search.platform import Choices, Platform
+from hotnas_hls.search.problem import Problem, cold_start
+from hotnas_hls.search.reporter import Reporter
+from hotnas_hls.search.reward import RewardTargets
+from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.start import fastest_start
+from hotnas_hls.search.study import StudySettings
+
+SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
+LATENCY_LOW = 0.7  # share of the bound at which latency earns its full reward (published: 7 of 10 ms)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All a study needs, and what it is compared with."""
+
+    options: SearchOptions  # with the stem that was chosen
+    workload: Workload
+    baseline: Detection  # the best uncompressed design
+    space: SearchSpace
+    seeds: tuple[Candidate, ...]  # evaluated first; the last is the fastest
+    evaluator: Evaluator
+    settings: StudySettings
+    small: bool  # faster on one thread
+
+
+def prepare(problem: Problem, platform: Platform, options: SearchOptions, reporter: Reporter) -> Prepared:
+    """Everything before the first trial.
+
+    InfeasibleDesign where even the fastest candidate misses the bound: said before anything is trained.
+    """
+    if options.cold:
+        problem = cold_start(problem, options.seed)
+    reporter.stage(f"exploring uncompressed designs ({platform.name})")
+    start = fastest_start(problem.graph, problem.model, platform, options.format, options.stem)
+    workload, options = start.workload, replace(options, format=start.format)
+    small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
+    if small:
+        torch.set_num_threads(1)
+
+    reporter.stage("iDetect: what bounds each layer")
+    baseline = detect(workload, platform, start.choices, options.space.least_weight_bits)
+
+    reporter.stage("iSpace: axes from the labels")
+    space, seeds = _space_and_seeds(problem, workload, platform, start.choices, options)
+    evaluator = Evaluator(
+        problem,
+        platform,
+        space,
+        options.bound_ms,
+        options.tuning,
+        options.format,
+        problem.dataset.validation.first(options.validation_images),
+        options.seed,
+        options.early_stopping,
+    )
+    settings = _study_settings(options, problem, platform, baseline.cost.latency_ms)
+    return Prepared(options, workload, baseline, space, tuple(seeds), evaluator, settings, small)
+
+
+def _space_and_seeds(
+    problem: Problem, workload: Workload, platform: Platform, choices: Choices, options: SearchOptions
+) -> tuple[SearchSpace, list[Candidate]]:
+    """The space, and the candidates that come first: the rungs of the ladder, and last the fastest."""
+    space = generate_space(workload, platform, choices, options.space, options.bound_ms)
+    patterns = {
+        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros)
+        for (kernel, zeros), names in pattern_groups(space).items()
+    }
+    rungs = ladder(space, options.rungs, patterns)
+    fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
+    _require_feasible(workload, platform, space, fastest, options.bound_ms)
+    return _widened(space, fastest), [*rungs, fastest]
+
+
+def _study_settings(
+    options: SearchOptions, problem: Problem, platform: Platform, baseline_ms: float
+) -> StudySettings:
+    """Reward targets as shares of the bound, or of the baseline's latency where there is none."""
+    targets = RewardTargets(*options.accuracy, LATENCY_LOW, 1.0, options.alpha)
+    subject = [
+        problem.name,
+        problem.dataset.name,
+        platform.name,
+        options.bound_ms,
+        asdict(options.tuning),
+        asdict(options.format),
+        options.validation_images,
+        options.cold,
+    ]
+    return StudySettings(
+        targets=targets,
+        latency_unit_ms=options.bound_ms if options.bound_ms is not None else baseline_ms,
+        strategy=options.strategy,
+        trials=options.trials,
+        seed=options.seed,
+        time_limit_s=options.time_limit_s,
+        early_stopping=options.early_stopping,
+        subject=json.dumps(subject),
+    )
+
+
+def _fastest(workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate) -> Candidate:
+    """The fastest candidate: from every edit at its strongest, each axis at its best in turn, twice.
+
+    Edits of different layers hardly meet, so that this is the fastest but for ties; on the hardware that
+    suits it best, or the baseline's where that is fixed.
+    """
+    searched = any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE))
+    values = dict(strongest)
+    for _ in range(2):
+        if searched:
+            values |= platform.explore(workload.compressed(compression_of(values, space)))
+        choices = choices_of(values, space)
+        for axis in space.of_kind(AxisKind.PRUNE, AxisKind.EXPAND, AxisKind.CHANNELS, AxisKind.BITS):
+            costs = {}
+            for option in axis.options:
+                layers = workload.compressed(compression_of({**values, axis.name: option}, space))
+                priced = price(platform, layers, choices)
+                costs[option] = priced.total if priced else float("inf")
+            kept = values[axis.name]
+            values[axis.name] = min(costs, key=lambda option: (costs[option], option != kept))
+    return Candidate(values)
+
+
+def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:
+    """``space`` with the values of ``candidate`` among its options."""
+    return SearchSpace(
+        tuple(
+            axis
+            if candidate[axis.name] in axis.options
+            else replace(axis, options=(*axis.options, candidate[axis.name]))
+            for axis in space.axes
+        )
+    )
+
+
+def _require_feasible(
+    workload: Workload,
+    platform: Platform,
+    space: SearchSpace,
+    fastest: Candidate,
+    bound_ms: float | None,
+) -> None:
+    """InfeasibleDesign when even the fastest candidate misses the bound: said before anything is trained."""
+    layers = workload.compressed(compression_of(fastest, space))
+    cost = platform.cost(layers, platform.design(layers, choices_of(fastest, space)))
+    if bound_ms is None or cost.latency_ms <= bound_ms:
+        return
+    slowest = cost.slowest
+    term = max(slowest.terms, key=lambda name: slowest.terms[name])
+    lines = [
+        f"no design of {workload.name} meets {bound_ms:.4g} ms on the {platform.name}; "
+        f"the lowest latency found is {_at_least(cost.latency_ms)} ms, with the edits that save most:",
+        f"  - layer {slowest.layer} blocks most: {slowest.total:.0f} of {cost.total:.0f} {platform.unit}, "
+        f"bound by {slowest.label} ({term})",
+    ]
+    if cost.tightest is not None:
+        used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
+        lines.append(f"  - resource {cost.tightest} is the tightest: {used:.0f} of {limit:.0f} used")
+    lines.append(
+        f"raise the bound to {_at_least(cost.latency_ms)} ms or more, allow stronger edits "
+        "(least_weight_bits, patterns, channel_cut), a higher clock, or a larger board"
+    )
+    raise InfeasibleDesign("\n".join(lines))
+
+
+def _at_least(latency_ms: float) -> str:
+    """Four digits, rounded up: a bound of this text can be met."""
+    digits = 3 - math.floor(math.log10(latency_ms))
+    return f"{math.ceil(latency_ms * 10**digits - 1e-9) / 10**digits:.{max(0, digits)}f}"
