@@ -18,10 +18,11 @@ BASE := $(VENV)/.base
 SEARCH := $(VENV)/.search
 SIM := $(VENV)/.sim
 CSIM := $(VENV)/.csim
+PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth test check bench clean distclean
+.PHONY: help setup search hls sim report synth place test check bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -44,8 +45,13 @@ sim: $(SIM) $(CSIM)  ## C simulation and RTL simulation of OUT, its certificate 
 report: $(BASE)  ## report of OUT, readable and as JSON
 	$(HOTNAS) report $(OUT)
 
-synth: $(BASE)  ## resources of OUT by Yosys, beside the model's
+synth: $(BASE)  ## resources of OUT by Yosys, beside the model's and in its report
 	$(HOTNAS) synth $(OUT)
+	$(HOTNAS) report $(OUT)
+
+place: $(PLACE)  ## Fmax of OUT on an ECP5 by open tools, if it is small enough
+	$(HOTNAS) synth --place $(OUT)
+	$(HOTNAS) report $(OUT)
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -99,6 +105,11 @@ $(SIM): $(BASE)
 $(CSIM): $(BASE)
 	@echo "installing what C simulation needs (the ap_int headers)"
 	@$(PIP) -e '.[csim]'
+	@touch $@
+
+$(PLACE): $(BASE)
+	@echo "installing what place and route needs (Yosys, nextpnr)"
+	@$(PIP) -e '.[place]'
 	@touch $@
 
 $(DEV): $(BASE)

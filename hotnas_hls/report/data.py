@@ -28,8 +28,8 @@ from hotnas_hls.vendor_reports import VendorReports
 FORMAT = "hotnas-report"
 FORMAT_VERSION = 1
 REPORTS = "reports"
-CERTIFICATE_FILE, VENDOR_FILE, SYNTH_FILE = "certificate.json", "vendor_reports.json", "synth.json"
-SWEEP_FILE = "sweep.json"
+CERTIFICATE_FILE, VENDOR_FILE = "certificate.json", "vendor_reports.json"
+SYNTH_FILE, PLACE_FILE, SWEEP_FILE = "synth.json", "place.json", "sweep.json"
 LABELS = {"I": "load IFM", "W": "load weights", "C": "compute", "O": "store OFM"}
 RESOURCES = {
     "dsp": "DSP",
@@ -113,6 +113,16 @@ class ResourceReport:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """The design on an ECP5, placed and routed by open tools; not the board's part."""
+
+    device: str
+    fmax_mhz: float
+    used: dict[str, tuple[int, int]]  # kind -> cells used, and on the device
+    slowest_path: str
+
+
+@dataclass(frozen=True)
 class Region:
     """A stretch of memory behind one of the two pointers."""
 
@@ -145,6 +155,7 @@ class ReportData:
     vendor: VendorReports | None = None
     run: RunRecord | None = None
     sweep: tuple[SweepPoint, ...] | None = None
+    placement: Placement | None = None
     notes: tuple[str, ...] = ()  # files that were there and are not used, and why
 
     @property
@@ -258,6 +269,7 @@ class ReportData:
             "vendor": None if self.vendor is None else to_record(self.vendor),
             "search": None if self.run is None else to_record(self.run),
             "sweep": None if self.sweep is None else to_record(self.sweep),
+            "placement": None if self.placement is None else to_record(self.placement),
             "notes": list(self.notes),
         }
 
@@ -283,6 +295,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         vendor=vendor,
         run=record,
         sweep=_sweep(folder, point),
+        placement=_placement(folder, point, notes),
         notes=tuple(notes),
     )
 
@@ -393,18 +406,30 @@ def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
     return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
 
 
-def _synthesised(folder: Path, point: DesignPoint, notes: list[str]) -> dict[str, Any]:
-    """Yosys's totals, as ``hotnas synth`` left them, of this design."""
-    path = folder / REPORTS / SYNTH_FILE
+def _measured(folder: Path, name: str, point: DesignPoint, notes: list[str]) -> dict[str, Any] | None:
+    """What ``hotnas synth`` left in a file of ``reports``, if it speaks of this design."""
+    path = folder / REPORTS / name
     if not path.is_file():
-        return {}
+        return None
     found = load_json(path)
-    if not isinstance(found, dict) or not isinstance(found.get("total"), dict):
-        raise ConfigError(f"{path}: not a count of 'hotnas synth'; run 'hotnas synth {folder}' again")
-    if found.get("design_digest") != point.digest():
-        notes.append(f"{REPORTS}/{SYNTH_FILE} speaks of another design; run 'hotnas synth' again")
-        return {}
-    return dict(found["total"])
+    if not isinstance(found, dict) or "design_digest" not in found:
+        raise ConfigError(f"{path}: was not written by 'hotnas synth'; run it again")
+    if found["design_digest"] != point.digest():
+        notes.append(f"{REPORTS}/{name} speaks of another design; run 'hotnas synth' again")
+        return None
+    return found
+
+
+def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement | None:
+    found = _measured(folder, PLACE_FILE, point, notes)
+    if found is None:
+        return None
+    return Placement(
+        found["device"],
+        found["fmax_mhz"],
+        {kind: (amount["used"], amount["available"]) for kind, amount in found["used"].items()},
+        f"{found['slowest_path']['from']} → {found['slowest_path']['to']}",
+    )
 
 
 def _resources(
@@ -413,7 +438,7 @@ def _resources(
     model = accelerator_resources(point.accelerator, len(point.layers))
     csynth = vendor.csynth.resources if vendor and vendor.csynth else None
     placed = vendor.implementation.resources if vendor and vendor.implementation else None
-    totals = _synthesised(folder, point, notes)
+    totals = (_measured(folder, SYNTH_FILE, point, notes) or {}).get("total", {})
     return [
         ResourceReport(
             name=name,

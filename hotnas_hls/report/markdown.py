@@ -101,7 +101,8 @@ def _vendor(data: ReportData) -> list[str]:
     fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
     return [
         f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim "
-        f"{number(data.cosim_cycles, 'cycles')}, implementation: worst slack {slack}, Fmax {fmax}."
+        f"{number(data.cosim_cycles, 'cycles')}, implementation: worst slack {slack}, Fmax {fmax}.",
+        f"Open place and route: {wording.placement(data)}.",
     ]
 
 

@@ -38,6 +38,7 @@ def page(data: ReportData) -> str:
         mood=mood,
         accelerator=wording.accelerator_line(data),
         cycle_check=wording.cycle_check(data),
+        placement=wording.placement(data),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),
         reduction=wording.reduction(data),

@@ -73,6 +73,18 @@ def accelerator_line(data: ReportData) -> str:
     )
 
 
+def placement(data: ReportData) -> str:
+    """The open place and route in one sentence."""
+    placed = data.placement
+    if placed is None:
+        return UNKNOWN
+    lut, lut_there = placed.used["lut"]
+    return (
+        f"{placed.fmax_mhz:.1f} MHz on a {placed.device} (Lattice ECP5 by Yosys and nextpnr, not the board's "
+        f"part), {number(lut)} of its {number(lut_there)} LUT4, slowest path {placed.slowest_path}"
+    )
+
+
 def verdict(data: ReportData) -> tuple[str, str]:
     """The certificate in three words, and whether that is good, bad or unknown."""
     if data.certificate is None:
