@@ -66,7 +66,7 @@ def test_hls_needs_no_torch(tmp_path: Path):
         (["hls", "{run}", "--output", "{foreign}", "--name", "mine"], "not ours to overwrite"),
         (["sim", "{run}"], "not a package"),
         (["sim", "nowhere"], "no such folder"),
-        (["sim", "{run}", "--sweep", "4,x"], "at least 1 each"),
+        (["sim", "{run}", "--sweep", "4,x"], "at least 2 each"),
     ],
 )
 def test_bad_input_is_one_message(tmp_path: Path, capsys, arguments, words):

@@ -79,6 +79,20 @@ class DramTiming:
         """Read address to the first data of an idle DRAM whose bank is closed."""
         return 2 * self.path + self.rcd + self.cas
 
+    def with_idle_read(self, nanoseconds: float) -> DramTiming:
+        """The same DRAM nearer or farther; ConfigError below what its pins need."""
+        path = (nanoseconds - self.rcd - self.cas) / 2
+        if path <= 0:
+            raise ConfigError(
+                f"{self.name}: no read is answered within {nanoseconds:g} ns; rcd + cas alone are "
+                f"{self.rcd + self.cas:g} ns, so ask for more"
+            )
+        return dataclasses.replace(self, path=path)
+
+    def with_bandwidth(self, mb_per_s: float) -> DramTiming:
+        """The same DRAM with faster or slower data pins."""
+        return dataclasses.replace(self, mega_transfers=8 * mb_per_s / self.bus_bits)
+
     def violations(self) -> list[str]:
         """What is not possible, each with its cure."""
         found = []
