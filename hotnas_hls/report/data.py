@@ -20,6 +20,7 @@ from hotnas_hls.accel.plan import ceil_div, plan_layer
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timeline import LayerTimeline, layer_timeline, tile_sizes
 from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.dram_check import DramCheck
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.records import load_json, read_record, to_record
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
@@ -29,7 +30,7 @@ FORMAT = "hotnas-report"
 FORMAT_VERSION = 1
 REPORTS = "reports"
 CERTIFICATE_FILE, VENDOR_FILE, SYNTH_FILE = "certificate.json", "vendor_reports.json", "synth.json"
-SWEEP_FILE = "sweep.json"
+SWEEP_FILE, DRAM_FILE = "sweep.json", "dram.json"
 LABELS = {"I": "load IFM", "W": "load weights", "C": "compute", "O": "store OFM"}
 RESOURCES = {
     "dsp": "DSP",
@@ -143,6 +144,7 @@ class ReportData:
     vendor: VendorReports | None = None
     run: RunRecord | None = None
     sweep: tuple[SweepPoint, ...] | None = None
+    dram: DramCheck | None = None
     notes: tuple[str, ...] = ()  # files that were there and are not used, and why
 
     @property
@@ -256,6 +258,7 @@ class ReportData:
             "vendor": None if self.vendor is None else to_record(self.vendor),
             "search": None if self.run is None else to_record(self.run),
             "sweep": None if self.sweep is None else to_record(self.sweep),
+            "dram": None if self.dram is None else to_record(self.dram),
             "notes": list(self.notes),
         }
 
@@ -281,6 +284,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         vendor=vendor,
         run=record,
         sweep=_sweep(folder, point),
+        dram=_dram(folder, point),
         notes=tuple(notes),
     )
 
@@ -434,6 +438,12 @@ def _vendor(path: Path) -> VendorReports | None:
     if problems:
         raise ConfigError("\n".join([f"{path}: not imported reports:", *(f"  - {p}" for p in problems)]))
     return reports
+
+
+def _dram(folder: Path, point: DesignPoint) -> DramCheck | None:
+    path = folder / REPORTS / DRAM_FILE
+    check = DramCheck.from_json(path) if path.is_file() else None
+    return check if check is not None and check.design_digest == point.digest() else None
 
 
 def _sweep(folder: Path, point: DesignPoint) -> tuple[SweepPoint, ...] | None:
