@@ -116,7 +116,8 @@ class Certificate:
             f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}: predicted "
             f"{self.predicted_cycles} cycles, simulated {self.simulated_cycles} ({self.simulated_rtl}), "
             f"{self.ms(self.simulated_cycles):.4g} ms at {self.clock_mhz:g} MHz, {bound}; "
-            f"memory: {self.memory.read_latency} cycles to the first beat of a read"
+            f"of a memory of fixed latency: {self.memory.read_latency} cycles to the first beat of a read, "
+            f"{self.memory.write_latency} to the answer of a write"
         )
 
     def to_json(self) -> str:
@@ -200,7 +201,7 @@ def certify(
     inputs = point.golden_images(runs)
     planned = [Run(image, memory=point.memory) for image in inputs]
     planned += [Run(inputs[at % runs], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
-    results = simulate_runs(point, net, planned, folder, predicted, rtl)
+    results = simulate_runs(point, net, planned, folder, predicted.cycles, rtl)
     expected = [reference(net, image) for image in inputs]
     outputs = [expected[at] for at in range(runs)] + [expected[at % runs] for at in range(len(stalls))]
     return _judge(point, rtl, net, predicted, results, outputs, runs)
@@ -211,17 +212,19 @@ def simulate_runs(
     net: IntegerNetwork,
     runs: Sequence[Run],
     folder: Path,
-    predicted: NetworkLatency,
+    predicted: int,
     rtl: Rtl,
 ) -> list[RunResult]:
-    """Run the design's RTL; a hang is a SimulationFailed that says where to look."""
-    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted.cycles > FEW_CYCLES)
+    """Run the design's RTL; a hang is a SimulationFailed that says where to look.
+
+    predicted: cycles of a run, the slowest of them.
+    """
+    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES)
     job = folder / "job"
     job.mkdir(parents=True, exist_ok=True)
     for name, contents in (rtl.data or {}).items():
         (job / name).write_bytes(contents)
-    longest = max(run.memory.read_latency for run in runs) / point.memory.read_latency
-    timeout = int(TIMEOUT_FACTOR * max(longest, 1) * predicted.cycles) + TIMEOUT_CYCLES
+    timeout = TIMEOUT_FACTOR * predicted + TIMEOUT_CYCLES
     try:
         return run_network(model, net, point.accelerator, point.tiles, runs, job, timeout_cycles=timeout)
     except SimulationFailed as failure:
@@ -231,7 +234,7 @@ def simulate_runs(
         finished = len(json.loads(done.read_text())) if done.is_file() else 0
         raise SimulationFailed(
             f"{point.network}: run {finished + 1} of {len(runs)} hung: it did not finish within {timeout} "
-            f"cycles, {predicted.cycles} were predicted; all that was printed is in {job / 'simulation.log'}"
+            f"cycles, {predicted} were predicted; all that was printed is in {job / 'simulation.log'}"
         ) from None
 
 

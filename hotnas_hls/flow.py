@@ -28,7 +28,7 @@ from hotnas_hls.latency_report import record, rows_of
 from hotnas_hls.simulate import SIM
 
 REPORTS, RTL = "reports", "rtl"
-CERTIFICATE_FILE, LATENCY_FILE = "certificate.json", "latency.json"
+CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
 PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
 SOURCE_SUFFIXES = (".v", ".sv")
 DATA_SUFFIXES = (".dat", ".mem", ".hex")

@@ -14,6 +14,7 @@ import numpy as np
 
 from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.dram_timing import DramNumbers
 from hotnas_hls.accel.images import (
     MemoryMap,
     feature_map_bytes,
@@ -32,6 +33,7 @@ from hotnas_hls.shipped import shipped_folder
 SIM = shipped_folder("sim")
 TOP = "tb_top"
 SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "tb_top.sv")
+DRAM_SOURCE = "dram_timing.cpp"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Run:
     image: np.ndarray | None  # integers (C, H, W)
     others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
+    dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
     error_page: int = 0
@@ -97,6 +100,7 @@ def build(
         *(str(source / name) for name in rtl),
         *(str(SIM / name) for name in SV_SOURCES),
         str(SIM / "dram.cpp"),
+        str(SIM / DRAM_SOURCE),
         str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
     ]
     tools.run(
@@ -149,7 +153,8 @@ def run_network(
     slots = profile_slots(len(net.layers))
     records = []
     for index, run in enumerate(runs):
-        loaded, dumped = 2 * index + 1, 2 * index + 2
+        loaded, dumped, chosen = 3 * index + 1, 3 * index + 2, 3 * index + 3
+        (job / f"{chosen}.bin").write_bytes(np.array(run.dram or (), dtype="<i8").tobytes())
         if run.image is not None:
             (job / f"{loaded}.bin").write_bytes(
                 feature_map_arena(accel, memory, {net.image: run.image, **run.others})
@@ -160,7 +165,8 @@ def run_network(
                 "feature_maps": loaded if run.image is not None else None,
                 "weights": 0 if index == 0 else None,
                 "dump": dumped,
-                "reset": run.reset or index == 0,
+                "memory": chosen,
+                "reset": run.reset or index == 0 or run.dram is not None,
                 "timeout_cycles": timeout_cycles,
                 "stall": run.stall,
                 "error_port": run.error_port,
@@ -188,7 +194,7 @@ def run_network(
             status=result["status"],
             cycles=result["cycles"],
             layers=result["layers"],
-            feature_maps=_read_arena(net, accel, memory, (job / f"{2 * index + 2}.bin").read_bytes()),
+            feature_maps=_read_arena(net, accel, memory, (job / f"{3 * index + 2}.bin").read_bytes()),
         )
         for index, result in enumerate(done)
     ]

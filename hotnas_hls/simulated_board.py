@@ -19,7 +19,7 @@ from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.shipped import shipped_folder
-from hotnas_hls.simulate import SV_SOURCES, TOP
+from hotnas_hls.simulate import DRAM_SOURCE, SV_SOURCES, TOP
 
 SIM = shipped_folder("sim")
 LIBRARY = "libboard.so"
@@ -48,6 +48,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *(str(source / name) for name in rtl),
         *(str(SIM / name) for name in SV_SOURCES),
         str(SIM / "board.cpp"),
+        str(SIM / DRAM_SOURCE),
     ]
     tools.run(
         command,

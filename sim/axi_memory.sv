@@ -1,10 +1,11 @@
 // One AXI4 port of the simulated memory. A read's first beat is taken ReadLatency cycles after its
 // address, later beats follow one a cycle; a write is answered WriteLatency cycles after its last beat.
-// Bursts are served in order and any number may be in flight. stall_i withholds handshakes at random,
-// error_i answers bursts to the error page with SLVERR.
+// Bursts are served in order and any number may be in flight. Behind a DRAM (dram_timing.cpp, shared by
+// all ports) beats and answers come when it has them, and few bursts may be in flight. stall_i withholds
+// handshakes at random, error_i answers bursts to the error page with SLVERR.
 module axi_memory #(
   parameter int unsigned DataBits = 128,
-  parameter int unsigned Seed     = 1
+  parameter int unsigned Port     = 0
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
@@ -51,7 +52,7 @@ module axi_memory #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       now_q <= 0;
-      for (int i = 0; i < 5; i++) random_q[i] <= 32'(Seed * 5 + i + 1) * 32'h9E3779B1;
+      for (int i = 0; i < 5; i++) random_q[i] <= 32'((Port + 1) * 5 + i + 1) * 32'h9E3779B1;
     end else begin
       now_q <= now_q + 1;
       for (int i = 0; i < 5; i++) random_q[i] <= xorshift(random_q[i]);
@@ -61,6 +62,23 @@ module axi_memory #(
   logic [4:0] go;  // the channel may move in this cycle
   for (genvar i = 0; i < 5; i++) begin : gen_go
     assign go[i] = int'(random_q[i][23:16]) >= stall_i;
+  end
+
+  // ---------------------------------------------------------------- what limits bursts in flight
+  int   limit_q, reading_q, writing_q;  // a limit of 0: none, and fixed latencies
+  logic dram;
+  assign dram = limit_q != 0;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      dram_pkg::dram_reset();
+      reading_q <= 0;
+      writing_q <= 0;
+    end else begin
+      reading_q <= reading_q + int'(arvalid_i && arready_o) - int'(rvalid_o && rready_i && rlast_o);
+      writing_q <= writing_q + int'(awvalid_i && awready_o) - int'(bvalid_o && bready_i);
+    end
+    limit_q <= dram_pkg::dram_outstanding();
   end
 
   // ---------------------------------------------------------------- reads
@@ -74,7 +92,11 @@ module axi_memory #(
   int     beat_q;
   bit [511:0] beat;
 
-  assign arready_o = go[0];
+  function automatic logic beat_due(input longint due);
+    return dram ? dram_pkg::dram_take_beat(int'(Port), now_q, now_q + 1) != 0 : due <= now_q + 1;
+  endfunction
+
+  assign arready_o = go[0] && (!dram || reading_q < limit_q);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -82,10 +104,13 @@ module axi_memory #(
       beat_q   <= 0;
       rvalid_o <= 1'b0;
     end else begin
+      if (arvalid_i && arready_o && dram)
+        dram_pkg::dram_ask(int'(Port), 0, int'(araddr_i[RegionBit]), longint'(araddr_i[RegionBit-1:0]),
+                           int'(arlen_i) + 1, int'(Bytes), now_q);
       if (arvalid_i && arready_o)
         reads.push_back('{int'(araddr_i[RegionBit]), longint'(araddr_i[RegionBit-1:0]), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
       if (!rvalid_o || rready_i) begin
-        if (reads.size() != 0 && reads[0].due <= now_q + 1 && go[1]) begin
+        if (reads.size() != 0 && go[1] && beat_due(reads[0].due)) begin
           dram_pkg::dram_read(reads[0].region, reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
           rvalid_o <= 1'b1;
           rdata_o  <= beat[DataBits-1:0];
@@ -109,7 +134,11 @@ module axi_memory #(
   burst_t answers [$];
   int     wbeat_q, addresses_q;
 
-  assign awready_o = go[2];
+  function automatic logic answer_due(input longint due);
+    return dram ? dram_pkg::dram_take_answer(int'(Port), now_q, now_q + 1) != 0 : due <= now_q + 1;
+  endfunction
+
+  assign awready_o = go[2] && (!dram || writing_q < limit_q);
   assign wready_o  = go[3] && (addresses_q != 0);
 
   always_ff @(posedge clk_i) begin
@@ -126,13 +155,15 @@ module axi_memory #(
         dram_pkg::dram_write(writes[0].region, writes[0].address + longint'(wbeat_q) * longint'(Bytes), int'(Bytes),
                              512'(wdata_i));
         wbeat_q <= wlast_i ? 0 : wbeat_q + 1;
+        if (wlast_i && dram)
+          dram_pkg::dram_ask(int'(Port), 1, writes[0].region, writes[0].address, writes[0].beats, int'(Bytes), now_q);
         if (wlast_i) begin
           answers.push_back('{writes[0].region, writes[0].address, 1, now_q + longint'(write_latency_i)});
           void'(writes.pop_front());
         end
       end
       if (!bvalid_o || bready_i) begin
-        if (answers.size() != 0 && answers[0].due <= now_q + 1 && go[4]) begin
+        if (answers.size() != 0 && go[4] && answer_due(answers[0].due)) begin
           bvalid_o <= 1'b1;
           bresp_o  <= (error_i && (64'(answers[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
           void'(answers.pop_front());

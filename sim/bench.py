@@ -123,6 +123,10 @@ class Bench:
         """Dump a memory region into ``<directory>/<file>.bin``."""
         await self._command(2, region, file, 0)
 
+    async def choose_memory(self, file: int) -> None:
+        """Answer from now on as the DRAM of ``<directory>/<file>.bin``, in fixed time if it is empty."""
+        await self._command(3, 0, file, 0)
+
     async def start(self, layers: int, ifm: int = 0, wgt: int = 0, ofm: int = 0) -> None:
         """Set the arguments and start; the interrupt is enabled on ap_done."""
         for register, value in ((IFM, ifm), (WGT, wgt), (OFM, ofm)):

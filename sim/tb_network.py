@@ -34,6 +34,7 @@ async def run_job(dut: HierarchyObject) -> None:
             dut.stall_i.value = run["stall"]
             dut.error_port_i.value = run["error_port"]
             dut.error_page_i.value = run["error_page"]
+            await bench.choose_memory(run["memory"])
             if run["reset"]:
                 await bench.reset()
             for region, file in ((FEATURE_MAPS, run["feature_maps"]), (WEIGHTS, run["weights"])):

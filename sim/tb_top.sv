@@ -7,7 +7,7 @@ module tb_top (
   input  int          stall_i,        // chance of a stall in 256
   input  int          error_port_i,   // 0 none, 1 ifm, 2 wgt, 3 ofm
   input  logic [63:0] error_page_i,
-  // command 1 loads, 2 dumps the file `<+dir>/<file_i>.bin` when command_i changes
+  // when command_i changes: 1 loads, 2 dumps the file `<+dir>/<file_i>.bin`, 3 makes it the DRAM's numbers
   input  int          command_i,
   input  int          region_i,
   input  int          file_i,
@@ -49,6 +49,7 @@ module tb_top (
     $sformat(path, "%s/%0d.bin", dir, file_i);
     if (command_i == 1) command_ok_o = dram_pkg::dram_load(region_i, offset_i, path);
     if (command_i == 2) command_ok_o = dram_pkg::dram_dump(region_i, path);
+    if (command_i == 3) command_ok_o = dram_pkg::dram_configure(path);
   end
 
   int violations [3];
@@ -318,7 +319,7 @@ module tb_top (
     .m_axi_ofm_RRESP (ofm_RRESP)
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::IfmPortBits), .Seed(1)) u_ifm_memory (
+  axi_memory #(.DataBits(hotnas_pkg::IfmPortBits), .Port(0)) u_ifm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 1), .error_page_i,
     .arvalid_i (ifm_ARVALID), .arready_o (ifm_ARREADY), .araddr_i (ifm_ARADDR), .arlen_i (ifm_ARLEN),
@@ -337,7 +338,7 @@ module tb_top (
     .bvalid_i (ifm_BVALID), .bready_i (ifm_BREADY), .violations_o (violations[0])
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::WgtPortBits), .Seed(2)) u_wgt_memory (
+  axi_memory #(.DataBits(hotnas_pkg::WgtPortBits), .Port(1)) u_wgt_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 2), .error_page_i,
     .arvalid_i (wgt_ARVALID), .arready_o (wgt_ARREADY), .araddr_i (wgt_ARADDR), .arlen_i (wgt_ARLEN),
@@ -356,7 +357,7 @@ module tb_top (
     .bvalid_i (wgt_BVALID), .bready_i (wgt_BREADY), .violations_o (violations[1])
   );
 
-  axi_memory #(.DataBits(hotnas_pkg::OfmPortBits), .Seed(3)) u_ofm_memory (
+  axi_memory #(.DataBits(hotnas_pkg::OfmPortBits), .Port(2)) u_ofm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
     .error_i (error_port_i == 3), .error_page_i,
     .arvalid_i (ofm_ARVALID), .arready_o (ofm_ARREADY), .araddr_i (ofm_ARADDR), .arlen_i (ofm_ARLEN),

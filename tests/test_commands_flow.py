@@ -14,6 +14,7 @@ from test_certificate import faked  # noqa: F401 (a fixture)
 
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
+from hotnas_hls.dram_check import DramCheck
 from hotnas_hls.flow import generate, read_rtl
 
 
@@ -66,7 +67,7 @@ def test_hls_needs_no_torch(tmp_path: Path):
         (["hls", "{run}", "--output", "{foreign}", "--name", "mine"], "not ours to overwrite"),
         (["sim", "{run}"], "not a package"),
         (["sim", "nowhere"], "no such folder"),
-        (["sim", "{run}", "--sweep", "4,x"], "at least 1 each"),
+        (["sim", "{run}", "--sweep", "4,x"], "at least 2 each"),
     ],
 )
 def test_bad_input_is_one_message(tmp_path: Path, capsys, arguments, words):
@@ -118,6 +119,38 @@ def test_sweep_draws_and_records(faked, package: Path, capsys):  # noqa: F811
     assert (package / "reports" / "sweep.svg").stat().st_size > 1000
     assert (package / "reports" / "sweep.png").read_bytes()[:4] == b"\x89PNG"
     assert verify(package) == []
+
+
+def test_dram_is_reported_and_is_no_guarantee(faked, package: Path, capsys):  # noqa: F811
+    assert main(["sim", str(package), "--no-csim", "--dram", "zcu102", "--sweep", "20,80"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Assumed, not guaranteed: one DRAM behind all ports: DDR4-2133-64" in shown
+    check = DramCheck.from_json(package / "reports" / "dram.json")
+    assert check.holds and check.difference == 0 and check.simulated_cycles > check.fixed_cycles
+    assert check.fixed_cycles == small_design().predicted_cycles == sum(layer.fixed for layer in check.layers)
+    certificate = json.loads((package / "reports" / "certificate.json").read_text())
+    assert certificate["simulated_cycles"] == check.fixed_cycles
+    record = json.loads((package / "reports" / "dram_sweep.json").read_text())
+    assert [point["read_latency"] for point in record["latency"]] == [20, 80]
+    cycles = [point["simulated_cycles"] for point in record["bandwidth"]]
+    assert len(cycles) == 6 and cycles == sorted(cycles, reverse=True) and cycles[0] > cycles[-1]
+    assert (package / "reports" / "dram_sweep.png").read_bytes()[:4] == b"\x89PNG"
+    assert (package / "reports" / "dram_sweep.svg").is_file() and verify(package) == []
+    assert main(["report", str(package)]) == 0
+    assert check.line() in (package / "reports" / "report.md").read_text()
+    assert "behind a DRAM: predicted" in (package / "reports" / "report.html").read_text()
+
+
+def test_dram_far_from_the_prediction_fails(faked, package: Path, capsys):  # noqa: F811
+    def slower(results):
+        if len(results) == 1:
+            results[0] = dataclasses.replace(results[0], cycles=results[0].cycles * 103 // 100)
+
+    faked.append(slower)
+    assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ-Z2"]) == 1
+    assert "difference -2.8" in " ".join(capsys.readouterr().out.split())
+    assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ"]) == 1
+    assert "unknown DRAM 'PYNQ'" in capsys.readouterr().err
 
 
 def test_other_rtl_runs_with_the_packages_constants(package: Path, tmp_path: Path):

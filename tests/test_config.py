@@ -103,7 +103,7 @@ def test_impossible_values_are_listed(tmp_path: Path):
         "memory: {read_latency: 0}\nquantisation: {weight_bits: 1}\nseed: -1\n"
     )
     assert refusal(written(tmp_path, text)) == [
-        "  - memory.read_latency: must be at least 1 cycle, not 0",
+        "  - memory.read_latency: must be at least 2 cycles, not 0; no memory answers sooner",
         "  - bound.latency_ms: must be more than 0, not 0",
         "  - search.trials: must be more than 0, not 0",
         "  - search.trial_cpus: must be more than 0, not 0",

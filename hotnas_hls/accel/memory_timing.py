@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEAST_LATENCY = 2  # cycles: an answer is registered on its way in and on its way out
+
 
 @dataclass(frozen=True)
 class MemoryTiming:
@@ -15,7 +17,7 @@ class MemoryTiming:
     def violations(self) -> list[str]:
         """What is not possible, each with its cure."""
         return [
-            f"{name}: must be at least 1 cycle, not {cycles}"
+            f"{name}: must be at least {LEAST_LATENCY} cycles, not {cycles}; no memory answers sooner"
             for name, cycles in (("read_latency", self.read_latency), ("write_latency", self.write_latency))
-            if cycles < 1
+            if cycles < LEAST_LATENCY
         ]

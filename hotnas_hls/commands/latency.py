@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotnas_hls.accel.memory_timing import LEAST_LATENCY
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
@@ -107,8 +108,8 @@ def _check(args: argparse.Namespace) -> None:
         found.append("--genes edit the plain stem; leave --stem out")
     if args.clock is not None and args.clock <= 0:
         found.append(f"--clock {args.clock:g}: must be more than 0")
-    if args.read_latency is not None and args.read_latency < 1:
-        found.append(f"--read-latency {args.read_latency}: must be at least 1")
+    if args.read_latency is not None and args.read_latency < LEAST_LATENCY:
+        found.append(f"--read-latency {args.read_latency}: must be at least {LEAST_LATENCY}")
     raise_all(ConfigError, "these options do not go together:", found)
 
 

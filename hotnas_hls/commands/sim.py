@@ -8,6 +8,12 @@ does not hold (a layer is slower than predicted, or the whole slower than its bo
 under the same bench. Limits: plain Verilog that Verilator reads (no encrypted or vendor IP cores), the
 design's own interfaces and data widths, .dat files beside it. Its outputs must equal the reference; its
 cycles are shown beside the prediction, which is of the twin, and no certificate is written.
+
+--dram NAME runs one image behind a DRAM too (by name, by its board, or a YAML file): what the model expects,
+what simulation counts, the difference; reports/dram.json. The exit status is 1 when they differ by more than
+2 %. It says what this DRAM would cost; the certificate's figure stays that of the memory of fixed latency.
+
+--sweep draws what the memory's latency costs; with --dram its idle read latency and its bandwidth.
 """
 
 from __future__ import annotations
@@ -20,15 +26,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hotnas_hls.accel.memory_timing import LEAST_LATENCY
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
     from rich.table import Table
 
     from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.certificate import Certificate
+    from hotnas_hls.accel.dram_timing import DramTiming
+    from hotnas_hls.certificate import Certificate, Rtl
+    from hotnas_hls.dram_check import DramCheck
     from hotnas_hls.sweep import SweepPoint
 
 GROUP = "flow"
@@ -44,11 +54,17 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--rtl", type=Path, metavar="DIR", help="run the RTL of this folder instead")
     parser.add_argument("--build", type=Path, metavar="DIR", help="for programs and logs (default: beside)")
     parser.add_argument(
+        "--dram",
+        metavar="NAME",
+        help="also behind this DRAM, e.g. ZCU102, PYNQ-Z2, dram.yaml: reports/dram.json",
+    )
+    parser.add_argument(
         "--sweep",
         nargs="?",
         const="",
         metavar="LATENCIES",
-        help="also one image per read latency (default 5,10,...,250): reports/sweep.json, .svg and .png",
+        help="also one image per read latency in cycles (default 5,10,...,250): reports/sweep.json, .svg and "
+        ".png; with --dram of an idle read (default 10,...,250), and per bandwidth: reports/dram_sweep.*",
     )
     parser.add_argument("--json", action="store_true", help="print the certificate as JSON")
 
@@ -59,6 +75,11 @@ def run(args: argparse.Namespace) -> int:
     if args.images < 1:
         raise ConfigError(f"--images {args.images}: give at least one")
     latencies = _latencies(args.sweep)
+    dram = None
+    if args.dram is not None:
+        from hotnas_hls.accel.dram_timing import load_dram
+
+        dram = load_dram(args.dram)
     if not args.package.is_dir():
         raise OutputRefused(f"{args.package}: no such folder; make a package: hotnas hls RUN")
     if args.rtl and not args.rtl.is_dir():
@@ -66,7 +87,17 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from hotnas_hls.flow import REPORTS, build_folder, simulate
+    from hotnas_hls.dram_check import check_dram
+    from hotnas_hls.flow import (
+        DRAM_FILE,
+        REPORTS,
+        add_reports,
+        build_folder,
+        load_package,
+        read_rtl,
+        simulate,
+    )
+    from hotnas_hls.sweep import DRAM_LATENCIES, READ_LATENCIES
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, stderr=args.json)
     build = args.build or build_folder(args.package)
@@ -81,28 +112,39 @@ def run(args: argparse.Namespace) -> int:
     if done.changed:
         console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed), markup=False)
     console.print(certificate_table(done.certificate))
-    if latencies is not None:
-        _sweep(args.package, args.rtl, build, latencies, console)
+    rtl = read_rtl(args.package, args.rtl)
+    point = load_package(args.package)
+    folder = build / ("rtl_given" if args.rtl else "rtl")
+    check = None
+    if dram is not None:
+        check = check_dram(point, dram, rtl, folder)
+        console.print(dram_table(check))
+        add_reports(args.package, {DRAM_FILE: check.to_json().encode()})
+    if latencies is not None and dram is None:
+        _sweep(args.package, point, rtl, folder, latencies or READ_LATENCIES, console)
+    if latencies is not None and dram is not None:
+        _sweep_dram(args.package, point, dram, rtl, folder, latencies or DRAM_LATENCIES, console)
     if args.json:
         print(json.dumps(json.loads(done.certificate.to_json()), indent=2))
     for reason in done.certificate.reasons:
         console.print(f"  - {reason}", markup=False, soft_wrap=True)
     console.print(done.certificate.line(), markup=False, soft_wrap=True)
+    if check is not None:
+        console.print(check.line(), markup=False, soft_wrap=True)
+        console.print(f"{args.package / REPORTS / DRAM_FILE}", markup=False, soft_wrap=True)
     if args.rtl is None:
         console.print(f"{args.package / REPORTS / 'certificate.json'}", markup=False, soft_wrap=True)
-    return 0 if done.certificate.holds else 1
+    dram_wrong = check is not None and rtl.is_twin and not check.holds
+    return 0 if done.certificate.holds and not dram_wrong else 1
 
 
 def _latencies(text: str | None) -> tuple[int, ...] | None:
+    """The latencies of ``--sweep``, none given: empty; None without the option."""
     if text is None:
         return None
-    if not text:
-        from hotnas_hls.sweep import READ_LATENCIES
-
-        return READ_LATENCIES
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ConfigError(f"--sweep {text}: give cycles, at least 1 each, e.g. 10,40,160")
+    parts = text.split(",") if text else []
+    if not all(part.isascii() and part.isdigit() and int(part) >= LEAST_LATENCY for part in parts):
+        raise ConfigError(f"--sweep {text}: give cycles, at least {LEAST_LATENCY} each, e.g. 10,40,160")
     return tuple(int(part) for part in parts)
 
 
@@ -146,36 +188,87 @@ def _gap(certificate: Certificate) -> str:
     return f"{gap:+,}" if gap else "0"
 
 
-def _sweep(
-    package: Path, rtl: Path | None, build: Path, latencies: tuple[int, ...], console: Console
-) -> None:
-    from hotnas_hls.flow import REPORTS, add_reports, load_package, read_rtl
-    from hotnas_hls.sweep import sweep, sweep_chart, sweep_json
+def dram_table(check: DramCheck) -> Table:
+    """A line a layer: at fixed latency, predicted and simulated behind the DRAM."""
+    from rich.table import Table
 
-    point = load_package(package)
-    found = sweep(point, read_rtl(package, rtl), build / ("rtl_given" if rtl else "rtl"), latencies)
-    chart = sweep_chart(point, found)
-    reports = {"sweep.json": sweep_json(point, found).encode()}
+    table = Table(title=f"{check.design} behind {check.dram.name}", title_justify="left", show_footer=True)
+    table.add_column("layer", footer="total")
+    for head, value in (
+        ("fixed latency", check.fixed_cycles),
+        ("predicted", check.predicted_cycles),
+        ("simulated", check.simulated_cycles),
+    ):
+        table.add_column(head, justify="right", footer=f"{value:,}")
+    table.add_column("difference", justify="right", footer=f"{check.difference:+.2%}")
+    stalls = sum(layer.stall for layer in check.layers)
+    table.add_column("array waits", justify="right", footer=f"{stalls / check.simulated_cycles:.1%}")
+    for layer in check.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.fixed:,}",
+            f"{layer.predicted:,}",
+            f"{layer.simulated:,}",
+            f"{layer.predicted / layer.simulated - 1:+.2%}",
+            f"{layer.stall / layer.simulated:.1%}",
+        )
+    return table
+
+
+def _sweep(
+    package: Path, point: DesignPoint, rtl: Rtl, folder: Path, latencies: tuple[int, ...], console: Console
+) -> None:
+    from hotnas_hls.sweep import record_text, sweep, sweep_chart, sweep_record
+
+    found = sweep(point, rtl, folder, latencies)
+    _add(package, "sweep", record_text(sweep_record(point, found)), sweep_chart(point, found), console)
+    console.print(_sweep_table(point, found, "read latency of the memory, and what it costs"))
+
+
+def _sweep_dram(
+    package: Path,
+    point: DesignPoint,
+    dram: DramTiming,
+    rtl: Rtl,
+    folder: Path,
+    latencies: tuple[int, ...],
+    console: Console,
+) -> None:
+    from hotnas_hls.sweep import dram_sweep_chart, dram_sweep_record, record_text, sweep_dram
+
+    nearer, wider = sweep_dram(point, dram, rtl, folder, latencies)
+    text = record_text(dram_sweep_record(point, dram, nearer, wider))
+    _add(package, "dram_sweep", text, dram_sweep_chart(point, dram, nearer, wider), console)
+    console.print(_sweep_table(point, nearer, f"idle read latency of {dram.name}, and what it costs"))
+    console.print(_sweep_table(point, wider, f"bandwidth of {dram.name}, and what it costs"))
+
+
+def _add(package: Path, name: str, text: str, chart: Figure, console: Console) -> None:
+    """A sweep's record and its drawing, into the package's reports."""
+    from hotnas_hls.flow import REPORTS, add_reports
+
+    reports = {f"{name}.json": text.encode()}
     for form in ("svg", "png"):
         picture = io.BytesIO()
         chart.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else None)
-        reports[f"sweep.{form}"] = picture.getvalue()
+        reports[f"{name}.{form}"] = picture.getvalue()
     add_reports(package, reports)
-    console.print(_sweep_table(point, found))
-    console.print(f"{package / REPORTS / 'sweep.svg'}", markup=False, soft_wrap=True)
+    console.print(f"{package / REPORTS / name}.svg", markup=False, soft_wrap=True)
 
 
-def _sweep_table(point: DesignPoint, found: list[SweepPoint]) -> Table:
+def _sweep_table(point: DesignPoint, found: list[SweepPoint], title: str) -> Table:
     from rich.table import Table
 
-    table = Table(title="read latency of the memory, and what it costs", title_justify="left")
-    for head in ("read latency", "predicted", "simulated", "ms", "array waits"):
+    table = Table(title=title, title_justify="left")
+    for head in ("read latency", "MB/s", "predicted", "simulated", "difference", "ms", "array waits"):
         table.add_column(head, justify="right")
     for p in found:
         table.add_row(
             f"{p.read_latency}",
+            "-" if p.mb_per_s is None else f"{p.mb_per_s:,.0f}",
             f"{p.predicted_cycles:,}",
             f"{p.simulated_cycles:,}",
+            f"{p.difference:+.2%}",
             f"{point.cycles_to_ms(p.simulated_cycles):.4f}",
             f"{p.stall_cycles / p.simulated_cycles:.1%}",
         )

@@ -20,6 +20,7 @@ from hotnas_hls.accel.plan import ceil_div, plan_layer
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timeline import LayerTimeline, layer_timeline, tile_sizes
 from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.dram_check import DramCheck
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.records import load_json, read_record, to_record
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
@@ -29,7 +30,8 @@ FORMAT = "hotnas-report"
 FORMAT_VERSION = 1
 REPORTS = "reports"
 CERTIFICATE_FILE, VENDOR_FILE = "certificate.json", "vendor_reports.json"
-SYNTH_FILE, PLACE_FILE, SWEEP_FILE = "synth.json", "place.json", "sweep.json"
+SYNTH_FILE, PLACE_FILE = "synth.json", "place.json"
+SWEEP_FILE, DRAM_FILE = "sweep.json", "dram.json"
 LABELS = {"I": "load IFM", "W": "load weights", "C": "compute", "O": "store OFM"}
 RESOURCES = {
     "dsp": "DSP",
@@ -156,6 +158,7 @@ class ReportData:
     run: RunRecord | None = None
     sweep: tuple[SweepPoint, ...] | None = None
     placement: Placement | None = None
+    dram: DramCheck | None = None
     notes: tuple[str, ...] = ()  # files that were there and are not used, and why
 
     @property
@@ -270,6 +273,7 @@ class ReportData:
             "search": None if self.run is None else to_record(self.run),
             "sweep": None if self.sweep is None else to_record(self.sweep),
             "placement": None if self.placement is None else to_record(self.placement),
+            "dram": None if self.dram is None else to_record(self.dram),
             "notes": list(self.notes),
         }
 
@@ -296,6 +300,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         run=record,
         sweep=_sweep(folder, point),
         placement=_placement(folder, point, notes),
+        dram=_dram(folder, point),
         notes=tuple(notes),
     )
 
@@ -478,6 +483,12 @@ def _vendor(path: Path) -> VendorReports | None:
     if problems:
         raise ConfigError("\n".join([f"{path}: not imported reports:", *(f"  - {p}" for p in problems)]))
     return reports
+
+
+def _dram(folder: Path, point: DesignPoint) -> DramCheck | None:
+    path = folder / REPORTS / DRAM_FILE
+    check = DramCheck.from_json(path) if path.is_file() else None
+    return check if check is not None and check.design_digest == point.digest() else None
 
 
 def _sweep(folder: Path, point: DesignPoint) -> tuple[SweepPoint, ...] | None:

@@ -136,6 +136,8 @@ def _certificate(data: ReportData) -> str:
     lines = [wording.cycle_check(data)]
     if data.certificate is not None:
         lines += [f"> {data.certificate.line()}", *(f"- {reason}" for reason in data.certificate.reasons)]
+    if data.dram is not None:
+        lines.append(data.dram.line())
     lines.append(f"Design `{data.point.digest()}`.")
     return "\n\n".join([*lines, *data.notes])
 

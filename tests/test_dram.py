@@ -1,0 +1,275 @@
+"""The DRAM behind all ports: its schedule by hand and in both languages, the model against simulation."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hotnas_hls import tools
+from hotnas_hls.accel.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
+from hotnas_hls.accel.dram_latency import dram_latency
+from hotnas_hls.accel.dram_timing import DramNumbers, DramTiming, known_drams, load_dram
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.board import load_board
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.dram_check import TOLERANCE
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.fuzz import STALL, fuzz_case
+from hotnas_hls.simulate import SIM, Run, build, run_network
+
+needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
+needs_gxx = pytest.mark.skipif(tools.find("g++") is None, reason="g++ is not installed")
+
+# Round figures, to be followed by hand: a cycle of 1 ns, an access of 64 bytes in 4 ns, rows of 1 KiB.
+HAND = DramNumbers(
+    cycle=1000, access=4000, access_bytes=64, row_bytes=1024, banks=4, cas=10_000, rcd=12_000, rp=14_000,
+    ras=30_000, write_recovery=15_000, write_to_read=7_000, read_to_write=2_000, activate_gap=5_000,
+    refresh_interval=1_000_000, refresh=300_000, path=20_000, outstanding=8, run_length=2, weights_base=1,
+)  # fmt: skip
+BEAT = 16  # bytes, all ports
+IFM, WGT, OFM_WRITES = 0, 2, 5
+
+
+def first_beats(dram: Dram, requester: int, count: int, until: int = 3000) -> list[int]:
+    """The cycles in which the next ``count`` beats of a requester can be taken, at most one a cycle."""
+    cycles = []
+    for cycle in range(until):
+        grant_until(dram, cycle)
+        if len(cycles) < count and take_beat(dram, requester, cycle):
+            cycles.append(cycle)
+    return cycles
+
+
+# ---------------------------------------------------------------- what a DRAM is
+def test_every_shipped_dram_is_possible_and_as_fast_as_its_boards_say() -> None:
+    for dram in known_drams():
+        assert dram.violations() == []
+        for name in dram.boards:
+            assert load_dram(name.lower()) is dram
+            assert dram.mb_per_s == pytest.approx(load_board(name).dram_mb_per_s, rel=0.001)
+
+
+def test_a_dram_of_ones_own_is_checked(tmp_path: Path) -> None:
+    import yaml
+
+    record = {**dataclasses.asdict(load_dram("pynq-z2")), "name": "mine", "boards": []}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(record))
+    assert load_dram(path) == dataclasses.replace(load_dram("pynq-z2"), name="mine", boards=())
+    path.write_text(yaml.safe_dump(record | {"row_bytes": 1000, "refresh": 9000, "path": 0, "bus_bits": 12}))
+    with pytest.raises(ConfigError) as refused:
+        load_dram(path)
+    for words in ("bus_bits: must be", "path: must be more than 0", "refresh_interval: must be more"):
+        assert words in str(refused.value)
+    path.write_text(yaml.safe_dump(record | {"row_bytes": 1000}))
+    with pytest.raises(ConfigError, match="row_bytes: must be a power of two"):
+        load_dram(path)
+    with pytest.raises(ConfigError, match="unknown DRAM 'SDRAM'; known: DDR4-2400-64 \\(ZCU104, KV260\\)"):
+        load_dram("SDRAM")
+
+
+def test_latency_and_bandwidth_can_be_varied() -> None:
+    dram = load_dram("ZCU102")
+    assert dram.with_idle_read(400).idle_read_ns == pytest.approx(400)
+    assert dram.with_bandwidth(1000).mb_per_s == pytest.approx(1000)
+    with pytest.raises(ConfigError, match="ask for more"):
+        dram.with_idle_read(20)
+
+
+# ---------------------------------------------------------------- the schedule by hand
+def test_closed_bank_open_row_and_conflict() -> None:
+    dram = new_dram(HAND, (BEAT,) * 3)
+    ask(dram, IFM, 0, 4, 0)  # path, rcd, cas, one access, path
+    closed = 20 + 12 + 10 + 4 + 20
+    assert first_beats(dram, IFM, 1)[0] == closed
+    first_beats(dram, IFM, 3)
+    ask(dram, IFM, 64, 4, 500)
+    assert first_beats(dram, IFM, 4)[0] == 500 + closed - 12  # the row is open
+    ask(dram, IFM, 4 * 1024, 4, 800)
+    assert first_beats(dram, IFM, 4)[0] == 800 + closed + 14  # bank 0 holds another row
+    ask(dram, IFM, 1024, 4, 900)
+    assert first_beats(dram, IFM, 4)[0] == 900 + closed  # bank 1 is closed
+
+
+def test_beats_follow_the_data_bus_and_rows_the_banks() -> None:
+    dram = new_dram(HAND, (BEAT,) * 3)
+    ask(dram, IFM, 512, 64, 0)  # half a row, then the next bank's, opened in time
+    cycles = first_beats(dram, IFM, 64)
+    assert cycles == list(range(66, 66 + 64))  # an access is 4 beats in 4 ns
+    start = dram.pieces[IFM]["start"]
+    assert start[1] - start[0] == 8 * HAND.access
+
+
+def test_ports_take_turns_and_the_other_direction_waits_for_two_grants() -> None:
+    dram = new_dram(HAND, (BEAT,) * 3)
+    for _ in range(3):
+        ask(dram, IFM, 0, 16, 0)
+        ask(dram, WGT, 0, 16, 0)
+        ask(dram, OFM_WRITES, 0, 16, 0)
+    grant_until(dram, 2000)
+    order = sorted(
+        (int(piece["start"]), requester)
+        for requester in (IFM, WGT, OFM_WRITES)
+        for piece in dram.pieces[requester][:3]
+    )
+    assert [requester for _, requester in order] == [WGT, IFM, 5, 5, IFM, WGT, 5, IFM, WGT]
+    starts = [start for start, _ in order]
+    gaps = [after - before - 4 * HAND.access for before, after in zip(starts, starts[1:], strict=False)]
+    to_write, to_read = HAND.read_to_write, HAND.write_to_read + HAND.cas
+    assert gaps == [0, to_write, 0, to_read, 0, to_write, to_read, 0]
+
+
+def test_refresh_closes_every_bank() -> None:
+    dram = new_dram(HAND, (BEAT,) * 3)
+    ask(dram, IFM, 0, 4, 0)
+    first_beats(dram, IFM, 4)
+    due = (HAND.path + HAND.refresh_interval) // 1000
+    ask(dram, IFM, 0, 4, due)  # reaches the controller 20 ns into the refresh
+    expected = due + 14 + 300 + 12 + 10 + 4 + 20
+    assert first_beats(dram, IFM, 4)[0] == expected
+
+
+def test_a_write_is_answered_when_it_is_in_the_dram() -> None:
+    dram = new_dram(HAND, (BEAT,) * 3)
+    ask(dram, OFM_WRITES, 1024 - 64, 8, 0)  # two rows, one answer
+    answers = []
+    for cycle in range(300):
+        grant_until(dram, cycle)
+        if take_answer(dram, OFM_WRITES, cycle):
+            answers.append(cycle)
+    assert answers == [20 + 5 + 12 + 10 + 4 + 20]  # the second activation waits for its gap
+
+
+# ---------------------------------------------------------------- the same in C++
+@pytest.fixture(scope="module")
+def simulated_dram(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    library = tmp_path_factory.mktemp("dram") / "dram.so"
+    source = SIM / "dram_timing.cpp"
+    subprocess.run(["g++", "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
+    loaded = ctypes.CDLL(str(library))
+    cycle = ctypes.c_longlong
+    loaded.dram_ask.argtypes = [*[ctypes.c_int] * 3, ctypes.c_longlong, ctypes.c_int, ctypes.c_int, cycle]
+    loaded.dram_take_beat.argtypes = loaded.dram_take_answer.argtypes = [ctypes.c_int, cycle, cycle]
+    return loaded
+
+
+def random_numbers(rng: np.random.Generator) -> DramNumbers:
+    """A random but possible DRAM."""
+    dram: DramTiming = rng.choice(np.array(known_drams(), dtype=object))
+    dram = dram.with_bandwidth(dram.mb_per_s * rng.uniform(0.2, 3)).with_idle_read(rng.uniform(60, 900))
+    factor = rng.uniform(0.3, 4)
+    times = ("cas", "rcd", "rp", "ras", "write_recovery", "write_to_read", "read_to_write", "activate_gap")
+    dram = dataclasses.replace(
+        dram,
+        **{name: getattr(dram, name) * factor for name in times},
+        banks=int(rng.integers(1, 17)),
+        row_bytes=int(rng.choice([1024, 4096])),
+        refresh_interval=float(rng.uniform(1000, 8000)),
+        refresh=float(rng.uniform(0, 500)),
+        run_length=int(rng.integers(1, 9)),
+    )
+    assert dram.violations() == []
+    return dram.numbers(float(rng.uniform(80, 400)))
+
+
+@needs_gxx
+@pytest.mark.parametrize("seed", range(12))
+def test_both_schedules_answer_in_the_same_cycles(
+    seed: int, simulated_dram: ctypes.CDLL, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = random_numbers(rng)
+    (tmp_path / "numbers.bin").write_bytes(np.array(numbers, dtype="<i8").tobytes())
+    assert simulated_dram.dram_configure(str(tmp_path / "numbers.bin").encode()) == 1
+    assert simulated_dram.dram_outstanding() == numbers.outstanding
+    beat_bytes = tuple(int(rng.choice([4, 8, 16, 32, 64])) for _ in range(3))
+    dram = new_dram(numbers, beat_bytes)
+    in_flight = [0] * 6
+    answered = 0
+    for cycle in range(6000):
+        grant_until(dram, cycle)
+        for requester in rng.permutation(6).tolist():
+            port, write = divmod(requester, 2)
+            size = beat_bytes[port]
+            if in_flight[requester] < 32 and cycle < 4000 and rng.random() < 0.03:
+                page = int(rng.integers(40)) * 4096
+                beats = int(rng.integers(1, min(64, 4096 // size) + 1))
+                address = page + int(rng.integers(4096 // size - beats + 1)) * size
+                in_flight[requester] += 1
+                ask(dram, requester, address, beats, cycle)
+                simulated_dram.dram_ask(port, write, 0, address, beats, size, cycle)
+            if write:
+                taken = bool(take_answer(dram, requester, cycle))
+                assert bool(simulated_dram.dram_take_answer(port, cycle - 1, cycle)) == taken, cycle
+            else:
+                beat = take_beat(dram, requester, cycle)
+                assert bool(simulated_dram.dram_take_beat(port, cycle - 1, cycle)) == bool(beat), cycle
+                taken = beat == 2
+            in_flight[requester] -= taken
+            answered += taken
+    assert answered > 50
+
+
+def test_an_unreadable_file_is_refused_and_an_empty_one_is_no_dram(
+    simulated_dram: ctypes.CDLL, tmp_path: Path
+) -> None:
+    assert simulated_dram.dram_configure(str(tmp_path / "none").encode()) == 0
+    for contents, read in ((b"", 1), (b"short", 0)):
+        (tmp_path / "file").write_bytes(contents)
+        assert simulated_dram.dram_configure(str(tmp_path / "file").encode()) == read
+        assert simulated_dram.dram_outstanding() == 0
+
+
+# ---------------------------------------------------------------- the engine behind it
+@pytest.mark.parametrize("seed", range(10))
+def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int) -> None:
+    case = fuzz_case(seed, layers=6)
+    latency = 2 * (seed + 2)
+    nothing = dict.fromkeys(DramNumbers._fields, 0)
+    numbers = DramNumbers(**nothing)._replace(
+        cycle=1000, path=500 * latency, access_bytes=64, row_bytes=4096, banks=1, outstanding=64,
+        run_length=1, refresh_interval=1 << 60, weights_base=1 << 28,
+    )  # fmt: skip
+    behind = dram_latency(case.net, case.accel, case.tiles, numbers)
+    fixed = network_latency(case.net.layers, case.accel, case.tiles, MemoryTiming(latency, latency))
+    assert behind.layers == {name: layer.cycles for name, layer in fixed.layers.items()}
+    assert behind.stalls == {name: layer.stall for name, layer in fixed.layers.items()}
+
+
+@needs_verilator
+@pytest.mark.parametrize("seed", [4, 6])
+def test_the_model_predicts_the_total_behind_a_dram(seed: int, tmp_path: Path) -> None:
+    """DRAMs the ports fit and ones they exceed; on the same build the other memory, and stalls."""
+    case = fuzz_case(seed, layers=8)
+    drams = [
+        load_dram("ZCU102").numbers(200),
+        load_dram("PYNQ-Z2").numbers(100),
+        load_dram("PYNQ-Z2").with_bandwidth(500).numbers(200),
+        dataclasses.replace(load_dram("ZedBoard"), outstanding=2).with_idle_read(600).numbers(200),
+    ]
+    image = case.inputs[case.net.image]
+    runs = [Run(image, case.inputs, case.memory)]
+    runs += [Run(image, case.inputs, case.memory, dram=numbers) for numbers in drams]
+    runs += [Run(image, case.inputs, case.memory, dram=drams[0], stall=STALL)]
+    runs += [Run(image, case.inputs, case.memory, reset=True)]
+    predicted = [dram_latency(case.net, case.accel, case.tiles, numbers).cycles for numbers in drams]
+    files = rtl_files(case.accel, len(case.net.layers), Banner("dram", "dram"))
+    model = build(files, tmp_path, optimise=False)
+    results = run_network(
+        model, case.net, case.accel, case.tiles, runs, tmp_path / "job", timeout_cycles=20 * max(predicted)
+    )
+    fixed = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
+    assert results[0].cycles == results[-1].cycles == fixed
+    for forecast, result in zip(predicted, results[1:-2], strict=True):
+        assert abs(forecast / result.cycles - 1) <= TOLERANCE
+    for result in results:
+        assert result.status == 0
+        for layer in case.net.layers:
+            assert np.array_equal(result.feature_maps[layer.target], results[0].feature_maps[layer.target])
