@@ -19,6 +19,7 @@ BOARD = "ZCU102"
 EXPLORED_NETWORK = "resnet18"
 GROWTH_LAYERS = (1, 4, 16)  # copies of the network, every layer with shapes of its own
 SIMULATED_CONFIG = "digits"
+NETWORK_RESULTS = "runs/whole_networks.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
 
@@ -218,6 +219,13 @@ def flow() -> Figures:
     }
 
 
+def whole_networks() -> Figures:
+    """Every network of ``hotnas_hls.whole_networks``; what NETWORK_RESULTS already holds is not repeated."""
+    from hotnas_hls.whole_networks import measure
+
+    return measure((), Path(NETWORK_RESULTS))
+
+
 CASES: tuple[Case, ...] = (
     Case("published-exploration", "published rule: whole grid, vectorised and plain", published_exploration),
     Case("published-zoo", "published rule: whole grid for all the zoo", published_zoo),
@@ -225,6 +233,7 @@ CASES: tuple[Case, ...] = (
     Case("true-exploration", "true rule: a million designs", true_exploration),
     Case("growth", "true rule: time over layers and designs", growth),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
+    Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
 )
 
 
