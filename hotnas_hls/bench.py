@@ -22,6 +22,7 @@ EXPLORED_NETWORK = "resnet18"
 GROWTH_LAYERS = (1, 4, 16)  # copies of the network, every layer with shapes of its own
 SIMULATED_CONFIG = "digits"
 PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
+NETWORK_RESULTS = "runs/whole_networks.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
 
@@ -248,6 +249,13 @@ def _package_of(network: str) -> Figures:
     return {"seconds": seconds, "files": len(files), "lines": bundle.lines, "bytes": size}
 
 
+def whole_networks() -> Figures:
+    """Every network of ``hotnas_hls.whole_networks``; what NETWORK_RESULTS already holds is not repeated."""
+    from hotnas_hls.whole_networks import measure
+
+    return measure((), Path(NETWORK_RESULTS))
+
+
 CASES: tuple[Case, ...] = (
     Case("published-exploration", "published rule: whole grid, vectorised and plain", published_exploration),
     Case("published-zoo", "published rule: whole grid for all the zoo", published_zoo),
@@ -256,6 +264,7 @@ CASES: tuple[Case, ...] = (
     Case("growth", "true rule: time over layers and designs", growth),
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
+    Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
 )
 
 

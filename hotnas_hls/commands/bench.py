@@ -1,6 +1,8 @@
 """Measure this machine: exploration, search, generation and simulation speeds.
 
-Without names every case is measured (a few minutes). --output writes the figures as JSON.
+Without names every case is measured: a few minutes, and with the case "networks" hours, since it simulates
+whole networks on full-size designs. Those go into runs/whole_networks.json one by one; a run that was
+interrupted goes on where it stopped. --output writes the figures as JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +26,16 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("bench", description=__doc__)
     parser.add_argument("cases", nargs="*", help="names of cases (default: all)")
     parser.add_argument("--list", action="store_true", help="list the cases")
+    parser.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help='only the case "networks", and of it this network (may be given again)',
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="of --network (default runs/whole_networks.json)"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -44,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"{case.what} ({case.name})")
             print("\n".join(f"  {name:30} {shown(value)}" for name, value in figures.items()), flush=True)
 
-    measured = run_cases(args.cases or known, report)
+    measured = _networks(args) if args.network else run_cases(args.cases or known, report)
     record = {"tool_version": __version__, "machine": machine(), "cases": measured}
     text = json.dumps(record, indent=2) + "\n"
     if args.json:
@@ -53,6 +65,22 @@ def run(args: argparse.Namespace) -> None:
         from hotnas_hls.atomic import replace_files
 
         replace_files(args.output.resolve().parent, {args.output.name: text.encode()})
+
+
+def _networks(args: argparse.Namespace) -> dict[str, Any]:
+    """The case "networks" with the networks of ``--network`` alone."""
+    from hotnas_hls.bench import NETWORK_RESULTS
+    from hotnas_hls.whole_networks import measure
+
+    if args.cases:
+        raise ConfigError('--network is of the case "networks"; leave the other cases out')
+
+    def report(name: str, figures: dict[str, Any]) -> None:
+        if not args.json:
+            print(name)
+            print("\n".join(f"  {key:30} {shown(value)}" for key, value in figures.items()), flush=True)
+
+    return {"networks": measure(args.network, args.results or Path(NETWORK_RESULTS), report)}
 
 
 def machine() -> dict[str, Any]:
@@ -64,6 +92,8 @@ def shown(value: Any) -> str:
     """A figure for people."""
     if isinstance(value, dict):
         return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(shown, value)) or "none"
     if isinstance(value, bool | str):
         return str(value)
     if isinstance(value, float):

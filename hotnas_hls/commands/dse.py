@@ -22,12 +22,8 @@ from hotnas_hls.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.accel.image_layout import Stem
-    from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import Board
     from hotnas_hls.explore import Exploration, Explored
-    from hotnas_hls.model_layers import ModelLayers
 
 GROUP = "explore"
 HEADS = ("ms", "cycles", "Tm", "Tn", "Tr x Tc", "IFM depth", "ports I/W/O", "DSP", "BRAM18", "LUT", "board")
@@ -79,11 +75,10 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import load_board
     from hotnas_hls.errors import raise_all
-    from hotnas_hls.explore import Space, explore
+    from hotnas_hls.explore import Space
+    from hotnas_hls.fastest_design import design_point, explore_stems
     from hotnas_hls.latency_report import latency_table, record, rows_of
-    from hotnas_hls.model_layers import layers_of
     from hotnas_hls.models.source import load_model
-    from hotnas_hls.stems import allowed_stems, attempts, fastest
 
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
@@ -100,17 +95,10 @@ def run(args: argparse.Namespace) -> None:
     if args.array:
         tm, tn = parse_array(args.array)
         space = dataclasses.replace(space, tm=(tm,), tn=(tn,))
-
-    def attempt(stem: Stem) -> tuple[ModelLayers, Exploration]:
-        model = layers_of(graph, args.weight_bits, args.act_bits, stem)
-        if args.pattern_ones is not None:
-            model = model.pruned(args.pattern_ones)
-        return model, explore(model.layers, board, memory, space, args.top, model.blocks)
-
-    explored = attempts(allowed_stems(graph, args.stem), attempt)
-    least = {stem: found.best[0].cycles for stem, (_, found) in explored.items()}
-    stem = fastest(least, float)
-    model, found = explored[stem]
+    explored = explore_stems(
+        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones
+    )
+    model, found, stem, least = explored.model, explored.found, explored.stem, explored.cycles_by_stem
     best = found.best[0].latency(model.layers, memory)
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
@@ -148,29 +136,6 @@ def parse_array(text: str) -> tuple[int, int]:
         raise ConfigError(f"--array {text}: give Tm (output channels) and Tn (input channels), e.g. 8x4")
     tm, tn = (int(number) for number in text.split("x"))
     return tm, tn
-
-
-def design_point(
-    design: Explored, model: ModelLayers, board: Board, clock: float, memory: MemoryTiming
-) -> DesignPoint:
-    """An explored design of an uncompressed network, ready for ``hotnas hls``; it has no weights."""
-    from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
-
-    tiles = design.tiles(model.layers, memory)
-    return DesignPoint(
-        network=model.name,
-        board=board,
-        clock_mhz=clock,
-        seed=0,
-        accelerator=design.accel,
-        image=model.image,
-        logits=model.logits,
-        feature_maps=model.feature_maps,
-        layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
-        image_layout=model.image_layout,
-        memory=memory,
-        predicted_cycles=design.cycles,
-    )
 
 
 def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Table:
