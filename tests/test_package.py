@@ -146,13 +146,13 @@ def test_the_wrapper_fits_the_accelerator(point: DesignPoint, files: dict[str, s
 # --- Vivado ---------------------------------------------------------------------------------------------
 
 
-def recorded(script: Path, folder: Path, **environment: str) -> list[str]:
-    """The Vivado commands a script runs, in order."""
+def recorded(script: Path, folder: Path, status: int = 0, **environment: str) -> list[str]:
+    """The Vivado commands a script runs, in order; it must end with ``status``."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         ["tclsh", RECORDER, script], cwd=folder, env=os.environ | environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.returncode == status, done.stderr + done.stdout
     return [line.removeprefix("VIVADO ") for line in done.stdout.splitlines() if line.startswith("VIVADO ")]
 
 
@@ -203,8 +203,17 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
     assert "connect_bd_net reset/peripheral_aresetn hotnas_accel_0/ap_rst_n" in nets
     assert any(command.startswith("set_property board_part vendor:board") for command in commands)
     assert (work / "design.bit").is_file() and (work / "design.hwh").is_file()
+    recorded(script, work, status=1, RECORDED_SLACK="-0.2")  # a bitstream that misses the clock is no success
     short = recorded(script, tmp_path / "short", HOTNAS_BITSTREAM="0")
     assert short[-1] == "save_bd_design " and not any(command.startswith("launch_runs") for command in short)
+
+
+def test_ports_the_board_narrows_are_named(point: DesignPoint) -> None:
+    wide = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, wgt_bits=256))
+    text = str(package_files(wide, "small")["ASSUMPTIONS.md"])
+    assert "**`m_axi_wgt` is wider than the board's port** | 256 bits here, 128" in text
+    assert "then takes 2 cycles" in text
+    assert "is wider" not in str(package_files(point, "small")["ASSUMPTIONS.md"])
 
 
 @pytest.mark.parametrize("board", board_names())

@@ -19,7 +19,9 @@ def needed_macs(
     found = {}
     for layer in layers:
         macs = 0 if layer.kind is LayerKind.MAXPOOL else layer.macs
-        if layout is not None and layer.source == image:
+        if layer.needed_macs is not None:
+            macs = layer.needed_macs
+        elif layout is not None and layer.source == image:
             macs = layer.m * layout.filter_weights * layer.out_rows * layer.out_columns
         found[layer.name] = macs
     return found

@@ -61,6 +61,8 @@ class Layer:
     residual: str | None = None
     weight_bits: int = 16
     pattern_ones: int | None = None  # ones per 2-D kernel when pattern pruned, None when dense
+    pattern_rows: int = 1  # output channels in a row that share their patterns
+    needed_macs: int | None = None  # of the layer this is an exact rewrite of; None: all of its own
 
     @property
     def entries(self) -> int:

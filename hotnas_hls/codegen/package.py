@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from hotnas_hls import __version__
-from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS
+from hotnas_hls.accel.accelerator import (
+    DESCRIPTOR_HEADER_WORDS,
+    MAX_BURST_BEATS,
+    OUTSTANDING_READS,
+    Accelerator,
+)
 from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.efficiency import efficiency, multipliers
@@ -149,6 +154,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: str | Non
         "block_design": BLOCK_DESIGN,
         "masters": MASTERS,
         "port_bits": {port: getattr(accel, f"{port}_bits") for port in MASTERS},
+        "peak_mb_per_s": _peak_bits(accel) / 8 * point.clock_mhz,
         "hp_port_bits": {
             port: min(getattr(accel, f"{port}_bits"), HP_BITS.get(processor or "", 512)) for port in MASTERS
         },
@@ -156,6 +162,11 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: str | Non
         "wrapper": WRAPPER,
         "ports": top_ports(rtl[f"{TOP}.sv"], numbers),
     }
+
+
+def _peak_bits(accel: Accelerator) -> int:
+    """Bits all data ports move in one cycle at most: a shared bus one read and one write, others one each."""
+    return 2 * accel.ofm_bits if accel.shared_bus else accel.ifm_bits + accel.wgt_bits + accel.ofm_bits
 
 
 def top_ports(source: str, numbers: Mapping[str, int]) -> list[Port]:

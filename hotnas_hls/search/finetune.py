@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +44,8 @@ def finetune(
 ) -> None:
     """Train ``model`` in place, then measure its statistics anew; it ends in evaluation mode."""
     rng = np.random.default_rng(seed)
-    images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
-    total = tuning.batches if tuning.batches is not None else math.ceil(len(labels) / tuning.batch_size)
-    augment = dataset.name in FLIPPED
+    images = len(dataset.train)
+    total = tuning.batches if tuning.batches is not None else math.ceil(images / tuning.batch_size)
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -54,16 +53,9 @@ def finetune(
         lr=tuning.learning_rate,
     )
     model.train()
-    order = np.empty(0, dtype=np.int64)
-    for step in range(total):
-        if len(order) < tuning.batch_size:
-            order = np.concatenate([order, rng.permutation(len(labels))])
-        picked, order = order[: tuning.batch_size], order[tuning.batch_size :]
-        batch, answer = images[picked], labels[picked]
-        if augment:
-            batch = _crop_and_flip(batch, rng)
+    for step, (batch, answer) in enumerate(batches_of(dataset, tuning.batch_size, total, rng)):
         for group in optimiser.param_groups:
-            group["lr"] = tuning.learning_rate * _schedule(step, total)
+            group["lr"] = tuning.learning_rate * schedule(step, total)
         loss = _loss(model(batch), answer, teacher, batch, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -71,6 +63,20 @@ def finetune(
         progress(step + 1, total)
     recalibrate_batchnorm(model, dataset.train, tuning, rng)
     model.eval()
+
+
+def batches_of(
+    dataset: Dataset, size: int, count: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """``count`` batches of training images and labels, shifted and mirrored where the data set allows it."""
+    images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
+    order = np.empty(0, dtype=np.int64)
+    for _ in range(count):
+        if len(order) < size:
+            order = np.concatenate([order, rng.permutation(len(labels))])
+        picked, order = order[:size], order[size:]
+        batch = images[picked]
+        yield (_crop_and_flip(batch, rng) if dataset.name in FLIPPED else batch), labels[picked]
 
 
 def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: np.random.Generator) -> None:
@@ -120,7 +126,7 @@ def _loss(logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tens
     return (1 - tuning.distillation) * loss + tuning.distillation * tuning.temperature**2 * soft
 
 
-def _schedule(step: int, total: int) -> float:
+def schedule(step: int, total: int) -> float:
     """Share of the learning rate at a step: a warm-up over a tenth, then a cosine to zero."""
     warm = max(1, total // 10)
     if step < warm:
