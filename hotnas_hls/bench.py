@@ -114,12 +114,12 @@ def layer_evaluations() -> Figures:
 
     from hotnas_hls import explore as module
     from hotnas_hls.accel.latency import layer_latency
-    from hotnas_hls.accel.plan import Tile
+    from hotnas_hls.accel.plan import Tile, for_layers
     from hotnas_hls.model_layers import load_layers
 
     layers = load_layers(EXPLORED_NETWORK).layers
     space, board = module.Space(tm=(32, 64), tn=(16, 32)), load_board(BOARD)
-    bases = [module._for_layers(base, layers) for base in module._bases(space, board)]
+    bases = [for_layers(base, layers) for base in module._bases(space, board)]
     tile = Tile(7, 14)
     rows = np.array([[*module._layer_row(layer), 1] for layer in layers])
     table = np.array([module._base_row(base) for base in bases])

@@ -21,7 +21,7 @@ import numba
 import numpy as np
 
 from hotnas_hls.accel import latency, plan
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, Accelerator
 from hotnas_hls.accel.latency import (
     ARRAY_STAGES,
     NetworkLatency,
@@ -31,13 +31,12 @@ from hotnas_hls.accel.latency import (
 )
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, Tile, ceil_div
+from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, Tile, ceil_div, for_layers
 from hotnas_hls.accel.resources import Resources, accelerator_resources
 from hotnas_hls.board import Board
 from hotnas_hls.errors import InfeasibleDesign
 
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
-SLOT_ENTRIES = 9  # kernel positions of a weight slot: a whole 3x3 kernel
 WIDEST_PORT = 256
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as accel.latency.candidate_tiles
 RESOURCES = ("dsp", "bram18", "uram", "lut", "ff", "port_bits", "lutram")
@@ -55,6 +54,7 @@ class Space:
     port_bits: tuple[int, ...] = tuple(bits for bits in LEGAL_PORT_BITS if bits <= WIDEST_PORT)
     tiles: tuple[tuple[int, int], ...] = TILES  # only their products matter: each layer has its own tile
     ifm_depths: tuple[int, ...] = tuple(2**power for power in range(5, 15))
+    taps: tuple[int, ...] = LEGAL_TAPS  # only 1 for a network without channelwise layers
     act_bits: int = 16
     bus_bits: tuple[int, ...] = LEGAL_PORT_BITS  # of one port that all reads share
 
@@ -117,8 +117,10 @@ def explore(
     nothing fits.
     """
     started = time.perf_counter()
+    if all(layer.kind is LayerKind.CONV for layer in layers):
+        space = dataclasses.replace(space, taps=(1,))
     bases = [b for b in _bases(space, board) if blocks is None or b.channel_block in blocks]
-    bases = [_for_layers(base, layers) for base in bases]
+    bases = [for_layers(base, layers) for base in bases]
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in space.tiles}.items())
     if not bases:
         raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
@@ -173,26 +175,17 @@ def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
         ports = sum(ceil_div(bits, board.ports.bits) for bits in masters)
         if ports > board.ports.count or sum(masters) > board.port_bits:
             continue
-        for tm, tn in product(space.tm, space.tn):
-            if tm * tn > board.dsp:
+        for tm, tn, taps in product(space.tm, space.tn, space.taps):
+            if tm * tn + min(tm, tn) * taps > board.dsp:
                 continue
             base = Accelerator(
-                tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1, act_bits=space.act_bits, shared_bus=shared_bus
+                *(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1),
+                act_bits=space.act_bits,
+                shared_bus=shared_bus,
+                taps=taps,
             )
             if not base.violations():
                 yield base
-
-
-def _for_layers(base: Accelerator, layers: Sequence[Layer]) -> Accelerator:
-    """What the network decides: weight slots, entry table, weight width, pattern ports."""
-    pruned = [layer.entries for layer in layers if layer.pattern_ones is not None]
-    return dataclasses.replace(
-        base,
-        wgt_entries=max([SLOT_ENTRIES, *pruned]),
-        max_entries=max(layer.entries for layer in layers),
-        weight_bits=max(layer.weight_bits for layer in layers),
-        patterns=bool(pruned),
-    )
 
 
 def _resources(
@@ -255,7 +248,7 @@ def _layer_row(layer: Layer) -> tuple[int, ...]:
     return (
         KINDS.index(layer.kind), layer.n, layer.m, layer.in_rows, layer.in_columns, layer.out_rows,
         layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
-        layer.pad_left, layer.residual is not None, layer.weight_bits, layer.entries,
+        layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
         layer.pattern_ones is not None,
     )  # fmt: skip
 
@@ -264,7 +257,7 @@ def _base_row(base: Accelerator) -> tuple[int, ...]:
     """An accelerator as numbers, in the order ``_layer_cycles`` takes them."""
     return (
         base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
-        base.descriptor_bytes, base.shared_bus,
+        base.descriptor_bytes, base.shared_bus, base.taps,
     )  # fmt: skip
 
 
@@ -313,7 +306,7 @@ def _layer_cycles(
     stride, pad_top, pad_left, residual = layer[9], layer[10], layer[11], layer[12]
     weight_bits, positions, pruned = layer[13], layer[14], layer[15]
     tm, tn, ifm_bits, wgt_bits, ofm_bits = base[0], base[1], base[2], base[3], base[4]
-    act_bits, wgt_entries, descriptor_bytes, shared_bus = base[5], base[6], base[7], base[8]
+    act_bits, wgt_entries, descriptor_bytes, shared_bus, taps = base[5], base[6], base[7], base[8], base[9]
     conv = kind == 0
     block = max(ifm_bits, ofm_bits) // act_bits
     tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
@@ -323,13 +316,14 @@ def _layer_cycles(
     n_total, m_total = _ceil(n, block), _ceil(m, block)
     slices, tiles_m = _ceil(n_total, slice_blocks), _ceil(m_total, m_blocks)
     m_blocks_last = m_total - (tiles_m - 1) * m_blocks
-    chunks = 1 if kind == 2 else _ceil(positions, wgt_entries)
-    entries = _ceil(positions, chunks)
+    total_entries = positions if conv else _ceil(positions, taps)
+    chunks = 1 if kind == 2 else _ceil(total_entries, wgt_entries)
+    entries = _ceil(total_entries, chunks)
     groups = groups_last = 0
     if kind == 0:
         groups, groups_last = _groups(tm, tn, wgt_bits), _groups(m_blocks_last * block, tn, wgt_bits)
     elif kind == 1:
-        groups = groups_last = _groups(1, tn, wgt_bits)
+        groups = groups_last = _groups(taps, tn, wgt_bits)
     levels = 0
     while (1 << levels) < tn:
         levels += 1
@@ -342,7 +336,7 @@ def _layer_cycles(
         (tc - 1) * stride + kernel_columns, (tc_last - 1) * stride + kernel_columns,
         stride, pad_top, pad_left, in_rows, in_columns,
         slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
-        entries, positions - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
+        entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
         weight_bits, pattern_bits,
         block * act_bits // ifm_bits, block * act_bits // ofm_bits, residual != 0,
         ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits, read_latency, write_latency,
@@ -390,9 +384,10 @@ def _floor(
     tiles_m, m_total, n_total = _ceil(layer[2], rows), _ceil(layer[2], block), _ceil(layer[1], block)
     tiles_n = _ceil(layer[1], lanes) if layer[0] == 0 else 1
     jobs = tiles_m * tiles_n
-    steps = jobs * (1 if layer[0] == 2 else _ceil(layer[14], base[6]))
+    entries = layer[14] if layer[0] == 0 else _ceil(layer[14], base[9])
+    steps = jobs * (1 if layer[0] == 2 else _ceil(entries, base[6]))
     beats_in, beats_out = block * act_bits // ifm_bits, block * act_bits // ofm_bits
-    compute = jobs * layer[14] * out_rows * out_columns + tiles * steps
+    compute = jobs * entries * out_rows * out_columns + tiles * steps
     last_blocks = m_total - (tiles_m - 1) * (rows // block)
     if not any_tile:
         first = min(tr * stride - stride + layer[7] - layer[10], layer[3])
@@ -407,8 +402,8 @@ def _floor(
     if layer[0] == 0:
         groups = (tiles_m - 1) * _groups(tm, tn, wgt_bits) + _groups(last_blocks * block, tn, wgt_bits)
     elif layer[0] == 1:
-        groups = tiles_m * _groups(1, tn, wgt_bits)
-    weights = tiles * (groups * tiles_n * layer[14] * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, wgt_bits))
+        groups = tiles_m * _groups(base[9], tn, wgt_bits)
+    weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, wgt_bits))
     stored = m_total * out_rows * out_columns * beats_out
     return max(compute, loaded, weights, stored) + _around(base, read_latency, write_latency)
 

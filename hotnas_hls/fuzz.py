@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
 from hotnas_hls.accel.latency import layer_latency, network_latency
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.plan import Tile, ceil_div, plan_layer
+from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
 from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.reference import run_layer
 from hotnas_hls.codegen.render import Banner
@@ -81,6 +81,7 @@ def random_accelerator(rng: np.random.Generator) -> Accelerator:
         act_bits=act_bits,
         weight_bits=_pick(rng, 8, 12, 16, 16),
         patterns=bool(rng.integers(4)),
+        taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
     )
 
 
@@ -134,7 +135,7 @@ def fuzz_case(seed: int, layers: int) -> FuzzCase:
     accel = dataclasses.replace(
         accel,
         ifm_depth=max(plan.slices * plan.slice_px for plan in plans),
-        max_entries=max(layer.entries for layer, _ in drawn),
+        max_entries=max(entry_count(layer, accel.taps) for layer, _ in drawn),
     )
     maps: dict[str, FeatureMap] = {}
     inputs: dict[str, np.ndarray] = {}

@@ -16,6 +16,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.latency import best_tile, layer_latency
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
 from hotnas_hls.errors import ConfigError, InfeasibleDesign
@@ -23,7 +24,6 @@ from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.latency import WORD_BITS
 from hotnas_hls.published.layers import PublishedLayer
 
-SLOT_ENTRIES = 9  # kernel positions of a weight slot: a whole 3x3 kernel
 LEAST_DEPTH = 16  # words of an IFM bank
 LEAST_SIDE = 4  # of the largest tile
 MOST_DEPTH = 1 << 15
@@ -77,14 +77,7 @@ def nearest_accelerator(
 
 def fitted(accel: Accelerator, layers: Sequence[Layer], board: Board) -> Accelerator:
     """``accel`` for these layers: slots, widths, and of the buffers that fit those they are fastest on."""
-    pruned = [layer.entries for layer in layers if layer.pattern_ones is not None]
-    accel = dataclasses.replace(
-        accel,
-        wgt_entries=max([SLOT_ENTRIES, *pruned]),
-        max_entries=max(layer.entries for layer in layers),
-        weight_bits=max(layer.weight_bits for layer in layers),
-        patterns=bool(pruned),
-    )
+    accel = for_layers(accel, layers)
     best: tuple[int, Accelerator] | None = None
     for tr, tc in _halvings(accel.tr, accel.tc):
         deepest = _deepest(dataclasses.replace(accel, tr=tr, tc=tc), layers, board)

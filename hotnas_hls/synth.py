@@ -260,7 +260,8 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],
             shared_bus=numbers["SharedBus"] == 1,
-            patterns=numbers["ReadPorts"] > 1,
+            patterns=numbers["Patterns"] > 1,
+            taps=numbers["Taps"],
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.plan import Tile, plan_layer, plan_violations
+from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
 from hotnas_hls.accel.random_numbers import random_numbers
 
 PORT_BITS = (32, 64, 128, 256)
@@ -36,21 +36,24 @@ def random_case(seed: int, layers: int = 5, tn_above_wgt_bits: bool = False) -> 
         layer.name: Tile(draw.randint(1, layer.out_rows), draw.randint(1, layer.out_columns))
         for layer in chain[1]
     }
+    tm = block * draw.randint(1, max(1, 24 // block))
+    taps = draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)])
     roomy = Accelerator(
-        tm=block * draw.randint(1, max(1, 24 // block)),
+        tm=tm,
         tn=tn,
         tr=max(tile.tr for tile in tiles.values()),
         tc=max(tile.tc for tile in tiles.values()),
         **ports,
         ifm_depth=1,
         wgt_entries=1,
-        max_entries=max(layer.entries for layer in chain[1]),
+        max_entries=max(entry_count(layer, taps) for layer in chain[1]),
         act_bits=act_bits,
         weight_bits=max(layer.weight_bits for layer in chain[1]),
         patterns=any(layer.pattern_ones for layer in chain[1]) or draw.random() < 0.3,
+        taps=taps,
     )
     plans = [plan_layer(layer, roomy, tiles[layer.name]) for layer in chain[1]]
-    pruned = max((layer.entries for layer in chain[1] if layer.pattern_ones), default=1)
+    pruned = max((layer.positions for layer in chain[1] if layer.pattern_ones), default=1)
     accel = Accelerator(
         **{
             **vars(roomy),

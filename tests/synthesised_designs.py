@@ -94,4 +94,25 @@ MEASURED = [
         ),
         (87, 8, 22337, 15535, 2264),
     ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
+            wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, taps=2,
+        ),
+        (96, 8, 15856, 10763, 1408),
+    ),
+    (
+        Accelerator(
+            tm=16, tn=8, tr=7, tc=7, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=512,
+            wgt_entries=9, max_entries=25, patterns=False, taps=4,
+        ),
+        (178, 32, 31581, 25220, 3504),
+    ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=200,
+            wgt_entries=9, max_entries=9, patterns=True, taps=4,
+        ),
+        (114, 16, 22271, 16559, 1848),
+    ),
 ]  # fmt: skip

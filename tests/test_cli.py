@@ -164,6 +164,21 @@ def test_verify(tmp_path: Path, capsys):
     assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder\n"
 
 
+def test_verify_mentions_what_tools_leave_beside_the_package(tmp_path: Path, capsys):
+    root = tmp_path / "digits"
+    bundle = Bundle("digits")
+    bundle.add("src/top.cpp", "int x;\n")
+    bundle.write(root)
+    for name in ("build/csim", "hotnas_accel_hls/hls.app", "vivado.log"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("output")
+    assert cli.main(["verify", str(root)]) == 0
+    assert "not part of it: build, hotnas_accel_hls, vivado.log" in capsys.readouterr().out
+    (root / "src" / "math.h").write_text("")
+    assert cli.main(["verify", str(root)]) == 1
+    assert "src/math.h: added" in capsys.readouterr().out
+
+
 def test_zoo_list(capsys):
     pytest.importorskip("torch")
     assert cli.main(["zoo", "list"]) == 0

@@ -12,7 +12,7 @@ from hotnas_hls import explore as module
 from hotnas_hls.accel.latency import best_tile, layer_latency
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
@@ -31,7 +31,7 @@ def random_pairs(count: int):
     for index in range(count):
         accel = random_accelerator(rng)
         layer, tile = random_layer(rng, accel, f"l{index}")
-        accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.entries)
+        accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.positions)
         clipped = Tile(min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns))
         yield layer, accel, clipped, MemoryTiming(int(rng.integers(2, 60)), int(rng.integers(2, 40)))
 
@@ -54,7 +54,7 @@ def every_design(layers, space, memory):
     for base in module._bases(space, BOARD):
         for tr, tc in space.tiles:
             for depth in space.ifm_depths:
-                accel = dataclasses.replace(module._for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
+                accel = dataclasses.replace(for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
                 resources = accelerator_resources(accel)
                 tiles = [best_tile(layer, accel, memory) for layer in layers]
                 if violations(resources, BOARD) or None in tiles:
@@ -92,7 +92,7 @@ def test_equal_layers_are_priced_once_and_counted_each():
 
 
 def test_resources_add_up_over_both_buffers():
-    base = module._for_layers(next(iter(module._bases(SMALL, BOARD))), LAYERS)
+    base = for_layers(next(iter(module._bases(SMALL, BOARD))), LAYERS)
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in module.TILES}.items())
     depths = np.array([32, 64, 256, 2048, 16384])
     used = module._resources([base], tiles, depths)[0]
@@ -120,4 +120,4 @@ def test_pruning_keeps_the_positions_of_3x3_convolutions_alone() -> None:
     pruned = model.pruned(6)
     for before, after in zip(model.layers, pruned.layers, strict=True):
         square = before.kind is LayerKind.CONV and before.kernel_rows == before.kernel_columns == 3
-        assert after.entries == (6 if square else before.entries), before.name
+        assert after.positions == (6 if square else before.positions), before.name

@@ -83,9 +83,10 @@ def test_random_networks_cover_what_they_should() -> None:
     assert any(layer.residual for _, layer in layers)
     assert any(layer.pattern_ones for _, layer in layers)
     assert any(layer.kind is LayerKind.MAXPOOL and layer.pad_top for _, layer in layers)
-    assert any(layer.entries > case.accel.wgt_entries for case, layer in layers)
+    assert any(layer.positions > case.accel.wgt_entries for case, layer in layers)
     assert {case.accel.act_bits for case in cases} == {8, 16}
     assert any(case.accel.parts_per_row > 1 for case in cases)
+    assert {(case.accel.taps, case.accel.patterns) for case in cases} >= {(2, False), (4, False), (4, True)}
     assert any(case.accel.ifm_bits < case.accel.ofm_bits for case in cases)
     assert any(case.accel.ifm_bits > case.accel.ofm_bits for case in cases)
 
@@ -164,7 +165,7 @@ def test_sources_that_do_not_compile_show_the_compiler(tmp_path: Path) -> None:
         ("kMinSweep", 2, "Reading, adding and writing an accumulator takes four cycles."),
         ("kBiasBeats", 3, "The bias section holds Tm biases."),
         ("kRowsPerGroup", 8, "A group holds as many rows as fit."),
-        ("kIfmPorts", 2, "There is one IFM read port, or one per pattern."),
+        ("kIfmPorts", 2, "An IFM read port per pattern, or per tap."),
         ("kDescriptorBytes", 100, "A descriptor is a whole number of beats of any port."),
         ("kProfileSlots", 33, "The profile has a power of two of rows, one more than layers."),
     ],

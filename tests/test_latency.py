@@ -65,7 +65,7 @@ def _weight_bits_moved(layer: Layer) -> int:
     if layer.kind is LayerKind.MAXPOOL:
         return 0
     inputs = layer.n if layer.kind is LayerKind.CONV else 1
-    return layer.m * inputs * layer.entries * layer.weight_bits
+    return layer.m * inputs * layer.positions * layer.weight_bits
 
 
 def test_slower_memory_never_helps_and_pruning_saves():

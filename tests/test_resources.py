@@ -68,6 +68,12 @@ def test_patterns_take_four_copies_of_the_ifm() -> None:
     assert breakdown(DESIGN)["ifm_buffer"].bram18 == 4 * breakdown(dense)["ifm_buffer"].bram18
 
 
+def test_each_tap_takes_a_multiplier_a_lane_and_a_copy_of_the_ifm() -> None:
+    one, two = (breakdown(dataclasses.replace(DESIGN, patterns=False, taps=taps)) for taps in (1, 2))
+    assert two["channel_lane"].dsp == 2 * one["channel_lane"].dsp == 2 * DESIGN.td
+    assert two["ifm_buffer"].bram18 == 2 * one["ifm_buffer"].bram18
+
+
 @pytest.mark.parametrize(
     ("field", "values"),
     [
@@ -99,9 +105,9 @@ def test_what_fits_has_no_violations() -> None:
 def test_violations_say_what_how_much_and_the_cure() -> None:
     used = Resources(dsp=221, bram18=281, uram=1, lut=53201, ff=106401, port_bits=257, lutram=17401)
     assert violations(used, load_board("PYNQ-Z2")) == [
-        "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn",
-        "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off "
-        "(they take four copies of the IFM)",
+        "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, or fewer taps",
+        "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take "
+        "fewer taps (each read port has a copy of the IFM)",
         "1 UltraRAM blocks, PYNQ-Z2 has 0; choose a smaller ifm_depth",
         "53,201 LUTs, PYNQ-Z2 has 53,200; choose a smaller Tm or Tn, fewer weight bits, or turn patterns off",
         "17,401 LUTs as memory, PYNQ-Z2 has 17,400; choose fewer wgt_entries or weight bits",

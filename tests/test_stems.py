@@ -69,7 +69,7 @@ def images() -> np.ndarray:
 def design(stem: Stem) -> DesignPoint:
     """The network with its numbers and golden images on a small accelerator."""
     net = quantise(graph(), lower(graph(), stem), images())
-    accel = dataclasses.replace(ACCEL, max_entries=max(layer.entries for layer in net.layers))
+    accel = dataclasses.replace(ACCEL, max_entries=max(layer.positions for layer in net.layers))
     tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
     return DesignPoint(
         network="stems",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
+LEGAL_TAPS = (1, 2, 4)
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
 DESCRIPTOR_HEADER_WORDS = 32
@@ -26,12 +27,13 @@ class Accelerator:
     wgt_bits: int  # data width of m_axi_wgt
     ofm_bits: int  # data width of m_axi_ofm
     ifm_depth: int  # words per IFM bank and half: slices x footprint of the largest tile
-    wgt_entries: int  # kernel positions per weight slot
-    max_entries: int  # kernel positions of the largest layer (rows of the entry table)
+    wgt_entries: int  # entries (kernel positions, or taps of them) per weight slot
+    max_entries: int  # entries of the largest layer (rows of the entry table)
     act_bits: int = 16  # activations: 8 or 16 bits, signed
     weight_bits: int = 16  # widest weight held on chip
     shared_bus: bool = False  # all reads in one fixed order through m_axi_ofm; three ports when False
     patterns: bool = True  # four IFM read ports and a pattern index per kernel
+    taps: int = 1  # kernel positions a cycle of the layers that keep every channel to itself
 
     @property
     def channel_block(self) -> int:
@@ -59,6 +61,11 @@ class Accelerator:
     def td(self) -> int:
         """Channels in parallel of the depthwise engine (Td)."""
         return min(self.tm, self.tn)
+
+    @property
+    def read_ports(self) -> int:
+        """Pixels of the IFM buffer read at a time: one a pattern, or one a tap."""
+        return 4 if self.patterns else self.taps
 
     @property
     def ofm_depth(self) -> int:
@@ -120,6 +127,8 @@ class Accelerator:
             found.append(f"act_bits = {self.act_bits}: activations are 8 or 16 bits")
         if not 2 <= self.weight_bits <= 16:
             found.append(f"weight_bits = {self.weight_bits}: weights are 2 to 16 bits")
+        if self.taps not in LEGAL_TAPS:
+            found.append(f"taps = {self.taps}: a channel lane takes 1, 2 or 4 kernel positions a cycle")
         for field in ("tm", "tn", "tr", "tc", "ifm_depth", "wgt_entries", "max_entries"):
             if getattr(self, field) < 1:
                 found.append(f"{field} = {getattr(self, field)}: must be at least 1")
@@ -140,4 +149,6 @@ class Accelerator:
                 f"tn = {self.tn}: above wgt_bits = {self.wgt_bits} it must be a multiple of it; "
                 f"use {self.tn // self.wgt_bits * self.wgt_bits}"
             )
+        if self.taps > self.td:
+            found.append(f"taps = {self.taps}: must be at most tm and tn; use fewer taps or a larger array")
         return found

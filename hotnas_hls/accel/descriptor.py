@@ -1,8 +1,9 @@
 """The layer descriptor in DRAM: one field list that Python, C++ and SystemVerilog share.
 
 A descriptor is 32 header words (32 bits, little endian) followed by the entry table: one word per
-kernel position e, byte q holding (kernel row << 4 | kernel column) of pattern q; dense layers
-repeat one position in all four bytes. Descriptors lie ``Accelerator.descriptor_bytes`` apart at
+entry, byte q holding (kernel row << 4 | kernel column) of the position read through port q. That is
+position e of pattern q; dense layers repeat one position in all four bytes, channelwise layers have
+``taps`` different ones. Descriptors lie ``Accelerator.descriptor_bytes`` apart at
 the start of the weight image.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.plan import LayerPlan
+from hotnas_hls.accel.plan import LayerPlan, entry_count
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ FIELDS = (
     Field("slice_blocks_last", 14, 16, 16, "channel blocks of the last slice"),
     Field("m_blocks", 15, 0, 16, "channel blocks per output tile"),
     Field("m_blocks_last", 15, 16, 16, "channel blocks of the last output tile"),
-    Field("entries", 16, 0, 8, "kernel positions per weight job"),
-    Field("entries_last", 16, 8, 8, "kernel positions of the last chunk"),
+    Field("entries", 16, 0, 8, "entries per weight job"),
+    Field("entries_last", 16, 8, 8, "entries of the last chunk"),
     Field("pad_top", 16, 16, 8, "rows of padding above"),
     Field("pad_left", 16, 24, 8, "columns of padding on the left"),
-    Field("groups", 17, 0, 16, "bit-plane groups per kernel position"),
+    Field("groups", 17, 0, 16, "bit-plane groups per entry"),
     Field("groups_last", 17, 16, 16, "bit-plane groups of the last output tile"),
     Field("output_shift", 18, 0, 8, "right shift from accumulator to OFM"),
     Field("residual_shift", 18, 8, 8, "left shift of the residual to accumulator scale"),
@@ -121,7 +122,7 @@ def field_values(
         "pad_left": layer.pad_left,
         "output_shift": numbers.output_shift,
         "residual_shift": numbers.residual_shift,
-        "total_entries": layer.entries,
+        "total_entries": entry_count(layer, accel.taps),
         "clamp_low": numbers.clamp_low,
         "clamp_high": numbers.clamp_high,
         "ifm_row_stride": ifm_row,
@@ -139,13 +140,21 @@ def field_values(
     return {field.name: int(values[field.name]) for field in FIELDS}
 
 
-def entry_table(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
-    """Entry table words (entries,) uint32: where each kernel position of each pattern lies."""
-    if layer.pattern_ones is None or numbers.patterns is None:
-        positions = [[divmod(e, layer.kernel_columns)] * 4 for e in range(layer.entries)]
-    else:
+def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
+    """Entry table words (entries,) uint32: which kernel position each read port meets.
+
+    The last entry of a channelwise layer repeats the last position through ports that have none left: it
+    changes no maximum, and its weight is zero.
+    """
+    if layer.pattern_ones is not None and numbers.patterns is not None:
         ones = [np.argwhere(pattern) for pattern in numbers.patterns]
-        positions = [[tuple(ones[q][e]) for q in range(4)] for e in range(layer.entries)]
+        positions = [[tuple(ones[q][e]) for q in range(4)] for e in range(layer.positions)]
+    else:
+        taps = 1 if layer.kind is LayerKind.CONV else taps
+        numbered = [[e * taps + q % taps for q in range(4)] for e in range(entry_count(layer, taps))]
+        positions = [
+            [divmod(min(p, layer.positions - 1), layer.kernel_columns) for p in entry] for entry in numbered
+        ]
     return np.array(
         [sum((row << 4 | column) << 8 * q for q, (row, column) in enumerate(entry)) for entry in positions],
         dtype=np.uint32,

@@ -9,7 +9,7 @@ import numpy as np
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.descriptor import Addresses, encode, entry_table, field_values
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.plan import PATTERN_BITS, LayerPlan, Tile, ceil_div, job_beats, plan_layer
+from hotnas_hls.accel.plan import PATTERN_BITS, LayerPlan, Tile, ceil_div, entry_count, job_beats, plan_layer
 
 ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
 
@@ -92,18 +92,25 @@ def _compressed(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
     return np.take_along_axis(weights, positions[numbers.pattern_index].astype(np.int64), axis=2)
 
 
+def _by_tap(weights: np.ndarray, taps: int) -> np.ndarray:
+    """Depthwise weights (C, 1, kh, kw) -> (C, taps, entries): position e * taps + q at [q, e], else 0."""
+    flat = weights.reshape(len(weights), -1)
+    missing = -flat.shape[1] % taps
+    return np.pad(flat, ((0, 0), (0, missing))).reshape(len(flat), -1, taps).transpose(0, 2, 1)
+
+
 def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: LayerNumbers) -> bytes:
     """A layer's weight image: the jobs (m, n, k) of one spatial tile in the order they are read."""
     beats: list[np.ndarray] = []
     conv = layer.kind is LayerKind.CONV
     block, m_width = accel.channel_block, accel.tm if conv else accel.td
-    m_padded, n_padded = plan.tiles_m * m_width, plan.slices * accel.tn if conv else 1
+    m_padded, n_padded = plan.tiles_m * m_width, plan.slices * accel.tn if conv else accel.taps
     bias = np.zeros(m_padded, dtype=np.int64)
     bias[: layer.m] = numbers.bias
-    weights = np.zeros((m_padded, n_padded, layer.entries), dtype=np.int64)
+    weights = np.zeros((m_padded, n_padded, entry_count(layer, accel.taps)), dtype=np.int64)
     patterns = np.zeros((m_padded, n_padded), dtype=np.int64)
     if layer.kind is not LayerKind.MAXPOOL:
-        values = _compressed(layer, numbers)
+        values = _compressed(layer, numbers) if conv else _by_tap(numbers.weights, accel.taps)
         weights[: values.shape[0], : values.shape[1]] = values
     if layer.pattern_ones is not None and numbers.pattern_index is not None:
         patterns[: layer.m, : layer.n] = numbers.pattern_index
@@ -114,12 +121,12 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
         first = m * m_width
 
         def weight_rows(values: np.ndarray, n: int, first: int = first, rows: int = rows) -> np.ndarray:
-            """(M, N) values -> this job's weight rows (rows, Tn); one row of Td lanes when channelwise."""
+            """(M, N) values -> this job's weight rows (rows, Tn); channelwise (M, taps) -> (taps, Tn)."""
             if conv:
                 return values[first : first + rows, n * accel.tn : (n + 1) * accel.tn]
-            row = np.zeros((1, accel.tn), dtype=np.int64)
-            row[0, :rows] = values[first : first + rows, 0]
-            return row
+            by_lane = np.zeros((accel.taps, accel.tn), dtype=np.int64)
+            by_lane[:, :rows] = values[first : first + rows].T
+            return by_lane
 
         for n in range(plan.tiles_n):
             for k in range(plan.chunks):
@@ -153,7 +160,7 @@ def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]
             wgt_addr=memory.weights[layer.name],
         )
         values = field_values(layer, plan, accel, numbers, addresses)
-        descriptor = encode(values, entry_table(layer, numbers), accel)
+        descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel)
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor
         packed = pack_weights(layer, plan, accel, numbers)
         image[addresses.wgt_addr : addresses.wgt_addr + len(packed)] = packed

@@ -7,7 +7,7 @@ a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
     first beat of an IFM tile     = max(half free + IFM_ADDRESS + L, last beat of the tile before + 1)
     first beat of a weight job    = max(slot free + WGT_ADDRESS + L, last beat of the job before + 1)
     a step starts                 = max(step before done, weights there, slice there, half free)
-    a step ends                   = its start + kernel positions x max(pixels, MIN_SWEEP)
+    a step ends                   = its start + entries x max(pixels, MIN_SWEEP)
     last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
 
 Where all reads share one port (``shared_bus``), a beat also waits for the last beat of whatever is
@@ -158,10 +158,21 @@ def _recurrence(
                         due = min(room, 1) if tile == 0 or job > 0 else 0
                     for _ in range(due):
                         if asked_slice == 0:  # the tile, as soon as the half of the tile two before is free
-                            block_beats = ifm_beats * _inside(
-                                asked_tile // tiles_c, tiles_r, tr, th, th_last, stride, pad_top, in_rows
-                            ) * _inside(
-                                asked_tile % tiles_c, tiles_c, tc, tw, tw_last, stride, pad_left, in_columns
+                            block_beats = (
+                                ifm_beats
+                                * _inside(
+                                    asked_tile // tiles_c, tiles_r, tr, th, th_last, stride, pad_top, in_rows
+                                )
+                                * _inside(
+                                    asked_tile % tiles_c,
+                                    tiles_c,
+                                    tc,
+                                    tw,
+                                    tw_last,
+                                    stride,
+                                    pad_left,
+                                    in_columns,
+                                )
                             )
                             if asked_tile < 2:
                                 asked = start + 1 + SECOND_REQUEST * asked_tile

@@ -65,7 +65,7 @@ class Layer:
     needed_macs: int | None = None  # of the layer this is an exact rewrite of; None: all of its own
 
     @property
-    def entries(self) -> int:
+    def positions(self) -> int:
         """Kernel positions computed per 2-D kernel: all of them, or a pattern's ones."""
         return self.pattern_ones or self.kernel_rows * self.kernel_columns
 
@@ -73,7 +73,7 @@ class Layer:
     def macs(self) -> int:
         """Multiply-accumulates that remain after pruning (comparisons for MAXPOOL)."""
         inputs = self.n if self.kind is LayerKind.CONV else 1
-        return self.m * inputs * self.out_rows * self.out_columns * self.entries
+        return self.m * inputs * self.out_rows * self.out_columns * self.positions
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,15 +6,20 @@ Schedule of a layer (``for`` loops outermost first)::
         load_ifm: every input slice (Tn channels) of the tile's footprint, once
         for m (output tiles of Tm channels)
             for n (input slices)
-                for k (chunks of at most ``wgt_entries`` kernel positions)
+                for k (chunks of at most ``wgt_entries`` entries)
                     load_wgt: one weight job        compute: entries x pixels cycles
             store_ofm: Tm channels of the tile
+
+An entry is what the array computes of a kernel in one cycle: a position; of a channelwise layer ``taps`` of
+them.
 
 load_ifm, load_wgt, compute and store_ofm run concurrently, each double buffered.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import Accelerator
@@ -22,12 +27,18 @@ from hotnas_hls.accel.layer import Layer, LayerKind
 
 BIAS_BITS = 32
 PATTERN_BITS = 2
+SLOT_ENTRIES = 9  # of a weight slot at least: a whole 3x3 kernel
 MIN_SWEEP = 4  # cycles between two accumulations into one pixel: read, add, write
 
 
 def ceil_div(dividend: int, divisor: int) -> int:
     """Smallest integer not below dividend / divisor."""
     return -(-dividend // divisor)
+
+
+def entry_count(layer: Layer, taps: int) -> int:
+    """Entries of a kernel: its positions, ``taps`` of them at a time when channelwise."""
+    return layer.positions if layer.kind is LayerKind.CONV else ceil_div(layer.positions, taps)
 
 
 @dataclass(frozen=True)
@@ -64,9 +75,9 @@ class LayerPlan:
     slice_blocks_last: int
     m_blocks: int  # channel blocks per output tile
     m_blocks_last: int
-    entries: int  # kernel positions per chunk
+    entries: int  # entries per chunk
     entries_last: int
-    groups: int  # bit-plane groups per kernel position and output tile
+    groups: int  # bit-plane groups per entry and output tile
     groups_last: int
     bias_beats: int  # beats of the bias section (first job of an output tile)
 
@@ -101,13 +112,14 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
     n_total, m_total = ceil_div(layer.n, block), ceil_div(layer.m, block)
     slices, tiles_m = ceil_div(n_total, slice_blocks), ceil_div(m_total, m_blocks)
     m_blocks_last = m_total - (tiles_m - 1) * m_blocks
-    # A maximum has no weights, so nothing limits the positions of a step.
-    chunks = 1 if layer.kind is LayerKind.MAXPOOL else ceil_div(layer.entries, accel.wgt_entries)
-    entries = ceil_div(layer.entries, chunks)
+    total_entries = entry_count(layer, accel.taps)
+    # A maximum has no weights, so nothing limits the entries of a step.
+    chunks = 1 if layer.kind is LayerKind.MAXPOOL else ceil_div(total_entries, accel.wgt_entries)
+    entries = ceil_div(total_entries, chunks)
     if layer.kind is LayerKind.CONV:
         groups, groups_last = accel.groups(accel.tm), accel.groups(m_blocks_last * block)
     elif layer.kind is LayerKind.DEPTHWISE:
-        groups = groups_last = accel.groups(1)
+        groups = groups_last = accel.groups(accel.taps)
     else:
         groups = groups_last = 0
     return LayerPlan(
@@ -131,10 +143,22 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
         m_blocks=m_blocks,
         m_blocks_last=m_blocks_last,
         entries=entries,
-        entries_last=layer.entries - (chunks - 1) * entries,
+        entries_last=total_entries - (chunks - 1) * entries,
         groups=groups,
         groups_last=groups_last,
         bias_beats=ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits),
+    )
+
+
+def for_layers(accel: Accelerator, layers: Sequence[Layer]) -> Accelerator:
+    """``accel`` with what its layers decide: weight slots, entry table, weight width, pattern ports."""
+    pruned = [layer.positions for layer in layers if layer.pattern_ones is not None]
+    return dataclasses.replace(
+        accel,
+        wgt_entries=max([SLOT_ENTRIES, *pruned]),
+        max_entries=max(entry_count(layer, accel.taps) for layer in layers),
+        weight_bits=max(layer.weight_bits for layer in layers),
+        patterns=bool(pruned),
     )
 
 
@@ -152,9 +176,9 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
             f"{layer.name}: the tile's footprint needs {plan.slices * plan.slice_px} words a bank, "
             f"ifm_depth = {accel.ifm_depth}; use a smaller tile or a deeper IFM buffer"
         )
-    if layer.entries > accel.max_entries:
+    if entry_count(layer, accel.taps) > accel.max_entries:
         found.append(
-            f"{layer.name}: {layer.entries} kernel positions, max_entries = {accel.max_entries}; raise it"
+            f"{layer.name}: {layer.positions} kernel positions, max_entries = {accel.max_entries}; raise it"
         )
     if layer.weight_bits > accel.weight_bits:
         found.append(
@@ -168,7 +192,7 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
             found.append(f"{layer.name}: pattern pruned, but the design has patterns off; turn them on")
         if plan.chunks > 1:
             found.append(
-                f"{layer.name}: a pruned kernel must fit one weight slot, but {layer.entries} ones exceed "
+                f"{layer.name}: a pruned kernel must fit one weight slot, but {layer.positions} ones exceed "
                 f"wgt_entries = {accel.wgt_entries}; raise wgt_entries"
             )
     return found

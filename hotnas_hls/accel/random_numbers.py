@@ -36,7 +36,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
             clamp_high=top - 1,
         )
     fan_in = layer.n if layer.kind is LayerKind.CONV else 1
-    terms = fan_in * layer.entries
+    terms = fan_in * layer.positions
     largest = max(1, min((1 << (layer.weight_bits - 1)) - 1, (1 << (acc_bits - 2)) // (terms * top)))
     shape = (layer.m, fan_in, layer.kernel_rows, layer.kernel_columns)
     weights = stream.randint(-largest - 1, largest + 1, size=shape).astype(np.int32)

@@ -34,6 +34,8 @@ WEIGHT_ROW_LUT = 47  # addresses of both slots, bias select
 WEIGHT_ROW_FF = 96  # bias: two slots and the one in use
 PATTERN_LUT = 3  # write enables of the pattern indices of a row
 TREE_SINGLE = 6  # of an adder tree's 2^levels nodes; the others keep their sign bit twice
+JOIN_LUT_PER_3_BITS = 8  # two taps of a channel lane: add, compare, select maximum or sum
+SRL_STAGES = 3  # least registers in a row that become a shift register in LUT RAM
 ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
 ACC_LUT = -8
 ACC_FF = 7  # controls travelling with the term
@@ -139,12 +141,13 @@ def violations(resources: Resources, board: Board) -> list[str]:
     """What does not fit ``board``, each with its cure; empty when all does."""
     fewer_macs = "choose a smaller Tm or Tn, fewer weight bits, or turn patterns off"
     limits = (
-        ("DSP slices", resources.dsp, board.dsp, "choose a smaller Tm or Tn"),
+        ("DSP slices", resources.dsp, board.dsp, "choose a smaller Tm or Tn, or fewer taps"),
         (
             "BRAM18",
             resources.bram18,
             board.bram18,
-            "choose a smaller ifm_depth or Tr x Tc, or turn patterns off (they take four copies of the IFM)",
+            "choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take fewer taps (each read "
+            "port has a copy of the IFM)",
         ),
         ("UltraRAM blocks", resources.uram, board.uram, "choose a smaller ifm_depth"),
         ("LUTs", resources.lut, board.lut, fewer_macs),
@@ -169,7 +172,8 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
         accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.channel_block,
         accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
         accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
-        4 if accel.patterns else 1, max(32, 1 << layer_count.bit_length()), int(accel.shared_bus),
+        4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
+        int(accel.shared_bus),
     )  # fmt: skip
 
 
@@ -177,13 +181,13 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
 @numba.njit(cache=True)
 def _total(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
-    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
-    shared: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
+    slots: int, shared: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
         tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
-        ports, slots, shared,
+        patterns, taps, slots, shared,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -196,12 +200,13 @@ def _total(
 @numba.njit(cache=True)
 def _blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
-    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, ports: int, slots: int,
-    shared: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
+    slots: int, shared: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, word, product = min(tm, tn), block * act, act + wgt
     levels, ifm_addr, acc_addr = _bits(tn - 1), _bits(2 * ifm_depth - 1), max(1, _bits(ofm_depth - 1))
+    ports = patterns if patterns > 1 else taps
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
         _top(shared),
@@ -214,9 +219,9 @@ def _blocks(
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
         (WGT_LOADER_DSP, 0, wgt_bits * wgt + WGT_LOADER_LUT, wgt_bits * (wgt + 1) + WGT_LOADER_FF, 0),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
-        _weight_rows(tm, tn, wgt, -(-tn // wgt_bits), 2 * entries, ports),
-        _mac_rows(tm, tn, act, product, levels, ports),
-        _channel_lanes(td, product, levels),
+        _weight_rows(tm, tn, wgt, -(-tn // wgt_bits), 2 * entries, patterns),
+        _mac_rows(tm, tn, act, product, levels, patterns),
+        _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
         _rams(
             2 * tm, acc, ofm_depth,
@@ -236,19 +241,19 @@ def _top(shared: int) -> Counts:
 
 
 @numba.njit(cache=True)
-def _weight_rows(rows: int, tn: int, wgt: int, parts: int, depth: int, ports: int) -> Counts:
+def _weight_rows(rows: int, tn: int, wgt: int, parts: int, depth: int, patterns: int) -> Counts:
     memory = parts * _lut_ram(tn * wgt // parts, depth)
     lut = memory + _deep_mux(tn * wgt, depth) + WEIGHT_ROW_LUT
     ff = tn * wgt + WEIGHT_ROW_FF
-    if ports > 1:  # two slots and the indices in use, 2 bits a lane each
+    if patterns > 1:  # two slots and the indices in use, 2 bits a lane each
         lut += 2 * tn + PATTERN_LUT
         ff += 6 * tn
     return 0, 0, rows * lut, rows * ff, rows * memory
 
 
 @numba.njit(cache=True)
-def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, ports: int) -> Counts:
-    lut = act * tn if ports > 1 else 0  # one of four ports: a LUT6 a bit
+def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
+    lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
     ff = product * tn
     nodes, width = tn, product
     for _ in range(levels):
@@ -262,10 +267,19 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, ports: in
 
 
 @numba.njit(cache=True)
-def _channel_lanes(lanes: int, product: int, levels: int) -> Counts:
-    if levels == 1:
-        return lanes, 0, lanes * product, 2 * lanes * product, 0
-    return lanes, 0, 2 * lanes * product, 0, lanes * product  # the delay: one SRL a bit
+def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
+    """Products, the heap that joins those of the taps, and the delay that hides it in the adder tree's."""
+    nodes, width, joined = taps, product, 0
+    while nodes > 1:
+        nodes, width, levels = nodes // 2, width + 1, levels - 1
+        joined += nodes * width
+    lut, ff, memory = taps * product + JOIN_LUT_PER_3_BITS * joined // 3, taps * product + joined, 0
+    if levels + 1 >= SRL_STAGES:  # the root and its delay: one SRL a bit
+        memory = width
+        ff -= width
+    else:
+        ff += levels * width
+    return lanes * taps, 0, lanes * (lut + memory), lanes * ff, lanes * memory
 
 
 @numba.njit(cache=True)

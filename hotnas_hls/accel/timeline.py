@@ -108,10 +108,10 @@ class _Timeline:
                         if n == 0 and k == 0 and len(self.stores) >= 2:  # an accumulator half
                             opened = tile * plan.tiles_m + m
                             begin = max(begin, self.stores[opened - 2].end + 1)
-                        positions = plan.entries_last if k == plan.chunks - 1 else plan.entries
+                        entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
                         if begin > ready:
                             self.stalls.append(Interval(ready, begin))
-                        self.steps.append(Interval(begin, begin + positions * max(pixels, MIN_SWEEP)))
+                        self.steps.append(Interval(begin, begin + entries * max(pixels, MIN_SWEEP)))
                         ready = self.steps[-1].end + 1
                 blocks = plan.m_blocks_last if m == plan.tiles_m - 1 else plan.m_blocks
                 self.unstored = blocks * pixels

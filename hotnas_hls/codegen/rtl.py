@@ -48,6 +48,7 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("Tm", accel.tm, "output channels in parallel"),
         Constant("Tn", accel.tn, "input channels in parallel"),
         Constant("Td", accel.td, "channels in parallel when every channel keeps to itself"),
+        Constant("Taps", accel.taps, "kernel positions a cycle of each such channel"),
         Constant("ActBits", accel.act_bits, "bits of an activation"),
         Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
         Constant("AccBits", accel.acc_bits, "bits of an accumulator"),
@@ -67,8 +68,9 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant(
             "AccAddrBits", max(1, (accel.ofm_depth - 1).bit_length()), "address bits of an accumulator half"
         ),
-        Constant("WgtEntries", accel.wgt_entries, "kernel positions per weight slot"),
-        Constant("ReadPorts", 4 if accel.patterns else 1, "IFM read ports: one per pattern"),
+        Constant("WgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
+        Constant("Patterns", 1 << PATTERN_BITS if accel.patterns else 1, "patterns a kernel may follow"),
+        Constant("ReadPorts", accel.read_ports, "IFM read ports: one per pattern, or per tap"),
         Constant("RowsPerGroup", accel.rows_per_group, "weight rows in a bit-plane group"),
         Constant("PartsPerRow", accel.parts_per_row, "bit-plane groups in a weight row"),
         Constant("BiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits), "beats of a bias section"),

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from hotnas_hls.explore import Exploration, Explored
 
 GROUP = "explore"
-HEADS = ("ms", "cycles", "Tm", "Tn", "Tr x Tc", "IFM depth", "ports I/W/O", "DSP", "BRAM18", "LUT", "board")
+HEADS = (
+    *("ms", "cycles", "Tm", "Tn", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
+    *("DSP", "BRAM18", "LUT", "board"),
+)
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
@@ -152,6 +155,7 @@ def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Ta
             f"{design.cycles:,}",
             f"{accel.tm}",
             f"{accel.tn}",
+            f"{accel.taps}",
             f"{accel.tr} x {accel.tc}",
             f"{accel.ifm_depth:,}",
             accel.ports_text,

@@ -39,7 +39,16 @@ PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
 ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16, "shared_bus": 0}
-ACCEL_KEYS = (*ACCEL_REQUIRED, "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "act_bits", "shared_bus")
+ACCEL_KEYS = (
+    *ACCEL_REQUIRED,
+    "ifm_bits",
+    "wgt_bits",
+    "ofm_bits",
+    "ifm_depth",
+    "act_bits",
+    "shared_bus",
+    "taps",
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -345,7 +354,8 @@ def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, 
 
 def _shown(accel: Accelerator) -> str:
     return (
-        f"array {accel.tm} x {accel.tn}, tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
+        f"array {accel.tm} x {accel.tn}, {accel.td} lanes x {accel.taps} taps, "
+        f"tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
         f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank"
     )
 

@@ -1,13 +1,15 @@
 """Check a generated package against its manifest, and its certificate against design and model.
 
 Says which files were changed, are missing or were added since it was written, and what of the
-certificate no longer holds; the exit status is 1 when there is any.
+certificate no longer holds; the exit status is 1 when there is any. What tools leave beside the package's own
+folders (build/, a Vitis project, logs) is mentioned and is no difference.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hotnas_hls.codegen.bundle import read_manifest, verify
 from hotnas_hls.commands import Subparsers
@@ -26,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Print every difference; 1 when there is one."""
     if not args.folder.is_dir():
         raise OutputRefused(f"{args.folder}: no such folder")
-    differences = verify(args.folder)
     manifest = read_manifest(args.folder)
+    differences, beside = without_outputs(verify(args.folder), manifest)
     if manifest is None or differences:
         print(f"{args.folder}: not as it was generated:")
         print("\n".join(f"  - {difference}" for difference in differences))
@@ -46,4 +48,17 @@ def run(args: argparse.Namespace) -> int:
         print(f"design {manifest['design_digest']}")
     if certificate:
         print(f"certificate {certificate}")
+    if beside:
+        print(f"not part of it: {', '.join(beside)}")
     return 0
+
+
+def without_outputs(differences: list[str], manifest: dict[str, Any] | None) -> tuple[list[str], list[str]]:
+    """Differences less files added outside the package's own folders, and where those lie (top level)."""
+    own = {path.split("/")[0] for path in (manifest or {}).get("files", ()) if "/" in path}
+    outside = {}
+    for line in differences:
+        place = line.removesuffix(": added").split("/")[0]
+        if manifest and line.endswith(": added") and place not in own:
+            outside[line] = place
+    return [line for line in differences if line not in outside], sorted(set(outside.values()))

@@ -67,8 +67,8 @@ def accelerator_line(data: ReportData) -> str:
     """The engine in a few words."""
     accel = data.point.accelerator
     return (
-        f"{accel.tm} × {accel.tn} multipliers, tiles of {accel.tr} × {accel.tc}, "
-        f"{_ports(accel)}, "
+        f"{accel.tm} × {accel.tn} multipliers, {accel.td} lanes × {accel.taps} taps, "
+        f"tiles of {accel.tr} × {accel.tc}, {_ports(accel)}, "
         f"{accel.act_bits}-bit activations"
     )
 
@@ -179,6 +179,7 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
         "wgt_bits": "Weight port, bits",
         "ofm_bits": "OFM port, bits",
         "ifm_depth": "IFM buffer, words",
+        "taps": "Taps, kernel positions a cycle of depthwise and pooling layers",
     }
     accel = data.point.accelerator
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]

@@ -64,7 +64,7 @@ def moved_bytes(layer: Layer, act_bits: int) -> float:
     """Bytes of a layer's input, weights and output, each once."""
     maps = layer.n * layer.in_rows * layer.in_columns + layer.m * layer.out_rows * layer.out_columns
     fan_in = layer.n if layer.kind is LayerKind.CONV else 1
-    weights = 0 if layer.kind is LayerKind.MAXPOOL else layer.m * fan_in * layer.entries * layer.weight_bits
+    weights = 0 if layer.kind is LayerKind.MAXPOOL else layer.m * fan_in * layer.positions * layer.weight_bits
     return (maps * act_bits + weights) / 8
 
 

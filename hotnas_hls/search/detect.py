@@ -181,7 +181,7 @@ class _Pricing:
         if zeros is None or cost.layer not in self.workload.editable or layer.pattern_ones is not None:
             return None
         choice = PatternChoice(layer.kernel_rows, zeros, (0,))
-        text = f"{zeros} of {layer.entries} weights a kernel pruned"
+        text = f"{zeros} of {layer.positions} weights a kernel pruned"
         return self._network(Remedy.PATTERN, text, cost, Compression(patterns={cost.layer: choice}))
 
     def _bits(self, cost: LayerCost) -> Effect | None:

@@ -10,22 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.plan import Tile, plan_violations
+from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.search.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.search.space import Axis, AxisKind
 
-AXES = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth")
+AXES = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "taps")
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
-SLOT_ENTRIES = 9  # kernel positions of a weight slot: a whole 3x3 kernel
 ARRAY_SIDES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 TILE_SIDES = (2, 4, 7, 8, 14, 16, 28, 32, 56, 64)
 IFM_DEPTHS = tuple(2**power for power in range(4, 15))
@@ -84,6 +83,8 @@ class TiledEnginePlatform:
             return getattr(given, name) or TILE_SIDES
         if name == "ifm_depth":
             return IFM_DEPTHS
+        if name == "taps":
+            return LEGAL_TAPS
         return given.port_bits or tuple(bits for bits in LEGAL_PORT_BITS if bits <= WIDEST_PORT)
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
@@ -187,15 +188,9 @@ class TiledEnginePlatform:
         )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
-        pruned = [layer.entries for layer in layers if layer.pattern_ones is not None]
-        return Accelerator(
-            **{name: choices[name] for name in AXES},  # type: ignore[arg-type]
-            wgt_entries=max([SLOT_ENTRIES, *pruned]),
-            max_entries=max(layer.entries for layer in layers),
-            act_bits=self.act_bits,
-            weight_bits=max(layer.weight_bits for layer in layers),
-            patterns=bool(pruned),
-        )
+        chosen = {name: choices[name] for name in AXES}
+        blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
+        return for_layers(blank, layers)
 
     def _tile(self, layer: Layer, accel: Accelerator) -> Tile | None:
         key = (_shape(layer), accel)
@@ -269,6 +264,7 @@ class TiledEnginePlatform:
             name: _useful(self.values(name), max(getattr(x, dim) for x in layers))
             for name, dim in (("tm", "m"), ("tn", "n"))
         }
+        taps = LEGAL_TAPS if any(layer.kind is not LayerKind.CONV for layer in layers) else LEGAL_TAPS[:1]
         for ifm, wgt, ofm in itertools.product(ports, repeat=3):
             if ifm + wgt + ofm > self.board.port_bits or not _fits_ports((ifm, wgt, ofm), self.board):
                 continue
@@ -276,9 +272,10 @@ class TiledEnginePlatform:
             for tm, tn in itertools.product(widest["tm"], widest["tn"]):
                 if tm * tn > self.board.dsp or tm % block or tn % block:
                     continue
-                for tr, tc in squares:
-                    for depth in self._depths(layers, tn, tr, tc):
-                        yield dict(zip(AXES, (tm, tn, tr, tc, ifm, wgt, ofm, depth), strict=True))
+                for (tr, tc), count in itertools.product(squares, taps):
+                    if count <= min(tm, tn):
+                        for depth in self._depths(layers, tn, tr, tc):
+                            yield dict(zip(AXES, (tm, tn, tr, tc, ifm, wgt, ofm, depth, count), strict=True))
 
     @staticmethod
     def _depths(layers: Sequence[Layer], tn: int, tr: int, tc: int) -> list[int]:
@@ -308,12 +305,13 @@ class TiledEnginePlatform:
         columns = min(layer.in_columns, (layer.out_columns - 1) * layer.stride + 1)
         tiles_m = -(-layer.m // (of["tm"] if conv else narrow))
         tiles_n = -(-layer.n // of["tn"]) if conv else 1
-        weight_rows = layer.m if conv else tiles_m
+        entries = layer.positions if conv else -(-layer.positions // of["taps"])
+        weight_rows = layer.m if conv else tiles_m * of["taps"]
         groups = np.where(parts > 1, weight_rows * parts, -(-weight_rows // rows_per_group))
         groups = 0 * groups if layer.kind is LayerKind.MAXPOOL else groups
         terms = (
-            tiles_m * tiles_n * (layer.entries * pixels + 1),
-            groups * tiles_n * layer.entries * layer.weight_bits,
+            tiles_m * tiles_n * (entries * pixels + 1),
+            groups * tiles_n * entries * layer.weight_bits,
             -(-layer.n // block) * rows * columns * (block * self.act_bits // of["ifm_bits"]),
             -(-layer.m // block) * pixels * (block * self.act_bits // of["ofm_bits"]),
         )

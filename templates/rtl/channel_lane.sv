@@ -1,31 +1,48 @@
-// One channel of a layer that keeps every channel to itself: weight x IFM (depthwise convolution,
-// average pooling) or the IFM alone (maximum pooling). Latency as mac_row's.
+// One channel of a layer that keeps every channel to itself: the sum of weight x IFM (depthwise
+// convolution, average pooling) or the maximum of the IFM (maximum pooling) over the kernel positions
+// of a cycle, one a tap. Latency as mac_row's.
 module channel_lane (
   input  logic clk_i,
   input  logic reduce_max_i,
-  input  logic [hotnas_pkg::WgtBits-1:0] weight_i,  // signed
-  input  logic [hotnas_pkg::ActBits-1:0] ifm_i,     // signed
+  input  logic [hotnas_pkg::Taps*hotnas_pkg::WgtBits-1:0] weights_i,  // signed
+  input  logic [hotnas_pkg::Taps*hotnas_pkg::ActBits-1:0] ifm_i,      // signed
   output logic signed [hotnas_pkg::SumBits-1:0] term_o
 );
 
   localparam int unsigned SumBits = hotnas_pkg::SumBits;
 
-  localparam int unsigned TermBits = hotnas_pkg::WgtBits + hotnas_pkg::ActBits;
+  localparam int unsigned A = hotnas_pkg::ActBits;
+  localparam int unsigned W = hotnas_pkg::WgtBits;
+  localparam int unsigned Taps      = hotnas_pkg::Taps;
+  localparam int unsigned TapLevels = $clog2(Taps);
+  localparam int unsigned TermBits  = W + A + TapLevels;
+  localparam int unsigned Wait      = hotnas_pkg::TreeLevels - TapLevels;  // Tn is at least 2 and Taps
 
-  logic signed [hotnas_pkg::WgtBits-1:0] weight;
-  logic signed [hotnas_pkg::ActBits-1:0] ifm;
-  logic signed [TermBits-1:0]            term_q;
+  // A heap as in mac_row: node 1 is the root, nodes Taps .. 2*Taps-1 are the products.
+  (* mem2reg *) logic signed [TermBits-1:0] node_q [2*Taps];
 
-  assign weight = $signed(weight_i);
-  assign ifm    = $signed(ifm_i);
+  for (genvar tap = 0; tap < Taps; tap++) begin : gen_tap
+    logic signed [W-1:0] weight;
+    logic signed [A-1:0] ifm;
+    assign weight = $signed(weights_i[tap*W +: W]);
+    assign ifm    = $signed(ifm_i[tap*A +: A]);
+    always_ff @(posedge clk_i)
+      node_q[Taps+tap] <= reduce_max_i ? TermBits'(ifm) : TermBits'(weight) * TermBits'(ifm);
+  end
 
-  always_ff @(posedge clk_i)
-    term_q <= reduce_max_i ? TermBits'(ifm) : TermBits'(weight) * TermBits'(ifm);
+  for (genvar i = 1; i < Taps; i++) begin : gen_join
+    always_ff @(posedge clk_i) begin
+      if (!reduce_max_i) node_q[i] <= node_q[2*i] + node_q[2*i+1];
+      else node_q[i] <= node_q[2*i] > node_q[2*i+1] ? node_q[2*i] : node_q[2*i+1];
+    end
+  end
 
-  // Tn is at least 2, so the tree has a level and the delay a stage.
-  logic [hotnas_pkg::TreeLevels*TermBits-1:0] delay_q;
-  always_ff @(posedge clk_i)
-    delay_q <= (hotnas_pkg::TreeLevels*TermBits)'({delay_q, term_q});
-  assign term_o = SumBits'($signed(delay_q[(hotnas_pkg::TreeLevels-1)*TermBits +: TermBits]));
+  if (Wait > 0) begin : gen_wait
+    logic [Wait*TermBits-1:0] wait_q;
+    always_ff @(posedge clk_i) wait_q <= (Wait*TermBits)'({wait_q, node_q[1]});
+    assign term_o = SumBits'($signed(wait_q[(Wait-1)*TermBits +: TermBits]));
+  end else begin : gen_no_wait
+    assign term_o = SumBits'(node_q[1]);
+  end
 
 endmodule

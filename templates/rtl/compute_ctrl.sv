@@ -1,6 +1,6 @@
-// compute: walks the steps of a layer. A step sweeps the tile's pixels once per kernel position, one
-// pixel a cycle; a sweep takes MinSweep cycles at least, so that a pixel's accumulation is finished
-// before the next position reads it. A step waits for its weight job, its input slice and, if it
+// compute: walks the steps of a layer. A step sweeps the tile's pixels once per entry (a kernel position,
+// or Taps of them when channelwise), one pixel a cycle; a sweep takes MinSweep cycles at least, so that a
+// pixel's accumulation is finished before the next entry reads it. A step waits for its weight job, its input slice and, if it
 // opens an output tile, for a free accumulator half.
 //
 // Pipeline, from the issue of a pixel in S0: S1 IFM address, S2 IFM words, S3 masked IFM and weights,
@@ -22,13 +22,13 @@ module compute_ctrl (
   output logic          output_done_o, // pulse: an accumulator half is complete
   // entry table, read combinationally
   output logic [7:0]    entry_o,
-  input  logic [31:0]   entry_i,       // byte q: kernel row and column of pattern q
+  input  logic [31:0]   entry_i,       // byte q: kernel row and column read through port q
   // IFM buffer
   output logic [hotnas_pkg::ReadPorts*hotnas_pkg::IfmAddrBits-1:0] ifm_addr_o,
   input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,
   output logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_o,  // S3, masked
   // weight rows
-  output logic          load_o,        // S2: weights of this position are in use from S3 on
+  output logic          load_o,        // S2: weights of this entry are in use from S3 on
   output logic          load_slot_o,
   output logic [7:0]    load_entry_o,
   output logic          load_bias_o,   // S(3+TreeLevels)

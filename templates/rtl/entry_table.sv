@@ -1,4 +1,4 @@
-// Kernel positions of the layer: written in beats of m_axi_wgt, read one 32-bit entry at a time.
+// Entry table of the layer, its kernel positions: written in beats of m_axi_wgt, read one 32-bit entry at a time.
 module entry_table (
   input  logic        clk_i,
   input  logic        we_i,

@@ -1,5 +1,5 @@
 // On-chip IFM: two halves of IfmDepth words for every channel block of a slice, in as many copies as
-// there are read ports (one, or four when kernels may follow four patterns).
+// there are read ports (one a tap, or four when kernels may follow four patterns).
 module ifm_buffer (
   input  logic                  clk_i,
   input  logic                  we_i,

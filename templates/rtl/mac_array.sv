@@ -1,5 +1,6 @@
 // The Tm x Tn multiply-accumulate array: per output channel a weight row, a MAC row and an accumulator
-// bank; beside them the Td lanes for layers that keep every channel to itself, fed by weight row 0.
+// bank; beside them the Td lanes for layers that keep every channel to itself, fed by the weight rows 0
+// to Taps-1 and as many read ports.
 module mac_array (
   input  logic          clk_i,
   input  logic [1023:0] cfg_i,  // hotnas_pkg::descriptor_t
@@ -38,7 +39,7 @@ module mac_array (
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
-  logic [hotnas_pkg::Tn*Wgt-1:0] row0_weights;
+  logic [hotnas_pkg::Taps*hotnas_pkg::Tn*Wgt-1:0] tap_weights;
 
   for (genvar m = 0; m < hotnas_pkg::Tm; m++) begin : gen_row
     logic [hotnas_pkg::Tn*Wgt-1:0] weights;
@@ -76,17 +77,23 @@ module mac_array (
       .sum_o      (sum)
     );
 
-    if (m == 0) begin : gen_row0
-      assign row0_weights = weights;
+    if (m < hotnas_pkg::Taps) begin : gen_tap_row
+      assign tap_weights[m*hotnas_pkg::Tn*Wgt +: hotnas_pkg::Tn*Wgt] = weights;
     end
 
     if (m < hotnas_pkg::Td) begin : gen_channel
       logic signed [Sum-1:0] channel;
+      logic [hotnas_pkg::Taps*Wgt-1:0] tap_weight;
+      logic [hotnas_pkg::Taps*Act-1:0] tap_ifm;
+      for (genvar tap = 0; tap < hotnas_pkg::Taps; tap++) begin : gen_tap
+        assign tap_weight[tap*Wgt +: Wgt] = tap_weights[(tap*hotnas_pkg::Tn+m)*Wgt +: Wgt];
+        assign tap_ifm[tap*Act +: Act]    = ifm_i[(tap*hotnas_pkg::Tn+m)*Act +: Act];
+      end
       channel_lane u_channel (
         .clk_i,
         .reduce_max_i (cfg.reduce_max),
-        .weight_i     (row0_weights[m*Wgt +: Wgt]),
-        .ifm_i        (ifm_i[m*Act +: Act]),
+        .weights_i    (tap_weight),
+        .ifm_i        (tap_ifm),
         .term_o       (channel)
       );
       assign term = cfg.channelwise ? channel : sum;

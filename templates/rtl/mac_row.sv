@@ -20,7 +20,7 @@ module mac_row (
   for (genvar n = 0; n < Leaves; n++) begin : gen_leaf
     if (n < hotnas_pkg::Tn) begin : gen_product
       logic signed [A-1:0] ifm;
-      if (hotnas_pkg::ReadPorts > 1) begin : gen_pattern
+      if (hotnas_pkg::Patterns > 1) begin : gen_pattern
         logic [A-1:0] low, high;
         assign low  = patterns_i[2*n] ? ifm_i[(1*hotnas_pkg::Tn+n)*A +: A] : ifm_i[n*A +: A];
         assign high = patterns_i[2*n] ? ifm_i[(3*hotnas_pkg::Tn+n)*A +: A] : ifm_i[(2*hotnas_pkg::Tn+n)*A +: A];
@@ -41,9 +41,9 @@ module mac_row (
 
   assign sum_o = node_q[1];
 
-  if (hotnas_pkg::ReadPorts == 1) begin : gen_unused
+  if (hotnas_pkg::Patterns == 1) begin : gen_unused  // every weight reads through port 0
     logic unused;
-    assign unused = ^patterns_i;
+    assign unused = ^{patterns_i, ifm_i};
   end
 
 endmodule

@@ -49,7 +49,7 @@ module weight_row #(
     end
     assign weights_o[part*SegmentLen*Bits +: SegmentLen*Bits] = weights_q;
 
-    if (hotnas_pkg::ReadPorts > 1) begin : gen_patterns
+    if (hotnas_pkg::Patterns > 1) begin : gen_patterns
       logic [SegmentLen*2-1:0] indices;
       for (genvar lane = 0; lane < SegmentLen; lane++) begin : gen_lane
         assign indices[lane*2 +: 2] = lanes_i[(FirstLane+lane)*Bits +: 2];

@@ -61,7 +61,7 @@ class PipelinePlatform:
         for layer in layers:
             terms = {
                 "multiply": layer.macs / design.multipliers,
-                "weights": layer.n * layer.m * layer.entries * layer.weight_bits / design.width,
+                "weights": layer.n * layer.m * layer.positions * layer.weight_bits / design.width,
             }
             largest = max(terms, key=lambda name: terms[name])
             costs.append(LayerCost(layer.name, terms[largest], terms, largest[0]))

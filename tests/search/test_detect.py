@@ -104,7 +104,7 @@ def test_candidates_become_compressions():
     assert compression.patterns == {"big": PatternChoice(3, 3, (0, 18, 36, 55))}
     assert compression.channels == {"wide": 52}
     edited = {layer.name: layer for layer in NETWORK.compressed(compression)}
-    assert edited["big"].entries == 6 and edited["wide"].m == edited["tail"].n == 52
+    assert edited["big"].positions == 6 and edited["wide"].m == edited["tail"].n == 52
     assert all(axis.kind is not AxisKind.EXPAND for axis in space.axes)
 
 

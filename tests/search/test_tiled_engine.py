@@ -27,7 +27,7 @@ LAYERS = (
     Layer("pool", LayerKind.DEPTHWISE, "point", "pool", 64, 64, 8, 8, 1, 1, 8, 8),
 )
 SMALL = EngineOptions(tm=(8, 16, 32), tn=(4, 8, 16), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
-CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512), strict=True))
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1), strict=True))
 
 
 def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
@@ -79,6 +79,7 @@ def test_what_the_workload_decides():
         dataclasses.replace(layer, pattern_ones=None if layer.kernel_rows != 3 else 6, weight_bits=7)
         for layer in LAYERS
     )
+    assert engine.design(LAYERS, {**CHOICES, "taps": 4}).accel.max_entries == 16
     accel = engine.design(pruned, CHOICES).accel
     assert (accel.patterns, accel.weight_bits) == (True, 7)
 
@@ -116,7 +117,7 @@ def test_axes_near_a_design_are_legal_with_it():
     axes = {axis.name: axis.options for axis in platform().axes(CHOICES)}
     assert axes["tm"] == (16, 8, 32) and axes["ifm_bits"] == (64, 128)
     assert all(value % 4 == 0 for value in (*axes["tm"], *axes["tn"]))
-    assert axes["ifm_depth"] == (512, 256, 1024)
+    assert axes["ifm_depth"] == (512, 256, 1024) and axes["taps"] == (1, 2)
 
 
 def test_port_relief_is_the_next_width():

@@ -1,5 +1,5 @@
 // The MAC array: Tm x Tn multipliers, one pixel of one kernel position per cycle, and the Td lanes
-// of the channel-wise layers.
+// of the channel-wise layers, which take kTaps positions of a pixel at a time.
 
 #ifndef HOTNAS_MAC_H_
 #define HOTNAS_MAC_H_
@@ -14,11 +14,11 @@
 // Accumulators of a tile: one bank is summed into while the other is drained.
 using AccBanks = Acc[2][kTm][kOfmDepth];
 
-// The sweep of a job: kernel positions outside, pixels inside, so that a position's weights serve a
-// whole sweep. Two sums into one pixel are at least kMinSweep cycles apart: tiles of fewer pixels
-// idle at the end of each sweep.
+// The sweep of a job: entries (kernel positions) outside, pixels inside, so that an entry's weights
+// serve a whole sweep. Two sums into one pixel are at least kMinSweep cycles apart: tiles of fewer
+// pixels idle at the end of each sweep.
 struct Sweep {
-  int entry;  // kernel position within the job
+  int entry;  // within the job
   int pixel, row, column;
 };
 
@@ -44,8 +44,8 @@ inline void advance(const Tile& tile, Sweep& sweep) {
   }
 }
 
-// Reads the input channels of one slice at the pixel each pattern's kernel position meets. Dense
-// layers have the same position in all four bytes of `entry`.
+// Reads the input channels of one slice at the pixel that each port's kernel position meets: byte q
+// of `entry` has that of pattern q, or of tap q. Dense layers have the same position in all four.
 inline void read_ifm(const Descriptor& layer, const Tile& tile, const Sweep& sweep,
                      std::uint32_t entry, int slice, IfmTile ifm_tile, Act x[kIfmPorts][kTn]) {
   HLS_VITIS(inline)
@@ -80,9 +80,34 @@ COMPUTE_COLUMN:
     HLS_VITIS(unroll)
     // Native factors: tools infer the narrow multiplier, and C simulation runs four times as fast.
     const int weight = w[n];
-    const int activation = x[kIfmPorts == 1 ? 0 : pattern[n]][n];
+    const int activation = x[kPatterns == 1 ? 0 : pattern[n]][n];
     sum += weight * activation;
   }
+}
+
+// Lane n of a channel-wise layer: the sum over the taps, each with its weight row and its port.
+inline void channel_sum(const Weight w[kTm][kTn], const Act x[kIfmPorts][kTn], int n,
+                        ap_int<kSumBits>& sum) {
+  HLS_VITIS(inline)
+  sum = 0;
+COMPUTE_TAP:
+  for (int tap = 0; tap < kTaps; ++tap) {
+    HLS_VITIS(unroll)
+    const int weight = w[tap][n];
+    const int activation = x[tap][n];
+    sum += weight * activation;
+  }
+}
+
+inline Act channel_maximum(const Act x[kIfmPorts][kTn], int n) {
+  HLS_VITIS(inline)
+  Act largest = x[0][n];
+COMPUTE_TAP:
+  for (int tap = 1; tap < kTaps; ++tap) {
+    HLS_VITIS(unroll)
+    if (x[tap][n] > largest) largest = x[tap][n];
+  }
+  return largest;
 }
 
 // One cycle of the array.
@@ -96,7 +121,7 @@ inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const
   const std::uint32_t entry = entry_table[job.k * layer.entries + sweep.entry];
   const int slice = layer.channelwise ? job.m : job.n;
   read_ifm(layer, tile, sweep, entry, slice, ifm_tile, x);
-  // A maximum has no weights, and as many positions as the kernel has.
+  // A maximum has no weights, and as many entries as the kernel needs.
   const int row = layer.reduce_max ? 0 : slot * kWgtEntries + sweep.entry;
   const int bank = job.m % 2;
   const bool first = starts_sums(job) && sweep.entry == 0;
@@ -112,11 +137,12 @@ COMPUTE_ROW:
     } else if (m < kTd) {
       const int n = m % kTd;  // m < kTd; spelt so that no index leaves the array
       if (layer.reduce_max) {
-        after = first || x[0][n] > before ? x[0][n] : before;
+        const Act largest = channel_maximum(x, n);
+        after = first || largest > before ? largest : before;
       } else {
-        const int weight = weights[row][0][n];
-        const int activation = x[0][n];
-        after = before + weight * activation;
+        ap_int<kSumBits> sum;
+        channel_sum(weights[row], x, n, sum);
+        after = before + static_cast<Acc>(sum);
       }
     }
     acc[bank][m][sweep.pixel] = after;

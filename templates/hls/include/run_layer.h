@@ -46,7 +46,7 @@ inline bool fits_buffers(const Descriptor& layer) {
          (layer.reduce_max || layer.entries <= kWgtEntries) &&
          layer.entries_last <= layer.entries && layer.total_entries <= kMaxEntries &&
          layer.weight_bits <= kWeightBits &&
-         (!layer.pruned || (kIfmPorts > 1 && !layer.channelwise));
+         (!layer.pruned || (kPatterns > 1 && !layer.channelwise));
 }
 
 #if HOTNAS_DATAFLOW

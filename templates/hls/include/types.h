@@ -29,7 +29,7 @@ struct AccWord {
 };
 
 // The IFM buffer holds one tile with all its input slices. Bank b has channel block b of every
-// slice; each read port has a copy of its own, because each pattern reads another pixel.
+// slice; each read port has a copy of its own, because each pattern or tap reads another pixel.
 using IfmTile = Act[kIfmPorts][kIfmBanks][kIfmDepth][kChannelBlock];
 
 inline int smaller(int a, int b) { return a < b ? a : b; }

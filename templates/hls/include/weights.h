@@ -1,8 +1,9 @@
 // Weight jobs: what one compute step needs, and how its beats are unpacked.
 //
-// A job is the weights of one (output tile m, input slice n, chunk k of kernel positions). Its
+// A job is the weights of one (output tile m, input slice n, chunk k of kernel entries). Its
 // beats are, in this order: a bias section (first job of an output tile: int32), a pattern section
-// (pruned layers: pattern number of each kernel, 2 bits), and the weights, position by position.
+// (pruned layers: pattern number of each kernel, 2 bits), and the weights, entry by entry: Tm rows,
+// channel-wise kTaps rows.
 // Patterns and weights come as bit planes: one beat has one bit of kWgtBits values (a group), most
 // significant bit first, so that a layer's width costs exactly its bits in traffic.
 
@@ -15,7 +16,7 @@
 #include "types.h"
 
 // On-chip weights: two slots, one being taken in while the other is used. One row holds the
-// weights of one kernel position, all read in one cycle.
+// weights of one entry, all read in one cycle.
 using WeightRows = Weight[2 * kWgtEntries][kTm][kTn];
 using PatternRows = std::uint8_t[2][kTm][kTn];
 using BiasRows = std::int32_t[2][kTm];
@@ -78,7 +79,7 @@ enum Section { kBiasSection, kPatternSection, kWeightSection };
 struct Intake {
   Section section;
   int beat;   // of the bias section
-  int entry;  // kernel position within the job
+  int entry;  // within the job
   int group;
   int plane;  // 0 is the most significant bit
 };
