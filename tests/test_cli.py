@@ -132,9 +132,9 @@ def test_doctor_says_what_is_missing(monkeypatch, capsys):
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert (
-        "verilator   not found\n"
-        "            for RTL simulation; works without it: everything but RTL simulation\n"
-        "            to get it: pip install 'hotnas-hls[sim]' (needs perl), "
+        "verilator     not found\n"
+        "              for RTL simulation; works without it: everything but RTL simulation\n"
+        "              to get it: pip install 'hotnas-hls[sim]' (needs perl), "
         "or install Verilator 5.036 or newer\n"
     ) in out
     assert out.endswith(f"\n0 of {len(tools.TOOLS)} found\n")

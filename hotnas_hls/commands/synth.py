@@ -1,4 +1,4 @@
-"""Resources by open synthesis (Yosys), beside the model's; with --place an Fmax by open place and route.
+"""Resources by open synthesis (Yosys), beside the model's; --place adds an Fmax by open tools.
 
 DESIGN is a design point (design_point.json or the folder that holds it) or a generated package. The
 numbers of LUTs and flip-flops are those of Yosys's mapping, not Vivado's. The figures go to
