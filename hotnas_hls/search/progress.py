@@ -45,6 +45,8 @@ class ConsoleReporter:
     def stage(self, text: str) -> None:
         """A new part of the search begins."""
         self._drop()
+        self._refusals.clear()
+        self._stopped, self._first = 0, None
         self.console.print(
             f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, highlight=False
         )
@@ -94,4 +96,5 @@ def reason(refusal: str) -> str:
     resource = re.match(r"[\d,]+ (.+?), ", refusal)
     if resource:
         return resource.group(1)
-    return re.split(r"\d|=|:|;", refusal)[0].strip()
+    said = re.sub(r"^(layer )?\S+: ", "", refusal)  # whatever layer it is
+    return re.split(r"\d|=|:|;", said)[0].strip()

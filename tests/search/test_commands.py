@@ -54,6 +54,35 @@ def test_an_interrupted_search_goes_on(config, tmp_path, capsys, monkeypatch):
     assert (folder / "design_point.json").exists()
 
 
+def test_two_workers_a_journal_and_every_chart(config, tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = ["search", str(config), "--output", str(folder), "--trials", "8", "--workers", "2"]
+    command += ["--storage", "journal", "--strategy", "nsga2"]
+    assert main(command) == 0
+    assert "charts" in capsys.readouterr().err
+    assert (folder / "study.journal").exists() and not (folder / "study.db").exists()
+    summary = json.loads((folder / "search.json").read_text())
+    assert [trial["trial"] for trial in summary["history"]] == list(range(8))
+    assert summary["trained"] + summary["stopped"] + summary["refused"] + summary["repeated"] == 8
+    assert sum(summary["refusals"].values()) == summary["refused"]
+    assert summary["latency_ms"]["bound"] == 0.04 >= summary["latency_ms"]["after"]
+    edited = {d["layer"] for d in summary["decisions"] if d["after"] != d["before"]}
+    assert set(summary["edits"]["channels"]) | set(summary["edits"]["weight_bits"]) <= edited
+    charts = {path.name for path in (folder / "charts").iterdir()}
+    assert charts >= {"front.svg", "history.svg", "importance.svg", "layers.svg", "front.png"}
+    point = DesignPoint.load(folder)
+    assert (point.config["search"]["workers"], point.config["search"]["strategy"]) == (2, "nsga2")
+
+
+def test_from_cold(config, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["search", str(config), "--output", str(folder), "--cold", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    accuracy = summary["test_accuracy"]
+    assert accuracy["before"] > 0.95  # the pre-trained network's
+    assert accuracy["after"] < 0.5  # a batch teaches random weights next to nothing
+
+
 def test_resume_needs_a_study(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["search", str(config), "--output", str(folder), "--resume"]) == 1
@@ -68,6 +97,12 @@ def test_resume_needs_a_study(config, tmp_path, capsys):
         (["--bound-ms", "-1"], "bound.latency_ms: must be more than 0, not -1"),
         (["--board", "ZX81"], "unknown board 'ZX81'"),
         (["--trials", "0"], "search.trials: must be more than 0, not 0"),
+        (["--workers", "0"], "search.workers: must be more than 0, not 0"),
+        (
+            ["--storage", "oracle"],
+            "search.storage: must be sqlite, journal, journal:///PATH, or",
+        ),
+        (["--ray", "127.0.0.1:1"], "search.ray: no cluster answers at 127.0.0.1:1"),
     ],
 )
 def test_bad_requests_leave_earlier_results(config, tmp_path, capsys, options, words):

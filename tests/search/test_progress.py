@@ -16,6 +16,7 @@ from .toy_study import study
         ("latency 0.05 ms exceeds the bound 0.03 ms", "latency"),
         ("2,560 DSP slices, ZCU102 has 2,520; choose a smaller Tm or Tn", "DSP slices"),
         ("tm = 12: must be a multiple of the channel block 8", "tm"),
+        ("layer2.0.conv1: weights of 4,608 words, the buffer has 4,096", "weights of"),
     ],
 )
 def test_refusals_are_counted_by_kind(refusal, kind):

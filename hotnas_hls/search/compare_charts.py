@@ -1,0 +1,76 @@
+"""A comparison of samplers as a picture and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#2b6cb0", "#a0aec0", "#dd6b20", "#2f855a", "#805ad5", "#c53030")
+Record = Mapping[str, Any]
+
+
+def curves_chart(record: Record) -> Figure:
+    """Hypervolume and best feasible design after each trial: the mean over the seeds, and their range."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    bounded = record["bound_ms"] is not None
+    left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
+    left.set(title="Hypervolume", xlabel="trial", ylabel="share of the box dominated")
+    if bounded:
+        right.set(title="Best feasible design", xlabel="trial", ylabel="validation accuracy, %")
+    else:
+        right.set(title="Fastest that is accurate enough", xlabel="trial", ylabel="latency, ms")
+    names = list(dict.fromkeys(run["variant"] for run in record["runs"]))
+    for name, colour in zip(names, COLOURS * len(names), strict=False):
+        runs = [run for run in record["runs"] if run["variant"] == name]
+        _curve(left, [run["hypervolume"] for run in runs], name, colour)
+        if bounded:
+            percent = [[None if a is None else 100 * a for a in run["accuracy"]] for run in runs]
+            _curve(right, percent, name, colour)
+        else:
+            _curve(right, [run["latency_ms"] for run in runs], name, colour)
+    left.legend(fontsize=8)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def _curve(axes: Axes, curves: Sequence[Sequence[float | None]], name: str, colour: str) -> None:
+    """Mean and range; a curve begins where every seed has something."""
+    shortest = min(map(len, curves))
+    values = np.array([curve[:shortest] for curve in curves], dtype=float)
+    trials = np.arange(1, shortest + 1)
+    axes.plot(trials, values.mean(axis=0), color=colour, label=name)
+    axes.fill_between(trials, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.12, linewidth=0)
+
+
+def ranking_text(record: Record) -> str:
+    """A row for every variant, the best first, as a table of Markdown."""
+    titles = (
+        "sampler",
+        "hypervolume",
+        "range",
+        "accuracy",
+        "latency, ms",
+        "trained",
+        "stopped",
+        "refused",
+        "s",
+    )
+    rows = [titles, tuple("---" if n == 0 else "---:" for n in range(len(titles)))]
+    for row in record["ranking"]:
+        low, high = row["hypervolume_range"]
+        rows.append(
+            (
+                row["variant"],
+                f"{row['hypervolume']:.4f}",
+                f"{low:.4f}-{high:.4f}",
+                "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}",
+                "none" if row["latency_ms"] is None else f"{row['latency_ms']:.5f}",
+                *(f"{row[name]:.1f}" for name in ("trained", "stopped", "refused", "seconds")),
+            )
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,71 @@
+"""Samplers against each other, small and real: the digits network, two seeds."""
+
+import json
+
+import pytest
+import yaml
+
+from hotnas_hls.cli import main
+from hotnas_hls.config import CONFIG_FOLDER
+from hotnas_hls.search import evaluate
+
+
+@pytest.fixture
+def config(tmp_path):
+    record = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
+    record["bound"]["latency_ms"] = 0.05
+    record["accelerator"] |= {"tm": [8, 16], "tn": [8, 16], "tr": [4, 8], "tc": [8], "port_bits": [64]}
+    record["search"] |= {"batches": 1, "batch_size": 16, "final_epochs": 0}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(record))
+    return path
+
+
+def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch):
+    trained = []
+    true = evaluate.Evaluator.evaluate
+
+    def counted(self, candidate, *rest):
+        trained.append((self.seed, self.problem.cold is not None, self.network_key(candidate)))
+        return true(self, candidate, *rest)
+
+    monkeypatch.setattr(evaluate.Evaluator, "evaluate", counted)
+    folder = tmp_path / "compare"
+    command = ["compare", str(config), "--output", str(folder), "--seeds", "2", "--trials", "9"]
+    command += ["--strategies", "tpe", "random", "--cold", "--json"]
+    assert main(command) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert json.loads((folder / "compare.json").read_text()) == record
+    assert [(run["variant"], run["seed"]) for run in record["runs"]] == [
+        (name, seed) for seed in (0, 1) for name in ("tpe", "random", "tpe, cold")
+    ]
+    for run in record["runs"]:
+        assert len(run["hypervolume"]) == len(run["accuracy"]) == 9
+        assert run["hypervolume"] == sorted(run["hypervolume"])
+        assert run["seconds"] > 0 and run["trained"] + run["refused"] <= 9
+    rows = record["ranking"]
+    assert rows == sorted(rows, key=lambda row: -row["hypervolume"])
+    assert rows[-1]["variant"] == "tpe, cold"  # one batch from random weights teaches nothing
+    assert len(set(trained)) == len(trained)  # no network twice, whoever asks for it
+    assert "<svg" in (folder / "curves.svg").read_text()[:400]
+    assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    count = len(trained)
+    assert main(command[:-1]) == 0  # finished studies are read, not run again
+    assert len(trained) == count
+    printed = capsys.readouterr().out
+    assert "digits_resnet, 9 trials, means of 2 seeds" in printed
+    assert [line.split(" | ")[0] for line in printed.splitlines()[-3:]] == [
+        f"| {row['variant']}" for row in rows
+    ]
+    assert json.loads((folder / "compare.json").read_text()) == record
+
+
+def test_impossible_budgets_are_listed(config, tmp_path, capsys):
+    folder = tmp_path / "compare"
+    command = ["compare", str(config), "--output", str(folder), "--seeds", "0", "--trials", "-1"]
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "  - --seeds: must be more than 0, not 0",
+        "  - --trials: must be more than 0, not -1",
+    ]
+    assert not folder.exists()
