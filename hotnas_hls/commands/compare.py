@@ -1,4 +1,4 @@
-"""Compare samplers on a configuration at equal budget over several seeds: hypervolume and best designs.
+"""Compare samplers on a configuration: equal budget, several seeds, hypervolume curves.
 
 Writes compare.json, curves.svg and curves.png into the folder, beside the studies (studies.db), from which an
 interrupted comparison goes on. --cold adds the same budget from random weights, --early-stopping the same
