@@ -25,12 +25,17 @@ def page(data: ReportData) -> str:
         "change": wording.change,
     }
     text, mood = wording.verdict(data)
+    drawn = charts(data)
+    compared = any(
+        r.yosys is not None or r.csynth is not None or r.implementation is not None for r in data.resources
+    )
+    halves = 1 + (not compared) + ("sensitivity" in drawn)  # the roofline, and what may stand beside it
     return env.get_template(TEMPLATE).render(
         data=data,
         point=data.point,
         certificate=data.certificate,
         vendor=data.vendor,
-        charts=charts(data),
+        charts=drawn,
         labels=LABELS,
         folder=REPORTS,
         version=__version__,
@@ -43,9 +48,7 @@ def page(data: ReportData) -> str:
         hardware=wording.hardware_rows(data),
         reduction=wording.reduction(data),
         folded=len(data.layers) > MANY_LAYERS,
-        compared=any(
-            r.yosys is not None or r.csynth is not None or r.implementation is not None
-            for r in data.resources
-        ),
+        compared=compared,
+        certificate_full=halves % 2 == 0,
         digest=data.point.digest(),
     )

@@ -24,6 +24,7 @@ PROBE = """<script>addEventListener("load", () => {
   document.body.dataset.probe = [innerWidth, document.documentElement.scrollWidth, shown.length,
     shown.filter(d => d.className == "narrow").length,
     spills.map(box => box.id || "tile").join("+") || "none",
+    [...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth + 1).length,
     getComputedStyle(document.body).backgroundColor].join("|");
 });</script>"""
 
@@ -75,10 +76,11 @@ def test_texts_and_figures_are_on_the_page(report, tmp_path):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_it_fits_every_screen_in_light_and_in_dark(report, tmp_path, width, scheme):
-    inner, whole, shown, narrow, spills, background = probe(report, tmp_path, width, scheme)
+    inner, whole, shown, narrow, spills, scrolling, background = probe(report, tmp_path, width, scheme)
     assert int(inner) == width
     assert int(whole) <= width, "the page scrolls sideways"
     assert spills == "none"
+    assert width < 640 or int(scrolling) == 0, "a table is wider than a wide screen's page"
     assert (int(shown), int(narrow)) == (6, 6 if width < 640 else 0)
     brightness = sum(int(part) for part in background.strip("rgb()").split(","))
     assert brightness > 600 if scheme == "light" else brightness < 150
