@@ -22,6 +22,7 @@ from hotnas_hls.placement import Placement, place_concatenations
 
 UNBOUNDED = (-inf, inf)
 CLAMPS = {OpKind.RELU: (0.0, inf), OpKind.RELU6: (0.0, 6.0)}
+NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
 ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
 
 
@@ -95,8 +96,8 @@ class LoweredNetwork:
 def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) -> LoweredNetwork:
     """Layers and feature maps of ``graph``, whose batch norms are folded where that is possible.
 
-    ``stem`` says how the convolution that reads the image runs (see ``accel.image_layout``); all layers get
-    ``weight_bits``. Raises UnsupportedNetwork with everything that the accelerator does not have.
+    ``stem`` says how the convolution that reads the image runs (see ``accel.image_layout``); all layers with
+    weights get ``weight_bits``. Raises UnsupportedNetwork with everything that the accelerator does not have.
     """
     lowering = _Lowering(graph)
     for node in graph:
@@ -370,7 +371,8 @@ class _Lowering:
         layers = []
         for value in sorted(self.drafts, key=lambda value: order[value]):
             draft = self.drafts[value]
-            layer = replace(draft.layer, target=value, weight_bits=weight_bits)
+            bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
+            layer = replace(draft.layer, target=value, weight_bits=bits)
             layers.append(
                 LoweredLayer(layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem)
             )

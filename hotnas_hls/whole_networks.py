@@ -96,7 +96,8 @@ def design_of(network: WholeNetwork, board: Board) -> tuple[DesignPoint, Figures
     point = design_point(best, explored.model, board, board.clock_mhz, FIXED_LATENCY)
     if problem is None:
         return point, {"weights": f"random, seed {point.seed}"}
-    return _with_weights(point, problem), {"weights": network.checkpoint} | _accuracy(point, problem)
+    point = _with_weights(point, problem)
+    return point, {"weights": network.checkpoint} | _accuracy(point, problem)
 
 
 def simulated(point: DesignPoint, about: Figures, known: Figures | None = None) -> Figures:

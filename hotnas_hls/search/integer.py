@@ -67,7 +67,7 @@ def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) 
     lowered = lower(fold_shapes(edited), _lowered_stem(form), form.weight_bits).layers
     widths = _widths(lowered, form)
     layers = tuple(
-        dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, form.weight_bits))
+        dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, item.layer.weight_bits))
         for item in lowered
     )
     layers = with_formats(layers, compression)
