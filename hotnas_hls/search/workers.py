@@ -52,8 +52,8 @@ class Parcel:
                 "at the top of a module, or search with --workers 1"
             ) from None
         self.places: list[tuple[int, int]] = []
-        self._file = tempfile.NamedTemporaryFile(prefix="hotnas-", suffix=".arrays")
-        self.path = self._file.name
+        self._file = tempfile.TemporaryFile()  # without a name: gone with this process, however that ends
+        self.path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
         for buffer in buffers:
             contents = buffer.raw()
             self._file.write(bytes(-self._file.tell() % ALIGNMENT))
