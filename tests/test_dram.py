@@ -21,7 +21,7 @@ from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.dram_check import TOLERANCE
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.fuzz import STALL, fuzz_case
+from hotnas_hls.fuzz import STALL, FuzzCase, fuzz_case
 from hotnas_hls.simulate import SIM, Run, build, run_network
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
@@ -228,9 +228,21 @@ def test_an_unreadable_file_is_refused_and_an_empty_one_is_no_dram(
 
 
 # ---------------------------------------------------------------- the engine behind it
+def drawn_case(seed: int, layers: int, shared: bool) -> FuzzCase:
+    """A random design, its three ports made one on request."""
+    case = fuzz_case(seed, layers)
+    if not shared:
+        return case
+    bits = max(case.accel.ifm_bits, case.accel.ofm_bits)
+    accel = dataclasses.replace(case.accel, ifm_bits=bits, wgt_bits=bits, ofm_bits=bits, shared_bus=True)
+    assert accel.violations() == []
+    return dataclasses.replace(case, accel=accel)
+
+
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("seed", range(10))
-def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int) -> None:
-    case = fuzz_case(seed, layers=6)
+def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, shared: bool) -> None:
+    case = drawn_case(seed, 6, shared)
     latency = 2 * (seed + 2)
     nothing = dict.fromkeys(DramNumbers._fields, 0)
     numbers = DramNumbers(**nothing)._replace(
@@ -244,10 +256,10 @@ def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int) -> 
 
 
 @needs_verilator
-@pytest.mark.parametrize("seed", [4, 6])
-def test_the_model_predicts_the_total_behind_a_dram(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed, shared", [(4, False), (6, True)])
+def test_the_model_predicts_the_total_behind_a_dram(seed: int, shared: bool, tmp_path: Path) -> None:
     """DRAMs the ports fit and ones they exceed; on the same build the other memory, and stalls."""
-    case = fuzz_case(seed, layers=8)
+    case = drawn_case(seed, 8, shared)
     drams = [
         load_dram("ZCU102").numbers(200),
         load_dram("PYNQ-Z2").numbers(100),

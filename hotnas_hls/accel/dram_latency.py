@@ -4,6 +4,9 @@ Behind a DRAM the moment a burst is answered depends on what all ports have aske
 recurrence to follow layer by layer as in :mod:`.latency`. Here each process is a few counters: requesters
 that cut runs into bursts, loaders that count beats, compute that waits for tokens, a store that drains,
 with the same constants between them. With a DRAM that takes no time it gives the cycles of :mod:`.latency`.
+
+Each process that reads offers boxes of runs. With three ports every one of them has a master of its own;
+on a shared bus ``_take_turns`` gives the runs to one master in the order of ``read_order.sv``.
 """
 
 from __future__ import annotations
@@ -40,10 +43,13 @@ from hotnas_hls.accel.latency import (
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, Tile, plan_layer
 
-IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM
+IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
+NOBODY = -1
+TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
 PAGE = 4096  # bytes no AXI burst crosses
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
 BURSTS = 64  # of the ring of write bursts: OUTSTANDING
+PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
 LAST_ANSWER = 3  # last write answered -> the next layer's descriptor is asked for
 
 # ifm_loader: WaitHalf -> walker loaded; its first burst is on AXI two cycles later (taken, cut).
@@ -54,13 +60,19 @@ IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN -
 LAYER = np.dtype(
     [(field.name, np.int64) for field in FIELDS]
     + [(name, np.int64) for name in ("bias_beats", "descriptor", "fetch_beats", "to_store")]
-    + [(name, np.int64) for name in ("ifm_beats", "ofm_beats", "weights_base")]
+    + [(name, np.int64) for name in ("ifm_beats", "ofm_beats", "weights_base", "shared")]
 )
-# A box of runs that is being asked for, and the run that is being cut into bursts.
-REQUESTER = np.dtype(
+# A box of runs that is offered: for each of its blocks, some runs of equal length.
+BOX = np.dtype(
     [(name, np.int64) for name in ("valid", "block", "block_stride", "blocks", "beats")]
     + [(name, np.int64) for name in ("run", "run_stride", "runs", "runs_left")]
-    + [(name, np.int64) for name in ("address", "left", "in_flight")]
+)
+# The run that a master cuts into bursts.
+MASTER = np.dtype([(name, np.int64) for name in ("address", "left", "in_flight")])
+# Whose turn it is on a shared bus, and whose beats are to come.
+TURN = np.dtype(
+    [(name, np.int64) for name in ("whose", "job", "slices", "residuals", "ahead", "block")]
+    + [(name, np.int64) for name in ("taken", "done", "beat")]
 )
 
 
@@ -82,11 +94,14 @@ def dram_latency(
 ) -> DramLatency:
     """Cycles of every layer of ``net``, its images placed by ``map_memory``, behind the DRAM of ``numbers``.
 
-    The DRAM is idle and its refresh timer at rest when the first descriptor is asked for.
+    The DRAM is idle and its refresh timer at rest when the first descriptor is asked for. Raises ValueError
+    for a network whose processes wait for each other, which no legal plan does.
     """
     beat_bytes = (accel.ifm_bits // 8, accel.wgt_bits // 8, accel.ofm_bits // 8)
     dram = new_dram(numbers, beat_bytes)
-    cycles, stalls = _run(_layers(net, accel, tiles, numbers), dram, np.zeros(REQUESTERS, REQUESTER))
+    # Owned here: numba does not keep an array alive for the records taken from it.
+    boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
+    cycles, stalls = _run(_layers(net, accel, tiles, numbers), dram, boxes, masters, turns)
     names = [layer.name for layer in net.layers]
     return DramLatency(
         dict(zip(names, map(int, cycles), strict=True)), dict(zip(names, map(int, stalls), strict=True))
@@ -115,6 +130,7 @@ def _layers(
             "ifm_beats": accel.ifm_beats_per_word,
             "ofm_beats": accel.ofm_beats_per_word,
             "weights_base": numbers.weights_base,
+            "shared": accel.shared_bus,
         }
         records[index] = tuple(values[name] for name in LAYER.names or ())
     return records
@@ -122,97 +138,226 @@ def _layers(
 
 @numba.njit(cache=True)
 def _offer(
-    r: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
+    box: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
 ) -> None:
     """Offer a box from the next cycle on: for each of ``blocks``, ``runs`` runs of ``beats`` beats."""
-    r.valid = 1
-    r.block = r.run = address
-    r.blocks = blocks
-    r.block_stride = block_stride
-    r.runs = r.runs_left = runs
-    r.run_stride = run_stride
-    r.beats = beats
+    box.valid = 1
+    box.block = box.run = address
+    box.blocks = blocks
+    box.block_stride = block_stride
+    box.runs = box.runs_left = runs
+    box.run_stride = run_stride
+    box.beats = beats
 
 
 @numba.njit(cache=True)
-def _send(r: Any, beat_bytes: int, limit: int) -> int:
-    """One cycle of a requester: the beats of the burst that leaves, 0 if none; its end is ``r.address``."""
+def _take_run(box: Any, master: Any) -> int:
+    """A master takes a run once it has cut the one before: 0 none, TAKEN, BLOCK or BOX_LAST."""
+    if master.left > 0 or not box.valid:
+        return 0
+    master.address = box.run
+    master.left = box.beats
+    box.runs_left -= 1
+    box.run += box.run_stride
+    if box.runs_left > 0:
+        return TAKEN
+    box.blocks -= 1
+    box.runs_left = box.runs
+    box.block += box.block_stride
+    box.run = box.block
+    box.valid = 1 if box.blocks > 0 else 0
+    return BLOCK_LAST if box.valid else BOX_LAST
+
+
+@numba.njit(cache=True)
+def _send(master: Any, beat_bytes: int, limit: int) -> int:
+    """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
     burst = 0
-    if r.left > 0 and r.in_flight < limit:
-        burst = min(r.left, (PAGE - r.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
-        r.left -= burst
-        r.address += burst * beat_bytes
-        r.in_flight += 1
+    if master.left > 0 and master.in_flight < limit:
+        burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
+        master.left -= burst
+        master.address += burst * beat_bytes
+        master.in_flight += 1
     return burst
 
 
 @numba.njit(cache=True)
-def _take_run(r: Any) -> None:
-    """A run is taken when the one before has been cut."""
-    if r.left > 0 or not r.valid:
-        return
-    r.address = r.run
-    r.left = r.beats
-    r.runs_left -= 1
-    r.run += r.run_stride
-    if r.runs_left == 0:
-        r.blocks -= 1
-        r.runs_left = r.runs
-        r.block += r.block_stride
-        r.run = r.block
-        r.valid = 1 if r.blocks > 0 else 0
-
-
-@numba.njit(cache=True)
-def _read(dram: Dram, r: Any, requester: int, limit: int, now: int) -> None:
-    """One cycle of a requester that reads: at most one burst to the DRAM."""
+def _read(dram: Dram, master: Any, requester: int, limit: int, now: int) -> None:
+    """One cycle of a master that reads: at most one burst to the DRAM."""
     beat_bytes = dram.queues[requester].beat_bytes
-    burst = _send(r, beat_bytes, limit)
+    burst = _send(master, beat_bytes, limit)
     if burst > 0:
-        ask(dram, requester, r.address - burst * beat_bytes, burst, now)
-    _take_run(r)
+        ask(dram, requester, master.address - burst * beat_bytes, burst, now)
 
 
 @numba.njit(cache=True)
-def _receive(dram: Dram, r: Any, requester: int, now: int) -> bool:
+def _receive(dram: Dram, master: Any, requester: int, now: int) -> bool:
     """Take a beat if it is there."""
     taken = take_beat(dram, requester, now)
     if taken == 2:
-        r.in_flight -= 1
+        master.in_flight -= 1
     return taken > 0
 
 
 @numba.njit(cache=True)
-def _run(layers: np.ndarray, dram: Dram, requesters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _offer_tile(cfg: Any, box: Any, tile: int) -> int:
+    """Offer the part of a tile's footprint inside the map; the beats of one channel block."""
+    r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
+    top = r * cfg.tr * cfg.stride - cfg.pad_top
+    left = c * cfg.tc * cfg.stride - cfg.pad_left
+    bottom = min(top + (cfg.th_last if r == cfg.tiles_r - 1 else cfg.th), cfg.in_rows)
+    right = min(left + (cfg.tw_last if c == cfg.tiles_c - 1 else cfg.tw), cfg.in_columns)
+    address = cfg.ifm_addr
+    address += max(r * cfg.ifm_tile_row_step - cfg.ifm_pad_top_bytes, 0)
+    address += max(c * cfg.ifm_tile_column_step - cfg.ifm_pad_left_bytes, 0)
+    runs, beats = bottom - max(top, 0), (right - max(left, 0)) * cfg.ifm_beats
+    if cfg.ifm_merged:
+        runs, beats = 1, runs * beats
+    _offer(box, address, cfg.ifm_blocks, cfg.ifm_block_stride, runs, cfg.ifm_row_stride, beats)
+    return runs * beats
+
+
+@numba.njit(cache=True)
+def _job_beats(cfg: Any, job: int) -> int:
+    """Beats of a weight job, counted from its tile's first."""
+    m, k = job // (cfg.tiles_n * cfg.chunks), job % cfg.chunks
+    planes = (cfg.entries_last if k == cfg.chunks - 1 else cfg.entries) * cfg.weight_bits
+    if cfg.pruned:
+        planes += PATTERN_BITS
+    beats = (cfg.groups_last if m == cfg.tiles_m - 1 else cfg.groups) * planes
+    return beats + (cfg.bias_beats if job % (cfg.tiles_n * cfg.chunks) == 0 else 0)
+
+
+@numba.njit(cache=True)
+def _pixels(cfg: Any, tile: int) -> int:
+    """Output pixels of a tile."""
+    rows = cfg.tr_last if tile // cfg.tiles_c == cfg.tiles_r - 1 else cfg.tr
+    return rows * (cfg.tc_last if (tile + 1) % cfg.tiles_c == 0 else cfg.tc)
+
+
+@numba.njit(cache=True)
+def _offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
+    """Offer an output tile to write, and its residual to read; its words."""
+    tile, m = output // cfg.tiles_m, output % cfg.tiles_m
+    r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
+    runs = cfg.tr_last if r == cfg.tiles_r - 1 else cfg.tr
+    beats = (cfg.tc_last if c == cfg.tiles_c - 1 else cfg.tc) * cfg.ofm_beats
+    blocks = cfg.m_blocks_last if m == cfg.tiles_m - 1 else cfg.m_blocks
+    offset = r * cfg.ofm_tile_row_step + c * cfg.ofm_tile_column_step
+    offset += m * cfg.m_blocks * cfg.ofm_block_stride
+    if cfg.ofm_merged:
+        runs, beats = 1, runs * beats
+    strides = (cfg.ofm_block_stride, cfg.ofm_row_stride)
+    _offer(box, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], beats)
+    if cfg.has_residual:
+        _offer(residual, cfg.res_addr + offset, blocks, strides[0], runs, strides[1], beats)
+    return _pixels(cfg, tile) * blocks
+
+
+@numba.njit(cache=True)
+def _take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.ndarray) -> None:
+    """One cycle of read_order.sv: a run of the process whose turn it is goes to the one master."""
+    if turn.whose == NOBODY or turn.taken - turn.done == OUTSTANDING_READS:
+        return
+    beats = boxes[turn.whose].beats
+    taken = _take_run(boxes[turn.whose], master)
+    if not taken:
+        return
+    owners[turn.taken % OUTSTANDING_READS] = (turn.whose, beats)
+    turn.taken += 1
+    jobs_of_output = cfg.tiles_n * cfg.chunks
+    jobs_of_tile = cfg.tiles_m * jobs_of_output
+    jobs = cfg.tiles_r * cfg.tiles_c * jobs_of_tile
+    if turn.whose == WGT:  # what follows this job
+        tile, in_tile = turn.job // jobs_of_tile, turn.job % jobs_of_tile
+        last_of_tile = in_tile == jobs_of_tile - 1
+        last_tile = tile == cfg.tiles_r * cfg.tiles_c - 1
+        room = cfg.slices * (1 if last_tile else 2) - turn.ahead
+        turn.slices = 0
+        if last_of_tile:
+            turn.slices = room
+        elif tile == 0 or in_tile > 0:
+            turn.slices = min(room, 1)
+        turn.ahead += turn.slices - (cfg.slices if last_of_tile else 0)
+        turn.residuals = 0
+        if cfg.has_residual:  # of the output tile that was complete one job ago; behind the last job all
+            turn.residuals = 1 if turn.job > 0 and turn.job % jobs_of_output == 0 else 0
+            turn.residuals += 1 if turn.job == jobs - 1 else 0
+        turn.job += 1
+    elif turn.whose == IFM:
+        if taken >= BLOCK_LAST:
+            turn.block += 1
+            if turn.block == cfg.slice_blocks or taken == BOX_LAST:
+                turn.block = 0
+                turn.slices -= 1
+    elif taken == BOX_LAST:
+        turn.residuals -= 1
+    if turn.slices > 0:
+        turn.whose = IFM
+    elif turn.residuals > 0:
+        turn.whose = RESIDUAL
+    else:
+        turn.whose = WGT if turn.job < jobs else NOBODY
+
+
+@numba.njit(cache=True)
+def _receive_shared(
+    dram: Dram, turn: Any, master: Any, owners: np.ndarray, residual_ready: bool, now: int
+) -> int:
+    """Whose beat came through the one master, -1 for none."""
+    if turn.done == turn.taken:
+        return NOBODY
+    owner = owners[turn.done % OUTSTANDING_READS, 0]
+    if (owner == RESIDUAL and not residual_ready) or not _receive(dram, master, RESIDUAL, now):
+        return NOBODY
+    turn.beat += 1
+    if turn.beat == owners[turn.done % OUTSTANDING_READS, 1]:
+        turn.beat = 0
+        turn.done += 1
+    return int(owner)
+
+
+@numba.njit(cache=True)
+def _run(
+    layers: np.ndarray, dram: Dram, boxes: np.ndarray, masters: np.ndarray, turns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Cycles and stalls of the layers, one after another."""
     cycles = np.zeros(len(layers), np.int64)
     stalls = np.zeros(len(layers), np.int64)
     now = 0
     for index in range(len(layers)):
-        end, stalls[index] = _run_layer(layers[index], dram, requesters, now)
+        end, stalls[index] = _run_layer(layers[index], dram, boxes, masters, turns[0], now)
         cycles[index] = end - now
         now = end
     return cycles, stalls
 
 
 @numba.njit(cache=True)
-def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[int, int]:
+def _run_layer(
+    cfg: Any, dram: Dram, boxes: np.ndarray, masters: np.ndarray, turn: Any, now: int
+) -> tuple[int, int]:
     """The cycle in which the next layer's descriptor is asked for, and the cycles the array waited."""
-    ifm, wgt, residual, ofm = requesters[IFM], requesters[WGT], requesters[RESIDUAL], requesters[OFM]
+    ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
+    shared, writer = masters[RESIDUAL], masters[OFM]
+    owners = np.zeros((OUTSTANDING_READS, 2), np.int64)
     ofm_bytes = dram.queues[OFM].beat_bytes
     wgt_bytes = dram.queues[WGT].beat_bytes
     limit = min(OUTSTANDING_READS, dram.numbers[0].outstanding)
 
     _offer(wgt, cfg.weights_base + cfg.descriptor, 1, 0, 1, 0, cfg.fetch_beats)
+    fetcher = RESIDUAL if cfg.shared else WGT
     left = cfg.fetch_beats
     while left > 0:
         grant_until(dram, now)
-        _read(dram, wgt, WGT, limit, now)
-        if _receive(dram, wgt, WGT, now):
+        _read(dram, masters[fetcher], fetcher, limit, now)
+        _take_run(wgt, masters[fetcher])
+        if _receive(dram, masters[fetcher], fetcher, now):
             left -= 1
         now += 1
     now += 1  # the cycle of layer_start is over
+    turn.whose, turn.job = WGT, 0
 
+    moved = now  # when something last happened
     tiles = cfg.tiles_r * cfg.tiles_c
     outputs = tiles * cfg.tiles_m
     jobs_of_tile = cfg.tiles_m * cfg.tiles_n * cfg.chunks
@@ -250,34 +395,26 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
 
     while True:
         grant_until(dram, now)
-        _read(dram, ifm, IFM, limit, now)
-        _read(dram, wgt, WGT, limit, now)
-        _read(dram, residual, RESIDUAL, limit, now)
-        burst = _send(ofm, ofm_bytes, limit)
+        _read(dram, shared, RESIDUAL, limit, now)
+        if cfg.shared:
+            _take_turns(cfg, turn, boxes, shared, owners)
+        else:
+            _take_run(residual, shared)
+            for requester in (IFM, WGT):
+                _read(dram, masters[requester], requester, limit, now)
+                _take_run(boxes[requester], masters[requester])
+        burst = _send(writer, ofm_bytes, limit)
         if burst > 0:
-            bursts[sent % BURSTS] = (now, ofm.address - burst * ofm_bytes, burst)
+            bursts[sent % BURSTS] = (now, writer.address - burst * ofm_bytes, burst)
             sent += 1
-        _take_run(ofm)
+        _take_run(ofm, writer)
 
         # ------------------------------------------------------------ load_ifm asks for its next tile
         if tile < tiles:
             if ifm_loads == NEVER and now >= ifm_waits and now >= half_free[tile % 2]:
                 ifm_loads = now + IFM_LOAD
             if now >= ifm_loads and not ifm.valid:
-                r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
-                top = r * cfg.tr * cfg.stride - cfg.pad_top
-                left_edge = c * cfg.tc * cfg.stride - cfg.pad_left
-                bottom = min(top + (cfg.th_last if r == cfg.tiles_r - 1 else cfg.th), cfg.in_rows)
-                right = min(left_edge + (cfg.tw_last if c == cfg.tiles_c - 1 else cfg.tw), cfg.in_columns)
-                rows, columns = bottom - max(top, 0), right - max(left_edge, 0)
-                address = cfg.ifm_addr
-                address += max(r * cfg.ifm_tile_row_step - cfg.ifm_pad_top_bytes, 0)
-                address += max(c * cfg.ifm_tile_column_step - cfg.ifm_pad_left_bytes, 0)
-                runs, beats = rows, columns * cfg.ifm_beats
-                if cfg.ifm_merged:
-                    runs, beats = 1, rows * beats
-                _offer(ifm, address, cfg.ifm_blocks, cfg.ifm_block_stride, runs, cfg.ifm_row_stride, beats)
-                block_beats[tile % 2] = runs * beats
+                block_beats[tile % 2] = _offer_tile(cfg, ifm, tile)
                 slice_there[tile % 2] = NEVER
                 half_free[tile % 2] = NEVER
                 tile += 1
@@ -291,15 +428,8 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
             if wgt_loads == NEVER and now >= wgt_waits and now >= slot_free[job % 2]:
                 wgt_loads = now + WGT_LOAD
             if now >= wgt_loads:
-                in_tile = job % jobs_of_tile
-                m = in_tile // (cfg.tiles_n * cfg.chunks)
-                k = in_tile % cfg.chunks
-                planes = (cfg.entries_last if k == cfg.chunks - 1 else cfg.entries) * cfg.weight_bits
-                planes += PATTERN_BITS if cfg.pruned else 0
-                beats = (cfg.groups_last if m == cfg.tiles_m - 1 else cfg.groups) * planes
-                if in_tile % (cfg.tiles_n * cfg.chunks) == 0:
-                    beats += cfg.bias_beats
-                if in_tile == 0:
+                beats = _job_beats(cfg, job % jobs_of_tile)
+                if job % jobs_of_tile == 0:
                     wgt_address = cfg.weights_base + cfg.wgt_addr
                 _offer(wgt, wgt_address, 1, 0, 1, 0, beats)
                 wgt_address += beats * wgt_bytes
@@ -309,7 +439,17 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
                 wgt_offered, wgt_loads = True, NEVER
 
         # ------------------------------------------------------------ beats arrive
-        if _receive(dram, ifm, IFM, now):
+        residual_ready = residual_words < FIFO_WORDS
+        if cfg.shared:
+            owner = _receive_shared(dram, turn, shared, owners, residual_ready, now)
+            ifm_beat, wgt_beat, residual_arrives = owner == IFM, owner == WGT, owner == RESIDUAL
+        else:
+            ifm_beat = _receive(dram, masters[IFM], IFM, now)
+            wgt_beat = _receive(dram, masters[WGT], WGT, now)
+            residual_arrives = residual_ready and _receive(dram, shared, RESIDUAL, now)
+        if ifm_beat or wgt_beat or residual_arrives:
+            moved = now
+        if ifm_beat:
             if slice_left == 0:
                 last = slice_got == cfg.slices - 1
                 blocks = cfg.slice_blocks_last if last else cfg.slice_blocks
@@ -321,7 +461,7 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
                 if slice_got == cfg.slices:
                     slice_got = 0
                     tile_got += 1
-        if _receive(dram, wgt, WGT, now):
+        if wgt_beat:
             if job_left == 0:
                 job_left = int(slot_beats[job_got % 2])
             job_left -= 1
@@ -339,10 +479,8 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
             ready = now >= job_there[step % 2]
             ready = ready and now >= slice_there[at_tile % 2, m if cfg.channelwise else n]
             if ready and (not opens or now >= half_stored[output % 2]):
-                last_r, last_c = at_tile // cfg.tiles_c == cfg.tiles_r - 1, (at_tile + 1) % cfg.tiles_c == 0
-                pixels = (cfg.tr_last if last_r else cfg.tr) * (cfg.tc_last if last_c else cfg.tc)
                 positions = cfg.entries_last if k == cfg.chunks - 1 else cfg.entries
-                end = now + positions * max(pixels, MIN_SWEEP)
+                end = now + positions * max(_pixels(cfg, at_tile), MIN_SWEEP)
                 free = end + cfg.to_store + 1
                 job_there[step % 2] = NEVER
                 slot_free[step % 2] = free
@@ -353,19 +491,18 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
                     output_there[output % 2] = free
                     output += 1
                 step += 1
-                compute_waits = end + 1
+                compute_waits = moved = end + 1
             else:
                 stall += 1
 
         # ------------------------------------------------------------ store_ofm
-        residual_ready = residual_words < FIFO_WORDS
         if to_drain > 0 and pending < FIFO_WORDS and (not cfg.has_residual or residual_words > 0):
             to_drain -= 1
             pending += 1
             residual_words -= cfg.has_residual
             drained[drains % FIFO_WORDS] = now + DRAIN_BEAT
             drains += 1
-        if residual_ready and _receive(dram, residual, RESIDUAL, now):
+        if residual_arrives:
             residual_beat += 1
             if residual_beat == cfg.ofm_beats:
                 residual_beat = 0
@@ -394,25 +531,14 @@ def _run_layer(cfg: Any, dram: Dram, requesters: np.ndarray, now: int) -> tuple[
             output_there[stored % 2] = NEVER
             store_loads = now + STORE_LOAD
         if now == store_loads:
-            at_tile, m = stored // cfg.tiles_m, stored % cfg.tiles_m
-            r, c = at_tile // cfg.tiles_c, at_tile % cfg.tiles_c
-            rows = cfg.tr_last if r == cfg.tiles_r - 1 else cfg.tr
-            columns = cfg.tc_last if c == cfg.tiles_c - 1 else cfg.tc
-            blocks = cfg.m_blocks_last if m == cfg.tiles_m - 1 else cfg.m_blocks
-            offset = r * cfg.ofm_tile_row_step + c * cfg.ofm_tile_column_step
-            offset += m * cfg.m_blocks * cfg.ofm_block_stride
-            runs, beats = rows, columns * cfg.ofm_beats
-            if cfg.ofm_merged:
-                runs, beats = 1, rows * beats
-            strides = (cfg.ofm_block_stride, cfg.ofm_row_stride)
-            _offer(ofm, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], beats)
-            if cfg.has_residual:
-                _offer(residual, cfg.res_addr + offset, blocks, strides[0], runs, strides[1], beats)
-            to_drain = to_write = rows * columns * blocks
+            to_drain = to_write = _offer_output(cfg, ofm, residual, stored)
 
         # ------------------------------------------------------------ writes are answered
         if take_answer(dram, OFM, now):
-            ofm.in_flight -= 1
-        if stored == outputs and ofm.in_flight == 0:
+            writer.in_flight -= 1
+            moved = now
+        if now - moved > PATIENCE:
+            raise ValueError("the processes of a layer wait for each other")
+        if stored == outputs and writer.in_flight == 0:
             return now + LAST_ANSWER, stall
         now += 1
