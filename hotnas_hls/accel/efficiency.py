@@ -28,8 +28,8 @@ def needed_macs(
 
 
 def multipliers(accel: Accelerator) -> int:
-    """Multiplications the array does in a cycle."""
-    return accel.tm * accel.tn
+    """Multiplications a design can do in a cycle: in its array, and in its lanes of one channel each."""
+    return accel.tm * accel.tn + accel.td * accel.taps
 
 
 def efficiency(macs: int, cycles: float, at_once: int) -> float:
