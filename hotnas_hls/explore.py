@@ -246,10 +246,10 @@ def _shape(layer: Layer) -> Layer:
 def _layer_row(layer: Layer) -> tuple[int, ...]:
     """A layer as numbers, in the order ``_layer_cycles`` takes them."""
     return (
-        KINDS.index(layer.kind), layer.n, layer.m, layer.in_rows, layer.in_columns, layer.out_rows,
+        KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.in_columns, layer.out_rows,
         layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
         layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
-        layer.pattern_ones is not None,
+        layer.pattern_ones is not None, layer.stride_rows,
     )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def _layer_cycles(
     kind, n, m, in_rows, in_columns = layer[0], layer[1], layer[2], layer[3], layer[4]
     out_rows, out_columns, kernel_rows, kernel_columns = layer[5], layer[6], layer[7], layer[8]
     stride, pad_top, pad_left, residual = layer[9], layer[10], layer[11], layer[12]
-    weight_bits, positions, pruned = layer[13], layer[14], layer[15]
+    weight_bits, positions, pruned, stride_rows = layer[13], layer[14], layer[15], layer[16]
     tm, tn, ifm_bits, wgt_bits, ofm_bits = base[0], base[1], base[2], base[3], base[4]
     act_bits, wgt_entries, descriptor_bytes, shared_bus, taps = base[5], base[6], base[7], base[8], base[9]
     conv = kind == 0
@@ -332,9 +332,9 @@ def _layer_cycles(
     return _recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
-        (tr - 1) * stride + kernel_rows, (tr_last - 1) * stride + kernel_rows,
+        (tr - 1) * stride_rows + kernel_rows, (tr_last - 1) * stride_rows + kernel_rows,
         (tc - 1) * stride + kernel_columns, (tc_last - 1) * stride + kernel_columns,
-        stride, pad_top, pad_left, in_rows, in_columns,
+        stride_rows, stride, pad_top, pad_left, in_rows, in_columns,
         slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
         entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
         weight_bits, pattern_bits,
@@ -372,10 +372,10 @@ def _floor(
     """
     any_tile = tr == 0
     if any_tile:  # one tile reads no halo; a stride beyond the kernel skips most in tiles of one pixel
-        tr = layer[5] if layer[9] <= layer[7] else 1
+        tr = layer[5] if layer[16] <= layer[7] else 1
         tc = layer[6] if layer[9] <= layer[8] else 1
     tm, tn, ifm_bits, wgt_bits, ofm_bits, act_bits = base[0], base[1], base[2], base[3], base[4], base[5]
-    out_rows, out_columns, stride = layer[5], layer[6], layer[9]
+    out_rows, out_columns, stride, stride_rows = layer[5], layer[6], layer[9], layer[16]
     block = max(ifm_bits, ofm_bits) // act_bits
     lanes = tn if layer[0] == 0 else min(tm, tn)
     rows = tm if layer[0] == 0 else min(tm, tn)
@@ -390,12 +390,12 @@ def _floor(
     compute = jobs * entries * out_rows * out_columns + tiles * steps
     last_blocks = m_total - (tiles_m - 1) * (rows // block)
     if not any_tile:
-        first = min(tr * stride - stride + layer[7] - layer[10], layer[3])
+        first = min(tr * stride_rows - stride_rows + layer[7] - layer[10], layer[3])
         first *= min(tc * stride - stride + layer[8] - layer[11], layer[4])
         last = (out_rows - (tiles_r - 1) * tr) * (out_columns - (tiles_c - 1) * tc)
         compute += first * min(lanes // block, n_total) * beats_in + read_latency
         compute += last_blocks * last * beats_out
-    loaded = _read(out_rows, tr, layer[7], stride, layer[10], layer[3])
+    loaded = _read(out_rows, tr, layer[7], stride_rows, layer[10], layer[3])
     loaded *= _read(out_columns, tc, layer[8], stride, layer[11], layer[4])
     loaded *= n_total * beats_in
     groups = 0
@@ -415,7 +415,7 @@ def _floors(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_late
     for b in range(len(bases)):
         for at in range(len(layers)):
             least = _floor(layers[at], bases[b], 0, 0, read_latency, write_latency)
-            floors[b, at] = layers[at, 16] * least
+            floors[b, at] = layers[at, 17] * least
     return floors
 
 
@@ -484,7 +484,7 @@ def _explore(
                                 break
                             if tr * tc > ofm_depths[o]:
                                 continue
-                            if slices * ((tr - 1) * stride + layer[7]) * columns > ifm_depths[i]:
+                            if slices * ((tr - 1) * layer[16] + layer[7]) * columns > ifm_depths[i]:
                                 continue
                             found += 1
                             fitting += 1
@@ -499,7 +499,7 @@ def _explore(
                             if best == 0 or prices[r, c] < best:
                                 best = prices[r, c]
                     if found:
-                        cycles[b, o, i] += layer[16] * best - floors[b, at]
+                        cycles[b, o, i] += layer[17] * best - floors[b, at]
                     else:
                         cycles[b, o, i] = UNFIT
         for o in range(len(ofm_depths)):

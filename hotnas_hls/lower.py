@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
-from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
+from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.graph import Graph, Node, OpKind, Shape
 from hotnas_hls.placement import Placement, place_concatenations
@@ -266,6 +266,12 @@ class _Lowering:
         else:  # SUBSAMPLE
             weights = Weights.SUBSAMPLE if any(node.channel_pad) else Weights.COPY
             kind = LayerKind.CONV if any(node.channel_pad) else LayerKind.DEPTHWISE
+        if max(kernel) > LARGEST_KERNEL:
+            self._refuse(
+                node,
+                f"has a kernel of {kernel[0]} x {kernel[1]}",
+                f"use at most {LARGEST_KERNEL} x {LARGEST_KERNEL}, or pool in two steps",
+            )
         stride = self._stride(node)
         if len(self.violations) > before:
             return

@@ -127,7 +127,7 @@ def _wanted_depth(accel: Accelerator, layers: Iterable[Layer]) -> int:
     need = 1
     for layer in layers:
         slices = -(-layer.n // accel.tn)
-        rows = (min(accel.tr, layer.out_rows) - 1) * layer.stride + layer.kernel_rows
+        rows = (min(accel.tr, layer.out_rows) - 1) * layer.stride_rows + layer.kernel_rows
         columns = (min(accel.tc, layer.out_columns) - 1) * layer.stride + layer.kernel_columns
         need = max(need, slices * rows * columns)
     return min(MOST_DEPTH, 1 << (need - 1).bit_length())

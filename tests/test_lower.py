@@ -247,6 +247,7 @@ def test_everything_unsupported_is_listed() -> None:
     net.add("strides", OpKind.MAXPOOL, "image", shape=(4, 4, 8), kernel=(2, 2), stride=(2, 1))
     inside = {"kernel": (3, 3), "padding": (1, 1, 1, 1), "count_include_pad": False}
     net.add("mean", OpKind.AVGPOOL, "image", **inside)
+    net.add("wide", OpKind.AVGPOOL, "image", kernel=(16, 16), padding=(4, 4, 4, 4), shape=(4, 1, 1))
     net.add("flat", OpKind.FLATTEN, "mean", shape=(256, 1, 1)).norm("bn", "flat")
     net.add("sum", OpKind.ADD, "mean", "strides", shape=(4, 8, 8)).concat("cat", "flat", "sum")
     with pytest.raises(UnsupportedNetwork) as error:
@@ -258,6 +259,7 @@ def test_everything_unsupported_is_listed() -> None:
         "  - strides (maxpool): has strides 2 x 1; use equal strides\n"
         "  - mean (avgpool): averages without counting the padding; "
         "pool without padding, or count_include_pad\n"
+        "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
         "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; add equal shapes\n"
         "  - cat (concat): joins maps of different size, or flattened ones; join channels of equal maps"

@@ -55,10 +55,10 @@ FIELDS = (
     Field("th_last", 10, 16, 16, "footprint rows of the last tile"),
     Field("tw", 11, 0, 16, "footprint columns per tile"),
     Field("tw_last", 11, 16, 16, "footprint columns of the last tile"),
-    Field("in_rows", 12, 0, 16, "IFM rows"),
+    Field("in_rows", 12, 0, 16, "IFM rows that are read"),
     Field("in_columns", 12, 16, 16, "IFM columns"),
     Field("slice_px", 13, 0, 16, "words one slice occupies in an IFM bank"),
-    Field("stride", 13, 16, 8, "stride"),
+    Field("stride_columns", 13, 16, 8, "stride across"),
     Field("weight_bits", 13, 24, 8, "bits per weight"),
     Field("slice_blocks", 14, 0, 16, "channel blocks per input slice"),
     Field("slice_blocks_last", 14, 16, 16, "channel blocks of the last slice"),
@@ -75,7 +75,7 @@ FIELDS = (
     Field("total_entries", 18, 16, 16, "valid rows of the entry table"),
     Field("clamp_low", 19, 0, 32, "smallest OFM value", signed=True),
     Field("clamp_high", 20, 0, 32, "largest OFM value", signed=True),
-    Field("ifm_row_stride", 21, 0, 32, "bytes between IFM rows"),
+    Field("ifm_row_stride", 21, 0, 32, "bytes between IFM rows that are read"),
     Field("ifm_block_stride", 22, 0, 32, "bytes between IFM channel blocks"),
     Field("ifm_tile_row_step", 23, 0, 32, "IFM bytes from a tile to the one below"),
     Field("ifm_tile_column_step", 24, 0, 32, "IFM bytes from a tile to the one at its right"),
@@ -86,6 +86,7 @@ FIELDS = (
     Field("ofm_tile_row_step", 29, 0, 32, "OFM bytes from a tile to the one below"),
     Field("ofm_tile_column_step", 30, 0, 32, "OFM bytes from a tile to the one at its right"),
     Field("ifm_blocks", 31, 0, 16, "channel blocks of the IFM: all slices together"),
+    Field("stride_rows", 31, 16, 8, "stride down, in rows that are read"),
 )
 
 
@@ -104,19 +105,23 @@ def field_values(
 ) -> dict[str, int]:
     """Value of every descriptor field of a layer."""
     word = accel.word_bytes
-    ifm_row, ofm_row = layer.in_columns * word, layer.out_columns * word
+    map_row, ofm_row = layer.in_columns * word, layer.out_columns * word
+    ifm_row = layer.row_step * map_row
     derived = {
         "channelwise": layer.kind is not LayerKind.CONV,
         "reduce_max": layer.kind is LayerKind.MAXPOOL,
         "has_residual": layer.residual is not None,
         "pruned": layer.pattern_ones is not None,
-        # A stride may leave the last columns of the IFM unread: then rows are not contiguous.
-        "ifm_merged": plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns,
+        # A stride may leave the last columns of the IFM unread, or rows: then rows are not contiguous.
+        "ifm_merged": (
+            plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns and layer.row_step == 1
+        ),
         "ofm_merged": plan.tiles_c == 1,
         "ifm_blocks": (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last,
-        "in_rows": layer.in_rows,
+        "in_rows": layer.read_rows,
         "in_columns": layer.in_columns,
-        "stride": layer.stride,
+        "stride_rows": layer.stride_rows,
+        "stride_columns": layer.stride,
         "weight_bits": layer.weight_bits,
         "pad_top": layer.pad_top,
         "pad_left": layer.pad_left,
@@ -126,8 +131,8 @@ def field_values(
         "clamp_low": numbers.clamp_low,
         "clamp_high": numbers.clamp_high,
         "ifm_row_stride": ifm_row,
-        "ifm_block_stride": layer.in_rows * ifm_row,
-        "ifm_tile_row_step": plan.tr * layer.stride * ifm_row,
+        "ifm_block_stride": layer.in_rows * map_row,
+        "ifm_tile_row_step": plan.tr * layer.stride_rows * ifm_row,
         "ifm_tile_column_step": plan.tc * layer.stride * word,
         "ifm_pad_top_bytes": layer.pad_top * ifm_row,
         "ifm_pad_left_bytes": layer.pad_left * word,

@@ -203,8 +203,8 @@ def _receive(dram: Dram, master: Any, requester: int, now: int) -> bool:
 def _offer_tile(cfg: Any, box: Any, tile: int) -> int:
     """Offer the part of a tile's footprint inside the map; the beats of one channel block."""
     r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
-    top = r * cfg.tr * cfg.stride - cfg.pad_top
-    left = c * cfg.tc * cfg.stride - cfg.pad_left
+    top = r * cfg.tr * cfg.stride_rows - cfg.pad_top
+    left = c * cfg.tc * cfg.stride_columns - cfg.pad_left
     bottom = min(top + (cfg.th_last if r == cfg.tiles_r - 1 else cfg.th), cfg.in_rows)
     right = min(left + (cfg.tw_last if c == cfg.tiles_c - 1 else cfg.tw), cfg.in_columns)
     address = cfg.ifm_addr

@@ -102,12 +102,12 @@ class NetworkLatency:
 @numba.njit(cache=True)
 def _recurrence(
     tiles_r: int, tiles_c: int, tiles_m: int, tiles_n: int, chunks: int, channelwise: bool, tr: int,
-    tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int, stride: int,
-    pad_top: int, pad_left: int, in_rows: int, in_columns: int, slices: int, slice_blocks: int,
-    slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int, entries_last: int, groups: int,
-    groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int, ifm_beats: int, ofm_beats: int,
-    has_residual: bool, to_store: int, fetch_beats: int, read_latency: int, write_latency: int,
-    shared_bus: bool,
+    tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int,
+    stride_rows: int, stride_columns: int, pad_top: int, pad_left: int, in_rows: int, in_columns: int,
+    slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
+    entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
+    ifm_beats: int, ofm_beats: int, has_residual: bool, to_store: int, fetch_beats: int, read_latency: int,
+    write_latency: int, shared_bus: bool,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = read_latency + fetch_beats + 1  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -161,7 +161,14 @@ def _recurrence(
                             block_beats = (
                                 ifm_beats
                                 * _inside(
-                                    asked_tile // tiles_c, tiles_r, tr, th, th_last, stride, pad_top, in_rows
+                                    asked_tile // tiles_c,
+                                    tiles_r,
+                                    tr,
+                                    th,
+                                    th_last,
+                                    stride_rows,
+                                    pad_top,
+                                    in_rows,
                                 )
                                 * _inside(
                                     asked_tile % tiles_c,
@@ -169,7 +176,7 @@ def _recurrence(
                                     tc,
                                     tw,
                                     tw_last,
-                                    stride,
+                                    stride_columns,
                                     pad_left,
                                     in_columns,
                                 )
@@ -253,7 +260,7 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
             layer.kind is not LayerKind.CONV,
             plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
-            layer.stride, layer.pad_top, layer.pad_left, layer.in_rows, layer.in_columns,
+            layer.stride_rows, layer.stride, layer.pad_top, layer.pad_left, layer.read_rows, layer.in_columns,
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,

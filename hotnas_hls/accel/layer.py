@@ -9,6 +9,9 @@ import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Shape
 
+LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
+LARGEST_STRIDE = 255
+
 
 class LayerKind(StrEnum):
     """Compute modes of the accelerator."""
@@ -68,6 +71,21 @@ class Layer:
     def positions(self) -> int:
         """Kernel positions computed per 2-D kernel: all of them, or a pattern's ones."""
         return self.pattern_ones or self.kernel_rows * self.kernel_columns
+
+    @property
+    def row_step(self) -> int:
+        """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
+        return self.stride if self.kernel_rows == 1 else 1
+
+    @property
+    def read_rows(self) -> int:
+        """Rows of the IFM without those left out."""
+        return -(-self.in_rows // self.row_step)
+
+    @property
+    def stride_rows(self) -> int:
+        """Stride down in rows that are not left out."""
+        return self.stride // self.row_step
 
     @property
     def macs(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
-from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_STRIDE, FeatureMap, Layer, LayerKind, LayerNumbers
 
 BIAS_LIMIT = 1 << 31
 
@@ -180,6 +180,13 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
         found.append(f"{where}: a {layer.kind} layer has m = n channels, not n = {layer.n} and m = {layer.m}")
     if not 2 <= layer.weight_bits <= 16:
         found.append(f"{where}: weight_bits = {layer.weight_bits}: must be 2 to 16")
+    if max(layer.kernel_rows, layer.kernel_columns) > LARGEST_KERNEL:
+        found.append(
+            f"{where}: a kernel of {layer.kernel_rows} x {layer.kernel_columns}: at most {LARGEST_KERNEL} x "
+            f"{LARGEST_KERNEL}"
+        )
+    if layer.stride > LARGEST_STRIDE:
+        found.append(f"{where}: stride = {layer.stride}: at most {LARGEST_STRIDE}")
     area = layer.kernel_rows * layer.kernel_columns
     if layer.pattern_ones is not None and not 1 <= layer.pattern_ones <= area:
         found.append(f"{where}: pattern_ones = {layer.pattern_ones}: must be 1 to {area}, or null when dense")

@@ -102,7 +102,7 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
     tc_last = layer.out_columns - (tiles_c - 1) * tc
 
     def rows_in(rows: int) -> int:
-        return (rows - 1) * layer.stride + layer.kernel_rows
+        return (rows - 1) * layer.stride_rows + layer.kernel_rows
 
     def columns_in(columns: int) -> int:
         return (columns - 1) * layer.stride + layer.kernel_columns

@@ -283,7 +283,7 @@ class TiledEnginePlatform:
         need = 1
         for layer in layers:
             slices = -(-layer.n // tn)
-            rows = (min(tr, layer.out_rows) - 1) * layer.stride + layer.kernel_rows
+            rows = (min(tr, layer.out_rows) - 1) * layer.stride_rows + layer.kernel_rows
             columns = (min(tc, layer.out_columns) - 1) * layer.stride + layer.kernel_columns
             need = max(need, slices * rows * columns)
         top = min((depth for depth in IFM_DEPTHS if depth >= need), default=IFM_DEPTHS[-1])
@@ -301,7 +301,7 @@ class TiledEnginePlatform:
         around = 2 * self.memory.read_latency + self.memory.write_latency + PIPELINES
         conv = layer.kind is LayerKind.CONV
         pixels = layer.out_rows * layer.out_columns
-        rows = min(layer.in_rows, (layer.out_rows - 1) * layer.stride + 1)
+        rows = min(layer.read_rows, (layer.out_rows - 1) * layer.stride_rows + 1)
         columns = min(layer.in_columns, (layer.out_columns - 1) * layer.stride + 1)
         tiles_m = -(-layer.m // (of["tm"] if conv else narrow))
         tiles_n = -(-layer.n // of["tn"]) if conv else 1

@@ -150,10 +150,10 @@ module compute_ctrl (
         ifm_half_q    <= !ifm_half_q;
         slices_used_q <= slices_used_q + 32'(cfg.slices);
         tile_c_q      <= last_c ? '0 : tile_c_q + 1'b1;
-        tile_x_q      <= last_c ? 17'(-$signed({1'b0, cfg.pad_left})) : tile_x_q + 17'(cfg.tc * 16'(cfg.stride));
+        tile_x_q      <= last_c ? 17'(-$signed({1'b0, cfg.pad_left})) : tile_x_q + 17'(cfg.tc * 16'(cfg.stride_columns));
         if (last_c) begin
           tile_r_q <= last_r ? '0 : tile_r_q + 1'b1;
-          tile_y_q <= tile_y_q + 17'(cfg.tr * 16'(cfg.stride));
+          tile_y_q <= tile_y_q + 17'(cfg.tr * 16'(cfg.stride_rows));
         end
       end
     end
@@ -189,14 +189,14 @@ module compute_ctrl (
       if (col_last) begin
         col_q      <= '0;
         row_q      <= row_q + 1'b1;
-        row_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride));
-        col_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride));
-        y_q        <= y_q + 17'(cfg.stride);
+        row_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
+        col_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
+        y_q        <= y_q + 17'(cfg.stride_rows);
         x_q        <= tile_x_q;
       end else begin
         col_q      <= col_q + 1'b1;
-        col_addr_q <= col_addr_q + IfmAddrBits'(cfg.stride);
-        x_q        <= x_q + 17'(cfg.stride);
+        col_addr_q <= col_addr_q + IfmAddrBits'(cfg.stride_columns);
+        x_q        <= x_q + 17'(cfg.stride_columns);
       end
     end
   end

@@ -97,11 +97,11 @@ module ifm_loader (
             x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
             col_bytes_q <= -$signed({1'b0, cfg.ifm_pad_left_bytes});
             tile_r_q    <= tile_r_q + 1'b1;
-            y0_q        <= y0_q + 17'(cfg.tr * 16'(cfg.stride));
+            y0_q        <= y0_q + 17'(cfg.tr * 16'(cfg.stride_rows));
             row_bytes_q <= row_bytes_q + $signed({1'b0, cfg.ifm_tile_row_step});
           end else begin
             tile_c_q    <= tile_c_q + 1'b1;
-            x0_q        <= x0_q + 17'(cfg.tc * 16'(cfg.stride));
+            x0_q        <= x0_q + 17'(cfg.tc * 16'(cfg.stride_columns));
             col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
           end
         end

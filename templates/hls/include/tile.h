@@ -26,8 +26,8 @@ inline Tile tile_at(const Descriptor& layer, int index) {
   tile.columns = last_column ? layer.tc_last : layer.tc;
   tile.in_rows = last_row ? layer.th_last : layer.th;
   tile.in_columns = last_column ? layer.tw_last : layer.tw;
-  tile.first_row = tile.row * layer.tr * layer.stride - layer.pad_top;
-  tile.first_column = tile.column * layer.tc * layer.stride - layer.pad_left;
+  tile.first_row = tile.row * layer.tr * layer.stride_rows - layer.pad_top;
+  tile.first_column = tile.column * layer.tc * layer.stride_columns - layer.pad_left;
   return tile;
 }
 
