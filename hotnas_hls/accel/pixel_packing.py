@@ -1,18 +1,18 @@
 """Four neighbouring pixels as four times the channels: an exact rewrite of the layers at high resolution.
 
 A layer with fewer channels than the array has lanes wastes the rest, pixel after pixel. On packed maps of C
-channels, channel (2 i + j) C + c of pixel (r, k) is channel c of pixel (2 r + i, 2 k + j). A 3 x 3 convolution
-with padding 1 of N -> M channels becomes one of a quarter of the pixels::
+channels, channel (2 i + j) C + c of pixel (r, k) is channel c of pixel (2 r + i, 2 k + j). A 3 x 3
+convolution with padding 1 of N -> M channels becomes one of a quarter of the pixels::
 
     packed -> packed, stride 1   3 x 3, stride 1, 4 N -> 4 M
     packed -> packed, stride 2   3 x 3, stride 2, 4 N -> 4 M
     packed -> plain,  stride 2   2 x 2, stride 1, 4 N ->   M
-    plain  -> packed, stride 1   4 x 4, stride 2,   N -> 4 M   the stem; its image may be re-laid as any stem's
+    plain  -> packed, stride 1   4 x 4, stride 2,   N -> 4 M   the stem; its image may be re-laid
 
-Between packed maps, pixel (i, j) of four reaches rows i - 1 and i and columns j - 1 and j of its packed neighbours
-only: every kernel lies in one of four patterns of 2 x 2 cells, so that, as a pattern-pruned layer, it takes 4 of
-the 9 positions. The integers are those of the plain network and every sum has the same terms: the outputs are
-equal bit for bit.
+Between packed maps, pixel (i, j) of four reaches rows i - 1 and i and columns j - 1 and j of its packed
+neighbours only: every kernel lies in one of four patterns of 2 x 2 cells, so that, as a pattern-pruned
+layer, it takes 4 of the 9 positions. The integers are those of the plain network and every sum has the same
+terms: the outputs are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Packing:
 
 @dataclass(frozen=True)
 class _Axis:
-    """A kernel along rows or columns, on maps that pack ``inputs`` and ``outputs`` pixels in this direction."""
+    """A kernel along rows or columns, on maps that pack ``inputs`` and ``outputs`` pixels that way."""
 
     kernel: int
     pad: int
@@ -150,7 +150,8 @@ class _Rewritten:
     @property
     def channelwise(self) -> bool:
         """True while every packed channel still has its own input only."""
-        return self.plain.kind is not LayerKind.CONV and self.inputs == self.outputs and self.plain.stride == 1
+        channelwise = self.plain.kind is not LayerKind.CONV
+        return channelwise and self.inputs == self.outputs and self.plain.stride == 1
 
     @property
     def window(self) -> int | None:
@@ -257,7 +258,8 @@ def packing(layers: Sequence[Layer], image: str, resolutions: int, stem: Stem = 
     sizes = {(first.in_rows >> step, first.in_columns >> step) for step in range(resolutions)}
     maps = {layer.target for layer in layers if (layer.out_rows, layer.out_columns) in sizes}
     readers = [layer for layer in layers if image in (layer.source, layer.residual)]
-    if len(readers) > 1 or first.kind is not LayerKind.CONV or any(_obstacle(layer, maps) for layer in layers):
+    obstacles = any(_obstacle(layer, maps) for layer in layers)
+    if len(readers) > 1 or first.kind is not LayerKind.CONV or obstacles:
         return None
     return Packing(frozenset(maps), image, stem)
 

@@ -2,8 +2,8 @@
 
 Values are real (integer * 2**-frac_bits), so every number is exact in float32 as long as no sum exceeds
 2**24 units of the accumulator, which holds for 8-bit activations and weights; in evaluation the outputs then
-are the integer network's, bit for bit. Rounding passes the gradient straight through, a clamp passes it inside
-its range only.
+are the integer network's, bit for bit. Rounding passes the gradient straight through, a clamp passes it
+inside its range only.
 """
 
 from __future__ import annotations
@@ -46,11 +46,14 @@ class IntegerModule(nn.Module):
             images = flat[:, self.index]
         limit = 1 << (self.net.act_bits - 1)
         maps = {image.name: fixed(images, image.frac_bits, -limit, limit - 1)}
-        for module in self.layers:
+        for module in self._passes():
             layer = module.layer
             residual = self._read(maps, layer.residual) if layer.residual else None
             maps[layer.target] = module(self._read(maps, layer.source), residual)
         return self._read(maps, self.net.logits).flatten(1)
+
+    def _passes(self) -> list[_IntegerLayer]:
+        return [module for module in self.layers if isinstance(module, _IntegerLayer)]
 
     def _read(self, maps: dict[str, Tensor], name: str) -> Tensor:
         if name not in maps:
@@ -62,7 +65,7 @@ class IntegerModule(nn.Module):
 
     def integer_network(self) -> IntegerNetwork:
         """The integers as they are now, in the formats the module was made with."""
-        numbers = {module.layer.name: module.numbers() for module in self.layers}
+        numbers = {module.layer.name: module.numbers() for module in self._passes()}
         return replace(self.net, numbers=numbers)
 
 

@@ -1,8 +1,8 @@
 """Fine-tuning of the integer network itself: its rounded weights and activations, in its own formats.
 
 The last part of a fine-tuning. What is trained is what the hardware computes, so nothing is lost by rounding
-afterwards. The lesson is the pre-trained network's answer to augmented and blended images: labels of images it
-has seen in training teach nothing that it does not know, its answers between images do.
+afterwards. The lesson is the pre-trained network's answer to augmented and blended images: labels of
+images it has seen in training teach nothing that it does not know, its answers between images do.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def tune_integers(
     if tuning.batches == 0:
         return net
     rng = np.random.default_rng(seed)
-    module = IntegerModule(net, reals).to(memory_format=torch.channels_last).train()
+    module = IntegerModule(net, reals).train()
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=tuning.learning_rate)
     for step, (images, labels) in enumerate(batches_of(dataset, tuning.batch_size, tuning.batches, rng)):

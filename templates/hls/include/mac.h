@@ -55,7 +55,8 @@ COMPUTE_PORT:
   for (int port = 0; port < kIfmPorts; ++port) {
     HLS_VITIS(unroll)
     const int row = sweep.row * layer.stride_rows + static_cast<int>(entry >> (8 * port + 4) & 15);
-    const int column = sweep.column * layer.stride_columns + static_cast<int>(entry >> (8 * port) & 15);
+    const int column =
+        sweep.column * layer.stride_columns + static_cast<int>(entry >> (8 * port) & 15);
     const int ifm_row = tile.first_row + row;
     const int ifm_column = tile.first_column + column;
     const bool inside =
