@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from hotnas_hls.search.outcome import Outcome
 
-CHECKS = (0.0, 0.25, 0.5)  # shares of the fine-tuning after which a candidate is looked at
+CHECKS = (0.0, 0.5)  # shares of the fine-tuning after which a candidate is looked at
 LEAST_RIVALS = 5  # trained to the end, before anybody is stopped
 CHECK_IMAGES = 500  # of validation, at most
 

@@ -46,9 +46,8 @@ def test_the_median_of_those_at_least_as_fast():
 
 
 def test_the_verdict_says_why():
-    limit = (0.5, None, 0.7)
-    assert verdict(0, 0.5, limit) is None and verdict(1, 0.0, limit) is None
-    assert verdict(2, 0.6549, limit) == (
+    assert verdict(0, 0.5, (0.5, 0.7)) is None and verdict(1, 0.0, (0.5, None)) is None
+    assert verdict(1, 0.6549, (0.5, 0.7)) == (
         "accuracy 65.49% after 50% of the fine-tuning is below 70.00%, "
         "the median of the trials at least as fast"
     )
@@ -117,7 +116,7 @@ def test_training_ends_at_the_first_look_below_its_limit(evaluator, monkeypatch)
         )
 
     monkeypatch.setattr(Evaluator, "tuned", counted)
-    evaluation = looking.evaluate(seeds[2], (None, 1.01, None))
+    evaluation = looking.evaluate(seeds[2], (None, 1.01))
     assert evaluation.accuracy is None and len(evaluation.checks) == 2
-    assert evaluation.stopped.startswith("accuracy ") and "after 25% of the fine-tuning" in evaluation.stopped
-    assert batches == [0, 1, 2]  # of 8
+    assert evaluation.stopped.startswith("accuracy ") and "after 50% of the fine-tuning" in evaluation.stopped
+    assert batches == [0, 1, 2, 3, 4]  # of 8
