@@ -81,7 +81,7 @@ def load_board(name: str | Path) -> Board:
     if text.endswith((".yaml", ".yml")) or "/" in text:
         return read_board(Path(text))
     for board in known_boards():
-        if _plain(board.name) == _plain(text) or _plain(board.name) == "alveo" + _plain(text):
+        if plain_name(board.name) == plain_name(text) or plain_name(board.name) == "alveo" + plain_name(text):
             return board
     raise ConfigError(
         f"unknown board {text!r}; known: {', '.join(board_names())}; "
@@ -100,5 +100,6 @@ def read_board(path: Path) -> Board:
     return board
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name by its letters and digits alone: case and punctuation do not matter."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -23,7 +23,7 @@ from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.reference import run_network as reference
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.errors import ConfigError, SimulationFailed
+from hotnas_hls.errors import ConfigError, SimulationFailed, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 from hotnas_hls.simulate import Run, RunResult, run_network
 from hotnas_hls.verilated import build_once, sources_digest
@@ -156,8 +156,7 @@ class Certificate:
                 layer.pop("margin", None)
         problems: list[str] = []
         certificate = read_record(cls, record, "", problems)
-        if problems:
-            raise ConfigError("\n".join([f"{path}: not a certificate:", *(f"  - {p}" for p in problems)]))
+        raise_all(ConfigError, f"{path}: not a certificate:", problems)
         return certificate
 
 

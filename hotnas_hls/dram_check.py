@@ -14,7 +14,7 @@ from hotnas_hls.accel.dram_timing import DramTiming
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.accel.reference import run_network as reference
 from hotnas_hls.certificate import Rtl, simulate_runs
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 from hotnas_hls.simulate import Run
 
@@ -84,8 +84,7 @@ class DramCheck:
         record.pop("difference", None)
         problems: list[str] = []
         check = read_record(cls, record, "", problems)
-        if problems:
-            raise ConfigError("\n".join([f"{path}: not a DRAM check:", *(f"  - {p}" for p in problems)]))
+        raise_all(ConfigError, f"{path}: not a DRAM check:", problems)
         return check
 
 

@@ -47,7 +47,7 @@ def explore_stems(
 
     explored = attempts(allowed_stems(graph, stem), attempt)
     cycles = {tried: found.best[0].cycles for tried, (_, found) in explored.items()}
-    chosen = fastest(cycles, float)
+    chosen = fastest(explored, lambda each: each[1].best[0].cycles)
     return StemExploration(chosen, *explored[chosen], cycles)
 
 

@@ -59,10 +59,12 @@ def _pick(rng: np.random.Generator, *options: int) -> int:
     return int(options[rng.integers(len(options))])
 
 
-def random_accelerator(rng: np.random.Generator) -> Accelerator:
+def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Accelerator:
     """A small legal design; buffer sizes are set later, from the layers."""
     act_bits = _pick(rng, 8, 16)
     ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
+    if shared_bus:
+        wgt_bits = ofm_bits = ifm_bits
     block = max(ifm_bits, ofm_bits) // act_bits
     tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
     if tn > wgt_bits:
@@ -80,6 +82,7 @@ def random_accelerator(rng: np.random.Generator) -> Accelerator:
         max_entries=1,
         act_bits=act_bits,
         weight_bits=_pick(rng, 8, 12, 16, 16),
+        shared_bus=shared_bus,
         patterns=bool(rng.integers(4)),
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
     )
@@ -125,10 +128,10 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     return layer, tile
 
 
-def fuzz_case(seed: int, layers: int) -> FuzzCase:
-    """The design and the layers of a seed."""
+def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
+    """The design and the layers of a seed; all reads through one port on a ``shared_bus``."""
     rng = np.random.default_rng(seed)
-    accel = random_accelerator(rng)
+    accel = random_accelerator(rng, shared_bus)
     drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
     tiles = {layer.name: tile for layer, tile in drawn}
     plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]

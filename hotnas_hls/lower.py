@@ -337,16 +337,7 @@ class _Lowering:
             )
             return
         layer = draft.layer
-        layout = ImageLayout(
-            stem=stem,
-            source=self.graph.input.shape,
-            kernel=(layer.kernel_rows, layer.kernel_columns),
-            stride=layer.stride,
-            pad_top=layer.pad_top,
-            pad_left=layer.pad_left,
-            out_rows=layer.out_rows,
-            out_columns=layer.out_columns,
-        )
+        layout = ImageLayout.of(stem, self.graph.input.shape, layer)
         channels, rows, columns = self.shapes[image] = layout.target
         kernel_rows, kernel_columns = layout.target_kernel
         self.layout = draft.stem = layout

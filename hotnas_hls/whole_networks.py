@@ -151,13 +151,11 @@ def _write(path: Path, networks: dict[str, Figures]) -> None:
 
 def _problem(network: WholeNetwork) -> Problem:
     """The network with its checkpoint, and CIFAR-10; DataMissing where either is not on this machine."""
-    from hotnas_hls.models.data import DATA_VARIABLE, NEIGHBOUR_DATA, cifar10
+    from hotnas_hls.models.data import DATA_VARIABLE, cifar10, data_folders
     from hotnas_hls.models.source import load_model
     from hotnas_hls.search.problem import Problem
 
-    named = os.environ.get(DATA_VARIABLE)
-    folders = [Path(named)] if named else []
-    places = [folder / "weights" / str(network.checkpoint) for folder in (*folders, NEIGHBOUR_DATA)]
+    places = [folder / "weights" / str(network.checkpoint) for folder in data_folders()]
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
         raise DataMissing(

@@ -21,14 +21,19 @@ from hotnas_hls.simulate import Run, build, run_network
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 
 SEEDS = range(8)
+SHARED_SEEDS = range(3)  # on one port for all reads
 LAYERS = 14
 IFM_ERROR, WGT_ERROR, RESIDUAL_ERROR, OFM_ERROR = (1 << bit for bit in range(4))
 
 
 @needs_verilator
-@pytest.mark.parametrize("seed", SEEDS)
-def test_random_pairs_are_bit_exact_and_predicted_to_the_cycle(seed: int, tmp_path: Path) -> None:
-    results = run_case(fuzz_case(seed, LAYERS), tmp_path)
+@pytest.mark.parametrize(
+    ("seed", "shared_bus"), [*((seed, False) for seed in SEEDS), *((seed, True) for seed in SHARED_SEEDS)]
+)
+def test_random_pairs_are_bit_exact_and_predicted_to_the_cycle(
+    seed: int, shared_bus: bool, tmp_path: Path
+) -> None:
+    results = run_case(fuzz_case(seed, LAYERS, shared_bus), tmp_path)
     assert len(results) == LAYERS
     for result in results:
         assert result.simulated == result.predicted, result.layer
@@ -134,10 +139,11 @@ def test_latencies_up_to_the_hidden_limit_do_not_change_the_outputs(small) -> No
 
 
 @needs_verilator
+@pytest.mark.parametrize("shared_bus", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_lint_is_clean(seed: int, tmp_path: Path) -> None:
+def test_lint_is_clean(seed: int, shared_bus: bool, tmp_path: Path) -> None:
     verilator = tools.require("verilator")
-    case = fuzz_case(seed, 4)
+    case = fuzz_case(seed, 4, shared_bus)
     files = rtl_files(case.accel, 4, Banner("lint", "test"))
     for name, text in files.items():
         (tmp_path / name).write_text(text)

@@ -48,7 +48,6 @@ NOBODY = -1
 TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
 PAGE = 4096  # bytes no AXI burst crosses
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
-BURSTS = 64  # of the ring of write bursts: OUTSTANDING
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
 LAST_ANSWER = 3  # last write answered -> the next layer's descriptor is asked for
 
@@ -390,7 +389,7 @@ def _run_layer(
     to_drain = to_write = pending = residual_words = residual_beat = 0
     drained = np.zeros(FIFO_WORDS, np.int64)  # when each word in the pipeline reaches the FIFO's end
     drains = writes = word_beat = 0
-    bursts = np.zeros((BURSTS, 3), np.int64)  # cycle, address, beats
+    bursts = np.zeros((OUTSTANDING_READS, 3), np.int64)  # cycle, address, beats
     sent = finished = burst_beat = 0
 
     while True:
@@ -405,7 +404,7 @@ def _run_layer(
                 _take_run(boxes[requester], masters[requester])
         burst = _send(writer, ofm_bytes, limit)
         if burst > 0:
-            bursts[sent % BURSTS] = (now, writer.address - burst * ofm_bytes, burst)
+            bursts[sent % OUTSTANDING_READS] = (now, writer.address - burst * ofm_bytes, burst)
             sent += 1
         _take_run(ofm, writer)
 
@@ -508,7 +507,7 @@ def _run_layer(
                 residual_beat = 0
                 residual_words += 1
         if writes < drains and drained[writes % FIFO_WORDS] <= now and finished < sent:
-            writing = bursts[finished % BURSTS]
+            writing = bursts[finished % OUTSTANDING_READS]
             if writing[0] < now:
                 burst_beat += 1
                 if burst_beat == writing[2]:

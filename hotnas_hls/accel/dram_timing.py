@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from hotnas_hls.board import plain_name
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_yaml, read_value
 
@@ -156,7 +157,7 @@ def load_dram(name: str | Path) -> DramTiming:
         given = read_value(DramTiming, load_yaml(Path(text)), "", problems)
         return _checked(Path(text), (given,), problems)[0]
     for dram in known_drams():
-        if _plain(text) in map(_plain, (dram.name, *dram.boards)):
+        if plain_name(text) in map(plain_name, (dram.name, *dram.boards)):
             return dram
     known = ", ".join(f"{dram.name} ({', '.join(dram.boards)})" for dram in known_drams())
     raise ConfigError(
@@ -169,7 +170,3 @@ def _checked(path: Path, drams: tuple[DramTiming, ...], problems: list[str]) -> 
     problems = problems or [f"{dram.name}.{problem}" for dram in drams for problem in dram.violations()]
     raise_all(ConfigError, f"{path}: not a valid DRAM:", problems)
     return drams
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -125,8 +125,8 @@ def _recurrence(
     words_due = 0  # words of an output tile that waits for its turn to read the residual
     wait = start + 1  # compute is ready for its next step
     for tile in range(tiles):
-        r, c = tile // tiles_c, tile % tiles_c
-        pixels = (tr_last if r == tiles_r - 1 else tr) * (tc_last if c == tiles_c - 1 else tc)
+        last_r, last_c = tile // tiles_c == tiles_r - 1, tile % tiles_c == tiles_c - 1
+        pixels = (tr_last if last_r else tr) * (tc_last if last_c else tc)
         sweep = max(pixels, MIN_SWEEP)
         job = 0
         for m in range(tiles_m):
@@ -158,29 +158,10 @@ def _recurrence(
                         due = min(room, 1) if tile == 0 or job > 0 else 0
                     for _ in range(due):
                         if asked_slice == 0:  # the tile, as soon as the half of the tile two before is free
-                            block_beats = (
-                                ifm_beats
-                                * _inside(
-                                    asked_tile // tiles_c,
-                                    tiles_r,
-                                    tr,
-                                    th,
-                                    th_last,
-                                    stride_rows,
-                                    pad_top,
-                                    in_rows,
-                                )
-                                * _inside(
-                                    asked_tile % tiles_c,
-                                    tiles_c,
-                                    tc,
-                                    tw,
-                                    tw_last,
-                                    stride_columns,
-                                    pad_left,
-                                    in_columns,
-                                )
-                            )
+                            r, c = asked_tile // tiles_c, asked_tile % tiles_c
+                            rows = _inside(r, tiles_r, tr, th, th_last, stride_rows, pad_top, in_rows)
+                            cols = _inside(c, tiles_c, tc, tw, tw_last, stride_columns, pad_left, in_columns)
+                            block_beats = ifm_beats * rows * cols
                             if asked_tile < 2:
                                 asked = start + 1 + SECOND_REQUEST * asked_tile
                             else:
@@ -201,12 +182,12 @@ def _recurrence(
 
                     # store_ofm: an output tile whose residual was to wait for this job
                     if words_due > 0:
-                        taken = max(step_end_1 + to_store, stored[output & 1]) + 1
-                        residual_bus = max(taken + RESIDUAL_DRAIN + read_latency - 1, residual_bus)
-                        drain = residual_bus + 1 + ofm_beats
-                        residual_bus += words_due * ofm_beats
-                        stored[(output + 1) & 1] = drain + DRAIN_BEAT + words_due * ofm_beats - 1
-                        store_ofm += stored[(output + 1) & 1] - taken
+                        taken, last, residual_bus = _store(
+                            step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                            read_latency, residual_bus,
+                        )  # fmt: skip
+                        stored[(output + 1) & 1] = last
+                        store_ofm += last - taken
                         words_due = 0
                         if shared_bus:
                             ifm_bus = wgt_bus = residual_bus
@@ -224,23 +205,35 @@ def _recurrence(
                     step += 1
                     job += 1
 
-            # store_ofm
-            words = (m_blocks_last if last_m else m_blocks) * pixels
+            # store_ofm: at once, unless it has to wait for the next job to read its residual
+            words_due = (m_blocks_last if last_m else m_blocks) * pixels
             output += 1
-            if has_residual:
-                words_due = words
-            else:
-                taken = max(step_end_1 + to_store, stored[output & 1]) + 1
-                stored[(output + 1) & 1] = taken + STORE_DRAIN + DRAIN_BEAT + words * ofm_beats - 1
-                store_ofm += stored[(output + 1) & 1] - taken
+            if not has_residual or output == tiles * tiles_m:
+                taken, last, residual_bus = _store(
+                    step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                    read_latency, residual_bus,
+                )  # fmt: skip
+                stored[(output + 1) & 1] = last
+                store_ofm += last - taken
+                words_due = 0
         tile_end = step_end_1
-    if words_due > 0:
-        taken = max(step_end_1 + to_store, stored[output & 1]) + 1
-        residual_bus = max(taken + RESIDUAL_DRAIN + read_latency - 1, residual_bus)
-        stored[(output + 1) & 1] = residual_bus + ofm_beats + DRAIN_BEAT + words_due * ofm_beats
-        store_ofm += stored[(output + 1) & 1] - taken
     cycles = stored[(output + 1) & 1] + write_latency + 3
     return cycles, load_ifm, load_wgt, compute, store_ofm, stall
+
+
+@numba.njit(cache=True)
+def _store(
+    complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, read_latency: int,
+    residual_bus: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """An output tile that is ``complete``: when it is taken, its last beat, the residual port's last beat."""
+    taken = max(complete, before) + 1
+    drain = taken + STORE_DRAIN
+    if has_residual:
+        first = max(taken + RESIDUAL_DRAIN + read_latency, residual_bus + 1)
+        drain = first + ofm_beats
+        residual_bus = first + words * ofm_beats - 1
+    return taken, drain + DRAIN_BEAT + words * ofm_beats - 1, residual_bus
 
 
 @numba.njit(cache=True)

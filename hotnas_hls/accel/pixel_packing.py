@@ -13,6 +13,8 @@ Between packed maps, pixel (i, j) of four reaches rows i - 1 and i and columns j
 neighbours only: every kernel lies in one of four patterns of 2 x 2 cells, so that, as a pattern-pruned
 layer, it takes 4 of the 9 positions. The integers are those of the plain network and every sum has the same
 terms: the outputs are equal bit for bit.
+
+A tested rewrite that no command applies yet: a search would have to choose which resolutions to pack.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 
 SIDE = 2  # pixels packed in each direction
-MOST_RESOLUTIONS = 2  # of maps that are packed: those of the image's size, and those of half of it
 
 Reads = list[list[tuple[int, int]]]  # [pixel of four, in one direction][kernel row] -> cell and pixel there
 
@@ -73,16 +74,7 @@ class Packing:
         if self.stem is Stem.PLAIN:
             return None
         packed = _Rewritten(layer, 1, self._side(layer.target), None).layer
-        return ImageLayout(
-            stem=self.stem,
-            source=(layer.n, layer.in_rows, layer.in_columns),
-            kernel=(packed.kernel_rows, packed.kernel_columns),
-            stride=packed.stride,
-            pad_top=packed.pad_top,
-            pad_left=packed.pad_left,
-            out_rows=packed.out_rows,
-            out_columns=packed.out_columns,
-        )
+        return ImageLayout.of(self.stem, (layer.n, layer.in_rows, layer.in_columns), packed)
 
 
 @dataclass(frozen=True)

@@ -174,10 +174,15 @@ def _normalise(images: np.ndarray) -> np.ndarray:
 Reader = Callable[[str], tuple[np.ndarray, np.ndarray]]  # "train" or "test" -> uint8 NHWC, int64 labels
 
 
+def data_folders() -> list[Path]:
+    """Where data are looked for, in this order."""
+    named = os.environ.get(DATA_VARIABLE)
+    return [*([Path(named)] if named else []), NEIGHBOUR_DATA]
+
+
 def _find_cifar10() -> Reader:
     named = os.environ.get(DATA_VARIABLE)
-    folders = [Path(named)] if named else []
-    for folder in [*folders, NEIGHBOUR_DATA]:
+    for folder in data_folders():
         for place in (folder, folder / "cifar10"):
             if (place / "cifar10.npz").is_file():
                 return _npz_reader(place / "cifar10.npz")

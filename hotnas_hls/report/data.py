@@ -21,7 +21,7 @@ from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timeline import LayerTimeline, layer_timeline, tile_sizes
 from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
 from hotnas_hls.dram_check import DramCheck
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
 from hotnas_hls.vendor_reports import VendorReports
@@ -480,8 +480,7 @@ def _vendor(path: Path) -> VendorReports | None:
     problems: list[str] = []
     values = {name: value for name, value in record.items() if name not in ("format", "format_version")}
     reports = read_record(VendorReports, values, "", problems)
-    if problems:
-        raise ConfigError("\n".join([f"{path}: not imported reports:", *(f"  - {p}" for p in problems)]))
+    raise_all(ConfigError, f"{path}: not imported reports:", problems)
     return reports
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,35 +11,30 @@ from torch import nn
 from hotnas_hls.accel.design_point import Golden
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.pixel_packing import Packing, packing
 from hotnas_hls.accel.reference_batch import accuracy
-from hotnas_hls.errors import ConfigError
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
 from hotnas_hls.lower import LoweredLayer, Weights, lower
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
-from hotnas_hls.models.integer_module import Reals
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import quantise, quantise_image
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.workload import edited_graph, with_formats
 
-TRAINED = (Weights.NODE, Weights.BATCHNORM)
 EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
 
 
 @dataclass(frozen=True)
 class IntegerFormat:
-    """Widths of the integer network, how its maps lie, and how many images its formats are chosen on."""
+    """Widths of the integer network, its stem, and how many images its formats are chosen on."""
 
     act_bits: int = 16
     weight_bits: int = 16  # of layers that are not narrowed
     calibration_images: int = 128  # of the training images
     stem: Stem = Stem.PLAIN
-    packed: int = 0  # resolutions whose maps are packed (accel.pixel_packing)
 
 
 def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
@@ -53,72 +47,31 @@ def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> W
     paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
     if form.stem is not Stem.PLAIN:  # its kernels are re-laid: neither patterns nor larger kernels
         editable -= {layer.name for layer in layers if layer.source == graph.input.name}
-    rewritten = {layer.name for layer in layers if layer.needed_macs is not None}
-    editable -= rewritten  # packing needs their patterns, and fixes their kernels
-    paths = {
-        name: path for name, path in paths.items() if not rewritten & {name, *path.along, path.reader}
-    }
     return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
 
 
 def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
     """The layers of ``graph`` under ``compression``, exactly as they would be built."""
     edited = edited_graph(graph, cut_paths(graph), compression)
-    lowered = lower(fold_shapes(edited), _lowered_stem(form), form.weight_bits).layers
+    lowered = lower(fold_shapes(edited), form.stem, form.weight_bits).layers
     widths = _widths(lowered, form)
     layers = tuple(
         dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, item.layer.weight_bits))
         for item in lowered
     )
-    layers = with_formats(layers, compression)
-    packer = _packing(layers, graph.input.name, form)
-    return layers if packer is None else packer.layers(layers)
-
-
-def can_pack(graph: Graph, resolutions: int) -> bool:
-    """True where the maps of the largest ``resolutions`` sizes of the uncompressed network can be packed."""
-    layers = lowered_layers(graph, IntegerFormat(), Compression())
-    return packing(layers, graph.input.name, resolutions) is not None
-
-
-def _lowered_stem(form: IntegerFormat) -> Stem:
-    """The stem to lower with: packing lays the image itself."""
-    return Stem.PLAIN if form.packed else form.stem
-
-
-def _packing(layers: tuple[Layer, ...], image: str, form: IntegerFormat) -> Packing | None:
-    if not form.packed:
-        return None
-    found = packing(layers, image, form.packed, form.stem)
-    if found is None:
-        raise ConfigError(
-            f"{layers[0].name}: maps of {form.packed} resolutions cannot be packed with these edits; "
-            "set accelerator.packed to 0, or leave the layers at image resolution dense"
-        )
-    return found
+    return with_formats(layers, compression)
 
 
 def integer_network(
-    problem: Problem,
-    model: nn.Module,
-    compression: Compression,
-    form: IntegerFormat,
-    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
+    problem: Problem, model: nn.Module, compression: Compression, form: IntegerFormat
 ) -> IntegerNetwork:
-    """The integers of an edited, fine-tuned network, fine-tuned further as integers by ``tune``."""
+    """The integers of an edited, fine-tuned network."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = lower(graph, _lowered_stem(form), form.weight_bits)
+    lowered = lower(graph, form.stem, form.weight_bits)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
-    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
-    if tune is not None:
-        network = tune(
-            network,
-            {item.layer.name: item.parameters(graph) for item in lowered.layers if item.weights in TRAINED},
-        )
-    packer = _packing(network.layers, network.image, form)
-    return network if packer is None else packer.network(network)
+    return quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:

@@ -250,7 +250,36 @@ module hotnas_accel (
     .bresp_i      (m_axi_ofm_BRESP)
   );
 
-  // ---------------------------------------------------------------- read ports
+  // ---------------------------------------------------------------- m_axi_ofm: residual in, or every read
+  logic        run_valid, run_ready, beat_valid, beat_ready, error;
+  logic [63:0] run_addr;
+  logic [31:0] run_beats;
+  logic [hotnas_pkg::OfmPortBits-1:0] beat;
+
+  axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_ofm_reads (
+    .clk_i        (clk),
+    .rst_ni       (rst_n),
+    .run_valid_i  (run_valid),
+    .run_ready_o  (run_ready),
+    .run_addr_i   (run_addr),
+    .run_beats_i  (run_beats),
+    .beat_valid_o (beat_valid),
+    .beat_ready_i (beat_ready),
+    .beat_o       (beat),
+    .error_o      (error),
+    .arvalid_o    (m_axi_ofm_ARVALID),
+    .arready_i    (m_axi_ofm_ARREADY),
+    .araddr_o     (m_axi_ofm_ARADDR),
+    .arlen_o      (m_axi_ofm_ARLEN),
+    .rvalid_i     (m_axi_ofm_RVALID),
+    .rready_o     (m_axi_ofm_RREADY),
+    .rdata_i      (m_axi_ofm_RDATA),
+    .rresp_i      (m_axi_ofm_RRESP),
+    .rlast_i      (m_axi_ofm_RLAST)
+  );
+  assign res_beat = beat;
+
+  // ---------------------------------------------------------------- m_axi_ifm, m_axi_wgt: reads
   if (hotnas_pkg::SharedBus == 0) begin : gen_split
 
     axi_read_master #(.DataBits(hotnas_pkg::IfmPortBits)) u_ifm_port (
@@ -297,27 +326,13 @@ module hotnas_accel (
       .rlast_i      (m_axi_wgt_RLAST)
     );
 
-    axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_residual_port (
-      .clk_i        (clk),
-      .rst_ni       (rst_n),
-      .run_valid_i  (res_run_valid),
-      .run_ready_o  (res_run_ready),
-      .run_addr_i   (res_run_addr),
-      .run_beats_i  (res_run_beats),
-      .beat_valid_o (res_beat_valid),
-      .beat_ready_i (res_beat_ready),
-      .beat_o       (res_beat),
-      .error_o      (errors[2]),
-      .arvalid_o    (m_axi_ofm_ARVALID),
-      .arready_i    (m_axi_ofm_ARREADY),
-      .araddr_o     (m_axi_ofm_ARADDR),
-      .arlen_o      (m_axi_ofm_ARLEN),
-      .rvalid_i     (m_axi_ofm_RVALID),
-      .rready_o     (m_axi_ofm_RREADY),
-      .rdata_i      (m_axi_ofm_RDATA),
-      .rresp_i      (m_axi_ofm_RRESP),
-      .rlast_i      (m_axi_ofm_RLAST)
-    );
+    assign run_valid      = res_run_valid;
+    assign run_addr       = res_run_addr;
+    assign run_beats      = res_run_beats;
+    assign res_run_ready  = run_ready;
+    assign res_beat_valid = beat_valid;
+    assign beat_ready     = res_beat_ready;
+    assign errors[2]      = error;
 
     logic unused_order;
     assign unused_order = ifm_slice_last ^ res_last;
@@ -325,11 +340,6 @@ module hotnas_accel (
   end else begin : gen_shared
 
     // Every read goes through m_axi_ofm; m_axi_ifm and m_axi_wgt stay idle.
-    logic        run_valid, run_ready, beat_valid, beat_ready, error;
-    logic [63:0] run_addr;
-    logic [31:0] run_beats;
-    logic [hotnas_pkg::OfmPortBits-1:0] beat;
-
     read_order u_order (
       .clk_i            (clk),
       .rst_ni           (rst_n),
@@ -365,32 +375,9 @@ module hotnas_accel (
     );
     assign ifm_beat = beat;
     assign wgt_beat = beat;
-    assign res_beat = beat;
     assign errors[0] = error && ifm_beat_valid;
     assign errors[1] = error && wgt_beat_valid;
     assign errors[2] = error && res_beat_valid;
-
-    axi_read_master #(.DataBits(hotnas_pkg::OfmPortBits)) u_port (
-      .clk_i        (clk),
-      .rst_ni       (rst_n),
-      .run_valid_i  (run_valid),
-      .run_ready_o  (run_ready),
-      .run_addr_i   (run_addr),
-      .run_beats_i  (run_beats),
-      .beat_valid_o (beat_valid),
-      .beat_ready_i (beat_ready),
-      .beat_o       (beat),
-      .error_o      (error),
-      .arvalid_o    (m_axi_ofm_ARVALID),
-      .arready_i    (m_axi_ofm_ARREADY),
-      .araddr_o     (m_axi_ofm_ARADDR),
-      .arlen_o      (m_axi_ofm_ARLEN),
-      .rvalid_i     (m_axi_ofm_RVALID),
-      .rready_o     (m_axi_ofm_RREADY),
-      .rdata_i      (m_axi_ofm_RDATA),
-      .rresp_i      (m_axi_ofm_RRESP),
-      .rlast_i      (m_axi_ofm_RLAST)
-    );
 
     assign m_axi_ifm_ARVALID = 1'b0;
     assign m_axi_ifm_ARADDR  = '0;
