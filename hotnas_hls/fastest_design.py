@@ -1,14 +1,18 @@
-"""The fastest design of an uncompressed network on a board: each stem it allows explored, the best kept."""
+"""An uncompressed network on a board: each stem it allows explored, the fastest kept, made a design point."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import BEST, Stem, StemChoice
+from hotnas_hls.accel.latency import best_tile, network_latency
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.board import Board
-from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space, explore
+from hotnas_hls.errors import InfeasibleDesign, raise_all
+from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Space, explore
 from hotnas_hls.graph import Graph
 from hotnas_hls.model_layers import ModelLayers, layers_of
 from hotnas_hls.stems import allowed_stems, attempts, fastest
@@ -52,21 +56,35 @@ def explore_stems(
 
 
 def design_point(
-    design: Explored, model: ModelLayers, board: Board, clock: float, memory: MemoryTiming
+    accel: Accelerator,
+    model: ModelLayers,
+    board: Board,
+    clock: float,
+    memory: MemoryTiming = FIXED_LATENCY,
 ) -> DesignPoint:
-    """An explored design of an uncompressed network, ready for ``hotnas hls``; it has no weights."""
-    tiles = design.tiles(model.layers, memory)
-    return DesignPoint(
+    """An uncompressed network on ``accel``, each layer in its fastest tile; it has no weights.
+
+    Raises InfeasibleDesign with every layer that fits in no tile.
+    """
+    tiles = {layer.name: best_tile(layer, accel, memory) for layer in model.layers}
+    raise_all(
+        InfeasibleDesign,
+        f"{model.name}: cannot run on this accelerator:",
+        [f"{name}: no tile fits the buffers; make them deeper" for name in tiles if tiles[name] is None],
+    )
+    layers = tuple(DesignLayer(layer, tile) for layer in model.layers if (tile := tiles[layer.name]))
+    point = DesignPoint(
         network=model.name,
         board=board,
         clock_mhz=clock,
         seed=0,
-        accelerator=design.accel,
+        accelerator=accel,
         image=model.image,
         logits=model.logits,
         feature_maps=model.feature_maps,
-        layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
+        layers=layers,
         image_layout=model.image_layout,
         memory=memory,
-        predicted_cycles=design.cycles,
     )
+    predicted = network_latency(model.layers, accel, point.tiles, memory).cycles
+    return dataclasses.replace(point, predicted_cycles=predicted)

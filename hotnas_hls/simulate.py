@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,12 @@ from hotnas_hls.accel.images import (
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.codegen.rtl import profile_slots
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.shipped import shipped_folder
 
 SIM = shipped_folder("sim")
 TOP = "tb_top"
+PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
 SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "tb_top.sv")
 DRAM_SOURCE = "dram_timing.cpp"
 
@@ -150,7 +151,7 @@ def run_network(
     memory = map_memory(net, accel, tiles)
     job.mkdir(parents=True, exist_ok=True)
     (job / "0.bin").write_bytes(weight_image(net, accel, tiles, memory))
-    slots = profile_slots(len(net.layers))
+    slots = _profile_slots(model)
     records = []
     for index, run in enumerate(runs):
         loaded, dumped, chosen = 3 * index + 1, 3 * index + 2, 3 * index + 3
@@ -198,6 +199,14 @@ def run_network(
         )
         for index, result in enumerate(done)
     ]
+
+
+def _profile_slots(model: SimulationModel) -> int:
+    """Slots of the cycle-count window of the RTL that was built."""
+    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text())
+    if found is None:
+        raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
+    return int(found[1])
 
 
 def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:

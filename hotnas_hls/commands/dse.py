@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
     if args.save:
-        print(design_point(found.best[0], model, board, clock, memory).save(args.save), file=sys.stderr)
+        print(design_point(found.best[0].accel, model, board, clock, memory).save(args.save), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
