@@ -278,11 +278,28 @@ def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: i
     _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
     if patterns > 1:
         lut += act * tn
-    lut += wgt * tn + tn // 2  # the factor of two weights; an adder's carry
+    lut += wgt * tn + tn // 2  # the factor of two weights; carries
     ff += PAIR_FF_PER_4 * tn // 4
     if tn == 1 << levels:  # the root gives two borrows back; else a leaf is empty and has none
         lut += act + wgt + levels
-    return pairs * tn, 0, pairs * lut, pairs * ff, 0
+    memory = _late_borrows(tn, levels)
+    return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
+
+
+@numba.njit(cache=True)
+def _late_borrows(tn: int, levels: int) -> int:
+    """Borrows a pair's adder tree hands on through SRL_STAGES registers or more: an SRL each.
+
+    A borrow starts at the last product below the adder that gives it back: a right input there, unless below
+    the root.
+    """
+    count = 0
+    for depth in range(1, levels - SRL_STAGES + 1):
+        products = 1 << (levels - depth)
+        for node in range(1 << depth):
+            if (node % 2 == 0 or depth == 1) and (node + 1) * products <= tn:
+                count += 1
+    return count
 
 
 @numba.njit(cache=True)
