@@ -86,6 +86,11 @@ LEVERS = (
         {"patterns": True},
         networks=("resnet18",),
     ),
+    Lever(
+        "packing",
+        "two 8-bit products a DSP slice: 8-bit activations, array of 64x64",
+        of_accelerator={"tn": 64, "act_bits": 8, "weight_bits": 8, "dsp_packing": True},
+    ),
 )
 
 
@@ -108,7 +113,7 @@ def design_points(network: str) -> Iterator[tuple[str, DesignPoint]]:
         accel = design.accelerator
         model = layers_of(graph, design.weight_bits, accel.act_bits, design.stem)
         if design.pattern_ones is not None:
-            model = model.pruned(design.pattern_ones)
+            model = model.pruned(design.pattern_ones, accel.rows_per_dsp)
         yield f"{network} {lever.name}", design_point(accel, model, board, board.clock_mhz)
 
 
