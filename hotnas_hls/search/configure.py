@@ -29,6 +29,7 @@ def options_of(config: RunConfig) -> SearchOptions:
     search, quantisation = config.search, config.quantisation
     return SearchOptions(
         bound_ms=config.bound.latency_ms,
+        reduction=config.bound.reduction,
         strategy=search.strategy,
         trials=search.trials,
         alpha=search.alpha,
@@ -51,5 +52,6 @@ def options_of(config: RunConfig) -> SearchOptions:
         crew=CrewOptions(search.workers, search.ray, search.trial_cpus, search.trial_gpus),
         seed=config.seed,
         stem=config.accelerator.stem,
+        packed=config.accelerator.packed_resolutions,
         config=config.record(),
     )

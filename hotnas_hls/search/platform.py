@@ -87,6 +87,10 @@ class Platform(Protocol[Design]):
         """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
         ...
 
+    def at_full_precision(self) -> Platform[Design]:
+        """The platform as it runs the 16-bit network that reductions are measured against."""
+        ...
+
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The choices of lowest latency that break no rule; InfeasibleDesign when there are none."""
         ...

@@ -41,7 +41,7 @@ class SearchResult:
     compression: Compression
     choices: Choices
     cost: Cost
-    baseline: Detection  # the best uncompressed design
+    baseline: Detection  # the best 16-bit uncompressed design
     space: SearchSpace
     outcomes: Sequence[Outcome]
     chosen: Outcome
@@ -110,14 +110,14 @@ def search(
         compression,
         choices,
         cost,
-        prepared.baseline,
+        prepared.detection,
         space,
         outcomes,
         chosen,
         before,
         reached,
         test,
-        reductions(prepared.workload, platform, prepared.baseline.choices, compression, choices, cost),
+        reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
     )
 

@@ -36,6 +36,9 @@ class PipelinePlatform:
             Axis("width", AxisKind.HARDWARE, WIDTHS),
         )
 
+    def at_full_precision(self) -> PipelinePlatform:
+        return self
+
     def explore(self, layers: Sequence[Layer]) -> Choices:
         legal = []
         for multipliers, width in itertools.product(MULTIPLIERS, WIDTHS):
