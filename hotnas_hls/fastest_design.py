@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hotnas_hls import explore
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.arrangement import Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import Board
-from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space, explore
+from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space
 from hotnas_hls.graph import Graph
 from hotnas_hls.model_layers import ModelLayers, layers_of
 
@@ -36,21 +37,25 @@ def explore_arrangements(
     pattern_ones: int | None = None,
     packed: PackingChoice = BEST,
 ) -> ArrangementExploration:
-    """``explore`` with the arrangement asked for, or with each the network allows.
+    """``explore`` in the arrangement asked for, or in the one of the network whose best design is fastest.
 
-    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones.
+    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
+    channels share their patterns where the space has DSP packing to offer, which asks for it.
     """
+    pattern_rows = 2 if True in space.packing(weight_bits) else 1
 
-    def attempt(tried: Arrangement) -> tuple[ModelLayers, Exploration]:
+    def attempt(tried: Arrangement) -> tuple[ModelLayers, int]:
         model = layers_of(graph, weight_bits, space.act_bits, tried)
         if pattern_ones is not None:
-            model = model.pruned(pattern_ones)
-        return model, explore(model.layers, board, memory, space, top, model.blocks)
+            model = model.pruned(pattern_ones, pattern_rows)
+        return model, explore.fastest(model.layers, board, memory, space, model.blocks).cycles
 
     explored = attempts(allowed_arrangements(graph, stem, packed), attempt)
-    cycles = {tried: found.best[0].cycles for tried, (_, found) in explored.items()}
-    chosen = fastest(explored, lambda each: each[1].best[0].cycles)
-    return ArrangementExploration(chosen, *explored[chosen], cycles)
+    cycles = {tried: least for tried, (_, least) in explored.items()}
+    chosen = fastest(cycles, float)
+    model = explored[chosen][0]
+    found = explore.explore(model.layers, board, memory, space, top, model.blocks)
+    return ArrangementExploration(chosen, model, found, cycles)
 
 
 def design_point(

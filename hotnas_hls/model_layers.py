@@ -25,13 +25,14 @@ class ModelLayers:
     image_layout: ImageLayout | None = None  # None: the stem is plain
     arrangement: Arrangement = PLAIN
 
-    def pruned(self, ones: int) -> ModelLayers:
+    def pruned(self, ones: int, rows: int = 1) -> ModelLayers:
         """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions.
 
-        Layers on packed maps stay as they are: their kernels are patterns already.
+        rows: output channels in a row that share their patterns. Layers on packed maps stay as they are:
+        their kernels are patterns already.
         """
         layers = tuple(
-            replace(layer, pattern_ones=ones)
+            replace(layer, pattern_ones=ones, pattern_rows=rows)
             if layer.kind is LayerKind.CONV
             and (layer.kernel_rows, layer.kernel_columns) == (3, 3)
             and layer.pattern_ones is None

@@ -35,7 +35,7 @@ from hotnas_hls.records import load_json, read_record, to_record
 
 FORMAT = "hotnas-design-point"
 FORMAT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)  # 1 knew no image_layout: its stems are plain; 2 no packed_resolutions
+READABLE_VERSIONS = (1, 2, 3)  # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")

@@ -73,6 +73,11 @@ class Layer:
         return self.pattern_ones or self.kernel_rows * self.kernel_columns
 
     @property
+    def pairs_channels(self) -> bool:
+        """True when output channels 2k and 2k + 1 follow the same patterns: they can share DSP slices."""
+        return self.pattern_ones is None or self.pattern_rows % 2 == 0 or self.pattern_rows >= self.m
+
+    @property
     def row_step(self) -> int:
         """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
         return self.stride if self.kernel_rows == 1 else 1

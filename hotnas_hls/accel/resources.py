@@ -173,7 +173,7 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
         accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
         accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
-        int(accel.shared_bus),
+        int(accel.shared_bus), accel.rows_per_dsp,
     )  # fmt: skip
 
 
@@ -182,12 +182,12 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
 def _total(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int,
+    slots: int, shared: int, rows_per_dsp: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
         tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
-        patterns, taps, slots, shared,
+        patterns, taps, slots, shared, rows_per_dsp,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -201,7 +201,7 @@ def _total(
 def _blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int,
+    slots: int, shared: int, rows_per_dsp: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, word, product = min(tm, tn), block * act, act + wgt
@@ -220,7 +220,7 @@ def _blocks(
         (WGT_LOADER_DSP, 0, wgt_bits * wgt + WGT_LOADER_LUT, wgt_bits * (wgt + 1) + WGT_LOADER_FF, 0),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
         _weight_rows(tm, tn, wgt, -(-tn // wgt_bits), 2 * entries, patterns),
-        _mac_rows(tm, tn, act, product, levels, patterns),
+        _mac_rows(tm, tn, act, product, levels, patterns, rows_per_dsp),
         _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
         _rams(
@@ -252,7 +252,9 @@ def _weight_rows(rows: int, tn: int, wgt: int, parts: int, depth: int, patterns:
 
 
 @numba.njit(cache=True)
-def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
+def _mac_rows(
+    rows: int, tn: int, act: int, product: int, levels: int, patterns: int, rows_per_dsp: int
+) -> Counts:
     lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
     ff = product * tn
     nodes, width = tn, product
@@ -263,7 +265,7 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns:
     twice = max(0, (1 << levels) - TREE_SINGLE)
     lut += twice // 2
     ff += twice
-    return rows * tn, 0, rows * lut, rows * ff, 0
+    return -(-rows // rows_per_dsp) * tn, 0, rows * lut, rows * ff, 0
 
 
 @numba.njit(cache=True)

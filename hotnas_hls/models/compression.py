@@ -24,6 +24,7 @@ class PatternChoice:
     kernel: int
     zeros: int
     indices: tuple[int, ...]
+    rows: int = 1  # output channels in a row that share a pattern, input channel by input channel
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "indices", tuple(dict.fromkeys(self.indices)))
@@ -66,7 +67,12 @@ class Compression:
         return {
             "channels": dict(self.channels),
             "patterns": {
-                name: [choice.kernel, choice.zeros, list(choice.indices)]
+                name: [
+                    choice.kernel,
+                    choice.zeros,
+                    list(choice.indices),
+                    *([choice.rows] * (choice.rows > 1)),
+                ]
                 for name, choice in self.patterns.items()
             },
             "expanded": list(self.expanded),

@@ -161,11 +161,11 @@ class PatternMask(nn.Module):
     masks: Tensor
     index: Tensor
 
-    def __init__(self, weight: Tensor, masks: Tensor) -> None:
+    def __init__(self, weight: Tensor, masks: Tensor, rows: int = 1) -> None:
         super().__init__()
         missing = PATTERNS_PER_NETWORK - len(masks)
         masks = torch.cat([masks, masks[:1].expand(missing, -1, -1)]) if missing > 0 else masks
-        index = choose_patterns(weight, masks)
+        index = choose_patterns(weight, masks, rows)
         self.register_buffer("masks", masks)
         self.register_buffer("index", index.to(torch.uint8))
         self.register_buffer("mask", masks[index])
@@ -174,11 +174,16 @@ class PatternMask(nn.Module):
         return weight * self.mask
 
 
-def choose_patterns(weight: Tensor, masks: Tensor) -> Tensor:
-    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first."""
+def choose_patterns(weight: Tensor, masks: Tensor, rows: int = 1) -> Tensor:
+    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first.
+
+    rows: output channels in a row that share a mask; what it keeps of all of them counts.
+    """
     squares = weight.detach().square().flatten(2)
     kept = squares @ masks.flatten(1).to(squares.dtype).T  # (M, N, patterns)
-    return kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
+    groups = torch.stack([group.sum(dim=0) for group in kept.split(rows)])
+    best = groups.argmax(dim=2)  # torch and numpy: the first of equal maxima
+    return best.repeat_interleave(rows, dim=0)[: len(weight)]
 
 
 def popular_patterns(
@@ -207,7 +212,7 @@ def _prune(conv: nn.Conv2d, choice: PatternChoice) -> None:
     if conv.kernel_size != (choice.kernel, choice.kernel):
         raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
     masks = torch.from_numpy(choice.masks()).to(conv.weight.dtype)
-    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks))
+    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks, choice.rows))
 
 
 def pattern_masks(model: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -122,7 +122,7 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
         value = candidate[axis.name]
         if axis.kind is AxisKind.PRUNE and value:
             chosen = tuple(indices[axis.kernel, value]) or (0,)
-            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen)
+            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen, axis.rows)
         elif axis.kind is AxisKind.CHANNELS and value != axis.options[0]:
             channels[axis.layer] = value
         elif axis.kind is AxisKind.BITS and value != axis.options[0]:
@@ -191,7 +191,8 @@ def _axes(
         zeros = pattern_zeros.get(layer.kernel_rows, ())
         if zeros and layer.kernel_rows == layer.kernel_columns:
             name, values = f"prune:{layer.name}", (0, *sorted(zeros))
-            return [Axis(name, AxisKind.PRUNE, values, layer.name, layer.kernel_rows)]
+            kernel, rows = layer.kernel_rows, platform.pattern_rows
+            return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
         widths = bit_options(cost, options.weight_bits, options.least_weight_bits)
         if widths[-1] <= options.weight_bits - LEAST_NARROWING:

@@ -14,7 +14,7 @@ from hotnas_hls.accel.reference_batch import accuracy
 from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
-from hotnas_hls.lower import LoweredLayer, Weights
+from hotnas_hls.lower import LoweredLayer, LoweredNetwork, Weights
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
@@ -80,12 +80,23 @@ def integer_network(
 ) -> IntegerNetwork:
     """The integers of an edited, fine-tuned network."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = form.arrangement.lower(graph, form.weight_bits)
+    lowered = _sharing_patterns(form.arrangement.lower(graph, form.weight_bits), compression)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
     masks = pattern_masks(model)
     return form.arrangement.network(quantise(graph, lowered, images[spread], form.act_bits, widths, masks))
+
+
+def _sharing_patterns(lowered: LoweredNetwork, compression: Compression) -> LoweredNetwork:
+    """``lowered`` with the number of output channels in a row that share their patterns."""
+
+    def shared(item: LoweredLayer) -> LoweredLayer:
+        choice = compression.patterns.get(item.layer.name)
+        rows = choice.rows if choice else item.layer.pattern_rows
+        return dataclasses.replace(item, layer=dataclasses.replace(item.layer, pattern_rows=rows))
+
+    return dataclasses.replace(lowered, layers=tuple(map(shared, lowered.layers)))
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:

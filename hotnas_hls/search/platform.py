@@ -83,6 +83,11 @@ class Platform(Protocol[Design]):
     name: str
     unit: str  # of LayerCost.total, for tables: "cycles"
 
+    @property
+    def pattern_rows(self) -> int:
+        """Output channels in a row that must share their patterns."""
+        ...
+
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
         ...

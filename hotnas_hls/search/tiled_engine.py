@@ -15,11 +15,23 @@ from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
-from hotnas_hls.explore import WHOLE_SPACE, Space, explore
+from hotnas_hls.explore import WHOLE_SPACE, Space, fastest
 from hotnas_hls.search.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.search.space import Axis, AxisKind
 
-AXES = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "taps", "shared_bus")
+AXES = (
+    "tm",
+    "tn",
+    "tr",
+    "tc",
+    "ifm_bits",
+    "wgt_bits",
+    "ofm_bits",
+    "ifm_depth",
+    "taps",
+    "shared_bus",
+    "dsp_packing",
+)
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
 
@@ -73,6 +85,7 @@ class TiledEnginePlatform:
         rows, columns = given.tr or _sides(0), given.tc or _sides(1)
         return Space(
             tm=given.tm or WHOLE_SPACE.tm,
+            packed_tm=given.tm or WHOLE_SPACE.packed_tm,
             tn=given.tn or WHOLE_SPACE.tn,
             port_bits=given.port_bits or WHOLE_SPACE.port_bits,
             bus_bits=given.port_bits or WHOLE_SPACE.bus_bits,
@@ -80,26 +93,33 @@ class TiledEnginePlatform:
             act_bits=self.act_bits,
         )
 
-    def values(self, name: str, shared_bus: bool = False) -> tuple[int, ...]:
-        """Every value of a hardware axis; of port widths, those of separate ports or of a shared bus."""
+    @property
+    def pattern_rows(self) -> int:
+        """Two, so that DSP slices can be packed, where activations are narrow enough for it."""
+        return 2 if any(self.space.packing(self.act_bits)) else 1
+
+    def values(self, name: str, near: Choices | None = None) -> tuple[int, ...]:
+        """Every value of a hardware axis, for such ports and DSP slices as ``near`` has."""
         space = self.space
+        shared_bus, packed = (bool(near and near[name]) for name in ("shared_bus", "dsp_packing"))
         if name in ("tr", "tc"):
             return tuple(sorted({tile[name == "tc"] for tile in space.tiles}))
         if name in ("ifm_bits", "wgt_bits", "ofm_bits"):
             return space.bus_bits if shared_bus else space.port_bits
         return {
-            "tm": space.tm,
+            "tm": space.packed_tm if packed else space.tm,
             "tn": space.tn,
             "ifm_depth": space.ifm_depths,
             "taps": space.taps,
             "shared_bus": (0, 1),
+            "dsp_packing": tuple(int(value) for value in space.packing(self.act_bits)),
         }[name]
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """All values of each axis, or those one step from ``near`` (its own first)."""
         found = []
         for name in AXES:
-            values = self.values(name, near is not None and bool(near["shared_bus"]))
+            values = self.values(name, near)
             if near is not None:
                 block = self.channel_multiple(near) if name in ("tm", "tn") else 1
                 legal = sorted({v for v in values if v % block == 0} | {near[name]})
@@ -130,7 +150,7 @@ class TiledEnginePlatform:
             return ()
         shared = bool(choices["shared_bus"])
         name = "ofm_bits" if shared else name
-        wider = min((bits for bits in self.values(name, shared) if bits > choices[name]), default=None)
+        wider = min((bits for bits in self.values(name, choices) if bits > choices[name]), default=None)
         if wider is None:
             return ()
         if shared:
@@ -140,7 +160,7 @@ class TiledEnginePlatform:
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The fastest design of the space, exactly (see ``hotnas_hls.explore``)."""
-        accel = explore(layers, self.board, self.memory, self.space, top=1).best[0].accel
+        accel = fastest(layers, self.board, self.memory, self.space).accel
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
@@ -164,8 +184,10 @@ class TiledEnginePlatform:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
         for layer in layers:
-            if layer.name not in design.tiles:
-                found += plan_violations(layer, design.accel, Tile(1, 1)) or [f"{layer.name}: fits no tile"]
+            broken = plan_violations(layer, design.accel, design.tiles.get(layer.name, Tile(1, 1)))
+            if layer.name not in design.tiles and not broken:
+                broken = [f"{layer.name}: fits no tile"]
+            found += broken
         return found
 
     def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
@@ -215,7 +237,7 @@ class TiledEnginePlatform:
         chosen = {name: choices[name] for name in AXES}
         if chosen["shared_bus"]:
             chosen |= dict.fromkeys(PORT_OF_LABEL.values(), chosen["ofm_bits"])
-        chosen["shared_bus"] = bool(chosen["shared_bus"])
+        chosen |= {switch: bool(chosen[switch]) for switch in ("shared_bus", "dsp_packing")}
         blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
         return for_layers(blank, layers)
 

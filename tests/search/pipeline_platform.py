@@ -29,6 +29,7 @@ class PipelinePlatform:
     budget: int = 100  # multipliers of all stages together
     name: str = "layer pipeline"
     unit: str = "steps"
+    pattern_rows: int = 1
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         return (

@@ -28,7 +28,7 @@ LAYERS = (
     Layer("pool", LayerKind.DEPTHWISE, "point", "pool", 64, 64, 8, 8, 1, 1, 8, 8),
 )
 SMALL = EngineOptions(tm=(8, 16, 32), tn=(4, 8, 16), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
-CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, 0), strict=True))
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, 0, 0), strict=True))
 
 
 def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
@@ -67,6 +67,22 @@ def test_a_shared_bus_has_one_width():
     assert engine.reliefs("W", shared) == ()  # the widest there is
     (relief,) = engine.reliefs("W", {**shared, "ofm_bits": 64})
     assert relief.description == "bus 64 -> 128 bits" and relief.choices["ofm_bits"] == 128
+
+
+def test_8_bit_activations_pack_dsp_slices():
+    engine = dataclasses.replace(platform(), act_bits=8)
+    narrow = tuple(dataclasses.replace(layer, weight_bits=8) for layer in LAYERS)
+    packed = {**CHOICES, "dsp_packing": 1}
+    designs = [engine.design(narrow, choices) for choices in (CHOICES, packed)]
+    assert [design.accel.dsp_packing for design in designs] == [False, True]
+    used = [engine.cost(narrow, design).usage["dsp"] for design in designs]
+    assert used[1] < used[0]
+    assert (engine.pattern_rows, platform().pattern_rows) == (2, 1)
+    assert engine.values("dsp_packing") == (0, 1) and platform().values("dsp_packing") == (0,)
+    pruned = (dataclasses.replace(narrow[1], pattern_ones=6),)
+    assert any("pattern_rows = 1" in v for v in engine.violations(pruned, engine.design(pruned, packed)))
+    pairs = (dataclasses.replace(pruned[0], pattern_rows=2),)
+    assert engine.violations(pairs, engine.design(pairs, packed)) == []
 
 
 def test_full_precision_is_the_same_board_at_16_bits():
