@@ -67,6 +67,8 @@ class SearchSettings:
     batch_size: int = 64
     learning_rate: float = 0.001
     final_epochs: int = 10  # fine-tuning of the chosen design
+    integer_batches: int = 0  # after that: fine-tuning batches of its integers
+    integer_learning_rate: float = 0.0005
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
@@ -133,6 +135,7 @@ class RunConfig:
             "search.trials": search.trials,
             "search.batch_size": search.batch_size,
             "search.learning_rate": search.learning_rate,
+            "search.integer_learning_rate": search.integer_learning_rate,
             "search.time_limit_s": search.time_limit_s,
             "search.workers": search.workers,
             "search.trial_cpus": search.trial_cpus,
@@ -142,7 +145,7 @@ class RunConfig:
             for name, value in positive.items()
             if value is not None and value <= 0
         ]
-        for name in ("batches", "final_epochs", "accuracy_drop", "trial_gpus"):
+        for name in ("batches", "final_epochs", "integer_batches", "accuracy_drop", "trial_gpus"):
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:
