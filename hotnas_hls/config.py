@@ -70,6 +70,8 @@ class SearchSettings:
     batch_size: int = 64
     learning_rate: float = 0.001
     final_epochs: int = 10  # fine-tuning of the chosen design
+    integer_batches: int = 0  # after that: fine-tuning batches of its integers
+    integer_learning_rate: float = 0.0005
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
@@ -136,6 +138,7 @@ class RunConfig:
             "search.trials": search.trials,
             "search.batch_size": search.batch_size,
             "search.learning_rate": search.learning_rate,
+            "search.integer_learning_rate": search.integer_learning_rate,
             "search.time_limit_s": search.time_limit_s,
             "search.workers": search.workers,
             "search.trial_cpus": search.trial_cpus,
@@ -150,7 +153,7 @@ class RunConfig:
             found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")
         if reduction is not None and self.bound.latency_ms is not None:
             found.append("bound: give latency_ms or reduction, not both")
-        for name in ("batches", "final_epochs", "accuracy_drop", "trial_gpus"):
+        for name in ("batches", "final_epochs", "integer_batches", "accuracy_drop", "trial_gpus"):
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:

@@ -8,6 +8,7 @@ from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.integer_tuning import IntegerTuning
 from hotnas_hls.search.search import SearchOptions
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
@@ -37,6 +38,7 @@ def options_of(config: RunConfig) -> SearchOptions:
         accuracy_drop=search.accuracy_drop,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
         final_epochs=search.final_epochs,
+        integer_tuning=IntegerTuning(search.integer_batches, learning_rate=search.integer_learning_rate),
         space=SpaceOptions(
             weight_bits=quantisation.weight_bits,
             least_weight_bits=quantisation.least_weight_bits,

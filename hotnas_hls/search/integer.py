@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from hotnas_hls.accel.design_point import Golden
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.reference_batch import accuracy
+from hotnas_hls.accel.reference_batch import logits
 from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
@@ -18,12 +19,14 @@ from hotnas_hls.lower import LoweredLayer, LoweredNetwork, Weights
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
+from hotnas_hls.models.integer_module import IntegerModule, Reals, is_exact
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import quantise, quantise_image
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.workload import edited_graph, with_formats
 
+TRAINED = (Weights.NODE, Weights.BATCHNORM)
 FULL_PRECISION = 16  # bits of activations and weights that are reduced from
 EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
 
@@ -76,16 +79,23 @@ def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) 
 
 
 def integer_network(
-    problem: Problem, model: nn.Module, compression: Compression, form: IntegerFormat
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
 ) -> IntegerNetwork:
-    """The integers of an edited, fine-tuned network."""
+    """The integers of an edited, fine-tuned network, fine-tuned further as integers by ``tune``."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
     lowered = _sharing_patterns(form.arrangement.lower(graph, form.weight_bits), compression)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
-    masks = pattern_masks(model)
-    return form.arrangement.network(quantise(graph, lowered, images[spread], form.act_bits, widths, masks))
+    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
+    if tune is not None:
+        of = (item for item in lowered.layers if item.weights in TRAINED)
+        network = tune(network, {item.layer.name: item.parameters(graph) for item in of})
+    return form.arrangement.network(network)
 
 
 def _sharing_patterns(lowered: LoweredNetwork, compression: Compression) -> LoweredNetwork:
@@ -100,8 +110,12 @@ def _sharing_patterns(lowered: LoweredNetwork, compression: Compression) -> Lowe
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
-    """Share of images the integer network classifies right."""
-    return accuracy(network, quantise_image(network, split.images), split.labels)
+    """Share of images the integer network classifies right: torch where it is exact, else the reference."""
+    if is_exact(network):
+        outputs = IntegerModule(network).logits(split.images)
+    else:
+        outputs = logits(network, quantise_image(network, split.images))
+    return float((outputs.argmax(axis=1) == split.labels).mean())
 
 
 def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:

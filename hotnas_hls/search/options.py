@@ -12,6 +12,7 @@ from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SearchOptions:
     accuracy_drop: float = 0.01
     tuning: Tuning = Tuning()
     final_epochs: int = 10
+    integer_tuning: IntegerTuning = UNTUNED  # of the chosen design's integers, after that
     space: SpaceOptions = SpaceOptions()
     format: IntegerFormat = IntegerFormat()
     validation_images: int = 1000  # candidates are compared on so many at most

@@ -20,6 +20,7 @@ from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import choices_of, compression_of
 from hotnas_hls.search.integer import golden, integer_accuracy
+from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
@@ -136,16 +137,19 @@ def _finished(
     """The chosen network after the final fine-tuning, or as the search saw it where that was no gain."""
     dataset = evaluator.problem.dataset
 
-    def trained(tuning: Tuning) -> tuple[IntegerNetwork, float]:
+    def trained(tuning: Tuning, integers: IntegerTuning) -> tuple[IntegerNetwork, float]:
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
-        network = evaluator.integer_network(model, compression)
+        if integers.batches:
+            reporter.stage("final fine-tuning of its integers")
+        network = evaluator.integer_network(model, compression, integers, reporter.step)
         return network, integer_accuracy(network, evaluator.validation)
 
-    if options.final_epochs > 0:
-        network, accuracy = trained(epoch(options.tuning, options.final_epochs, len(dataset.train)))
+    if options.final_epochs > 0 or options.integer_tuning.batches > 0:
+        longer = epoch(options.tuning, options.final_epochs, len(dataset.train))
+        network, accuracy = trained(longer, options.integer_tuning)
         if chosen.accuracy is None or accuracy >= chosen.accuracy:
             return network, accuracy
-    return trained(options.tuning)
+    return trained(options.tuning, UNTUNED)
 
 
 def _best_hardware(
