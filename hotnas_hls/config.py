@@ -66,6 +66,7 @@ class SearchSettings:
 
     strategy: Strategy = "reinforce"
     trials: int = 60
+    validation_images: int = 1000  # candidates are compared on so many at most
     batches: int = 50  # fine-tuning batches per trained candidate
     batch_size: int = 64
     learning_rate: float = 0.001
@@ -136,6 +137,7 @@ class RunConfig:
             "bound.latency_ms": self.bound.latency_ms,
             "accelerator.dsp_limit": self.accelerator.dsp_limit,
             "search.trials": search.trials,
+            "search.validation_images": search.validation_images,
             "search.batch_size": search.batch_size,
             "search.learning_rate": search.learning_rate,
             "search.integer_learning_rate": search.integer_learning_rate,

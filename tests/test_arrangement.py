@@ -16,6 +16,7 @@ from hotnas_hls.accel.efficiency import needed_macs
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.latency import best_tile
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.reference import run_network
 from hotnas_hls.arrangement import PLAIN, Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import load_board
@@ -234,6 +235,73 @@ def test_the_driver_lays_the_plain_image(tmp_path: Path) -> None:
 def test_rtl_of_a_relaid_stem_is_certified(tmp_path: Path) -> None:
     certificate = certify(design(Stem.UNFOLDED), tmp_path, images=IMAGES)
     assert certificate.holds and certificate.exact and certificate.outputs_match
+
+
+@cache
+def packed_design(packed: int) -> DesignPoint:
+    """A plain and a residual convolution at 8 x 8, two of stride 2, and a linear layer, 8 bits."""
+    rng = np.random.default_rng(8)
+
+    def conv(name: str, source: str, shape: tuple[int, int, int], fan_in: int, stride: int) -> Node:
+        weight = (rng.normal(size=(shape[0], fan_in, 3, 3)) / (3 * np.sqrt(fan_in))).astype(np.float32)
+        parameters = {"weight": weight, "bias": rng.normal(size=shape[0]).astype(np.float32)}
+        options = {"kernel": (3, 3), "stride": (stride, stride), "padding": (1, 1, 1, 1)}
+        return Node(name, OpKind.CONV, (source,), shape, parameters=parameters, **options)
+
+    weight = (rng.normal(size=(10, 8 * 2 * 2)) / 6).astype(np.float32)
+    linear = {"weight": weight, "bias": rng.normal(size=10).astype(np.float32)}
+    graph = Graph(
+        "packed",
+        [
+            Node("image", OpKind.INPUT, (), (3, 8, 8)),
+            conv("first", "image", (4, 8, 8), 3, 1),
+            Node("relu", OpKind.RELU, ("first",), (4, 8, 8)),
+            conv("inner", "relu", (4, 8, 8), 4, 1),
+            Node("sum", OpKind.ADD, ("inner", "relu"), (4, 8, 8)),
+            conv("half", "sum", (8, 4, 4), 4, 2),
+            conv("quarter", "half", (8, 2, 2), 8, 2),
+            Node("last", OpKind.LINEAR, ("quarter",), (10, 1, 1), parameters=linear),
+        ],
+    )
+    images = rng.normal(size=(IMAGES, 3, 8, 8)).astype(np.float32)
+    arrangement = Arrangement(Stem.UNFOLDED if packed else Stem.PLAIN, packed)
+    net = arrangement.network(quantise(graph, arrangement.lower(graph, 8), images, 8))
+    narrow = dataclasses.replace(ACCEL, act_bits=8, ifm_bits=32, wgt_bits=32, ofm_bits=32, tr=8, tc=8)
+    accel = for_layers(narrow, net.layers)
+    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    return dataclasses.replace(
+        design(Stem.PLAIN),
+        network="packed",
+        accelerator=accel,
+        image=net.image,
+        logits=net.logits,
+        feature_maps=tuple(net.feature_maps.values()),
+        layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
+        image_layout=net.image_layout,
+        packed_resolutions=packed,
+        numbers=net.numbers,
+        golden=Golden(quantise_image(net, images)),
+    )
+
+
+def test_packed_pixels_go_through_c_simulation_and_rtl(tmp_path: Path) -> None:
+    point, plain = packed_design(2), packed_design(0)
+    assert DesignPoint.load(point.save(tmp_path / "run")) == point
+    logits = [
+        [run_network(net, image)[net.logits].ravel() for image in images]
+        for net, images in ((p.integer_network(), p.golden_images(IMAGES)) for p in (plain, point))
+    ]
+    np.testing.assert_array_equal(*logits)
+    assert len(np.unique(logits[0])) > 10
+    generate(point, tmp_path / "packed", images=IMAGES)
+    readme = (tmp_path / "packed" / "README.md").read_text()
+    assert "| Packed pixels | 2 resolutions: four pixels of these maps lie as one" in readme
+    assert "floats (B, 3, 8, 8)" in readme
+    if find("g++") and find("ap_types"):
+        assert run_csim(tmp_path / "packed", build=tmp_path / "csim").images == IMAGES
+    if find("g++") and find("verilator"):
+        certificate = certify(point, tmp_path / "rtl", images=IMAGES)
+        assert certificate.holds and certificate.exact and certificate.outputs_match
 
 
 # --- commands -------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ class _Pricing:
             Remedy.KERNEL_EXPAND: self._expand,
             Remedy.HARDWARE: self._hardware,
         }
-        found = (tried[remedy](cost) for remedy in self.platform.remedies(cost.label))
+        found = (tried[remedy](cost) for remedy in self.platform.remedies(cost.label, self.choices))
         return tuple(effect for effect in found if effect is not None)
 
     def _pattern(self, cost: LayerCost) -> Effect | None:

@@ -112,8 +112,8 @@ class Platform(Protocol[Design]):
         """The true cost; only asked of designs without violations."""
         ...
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
-        """What helps a layer with this label, the best first."""
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """What helps a layer with this label on such hardware, the best first."""
         ...
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:

@@ -134,8 +134,13 @@ class TiledEnginePlatform:
         ports = ("ofm_bits",) if choices["shared_bus"] else ("ifm_bits", "ofm_bits")
         return max(choices[name] for name in ports) // self.act_bits
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
-        """Section 2.2; beyond it, fewer channels also help a compute-bound layer."""
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """Section 2.2; beyond it, fewer channels also help a compute-bound layer.
+
+        On a shared bus weights delay everything else: fewer of them, in fewer bits, help whatever the label.
+        """
+        if choices["shared_bus"]:
+            return (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE)
         return {
             "C": (Remedy.PATTERN, Remedy.CHANNEL_CUT),
             "W": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),

@@ -72,7 +72,7 @@ class PipelinePlatform:
         total = max(layer.total for layer in costs)
         return Cost(tuple(costs), total, total / 1000, {"multipliers": design.multipliers * len(layers)})
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
         return {"m": (Remedy.PATTERN, Remedy.CHANNEL_CUT), "w": (Remedy.WEIGHT_BITS, Remedy.HARDWARE)}[label]
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
