@@ -85,7 +85,18 @@ def integer_network(
     form: IntegerFormat,
     tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
 ) -> IntegerNetwork:
-    """The integers of an edited, fine-tuned network, fine-tuned further as integers by ``tune``."""
+    """The integers of an edited, fine-tuned network as the accelerator runs them, fine-tuned by ``tune``."""
+    return form.arrangement.network(quantised_network(problem, model, compression, form, tune))
+
+
+def quantised_network(
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
+) -> IntegerNetwork:
+    """The same before its pixels are packed: it computes the same integers, here in less time."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
     lowered = _sharing_patterns(form.arrangement.lower(graph, form.weight_bits), compression)
     images = problem.dataset.train.images
@@ -95,7 +106,7 @@ def integer_network(
     if tune is not None:
         of = (item for item in lowered.layers if item.weights in TRAINED)
         network = tune(network, {item.layer.name: item.parameters(graph) for item in of})
-    return form.arrangement.network(network)
+    return network
 
 
 def _sharing_patterns(lowered: LoweredNetwork, compression: Compression) -> LoweredNetwork:
