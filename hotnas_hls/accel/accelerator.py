@@ -66,7 +66,7 @@ class Accelerator:
 
     @property
     def rows_per_dsp(self) -> int:
-        """Output channels that share their multipliers; they divide Tm: a word has at least four channels."""
+        """Output channels that share their multipliers. They divide Tm: a word has four of 8 bits or more."""
         return 2 if self.dsp_packing else 1
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -109,7 +110,8 @@ class LayerNumbers:
 
     weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
     positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.
-    pattern_index: (M, N) uint8 in 0..3, or None; patterns: (4, kh, kw) 0/1 masks, or None.
+    pattern_index: (M, N) uint8 in 0..3, the same for every pattern_rows output channels of the layer, or
+    None; patterns: (4, kh, kw) 0/1 masks, or None.
     """
 
     weights: np.ndarray
@@ -121,6 +123,12 @@ class LayerNumbers:
     pattern_index: np.ndarray | None = None
     patterns: np.ndarray | None = None
     weight_frac_bits: int = 0
+
+
+def pattern_rows(index: np.ndarray) -> int:
+    """Output channels in a row, from the first on, that share their patterns in a pattern index (M, N)."""
+    changes = np.flatnonzero((index[1:] != index[:-1]).any(axis=1)) + 1
+    return math.gcd(*changes.tolist()) or len(index)
 
 
 @dataclass(frozen=True)

@@ -153,8 +153,8 @@ def _select(module: nn.Module, roles: Iterable[str], kept: Tensor) -> None:
 class PatternMask(nn.Module):
     """Keeps of every 2-D kernel the cells of its pattern; the choice is made once and stays.
 
-    index (M, N): the pattern of each kernel. masks (4, kh, kw): the patterns; where fewer than four are
-    chosen the first is repeated, since the hardware holds four.
+    index (M, N): the pattern of each kernel, one for ``rows`` output channels in a row. masks (4, kh, kw):
+    the patterns; where fewer than four are chosen the first is repeated, since the hardware holds four.
     """
 
     mask: Tensor
@@ -177,27 +177,39 @@ class PatternMask(nn.Module):
 def choose_patterns(weight: Tensor, masks: Tensor, rows: int = 1) -> Tensor:
     """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first.
 
-    rows: output channels in a row that share a mask; what it keeps of all of them counts.
+    ``rows`` output channels in a row share their choice, by the norm of all their kernels together. (M, N).
     """
+    squares = _shared_squares(weight, rows)
+    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (groups, N, patterns)
+    choice = kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
+    return choice.repeat_interleave(rows, dim=0)[: len(weight)]
+
+
+def _shared_squares(weight: Tensor, rows: int) -> Tensor:
+    """Squares of ``weight`` (M, N, kh, kw), summed over ``rows`` output channels: (groups, N, kh * kw)."""
     squares = weight.detach().square().flatten(2)
-    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (M, N, patterns)
-    groups = torch.stack([group.sum(dim=0) for group in kept.split(rows)])
-    best = groups.argmax(dim=2)  # torch and numpy: the first of equal maxima
-    return best.repeat_interleave(rows, dim=0)[: len(weight)]
+    missing = -len(squares) % rows
+    return F.pad(squares, (0, 0, 0, 0, 0, missing)).unflatten(0, (-1, rows)).sum(dim=1)
 
 
 def popular_patterns(
-    model: nn.Module, names: Iterable[str], kernel: int, zeros: int, count: int = PATTERNS_PER_NETWORK
+    model: nn.Module,
+    names: Iterable[str],
+    kernel: int,
+    zeros: int,
+    count: int = PATTERNS_PER_NETWORK,
+    rows: int = 1,
 ) -> tuple[int, ...]:
     """The patterns that together keep the most weight of these layers' kernels, chosen one after the other.
 
-    Squared weights, each layer scaled to the same sum; a starting point for a search, not a part of HotNAS.
+    ``rows`` output channels in a row share their pattern. Squared weights, each layer scaled to the same sum;
+    a starting point for a search, not a part of HotNAS.
     """
     patterns = PatternSet(kernel, zeros)
     masks = np.stack([patterns.mask(index).ravel() for index in range(len(patterns))]).astype(np.float64)
     kept = []
     for name in names:
-        squares = _convolution(model, name).weight.detach().double().square().flatten(0, 1).flatten(1).numpy()
+        squares = _shared_squares(_convolution(model, name).weight.double(), rows).flatten(0, 1).numpy()
         kept.append(squares @ masks.T / max(squares.sum(), 1e-30))
     by_kernel = np.concatenate(kept)  # (kernels, patterns)
     best, chosen = np.zeros(len(by_kernel)), []

@@ -15,7 +15,7 @@ from hotnas_hls.accel.reference_batch import logits
 from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
-from hotnas_hls.lower import LoweredLayer, LoweredNetwork, Weights
+from hotnas_hls.lower import LoweredLayer, Weights
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
@@ -98,26 +98,27 @@ def quantised_network(
 ) -> IntegerNetwork:
     """The same before its pixels are packed: it computes the same integers, here in less time."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = _sharing_patterns(form.arrangement.lower(graph, form.weight_bits), compression)
+    lowered = form.arrangement.lower(graph, form.weight_bits)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
     network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
+    network = _sharing_patterns(network, compression)
     if tune is not None:
         of = (item for item in lowered.layers if item.weights in TRAINED)
         network = tune(network, {item.layer.name: item.parameters(graph) for item in of})
     return network
 
 
-def _sharing_patterns(lowered: LoweredNetwork, compression: Compression) -> LoweredNetwork:
-    """``lowered`` with the number of output channels in a row that share their patterns."""
-
-    def shared(item: LoweredLayer) -> LoweredLayer:
-        choice = compression.patterns.get(item.layer.name)
-        rows = choice.rows if choice else item.layer.pattern_rows
-        return dataclasses.replace(item, layer=dataclasses.replace(item.layer, pattern_rows=rows))
-
-    return dataclasses.replace(lowered, layers=tuple(map(shared, lowered.layers)))
+def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> IntegerNetwork:
+    """``network`` with the channels in a row that were made to share patterns; more may do by chance."""
+    layers = tuple(
+        dataclasses.replace(layer, pattern_rows=compression.patterns[layer.name].rows)
+        if layer.name in compression.patterns
+        else layer
+        for layer in network.layers
+    )
+    return dataclasses.replace(network, layers=layers)
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:

@@ -89,7 +89,7 @@ def _space_and_seeds(
     """The space, and the candidates that come first: the rungs of the ladder, and last the fastest."""
     space = generate_space(workload, platform, choices, options.space, options.bound_ms)
     patterns = {
-        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros)
+        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
         for (kernel, zeros), names in pattern_groups(space).items()
     }
     rungs = ladder(space, options.rungs, patterns)
