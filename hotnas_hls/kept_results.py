@@ -64,6 +64,7 @@ def simulated(point: DesignPoint, rtl: Rtl, folder: Path) -> Figures:
         "board": point.board.name,
         "clock_mhz": point.clock_mhz,
         "stem": point.stem,
+        "packed_resolutions": point.packed_resolutions,
         "accelerator": dataclasses.asdict(accel),
         "dsp": accelerator_resources(accel, len(point.layers)).dsp,
         "layers": len(point.layers),

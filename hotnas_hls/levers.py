@@ -15,6 +15,7 @@ from typing import Any
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.arrangement import Arrangement
 from hotnas_hls.board import load_board
 from hotnas_hls.fastest_design import design_point
 from hotnas_hls.kept_results import Figures, KeptResults
@@ -111,7 +112,7 @@ def design_points(network: str) -> Iterator[tuple[str, DesignPoint]]:
     graph, board = load_model(network).graph, load_board(BOARD)
     for lever, design in designs(network):
         accel = design.accelerator
-        model = layers_of(graph, design.weight_bits, accel.act_bits, design.stem)
+        model = layers_of(graph, design.weight_bits, accel.act_bits, Arrangement(design.stem))
         if design.pattern_ones is not None:
             model = model.pruned(design.pattern_ones, accel.rows_per_dsp)
         yield f"{network} {lever.name}", design_point(accel, model, board, board.clock_mhz)

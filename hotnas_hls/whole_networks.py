@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.arrangement import Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import Board, load_board
 from hotnas_hls.errors import ConfigError, DataMissing
 from hotnas_hls.fastest_design import design_point
 from hotnas_hls.graph import Graph
 from hotnas_hls.kept_results import Figures, KeptResults
 from hotnas_hls.model_layers import layers_of
-from hotnas_hls.stems import allowed_stems, attempts, fastest
 
 if TYPE_CHECKING:
     from hotnas_hls.search.problem import Problem
@@ -39,7 +38,7 @@ ACCELERATOR = Accelerator(
     ifm_depth=6144,  # SqueezeNet's mean of 13 x 13 reads 32 slices of it at once
     wgt_entries=9,
     max_entries=43,  # the same mean, four taps a cycle
-    patterns=False,
+    patterns=True,  # packed pixels of the small networks are patterns too
     shared_bus=True,
     taps=4,
 )
@@ -108,12 +107,12 @@ def design_of(network: WholeNetwork, board: Board) -> tuple[DesignPoint, Figures
 
 
 def on_accelerator(graph: Graph, board: Board) -> DesignPoint:
-    """A network with its fastest stem on ACCELERATOR, without weights."""
+    """A network in its fastest arrangement on ACCELERATOR, without weights."""
 
-    def attempt(stem: Stem) -> DesignPoint:
-        return design_point(ACCELERATOR, layers_of(graph, stem=stem), board, board.clock_mhz)
+    def attempt(tried: Arrangement) -> DesignPoint:
+        return design_point(ACCELERATOR, layers_of(graph, arrangement=tried), board, board.clock_mhz)
 
-    points = attempts(allowed_stems(graph), attempt)
+    points = attempts(allowed_arrangements(graph), attempt)
     return points[fastest(points, lambda point: point.predicted_cycles or 0)]
 
 
@@ -140,7 +139,8 @@ def _with_weights(point: DesignPoint, problem: Problem) -> DesignPoint:
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.integer import IntegerFormat, golden, integer_network
 
-    form = IntegerFormat(point.accelerator.act_bits, stem=point.stem)
+    arrangement = Arrangement(point.stem, point.packed_resolutions)
+    form = IntegerFormat(point.accelerator.act_bits, arrangement=arrangement)
     net = integer_network(problem, problem.model, Compression(), form)
     return dataclasses.replace(
         point,

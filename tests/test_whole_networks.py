@@ -28,7 +28,8 @@ from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import load_board
 from hotnas_hls.certificate import twin
 from hotnas_hls.cli import main
-from hotnas_hls.errors import ConfigError, DataMissing
+from hotnas_hls.errors import ConfigError, DataMissing, InfeasibleDesign
+from hotnas_hls.fastest_design import design_point
 from hotnas_hls.kept_results import read_results
 from hotnas_hls.model_layers import layers_of
 from hotnas_hls.models.densenet import DenseNet
@@ -126,6 +127,17 @@ def test_documented_cycles_are_those_the_model_predicts(name: str) -> None:
     assert found["simulated_cycles"] == found["predicted_cycles"] == point.predicted_cycles
     assert found["certificate_holds"] and found["every_layer_exact"] and found["every_output_equal"]
     assert found["layers"] == len(point.layers)
+
+
+def test_what_an_accelerator_lacks_is_listed_in_one_error() -> None:
+    model = layers_of(load_model("squeezenet1_1").graph)
+    small = dataclasses.replace(module.ACCELERATOR, ifm_depth=1024)
+    with pytest.raises(InfeasibleDesign) as error:
+        design_point(small, model, BOARD, 200.0)
+    assert str(error.value) == (
+        "squeezenet1_1: cannot run on this accelerator:\n"
+        "  - classifier.3: no tile fits the buffers; make them deeper"
+    )
 
 
 # --- the file of results ----------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas dse``."""
     from hotnas_hls.accel.image_layout import BEST, STEM_CHOICES
+    from hotnas_hls.commands.latency import add_packed_option
 
     parser = subparsers.add_parser("dse", description=__doc__)
     parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
@@ -69,6 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="how the first convolution reads the image: as it is (plain), or laid by the driver with more "
         "channels and fewer kernel positions (default best: each is explored, the fastest is taken)",
     )
+    add_packed_option(parser, BEST)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
         "--save",
@@ -85,9 +87,10 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.accel.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import load_board
+    from hotnas_hls.commands.latency import packing_choice
     from hotnas_hls.errors import raise_all
     from hotnas_hls.explore import Space
-    from hotnas_hls.fastest_design import design_point, explore_stems
+    from hotnas_hls.fastest_design import design_point, explore_arrangements
     from hotnas_hls.latency_report import latency_table, record, rows_of
     from hotnas_hls.models.source import load_model
 
@@ -108,10 +111,12 @@ def run(args: argparse.Namespace) -> None:
     if args.array:
         tm, tn = parse_array(args.array)
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
-    explored = explore_stems(
-        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones
+    packed = packing_choice(args.packed_resolutions)
+    explored = explore_arrangements(
+        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed
     )
-    model, found, stem, least = explored.model, explored.found, explored.stem, explored.cycles_by_stem
+    model, found, arrangement = explored.model, explored.found, explored.arrangement
+    least = {str(tried): cycles for tried, cycles in explored.cycles.items()}
     best = found.best[0].latency(model.layers, memory)
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
@@ -120,7 +125,12 @@ def run(args: argparse.Namespace) -> None:
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
-        about = {"network": model.name, "board": board.name, "stem": stem, "cycles_by_stem": least}
+        about = {
+            "network": model.name,
+            "board": board.name,
+            **dataclasses.asdict(arrangement),
+            "cycles_by_arrangement": least,
+        }
         found_record = exploration_record(found, clock) | about
         print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
@@ -128,12 +138,12 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    title = f"{model.name} on {board.name} at {clock:g} MHz, {stem} stem"
+    title = f"{model.name} on {board.name} at {clock:g} MHz, {arrangement}"
     console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
     console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
     console.print(latency_table(rows, clock, "layers of the fastest design"))
-    tried = ", ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
-    console.print(f"fastest design by stem: {tried}", soft_wrap=True)
+    tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
+    console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
         f"{found.designs:,} designs decided in {found.seconds:.1f} s ({found.designs_per_second:,.0f}/s): "
         f"{found.priced:,} priced, {found.pruned:,} pruned by lower bounds, "
