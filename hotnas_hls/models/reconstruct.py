@@ -32,7 +32,7 @@ def reconstruct(model: nn.Module, original: nn.Module, images: np.ndarray) -> No
             continue
         before = original.get_submodule(name)
         assert isinstance(before, nn.Conv2d)
-        parametrised = conv.parametrizations["weight"]
+        parametrised = getattr(conv.parametrizations, "weight")  # noqa: B009 (known to torch only)
         for step in parametrised:
             if isinstance(step, PatternMask) and before.out_channels == conv.out_channels:
                 inner, lacking = _normal_equations(model, original, conv, before, images)
