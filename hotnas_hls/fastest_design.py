@@ -1,30 +1,32 @@
-"""The fastest design of an uncompressed network on a board: each stem it allows explored, the best kept."""
+"""The fastest design of an uncompressed network on a board: the best over its arrangements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hotnas_hls import explore
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
-from hotnas_hls.accel.image_layout import BEST, Stem, StemChoice
+from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.arrangement import Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import Board
-from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space, explore
+from hotnas_hls.explore import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space
 from hotnas_hls.graph import Graph
 from hotnas_hls.model_layers import ModelLayers, layers_of
-from hotnas_hls.stems import allowed_stems, attempts, fastest
 
 
 @dataclass(frozen=True)
-class StemExploration:
-    """The stem whose fastest design is fastest, what exploring it found, and what the others reach."""
+class ArrangementExploration:
+    """The arrangement whose fastest design is fastest, what exploring it found, and what the others reach."""
 
-    stem: Stem
+    arrangement: Arrangement
     model: ModelLayers
     found: Exploration
-    cycles_by_stem: dict[Stem, int]
+    cycles: dict[Arrangement, int]
 
 
-def explore_stems(
+def explore_arrangements(
     graph: Graph,
     board: Board,
     memory: MemoryTiming = FIXED_LATENCY,
@@ -33,22 +35,27 @@ def explore_stems(
     stem: StemChoice = BEST,
     weight_bits: int = 16,
     pattern_ones: int | None = None,
-) -> StemExploration:
-    """``explore`` with the stem asked for, or with each the network allows.
+    packed: PackingChoice = BEST,
+) -> ArrangementExploration:
+    """``explore`` in the arrangement asked for, or in the one of the network whose best design is fastest.
 
-    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones.
+    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
+    channels share their patterns where the space has DSP packing to offer, which asks for it.
     """
+    pattern_rows = 2 if True in space.packing(weight_bits) else 1
 
-    def attempt(tried: Stem) -> tuple[ModelLayers, Exploration]:
+    def attempt(tried: Arrangement) -> tuple[ModelLayers, int]:
         model = layers_of(graph, weight_bits, space.act_bits, tried)
         if pattern_ones is not None:
-            model = model.pruned(pattern_ones)
-        return model, explore(model.layers, board, memory, space, top, model.blocks)
+            model = model.pruned(pattern_ones, pattern_rows)
+        return model, explore.fastest(model.layers, board, memory, space, model.blocks).cycles
 
-    explored = attempts(allowed_stems(graph, stem), attempt)
-    cycles = {tried: found.best[0].cycles for tried, (_, found) in explored.items()}
-    chosen = fastest(explored, lambda each: each[1].best[0].cycles)
-    return StemExploration(chosen, *explored[chosen], cycles)
+    explored = attempts(allowed_arrangements(graph, stem, packed), attempt)
+    cycles = {tried: least for tried, (_, least) in explored.items()}
+    chosen = fastest(cycles, float)
+    model = explored[chosen][0]
+    found = explore.explore(model.layers, board, memory, space, top, model.blocks)
+    return ArrangementExploration(chosen, model, found, cycles)
 
 
 def design_point(
@@ -67,6 +74,7 @@ def design_point(
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
         image_layout=model.image_layout,
+        packed_resolutions=model.arrangement.packed_resolutions,
         memory=memory,
         predicted_cycles=design.cycles,
     )

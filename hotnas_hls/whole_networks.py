@@ -20,12 +20,13 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.efficiency import efficiency, multipliers
 from hotnas_hls.accel.resources import accelerator_resources
+from hotnas_hls.arrangement import Arrangement
 from hotnas_hls.atomic import replace_files
 from hotnas_hls.board import Board, load_board
 from hotnas_hls.certificate import certify, twin
 from hotnas_hls.errors import ConfigError, DataMissing
 from hotnas_hls.explore import FIXED_LATENCY
-from hotnas_hls.fastest_design import design_point, explore_stems
+from hotnas_hls.fastest_design import design_point, explore_arrangements
 from hotnas_hls.records import load_json
 from hotnas_hls.verilated import sources_digest
 
@@ -91,7 +92,7 @@ def design_of(network: WholeNetwork, board: Board) -> tuple[DesignPoint, Figures
 
     problem = _problem(network) if network.checkpoint else None
     graph = problem.graph if problem else load_model(network.model).graph
-    explored = explore_stems(graph, board)
+    explored = explore_arrangements(graph, board)
     best = explored.found.best[0]
     point = design_point(best, explored.model, board, board.clock_mhz, FIXED_LATENCY)
     if problem is None:
@@ -117,6 +118,7 @@ def simulated(point: DesignPoint, about: Figures, known: Figures | None = None) 
         "clock_mhz": point.clock_mhz,
         **about,
         "stem": point.stem,
+        "packed_resolutions": point.packed_resolutions,
         "accelerator": dataclasses.asdict(accel),
         "dsp": accelerator_resources(accel, len(point.layers)).dsp,
         "layers": len(point.layers),
@@ -172,7 +174,8 @@ def _with_weights(point: DesignPoint, problem: Problem) -> DesignPoint:
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.integer import IntegerFormat, golden, integer_network
 
-    form = IntegerFormat(point.accelerator.act_bits, stem=point.stem)
+    arrangement = Arrangement(point.stem, point.packed_resolutions)
+    form = IntegerFormat(point.accelerator.act_bits, arrangement=arrangement)
     net = integer_network(problem, problem.model, Compression(), form)
     return dataclasses.replace(
         point,

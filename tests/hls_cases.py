@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
 from hotnas_hls.accel.random_numbers import random_numbers
@@ -22,16 +22,20 @@ class Case:
     tiles: dict[str, Tile]
 
 
-def random_case(seed: int, layers: int = 5, tn_above_wgt_bits: bool = False) -> Case:
+def random_case(
+    seed: int, layers: int = 5, tn_above_wgt_bits: bool = False, dsp_packing: bool = False
+) -> Case:
     """A chain of ``layers`` random layers and an accelerator whose buffers just hold them."""
     draw = random.Random(seed)
-    act_bits = draw.choice((8, 16))
+    act_bits = 8 if dsp_packing else draw.choice((8, 16))
     ports = {f"{port}_bits": draw.choice(PORT_BITS) for port in ("ifm", "wgt", "ofm")}
     block = max(ports["ifm_bits"], ports["ofm_bits"]) // act_bits
     tn = block * draw.randint(1, max(1, 24 // block))
     if tn_above_wgt_bits:
         ports["wgt_bits"], tn = 32, 32 * max(2, -(-block // 32))
     chain = _random_chain(draw, layers, patterns=draw.random() < 0.7)
+    if dsp_packing:
+        chain = chain[0], [_packable(layer) for layer in chain[1]]
     tiles = {
         layer.name: Tile(draw.randint(1, layer.out_rows), draw.randint(1, layer.out_columns))
         for layer in chain[1]
@@ -51,6 +55,7 @@ def random_case(seed: int, layers: int = 5, tn_above_wgt_bits: bool = False) -> 
         weight_bits=max(layer.weight_bits for layer in chain[1]),
         patterns=any(layer.pattern_ones for layer in chain[1]) or draw.random() < 0.3,
         taps=taps,
+        dsp_packing=dsp_packing,
     )
     plans = [plan_layer(layer, roomy, tiles[layer.name]) for layer in chain[1]]
     pruned = max((layer.positions for layer in chain[1] if layer.pattern_ones), default=1)
@@ -79,6 +84,12 @@ def random_case(seed: int, layers: int = 5, tn_above_wgt_bits: bool = False) -> 
         act_bits=act_bits,
     )
     return Case(net, accel, tiles)
+
+
+def _packable(layer: Layer) -> Layer:
+    """``layer`` as a design that packs DSP slices can run it."""
+    rows = 2 if layer.pattern_ones else 1
+    return replace(layer, weight_bits=min(layer.weight_bits, PACKED_BITS), pattern_rows=rows)
 
 
 def _random_chain(draw: random.Random, layers: int, patterns: bool) -> tuple[list[FeatureMap], list[Layer]]:

@@ -26,7 +26,7 @@ from hotnas_hls.certificate import twin
 from hotnas_hls.cli import main
 from hotnas_hls.errors import ConfigError, DataMissing
 from hotnas_hls.explore import Space
-from hotnas_hls.fastest_design import design_point, explore_stems
+from hotnas_hls.fastest_design import design_point, explore_arrangements
 from hotnas_hls.model_layers import layers_of
 from hotnas_hls.models.densenet import DenseNet
 from hotnas_hls.models.source import load_model
@@ -52,13 +52,14 @@ REDUCED = {  # side of an image small enough for a test; by number of layers: tw
 
 @pytest.mark.parametrize("name", [network.model for network in module.NETWORKS])
 def test_every_network_fits_a_full_size_design(name: str) -> None:
-    explored = explore_stems(load_model(name).graph, BOARD, MEMORY, FULL)
+    explored = explore_arrangements(load_model(name).graph, BOARD, MEMORY, FULL)
     best = explored.found.best[0]
     point = design_point(best, explored.model, BOARD, 200.0, MEMORY)
     assert point.violations() == [] and point.accelerator.tm * point.accelerator.tn == 2048
     assert violations(accelerator_resources(point.accelerator, len(point.layers)), BOARD) == []
-    assert point.predicted_cycles == min(explored.cycles_by_stem.values())
-    assert explored.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
+    assert point.predicted_cycles == min(explored.cycles.values())
+    stem = explored.arrangement.stem
+    assert stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
 
 
 def reduced(name: str) -> DesignPoint:

@@ -25,7 +25,7 @@ from hotnas_hls.models.reconstruct import reconstruct
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network, lowered_layers
+from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, lowered_layers, quantised_network
 from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.platform import Platform
@@ -87,7 +87,7 @@ class Evaluator:
             model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
         except _Hopeless as reason:
             return Evaluation(None, tuple(watch.checks), str(reason))
-        accuracy = integer_accuracy(self.integer_network(model, compression), self.validation)
+        accuracy = integer_accuracy(self.quantised_network(model, compression), self.validation)
         return Evaluation(accuracy, tuple(watch.checks))
 
     def tuned(
@@ -108,20 +108,20 @@ class Evaluator:
         finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model
 
-    def integer_network(
+    def quantised_network(
         self,
         model: nn.Module,
         compression: Compression,
         tuning: IntegerTuning = UNTUNED,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> IntegerNetwork:
-        """The integers the accelerator runs for an edited network, themselves fine-tuned by ``tuning``."""
+        """The integers of an edited network, its pixels not packed, themselves fine-tuned by ``tuning``."""
 
         def tune(net: IntegerNetwork, reals: Reals) -> IntegerNetwork:
             problem = self.problem
             return tune_integers(net, reals, problem.teacher, problem.dataset, tuning, self.seed, progress)
 
-        return integer_network(self.problem, model, compression, self.format, tune)
+        return quantised_network(self.problem, model, compression, self.format, tune)
 
 
 class _Hopeless(Exception):

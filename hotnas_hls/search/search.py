@@ -42,7 +42,7 @@ class SearchResult:
     compression: Compression
     choices: Choices
     cost: Cost
-    baseline: Detection  # the best uncompressed design
+    baseline: Detection  # the best 16-bit uncompressed design
     space: SearchSpace
     outcomes: Sequence[Outcome]
     chosen: Outcome
@@ -88,7 +88,8 @@ def search(
 
     reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
-    network, reached = _finished(evaluator, compression, chosen, options, reporter)
+    quantised, reached = _finished(evaluator, compression, chosen, options, reporter)
+    network = options.format.arrangement.network(quantised)
     assert network.layers == evaluator.layers(compression), "what was priced is not what was built"
     choices, cost = _best_hardware(
         network, platform, choices_of(chosen.candidate, space), options.space.hardware
@@ -99,7 +100,7 @@ def search(
     reporter.stage("test accuracy, once")
     test = Accuracy(
         baseline=float_accuracy(problem.model, *_arrays(problem.dataset.test)),
-        final=integer_accuracy(network, problem.dataset.test),
+        final=integer_accuracy(quantised, problem.dataset.test),
         images=len(problem.dataset.test),
     )
     study.complete()
@@ -111,14 +112,14 @@ def search(
         compression,
         choices,
         cost,
-        prepared.baseline,
+        prepared.detection,
         space,
         outcomes,
         chosen,
         before,
         reached,
         test,
-        reductions(prepared.workload, platform, prepared.baseline.choices, compression, choices, cost),
+        reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
     )
 
@@ -141,7 +142,7 @@ def _finished(
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
         if integers.batches:
             reporter.stage("final fine-tuning of its integers")
-        network = evaluator.integer_network(model, compression, integers, reporter.step)
+        network = evaluator.quantised_network(model, compression, integers, reporter.step)
         return network, integer_accuracy(network, evaluator.validation)
 
     if options.final_epochs > 0 or options.integer_tuning.batches > 0:
