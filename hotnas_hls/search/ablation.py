@@ -1,8 +1,8 @@
 """What each step brings that turns an edited network into accurate integers, one step after the other.
 
 The subject is ResNet-20 on CIFAR-10 with 8-bit activations, 6-bit weights in all convolutions but the first,
-and kernels of the 64-channel layers pruned to 6 of 9 positions. Results go into a JSON file stage by stage; one
-that is there and was measured by the same version with the same budget is not measured again.
+and kernels of the 64-channel layers pruned to 6 of 9 positions. Results go into a JSON file stage by stage;
+one that is there and was measured by the same version with the same budget is not measured again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from hotnas_hls import __version__
 from hotnas_hls.atomic import replace_files
+from hotnas_hls.config import NetworkSettings
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.graph import OpKind
 from hotnas_hls.models.compression import Compression, PatternChoice
@@ -31,6 +31,7 @@ from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_n
 from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.problem import Problem
 
+SUBJECT = NetworkSettings("resnet20", "cifar10", "resnet20-12fca82f.th")
 FORMAT = "hotnas-ablation"
 BITS = 6
 ZEROS = 3
