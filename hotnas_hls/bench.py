@@ -23,6 +23,7 @@ GROWTH_LAYERS = (1, 4, 16)  # copies of the network, every layer with shapes of 
 SIMULATED_CONFIG = "digits"
 PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
 NETWORK_RESULTS = "runs/whole_networks.json"
+ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
 
@@ -256,6 +257,19 @@ def whole_networks() -> Figures:
     return measure((), Path(NETWORK_RESULTS))
 
 
+def ablation() -> Figures:
+    """Every stage of ``hotnas_hls.search.ablation``; what ABLATION_RESULTS already holds is not repeated."""
+    from hotnas_hls.errors import DataMissing
+    from hotnas_hls.search.ablation import SUBJECT, measure
+    from hotnas_hls.search.problem import load_problem
+
+    try:
+        problem = load_problem(SUBJECT)
+    except DataMissing as reason:
+        return {"left_out": str(reason)}
+    return measure(problem, Path(ABLATION_RESULTS))
+
+
 CASES: tuple[Case, ...] = (
     Case("published-exploration", "published rule: whole grid, vectorised and plain", published_exploration),
     Case("published-zoo", "published rule: whole grid for all the zoo", published_zoo),
@@ -265,6 +279,7 @@ CASES: tuple[Case, ...] = (
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
+    Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
 )
 
 
