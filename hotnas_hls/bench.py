@@ -25,6 +25,7 @@ SIMULATED_CONFIG = "digits"
 PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
 NETWORK_RESULTS = "runs/whole_networks.json"
 LEVER_RESULTS = "runs/levers.json"
+ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
 
@@ -271,6 +272,19 @@ def _say(name: str, figures: Figures) -> None:
     print(f"{name}: {found}", file=sys.stderr, flush=True)
 
 
+def ablation() -> Figures:
+    """Every stage of ``hotnas_hls.search.ablation``; what ABLATION_RESULTS already holds is not repeated."""
+    from hotnas_hls.errors import DataMissing
+    from hotnas_hls.search.ablation import SUBJECT, measure
+    from hotnas_hls.search.problem import load_problem
+
+    try:
+        problem = load_problem(SUBJECT)
+    except DataMissing as reason:
+        return {"left_out": str(reason)}
+    return measure(problem, Path(ABLATION_RESULTS))
+
+
 CASES: tuple[Case, ...] = (
     Case("published-exploration", "published rule: whole grid, vectorised and plain", published_exploration),
     Case("published-zoo", "published rule: whole grid for all the zoo", published_zoo),
@@ -281,6 +295,7 @@ CASES: tuple[Case, ...] = (
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
+    Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
 )
 
 

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
 from hotnas_hls.accel.reference_batch import logits
+from hotnas_hls.arrangement import Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.lower import lower
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, Reals, fixed, is_exact
+from hotnas_hls.models.resnet_cifar import CifarResNet
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import dequantise, quantise, quantise_image
 
@@ -66,6 +68,17 @@ def test_outputs_are_those_of_the_reference(stem: Stem) -> None:
     assert np.ptp(integers) > 20, "outputs that are all alike would prove nothing"
     for module in (IntegerModule(net), IntegerModule(net, reals)):
         np.testing.assert_array_equal(module.logits(IMAGES), dequantise(net, net.logits, integers))
+
+
+@pytest.mark.parametrize("stem", Stem)
+def test_packed_pixels_change_no_output(stem: Stem) -> None:
+    model = randomised(CifarResNet(1))
+    images = np.random.default_rng(1).standard_normal((4, 3, 32, 32)).astype(np.float32)
+    graph = fold_batchnorm(trace(model, (3, 32, 32)))
+    plain = quantise(graph, lower(graph, weight_bits=8), images, 8)
+    packed = Arrangement(stem, packed_resolutions=1).network(plain)
+    assert packed.layers != plain.layers and is_exact(packed)
+    np.testing.assert_array_equal(IntegerModule(packed).logits(images), IntegerModule(plain).logits(images))
 
 
 def test_sums_beyond_float32_are_not_called_exact() -> None:

@@ -110,6 +110,8 @@ class _IntegerLayer(nn.Module):
         bias = numbers.bias * 2.0**-self.sum_frac if real is None else real[1]
         self.weight = nn.Parameter(torch.tensor(weights, dtype=torch.float32), trained)
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float32), trained)
+        if not trained:  # its integers are zero where they must be
+            return
         layout = net.image_layout
         if layout is not None and layer.source == net.image:  # cells beside the original kernel stay zero
             self.mask = torch.from_numpy(layout.kernel_map() >= 0).float()

@@ -21,6 +21,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.integer_module import Reals
+from hotnas_hls.models.reconstruct import reconstruct
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
@@ -100,6 +101,9 @@ class Evaluator:
         watch: called with the network, the batches done and all of them, before the first and after each.
         """
         model = compress(self.problem.start, self.problem.graph, compression)
+        some = self.problem.dataset.train.first(tuning.reconstruction_images)
+        if len(some) and not self.problem.cold:
+            reconstruct(model, self.problem.start, some.images)
         watch(model, 0, tuning.batches or 0)
         finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model

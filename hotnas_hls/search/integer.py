@@ -38,6 +38,7 @@ class IntegerFormat:
     act_bits: int = 16
     weight_bits: int = 16  # of layers that are not narrowed
     calibration_images: int = 128  # of the training images
+    clip: bool = True  # saturate rare values where that is the smaller error
     arrangement: Arrangement = PLAIN
 
     def at_full_precision(self) -> IntegerFormat:
@@ -102,7 +103,7 @@ def quantised_network(
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
-    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
+    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
     network = _sharing_patterns(network, compression)
     if tune is not None:
         of = (item for item in lowered.layers if item.weights in TRAINED)

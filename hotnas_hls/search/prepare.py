@@ -13,6 +13,7 @@ from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.search.detect import Detection, Workload, detect, price
 from hotnas_hls.search.evaluate import Evaluator
 from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder, pattern_groups
+from hotnas_hls.search.gentle import gentle_candidates
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.platform import Choices, Platform
 from hotnas_hls.search.problem import Problem, cold_start
@@ -86,7 +87,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
 def _space_and_seeds(
     problem: Problem, workload: Workload, platform: Platform, choices: Choices, options: SearchOptions
 ) -> tuple[SearchSpace, list[Candidate]]:
-    """The space, and the candidates that come first: the rungs of the ladder, and last the fastest."""
+    """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
     space = generate_space(workload, platform, choices, options.space, options.bound_ms)
     patterns = {
         (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
@@ -95,7 +96,13 @@ def _space_and_seeds(
     rungs = ladder(space, options.rungs, patterns)
     fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
-    return _widened(space, fastest), [*rungs, fastest]
+    gentle: list[Candidate] = []
+    if options.bound_ms is not None:
+        start = problem.start
+        gentle = gentle_candidates(
+            workload, platform, space, rungs[0], start, problem.graph, options.bound_ms
+        )
+    return _widened(space, fastest), [*dict.fromkeys((*gentle, *rungs)), fastest]
 
 
 def _study_settings(

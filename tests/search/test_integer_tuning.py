@@ -54,13 +54,13 @@ def test_same_seed_same_integers(problem):
 
 def test_a_search_ends_with_its_integers_tuned(problem, monkeypatch):
     asked = []
-    original = Evaluator.integer_network
+    original = Evaluator.quantised_network
 
     def watched(self, model, compression, tuning=UNTUNED, progress=lambda done, total: None):
         asked.append(tuning)
         return original(self, model, compression, tuning, progress)
 
-    monkeypatch.setattr(Evaluator, "integer_network", watched)
+    monkeypatch.setattr(Evaluator, "quantised_network", watched)
     options = dataclasses.replace(
         OPTIONS,
         bound_ms=None,
