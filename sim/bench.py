@@ -19,7 +19,7 @@ CLOCK_NS = 2
 class Inference:
     """What one start of the accelerator did."""
 
-    status: int  # ap_return
+    status: int | None  # ap_return; None: a reset ended the run
     cycles: int  # of the run
     layers: list[dict[str, int]]  # per layer, by term
 
@@ -54,6 +54,7 @@ class Bench:
             "stall_i",
             "error_port_i",
             "error_page_i",
+            "error_decode_i",
         ):
             getattr(dut, name).value = 0
         dut.rst_n.value = 0
@@ -67,6 +68,12 @@ class Bench:
         for _ in range(cycles):
             await RisingEdge(self.dut.clk)
         self.dut.rst_n.value = 1
+        await RisingEdge(self.dut.clk)
+
+    async def cycles(self, count: int) -> None:
+        """Let ``count`` clock cycles pass."""
+        if count:
+            await Timer(count * CLOCK_NS, unit="ns")
         await RisingEdge(self.dut.clk)
 
     async def _handshake(self, valid: str, ready: str) -> None:

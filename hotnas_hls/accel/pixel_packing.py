@@ -129,9 +129,7 @@ class _Rewritten:
 
     @property
     def rows(self) -> _Axis:
-        return _Axis(
-            self.plain.kernel_rows, self.plain.pad_top, self.plain.stride, self.inputs, self.outputs
-        )
+        return _Axis(self.plain.kernel_rows, self.plain.pad_top, self.plain.stride, self.inputs, self.outputs)
 
     @property
     def columns(self) -> _Axis:

@@ -66,7 +66,7 @@ STATUS_BITS = (
     StatusBit("wgt_read", 1, "m_axi_wgt was answered with an error (weight address)"),
     StatusBit("ofm_read", 2, "m_axi_ofm was answered with an error while reading a residual map"),
     StatusBit("ofm_write", 3, "m_axi_ofm was answered with an error while writing"),
-    StatusBit("descriptor", 4, "the layer does not fit this design's buffers; are these its weights?"),
+    StatusBit("descriptor", 4, "the descriptor is damaged or not one of this design; are these its weights?"),
     StatusBit("layers", 5, "more layers were asked for than the profile has rows"),
 )
 

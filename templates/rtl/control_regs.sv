@@ -160,8 +160,7 @@ module control_regs (
       running_q      <= 1'b0;
       run_cycles_q   <= '0;
     end else begin
-      if (start_o) running_q <= 1'b1;
-      else if (done_i) running_q <= 1'b0;
+      running_q <= (running_q || start_o) && !done_i;  // a run of no layer ends as it starts
       if (start_o) run_cycles_q <= '0;
       else if (running_q) run_cycles_q <= run_cycles_q + 64'd1;
 
