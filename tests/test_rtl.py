@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hotnas_hls import tools
+from hotnas_hls.accel.reference import run_network
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.fuzz import fuzz_case, run_case, utilisation
+from hotnas_hls.fuzz import FuzzCase, build_case, fuzz_case, run_case, utilisation
+from hotnas_hls.graph import OpKind
+from hotnas_hls.network_fuzz import NetworkCase, check_networks, network_case, operators
 from hotnas_hls.shipped import shipped_folder
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
@@ -18,21 +22,54 @@ needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Ve
 SEEDS = range(8)
 SHARED_SEEDS = range(3)  # on one port for all reads
 LAYERS = 14
+NETWORKS = 3  # a design
+DESIGNS = [(seed, LAYERS, False) for seed in SEEDS] + [(seed, LAYERS, True) for seed in SHARED_SEEDS]
 
 
 @needs_verilator
-@pytest.mark.parametrize(
-    ("seed", "shared_bus"), [*((seed, False) for seed in SEEDS), *((seed, True) for seed in SHARED_SEEDS)]
-)
-def test_random_pairs_are_bit_exact_and_predicted_to_the_cycle(
+@pytest.mark.parametrize(("seed", "shared_bus"), [(seed, shared_bus) for seed, _, shared_bus in DESIGNS])
+def test_random_layers_and_networks_are_bit_exact_and_predicted_to_the_cycle(
     seed: int, shared_bus: bool, tmp_path: Path
 ) -> None:
-    results = run_case(fuzz_case(seed, LAYERS, shared_bus), tmp_path)
+    """One test for both, since building the design takes longer than running them."""
+    case = fuzz_case(seed, LAYERS, shared_bus)
+    model = build_case(case, tmp_path)
+    results = run_case(case, model, tmp_path / "layers")
     assert len(results) == LAYERS
     for result in results:
         assert result.simulated == result.predicted, result.layer
         assert result.outputs_equal, result.layer
         assert result.outputs_equal_stalled, result.layer
+    networks = drawn_networks(case)
+    verdicts = check_networks(model, case.accel, networks, tmp_path / "networks", LAYERS)
+    assert [verdict.problems for verdict in verdicts] == [()] * NETWORKS
+
+
+def drawn_networks(case: FuzzCase) -> list[NetworkCase]:
+    """The networks that run on a case's design."""
+    return [network_case(case.seed, number, case.accel) for number in range(NETWORKS)]
+
+
+def test_random_networks_exercise_every_operator() -> None:
+    cases = [(fuzz_case(*design), design) for design in DESIGNS]
+    networks = [network for case, _ in cases for network in drawn_networks(case)]
+    assert len(networks) >= 30
+    counts = operators(networks)
+    assert set(counts) == {str(kind) for kind in OpKind}
+    assert all(counts[kind] >= 10 for kind in ("add", "concat", "avgpool", "maxpool", "batchnorm"))
+    nodes = [node for network in networks for node in network.network.graph]
+    layers = [layer for network in networks for layer in network.network.net.layers]
+    assert {1, 3, 5, 7, 11} <= {node.kernel[0] for node in nodes if node.kind is OpKind.CONV}
+    assert {1, 2, 4} <= {layer.stride for layer in layers}
+    assert any(node.is_depthwise for node in nodes)
+    assert {2, 3} <= {node.kernel[0] for node in nodes if node.kind is OpKind.MAXPOOL}
+    assert any(any(node.padding) for node in nodes if node.kind is OpKind.MAXPOOL)
+    assert any(layer.pattern_ones for layer in layers)
+    assert sum(layer.residual is not None for layer in layers) >= 20
+    assert any(fm.concat_offset for network in networks for fm in network.network.net.feature_maps.values())
+    maps = [run_network(network.network.net, network.network.image) for network in networks]
+    constant = sum(np.ptp(values) == 0 for outputs in maps for values in outputs.values())
+    assert constant < len(layers) / 50  # comparing outputs means something
 
 
 def test_random_pairs_exercise_every_mechanism() -> None:
