@@ -11,16 +11,12 @@ module descriptor_check (
   localparam int unsigned Bits  = hotnas_pkg::SealBits;
   localparam int unsigned Words = hotnas_pkg::WgtPortBits / 32;
 
-  function automatic logic [Bits-1:0] rotated(input logic [Bits-1:0] value);
-    return {value[Bits-2:0], value[Bits-1]};
-  endfunction
-
   logic [Bits-1:0] sum_q, sum;
 
   always_comb begin
     sum = sum_q;
     for (int unsigned w = 0; w < Words; w++)
-      sum = rotated(sum) ^ beat_i[32*w +: Bits] ^ Bits'(beat_i[32*w+Bits +: 32-Bits]);
+      sum = {sum[Bits-2:0], sum[Bits-1]} ^ beat_i[32*w +: Bits] ^ Bits'(beat_i[32*w+Bits +: 32-Bits]);
   end
 
   always_ff @(posedge clk_i) begin
