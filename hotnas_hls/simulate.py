@@ -49,9 +49,12 @@ class SimulationModel:
 
 @dataclass(frozen=True)
 class Run:
-    """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour."""
+    """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour.
 
-    image: np.ndarray | None  # integers (C, H, W)
+    A batch of images runs in one start too: ``image`` is (B, C, H, W) then.
+    """
+
+    image: np.ndarray | None  # integers (C, H, W), or (B, C, H, W)
     others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
     dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
@@ -82,7 +85,7 @@ class RunResult:
     status: int | None  # None: a reset ended the run
     cycles: int
     layers: list[dict[str, int]]  # cycle counts by term
-    feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers (C, H, W) by name
+    feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers by name, (C, H, W) or (B, C, H, W)
 
 
 def build(
@@ -188,7 +191,7 @@ def run_networks(
     job.mkdir(parents=True, exist_ok=True)
     files = _Files(job)
     records: list[dict[str, object]] = []
-    dumps: list[list[tuple[MemoryMap, Path]]] = []
+    dumps: list[list[tuple[MemoryMap, Path, int | None]]] = []
     for program in programs:
         memory = map_memory(program.net, accel, program.tiles)
         weights = files.add(weight_image(program.net, accel, program.tiles, memory))
@@ -197,15 +200,22 @@ def run_networks(
         for run in program.runs:
             wanted = weights if run.weights is None else files.add(run.weights)
             arena = None
+            batch = None  # images in one start; None: a single one
             if run.image is not None:
-                maps = {program.net.image: run.image, **run.others}
-                arena = files.add(feature_map_arena(accel, memory, maps))
+                batch = len(run.image) if run.image.ndim == 4 else None
+                arenas = [
+                    feature_map_arena(accel, memory, {program.net.image: image, **run.others})
+                    for image in (run.image if batch is not None else [run.image])
+                ]
+                arena = files.add(b"".join(arenas))
             dump = files.number()
-            dumps[-1].append((memory, files.path(dump)))
+            dumps[-1].append((memory, files.path(dump), batch))
             records.append(
                 {
                     "layers": len(program.net.layers) if run.layers is None else run.layers,
                     "rows": len(program.net.layers),
+                    "images": 1 if batch is None else batch,
+                    "image_stride": memory.feature_map_bytes,
                     "feature_maps": arena,
                     "weights": wanted if wanted != loaded else None,
                     "dump": dump,
@@ -239,8 +249,8 @@ def run_networks(
     done = iter(json.loads((job / "results.json").read_text()))
     return [
         [
-            RunResult(**result, feature_maps=_read_arena(program.net, accel, memory, dump.read_bytes()))
-            for (memory, dump), result in zip(places, done, strict=False)
+            RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
+            for (memory, dump, batch), result in zip(places, done, strict=False)
         ]
         for program, places in zip(programs, dumps, strict=True)
     ]
@@ -287,6 +297,20 @@ def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, 
         start = memory.feature_maps[name]
         arena[start : start + len(packed)] = packed
     return bytes(arena)
+
+
+def _read_maps(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arenas: bytes, batch: int | None
+) -> dict[str, np.ndarray]:
+    """Every feature map of a dumped region: integers (C, H, W), or (B, C, H, W) of a batch."""
+    size = memory.feature_map_bytes
+    images = [
+        _read_arena(net, accel, memory, arenas[image * size : (image + 1) * size])
+        for image in range(1 if batch is None else batch)
+    ]
+    if batch is None:
+        return images[0]
+    return {name: np.array([maps[name] for maps in images]) for name in net.feature_maps}
 
 
 def _read_arena(

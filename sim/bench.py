@@ -9,7 +9,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import First, ReadOnly, RisingEdge, Timer
 
 AP_CTRL, GIER, IER, ISR = 0x00, 0x04, 0x08, 0x0C
-STATUS, IFM, WGT, OFM, LAYERS = 0x10, 0x18, 0x24, 0x30, 0x3C
+STATUS, IFM, WGT, OFM, LAYERS, IMAGES, IMAGE_STRIDE = 0x10, 0x18, 0x24, 0x30, 0x3C, 0x44, 0x4C
 START, DONE = 1 << 0, 1 << 1
 TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
 CLOCK_NS = 2
@@ -134,12 +134,16 @@ class Bench:
         """Answer from now on as the DRAM of ``<directory>/<file>.bin``, in fixed time if it is empty."""
         await self._command(3, 0, file, 0)
 
-    async def start(self, layers: int, ifm: int = 0, wgt: int = 0, ofm: int = 0) -> None:
+    async def start(
+        self, layers: int, images: int, image_stride: int, *, ifm: int = 0, wgt: int = 0, ofm: int = 0
+    ) -> None:
         """Set the arguments and start; the interrupt is enabled on ap_done."""
         for register, value in ((IFM, ifm), (WGT, wgt), (OFM, ofm)):
             await self.write(register, value & 0xFFFFFFFF)
             await self.write(register + 4, value >> 32)
         await self.write(LAYERS, layers)
+        await self.write(IMAGES, images)
+        await self.write(IMAGE_STRIDE, image_stride)
         await self.write(GIER, 1)
         await self.write(IER, 1)
         await self.write(AP_CTRL, START)

@@ -41,7 +41,7 @@ async def run_job(dut: HierarchyObject) -> None:
             for region, file in ((FEATURE_MAPS, run["feature_maps"]), (WEIGHTS, run["weights"])):
                 if file is not None:
                     await bench.load(region, file)
-            await bench.start(run["layers"], wgt=WEIGHTS << REGION_BIT)
+            await bench.start(run["layers"], run["images"], run["image_stride"], wgt=WEIGHTS << REGION_BIT)
             if run["reset_after"] is not None:
                 await bench.cycles(run["reset_after"])
                 await bench.reset()

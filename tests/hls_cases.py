@@ -1,4 +1,4 @@
-"""Random networks on random small accelerators for C simulation: odd port widths, buffers that just suffice."""
+"""Random networks on random small accelerators odd port widths, buffers that just suffice."""
 
 from __future__ import annotations
 

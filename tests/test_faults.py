@@ -113,6 +113,32 @@ def test_run_register_is_the_sum_of_the_layers(bench: Bench) -> None:
 
 
 @needs_verilator
+def test_a_batch_takes_its_images_one_after_another_each_as_if_alone(bench: Bench) -> None:
+    case = bench.case
+    first = case.inputs[case.net.image]
+    images = np.stack([first, np.flip(first, axis=2), first])
+    alone = bench.run(*({"image": image} for image in images))
+    batch, stalled, one, none, last = bench.run(
+        *(
+            {"image": images},
+            {"image": images, "stall": STALL},
+            {"image": images[:1]},
+            {"image": images[:0]},
+            {},
+        )
+    )
+    assert [result.status for result in (batch, stalled, one, none)] == [0, 0, 0, 0]
+    for run in (batch, stalled):
+        for index, result in enumerate(alone):
+            for name, expected in result.feature_maps.items():
+                assert np.array_equal(run.feature_maps[name][index], expected), (index, name)
+    assert batch.cycles == sum(result.cycles for result in alone) == 3 * alone[0].cycles
+    assert batch.layers == alone[-1].layers
+    assert one.cycles == alone[0].cycles
+    assert bench.is_right(last)
+
+
+@needs_verilator
 @pytest.mark.parametrize("decode", [False, True], ids=["SLVERR", "DECERR"])
 def test_a_bus_error_ends_the_run_with_a_status_and_the_next_start_works(bench: Bench, decode: bool) -> None:
     memory, (number, layer) = bench.memory, bench.layer

@@ -223,7 +223,7 @@ def test_vendor_tools_see_the_pragmas_they_know(macro: str, tmp_path: Path) -> N
     run = subprocess.run([*command, folder / "src" / "accelerator.cpp"], capture_output=True, text=True)
     pragmas = re.findall(r"^#pragma HLS (\w+)", run.stdout, re.MULTILINE)
     assert set(pragmas) == COMMON_PRAGMAS | PRAGMAS[macro]
-    assert pragmas.count("interface") == 9
+    assert pragmas.count("interface") == 11
 
 
 def test_generation_is_deterministic() -> None:

@@ -45,6 +45,13 @@ REGISTERS = (
     Register("ofm", 0x30, "ofm_1", "the same address as ifm, bits 31:0"),
     Register("ofm_high", 0x34, "ofm_2", "bits 63:32"),
     Register("layers", 0x3C, "layer_count", "layers to run"),
+    Register("images", 0x44, "images", "images to run them on, one after another"),
+    Register(
+        "image_stride",
+        0x4C,
+        "image_stride",
+        "bytes from the feature maps of an image to those of the next, a multiple of 64",
+    ),
 )
 PROFILE_HWH = "Memory_profile"
 PROFILE_TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
