@@ -28,7 +28,7 @@ from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.csim import run_csim
-from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.errors import HotnasError, SimulationFailed
 from hotnas_hls.fuzz import STALL, random_accelerator
 from hotnas_hls.random_networks import RandomNetwork, random_network
 from hotnas_hls.shipped import shipped_folder
@@ -95,6 +95,8 @@ def check_networks(
 
     A case that hangs or breaks an AXI rule ends its simulation: then each runs in one of its own.
     """
+    if not cases:
+        return []
     programs = []
     for case in cases:
         run = Run(case.network.image, memory=case.memory)
@@ -112,14 +114,12 @@ def check_networks(
         ]
         return [verdict for verdicts in alone for verdict in verdicts]
     return [
-        Verdict(case.number, tuple(_differences(case, accel, *runs)))
+        Verdict(case.number, tuple(differences(case, accel, *runs)))
         for case, runs in zip(cases, results, strict=True)
     ]
 
 
-def _differences(
-    case: NetworkCase, accel: Accelerator, plain: RunResult, stalled: RunResult
-) -> Iterator[str]:
+def differences(case: NetworkCase, accel: Accelerator, plain: RunResult, stalled: RunResult) -> Iterator[str]:
     """How two runs differ from the reference, and the one without stalls from the model."""
     net, tiles = case.network.net, case.network.tiles
     expected = run_network(net, case.network.image)
@@ -215,7 +215,12 @@ def fuzz(
     def run(task: tuple[int, list[int]]) -> None:
         design, group = task
         accel = fuzz_design(seed, design)
-        cases = [network_case(seed, number, accel) for number in group]
+        cases = []
+        for number in group:
+            try:
+                cases.append(network_case(seed, number, accel))
+            except HotnasError as refused:  # by lowering or quantisation, which take all that is drawn
+                report(Verdict(number, (str(refused),)))
         with tempfile.TemporaryDirectory(prefix="hotnas-fuzz-") as name:
             folder = Path(name)
             files = rtl_files(accel, BUILT_LAYERS, Banner(f"fuzz{seed}_{design}", "fuzz"))

@@ -199,19 +199,22 @@ class _Drawing:
     def weighted(
         self, source: Node, channels: int, out: tuple[int, int], settings: dict[str, object], groups: int = 1
     ) -> Node:
-        """A convolution with weights under which signals neither vanish nor explode, or one and its norm."""
+        """A convolution, or one and its norm."""
         kernel = settings["kernel"]
         assert isinstance(kernel, tuple)
-        fan_in = source.shape[0] // groups
-        scale = 1.5 / np.sqrt(fan_in * kernel[0] * kernel[1])
-        weight = scale * self.rng.standard_normal((channels, fan_in, *kernel))
-        parameters = {"weight": weight.astype(np.float32)}
+        weight = self.weights((channels, source.shape[0] // groups, *kernel))
+        parameters = {"weight": weight}
         if self.rng.integers(2):
             parameters["bias"] = self.rng.standard_normal(channels).astype(np.float32) / 4
         node = self.add(
             OpKind.CONV, (source,), (channels, *out), groups=groups, parameters=parameters, **settings
         )
         return self.norm(node) if self.rng.integers(3) == 0 else node
+
+    def weights(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Weights under which signals neither vanish nor explode: at most 1, which 2 bits can hold."""
+        scale = 1.5 / np.sqrt(np.prod(shape[1:]))
+        return np.clip(scale * self.rng.standard_normal(shape), -1, 1).astype(np.float32)
 
     def depthwise(self, source: Node) -> Node:
         window = self.window(source, KERNELS, channelwise=True)
@@ -226,10 +229,10 @@ class _Drawing:
         drawn = {
             role: self.rng.uniform(low, high, channels).astype(np.float32)
             for role, low, high in (
-                ("weight", 0.5, 1.2),
+                ("weight", 0.5, 1.0),
                 ("bias", -0.3, 0.3),
                 ("mean", -0.3, 0.3),
-                ("var", 0.5, 1.5),
+                ("var", 1.0, 2.0),
             )
         }
         return self.add(OpKind.BATCHNORM, (source,), source.shape, parameters=drawn)
@@ -309,10 +312,8 @@ class _Drawing:
         features = channels * rows * columns
         flat = self.add(OpKind.FLATTEN, (last,), (features, 1, 1))
         classes = int(self.rng.integers(2, LARGEST_CLASSES + 1))
-        weight = 1.5 / np.sqrt(features) * self.rng.standard_normal((classes, features))
-        return self.add(
-            OpKind.LINEAR, (flat,), (classes, 1, 1), parameters={"weight": weight.astype(np.float32)}
-        )
+        weight = self.weights((classes, features))
+        return self.add(OpKind.LINEAR, (flat,), (classes, 1, 1), parameters={"weight": weight})
 
     def small(self, source: Node) -> Node:
         """A map small enough to be averaged as a whole."""
