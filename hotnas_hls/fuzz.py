@@ -22,7 +22,7 @@ from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.reference import run_layer
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.simulate import Run, RunResult, build, run_network
+from hotnas_hls.simulate import Run, RunResult, SimulationModel, build, run_network
 
 STALL = 70  # chance in 256 that a memory channel pauses, in the stalled run
 
@@ -142,7 +142,7 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
     accel = dataclasses.replace(
         accel,
         ifm_depth=max(plan.slices * plan.slice_px for plan in plans),
-        max_entries=max(entry_count(layer, accel.taps) for layer, _ in drawn),
+        max_entries=max(_pick(rng, 25, 49, 121), *(entry_count(layer, accel.taps) for layer, _ in drawn)),
     )
     maps: dict[str, FeatureMap] = {}
     inputs: dict[str, np.ndarray] = {}
@@ -171,10 +171,14 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
     return FuzzCase(seed, net, accel, tiles, inputs, memory)
 
 
-def run_case(case: FuzzCase, folder: Path) -> list[PairResult]:
-    """Build the design, run its layers without and with stalls, compare each."""
+def build_case(case: FuzzCase, folder: Path) -> SimulationModel:
+    """The Verilated design of a case."""
     files = rtl_files(case.accel, len(case.net.layers), Banner(case.net.name, "fuzz"))
-    model = build(files, folder, optimise=False)
+    return build(files, folder, optimise=False)
+
+
+def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResult]:
+    """Run the case's layers on its design without and with stalls, compare each."""
     image, others = case.inputs[case.net.image], case.inputs
     expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
     plain, stalled = run_network(
@@ -183,7 +187,7 @@ def run_case(case: FuzzCase, folder: Path) -> list[PairResult]:
         case.accel,
         case.tiles,
         [Run(image, others, case.memory), Run(image, others, case.memory, stall=STALL)],
-        folder / "job",
+        job,
         timeout_cycles=20 * expected_cycles + 100_000,
     )
     results = []

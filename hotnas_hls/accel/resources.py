@@ -68,10 +68,12 @@ READ_MASTER_LUT = 10
 READ_MASTER_FF = 103
 WRITE_MASTER_LUT = 57
 WRITE_MASTER_FF = 131
-CONTROL_LUT = 530
-CONTROL_FF = 340
-SEQUENCER_LUT = 167
-SEQUENCER_FF = 1339  # 1024 of them the descriptor
+CONTROL_LUT = 645
+CONTROL_FF = 404
+SEQUENCER_LUT = 428
+SEQUENCER_FF = 1526  # 1024 of them the descriptor
+CHECK_LUT = 31  # checksum of a descriptor: an exclusive or over every bit of a beat
+CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
 TOP_LUT = 101  # m_axi_wgt: sequencer or loader
 OWNER_BITS = 34  # read_order: whose run, and its beats
 READ_ORDER_LUT = 459
@@ -213,7 +215,7 @@ def _blocks(
     return (
         _top(shared),
         _control_regs(slots),
-        (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
+        (0, 0, SEQUENCER_LUT + max(CHECK_LUT, int(CHECK_LUT_PER_BIT * wgt_bits)), SEQUENCER_FF, 0),
         _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
         _entry_table(wgt_bits, table_bits),

@@ -29,6 +29,7 @@ from hotnas_hls.accel.plan import (
     plan_layer,
 )
 from hotnas_hls.accel.reference import run_network
+from hotnas_hls.accel.seal import SEAL_BITS, signature
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import profile_slots
 
@@ -227,6 +228,8 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
             Line("kDescriptorHeaderWords", DESCRIPTOR_HEADER_WORDS),
+            Line("kSealBits", SEAL_BITS, "of a descriptor's checksum"),
+            Line("kSignature", signature(accel), "checksum of every descriptor made for this design"),
             Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
             Line("kProfileWords", PROFILE_WORDS),
             Line("kProfileCounters", PROFILE_COUNTERS),
