@@ -65,8 +65,13 @@ def _reductions(data: ReportData) -> list[str]:
     if not steps or before is None:
         return []
     levels = [before, *(step.latency_ms for step in steps)]
+    digits = wording.decimals(before)
     rows = [
-        (step.name, ms(step.latency_ms), f"{step.latency_ms - level:+.4g} ms".replace("-", "−"))
+        (
+            step.name,
+            f"{step.latency_ms:.{digits}f} ms",
+            f"{step.latency_ms - level:+.{digits}f} ms".replace("-", "−"),
+        )
         for step, level in zip(steps, levels, strict=False)
     ]
     return ["## Where the time went", _table(("after", "latency", "change"), rows)]

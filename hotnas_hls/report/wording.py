@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
 
@@ -18,6 +20,11 @@ def number(value: float | None, unit: str = "") -> str:
 def ms(value: float | None) -> str:
     """Milliseconds with four digits."""
     return UNKNOWN if value is None else f"{value:.4g} ms"
+
+
+def decimals(value: float) -> int:
+    """Digits after the point in four of ``value``: what a column keeps whose largest it is."""
+    return max(0, 3 - math.floor(math.log10(value)))
 
 
 def percent(value: float | None, digits: int = 1) -> str:
