@@ -78,7 +78,9 @@ def _reductions(data: ReportData) -> list[str]:
 
 
 def _layers(data: ReportData) -> str:
-    heads = ("Layer", "bound", "predicted", "simulated", "difference", "margin", "bottleneck", "treatment")
+    cosim = data.cosim_cycles is not None  # a column only where somebody has run it
+    heads = ("Layer", "bound", "predicted", "simulated", *["cosim"] * cosim, "difference", "margin")
+    heads += ("bottleneck", "treatment")
     terms = ("load IFM", "load weights", "compute", "store OFM", "stall")
     rows = []
     for layer in data.layers:
@@ -90,6 +92,7 @@ def _layers(data: ReportData) -> str:
                 "–" if layer.bound is None else number(layer.bound),
                 number(p.cycles),
                 number(simulated),
+                *[number(layer.cosim)] * cosim,
                 signed(layer.difference),
                 "–" if layer.margin is None else number(layer.margin),
                 f"{layer.bottleneck} {LABELS[layer.bottleneck]}",
@@ -105,8 +108,8 @@ def _vendor(data: ReportData) -> list[str]:
     slack = UNKNOWN if placed is None or placed.wns_ns is None else f"{placed.wns_ns:g} ns"
     fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
     return [
-        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim "
-        f"{number(data.cosim_cycles, 'cycles')}, implementation: worst slack {slack}, Fmax {fmax}.",
+        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {wording.cosim(data)}, "
+        f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {wording.placement(data)}.",
     ]
 

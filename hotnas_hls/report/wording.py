@@ -190,3 +190,14 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
     }
     accel = data.point.accelerator
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]
+
+
+def cosim(data: ReportData) -> str:
+    """Verdict of co-simulation; cycles of all layers, or of the longest transaction if no more is known."""
+    found = data.vendor.cosim if data.vendor else None
+    if found is None:
+        return UNKNOWN
+    verdict = {True: "passed", False: "FAILED", None: "verdict unknown"}[found.passed]
+    if data.cosim_cycles is not None:
+        return f"{verdict}, {number(data.cosim_cycles, 'cycles')}"
+    return f"{verdict}, longest transaction {number(found.latency_max, 'cycles')}"
