@@ -178,9 +178,11 @@ def test_verify(tmp_path: Path, capsys):
     )
     (root / "a.txt").write_text("b")
     assert cli.main(["verify", str(root)]) == 1
-    assert capsys.readouterr().out == f"{root}: not as it was generated:\n  - a.txt: changed\n"
+    assert capsys.readouterr().out == (
+        f"{root}: not as it was generated ('hotnas hls' makes it again):\n  - a.txt: changed\n"
+    )
     assert cli.main(["verify", str(tmp_path / "none")]) == 1
-    assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder\n"
+    assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder; 'hotnas hls' makes one\n"
 
 
 def test_verify_mentions_what_tools_leave_beside_the_package(tmp_path: Path, capsys):
