@@ -8,7 +8,10 @@ import errno
 import importlib
 import os
 import pkgutil
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -28,11 +31,32 @@ GROUPS = {
 }
 
 
+ABOUT = "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources."
+MORE = "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."
+WIDEST = 100  # columns of help that are still easy to read
+
+
+def help_width() -> int:
+    """Columns of the terminal (80 where there is none), at most ``WIDEST``."""
+    return min(shutil.get_terminal_size().columns - 2, WIDEST)
+
+
+class ParagraphFormatter(argparse.HelpFormatter):
+    """Descriptions keep their paragraphs, each filled to the terminal's width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=help_width())
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = re.split(r"\n\s*\n", text.strip())
+        return "\n\n".join(super(ParagraphFormatter, self)._fill_text(p, width, indent) for p in paragraphs)
+
+
 class CommandParser(argparse.ArgumentParser):
-    """Parser of one command: descriptions as they are written, no abbreviated options."""
+    """Parser of one command: descriptions in paragraphs, no abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", ParagraphFormatter)
         super().__init__(allow_abbrev=False, **settings)
 
 
@@ -94,18 +118,24 @@ def _dispatch(arguments: list[str]) -> int:
 def help_text() -> str:
     """What ``hotnas --help`` prints: the commands by group, each with its summary."""
     modules = {name: _module(name) for name in command_names()}
-    width = max(map(len, modules), default=0)
+    column = max(map(len, modules), default=0) + 4
     lines = [
         "usage: hotnas COMMAND [options]",
         "",
-        "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources.",
+        *textwrap.wrap(ABOUT, help_width()),
     ]
     for group, title in GROUPS.items():
         members = {name: module for name, module in modules.items() if module.GROUP == group}
         if members:
             lines += ["", f"{title}:"]
-            lines += [f"  {name:{width}}  {_summary(module)}" for name, module in members.items()]
-    lines += ["", "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."]
+            for name, module in members.items():
+                lines += textwrap.wrap(
+                    _summary(module),
+                    help_width(),
+                    initial_indent=f"  {name:{column - 2}}",
+                    subsequent_indent=" " * column,
+                )
+    lines += ["", *textwrap.wrap(MORE, help_width())]
     return "\n".join(lines) + "\n"
 
 

@@ -52,13 +52,14 @@ class Csynth:
 
 @dataclass(frozen=True)
 class Cosim:
-    """C/RTL co-simulation: cycles of a transaction."""
+    """C/RTL co-simulation: cycles of a transaction, which is one layer in the package's own script."""
 
     passed: bool | None = None
     latency_min: int | None = None
     latency_avg: int | None = None
     latency_max: int | None = None
     total: int | None = None  # cycles of all transactions
+    transactions: tuple[int, ...] | None = None  # cycles of each, in order
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def read_reports(folder: Path) -> VendorReports:
         raise DataMissing(f"{folder}: no such folder; give the project folder of Vitis HLS or Vivado")
     csynths: list[tuple[Path, Csynth]] = []
     cosims: list[tuple[Path, Cosim]] = []
+    transactions: list[tuple[Path, tuple[int, ...]]] = []
     utilisations: list[tuple[Path, Implementation]] = []
     timings: list[tuple[Path, Implementation]] = []
     for path in sorted(folder.rglob("*")):
@@ -116,9 +118,11 @@ def read_reports(folder: Path) -> VendorReports:
             continue
         cosim, utilisation, timing = parse_cosim(text), parse_utilisation(text), parse_timing(text)
         cosims += [(path, cosim)] if cosim else []
+        each = parse_transactions(text)
+        transactions += [(path, each)] if each else []
         utilisations += [(path, utilisation)] if utilisation else []
         timings += [(path, timing)] if timing else []
-    if not (csynths or cosims or utilisations or timings):
+    if not (csynths or cosims or transactions or utilisations or timings):
         raise DataMissing(
             f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, or what "
             "report_utilization and report_timing_summary write"
@@ -135,6 +139,10 @@ def read_reports(folder: Path) -> VendorReports:
     if cosims:
         path, cosim = cosims[0]
         note("cosim", path)
+    if transactions:
+        path, each = transactions[0]
+        cosim = replace(cosim or Cosim(), transactions=each)
+        note("transactions", path)
     if utilisations:
         path, implementation = max(
             utilisations, key=lambda found: found[1].state in ("Routed", "Fully Routed")
@@ -198,6 +206,14 @@ def parse_cosim(text: str) -> Cosim | None:
         latency_max=numbers[2],
         total=numbers[6],
     )
+
+
+def parse_transactions(text: str) -> tuple[int, ...] | None:
+    """Latency of every transaction of a ``result.transaction.rpt``, or ``None``."""
+    if not re.match(r"\s*latency\s+interval\s*$", text.partition("\n")[0]):
+        return None
+    rows = re.findall(r"^transaction\s+\d+:\s+(\d+)\b", text, re.MULTILINE)
+    return tuple(map(int, rows)) or None
 
 
 def parse_utilisation(text: str) -> Implementation | None:

@@ -29,7 +29,26 @@ def test_help_lists_every_command(arguments: list[str], capsys):
     out = capsys.readouterr().out
     for name in cli.command_names():
         assert f"\n  {name} " in out
-    assert max(map(len, out.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in cli.command_names())], ids=" ".join
+)
+def test_help_fits_the_terminal(arguments: list[str], columns: int, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert cli.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= min(columns, 100), text
+
+
+def test_a_description_keeps_its_paragraphs(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["hls", "--help"]) == 0
+    assert (
+        "\n\nGenerate the package of a design: HLS C++, the RTL twin, testbenches, scripts\nand data.\n\n"
+        "DESIGN is a run's folder" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("name", cli.command_names())
@@ -159,9 +178,11 @@ def test_verify(tmp_path: Path, capsys):
     )
     (root / "a.txt").write_text("b")
     assert cli.main(["verify", str(root)]) == 1
-    assert capsys.readouterr().out == f"{root}: not as it was generated:\n  - a.txt: changed\n"
+    assert capsys.readouterr().out == (
+        f"{root}: not as it was generated ('hotnas hls' makes it again):\n  - a.txt: changed\n"
+    )
     assert cli.main(["verify", str(tmp_path / "none")]) == 1
-    assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder\n"
+    assert capsys.readouterr().err == f"hotnas: {tmp_path / 'none'}: no such folder; 'hotnas hls' makes one\n"
 
 
 def test_verify_mentions_what_tools_leave_beside_the_package(tmp_path: Path, capsys):

@@ -187,8 +187,9 @@ def test_another_format_version(tmp_path: Path):
 
 
 def test_a_missing_file(tmp_path: Path):
-    assert refusal(tmp_path / "x.json") == f"{tmp_path / 'x.json'}: no such file"
-    assert refusal(tmp_path) == f"{tmp_path / 'design_point.json'}: no such file"
+    cure = "'hotnas search' and 'hotnas dse --save' write one"
+    assert refusal(tmp_path / "x.json") == f"{tmp_path / 'x.json'}: no such file; {cure}"
+    assert refusal(tmp_path) == f"{tmp_path / 'design_point.json'}: no such file; {cure}"
 
 
 def test_every_wrong_key_is_listed(tmp_path: Path):

@@ -84,6 +84,63 @@ BROKEN = [
         "nine returns an ap_int",
     ),
     (
+        "no-ap-int-results",
+        "include/mac.h",
+        "inline Sweep sweep_start() {",
+        "struct Wide {\n  ap_uint<9> bits;\n};\n"
+        "inline Wide wide() { return {}; }\ninline Sweep sweep_start() {",
+        "wide returns an ap_int",
+    ),
+    (
+        "memory-is-native",
+        "include/types.h",
+        "struct IfmBeat {",
+        '#include "integers.h"\nstruct IfmBeat {\n  ap_uint<3> tag;',
+        "argument ifm of hotnas_accel holds ap_int",
+    ),
+    (
+        "memory-is-native",
+        "include/mac.h",
+        "ap_int<kSumBits> sum;\n      dot_product",
+        "ap_int<9> held[16];\n      ap_int<kSumBits> sum;\n      dot_product",
+        "held in mac is a memory of ap_int",
+    ),
+    (
+        "memory-is-native",
+        "include/run_layer.h",
+        'hls::stream<AccWord> sums("sums");',
+        'hls::stream<AccWord> sums("sums");\n    hls::stream<ap_int<9>> narrow("narrow");',
+        "narrow in run_tiles is a memory of ap_int",
+    ),
+    (
+        "no-bit-ranges",
+        "include/store_ofm.h",
+        "ap_int<kRequantBits> value = acc;",
+        "ap_int<kRequantBits> value = acc;\n  value.range(3, 0) = 0;",
+        "uses range()",
+    ),
+    (
+        "pragmas-behind-macros",
+        "include/load_wgt.h",
+        "HLS_VITIS(pipeline II = 1)",
+        "#pragma HLS pipeline II = 1",
+        "write it by a macro of include/pragmas.h",
+    ),
+    (
+        "sequential-build",
+        "include/run_layer.h",
+        "HLS_VITIS(loop_tripcount min = 1 max = kTripTiles)\n    const Tile tile",
+        "HLS_VITIS(loop_tripcount min = 1 max = kTripTiles)\n    HLS_VITIS(dataflow)\n    const Tile tile",
+        "run_tiles has a dataflow pragma without dataflow",
+    ),
+    (
+        "sequential-build",
+        "include/mac.h",
+        "inline bool drained(",
+        "#include <hls_stream.h>\ninline void queue() { hls::stream<int> words; }\ninline bool drained(",
+        "words in queue is a stream without dataflow",
+    ),
+    (
         "interfaces-complete",
         "src/accelerator.cpp",
         " num_write_outstanding=16",
@@ -142,13 +199,14 @@ def test_the_generated_sources_keep_every_rule(dataflow: bool, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
-    """Findings in one package with every rule broken: parsing ap_int takes a while."""
+    """Findings in both builds of one package with every rule broken: parsing ap_int takes a while."""
     files = generate(small_case(), images=1)
     for _, file, text, instead, _ in BROKEN:
         source = str(files[file])
         assert text in source, text
         files[file] = source.replace(text, instead, 1)
-    return lint(write(files, tmp_path_factory.mktemp("broken")))
+    folder = write(files, tmp_path_factory.mktemp("broken"))
+    return [finding for dataflow in (True, False) for finding in lint(folder, dataflow)]
 
 
 @pytest.mark.parametrize(("rule", "file", "says"), [(rule, file, says) for rule, file, _, _, says in BROKEN])

@@ -146,14 +146,61 @@ def test_the_wrapper_fits_the_accelerator(point: DesignPoint, files: dict[str, s
 # --- Vivado ---------------------------------------------------------------------------------------------
 
 
-def recorded(script: Path, folder: Path, status: int = 0, **environment: str) -> list[str]:
-    """The Vivado commands a script runs, in order; it must end with ``status``."""
+def run_script(script: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in ``folder`` as Vivado or Vitis HLS would, every command of theirs recorded."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        ["tclsh", RECORDER, script], cwd=folder, env=os.environ | environment, capture_output=True, text=True
-    )
+    command = ["tclsh", RECORDER, script]
+    return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+
+
+def recorded(script: Path, folder: Path, status: int = 0, **environment: str) -> list[str]:
+    """The vendor's commands a script runs, in order; it must end with ``status``."""
+    done = run_script(script, folder, **environment)
     assert done.returncode == status, done.stderr + done.stdout
     return [line.removeprefix("VIVADO ") for line in done.stdout.splitlines() if line.startswith("VIVADO ")]
+
+
+HLS_PROJECT = ["open_project", "set_top", "add_files", "add_files", "open_solution", "set_part"]
+HLS_PROJECT += ["create_clock", "set_clock_uncertainty", "config_interface"]
+
+
+@needs_tclsh
+def test_hls_runs_the_steps_that_the_options_switch_on(whole: Bundle, tmp_path: Path) -> None:
+    package = whole.write(tmp_path / "small")
+    script, options = package / "scripts" / "run_hls.tcl", package / "scripts" / "options.tcl"
+    commands = recorded(script, tmp_path / "work")
+    assert [line.split()[0] for line in commands] == [
+        *HLS_PROJECT, "csim_design", "csynth_design", "export_design",
+    ]  # fmt: skip
+    added = [word for line in commands if line.startswith("add_files") for word in line.split()]
+    assert all(Path(word).is_file() for word in added if word.endswith(".cpp"))
+    assert {"set_part xczu9eg-ffvb1156-2-e", "create_clock -period 5.0 -name default"} <= set(commands)
+    switched = re.sub(r"set run_(csim|csynth|export) 1", r"set run_\1 0", options.read_text())
+    options.write_text(switched.replace("set run_cosim 0", "set run_cosim 1"))
+    *_, cosim = recorded(script, tmp_path / "work")
+    assert cosim == f"cosim_design -O -argv {{--per-layer --images 1 {package}}}"
+
+
+@needs_tclsh
+def test_hls_says_how_long_each_phase_took_and_which_one_failed(whole: Bundle, tmp_path: Path) -> None:
+    script = whole.write(tmp_path / "small") / "scripts" / "run_hls.tcl"
+    done = run_script(script, tmp_path / "work")
+    phases = re.findall(r"^HOTNAS: (\w+) took \d+ s$", done.stdout, re.MULTILINE)
+    assert (done.returncode, phases) == (0, ["csim", "csynth", "export"])
+    failed = run_script(script, tmp_path / "work", RECORDED_FAILURE="csynth_design")
+    assert failed.returncode == 1
+    assert re.search(
+        r"^HOTNAS: csynth failed after \d+ s: csynth_design as told$", failed.stdout, re.MULTILINE
+    )
+    assert "export_design" not in failed.stdout
+
+
+@pytest.mark.parametrize("key", ["syn.file", "tb.file"])
+def test_the_unified_flow_finds_its_files(key: str, whole: Bundle) -> None:
+    config = whole.text("scripts/hls_config.cfg")
+    (named,) = re.findall(rf"^{key}=\.\./(.+)$", config, re.MULTILINE)
+    assert named in whole
+    assert re.search(r"^syn\.top=hotnas_accel$", config, re.MULTILINE)
 
 
 @needs_tclsh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from small_designs import small_design
 
+from hotnas_hls.flow import generate
 from hotnas_hls.shipped import shipped_folder
 
 ROOT = Path(__file__).parents[1]
@@ -25,9 +28,11 @@ def test_an_unknown_folder():
         shipped_folder("nothing")
 
 
-def test_the_wheel_has_every_file_of_the_checkout(tmp_path: Path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
     pytest.importorskip("setuptools")
-    source = tmp_path / "source"
+    source = tmp_path_factory.mktemp("wheel") / "source"
     source.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         if (ROOT / name).exists():
@@ -38,7 +43,11 @@ def test_the_wheel_has_every_file_of_the_checkout(tmp_path: Path):
     options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", "dist"]
     command = [sys.executable, "-m", "pip", "wheel", *options, "."]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
-    (wheel,) = (source / "dist").glob("*.whl")
+    (made,) = (source / "dist").glob("*.whl")
+    return made
+
+
+def test_the_wheel_has_every_file_of_the_checkout(wheel: Path):
     shipped = set(zipfile.ZipFile(wheel).namelist())
     expected = set()
     for name, inside in (("hotnas_hls", ""), ("templates", "hotnas_hls/"), ("sim", "hotnas_hls/")):
@@ -47,6 +56,24 @@ def test_the_wheel_has_every_file_of_the_checkout(tmp_path: Path):
             if path.is_file() and "__pycache__" not in relative and "sim_build" not in relative:
                 expected.add(inside + relative)
     assert sorted(expected - shipped) == []
+
+
+def test_an_installed_wheel_makes_the_same_package_as_the_checkout(wheel: Path, tmp_path: Path):
+    site, point = tmp_path / "site", small_design()
+    options = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(wheel)], check=True)
+    point.save(tmp_path / "run")
+    program = (
+        "import sys, hotnas_hls; from hotnas_hls.cli import main; "
+        f"assert hotnas_hls.__file__.startswith({str(site)!r}); sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    for command in (["hls", "run", "--name", "small", "--images", "2"], ["verify", "hls_out/small"]):
+        whole = [sys.executable, "-c", program, *command]
+        subprocess.run(whole, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    generate(point, tmp_path / "here" / "small", images=2)
+    manifests = [tmp_path / place / "small" / "manifest.json" for place in ("hls_out", "here")]
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()
 
 
 @pytest.mark.parametrize("target", ["help", ""])

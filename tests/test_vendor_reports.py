@@ -15,6 +15,7 @@ from hotnas_hls.vendor_reports import (
     parse_cosim,
     parse_csynth,
     parse_timing,
+    parse_transactions,
     parse_utilisation,
     read_reports,
 )
@@ -59,6 +60,11 @@ Simulation tool   : xsim.
 |   Verilog|      {{status}}|           {{low}}|           1800|           2211|             NA|             NA|             NA|{{total}}
 {BORDER}
 """  # noqa: E501
+
+TRANSACTIONS = """                             latency        interval
+transaction       0:             259               0
+transaction       1:            2211             260
+"""
 
 UTILISATION = """Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
 ------------------------------------------------------------------------------------------------------------
@@ -137,6 +143,12 @@ def test_cosim_with_and_without_total() -> None:
     assert parse_cosim("nothing of that kind") is None
 
 
+def test_transactions_of_cosim() -> None:
+    assert parse_transactions(TRANSACTIONS) == (259, 2211)
+    assert parse_transactions("latency interval\n") is None
+    assert parse_transactions(COSIM) is None
+
+
 def test_utilisation_of_both_families() -> None:
     expected = Resources(lut=55120, ff=70233, dsp=512, bram18=209, uram=None)
     found = parse_utilisation(ROUTED)
@@ -164,6 +176,7 @@ def write_project(folder: Path) -> None:
         "solution/syn/report/load_ifm_csynth.xml": part,
         "solution/syn/report/csynth.xml": VITIS_CSYNTH,
         "solution/sim/report/hotnas_accel_cosim.rpt": COSIM.format(status="Pass", low=1210, total=""),
+        "solution/sim/report/verilog/result.transaction.rpt": TRANSACTIONS,
         "impl/a_synth.rpt": ROUTED.replace("Routed", "Synthesized").replace("55120", "60000"),
         "impl/utilization.rpt": ROUTED,
         "impl/timing.rpt": TIMING.format(wns="0.214"),
@@ -186,6 +199,7 @@ def test_a_project_folder_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert record["csynth"]["latency_max"] == 20311
     assert record["implementation"]["fmax_mhz"] == 208.94
     assert record["implementation"]["resources"]["uram"] is None
+    assert record["cosim"]["latency_avg"] == 1800 and record["cosim"]["transactions"] == [259, 2211]
     assert record["files"]["utilisation"] == "impl/utilization.rpt"
     first = (tmp_path / "vendor_reports.json").read_bytes()
     assert main(["import-reports", str(tmp_path), "--output", str(tmp_path / "again.json")]) == 0

@@ -1,5 +1,10 @@
-# Stands in for Vivado in tclsh: every command of Vivado is known, printed with its words, and returns a name.
+# Stands in for Vivado and Vitis HLS in tclsh: every command of theirs is known, printed with its words, and
+# returns a name; the one that RECORDED_FAILURE names fails.
 #   tclsh vivado_recorder.tcl SCRIPT
+set hls_commands {
+    add_files config_interface cosim_design create_clock csim_design csynth_design export_design open_project
+    open_solution set_clock_uncertainty set_part set_top
+}
 set vivado_commands {
     add_files apply_bd_automation assign_bd_address close_project connect_bd_intf_net connect_bd_net create_bd_cell
     create_bd_design create_project current_fileset current_project get_bd_intf_pins get_bd_pins get_files get_ipdefs
@@ -13,6 +18,9 @@ set packager_commands {
 set slack [expr {[info exists env(RECORDED_SLACK)] ? $env(RECORDED_SLACK) : 0.1}]
 proc record {name words} {
     puts "VIVADO $name $words"
+    if {[info exists ::env(RECORDED_FAILURE)] && $::env(RECORDED_FAILURE) eq $name} {
+        error "$name as told"
+    }
     switch -- $name {
         get_bd_pins - get_bd_intf_pins { return $words }
         get_ipdefs { return hotnas:rtl:hotnas_accel:1.0 }
@@ -21,7 +29,7 @@ proc record {name words} {
     }
     return "<$name $words>"
 }
-foreach name $vivado_commands {
+foreach name [concat $vivado_commands $hls_commands] {
     proc $name args "return \[record $name \$args\]"
 }
 namespace eval ipx {}

@@ -281,6 +281,8 @@ class DesignPoint:
         """Read a design point from its JSON file or from the folder that holds it, and check it all."""
         path = Path(path)
         path = path / DESIGN_FILE if path.is_dir() else path
+        if not path.exists():
+            raise ConfigError(f"{path}: no such file; 'hotnas search' and 'hotnas dse --save' write one")
         record = load_json(path)
         _refuse_foreign(path, record)
         problems: list[str] = []

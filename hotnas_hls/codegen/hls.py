@@ -36,7 +36,10 @@ from hotnas_hls.codegen.rtl import profile_slots
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
 # ifm and ofm point to one memory as beats of different width, which strict aliasing would forbid.
-CSIM_FLAGS = ("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-fno-strict-aliasing")
+CSIM_FLAGS = (
+    *("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wpedantic"),
+    *("-Wno-unknown-pragmas", "-fno-strict-aliasing"),
+)
 CLOCK_UNCERTAINTY = 0.27  # of the period, left for routing; Vitis HLS's own default
 LINE = 100  # columns of a C++ line
 PATTERN_COUNT = 1 << PATTERN_BITS

@@ -6,6 +6,7 @@ place. The rules are ours and small; each is a function of the parsed :class:`Un
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clang import cindex
-from clang.cindex import Cursor, CursorKind, TypeKind
+from clang.cindex import Cursor, CursorKind, Token, Type, TypeKind
 
 from hotnas_hls.codegen.hls import SOURCES, TOP
 from hotnas_hls.tools import require
 
 PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM|DATAFLOW)\((.*)\)\s*$")
+LITERAL_PRAGMA = re.compile(r"^\s*#\s*pragma\s+HLS\b|\b_Pragma\b", re.IGNORECASE)
+MACROS = "include/pragmas.h"
 CONSTANT = re.compile(r"^k[A-Z]")
+AP_INT = re.compile(r"\bap_u?int(_base)?\b")
 LOOPS = (CursorKind.FOR_STMT, CursorKind.WHILE_STMT, CursorKind.DO_STMT, CursorKind.CXX_FOR_RANGE_STMT)
 FUNCTIONS = (CursorKind.FUNCTION_DECL, CursorKind.FUNCTION_TEMPLATE, CursorKind.CXX_METHOD)
 ALLOCATORS = {"malloc", "calloc", "realloc", "free", "alloca", "vector", "unique_ptr", "shared_ptr", "string"}
@@ -93,12 +97,13 @@ class Function:
 
 @dataclass(frozen=True)
 class Unit:
-    """Everything of one package that a rule may look at."""
+    """Everything of one package that a rule may look at, as the build with or without dataflow has it."""
 
     folder: Path
     functions: dict[str, Function]
+    dataflow: bool
 
-    def finding(self, at: Cursor | Pragma, rule: str, message: str) -> Finding:
+    def finding(self, at: Cursor | Token | Pragma, rule: str, message: str) -> Finding:
         if isinstance(at, Pragma):
             return Finding(at.file.relative_to(self.folder).as_posix(), at.line, rule, message)
         path = Path(at.location.file.name).resolve()
@@ -133,15 +138,15 @@ def _parse(folder: Path, dataflow: bool) -> Unit:
             raise ValueError(f"{source} does not parse: {errors[0]}")
         for cursor in tree.cursor.get_children():
             if cursor.kind in FUNCTIONS and _is_ours(cursor, folder) and cursor.is_definition():
-                functions[cursor.spelling] = _read_function(cursor)
-    return Unit(folder, functions)
+                functions[cursor.spelling] = _read_function(cursor, dataflow)
+    return Unit(folder, functions, dataflow)
 
 
 def _is_ours(cursor: Cursor, folder: Path) -> bool:
     return cursor.location.file is not None and folder in Path(cursor.location.file.name).resolve().parents
 
 
-def _read_function(cursor: Cursor) -> Function:
+def _read_function(cursor: Cursor, dataflow: bool) -> Function:
     function = Function(cursor)
     for node, parent in _with_parents(cursor):
         if node.kind in LOOPS:
@@ -151,7 +156,7 @@ def _read_function(cursor: Cursor) -> Function:
     lines = path.read_text().splitlines()
     for number in range(cursor.extent.start.line, cursor.extent.end.line + 1):
         text = PRAGMA.match(lines[number - 1])
-        if text:
+        if text and (dataflow or text[1] != "DATAFLOW"):  # the macro is empty without dataflow
             pragma = _read_pragma(path, number, text[1], text[2])
             around = [
                 loop
@@ -271,11 +276,62 @@ def no_recursion(unit: Unit) -> Iterator[Finding]:
 
 
 def no_ap_int_results(unit: Unit) -> Iterator[Finding]:
-    """No ap_int is returned by value from a function that is not inlined."""
+    """No ap_int is returned by value, in a struct neither, from a function that is not inlined."""
     for function in unit.functions.values():
         inlined = any(p.kind == "inline" and "off" not in p.flags for p in function.pragmas)
-        if re.search(r"\bap_u?int\b", function.cursor.result_type.spelling) and not inlined:
+        if _holds_ap_int(unit, function.cursor.result_type) and not inlined:
             yield unit.finding(function.cursor, "no-ap-int-results", f"{function.name} returns an ap_int")
+
+
+def memory_is_native(unit: Unit) -> Iterator[Finding]:
+    """Ports, memories and FIFOs hold native integers; an array of ap_int is all registers."""
+    for parameter in unit.functions[TOP].parameters:
+        if _holds_ap_int(unit, parameter.type):
+            message = f"argument {parameter.spelling} of {TOP} holds ap_int"
+            yield unit.finding(parameter, "memory-is-native", message)
+    for function in unit.functions.values():
+        for name, variable in function.variables().items():
+            if variable.kind is CursorKind.PARM_DECL or not _holds_ap_int(unit, variable.type):
+                continue
+            dimensions = range(1, _rank(variable) + 1)
+            if _is_stream(variable.type) or not all(_is_in_registers(function, name, d) for d in dimensions):
+                message = f"{name} in {function.name} is a memory of ap_int"
+                yield unit.finding(variable, "memory-is-native", message)
+
+
+def no_bit_ranges(unit: Unit) -> Iterator[Finding]:
+    """Bits are taken by shifts and masks, not by ap_int's range()."""
+    for function in unit.functions.values():
+        tokens = list(function.cursor.get_tokens())
+        for before, token in itertools.pairwise(tokens):
+            if (before.spelling, token.spelling) == (".", "range"):
+                yield unit.finding(token, "no-bit-ranges", f"{function.name} uses range()")
+
+
+def pragmas_stand_behind_macros(unit: Unit) -> Iterator[Finding]:
+    """Vendor pragmas are written by the macros of pragmas.h alone, so that another compiler sees none."""
+    for path in sorted(path for kind in ("include/*.h", "src/*.cpp") for path in unit.folder.glob(kind)):
+        if path == unit.folder / MACROS:
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            if LITERAL_PRAGMA.search(line):
+                file = path.relative_to(unit.folder).as_posix()
+                yield Finding(file, number, "pragmas-behind-macros", f"write it by a macro of {MACROS}")
+
+
+def the_sequential_build_has_no_stages(unit: Unit) -> Iterator[Finding]:
+    """Without dataflow nothing runs at once: no dataflow region that arrays could cross, and no stream."""
+    if unit.dataflow:
+        return
+    for function in unit.functions.values():
+        for pragma in _all_pragmas(function):
+            if pragma.kind in ("dataflow", "stream"):
+                message = f"{function.name} has a {pragma.kind} pragma without dataflow"
+                yield unit.finding(pragma, "sequential-build", message)
+        for name, variable in function.variables().items():
+            if _is_stream(variable.type):
+                message = f"{name} in {function.name} is a stream without dataflow"
+                yield unit.finding(variable, "sequential-build", message)
 
 
 def interfaces_are_complete(unit: Unit) -> Iterator[Finding]:
@@ -335,6 +391,10 @@ RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     no_pointer_arithmetic,
     no_recursion,
     no_ap_int_results,
+    memory_is_native,
+    no_bit_ranges,
+    pragmas_stand_behind_macros,
+    the_sequential_build_has_no_stages,
     interfaces_are_complete,
     partitions_match_accesses,
 )
@@ -356,6 +416,34 @@ def _rank(variable: Cursor) -> int:
     while written.kind is TypeKind.CONSTANTARRAY:
         rank, written = rank + 1, written.element_type.get_canonical()
     return rank
+
+
+def _is_stream(type_: Type) -> bool:
+    return "hls::stream<" in type_.get_canonical().spelling
+
+
+def _holds_ap_int(unit: Unit, type_: Type) -> bool:
+    """The type is an ap_int, or an array, a stream, a pointer or a struct of ours that has one in it."""
+    type_ = type_.get_canonical()
+    while type_.kind in (TypeKind.POINTER, TypeKind.LVALUEREFERENCE, TypeKind.CONSTANTARRAY):
+        pointed = type_.get_pointee() if type_.kind is not TypeKind.CONSTANTARRAY else type_.element_type
+        type_ = pointed.get_canonical()
+    if AP_INT.search(type_.spelling):
+        return True
+    arguments = [type_.get_template_argument_type(i) for i in range(type_.get_num_template_arguments())]
+    fields = list(type_.get_fields()) if _is_ours(type_.get_declaration(), unit.folder) else []
+    inside = [*arguments, *(field.type for field in fields)]
+    return any(part.kind is not TypeKind.INVALID and _holds_ap_int(unit, part) for part in inside)
+
+
+def _is_in_registers(owner: Function, name: str, dimension: int) -> bool:
+    return any(
+        pragma.kind == "array_partition"
+        and pragma.options.get("variable") == name
+        and "complete" in pragma.flags
+        and pragma.options.get("dim", "1") in ("0", str(dimension))
+        for pragma in _all_pragmas(owner)
+    )
 
 
 def _is_pointer_to_memory(parameter: Cursor) -> bool:

@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--trials", type=int, help="budget of each, instead of the configuration's")
     parser.add_argument(
         "--strategies", nargs="+", choices=get_args(Strategy), default=list(get_args(Strategy)),
-        help="samplers (all)",
+        metavar="NAME", help=f"samplers: {', '.join(get_args(Strategy))} (all)",
     )  # fmt: skip
     parser.add_argument("--cold", action="store_true", help="the first sampler from random weights, too")
     parser.add_argument("--early-stopping", action="store_true", help="the first with early stopping, too")

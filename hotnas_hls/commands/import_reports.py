@@ -1,7 +1,8 @@
 """Read reports of Vitis HLS and Vivado into a design's own report.
 
-DIR is the project folder of either tool, or one with copies of their reports: *_csynth.xml, *_cosim.rpt, and
-what report_utilization and report_timing_summary wrote. Figures that none of them gives stay unknown.
+DIR is the project folder of either tool, or one with copies of their reports: *_csynth.xml, *_cosim.rpt,
+result.transaction.rpt (cycles of each layer), and what report_utilization and report_timing_summary wrote.
+Figures that none of them gives stay unknown.
 With --into they become part of a package: 'hotnas report' shows them beside its own.
 """
 

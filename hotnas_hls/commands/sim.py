@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.package.is_dir():
         raise OutputRefused(f"{args.package}: no such folder; make a package: hotnas hls RUN")
     if args.rtl and not args.rtl.is_dir():
-        raise ConfigError(f"--rtl {args.rtl}: no such folder")
+        raise ConfigError(f"--rtl {args.rtl}: no such folder; give the one HLS wrote, solution/syn/verilog")
 
     from rich.console import Console
 

@@ -27,18 +27,18 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every difference; 1 when there is one."""
     if not args.folder.is_dir():
-        raise OutputRefused(f"{args.folder}: no such folder")
+        raise OutputRefused(f"{args.folder}: no such folder; 'hotnas hls' makes one")
     manifest = read_manifest(args.folder)
     differences, beside = without_outputs(verify(args.folder), manifest)
     if manifest is None or differences:
-        print(f"{args.folder}: not as it was generated:")
+        print(f"{args.folder}: not as it was generated ('hotnas hls' makes it again):")
         print("\n".join(f"  - {difference}" for difference in differences))
         return 1
     from hotnas_hls.flow import recheck_certificate  # numba, only for packages that are intact
 
     certificate, doubts = recheck_certificate(args.folder)
     if doubts:
-        print(f"{args.folder}: its certificate is not to be trusted:")
+        print(f"{args.folder}: its certificate is not to be trusted ('hotnas sim' makes a new one):")
         print("\n".join(f"  - {doubt}" for doubt in doubts))
         return 1
     count, tool_version = len(manifest["files"]), manifest["tool_version"]

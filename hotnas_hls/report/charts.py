@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -22,6 +23,7 @@ from matplotlib.path import Path as Outline
 
 from hotnas_hls.accel.timeline import PROCESSES, Interval, LayerTimeline
 from hotnas_hls.report.data import LABELS, LayerReport, ReportData
+from hotnas_hls.report.wording import decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,11 +128,12 @@ def waterfall(data: ReportData) -> Chart | None:
         names.append("after")
         spans.append((0.0, after))
         colours.append(ACCENT)
-        top = max([before, after, bound or 0])
+        top, digits = max([before, after, bound or 0]), decimals(before)
         for at, ((low, height), colour) in enumerate(zip(spans, colours, strict=True)):
             axes.bar(at, height, bottom=low, color=colour, width=0.62)
             ends = at in (0, len(spans) - 1)
-            text = f"{height:.4g}" if ends else f"{marks[at][1] - marks[at - 1][1]:+.3g}".replace("-", "−")
+            change = marks[at][1] - marks[at - 1][1] if not ends else 0.0
+            text = f"{height:.{digits}f}" if ends else f"{change:+.{digits}f}".replace("-", "−")
             axes.text(at, low + height + 0.015 * top, text, ha="center", va="bottom", weight="bold")
         levels = [before, *(level for _, level in marks[1:])]
         for at, level in enumerate(levels):
@@ -460,11 +463,16 @@ def _slowest_first(layers: Sequence[LayerReport]) -> list[LayerReport]:
 
 
 def _name_points(figure: Figure, axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
-    """Names beside points, the first ones first; one that would cover a name or a point is left out."""
+    """Names beside points, the first ones first; one that would cover a name, point or line is left out."""
     figure.draw_without_rendering()
     dots = {name: axes.transData.transform(place) for name, place in places.items()}
     right_edge = axes.transData.transform((axes.get_xlim()[1], 1))[0]
     taken: list[tuple[float, float, float, float]] = [(x - 5, y - 5, x + 5, y + 5) for x, y in dots.values()]
+    for line in axes.get_lines():
+        points = axes.transData.transform(line.get_xydata())
+        steps = max(2, int(np.ptp(points[:, 0]) / LABEL_SIZE))
+        along = np.linspace(points[0], points[-1], steps)  # straight on the screen, on these axes
+        taken += [(x - 3, y - 3, x + 3, y + 3) for x, y in along]
     for name, (x, y) in dots.items():
         length = LABEL_SIZE * 0.62 * len(name)
         for left, ha, shift in ((x + 7, "left", 7), (x - 7 - length, "right", -7)):

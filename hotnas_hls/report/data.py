@@ -64,6 +64,7 @@ class LayerReport:
     bound: int | None  # share of the latency bound, in cycles
     predicted: LayerLatency
     simulated: dict[str, int] | None  # by term
+    cosim: int | None  # cycles of its transaction in co-simulation
     outputs_match: bool | None
 
     @property
@@ -208,8 +209,9 @@ class ReportData:
 
     @property
     def cosim_cycles(self) -> int | None:
-        cosim = self.vendor.cosim if self.vendor else None
-        return cosim.latency_max if cosim else None
+        """Of all layers, where co-simulation gave each one's."""
+        cycles = [layer.cosim for layer in self.layers if layer.cosim is not None]
+        return sum(cycles) if len(cycles) == len(self.layers) else None
 
     def timelines(self) -> list[LayerTimeline]:
         """Every layer's events, in order."""
@@ -293,7 +295,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
     return ReportData(
         name=folder.resolve().name if folder.is_dir() else point.network,
         point=point,
-        layers=tuple(_layers(point, certificate, record)),
+        layers=tuple(_layers(point, certificate, record, vendor)),
         resources=tuple(_resources(point, vendor, folder, notes)),
         regions=tuple(_regions(point)),
         certificate=certificate,
@@ -345,13 +347,16 @@ def _digest(folder: Path) -> str | None:
         return None
 
 
-def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord | None) -> list[LayerReport]:
+def _layers(
+    point: DesignPoint, certificate: Certificate | None, run: RunRecord | None, vendor: VendorReports | None
+) -> list[LayerReport]:
     accel, bound = point.accelerator, point.latency_bound_cycles
     latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
     total, macs = latencies.cycles, point.needed_macs()
     checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
     cut = (run.channels if run else None) or {}
     widths = (run.channels_before if run else None) or {}
+    cosim = _cosim_cycles(point, vendor)
     found = []
     for entry in point.layers:
         layer, check = entry.layer, checks.get(entry.layer.name)
@@ -378,10 +383,25 @@ def _layers(point: DesignPoint, certificate: Certificate | None, run: RunRecord 
                 bound=None if bound is None else bound * latency.cycles // total,
                 predicted=latency,
                 simulated=check.simulated if check else None,
+                cosim=cosim.get(layer.name),
                 outputs_match=check.outputs_match if check else None,
             )
         )
     return found
+
+
+def _cosim_cycles(point: DesignPoint, vendor: VendorReports | None) -> dict[str, int]:
+    """Cycles of each layer's first transaction; empty where transactions were not layers.
+
+    ``scripts/run_hls.tcl`` starts the testbench with --per-layer: all layers of an image, image after image,
+    the first image twice.
+    """
+    cosim = vendor.cosim if vendor else None
+    transactions = (cosim.transactions if cosim else None) or ()
+    images, rest = divmod(len(transactions), len(point.layers))
+    if rest or images < 2:
+        return {}
+    return {entry.layer.name: cycles for entry, cycles in zip(point.layers, transactions, strict=False)}
 
 
 def _narrowed(layer: Layer, point: DesignPoint, run: RunRecord | None) -> bool:

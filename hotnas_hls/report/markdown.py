@@ -65,15 +65,22 @@ def _reductions(data: ReportData) -> list[str]:
     if not steps or before is None:
         return []
     levels = [before, *(step.latency_ms for step in steps)]
+    digits = wording.decimals(before)
     rows = [
-        (step.name, ms(step.latency_ms), f"{step.latency_ms - level:+.4g} ms".replace("-", "−"))
+        (
+            step.name,
+            f"{step.latency_ms:.{digits}f} ms",
+            f"{step.latency_ms - level:+.{digits}f} ms".replace("-", "−"),
+        )
         for step, level in zip(steps, levels, strict=False)
     ]
     return ["## Where the time went", _table(("after", "latency", "change"), rows)]
 
 
 def _layers(data: ReportData) -> str:
-    heads = ("Layer", "bound", "predicted", "simulated", "difference", "margin", "bottleneck", "treatment")
+    cosim = data.cosim_cycles is not None  # a column only where somebody has run it
+    heads = ("Layer", "bound", "predicted", "simulated", *["cosim"] * cosim, "difference", "margin")
+    heads += ("bottleneck", "treatment")
     terms = ("load IFM", "load weights", "compute", "store OFM", "stall")
     rows = []
     for layer in data.layers:
@@ -85,6 +92,7 @@ def _layers(data: ReportData) -> str:
                 "–" if layer.bound is None else number(layer.bound),
                 number(p.cycles),
                 number(simulated),
+                *[number(layer.cosim)] * cosim,
                 signed(layer.difference),
                 "–" if layer.margin is None else number(layer.margin),
                 f"{layer.bottleneck} {LABELS[layer.bottleneck]}",
@@ -100,8 +108,8 @@ def _vendor(data: ReportData) -> list[str]:
     slack = UNKNOWN if placed is None or placed.wns_ns is None else f"{placed.wns_ns:g} ns"
     fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
     return [
-        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim "
-        f"{number(data.cosim_cycles, 'cycles')}, implementation: worst slack {slack}, Fmax {fmax}.",
+        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {wording.cosim(data)}, "
+        f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {wording.placement(data)}.",
     ]
 

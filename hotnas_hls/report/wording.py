@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
 
@@ -18,6 +20,11 @@ def number(value: float | None, unit: str = "") -> str:
 def ms(value: float | None) -> str:
     """Milliseconds with four digits."""
     return UNKNOWN if value is None else f"{value:.4g} ms"
+
+
+def decimals(value: float) -> int:
+    """Digits after the point in four of ``value``: what a column keeps whose largest it is."""
+    return max(0, 3 - math.floor(math.log10(value)))
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -183,3 +190,14 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
     }
     accel = data.point.accelerator
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]
+
+
+def cosim(data: ReportData) -> str:
+    """Verdict of co-simulation; cycles of all layers, or of the longest transaction if no more is known."""
+    found = data.vendor.cosim if data.vendor else None
+    if found is None:
+        return UNKNOWN
+    verdict = {True: "passed", False: "FAILED", None: "verdict unknown"}[found.passed]
+    if data.cosim_cycles is not None:
+        return f"{verdict}, {number(data.cosim_cycles, 'cycles')}"
+    return f"{verdict}, longest transaction {number(found.latency_max, 'cycles')}"

@@ -49,9 +49,10 @@ def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
 
 
 def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, point):
+    transactions = 2 * tuple(900 - at for at in range(len(point.layers)))  # every layer of one image, twice
     vendor = VendorReports(
         csynth=Csynth(latency_max=7000, estimated_ns=3.6, resources=Resources(lut=21000, dsp=40)),
-        cosim=Cosim(passed=True, latency_max=6900),
+        cosim=Cosim(passed=True, latency_max=900, transactions=transactions),
         implementation=Implementation(
             state="Routed", wns_ns=0.31, fmax_mhz=213.2, resources=Resources(lut=19000)
         ),
@@ -70,7 +71,9 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     total = certificate_of(point).predicted_cycles
     assert report["latency"]["before_ms"] == 0.05
     assert report["latency"]["predicted_cycles"] == report["latency"]["simulated_cycles"] == total
-    assert report["latency"]["csynth_cycles"] == 7000 and report["latency"]["cosim_cycles"] == 6900
+    assert report["latency"]["csynth_cycles"] == 7000
+    assert report["latency"]["cosim_cycles"] == sum(transactions) // 2
+    assert [layer["cosim"] for layer in report["layers"]] == list(transactions[: len(point.layers)])
     assert report["certificate"]["holds"] and report["certificate"]["exact"]
     treatment = {layer["name"]: layer["treatment"] for layer in report["layers"]}
     assert treatment["residual"] == ["pattern 4/9", "6-bit weights"]
@@ -82,7 +85,7 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     for phrase in (
         "cycle check is against the SystemVerilog twin",
         "3.5 × 10¹⁷",
-        "| hardware | 0.03 ms | −0.0035 ms |",
+        "| hardware | 0.03000 ms | −0.00350 ms |",
     ):
         assert phrase in text
     html = (package / "reports/report.html").read_text()
@@ -99,6 +102,18 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     ):
         assert f'id="{key}"' in html
     assert "certificate holds" in html
+
+
+@pytest.mark.parametrize("transactions", [None, (7, 7, 7)])
+def test_transactions_that_are_not_layers_are_no_column(transactions, package, point):
+    """The longest transaction may be a layer or a network: it is no figure of the network."""
+    cosim = Cosim(passed=False, latency_max=900, transactions=transactions)
+    reports = VendorReports(cosim=cosim).to_json().encode()
+    add_reports(package, {"vendor_reports.json": reports})
+    data = assemble(package)
+    assert data.cosim_cycles is None and all(layer.cosim is None for layer in data.layers)
+    assert "FAILED, longest transaction 900 cycles" in page(data)
+    assert "cosim FAILED, longest transaction 900 cycles" in markdown(data)
 
 
 def test_the_page_stands_alone_and_is_deterministic(package):
