@@ -5,6 +5,7 @@ Ray runs the tasks of a node that is lost on another. What was finished is in th
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import socket
@@ -38,7 +39,7 @@ class RayCrew:
             ray.init(
                 address=options.ray,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 runtime_env={"env_vars": {"PYTHONPATH": paths}},  # where a user's package.module lies
             )
         except (OSError, RuntimeError, ValueError) as reason:
