@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hls_cases import Case, random_case
+from small_designs import LAYERS, TILES, small_design
 from test_hls import BANNER, generate, needs_csim, write
 
 from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.accel.layer_checks import numbers_violations
@@ -22,6 +25,7 @@ from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.reference import run_layer
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.csim import LEAST_IMAGES, run_csim
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzz import FuzzCase, run_case
 
 EXTREMES = (-128, -1, 0, 1, 127)
@@ -153,3 +157,41 @@ def test_pattern_rows_are_the_largest_group_that_all_share() -> None:
     assert pattern_rows(index(0, 0, 0, 0, 1, 1, 1, 1, 3)) == 4
     assert pattern_rows(index(0, 0, 0, 1, 1)) == 3
     assert pattern_rows(index(0, 0, 1, 2)) == 1
+
+
+def with_pattern_rows(rows: int) -> tuple[DesignLayer, ...]:
+    """The layers of the small design, the pruned one with patterns that ``rows`` output channels share."""
+    return tuple(
+        DesignLayer(
+            dataclasses.replace(layer, pattern_rows=rows if layer.pattern_ones else 1), TILES[layer.name]
+        )
+        for layer in LAYERS
+    )
+
+
+def packed_design() -> DesignPoint:
+    """The small design with 8-bit activations and DSP packing."""
+    accel = dataclasses.replace(
+        ACCEL, tn=8, tr=8, tc=8, ifm_depth=400, wgt_entries=9, max_entries=16, patterns=True
+    )
+    return small_design(accelerator=accel, layers=with_pattern_rows(2))
+
+
+def test_a_design_point_keeps_its_packing_and_older_ones_have_none(tmp_path: Path) -> None:
+    point = packed_design()
+    path = point.save(tmp_path)
+    assert DesignPoint.load(path) == point
+    record = json.loads(path.read_text())
+    assert record["accelerator"].pop("dsp_packing") is True
+    path.write_text(json.dumps(record | {"format_version": 2}))
+    assert DesignPoint.load(path).accelerator == dataclasses.replace(point.accelerator, dsp_packing=False)
+
+
+def test_a_design_point_names_the_layer_whose_channels_do_not_pair(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        dataclasses.replace(packed_design(), layers=with_pattern_rows(1)).save(tmp_path)
+    assert str(error.value).splitlines()[1:] == [
+        "  - residual: with dsp_packing output channels 2k and 2k + 1 must share patterns, but "
+        "pattern_rows = 1; choose patterns for pairs of channels (an even pattern_rows), or turn "
+        "dsp_packing off"
+    ]

@@ -19,7 +19,7 @@ from hotnas_hls.search.detect import Detection
 from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import golden, integer_accuracy
+from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy
 from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
@@ -51,6 +51,8 @@ class SearchResult:
     test: Accuracy
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
     bound_ms: float | None
+    baseline_format: IntegerFormat
+    format: IntegerFormat
 
     @property
     def front(self) -> list[Outcome]:
@@ -121,6 +123,8 @@ def search(
         test,
         reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
+        prepared.baseline.format,
+        options.format,
     )
 
 

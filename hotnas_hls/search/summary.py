@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from hotnas_hls.search.importance import importance
+from hotnas_hls.search.integer import IntegerFormat
 from hotnas_hls.search.outcome import Outcome
 from hotnas_hls.search.progress import reason
 from hotnas_hls.search.search import SearchResult
@@ -39,6 +40,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "refusals": dict(Counter(reason(o.refusals[0]) for o in outcomes if o.refusals).most_common()),
         "evaluation_seconds": round(sum(outcome.seconds for outcome in outcomes), 3),
         "hardware": {"before": dict(result.baseline.choices), "after": dict(result.choices)},
+        "format": {"before": _format(result.baseline_format), "after": _format(result.format)},
         "edits": result.compression.record(),
         "decisions": decisions(result.space, result.chosen.candidate),
         "reductions": [dataclasses.asdict(step) for step in result.reductions],
@@ -48,6 +50,15 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "chosen": result.chosen.number,
         "history": [_trial(outcome) for outcome in outcomes],
         "importance": importance(result.space, outcomes),
+    }
+
+
+def _format(form: IntegerFormat) -> dict[str, Any]:
+    """Widths of activations and of weights that are not narrowed, and how the network is laid."""
+    return {
+        "act_bits": form.act_bits,
+        "weight_bits": form.weight_bits,
+        **dataclasses.asdict(form.arrangement),
     }
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from hotnas_hls.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.search.detect import price
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat, integer_accuracy
 from hotnas_hls.search.outcome import Outcome
 from hotnas_hls.search.search import SearchOptions, search
+from hotnas_hls.search.start import fastest_start
 from hotnas_hls.search.study import SearchStudy
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
@@ -133,6 +135,38 @@ def test_hardware_can_be_left_alone(problem):
     options = dataclasses.replace(OPTIONS, space=space, trials=4, final_epochs=0)
     result = search(problem, engine(), options)
     assert result.choices == result.baseline.choices
+
+
+def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
+    options = dataclasses.replace(
+        OPTIONS,
+        bound_ms=None,
+        reduction=0.4,
+        format=IntegerFormat(8, 8, calibration_images=16),
+        space=SpaceOptions(weight_bits=8, channel_cut=False, kernel_expand=False),
+        trials=8,
+        final_epochs=0,
+    )
+    narrow = dataclasses.replace(engine(), act_bits=8)
+    result = search(problem, narrow, options)
+    assert result.baseline.cost == search_baseline(problem)
+    assert (result.baseline_format.act_bits, result.baseline_format.weight_bits) == (16, 16)
+    assert result.design.accelerator.act_bits == result.format.act_bits == 8
+    assert max(entry.layer.weight_bits for entry in result.design.layers) <= 8
+    assert result.bound_ms == pytest.approx(0.6 * result.baseline.cost.latency_ms)
+    assert result.cost.latency_ms <= result.bound_ms == result.design.latency_bound_ms
+    assert result.design.packed_resolutions == result.format.arrangement.packed_resolutions
+    assert integer_accuracy(result.design.integer_network(), problem.dataset.test) == result.test.final
+    pattern, channel, quantisation, hardware = result.reductions
+    assert channel.alone_ms == result.baseline.cost.latency_ms
+    assert quantisation.alone_ms < result.baseline.cost.latency_ms
+    assert hardware.latency_ms == result.cost.latency_ms and hardware.alone_ms is None
+
+
+def search_baseline(problem):
+    """Cost of the best 16-bit uncompressed design."""
+    start = fastest_start(problem.graph, problem.model, engine(), IntegerFormat(), "best")
+    return price(engine(), start.workload.layers, start.choices)
 
 
 def test_another_platform_needs_no_change(problem):
