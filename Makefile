@@ -5,6 +5,8 @@ CONFIG ?= digits
 RUN ?= runs/digits
 OUT ?= hls_out/digits
 PYTEST_ARGS ?= -n auto
+SEED ?= 0
+COUNT ?= 1000
 # Where torch comes from, e.g. TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
 TORCH_ARGS ?=
 TORCH := torch==2.13.0
@@ -22,7 +24,7 @@ PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place test check bench clean distclean
+.PHONY: help setup search hls sim report synth place test check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -59,6 +61,9 @@ test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+fuzz: $(SIM)  ## a thousand random networks on random designs in RTL simulation: SEED=0 COUNT=1000
+	$(HOTNAS) fuzz --seed $(SEED) --count $(COUNT)
 
 bench: $(SEARCH) $(SIM) $(CSIM)  ## figures: times, speeds, accuracies (runs/bench.json)
 	$(HOTNAS) bench --output runs/bench.json

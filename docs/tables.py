@@ -1,12 +1,15 @@
 """Tables of the documentation that come from the code. ``python docs/tables.py`` writes them anew.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test compares it with the
-code.
+code. Those of simulated networks are written from the results beside this file; ``python docs/tables.py
+runs`` first takes new ones from the folder in which ``hotnas bench networks levers`` left them.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,8 +19,10 @@ from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.plan import MIN_SWEEP
 from hotnas_hls.accel.timeline import SECOND_REQUEST
 from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
+from hotnas_hls.kept_results import Figures, read_results
 
 DOCS = Path(__file__).resolve().parent
+NETWORK_RESULTS, LEVER_RESULTS = "whole_networks.json", "levers.json"
 MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # name, value, what it spans, where it lies in templates/rtl
@@ -193,9 +198,67 @@ def reduction() -> str:
     )
 
 
+def networks() -> str:
+    """Whole networks in simulation."""
+
+    def row(name: str, found: Figures) -> tuple[object, ...]:
+        return (
+            name,
+            found["weights"],
+            found["layers"],
+            f"{found['predicted_cycles']:,}",
+            f"{found['simulated_cycles']:,}",
+            f"{found['ms']:.3f}",
+            f"{found['dsp_efficiency']:.1%}",
+            verdict(found),
+            f"{found['seconds']:.0f}",
+        )
+
+    return markdown(
+        (
+            *("Network", "Weights", "Layers", "Cycles predicted", "Simulated"),
+            *("ms", "DSP efficiency", "Every layer", "Seconds"),
+        ),
+        (row(name, found) for name, found in read_results(DOCS / NETWORK_RESULTS).items()),
+    )
+
+
+def levers() -> str:
+    """What each lever brings, in simulation."""
+    from hotnas_hls.levers import NETWORKS, designs
+
+    results, rows = read_results(DOCS / LEVER_RESULTS), []
+    for network in NETWORKS:
+        before = ""
+        for lever, _ in designs(network):
+            found = results.get(f"{network} {lever.name}")
+            if found is None:
+                continue
+            after = f"{found['ms']:.3f}"
+            cycles = (f"{found[which]:,}" for which in ("predicted_cycles", "simulated_cycles"))
+            efficiency = f"{found['dsp_efficiency']:.1%}"
+            rows.append((network, lever.what, before, after, *cycles, efficiency, verdict(found)))
+            before = after
+    return markdown(
+        (
+            *("Network", "Lever", "ms before", "ms after", "Cycles predicted", "Simulated"),
+            *("DSP efficiency", "Every layer"),
+        ),
+        rows,
+    )
+
+
+def verdict(found: Figures) -> str:
+    """What simulation said of every layer."""
+    return "exact" if found["certificate_holds"] else "; ".join(found["reasons"])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
-    for table in (descriptor, registers, profile, status, constants, published, reduction)
+    for table in (
+        *(descriptor, registers, profile, status, constants, published, reduction),
+        *(networks, levers),
+    )
 }
 
 
@@ -205,5 +268,7 @@ def with_tables(text: str) -> str:
 
 
 if __name__ == "__main__":
+    for results in (NETWORK_RESULTS, LEVER_RESULTS) if sys.argv[1:] else ():
+        shutil.copy(Path(sys.argv[1]) / results, DOCS / results)
     for page in sorted(DOCS.glob("*.md")):
         page.write_text(with_tables(page.read_text()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ GROWTH_LAYERS = (1, 4, 16)  # copies of the network, every layer with shapes of 
 SIMULATED_CONFIG = "digits"
 PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
 NETWORK_RESULTS = "runs/whole_networks.json"
+LEVER_RESULTS = "runs/levers.json"
+ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
 
@@ -253,7 +256,33 @@ def whole_networks() -> Figures:
     """Every network of ``hotnas_hls.whole_networks``; what NETWORK_RESULTS already holds is not repeated."""
     from hotnas_hls.whole_networks import measure
 
-    return measure((), Path(NETWORK_RESULTS))
+    return measure((), Path(NETWORK_RESULTS), _say)
+
+
+def levers() -> Figures:
+    """Every design of ``hotnas_hls.levers``; what LEVER_RESULTS already holds is not repeated."""
+    from hotnas_hls.levers import measure
+
+    return measure(Path(LEVER_RESULTS), report=_say)
+
+
+def _say(name: str, figures: Figures) -> None:
+    """What a long case has just found."""
+    found = figures.get("left_out") or f"{figures['simulated_cycles']:,} cycles, {figures['ms']:.3f} ms"
+    print(f"{name}: {found}", file=sys.stderr, flush=True)
+
+
+def ablation() -> Figures:
+    """Every stage of ``hotnas_hls.search.ablation``; what ABLATION_RESULTS already holds is not repeated."""
+    from hotnas_hls.errors import DataMissing
+    from hotnas_hls.search.ablation import SUBJECT, measure
+    from hotnas_hls.search.problem import load_problem
+
+    try:
+        problem = load_problem(SUBJECT)
+    except DataMissing as reason:
+        return {"left_out": str(reason)}
+    return measure(problem, Path(ABLATION_RESULTS))
 
 
 CASES: tuple[Case, ...] = (
@@ -265,6 +294,8 @@ CASES: tuple[Case, ...] = (
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
+    Case("levers", "designs one lever apart, in RTL simulation", levers),
+    Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
 )
 
 

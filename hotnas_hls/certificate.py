@@ -174,10 +174,13 @@ class Rtl:
         return self.description == TWIN
 
 
-def twin(point: DesignPoint) -> Rtl:
-    """The SystemVerilog twin of a design."""
+def twin(point: DesignPoint, layers: int = 0) -> Rtl:
+    """The SystemVerilog twin of a design; its profile has room for ``layers`` if they are more than its own.
+
+    Designs of one accelerator and one such number have the same RTL but for its banner.
+    """
     banner = Banner(point.network, point.digest())
-    return Rtl(rtl_files(point.accelerator, len(point.layers), banner))
+    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner))
 
 
 def certify(
@@ -196,14 +199,13 @@ def certify(
     rtl = rtl or twin(point)
     net = point.integer_network()
     predicted = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
-    runs = max(images, LEAST_RUNS)
-    inputs = point.golden_images(runs)
+    inputs = point.golden_images(images)
     planned = [Run(image, memory=point.memory) for image in inputs]
-    planned += [Run(inputs[at % runs], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
+    planned += [Run(inputs[at % images], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
     results = simulate_runs(point, net, planned, folder, predicted.cycles, rtl)
     expected = [reference(net, image) for image in inputs]
-    outputs = [expected[at] for at in range(runs)] + [expected[at % runs] for at in range(len(stalls))]
-    return _judge(point, rtl, net, predicted, results, outputs, runs)
+    outputs = expected + [expected[at % images] for at in range(len(stalls))]
+    return _judge(point, rtl, net, predicted, results, outputs, images)
 
 
 def simulate_runs(

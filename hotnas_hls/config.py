@@ -13,6 +13,7 @@ from typing import Any, Literal
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.board import Board, load_board
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_yaml, read_value, to_record
@@ -41,7 +42,8 @@ class NetworkSettings:
 class BoundSettings:
     """What the design must meet."""
 
-    latency_ms: float | None  # null: no bound
+    latency_ms: float | None = None  # null: no bound, unless ``reduction`` sets one
+    reduction: float | None = None  # share of the best 16-bit uncompressed design's latency to be saved
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class AcceleratorSettings:
     port_bits: tuple[int, ...] | None = None
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
+    packed_resolutions: PackingChoice = BEST  # whose maps hold four pixels as one
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,13 @@ class SearchSettings:
 
     strategy: Strategy = "reinforce"
     trials: int = 60
+    validation_images: int = 1000  # candidates are compared on so many at most
     batches: int = 50  # fine-tuning batches per trained candidate
     batch_size: int = 64
     learning_rate: float = 0.001
     final_epochs: int = 10  # fine-tuning of the chosen design
+    integer_batches: int = 0  # after that: fine-tuning batches of its integers
+    integer_learning_rate: float = 0.0005
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
@@ -131,8 +137,10 @@ class RunConfig:
             "bound.latency_ms": self.bound.latency_ms,
             "accelerator.dsp_limit": self.accelerator.dsp_limit,
             "search.trials": search.trials,
+            "search.validation_images": search.validation_images,
             "search.batch_size": search.batch_size,
             "search.learning_rate": search.learning_rate,
+            "search.integer_learning_rate": search.integer_learning_rate,
             "search.time_limit_s": search.time_limit_s,
             "search.workers": search.workers,
             "search.trial_cpus": search.trial_cpus,
@@ -142,7 +150,12 @@ class RunConfig:
             for name, value in positive.items()
             if value is not None and value <= 0
         ]
-        for name in ("batches", "final_epochs", "accuracy_drop", "trial_gpus"):
+        reduction = self.bound.reduction
+        if reduction is not None and not 0 < reduction < 1:
+            found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")
+        if reduction is not None and self.bound.latency_ms is not None:
+            found.append("bound: give latency_ms or reduction, not both")
+        for name in ("batches", "final_epochs", "integer_batches", "accuracy_drop", "trial_gpus"):
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:

@@ -19,7 +19,7 @@ LEAST_IMAGES = 16  # of a simulation that is called a proof
 class CsimResult:
     """A simulation whose every layer equalled the golden data."""
 
-    transactions: int  # starts of the accelerator; the first image runs twice
+    transactions: int  # starts of the accelerator: one an image, and a batch of the first two
     images: int
     layers: int
     build_seconds: float

@@ -34,23 +34,25 @@ def holding_frac_bits(low: float, high: float, bits: int) -> int:
     return frac_bits
 
 
-def best_frac_bits(sample: np.ndarray, low: float, high: float, bits: int) -> int:
+def best_frac_bits(sample: np.ndarray, low: float, high: float, bits: int, clip: bool = True) -> int:
     """The grid with the least mean squared error on ``sample``, a part of values from ``low`` to ``high``.
 
-    Grids that clip the largest values are tried too; of equal ones the coarsest wins.
+    With ``clip`` grids that clip the largest values are tried too; of equal ones the coarsest wins.
     """
     start = holding_frac_bits(low, high, bits)
+    if not clip:
+        return start
     tries = range(start, min(start + CLIPPING_TRIES, MOST_FRAC_BITS) + 1)
     return min(tries, key=lambda frac_bits: mean_squared_error(sample, frac_bits, bits))
 
 
-def weight_frac_bits(weights: np.ndarray, bits: int) -> int:
-    """The fraction bits that suit ``weights`` at a width of ``bits``."""
+def weight_frac_bits(weights: np.ndarray, bits: int, clip: bool = True) -> int:
+    """The fraction bits that suit ``weights`` at a width of ``bits``; ``clip`` as in best_frac_bits."""
     flat = weights.ravel()
     if not flat.size:
         return bits - 1
     sample = flat[:: -(-flat.size // SAMPLE)]
-    return best_frac_bits(sample, float(flat.min()), float(flat.max()), bits)
+    return best_frac_bits(sample, float(flat.min()), float(flat.max()), bits, clip)
 
 
 def mean_squared_error(sample: np.ndarray, frac_bits: int, bits: int) -> float:

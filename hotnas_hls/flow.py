@@ -16,7 +16,7 @@ from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
 from hotnas_hls.accel.efficiency import multipliers
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.atomic import replace_files
-from hotnas_hls.certificate import Certificate, Rtl, certify, recheck
+from hotnas_hls.certificate import LEAST_RUNS, Certificate, Rtl, certify, recheck
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
@@ -25,11 +25,10 @@ from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.latency_report import record, rows_of
-from hotnas_hls.simulate import SIM
+from hotnas_hls.simulate import PACKAGE, SIM
 
 REPORTS, RTL = "reports", "rtl"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
-PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
 SOURCE_SUFFIXES = (".v", ".sv")
 DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
@@ -123,7 +122,8 @@ def simulate(
         done = run_csim(output, build=build / "csim")
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
     stage("RTL simulation")
-    certificate = certify(point, build / ("rtl_given" if rtl else "rtl"), images, rtl=read_rtl(output, rtl))
+    built = build / ("rtl_given" if rtl else "rtl")
+    certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl))
     if rtl is None:
         add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
     return Simulated(certificate, done, changed)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.latency import layer_latency, network_latency
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
@@ -22,7 +22,7 @@ from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.reference import run_layer
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.simulate import Run, RunResult, build, run_network
+from hotnas_hls.simulate import Run, RunResult, SimulationModel, build, run_network
 
 STALL = 70  # chance in 256 that a memory channel pauses, in the stalled run
 
@@ -69,7 +69,7 @@ def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Ac
     tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
     if tn > wgt_bits:
         tn = wgt_bits
-    return Accelerator(
+    accel = Accelerator(
         tm=tm,
         tn=tn,
         tr=_pick(rng, 3, 6, 9),
@@ -86,6 +86,9 @@ def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Ac
         patterns=bool(rng.integers(4)),
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
     )
+    if act_bits > PACKED_BITS or not rng.integers(3):
+        return accel
+    return dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
 
 
 def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:
@@ -123,6 +126,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         residual=f"{name}.res" if kind != LayerKind.MAXPOOL and not rng.integers(3) else None,
         weight_bits=int(rng.integers(2, accel.weight_bits + 1)),
         pattern_ones=ones,
+        pattern_rows=accel.rows_per_dsp if ones else 1,
     )
     tile = Tile(int(rng.integers(1, accel.tr + 1)), int(rng.integers(1, accel.tc + 1)))
     return layer, tile
@@ -138,7 +142,7 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
     accel = dataclasses.replace(
         accel,
         ifm_depth=max(plan.slices * plan.slice_px for plan in plans),
-        max_entries=max(entry_count(layer, accel.taps) for layer, _ in drawn),
+        max_entries=max(_pick(rng, 25, 49, 121), *(entry_count(layer, accel.taps) for layer, _ in drawn)),
     )
     maps: dict[str, FeatureMap] = {}
     inputs: dict[str, np.ndarray] = {}
@@ -167,10 +171,14 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
     return FuzzCase(seed, net, accel, tiles, inputs, memory)
 
 
-def run_case(case: FuzzCase, folder: Path) -> list[PairResult]:
-    """Build the design, run its layers without and with stalls, compare each."""
+def build_case(case: FuzzCase, folder: Path) -> SimulationModel:
+    """The Verilated design of a case."""
     files = rtl_files(case.accel, len(case.net.layers), Banner(case.net.name, "fuzz"))
-    model = build(files, folder, optimise=False)
+    return build(files, folder, optimise=False)
+
+
+def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResult]:
+    """Run the case's layers on its design without and with stalls, compare each."""
     image, others = case.inputs[case.net.image], case.inputs
     expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
     plain, stalled = run_network(
@@ -179,7 +187,7 @@ def run_case(case: FuzzCase, folder: Path) -> list[PairResult]:
         case.accel,
         case.tiles,
         [Run(image, others, case.memory), Run(image, others, case.memory, stall=STALL)],
-        folder / "job",
+        job,
         timeout_cycles=20 * expected_cycles + 100_000,
     )
     results = []

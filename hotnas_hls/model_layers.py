@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
-from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
+from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.graph import Graph, Shape
-from hotnas_hls.lower import lower, placement_violations
+from hotnas_hls.lower import placement_violations
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,19 @@ class ModelLayers:
     image: str
     logits: str
     image_layout: ImageLayout | None = None  # None: the stem is plain
+    arrangement: Arrangement = PLAIN
 
-    def pruned(self, ones: int) -> ModelLayers:
-        """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions."""
+    def pruned(self, ones: int, rows: int = 1) -> ModelLayers:
+        """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions.
+
+        rows: output channels in a row that share their patterns. Layers on packed maps stay as they are:
+        their kernels are patterns already.
+        """
         layers = tuple(
-            replace(layer, pattern_ones=ones)
-            if layer.kind is LayerKind.CONV and (layer.kernel_rows, layer.kernel_columns) == (3, 3)
+            replace(layer, pattern_ones=ones, pattern_rows=rows)
+            if layer.kind is LayerKind.CONV
+            and (layer.kernel_rows, layer.kernel_columns) == (3, 3)
+            and layer.pattern_ones is None
             else layer
             for layer in self.layers
         )
@@ -39,29 +47,31 @@ def load_layers(
     input_shape: Shape | None = None,
     weight_bits: int = 16,
     act_bits: int = 16,
-    stem: Stem = Stem.PLAIN,
+    arrangement: Arrangement = PLAIN,
 ) -> ModelLayers:
     """The network that ``model`` names (a zoo name, package.module:function, x.onnx); see ``load_model``."""
     from hotnas_hls.models.source import load_model
 
-    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits, stem)
+    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits, arrangement)
 
 
 def layers_of(
-    graph: Graph, weight_bits: int = 16, act_bits: int = 16, stem: Stem = Stem.PLAIN
+    graph: Graph, weight_bits: int = 16, act_bits: int = 16, arrangement: Arrangement = PLAIN
 ) -> ModelLayers:
     """The layers of a graph, as the search would build them without compression."""
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.integer import IntegerFormat, fold_shapes, lowered_layers
 
-    lowered = lower(fold_shapes(graph), stem)
+    lowered = arrangement.lower(fold_shapes(graph))
+    maps, layout = arrangement.maps(lowered)
     blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
     return ModelLayers(
         graph.name,
-        lowered_layers(graph, IntegerFormat(act_bits, weight_bits, stem=stem), Compression()),
+        lowered_layers(graph, IntegerFormat(act_bits, weight_bits, arrangement=arrangement), Compression()),
         tuple(block for block in blocks if not placement_violations(lowered, block)),
-        tuple(lowered.feature_maps.values()),
+        tuple(maps.values()),
         lowered.image,
         lowered.logits,
-        lowered.image_layout,
+        layout,
+        arrangement,
     )

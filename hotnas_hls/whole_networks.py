@@ -1,41 +1,49 @@
-"""Whole networks on full-size designs in simulation: image to logits in one start, each layer as predicted.
+"""Whole networks in simulation, all on one full-size accelerator: each layer as predicted and bit-exact.
 
-Results go into a JSON file network by network. One that is there and speaks of the same design and the same
-RTL is not simulated again, so that an interrupt loses nothing but the network it came in.
+Hardware that holds them all takes one build, and shows that one bitstream runs them. The fastest hardware
+of one network alone is what ``hotnas dse`` finds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hotnas_hls import __version__
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.efficiency import efficiency, multipliers
-from hotnas_hls.accel.resources import accelerator_resources
-from hotnas_hls.atomic import replace_files
+from hotnas_hls.arrangement import Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import Board, load_board
-from hotnas_hls.certificate import certify, twin
 from hotnas_hls.errors import ConfigError, DataMissing
-from hotnas_hls.explore import FIXED_LATENCY
-from hotnas_hls.fastest_design import design_point, explore_stems
-from hotnas_hls.records import load_json
-from hotnas_hls.verilated import sources_digest
+from hotnas_hls.fastest_design import design_point
+from hotnas_hls.graph import Graph
+from hotnas_hls.kept_results import Figures, KeptResults
+from hotnas_hls.model_layers import layers_of
 
 if TYPE_CHECKING:
     from hotnas_hls.search.problem import Problem
 
-FORMAT = "hotnas-whole-networks"
 BOARD = "ZCU102"
+ACCELERATOR = Accelerator(
+    tm=64,
+    tn=32,
+    tr=16,
+    tc=16,
+    ifm_bits=512,
+    wgt_bits=512,
+    ofm_bits=512,
+    ifm_depth=6144,  # SqueezeNet's mean of 13 x 13 reads 32 slices of it at once
+    wgt_entries=9,
+    max_entries=43,  # the same mean, four taps a cycle
+    patterns=True,  # packed pixels of the small networks are patterns too
+    shared_bus=True,
+    taps=4,
+)
+MOST_LAYERS = 188  # DenseNet-121
 ACCURACY_IMAGES = 256  # test images on which networks with real weights are classified
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ NETWORKS = (  # the quick ones first
     WholeNetwork("mobilenet_v2"),
     WholeNetwork("mnasnet1_0"),
     WholeNetwork("resnet18"),
+    WholeNetwork("alexnet"),
 )
 
 
@@ -70,83 +79,41 @@ def measure(
             f"--network {', '.join(unknown)}: not among the whole networks: "
             f"{', '.join(network.model for network in NETWORKS)}"
         )
-    board, found = load_board(BOARD), read_results(results)
+    board = load_board(BOARD)
     measured: dict[str, Figures] = {}
-    for network in chosen:
-        try:
-            point, about = design_of(network, board)
-        except DataMissing as reason:
-            measured[network.model] = {"left_out": str(reason)}
-        else:
-            measured[network.model] = simulated(point, about, found.get(network.model))
-            found[network.model] = measured[network.model]
-            _write(results, found)
-        report(network.model, measured[network.model])
+    with tempfile.TemporaryDirectory() as builds:
+        kept = KeptResults(results, Path(builds), MOST_LAYERS)
+        for network in chosen:
+            try:
+                point, about = design_of(network, board)
+            except DataMissing as reason:
+                measured[network.model] = {"left_out": str(reason)}
+            else:
+                measured[network.model] = kept.simulate(network.model, point, about)
+            report(network.model, measured[network.model])
     return measured
 
 
 def design_of(network: WholeNetwork, board: Board) -> tuple[DesignPoint, Figures]:
-    """The fastest uncompressed design of ``network`` on ``board``, and what its weights are."""
+    """``network`` with its fastest stem on ACCELERATOR, and what its weights are."""
     from hotnas_hls.models.source import load_model
 
     problem = _problem(network) if network.checkpoint else None
-    graph = problem.graph if problem else load_model(network.model).graph
-    explored = explore_stems(graph, board)
-    best = explored.found.best[0]
-    point = design_point(best, explored.model, board, board.clock_mhz, FIXED_LATENCY)
+    point = on_accelerator(problem.graph if problem else load_model(network.model).graph, board)
     if problem is None:
         return point, {"weights": f"random, seed {point.seed}"}
     point = _with_weights(point, problem)
     return point, {"weights": network.checkpoint} | _accuracy(point, problem)
 
 
-def simulated(point: DesignPoint, about: Figures, known: Figures | None = None) -> Figures:
-    """Figures of one network in simulation; ``known`` is kept where it speaks of this design and this RTL."""
-    digests = {"design_digest": point.digest(), "sources_digest": sources_digest(twin(point).files)}
-    if known is not None and digests.items() <= known.items():
-        return known
-    accel, macs = point.accelerator, sum(point.needed_macs().values())
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        certificate = certify(point, Path(folder), stalls=())
-    seconds = time.perf_counter() - started
-    return {
-        **digests,
-        "tool_version": __version__,
-        "board": point.board.name,
-        "clock_mhz": point.clock_mhz,
-        **about,
-        "stem": point.stem,
-        "accelerator": dataclasses.asdict(accel),
-        "dsp": accelerator_resources(accel, len(point.layers)).dsp,
-        "layers": len(point.layers),
-        "predicted_cycles": certificate.predicted_cycles,
-        "simulated_cycles": certificate.simulated_cycles,
-        "ms": certificate.ms(certificate.simulated_cycles),
-        "dsp_efficiency": efficiency(macs, certificate.simulated_cycles, multipliers(accel)),
-        "starts": certificate.images,
-        "every_layer_exact": certificate.exact,
-        "every_output_equal": certificate.outputs_match,
-        "certificate_holds": certificate.holds,
-        "reasons": list(certificate.reasons),
-        "seconds": seconds,
-        "cpus": os.cpu_count(),
-    }
+def on_accelerator(graph: Graph, board: Board) -> DesignPoint:
+    """A network in its fastest arrangement on ACCELERATOR, without weights."""
 
+    def attempt(tried: Arrangement) -> DesignPoint:
+        return design_point(ACCELERATOR, layers_of(graph, arrangement=tried), board, board.clock_mhz)
 
-def read_results(path: Path) -> dict[str, Figures]:
-    """Networks of an earlier run, none where the file is not there yet."""
-    if not path.exists():
-        return {}
-    record = load_json(path)
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ConfigError(f"{path}: holds no results of whole networks; give another file, or move it away")
-    return dict(record["networks"])
-
-
-def _write(path: Path, networks: dict[str, Figures]) -> None:
-    text = json.dumps({"format": FORMAT, "networks": networks}, indent=2) + "\n"
-    replace_files(path.resolve().parent, {path.name: text.encode()})
+    points = attempts(allowed_arrangements(graph), attempt)
+    return points[fastest(points, lambda point: point.predicted_cycles or 0)]
 
 
 def _problem(network: WholeNetwork) -> Problem:
@@ -172,7 +139,8 @@ def _with_weights(point: DesignPoint, problem: Problem) -> DesignPoint:
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.integer import IntegerFormat, golden, integer_network
 
-    form = IntegerFormat(point.accelerator.act_bits, stem=point.stem)
+    arrangement = Arrangement(point.stem, point.packed_resolutions)
+    form = IntegerFormat(point.accelerator.act_bits, arrangement=arrangement)
     net = integer_network(problem, problem.model, Compression(), form)
     return dataclasses.replace(
         point,

@@ -2,7 +2,7 @@
 // address, later beats follow one a cycle; a write is answered WriteLatency cycles after its last beat.
 // Bursts are served in order and any number may be in flight. Behind a DRAM (dram_timing.cpp, shared by
 // all ports) beats and answers come when it has them, and few bursts may be in flight. stall_i withholds
-// handshakes at random, error_i answers bursts to the error page with SLVERR.
+// handshakes at random, error_i answers bursts to the error page with SLVERR or DECERR.
 module axi_memory #(
   parameter int unsigned DataBits = 128,
   parameter int unsigned Port     = 0
@@ -13,7 +13,8 @@ module axi_memory #(
   input  int                  write_latency_i,  // at least 2
   input  int                  stall_i,          // chance of a stall in 256, per channel and cycle
   input  logic                error_i,
-  input  logic [63:0]         error_page_i,     // 4 KiB page that answers with SLVERR
+  input  logic [63:0]         error_page_i,     // 4 KiB page that answers with an error
+  input  logic                error_decode_i,   // DECERR, not SLVERR
   input  logic                arvalid_i,
   output logic                arready_o,
   input  logic [63:0]         araddr_i,
@@ -38,6 +39,9 @@ module axi_memory #(
 
   localparam int unsigned Bytes = DataBits / 8;
   localparam int unsigned RegionBit = 40;  // the address bit that tells weights (1) from feature maps (0)
+
+  logic [1:0] error_code;
+  assign error_code = error_decode_i ? 2'b11 : 2'b10;
 
   longint now_q;
   logic [31:0] random_q [5];  // one xorshift generator per channel
@@ -88,6 +92,10 @@ module axi_memory #(
     int     beats;
     longint due;   // first cycle its first beat may be taken
   } burst_t;
+  function automatic logic fails(input burst_t burst);
+    return error_i && (64'(burst.region) << RegionBit | 64'(burst.address)) >> 12 == error_page_i;
+  endfunction
+
   burst_t reads [$];
   int     beat_q;
   bit [511:0] beat;
@@ -114,7 +122,7 @@ module axi_memory #(
           dram_pkg::dram_read(reads[0].region, reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
           rvalid_o <= 1'b1;
           rdata_o  <= beat[DataBits-1:0];
-          rresp_o  <= (error_i && (64'(reads[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
+          rresp_o  <= fails(reads[0]) ? error_code : 2'b00;
           rlast_o  <= beat_q == reads[0].beats - 1;
           if (beat_q == reads[0].beats - 1) begin
             beat_q <= 0;
@@ -165,7 +173,7 @@ module axi_memory #(
       if (!bvalid_o || bready_i) begin
         if (answers.size() != 0 && go[4] && answer_due(answers[0].due)) begin
           bvalid_o <= 1'b1;
-          bresp_o  <= (error_i && (64'(answers[0].address) >> 12) == error_page_i) ? 2'b10 : 2'b00;
+          bresp_o  <= fails(answers[0]) ? error_code : 2'b00;
           void'(answers.pop_front());
         end else begin
           bvalid_o <= 1'b0;

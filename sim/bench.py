@@ -9,7 +9,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import First, ReadOnly, RisingEdge, Timer
 
 AP_CTRL, GIER, IER, ISR = 0x00, 0x04, 0x08, 0x0C
-STATUS, IFM, WGT, OFM, LAYERS = 0x10, 0x18, 0x24, 0x30, 0x3C
+STATUS, IFM, WGT, OFM, LAYERS, IMAGES, IMAGE_STRIDE = 0x10, 0x18, 0x24, 0x30, 0x3C, 0x44, 0x4C
 START, DONE = 1 << 0, 1 << 1
 TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
 CLOCK_NS = 2
@@ -19,7 +19,7 @@ CLOCK_NS = 2
 class Inference:
     """What one start of the accelerator did."""
 
-    status: int  # ap_return
+    status: int | None  # ap_return; None: a reset ended the run
     cycles: int  # of the run
     layers: list[dict[str, int]]  # per layer, by term
 
@@ -54,6 +54,7 @@ class Bench:
             "stall_i",
             "error_port_i",
             "error_page_i",
+            "error_decode_i",
         ):
             getattr(dut, name).value = 0
         dut.rst_n.value = 0
@@ -67,6 +68,12 @@ class Bench:
         for _ in range(cycles):
             await RisingEdge(self.dut.clk)
         self.dut.rst_n.value = 1
+        await RisingEdge(self.dut.clk)
+
+    async def cycles(self, count: int) -> None:
+        """Let ``count`` clock cycles pass."""
+        if count:
+            await Timer(count * CLOCK_NS, unit="ns")
         await RisingEdge(self.dut.clk)
 
     async def _handshake(self, valid: str, ready: str) -> None:
@@ -127,12 +134,16 @@ class Bench:
         """Answer from now on as the DRAM of ``<directory>/<file>.bin``, in fixed time if it is empty."""
         await self._command(3, 0, file, 0)
 
-    async def start(self, layers: int, ifm: int = 0, wgt: int = 0, ofm: int = 0) -> None:
+    async def start(
+        self, layers: int, images: int, image_stride: int, *, ifm: int = 0, wgt: int = 0, ofm: int = 0
+    ) -> None:
         """Set the arguments and start; the interrupt is enabled on ap_done."""
         for register, value in ((IFM, ifm), (WGT, wgt), (OFM, ofm)):
             await self.write(register, value & 0xFFFFFFFF)
             await self.write(register + 4, value >> 32)
         await self.write(LAYERS, layers)
+        await self.write(IMAGES, images)
+        await self.write(IMAGE_STRIDE, image_stride)
         await self.write(GIER, 1)
         await self.write(IER, 1)
         await self.write(AP_CTRL, START)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cocotb
-from bench import Bench
+from bench import Bench, Inference
 from cocotb.handle import HierarchyObject
 
 FEATURE_MAPS, WEIGHTS = 0, 1
@@ -34,14 +34,20 @@ async def run_job(dut: HierarchyObject) -> None:
             dut.stall_i.value = run["stall"]
             dut.error_port_i.value = run["error_port"]
             dut.error_page_i.value = run["error_page"]
+            dut.error_decode_i.value = run["error_decode"]
             await bench.choose_memory(run["memory"])
             if run["reset"]:
                 await bench.reset()
             for region, file in ((FEATURE_MAPS, run["feature_maps"]), (WEIGHTS, run["weights"])):
                 if file is not None:
                     await bench.load(region, file)
-            await bench.start(run["layers"], wgt=WEIGHTS << REGION_BIT)
-            done = await bench.finish(run["layers"], job["profile_base"], run["timeout_cycles"])
+            await bench.start(run["layers"], run["images"], run["image_stride"], wgt=WEIGHTS << REGION_BIT)
+            if run["reset_after"] is not None:
+                await bench.cycles(run["reset_after"])
+                await bench.reset()
+                done = Inference(None, 0, [])
+            else:
+                done = await bench.finish(run["rows"], job["profile_base"], run["timeout_cycles"])
             await bench.dump(FEATURE_MAPS, run["dump"])
             results.append(asdict(done))
             assert int(dut.violations_o.value) == 0, "AXI rules were broken, see the log"

@@ -7,6 +7,7 @@ module tb_top (
   input  int          stall_i,        // chance of a stall in 256
   input  int          error_port_i,   // 0 none, 1 ifm, 2 wgt, 3 ofm
   input  logic [63:0] error_page_i,
+  input  logic        error_decode_i, // it answers with DECERR, not with SLVERR
   // when command_i changes: 1 loads, 2 dumps the file `<+dir>/<file_i>.bin`, 3 makes it the DRAM's numbers
   input  int          command_i,
   input  int          region_i,
@@ -52,8 +53,9 @@ module tb_top (
     if (command_i == 3) command_ok_o = dram_pkg::dram_configure(path);
   end
 
-  int violations [3];
-  assign violations_o = violations[0] + violations[1] + violations[2] + dram_pkg::dram_stray_writes();
+  int violations [4];
+  assign violations_o = violations[0] + violations[1] + violations[2] + violations[3]
+                        + dram_pkg::dram_stray_writes();
 
   logic ifm_AWVALID;
   logic ifm_AWREADY;
@@ -319,9 +321,19 @@ module tb_top (
     .m_axi_ofm_RRESP (ofm_RRESP)
   );
 
+  axi_lite_checker u_control_checker (
+    .clk_i (clk), .rst_ni (rst_n),
+    .awvalid_i (s_axi_control_AWVALID), .awready_i (s_axi_control_AWREADY),
+    .wvalid_i (s_axi_control_WVALID), .wready_i (s_axi_control_WREADY),
+    .bvalid_i (s_axi_control_BVALID), .bready_i (s_axi_control_BREADY), .bresp_i (s_axi_control_BRESP),
+    .arvalid_i (s_axi_control_ARVALID), .arready_i (s_axi_control_ARREADY),
+    .rvalid_i (s_axi_control_RVALID), .rready_i (s_axi_control_RREADY), .rdata_i (s_axi_control_RDATA),
+    .rresp_i (s_axi_control_RRESP), .violations_o (violations[3])
+  );
+
   axi_memory #(.DataBits(hotnas_pkg::IfmPortBits), .Port(0)) u_ifm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
-    .error_i (error_port_i == 1), .error_page_i,
+    .error_i (error_port_i == 1), .error_page_i, .error_decode_i,
     .arvalid_i (ifm_ARVALID), .arready_o (ifm_ARREADY), .araddr_i (ifm_ARADDR), .arlen_i (ifm_ARLEN),
     .rvalid_o (ifm_RVALID), .rready_i (ifm_RREADY), .rdata_o (ifm_RDATA), .rresp_o (ifm_RRESP),
     .rlast_o (ifm_RLAST),
@@ -331,16 +343,21 @@ module tb_top (
   );
   axi_checker #(.Name("m_axi_ifm"), .DataBits(hotnas_pkg::IfmPortBits)) u_ifm_checker (
     .clk_i (clk), .rst_ni (rst_n),
+    .ended_i (interrupt),
     .arvalid_i (ifm_ARVALID), .arready_i (ifm_ARREADY), .araddr_i (ifm_ARADDR), .arlen_i (ifm_ARLEN),
-    .rvalid_i (ifm_RVALID), .rready_i (ifm_RREADY), .rlast_i (ifm_RLAST),
+    .arsize_i (ifm_ARSIZE), .arburst_i (ifm_ARBURST),
+    .rvalid_i (ifm_RVALID), .rready_i (ifm_RREADY), .rdata_i (ifm_RDATA), .rresp_i (ifm_RRESP),
+    .rlast_i (ifm_RLAST),
     .awvalid_i (ifm_AWVALID), .awready_i (ifm_AWREADY), .awaddr_i (ifm_AWADDR), .awlen_i (ifm_AWLEN),
-    .wvalid_i (ifm_WVALID), .wready_i (ifm_WREADY), .wdata_i (ifm_WDATA), .wlast_i (ifm_WLAST),
-    .bvalid_i (ifm_BVALID), .bready_i (ifm_BREADY), .violations_o (violations[0])
+    .awsize_i (ifm_AWSIZE), .awburst_i (ifm_AWBURST),
+    .wvalid_i (ifm_WVALID), .wready_i (ifm_WREADY), .wdata_i (ifm_WDATA), .wstrb_i (ifm_WSTRB),
+    .wlast_i (ifm_WLAST),
+    .bvalid_i (ifm_BVALID), .bready_i (ifm_BREADY), .bresp_i (ifm_BRESP), .violations_o (violations[0])
   );
 
   axi_memory #(.DataBits(hotnas_pkg::WgtPortBits), .Port(1)) u_wgt_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
-    .error_i (error_port_i == 2), .error_page_i,
+    .error_i (error_port_i == 2), .error_page_i, .error_decode_i,
     .arvalid_i (wgt_ARVALID), .arready_o (wgt_ARREADY), .araddr_i (wgt_ARADDR), .arlen_i (wgt_ARLEN),
     .rvalid_o (wgt_RVALID), .rready_i (wgt_RREADY), .rdata_o (wgt_RDATA), .rresp_o (wgt_RRESP),
     .rlast_o (wgt_RLAST),
@@ -350,16 +367,21 @@ module tb_top (
   );
   axi_checker #(.Name("m_axi_wgt"), .DataBits(hotnas_pkg::WgtPortBits)) u_wgt_checker (
     .clk_i (clk), .rst_ni (rst_n),
+    .ended_i (interrupt),
     .arvalid_i (wgt_ARVALID), .arready_i (wgt_ARREADY), .araddr_i (wgt_ARADDR), .arlen_i (wgt_ARLEN),
-    .rvalid_i (wgt_RVALID), .rready_i (wgt_RREADY), .rlast_i (wgt_RLAST),
+    .arsize_i (wgt_ARSIZE), .arburst_i (wgt_ARBURST),
+    .rvalid_i (wgt_RVALID), .rready_i (wgt_RREADY), .rdata_i (wgt_RDATA), .rresp_i (wgt_RRESP),
+    .rlast_i (wgt_RLAST),
     .awvalid_i (wgt_AWVALID), .awready_i (wgt_AWREADY), .awaddr_i (wgt_AWADDR), .awlen_i (wgt_AWLEN),
-    .wvalid_i (wgt_WVALID), .wready_i (wgt_WREADY), .wdata_i (wgt_WDATA), .wlast_i (wgt_WLAST),
-    .bvalid_i (wgt_BVALID), .bready_i (wgt_BREADY), .violations_o (violations[1])
+    .awsize_i (wgt_AWSIZE), .awburst_i (wgt_AWBURST),
+    .wvalid_i (wgt_WVALID), .wready_i (wgt_WREADY), .wdata_i (wgt_WDATA), .wstrb_i (wgt_WSTRB),
+    .wlast_i (wgt_WLAST),
+    .bvalid_i (wgt_BVALID), .bready_i (wgt_BREADY), .bresp_i (wgt_BRESP), .violations_o (violations[1])
   );
 
   axi_memory #(.DataBits(hotnas_pkg::OfmPortBits), .Port(2)) u_ofm_memory (
     .clk_i (clk), .rst_ni (rst_n), .read_latency_i, .write_latency_i, .stall_i,
-    .error_i (error_port_i == 3), .error_page_i,
+    .error_i (error_port_i == 3), .error_page_i, .error_decode_i,
     .arvalid_i (ofm_ARVALID), .arready_o (ofm_ARREADY), .araddr_i (ofm_ARADDR), .arlen_i (ofm_ARLEN),
     .rvalid_o (ofm_RVALID), .rready_i (ofm_RREADY), .rdata_o (ofm_RDATA), .rresp_o (ofm_RRESP),
     .rlast_o (ofm_RLAST),
@@ -369,11 +391,16 @@ module tb_top (
   );
   axi_checker #(.Name("m_axi_ofm"), .DataBits(hotnas_pkg::OfmPortBits)) u_ofm_checker (
     .clk_i (clk), .rst_ni (rst_n),
+    .ended_i (interrupt),
     .arvalid_i (ofm_ARVALID), .arready_i (ofm_ARREADY), .araddr_i (ofm_ARADDR), .arlen_i (ofm_ARLEN),
-    .rvalid_i (ofm_RVALID), .rready_i (ofm_RREADY), .rlast_i (ofm_RLAST),
+    .arsize_i (ofm_ARSIZE), .arburst_i (ofm_ARBURST),
+    .rvalid_i (ofm_RVALID), .rready_i (ofm_RREADY), .rdata_i (ofm_RDATA), .rresp_i (ofm_RRESP),
+    .rlast_i (ofm_RLAST),
     .awvalid_i (ofm_AWVALID), .awready_i (ofm_AWREADY), .awaddr_i (ofm_AWADDR), .awlen_i (ofm_AWLEN),
-    .wvalid_i (ofm_WVALID), .wready_i (ofm_WREADY), .wdata_i (ofm_WDATA), .wlast_i (ofm_WLAST),
-    .bvalid_i (ofm_BVALID), .bready_i (ofm_BREADY), .violations_o (violations[2])
+    .awsize_i (ofm_AWSIZE), .awburst_i (ofm_AWBURST),
+    .wvalid_i (ofm_WVALID), .wready_i (ofm_WREADY), .wdata_i (ofm_WDATA), .wstrb_i (ofm_WSTRB),
+    .wlast_i (ofm_WLAST),
+    .bvalid_i (ofm_BVALID), .bready_i (ofm_BREADY), .bresp_i (ofm_BRESP), .violations_o (violations[2])
   );
 
 endmodule

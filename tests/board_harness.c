@@ -1,11 +1,13 @@
 /* The C driver on the simulated board: a cache between processor and memory, images from a file.
  *
- *   harness WEIGHTS IMAGES COUNT TIMEOUT [fail]
+ *   harness WEIGHTS IMAGES COUNT TIMEOUT [fail | batch]
  *
  * prints one line of logits a run and its class, then the profile. IMAGES holds COUNT images as float32,
- * TIMEOUT is in microseconds; with `fail` the memory answers the first weight page with an error. */
+ * TIMEOUT is in microseconds; with `fail` the memory answers the first weight page with an error, with
+ * `batch` all images run in batches, and only their logits are printed. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "board.h"
 #include "hotnas_accel.h"
@@ -14,7 +16,10 @@
 #define MAPS_ADDRESS (BOARD_MEMORY_BASE + 0x10000)
 #define WEIGHTS_ADDRESS (MAPS_ADDRESS + 0x400000)
 
-static uint64_t g_maps[HOTNAS_MAPS_BYTES / 8];
+#define BATCH 4
+#define MOST_IMAGES 16
+
+static uint64_t g_maps[BATCH * HOTNAS_MAPS_BYTES / 8];
 static uint64_t g_weights[HOTNAS_WEIGHTS_BYTES / 8];
 static uint8_t g_file[HOTNAS_WEIGHTS_BYTES + 1];
 
@@ -53,6 +58,24 @@ static int failed(const hotnas_accel *accel, hotnas_status status) {
   return 1;
 }
 
+/* `count` images of a file, as many in a start as fit the memory. */
+static int run_batches(hotnas_accel *accel, FILE *file, size_t count, uint64_t timeout) {
+  static float image[HOTNAS_IMAGE_SIZE];
+  static hotnas_act integers[MOST_IMAGES * HOTNAS_IMAGE_SIZE];
+  static int32_t logits[MOST_IMAGES * HOTNAS_LOGITS_SIZE];
+  hotnas_status status;
+  if (count > MOST_IMAGES || hotnas_batch(accel) != BATCH) return 2;
+  for (size_t index = 0; index < count; ++index) {
+    if (fread(image, sizeof *image, HOTNAS_IMAGE_SIZE, file) != HOTNAS_IMAGE_SIZE) return 2;
+    hotnas_quantise(image, integers + index * HOTNAS_IMAGE_SIZE);
+  }
+  status = hotnas_classify_batch(accel, integers, count, logits, timeout);
+  if (status != HOTNAS_OK) return failed(accel, status);
+  for (size_t i = 0; i < count * HOTNAS_LOGITS_SIZE; ++i)
+    printf("%ld%s", (long)logits[i], (i + 1) % HOTNAS_LOGITS_SIZE ? " " : "\n");
+  return 0;
+}
+
 int main(int argc, char **argv) {
   static hotnas_accel accel;
   static float image[HOTNAS_IMAGE_SIZE];
@@ -74,9 +97,11 @@ int main(int argc, char **argv) {
   fclose(file);
   status = hotnas_load_weights(&accel, g_file, bytes);
   if (status != HOTNAS_OK) return failed(&accel, status);
-  if (argc > 5) board_fail_page(2, WEIGHTS_ADDRESS);
+  if (argc > 5 && strcmp(argv[5], "fail") == 0) board_fail_page(2, WEIGHTS_ADDRESS);
   file = fopen(argv[2], "rb");
   if (file == NULL) return 2;
+  if (argc > 5 && strcmp(argv[5], "batch") == 0)
+    return run_batches(&accel, file, strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
   for (long index = 0; index < strtol(argv[3], NULL, 10); ++index) {
     size_t found = 0;
     if (fread(image, sizeof *image, HOTNAS_IMAGE_SIZE, file) != HOTNAS_IMAGE_SIZE) return 2;

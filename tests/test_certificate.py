@@ -11,6 +11,7 @@ import pytest
 from small_designs import small_design
 
 from hotnas_hls import certificate as module
+from hotnas_hls import kept_results
 from hotnas_hls.accel.dram_latency import dram_latency
 from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.accel.reference import run_network as reference
@@ -49,7 +50,8 @@ def faked(monkeypatch):
         return results
 
     monkeypatch.setattr(module, "run_network", run_network)
-    monkeypatch.setattr(module, "build_once", lambda files, folder, optimise: SimulationModel(folder, 0.0))
+    for builder in (module, kept_results):
+        monkeypatch.setattr(builder, "build_once", lambda files, folder, **how: SimulationModel(folder, 0.0))
     return spoilers
 
 

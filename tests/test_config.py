@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hotnas_hls.config import CONFIG_FOLDER, RunConfig, load_config, shipped_configs
+from hotnas_hls.config import CONFIG_FOLDER, BoundSettings, RunConfig, load_config, shipped_configs
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.records import read_value
 
@@ -77,7 +77,7 @@ def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
         "memory, quantisation, seed, output",
         "  - network.modle: unknown key; accepted here: model, data, weights, input",
         "  - network.model: missing key; give text",
-        "  - bound: missing key; give a table of latency_ms",
+        "  - bound: missing key; give a table of latency_ms, reduction",
     ]
 
 
@@ -118,6 +118,29 @@ def test_impossible_values_are_listed(tmp_path: Path):
         "  - accelerator.tn: give at least one value, or null to generate them",
         "  - accelerator.port_bits: 96: AXI ports have 32, 64, 128, 256, 512 bits",
     ]
+
+
+def test_a_bound_is_a_latency_or_a_reduction(tmp_path: Path):
+    reduced = SMALL.replace("latency_ms: 5", "reduction: 0.439")
+    assert load_config(written(tmp_path, reduced)).bound == BoundSettings(None, 0.439)
+    both = SMALL.replace("latency_ms: 5", "latency_ms: 5, reduction: 1")
+    assert refusal(written(tmp_path, both)) == [
+        "  - bound.reduction: must be more than 0 and less than 1, not 1",
+        "  - bound: give latency_ms or reduction, not both",
+    ]
+
+
+def test_packed_resolutions_are_0_1_2_or_best(tmp_path: Path):
+    lines = refusal(written(tmp_path, SMALL + "accelerator: {packed_resolutions: 3}\n"))
+    assert lines == ["  - accelerator.packed_resolutions: expected one of 0, 1, 2, best, not 3"]
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_configs() if name != "digits"])
+def test_searches_on_cifar10_start_hot_and_narrow(name: str):
+    config = load_config(name)
+    assert name == f"{config.network.model}-{config.board.lower()}"
+    assert config.network.weights is not None and config.bound.reduction == 0.439
+    assert config.quantisation.act_bits == 8 and config.search.validation_images >= 2000
 
 
 def test_an_unknown_board_is_listed_with_the_rest(tmp_path: Path):

@@ -111,6 +111,28 @@ def test_missing_cifar10_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.
         cifar10(["dev"])
 
 
+def test_weights_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTNAS_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "NEIGHBOUR_DATA", tmp_path / "neighbour")
+    with pytest.raises(DataMissing) as caught:
+        data.find_weights("resnet20-12fca82f.th")
+    assert str(caught.value) == (
+        "resnet20-12fca82f.th: no such file, and none below HOTNAS_DATA; download "
+        "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
+        "resnet20-12fca82f.th (SHA-256 12fca82f...) into a folder called weights and set HOTNAS_DATA to the "
+        "folder around it"
+    )
+    with pytest.raises(DataMissing) as caught:
+        data.find_weights("mine.pth")
+    assert str(caught.value) == (
+        "mine.pth: no such file, and none below HOTNAS_DATA; name a .safetensors file or a torch checkpoint"
+    )
+    place = tmp_path / "neighbour" / "weights" / "mine.pth"
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert data.find_weights("mine.pth") == data.find_weights(str(place)) == place
+
+
 def test_broken_cifar10_is_not_read(tmp_path: Path) -> None:
     archive = tmp_path / data.CIFAR10_ARCHIVE
     archive.write_bytes(b"half a download")

@@ -143,6 +143,20 @@ def test_python_driver_gives_the_references_answer_twice(
 
 
 @needs_verilator
+def test_python_driver_runs_a_batch_in_one_start(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = SimulatedBoard(library)
+    accelerator = driver.Accelerator(board, batch=2, allocate=board.allocate)
+    result = accelerator.run(images, profile=True)  # two images, then one
+    assert (result.integers == design.expected(images)).all()
+    pair, single = result.profiles
+    assert pair.cycles == 2 * single.cycles
+    assert pair.layers == single.layers
+    assert board.violations == 0
+
+
+@needs_verilator
 def test_python_driver_explains_faults_and_timeouts(
     design: Design, library: Path, driver: ModuleType, images: np.ndarray
 ) -> None:
@@ -217,6 +231,8 @@ def test_python_driver_refuses_what_does_not_fit(
         driver.Accelerator(FakeBoard(other={"type": "hotnas:rtl:hotnas_accel:1.0"}))
     with pytest.raises(driver.AcceleratorError, match="no IP 'dma'; it has \\['hotnas_accel_0'\\]"):
         driver.Accelerator(FakeBoard(), "dma")
+    with pytest.raises(driver.AcceleratorError, match="batch = 0: must be 1 to [0-9]+ images"):
+        driver.Accelerator(FakeBoard(), batch=0)
     (tmp_path / "weights.bin").write_bytes(b"short")
     board = FakeBoard()
     with pytest.raises(driver.AcceleratorError, match="has 5 bytes, digits needs"):
@@ -280,6 +296,7 @@ def test_c_driver_gives_the_references_answer_twice(
     assert all(int(cycles) > int(compute) > 0 for _, cycles, compute in counted)
     words = lines[-1].split()
     assert int(words[1]) >= sum(int(cycles) for _, cycles, _ in counted) and words[3] == "0"
+    assert run(100_000, "batch") == [line.partition(" ->")[0] for line in lines[: len(twice)]]
     assert run(1) == ["failed: the accelerator did not finish in time; check its clock and its memory ports"]
     assert run(100_000, "fail") == [
         "failed: the accelerator stopped with an error in conv1: "
@@ -370,12 +387,12 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
             ("fault", ctypes.c_uint32),
         ]
 
-    library = folder / "driver.so"
+    library, design = folder / "driver.so", folder / "driver" / "hotnas_design.json"
     source = folder / "driver" / "hotnas_accel.c"
     subprocess.run(["gcc", *C_FLAGS, "-shared", "-fPIC", source, "-o", library], check=True)
-    arena = np.full(place + size, 0xA5, dtype=np.uint8)
+    arena = np.full(json.loads(design.read_text())["feature_map_bytes"], 0xA5, dtype=np.uint8)
     state = Driver(maps=Buffer(arena.ctypes.data, 0, arena.nbytes))
     values = np.ascontiguousarray(integers)
     pack = ctypes.CDLL(str(library)).hotnas_pack_image
-    assert pack(ctypes.byref(state), ctypes.c_void_p(values.ctypes.data)) == 0
-    return arena[place:].tobytes()
+    assert pack(ctypes.byref(state), ctypes.c_size_t(0), ctypes.c_void_p(values.ctypes.data)) == 0
+    return arena[place : place + size].tobytes()

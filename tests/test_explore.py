@@ -84,6 +84,16 @@ def test_same_best_and_front_as_pricing_every_design():
     assert 0 < found.priced <= len(every) and found.pruned > 0
 
 
+@pytest.mark.parametrize("together", [1, 7, 10_000])
+def test_the_fastest_alone_is_the_first_of_all(monkeypatch, together):
+    monkeypatch.setattr(module, "DECIDED_TOGETHER", together)
+    found, every = module.fastest(LAYERS, BOARD, MEMORY, SMALL), explore(LAYERS, BOARD, MEMORY, SMALL, top=1)
+    first = every.best[0]
+    assert (found.cycles, found.board_share) == (first.cycles, first.board_share)
+    with pytest.raises(InfeasibleDesign, match="deeper buffers"):
+        module.fastest(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, ifm_depths=(1,)))
+
+
 def test_equal_layers_are_priced_once_and_counted_each():
     one = explore(LAYERS[1:2], BOARD, MEMORY, SMALL, top=1)
     twin = dataclasses.replace(LAYERS[1], name="again", target="elsewhere")

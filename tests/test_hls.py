@@ -187,14 +187,21 @@ def test_a_constant_that_breaks_the_engines_stops_the_compiler(
 
 
 @needs_csim
-def test_a_descriptor_of_another_design_is_refused(tmp_path: Path) -> None:
+def test_a_descriptor_that_is_damaged_or_of_another_design_is_refused(tmp_path: Path) -> None:
     case = small_case()
     files = generate(case)
-    smaller = replace(case.accel, ifm_depth=64)
-    params = str(files["include/params.h"])
-    files["include/params.h"] = re.sub(r"kIfmDepth = \d+", f"kIfmDepth = {smaller.ifm_depth}", params)
-    with pytest.raises(SimulationFailed, match=f"MISMATCH status {1 << 16 | 1 << 4}, expected 0"):
-        run_csim(write(files, tmp_path))
+    weights, size = bytes(files["weights/weights.bin"]), case.accel.descriptor_bytes
+    deeper = Case(case.net, replace(case.accel, ifm_depth=401), case.tiles)
+    foreign = bytes(generate(deeper)["weights/weights.bin"])
+    damaged = bytearray(weights)
+    damaged[2 * size - 1] ^= 0x80
+    folder = write(files, tmp_path)
+    run_csim(folder)  # builds the program
+    for layer, image in ((0, bytes(len(weights))), (0, foreign), (1, bytes(damaged))):
+        (folder / "weights" / "weights.bin").write_bytes(image)
+        ran = subprocess.run([folder / "build" / "csim", folder], capture_output=True, text=True)
+        assert ran.returncode == 1
+        assert f"MISMATCH status {layer << 16 | 1 << 4}, expected 0\n" in ran.stdout
 
 
 PRAGMAS = {
@@ -217,7 +224,7 @@ def test_vendor_tools_see_the_pragmas_they_know(macro: str, tmp_path: Path) -> N
     run = subprocess.run([*command, folder / "src" / "accelerator.cpp"], capture_output=True, text=True)
     pragmas = re.findall(r"^#pragma HLS (\w+)", run.stdout, re.MULTILINE)
     assert set(pragmas) == COMMON_PRAGMAS | PRAGMAS[macro]
-    assert pragmas.count("interface") == 9
+    assert pragmas.count("interface") == 11
 
 
 def test_generation_is_deterministic() -> None:

@@ -21,7 +21,7 @@ from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import load_board
 from hotnas_hls.csim import run_csim
-from hotnas_hls.fuzz import FuzzCase, run_case
+from hotnas_hls.fuzz import FuzzCase, build_case, run_case
 from hotnas_hls.model_layers import load_layers
 
 # AlexNet's stem on a small map; a pool, a depthwise and an average of many positions; a strided 1 x 1 layer
@@ -76,7 +76,8 @@ def test_rtl_is_bit_exact_and_predicted_to_the_cycle(taps: int, tmp_path: Path) 
     alone = dataclasses.replace(
         net, feature_maps=maps, layers=layers, image=layers[0].source, logits=layers[-1].target
     )
-    for result in run_case(FuzzCase(0, alone, accel, TILES, inputs, MemoryTiming(30, 10)), tmp_path):
+    case = FuzzCase(0, alone, accel, TILES, inputs, MemoryTiming(30, 10))
+    for result in run_case(case, build_case(case, tmp_path), tmp_path / "job"):
         assert result.simulated == result.predicted, result.layer
         assert result.outputs_equal and result.outputs_equal_stalled, result.layer
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +14,24 @@ pytest.importorskip("torch")
 
 from small_designs import small_design
 from test_certificate import faked  # noqa: F401 (a fixture)
+from test_docs import DOCS, script
 
+from hotnas_hls import kept_results
 from hotnas_hls import whole_networks as module
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.latency import best_tile, network_latency
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.reference import run_network as reference
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import load_board
 from hotnas_hls.certificate import twin
 from hotnas_hls.cli import main
-from hotnas_hls.errors import ConfigError, DataMissing
-from hotnas_hls.explore import Space
-from hotnas_hls.fastest_design import design_point, explore_stems
+from hotnas_hls.errors import ConfigError, DataMissing, InfeasibleDesign
+from hotnas_hls.fastest_design import design_point
+from hotnas_hls.kept_results import read_results
 from hotnas_hls.model_layers import layers_of
 from hotnas_hls.models.densenet import DenseNet
 from hotnas_hls.models.source import load_model
@@ -36,7 +41,7 @@ from hotnas_hls.tools import find
 from hotnas_hls.verilated import build_once
 
 BOARD, MEMORY = load_board("ZCU102"), MemoryTiming()
-FULL = Space((64,), (32,), (128,), ((14, 14),), (4096, 8192), bus_bits=(512,))
+NAMES = [network.model for network in module.NETWORKS]
 SMALL = Accelerator(
     16, 16, 8, 8, 128, 128, 128, 2048, wgt_entries=9, max_entries=64, weight_bits=4, patterns=False
 )
@@ -50,15 +55,24 @@ REDUCED = {  # side of an image small enough for a test; by number of layers: tw
 }
 
 
-@pytest.mark.parametrize("name", [network.model for network in module.NETWORKS])
-def test_every_network_fits_a_full_size_design(name: str) -> None:
-    explored = explore_stems(load_model(name).graph, BOARD, MEMORY, FULL)
-    best = explored.found.best[0]
-    point = design_point(best, explored.model, BOARD, 200.0, MEMORY)
-    assert point.violations() == [] and point.accelerator.tm * point.accelerator.tn == 2048
-    assert violations(accelerator_resources(point.accelerator, len(point.layers)), BOARD) == []
-    assert point.predicted_cycles == min(explored.cycles_by_stem.values())
-    assert explored.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
+@cache
+def whole(name: str) -> DesignPoint:
+    return module.on_accelerator(load_model(name).graph, BOARD)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_fits_the_one_accelerator(name: str) -> None:
+    point = whole(name)
+    assert point.violations() == []
+    assert point.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
+
+
+def test_the_one_accelerator_is_of_full_size_and_as_large_as_the_networks_ask() -> None:
+    accel, layers = module.ACCELERATOR, [layer.layer for name in NAMES for layer in whole(name).layers]
+    used = accelerator_resources(accel, module.MOST_LAYERS)
+    assert violations(used, BOARD) == [] and 0.85 * BOARD.dsp < used.dsp
+    assert accel == for_layers(accel, layers)
+    assert module.MOST_LAYERS == max(len(whole(name).layers) for name in NAMES)
 
 
 def reduced(name: str) -> DesignPoint:
@@ -108,6 +122,25 @@ def test_reduced_networks_are_exact_on_the_rtl(tmp_path: Path) -> None:
         assert expected[net.logits].any(), name
 
 
+@pytest.mark.parametrize("name", read_results(DOCS / script("tables").NETWORK_RESULTS))
+def test_documented_cycles_are_those_the_model_predicts(name: str) -> None:
+    found, point = read_results(DOCS / script("tables").NETWORK_RESULTS)[name], whole(name)
+    assert found["simulated_cycles"] == found["predicted_cycles"] == point.predicted_cycles
+    assert found["certificate_holds"] and found["every_layer_exact"] and found["every_output_equal"]
+    assert found["layers"] == len(point.layers)
+
+
+def test_what_an_accelerator_lacks_is_listed_in_one_error() -> None:
+    model = layers_of(load_model("squeezenet1_1").graph)
+    small = dataclasses.replace(module.ACCELERATOR, ifm_depth=1024)
+    with pytest.raises(InfeasibleDesign) as error:
+        design_point(small, model, BOARD, 200.0)
+    assert str(error.value) == (
+        "squeezenet1_1: cannot run on this accelerator:\n"
+        "  - classifier.3: no tile fits the buffers; make them deeper"
+    )
+
+
 # --- the file of results ----------------------------------------------------------------------------------
 
 
@@ -141,19 +174,19 @@ def test_results_are_kept_network_by_network(faked, designs, tmp_path: Path, mon
     assert 0 < first["one"]["dsp_efficiency"] < 1
 
     simulated = []
-    certify = module.certify
+    certify = kept_results.certify
     monkeypatch.setattr(
-        module,
+        kept_results,
         "certify",
         lambda point, *rest, **more: simulated.append(point) or certify(point, *rest, **more),
     )
     again = module.measure((), path)
     assert simulated == [designs["two"]] and again["one"] == first["one"]
     assert again["missing"] == {"left_out": "missing is not here"}
-    assert list(module.read_results(path)) == ["one", "two"]
+    assert list(read_results(path)) == ["one", "two"]
     designs["one"] = small_design(seed=3)
     assert list(module.measure(["one"], path)) == ["one"] and simulated[1:] == [designs["one"]]
-    assert module.read_results(path)["two"] == again["two"]
+    assert read_results(path)["two"] == again["two"]
 
 
 def test_bench_takes_networks_by_name(faked, designs, tmp_path: Path, capsys):  # noqa: F811
@@ -166,5 +199,5 @@ def test_bench_takes_networks_by_name(faked, designs, tmp_path: Path, capsys):  
     assert "three: not among the whole networks: one, two, missing" in capsys.readouterr().err
     assert main(["bench", "flow", "--network", "two", *files]) == 1
     results.write_text("{}")
-    with pytest.raises(ConfigError, match="holds no results of whole networks"):
+    with pytest.raises(ConfigError, match="holds no results of simulated networks"):
         module.measure(["two"], results)

@@ -16,6 +16,7 @@ import numpy as np
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind, LayerNumbers
 from hotnas_hls.accel.plan import LayerPlan, entry_count
+from hotnas_hls.accel.seal import SEAL_BITS, SEAL_LSB, sealed
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ FIELDS = (
     Field("pruned", 0, 3, 1, "pattern pruned: a pattern section precedes the weights"),
     Field("ifm_merged", 0, 4, 1, "tiles span whole rows: one run per channel block"),
     Field("ofm_merged", 0, 5, 1, "as ifm_merged, for the OFM and the residual"),
+    Field("seal", 0, SEAL_LSB, SEAL_BITS, "gives the descriptor the signature of its design"),
     Field("ifm_addr", 1, 0, 32, "byte offset of the IFM from ifm"),
     Field("ofm_addr", 2, 0, 32, "byte offset of the OFM from ofm"),
     Field("res_addr", 3, 0, 32, "byte offset of the residual map from ofm"),
@@ -103,11 +105,12 @@ class Addresses:
 def field_values(
     layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: LayerNumbers, addresses: Addresses
 ) -> dict[str, int]:
-    """Value of every descriptor field of a layer."""
+    """Value of every descriptor field of a layer; the seal, which :func:`encode` sets, is zero."""
     word = accel.word_bytes
     map_row, ofm_row = layer.in_columns * word, layer.out_columns * word
     ifm_row = layer.row_step * map_row
     derived = {
+        "seal": 0,
         "channelwise": layer.kind is not LayerKind.CONV,
         "reduce_max": layer.kind is LayerKind.MAXPOOL,
         "has_residual": layer.residual is not None,
@@ -167,7 +170,7 @@ def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
 
 
 def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> bytes:
-    """Descriptor bytes. Raises ValueError when a value does not fit its field."""
+    """Descriptor bytes, sealed. Raises ValueError when a value does not fit its field."""
     words = np.zeros(accel.descriptor_bytes // 4, dtype=np.uint64)
     for field in FIELDS:
         value = values[field.name]
@@ -176,4 +179,4 @@ def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> byt
             raise ValueError(f"descriptor field {field.name} = {value} does not fit {field.width} bits")
         words[field.word] |= np.uint64((value & (1 << field.width) - 1) << field.lsb)
     words[DESCRIPTOR_HEADER_WORDS : DESCRIPTOR_HEADER_WORDS + len(table)] = table
-    return words.astype("<u4").tobytes()
+    return sealed(words.astype("<u4"), accel).tobytes()

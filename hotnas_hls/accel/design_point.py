@@ -34,8 +34,8 @@ from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # version 1 knew no image_layout: its stems are plain
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)  # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -90,6 +90,7 @@ class DesignPoint:
     feature_maps: tuple[FeatureMap, ...]
     layers: tuple[DesignLayer, ...]
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
+    packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
     memory: MemoryTiming = MemoryTiming()
     latency_bound_ms: float | None = None
     predicted_cycles: int | None = None  # a record of what the search saw; never read as the truth
@@ -178,6 +179,8 @@ class DesignPoint:
             if value is not None and value <= 0:
                 cure = "" if name == "clock_mhz" else "; write null for unknown"
                 found.append(f"{name}: must be more than 0, not {value:g}{cure}")
+        if self.packed_resolutions < 0:
+            found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
         for name in ("baseline", "final"):
             value = getattr(self.accuracy, name)
             if value is not None and not 0 < value <= 1:
@@ -297,7 +300,8 @@ def _refuse_foreign(path: Path, record: Any) -> None:
         raise ConfigError(f'{path}: not a design point (it has no "format": "{FORMAT}")')
     version = record.get("format_version")
     if version not in READABLE_VERSIONS:
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        *older, newest = READABLE_VERSIONS
+        readable = f"{', '.join(map(str, older))} and {newest}"
         raise ConfigError(
             f"{path}: format_version is {json.dumps(version)}, hotnas {__version__} reads {readable}; "
             f"use hotnas {record.get('tool_version', 'of the version that wrote it')} or generate it again"

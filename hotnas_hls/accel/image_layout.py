@@ -36,7 +36,7 @@ class Stem(StrEnum):
 
 
 StemChoice = Literal["plain", "space_to_depth", "unfolded", "best"]  # best: the fastest that can be
-BEST: StemChoice = "best"
+BEST: Literal["best"] = "best"
 STEM_CHOICES: tuple[StemChoice, ...] = get_args(StemChoice)
 
 

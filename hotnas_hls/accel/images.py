@@ -65,8 +65,8 @@ def layer_beats(plan: LayerPlan, layer: Layer) -> int:
     )
 
 
-def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) -> np.ndarray:
-    """Bit-plane beats (groups * bits, wgt_bits) of weight rows (rows, Tn), most significant first.
+def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) -> bytes:
+    """groups * bits beats of weight rows (rows, Tn): their bit planes, most significant first.
 
     Lane l of a group holds weight (l // Tn, l % Tn) of its ``rows_per_group`` rows; when
     Tn > wgt_bits, a row is cut into ``parts_per_row`` groups.
@@ -80,7 +80,7 @@ def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) ->
         lanes[:, : accel.rows_per_group * accel.tn] = held.reshape(groups, -1)
     shifts = np.arange(bits - 1, -1, -1)
     planes = (lanes[:, None, :] >> shifts[None, :, None]) & 1
-    return planes.reshape(groups * bits, accel.wgt_bits).astype(np.uint8)
+    return np.packbits(planes.astype(np.uint8), axis=2, bitorder="little").tobytes()
 
 
 def _compressed(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
@@ -101,7 +101,7 @@ def _by_tap(weights: np.ndarray, taps: int) -> np.ndarray:
 
 def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: LayerNumbers) -> bytes:
     """A layer's weight image: the jobs (m, n, k) of one spatial tile in the order they are read."""
-    beats: list[np.ndarray] = []
+    beats: list[bytes] = []
     conv = layer.kind is LayerKind.CONV
     block, m_width = accel.channel_block, accel.tm if conv else accel.td
     m_padded, n_padded = plan.tiles_m * m_width, plan.slices * accel.tn if conv else accel.taps
@@ -133,8 +133,7 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
                 if n == 0 and k == 0:
                     section = np.zeros(plan.bias_beats * accel.wgt_bits // 32, dtype="<i4")
                     section[:m_width] = bias[first : first + m_width]
-                    bits = np.unpackbits(section.view(np.uint8), bitorder="little")
-                    beats.append(bits.reshape(plan.bias_beats, accel.wgt_bits))
+                    beats.append(section.tobytes())
                 if layer.pattern_ones is not None:
                     beats.append(_bit_planes(weight_rows(patterns, n), groups, PATTERN_BITS, accel))
                 if layer.kind is LayerKind.MAXPOOL:
@@ -145,7 +144,7 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
                     beats.append(
                         _bit_planes(weight_rows(weights[:, :, e], n), groups, layer.weight_bits, accel)
                     )
-    return np.packbits(np.concatenate(beats), axis=1, bitorder="little").tobytes()
+    return b"".join(beats)
 
 
 def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], memory: MemoryMap) -> bytes:

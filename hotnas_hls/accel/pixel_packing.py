@@ -13,14 +13,13 @@ Between packed maps, pixel (i, j) of four reaches rows i - 1 and i and columns j
 neighbours only: every kernel lies in one of four patterns of 2 x 2 cells, so that, as a pattern-pruned
 layer, it takes 4 of the 9 positions. The integers are those of the plain network and every sum has the same
 terms: the outputs are equal bit for bit.
-
-A tested rewrite that no command applies yet: a search would have to choose which resolutions to pack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +27,8 @@ from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 
 SIDE = 2  # pixels packed in each direction
+PACKINGS: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)  # numbers of resolutions that are tried
+PackingChoice = Literal[0, 1, 2, "best"]  # best: the fastest that can be
 
 Reads = list[list[tuple[int, int]]]  # [pixel of four, in one direction][kernel row] -> cell and pixel there
 
@@ -46,16 +47,28 @@ class Packing:
 
     def network(self, net: IntegerNetwork) -> IntegerNetwork:
         """The same integers on packed maps; the stem of ``net`` is plain."""
-        maps = {name: self._map(fm) for name, fm in net.feature_maps.items()}
-        numbers = {}
-        for layer in net.layers:
-            numbers[layer.name] = self._rewritten(layer).numbers(net.numbers[layer.name])
-        layout = next((self._layout(layer) for layer in net.layers if layer.source == self.image), None)
+        return replace(
+            net,
+            feature_maps=self.feature_maps(net.feature_maps, net.layers),
+            layers=self.layers(net.layers),
+            numbers={
+                layer.name: self._rewritten(layer).numbers(net.numbers[layer.name]) for layer in net.layers
+            },
+            image_layout=self.layout(net.layers),
+        )
+
+    def feature_maps(self, maps: Mapping[str, FeatureMap], layers: Sequence[Layer]) -> dict[str, FeatureMap]:
+        """The feature maps of the plain network as they lie in memory."""
+        packed = {name: self._map(fm) for name, fm in maps.items()}
+        layout = self.layout(layers)
         if layout is not None:
             channels, rows, columns = layout.target
-            maps[net.image] = replace(maps[net.image], channels=channels, rows=rows, columns=columns)
-        layers = self.layers(net.layers)
-        return replace(net, feature_maps=maps, layers=layers, numbers=numbers, image_layout=layout)
+            packed[self.image] = replace(packed[self.image], channels=channels, rows=rows, columns=columns)
+        return packed
+
+    def layout(self, layers: Sequence[Layer]) -> ImageLayout | None:
+        """How the host lays the image; None: as it is."""
+        return next((self._layout(layer) for layer in layers if layer.source == self.image), None)
 
     def _map(self, fm: FeatureMap) -> FeatureMap:
         side = self._side(fm.name)
@@ -129,9 +142,7 @@ class _Rewritten:
 
     @property
     def rows(self) -> _Axis:
-        return _Axis(
-            self.plain.kernel_rows, self.plain.pad_top, self.plain.stride, self.inputs, self.outputs
-        )
+        return _Axis(self.plain.kernel_rows, self.plain.pad_top, self.plain.stride, self.inputs, self.outputs)
 
     @property
     def columns(self) -> _Axis:
@@ -242,13 +253,16 @@ class _Rewritten:
 def packing(layers: Sequence[Layer], image: str, resolutions: int, stem: Stem = Stem.PLAIN) -> Packing | None:
     """Packs the maps of the image's size, and of halves of it, ``resolutions`` sizes in all.
 
-    None where a layer that reads or writes such a map has no packed form. ``layers`` have a plain stem.
+    None where a layer that reads or writes such a map has no packed form, or no layer writes maps of the
+    smallest of these sizes. ``layers`` have a plain stem.
     """
     first = next((layer for layer in layers if layer.source == image), None)
     if first is None or resolutions < 1:
         return None
-    sizes = {(first.in_rows >> step, first.in_columns >> step) for step in range(resolutions)}
+    sizes = [(first.in_rows >> step, first.in_columns >> step) for step in range(resolutions)]
     maps = {layer.target for layer in layers if (layer.out_rows, layer.out_columns) in sizes}
+    if sizes[-1] not in {(layer.out_rows, layer.out_columns) for layer in layers}:
+        return None
     readers = [layer for layer in layers if image in (layer.source, layer.residual)]
     obstacles = any(_obstacle(layer, maps) for layer in layers)
     if len(readers) > 1 or first.kind is not LayerKind.CONV or obstacles:

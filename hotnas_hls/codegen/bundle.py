@@ -194,4 +194,3 @@ def _digest_of(listed: dict[str, str]) -> str:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-

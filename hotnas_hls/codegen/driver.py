@@ -45,6 +45,13 @@ REGISTERS = (
     Register("ofm", 0x30, "ofm_1", "the same address as ifm, bits 31:0"),
     Register("ofm_high", 0x34, "ofm_2", "bits 63:32"),
     Register("layers", 0x3C, "layer_count", "layers to run"),
+    Register("images", 0x44, "images", "images to run them on, one after another"),
+    Register(
+        "image_stride",
+        0x4C,
+        "image_stride",
+        "bytes from the feature maps of an image to those of the next, a multiple of 64",
+    ),
 )
 PROFILE_HWH = "Memory_profile"
 PROFILE_TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
@@ -66,7 +73,7 @@ STATUS_BITS = (
     StatusBit("wgt_read", 1, "m_axi_wgt was answered with an error (weight address)"),
     StatusBit("ofm_read", 2, "m_axi_ofm was answered with an error while reading a residual map"),
     StatusBit("ofm_write", 3, "m_axi_ofm was answered with an error while writing"),
-    StatusBit("descriptor", 4, "the layer does not fit this design's buffers; are these its weights?"),
+    StatusBit("descriptor", 4, "the descriptor is damaged or not one of this design; are these its weights?"),
     StatusBit("layers", 5, "more layers were asked for than the profile has rows"),
 )
 

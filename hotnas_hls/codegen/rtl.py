@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
 from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
+from hotnas_hls.accel.seal import SEAL_BITS, signature
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
@@ -49,6 +50,7 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("Tn", accel.tn, "input channels in parallel"),
         Constant("Td", accel.td, "channels in parallel when every channel keeps to itself"),
         Constant("Taps", accel.taps, "kernel positions a cycle of each such channel"),
+        Constant("RowsPerDsp", accel.rows_per_dsp, "output channels that share their DSP slices"),
         Constant("ActBits", accel.act_bits, "bits of an activation"),
         Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
         Constant("AccBits", accel.acc_bits, "bits of an accumulator"),
@@ -77,6 +79,8 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("PatternBits", PATTERN_BITS, "bits of a pattern index"),
         Constant("MinSweep", MIN_SWEEP, "least cycles between two accumulations into a pixel"),
         Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),
+        Constant("SealBits", SEAL_BITS, "bits of a descriptor's checksum"),
+        Constant("Signature", signature(accel), "checksum of every descriptor made for this design"),
         Constant("MaxBurst", MAX_BURST_BEATS, "beats of the longest AXI burst"),
         Constant("Outstanding", OUTSTANDING_READS, "AXI bursts in flight per port and direction"),
         Constant("ProfileSlots", profile_slots(layer_count), "slots of the cycle-count window"),

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
     platform, options = platform_of(config), options_of(config)
     loaded = load_model(args.model or config.network.model, None, shape)
-    start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem)
+    start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     workload, choices = start.workload, start.choices
     detection = detect(workload, platform, choices, options.space.least_weight_bits)
     title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
             "board": platform.board.name,
             "clock_mhz": platform.clock_mhz,
             "hardware": dict(choices),
-            "stem": start.format.stem,
+            **dataclasses.asdict(start.format.arrangement),
             "total_cycles": detection.cost.total,
             "total_ms": detection.cost.latency_ms,
             "resources": dict(detection.cost.usage),
@@ -77,4 +77,4 @@ def run(args: argparse.Namespace) -> None:
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
     hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
-    console.print(f"hardware: {hardware}; stem: {start.format.stem}")
+    console.print(f"hardware: {hardware}; {start.format.arrangement}")

@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 
 GROUP = "explore"
 HEADS = (
-    *("ms", "cycles", "Tm", "Tn", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
+    *("ms", "cycles", "Tm", "Tn", "packed", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
     *("DSP", "BRAM18", "LUT", "board"),
 )
+PACKING_CHOICES = {"best": (False, True), "on": (True,), "off": (False,)}
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas dse``."""
     from hotnas_hls.accel.image_layout import BEST, STEM_CHOICES
+    from hotnas_hls.commands.latency import add_packed_option
 
     parser = subparsers.add_parser("dse", description=__doc__)
     parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
@@ -47,6 +49,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
     parser.add_argument("--array", metavar="TMxTN", help="this MAC array only, e.g. 4x4 (default: all)")
+    parser.add_argument(
+        "--dsp-packing",
+        choices=tuple(PACKING_CHOICES),
+        default="best",
+        help="two multiplications in one DSP slice, with --act-bits 8 and --weight-bits of at most 8 "
+        "(default best: designs with and without are explored)",
+    )
     parser.add_argument(
         "--pattern-ones",
         type=int,
@@ -61,6 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="how the first convolution reads the image: as it is (plain), or laid by the driver with more "
         "channels and fewer kernel positions (default best: each is explored, the fastest is taken)",
     )
+    add_packed_option(parser, BEST)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
         "--save",
@@ -77,9 +87,10 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.accel.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.board import load_board
+    from hotnas_hls.commands.latency import packing_choice
     from hotnas_hls.errors import raise_all
     from hotnas_hls.explore import Space
-    from hotnas_hls.fastest_design import design_point, explore_stems
+    from hotnas_hls.fastest_design import design_point, explore_arrangements
     from hotnas_hls.latency_report import latency_table, record, rows_of
     from hotnas_hls.models.source import load_model
 
@@ -92,25 +103,34 @@ def run(args: argparse.Namespace) -> None:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
     if args.pattern_ones is not None and not 1 <= args.pattern_ones <= 8:
         problems.append(f"--pattern-ones {args.pattern_ones}: must be 1 to 8")
+    space = Space(act_bits=args.act_bits, dsp_packing=PACKING_CHOICES[args.dsp_packing])
+    if not space.packing(args.weight_bits):
+        problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
-    space = Space(act_bits=args.act_bits)
     if args.array:
         tm, tn = parse_array(args.array)
-        space = dataclasses.replace(space, tm=(tm,), tn=(tn,))
-    explored = explore_stems(
-        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones
+        space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
+    packed = packing_choice(args.packed_resolutions)
+    explored = explore_arrangements(
+        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed
     )
-    model, found, stem, least = explored.model, explored.found, explored.stem, explored.cycles_by_stem
+    model, found, arrangement = explored.model, explored.found, explored.arrangement
+    least = {str(tried): cycles for tried, cycles in explored.cycles.items()}
     best = found.best[0].latency(model.layers, memory)
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
     if args.save:
-        print(design_point(found.best[0], model, board, clock, memory).save(args.save), file=sys.stderr)
+        print(design_point(found.best[0].accel, model, board, clock, memory).save(args.save), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
-        about = {"network": model.name, "board": board.name, "stem": stem, "cycles_by_stem": least}
+        about = {
+            "network": model.name,
+            "board": board.name,
+            **dataclasses.asdict(arrangement),
+            "cycles_by_arrangement": least,
+        }
         found_record = exploration_record(found, clock) | about
         print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
@@ -118,12 +138,12 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    title = f"{model.name} on {board.name} at {clock:g} MHz, {stem} stem"
+    title = f"{model.name} on {board.name} at {clock:g} MHz, {arrangement}"
     console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
     console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
     console.print(latency_table(rows, clock, "layers of the fastest design"))
-    tried = ", ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
-    console.print(f"fastest design by stem: {tried}", soft_wrap=True)
+    tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
+    console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
         f"{found.designs:,} designs decided in {found.seconds:.1f} s ({found.designs_per_second:,.0f}/s): "
         f"{found.priced:,} priced, {found.pruned:,} pruned by lower bounds, "
@@ -155,6 +175,7 @@ def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Ta
             f"{design.cycles:,}",
             f"{accel.tm}",
             f"{accel.tn}",
+            "yes" if accel.dsp_packing else "no",
             f"{accel.taps}",
             f"{accel.tr} x {accel.tc}",
             f"{accel.ifm_depth:,}",

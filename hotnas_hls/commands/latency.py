@@ -23,10 +23,12 @@ from hotnas_hls.errors import ConfigError, raise_all
 if TYPE_CHECKING:
     from hotnas_hls.accel.accelerator import Accelerator
     from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.accel.image_layout import Stem
+    from hotnas_hls.accel.image_layout import StemChoice
     from hotnas_hls.accel.latency import NetworkLatency
     from hotnas_hls.accel.layer import Layer
     from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.accel.pixel_packing import PackingChoice
+    from hotnas_hls.arrangement import Arrangement
     from hotnas_hls.graph import Graph
     from hotnas_hls.latency_report import LayerRow
     from hotnas_hls.model_layers import ModelLayers
@@ -38,7 +40,8 @@ GROUP = "explore"
 PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
-ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16, "shared_bus": 0}
+ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
+ACCEL_SWITCHES = ("shared_bus", "dsp_packing")  # 0 or 1
 ACCEL_KEYS = (
     *ACCEL_REQUIRED,
     "ifm_bits",
@@ -46,8 +49,9 @@ ACCEL_KEYS = (
     "ofm_bits",
     "ifm_depth",
     "act_bits",
-    "shared_bus",
+    "weight_bits",
     "taps",
+    *ACCEL_SWITCHES,
 )
 
 
@@ -76,6 +80,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="how the first convolution of --model reads the image, under the true rule (default: best, "
         "the fastest on the design; plain with --design, as it was published)",
     )
+    add_packed_option(parser, None)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -113,13 +118,33 @@ def _check(args: argparse.Namespace) -> None:
         found.append("--model says which network")
     if args.stem and (args.rule == "published" or args.model is None):
         found.append("--stem goes with --model and the true rule; a design file has a stem of its own")
+    if args.packed_resolutions and (args.rule == "published" or args.model is None):
+        found.append("--packed-resolutions goes with --model and the true rule; a design file has its own")
     if args.genes and args.stem not in (None, "plain"):
         found.append("--genes edit the plain stem; leave --stem out")
+    if args.genes and args.packed_resolutions not in (None, "0"):
+        found.append("--genes edit plain pixels; leave --packed-resolutions out")
     if args.clock is not None and args.clock <= 0:
         found.append(f"--clock {args.clock:g}: must be more than 0")
     if args.read_latency is not None and args.read_latency < LEAST_LATENCY:
         found.append(f"--read-latency {args.read_latency}: must be at least {LEAST_LATENCY}")
     raise_all(ConfigError, "these options do not go together:", found)
+
+
+def add_packed_option(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """``--packed-resolutions``; without a default, None where it is not given."""
+    parser.add_argument(
+        "--packed-resolutions",
+        choices=("0", "1", "2", "best"),
+        default=default,
+        help="resolutions, from the image's down, whose maps hold four pixels as one of four times the "
+        "channels (default best: as is fastest)",
+    )
+
+
+def packing_choice(text: str) -> PackingChoice:
+    """``--packed-resolutions`` as the arrangements take it."""
+    return "best" if text == "best" else int(text)  # type: ignore[return-value]
 
 
 Result = tuple[list["LayerRow"], float, dict[str, Any], list[str]]
@@ -214,7 +239,7 @@ class _Priced:
     """A network on an accelerator, by the true rule."""
 
     network: str
-    stem: Stem
+    arrangement: Arrangement
     accel: Accelerator
     latency: NetworkLatency
     macs: dict[str, int]
@@ -238,53 +263,60 @@ def _true(args: argparse.Namespace) -> Result:
     accel = priced.accel
     about = {
         "model": priced.network,
-        "stem": priced.stem,
+        **dataclasses.asdict(priced.arrangement),
         "design": _shown(accel),
         "accelerator": dataclasses.asdict(accel),
     }
-    notes = [f"stem: {priced.stem}", *priced.notes, _memory_note(priced.memory)]
+    notes = [f"arrangement: {priced.arrangement}", *priced.notes, _memory_note(priced.memory)]
     return rows_of(priced.latency, priced.macs, multipliers(accel)), clock, about, notes
 
 
 def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
     """A design file as it stands."""
     from hotnas_hls.accel.latency import network_latency
+    from hotnas_hls.arrangement import Arrangement
 
     memory = _memory(args, point.memory)
+    arrangement = Arrangement(point.stem, point.packed_resolutions)
     layers = [entry.layer for entry in point.layers]
     latency = network_latency(layers, point.accelerator, point.tiles, memory)
-    return _Priced(point.network, point.stem, point.accelerator, latency, point.needed_macs(), memory)
+    return _Priced(point.network, arrangement, point.accelerator, latency, point.needed_macs(), memory)
 
 
 def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Priced:
-    """``--model`` with the stem asked for, on the accelerator of ``point``, ``--design`` or ``--accel``."""
+    """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
     from hotnas_hls.accel.efficiency import needed_macs
     from hotnas_hls.accel.latency import best_tile, network_latency
     from hotnas_hls.accel.memory_timing import MemoryTiming
+    from hotnas_hls.arrangement import allowed_arrangements, attempts, fastest
     from hotnas_hls.errors import InfeasibleDesign
     from hotnas_hls.models.source import load_model
-    from hotnas_hls.stems import allowed_stems, attempts, fastest
 
     memory = _memory(args, point.memory if point else MemoryTiming())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
 
-    def attempt(stem: Stem) -> _Priced:
+    def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []
-        model, accel = _built(args, graph, stem, point, notes)
+        model, accel = _built(args, graph, arrangement, point, notes)
         found = {layer.name: best_tile(layer, accel, memory) for layer in model.layers}
         tiles = {name: tile for name, tile in found.items() if tile is not None}
         _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
         latency = network_latency(model.layers, accel, tiles, memory)
         macs = needed_macs(model.layers, model.image, model.image_layout)
-        return _Priced(args.model, stem, accel, latency, macs, memory, tuple(notes))
+        return _Priced(args.model, arrangement, accel, latency, macs, memory, tuple(notes))
 
-    stems = allowed_stems(graph, args.stem or ("plain" if args.design else "best"))
-    priced = attempts(stems, attempt)
+    stem: StemChoice = args.stem or ("plain" if args.design else "best")
+    packed = packing_choice(args.packed_resolutions or ("0" if args.design else "best"))
+    priced = attempts(allowed_arrangements(graph, stem, packed), attempt)
     return priced[fastest(priced, lambda one: one.latency.cycles)]
 
 
 def _built(
-    args: argparse.Namespace, graph: Graph, stem: Stem, point: DesignPoint | None, notes: list[str]
+    args: argparse.Namespace,
+    graph: Graph,
+    arrangement: Arrangement,
+    point: DesignPoint | None,
+    notes: list[str],
 ) -> tuple[ModelLayers, Accelerator]:
     """The network's layers, and the accelerator of ``point``, ``--accel`` or ``--design`` for them."""
     from hotnas_hls.board import load_board
@@ -292,18 +324,18 @@ def _built(
     from hotnas_hls.nearest import edited_layers, fitted, nearest_accelerator
 
     if point is not None:
-        return layers_of(graph, 16, point.accelerator.act_bits, stem), point.accelerator
+        return layers_of(graph, 16, point.accelerator.act_bits, arrangement), point.accelerator
     board = load_board(args.board)
     if args.accel:
         if args.genes:
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
-        model = layers_of(graph, 16, given.act_bits, stem)
+        model = layers_of(graph, given.weight_bits, given.act_bits, arrangement)
         accel = fitted(given, model.layers, board)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
         return model, accel
-    hardware, model = _hardware(args), layers_of(graph, stem=stem)
+    hardware, model = _hardware(args), layers_of(graph, arrangement=arrangement)
     if args.genes:
         before = _published_layers(args.model, args.input)
         after, hardware = _edited(args, before, hardware)
@@ -321,7 +353,7 @@ def _memory(args: argparse.Namespace, memory: MemoryTiming) -> MemoryTiming:
 
 
 def parse_accel(text: str) -> Accelerator:
-    """``tm=64,tn=32,tr=14,tc=14`` and optionally ports, depth and activation bits."""
+    """``tm=64,tn=32,tr=14,tc=14`` and optionally ports, depth, widths and switches (0 or 1)."""
     from hotnas_hls.accel.accelerator import Accelerator
 
     values: dict[str, int] = dict(ACCEL_DEFAULTS)
@@ -332,11 +364,13 @@ def parse_accel(text: str) -> Accelerator:
             found.append(f"unknown key {key!r}; accepted: {', '.join(ACCEL_KEYS)}")
         elif not (number.isascii() and number.isdigit()):
             found.append(f"{key}: must be a whole number, not {number!r}")
+        elif key in ACCEL_SWITCHES and number not in ("0", "1"):
+            found.append(f"{key}: must be 0 or 1, not {number}")
         else:
             values[key] = int(number)
     found += [f"{key} is missing" for key in ACCEL_REQUIRED if key not in values and not found]
     raise_all(ConfigError, f"--accel {text}:", found)
-    values["shared_bus"] = bool(values["shared_bus"])
+    values |= {key: bool(values[key]) for key in ACCEL_SWITCHES if key in values}
     accel = Accelerator(**{"ifm_depth": 1, **values}, wgt_entries=1, max_entries=1)  # type: ignore[arg-type]
     raise_all(ConfigError, f"--accel {text}:", accel.violations())
     return accel
@@ -353,8 +387,9 @@ def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, 
 
 
 def _shown(accel: Accelerator) -> str:
+    packed = ", two products a DSP slice" if accel.dsp_packing else ""
     return (
-        f"array {accel.tm} x {accel.tn}, {accel.td} lanes x {accel.taps} taps, "
+        f"array {accel.tm} x {accel.tn}{packed}, {accel.td} lanes x {accel.taps} taps, "
         f"tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
         f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.config import DEFAULT_CONFIG, RunConfig, Strategy, load_config
+from hotnas_hls.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 from hotnas_hls.tools import require
 
@@ -92,9 +92,7 @@ def _configured(args: argparse.Namespace) -> RunConfig:
     """The configuration with what the command line says instead."""
     config = load_config(args.config)
     if args.bound_ms is not None:
-        config = dataclasses.replace(
-            config, bound=dataclasses.replace(config.bound, latency_ms=args.bound_ms)
-        )
+        config = dataclasses.replace(config, bound=BoundSettings(args.bound_ms))
     if args.board is not None:
         config = dataclasses.replace(config, board=args.board)
     if args.seed is not None:

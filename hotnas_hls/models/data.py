@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ NEIGHBOUR_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"  # besi
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_ADDRESS = f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}"
 CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
+CIFAR_RESNETS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
 CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 CIFAR10_VALIDATION = 5000
 
@@ -178,6 +180,31 @@ def data_folders() -> list[Path]:
     """Where data are looked for, in this order."""
     named = os.environ.get(DATA_VARIABLE)
     return [*([Path(named)] if named else []), NEIGHBOUR_DATA]
+
+
+def find_weights(name: str) -> Path:
+    """The checkpoint of this path, or of this name in the folder ``weights`` where data are looked for.
+
+    Raises DataMissing where it is in none of them.
+    """
+    places = [Path(name), *(folder / "weights" / name for folder in data_folders())]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        digest = _digest_in(name)
+        cure = "name a .safetensors file or a torch checkpoint"
+        if digest is not None:
+            cure = (
+                f"download {CIFAR_RESNETS}/{name} (SHA-256 {digest}...) into a folder called weights and set "
+                f"{DATA_VARIABLE} to the folder around it"
+            )
+        raise DataMissing(f"{name}: no such file, and none below {DATA_VARIABLE}; {cure}")
+    return found
+
+
+def _digest_in(name: str) -> str | None:
+    """The first digits of its SHA-256 that a published checkpoint of a CIFAR ResNet has in its name."""
+    named = re.fullmatch(r"resnet\d+-([0-9a-f]{8})\.th", name)
+    return named[1] if named else None
 
 
 def _find_cifar10() -> Reader:

@@ -234,6 +234,7 @@ class ReportData:
             "part": point.board.part,
             "clock_mhz": point.clock_mhz,
             "stem": point.stem,
+            "packed_resolutions": point.packed_resolutions,
             "accelerator": to_record(point.accelerator),
             "dsp_efficiency": self.dsp_efficiency,
             "latency": {

@@ -8,6 +8,7 @@ from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.integer_tuning import IntegerTuning
 from hotnas_hls.search.search import SearchOptions
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
@@ -29,13 +30,16 @@ def options_of(config: RunConfig) -> SearchOptions:
     search, quantisation = config.search, config.quantisation
     return SearchOptions(
         bound_ms=config.bound.latency_ms,
+        reduction=config.bound.reduction,
         strategy=search.strategy,
         trials=search.trials,
         alpha=search.alpha,
         accuracy=search.accuracy,
         accuracy_drop=search.accuracy_drop,
+        validation_images=search.validation_images,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
         final_epochs=search.final_epochs,
+        integer_tuning=IntegerTuning(search.integer_batches, learning_rate=search.integer_learning_rate),
         space=SpaceOptions(
             weight_bits=quantisation.weight_bits,
             least_weight_bits=quantisation.least_weight_bits,
@@ -51,5 +55,6 @@ def options_of(config: RunConfig) -> SearchOptions:
         crew=CrewOptions(search.workers, search.ray, search.trial_cpus, search.trial_gpus),
         seed=config.seed,
         stem=config.accelerator.stem,
+        packed=config.accelerator.packed_resolutions,
         config=config.record(),
     )

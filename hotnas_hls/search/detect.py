@@ -35,6 +35,15 @@ class Workload:
         """The layers under ``compression``."""
         return compressed_layers(self.layers, self.paths, compression)
 
+    def takes(self, compression: Compression) -> bool:
+        """Whether every layer that is to be edited may be."""
+        shaped = {*compression.patterns, *compression.expanded}
+        return (
+            shaped <= self.editable
+            and compression.channels.keys() <= self.paths.keys()
+            and compression.weight_bits.keys() <= self.weighted
+        )
+
     def layer(self, name: str) -> Layer:
         """The layer of this name."""
         return next(layer for layer in self.layers if layer.name == name)
@@ -172,7 +181,7 @@ class _Pricing:
             Remedy.KERNEL_EXPAND: self._expand,
             Remedy.HARDWARE: self._hardware,
         }
-        found = (tried[remedy](cost) for remedy in self.platform.remedies(cost.label))
+        found = (tried[remedy](cost) for remedy in self.platform.remedies(cost.label, self.choices))
         return tuple(effect for effect in found if effect is not None)
 
     def _pattern(self, cost: LayerCost) -> Effect | None:

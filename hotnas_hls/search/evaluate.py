@@ -20,10 +20,13 @@ from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
+from hotnas_hls.models.integer_module import Reals
+from hotnas_hls.models.reconstruct import reconstruct
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network, lowered_layers
+from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, lowered_layers, quantised_network
+from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.platform import Platform
 from hotnas_hls.search.problem import Problem
@@ -84,7 +87,7 @@ class Evaluator:
             model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
         except _Hopeless as reason:
             return Evaluation(None, tuple(watch.checks), str(reason))
-        accuracy = integer_accuracy(self.integer_network(model, compression), self.validation)
+        accuracy = integer_accuracy(self.quantised_network(model, compression), self.validation)
         return Evaluation(accuracy, tuple(watch.checks))
 
     def tuned(
@@ -98,13 +101,27 @@ class Evaluator:
         watch: called with the network, the batches done and all of them, before the first and after each.
         """
         model = compress(self.problem.start, self.problem.graph, compression)
+        some = self.problem.dataset.train.first(tuning.reconstruction_images)
+        if len(some) and not self.problem.cold:
+            reconstruct(model, self.problem.start, some.images)
         watch(model, 0, tuning.batches or 0)
         finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model
 
-    def integer_network(self, model: nn.Module, compression: Compression) -> IntegerNetwork:
-        """The integers the accelerator runs for an edited network."""
-        return integer_network(self.problem, model, compression, self.format)
+    def quantised_network(
+        self,
+        model: nn.Module,
+        compression: Compression,
+        tuning: IntegerTuning = UNTUNED,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> IntegerNetwork:
+        """The integers of an edited network, its pixels not packed, themselves fine-tuned by ``tuning``."""
+
+        def tune(net: IntegerNetwork, reals: Reals) -> IntegerNetwork:
+            problem = self.problem
+            return tune_integers(net, reals, problem.teacher, problem.dataset, tuning, self.seed, progress)
+
+        return quantised_network(self.problem, model, compression, self.format, tune)
 
 
 class _Hopeless(Exception):

@@ -32,6 +32,7 @@ class Tuning:
     distillation: float = 0.5  # weight of the pre-trained network's own answers in the loss
     temperature: float = 2.0
     calibration_batches: int = 8  # batches the batch norm statistics are measured on afterwards
+    reconstruction_images: int = 256  # on which pruned kernels are refitted beforehand (models.reconstruct)
 
 
 def finetune(
@@ -55,7 +56,7 @@ def finetune(
     model.train()
     for step, (batch, answer) in enumerate(batches_of(dataset, tuning.batch_size, total, rng)):
         for group in optimiser.param_groups:
-            group["lr"] = tuning.learning_rate * _schedule(step, total)
+            group["lr"] = tuning.learning_rate * schedule(step, total)
         loss = _loss(model(batch), answer, teacher, batch, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -126,7 +127,7 @@ def _loss(logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tens
     return (1 - tuning.distillation) * loss + tuning.distillation * tuning.temperature**2 * soft
 
 
-def _schedule(step: int, total: int) -> float:
+def schedule(step: int, total: int) -> float:
     """Share of the learning rate at a step: a warm-up over a tenth, then a cosine to zero."""
     warm = max(1, total // 10)
     if step < warm:

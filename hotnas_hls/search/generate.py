@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hotnas_hls.accel.layer import Layer
 from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
 from hotnas_hls.published.patterns import PatternSet
-from hotnas_hls.search.detect import Workload, bit_options, detect, price
+from hotnas_hls.search.detect import QUANT_STEPS, Workload, detect, price
 from hotnas_hls.search.platform import Choices, LayerCost, Platform, Remedy
 from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
 
@@ -82,7 +83,7 @@ def _generated(
         current = dataclasses.replace(workload, layers=workload.compressed(strongest))
         before = len(network)
         for cost in detect(current, platform, choices, remedies=False).cost.layers:
-            for remedy in platform.remedies(cost.label):
+            for remedy in platform.remedies(cost.label, choices):
                 for axis in _axes(remedy, cost, workload, platform, choices, options, zeros):
                     network.setdefault(axis.name, axis)
         if len(network) == before:
@@ -122,7 +123,7 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
         value = candidate[axis.name]
         if axis.kind is AxisKind.PRUNE and value:
             chosen = tuple(indices[axis.kernel, value]) or (0,)
-            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen)
+            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen, axis.rows)
         elif axis.kind is AxisKind.CHANNELS and value != axis.options[0]:
             channels[axis.layer] = value
         elif axis.kind is AxisKind.BITS and value != axis.options[0]:
@@ -191,9 +192,10 @@ def _axes(
         zeros = pattern_zeros.get(layer.kernel_rows, ())
         if zeros and layer.kernel_rows == layer.kernel_columns:
             name, values = f"prune:{layer.name}", (0, *sorted(zeros))
-            return [Axis(name, AxisKind.PRUNE, values, layer.name, layer.kernel_rows)]
+            kernel, rows = layer.kernel_rows, platform.pattern_rows
+            return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
-        widths = bit_options(cost, options.weight_bits, options.least_weight_bits)
+        widths = _bit_options(layer, platform, choices, options)
         if widths[-1] <= options.weight_bits - LEAST_NARROWING:
             return [Axis(f"bits:{layer.name}", AxisKind.BITS, widths, layer.name)]
     if remedy is Remedy.CHANNEL_CUT and options.channel_cut:
@@ -208,6 +210,28 @@ def _axes(
         ):
             return [Axis(f"expand:{layer.name}", AxisKind.EXPAND, (0, 1), layer.name)]
     return []
+
+
+def _bit_options(
+    layer: Layer, platform: Platform, choices: Choices, options: SpaceOptions
+) -> tuple[int, ...]:
+    """Widths of weights at which the hardware really gains: each costs less than the wider one before it.
+
+    The published rule ends where the weight transfer is no longer the bottleneck; so does this one.
+    """
+
+    def cost_at(bits: int) -> float:
+        priced = price(platform, [dataclasses.replace(layer, weight_bits=bits)], choices)
+        return float("inf") if priced is None else priced.total
+
+    kept, best = [options.weight_bits], cost_at(options.weight_bits)
+    for bits in range(options.weight_bits - 1, options.least_weight_bits - 1, -1):
+        cost = cost_at(bits)
+        if cost < best:
+            kept.append(bits)
+            best = cost
+    step = -(-len(kept) // QUANT_STEPS)
+    return tuple(dict.fromkeys((*kept[::step], kept[-1])))
 
 
 def _cut_options(

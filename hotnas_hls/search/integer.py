@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from hotnas_hls.accel.design_point import Golden
-from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.reference_batch import accuracy
+from hotnas_hls.accel.reference_batch import logits
+from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
-from hotnas_hls.lower import LoweredLayer, Weights, lower
+from hotnas_hls.lower import LoweredLayer, Weights
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
+from hotnas_hls.models.integer_module import IntegerModule, Reals, is_exact
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import quantise, quantise_image
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.workload import edited_graph, with_formats
 
+TRAINED = (Weights.NODE, Weights.BATCHNORM)
+FULL_PRECISION = 16  # bits of activations and weights that are reduced from
 EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
 
 
 @dataclass(frozen=True)
 class IntegerFormat:
-    """Widths of the integer network, its stem, and how many images its formats are chosen on."""
+    """Widths of the integer network, how it is laid, and how many images its formats are chosen on."""
 
     act_bits: int = 16
     weight_bits: int = 16  # of layers that are not narrowed
     calibration_images: int = 128  # of the training images
-    stem: Stem = Stem.PLAIN
+    clip: bool = True  # saturate rare values where that is the smaller error
+    arrangement: Arrangement = PLAIN
+
+    def at_full_precision(self) -> IntegerFormat:
+        """The format of the network that reductions are measured against."""
+        return dataclasses.replace(self, act_bits=FULL_PRECISION, weight_bits=FULL_PRECISION)
 
 
 def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
@@ -45,38 +54,81 @@ def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> W
     names = {layer.name for layer in layers}
     editable = {name for name in convolutions & names if model is not None and is_editable(model, name)}
     paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
-    if form.stem is not Stem.PLAIN:  # its kernels are re-laid: neither patterns nor larger kernels
-        editable -= {layer.name for layer in layers if layer.source == graph.input.name}
+    rewritten = _rewritten(graph, form, layers)
+    editable -= rewritten  # their kernels are re-laid: neither patterns nor larger kernels
+    packed = rewritten - {layer.name for layer in layers if layer.source == graph.input.name}
+    paths = {name: path for name, path in paths.items() if not packed & {name, *path.along, path.reader}}
     return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
+
+
+def _rewritten(graph: Graph, form: IntegerFormat, layers: tuple[Layer, ...]) -> set[str]:
+    """Names of the layers that are not what they are in the plain arrangement."""
+    plain = lowered_layers(graph, dataclasses.replace(form, arrangement=PLAIN), Compression())
+    return {layer.name for layer, before in zip(layers, plain, strict=True) if layer != before}
 
 
 def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
     """The layers of ``graph`` under ``compression``, exactly as they would be built."""
     edited = edited_graph(graph, cut_paths(graph), compression)
-    lowered = lower(fold_shapes(edited), form.stem, form.weight_bits).layers
-    widths = _widths(lowered, form)
+    lowered = form.arrangement.lower(fold_shapes(edited), form.weight_bits)
+    widths = _widths(lowered.layers, form)
     layers = tuple(
-        dataclasses.replace(item.layer, weight_bits=widths.get(item.layer.name, item.layer.weight_bits))
-        for item in lowered
+        dataclasses.replace(layer, weight_bits=widths.get(layer.name, layer.weight_bits))
+        for layer in lowered.shapes
     )
-    return with_formats(layers, compression)
+    return form.arrangement.layers(with_formats(layers, compression), lowered.image)
 
 
 def integer_network(
-    problem: Problem, model: nn.Module, compression: Compression, form: IntegerFormat
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
 ) -> IntegerNetwork:
-    """The integers of an edited, fine-tuned network."""
+    """The integers of an edited, fine-tuned network as the accelerator runs them, fine-tuned by ``tune``."""
+    return form.arrangement.network(quantised_network(problem, model, compression, form, tune))
+
+
+def quantised_network(
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
+) -> IntegerNetwork:
+    """The same before its pixels are packed: it computes the same integers, here in less time."""
     graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = lower(graph, form.stem, form.weight_bits)
+    lowered = form.arrangement.lower(graph, form.weight_bits)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
-    return quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model))
+    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
+    network = _sharing_patterns(network, compression)
+    if tune is not None:
+        of = (item for item in lowered.layers if item.weights in TRAINED)
+        network = tune(network, {item.layer.name: item.parameters(graph) for item in of})
+    return network
+
+
+def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> IntegerNetwork:
+    """``network`` with the channels in a row that were made to share patterns; more may do by chance."""
+    layers = tuple(
+        dataclasses.replace(layer, pattern_rows=compression.patterns[layer.name].rows)
+        if layer.name in compression.patterns
+        else layer
+        for layer in network.layers
+    )
+    return dataclasses.replace(network, layers=layers)
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
-    """Share of images the integer network classifies right."""
-    return accuracy(network, quantise_image(network, split.images), split.labels)
+    """Share of images the integer network classifies right: torch where it is exact, else the reference."""
+    if is_exact(network):
+        outputs = IntegerModule(network).logits(split.images)
+    else:
+        outputs = logits(network, quantise_image(network, split.images))
+    return float((outputs.argmax(axis=1) == split.labels).mean())
 
 
 def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
 from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class SearchOptions:
     """How a search goes; the defaults suit the embedded example."""
 
     bound_ms: float | None
+    reduction: float | None = None  # instead of the bound: share of the baseline's latency to be saved
     strategy: str = "reinforce"
     trials: int = 100
     rungs: int = 6  # first trials: from untouched to every edit at its strongest
@@ -26,6 +29,7 @@ class SearchOptions:
     accuracy_drop: float = 0.01
     tuning: Tuning = Tuning()
     final_epochs: int = 10
+    integer_tuning: IntegerTuning = UNTUNED  # of the chosen design's integers, after that
     space: SpaceOptions = SpaceOptions()
     format: IntegerFormat = IntegerFormat()
     validation_images: int = 1000  # candidates are compared on so many at most
@@ -36,4 +40,5 @@ class SearchOptions:
     crew: CrewOptions = CrewOptions()
     seed: int = 0
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this platform
+    packed: PackingChoice = BEST  # resolutions whose pixels are packed
     config: Mapping[str, Any] = field(default_factory=dict)  # kept in the design point

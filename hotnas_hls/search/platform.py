@@ -83,8 +83,17 @@ class Platform(Protocol[Design]):
     name: str
     unit: str  # of LayerCost.total, for tables: "cycles"
 
+    @property
+    def pattern_rows(self) -> int:
+        """Output channels in a row that must share their patterns."""
+        ...
+
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
+        ...
+
+    def at_full_precision(self) -> Platform[Design]:
+        """The platform as it runs the 16-bit network that reductions are measured against."""
         ...
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
@@ -103,8 +112,8 @@ class Platform(Protocol[Design]):
         """The true cost; only asked of designs without violations."""
         ...
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
-        """What helps a layer with this label, the best first."""
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """What helps a layer with this label on such hardware, the best first."""
         ...
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:

@@ -13,13 +13,14 @@ from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.search.detect import Detection, Workload, detect, price
 from hotnas_hls.search.evaluate import Evaluator
 from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder, pattern_groups
+from hotnas_hls.search.gentle import gentle_candidates
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.platform import Choices, Platform
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.reporter import Reporter
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.start import fastest_start
+from hotnas_hls.search.start import Start, fastest_start
 from hotnas_hls.search.study import StudySettings
 
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
@@ -30,9 +31,10 @@ LATENCY_LOW = 0.7  # share of the bound at which latency earns its full reward (
 class Prepared:
     """All a study needs, and what it is compared with."""
 
-    options: SearchOptions  # with the stem that was chosen
-    workload: Workload
-    baseline: Detection  # the best uncompressed design
+    options: SearchOptions  # with the arrangement that was chosen, and the bound in ms
+    baseline: Start  # the 16-bit uncompressed network on its best design: what reductions are measured from
+    detection: Detection  # of the baseline
+    start: Start  # the uncompressed network at the widths of the search: what candidates are edited from
     space: SearchSpace
     seeds: tuple[Candidate, ...]  # evaluated first; the last is the fastest
     evaluator: Evaluator
@@ -48,14 +50,22 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     if options.cold:
         problem = cold_start(problem, options.seed)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
-    start = fastest_start(problem.graph, problem.model, platform, options.format, options.stem)
+    full = platform.at_full_precision()
+    arranged = (options.stem, options.packed)
+    baseline = start = fastest_start(
+        problem.graph, problem.model, full, options.format.at_full_precision(), *arranged
+    )
+    if options.format != options.format.at_full_precision():
+        start = fastest_start(problem.graph, problem.model, platform, options.format, *arranged)
     workload, options = start.workload, replace(options, format=start.format)
     small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
     if small:
         torch.set_num_threads(1)
 
     reporter.stage("iDetect: what bounds each layer")
-    baseline = detect(workload, platform, start.choices, options.space.least_weight_bits)
+    detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
+    if options.reduction is not None:
+        options = replace(options, bound_ms=(1 - options.reduction) * detection.cost.latency_ms)
 
     reporter.stage("iSpace: axes from the labels")
     space, seeds = _space_and_seeds(problem, workload, platform, start.choices, options)
@@ -70,23 +80,29 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.seed,
         options.early_stopping,
     )
-    settings = _study_settings(options, problem, platform, baseline.cost.latency_ms)
-    return Prepared(options, workload, baseline, space, tuple(seeds), evaluator, settings, small)
+    settings = _study_settings(options, problem, platform, detection.cost.latency_ms)
+    return Prepared(options, baseline, detection, start, space, tuple(seeds), evaluator, settings, small)
 
 
 def _space_and_seeds(
     problem: Problem, workload: Workload, platform: Platform, choices: Choices, options: SearchOptions
 ) -> tuple[SearchSpace, list[Candidate]]:
-    """The space, and the candidates that come first: the rungs of the ladder, and last the fastest."""
+    """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
     space = generate_space(workload, platform, choices, options.space, options.bound_ms)
     patterns = {
-        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros)
+        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
         for (kernel, zeros), names in pattern_groups(space).items()
     }
     rungs = ladder(space, options.rungs, patterns)
     fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
-    return _widened(space, fastest), [*rungs, fastest]
+    gentle: list[Candidate] = []
+    if options.bound_ms is not None:
+        start = problem.start
+        gentle = gentle_candidates(
+            workload, platform, space, rungs[0], start, problem.graph, options.bound_ms
+        )
+    return _widened(space, fastest), [*dict.fromkeys((*gentle, *rungs)), fastest]
 
 
 def _study_settings(

@@ -15,7 +15,7 @@ from torch import nn
 from hotnas_hls.config import NetworkSettings
 from hotnas_hls.errors import ConfigError, HotnasError
 from hotnas_hls.graph import Graph
-from hotnas_hls.models.data import Dataset, cifar10, digits, image_folder
+from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
 from hotnas_hls.models.source import load_model
 from hotnas_hls.models.train import WEIGHTS
 
@@ -65,6 +65,8 @@ def load_problem(settings: NetworkSettings) -> Problem:
     shipped = WEIGHTS / f"{settings.model}.safetensors"
     if weights is None and shipped.is_file():
         weights = shipped
+    elif settings.weights is not None:
+        weights = find_weights(settings.weights)
     loaded = load_model(settings.model, weights, settings.input)
     if loaded.module is None:
         raise ConfigError(

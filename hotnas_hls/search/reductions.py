@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.search.detect import Workload, price
+from hotnas_hls.search.detect import price
 from hotnas_hls.search.platform import Choices, Cost, Platform
+from hotnas_hls.search.start import Start
 
 NOTHING = Compression()
 
@@ -21,21 +22,28 @@ class Reduction:
 
 
 def reductions(
-    workload: Workload,
+    baseline: Start,
+    start: Start,
     platform: Platform,
-    before: Choices,
     compression: Compression,
     after: Choices,
     final: Cost,
 ) -> tuple[Reduction, ...]:
     """Pattern, channel, quantisation, hardware: HotNAS's order; kernel expansion first where there is any.
 
-    before: the hardware of the uncompressed baseline; every step but the last runs on it. after and final:
-    the hardware of the design found and its cost.
+    Edits of the network are priced on the hardware of ``baseline``, the 16-bit uncompressed network. The
+    quantisation is that of weights and activations: from it on, the hardware is that of ``start``, the
+    fastest for the uncompressed network at the search's own widths (the baseline's, where these are 16 bits).
+    Hardware alone is the uncompressed network on the hardware found, ``after``, at the baseline's widths:
+    none where that computes with narrower activations. ``final`` is the cost of the design found.
     """
+    full = platform.at_full_precision()
 
-    def latency(edits: Compression, choices: Choices) -> float | None:
-        cost = price(platform, workload.compressed(edits), choices)
+    def latency(edits: Compression, narrowed: bool) -> float | None:
+        of, engine = (start, platform) if narrowed else (baseline, full)
+        if not of.workload.takes(edits):
+            return None
+        cost = price(engine, of.workload.compressed(edits), of.choices)
         return cost.latency_ms if cost is not None else None
 
     kinds = {
@@ -51,5 +59,8 @@ def reductions(
             continue
         so_far = replace(so_far, **edits)  # type: ignore[arg-type]
         alone = replace(NOTHING, **edits)  # type: ignore[arg-type]
-        steps.append(Reduction(name, latency(so_far, before), latency(alone, before)))
-    return (*steps, Reduction("hardware", final.latency_ms, latency(NOTHING, after)))
+        narrowed = name == "quantisation"
+        steps.append(Reduction(name, latency(so_far, narrowed), latency(alone, narrowed)))
+    same_width = baseline.format.act_bits == start.format.act_bits
+    alone_cost = price(full, baseline.workload.layers, after) if same_width else None
+    return (*steps, Reduction("hardware", final.latency_ms, alone_cost.latency_ms if alone_cost else None))

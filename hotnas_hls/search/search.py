@@ -20,6 +20,7 @@ from hotnas_hls.search.evaluate import Evaluator, epoch
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import choices_of, compression_of
 from hotnas_hls.search.integer import golden, integer_accuracy
+from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
@@ -41,7 +42,7 @@ class SearchResult:
     compression: Compression
     choices: Choices
     cost: Cost
-    baseline: Detection  # the best uncompressed design
+    baseline: Detection  # the best 16-bit uncompressed design
     space: SearchSpace
     outcomes: Sequence[Outcome]
     chosen: Outcome
@@ -87,7 +88,8 @@ def search(
 
     reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
-    network, reached = _finished(evaluator, compression, chosen, options, reporter)
+    quantised, reached = _finished(evaluator, compression, chosen, options, reporter)
+    network = options.format.arrangement.network(quantised)
     assert network.layers == evaluator.layers(compression), "what was priced is not what was built"
     choices, cost = _best_hardware(
         network, platform, choices_of(chosen.candidate, space), options.space.hardware
@@ -98,7 +100,7 @@ def search(
     reporter.stage("test accuracy, once")
     test = Accuracy(
         baseline=float_accuracy(problem.model, *_arrays(problem.dataset.test)),
-        final=integer_accuracy(network, problem.dataset.test),
+        final=integer_accuracy(quantised, problem.dataset.test),
         images=len(problem.dataset.test),
     )
     study.complete()
@@ -110,14 +112,14 @@ def search(
         compression,
         choices,
         cost,
-        prepared.baseline,
+        prepared.detection,
         space,
         outcomes,
         chosen,
         before,
         reached,
         test,
-        reductions(prepared.workload, platform, prepared.baseline.choices, compression, choices, cost),
+        reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
     )
 
@@ -136,16 +138,19 @@ def _finished(
     """The chosen network after the final fine-tuning, or as the search saw it where that was no gain."""
     dataset = evaluator.problem.dataset
 
-    def trained(tuning: Tuning) -> tuple[IntegerNetwork, float]:
+    def trained(tuning: Tuning, integers: IntegerTuning) -> tuple[IntegerNetwork, float]:
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
-        network = evaluator.integer_network(model, compression)
+        if integers.batches:
+            reporter.stage("final fine-tuning of its integers")
+        network = evaluator.quantised_network(model, compression, integers, reporter.step)
         return network, integer_accuracy(network, evaluator.validation)
 
-    if options.final_epochs > 0:
-        network, accuracy = trained(epoch(options.tuning, options.final_epochs, len(dataset.train)))
+    if options.final_epochs > 0 or options.integer_tuning.batches > 0:
+        longer = epoch(options.tuning, options.final_epochs, len(dataset.train))
+        network, accuracy = trained(longer, options.integer_tuning)
         if chosen.accuracy is None or accuracy >= chosen.accuracy:
             return network, accuracy
-    return trained(options.tuning)
+    return trained(options.tuning, UNTUNED)
 
 
 def _best_hardware(

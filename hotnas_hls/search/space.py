@@ -29,7 +29,8 @@ class AxisKind(StrEnum):
 class Axis:
     """One decision: its name and the values it may take.
 
-    ``layer`` is the layer decided about; for PATTERN axes ``kernel`` and ``zeros`` name the set.
+    ``layer`` is the layer decided about; for PATTERN axes ``kernel`` and ``zeros`` name the set. ``rows``: of
+    PRUNE axes, the output channels in a row that share their patterns.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Axis:
     layer: str = ""
     kernel: int = 0
     zeros: int = 0
+    rows: int = 1
 
     def __post_init__(self) -> None:
         if not self.options:
@@ -130,6 +132,7 @@ class SearchSpace:
                 "kind": str(axis.kind),
                 "options": list(axis.options),
                 **{key: getattr(axis, key) for key in ("layer", "kernel", "zeros") if getattr(axis, key)},
+                **({"rows": axis.rows} if axis.rows > 1 else {}),
             }
             for axis in self.axes
         ]

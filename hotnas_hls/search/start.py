@@ -1,4 +1,4 @@
-"""Where a search starts: the uncompressed network with its fastest stem, on the design that suits it best."""
+"""Where a search starts: the uncompressed network in its fastest arrangement, on its fastest design."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from hotnas_hls.accel.image_layout import Stem, StemChoice
+from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.arrangement import Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.graph import Graph
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.integer import IntegerFormat, workload_of
 from hotnas_hls.search.platform import Choices, Platform
-from hotnas_hls.stems import allowed_stems, attempts, fastest
 
 
 @dataclass(frozen=True)
@@ -20,24 +21,29 @@ class Start:
 
     workload: Workload
     choices: Choices
-    format: IntegerFormat  # with the stem that was chosen
+    format: IntegerFormat  # with the arrangement that was chosen
     total: float  # cost, in the platform's unit
 
 
 def fastest_start(
-    graph: Graph, model: nn.Module | None, platform: Platform, form: IntegerFormat, stem: StemChoice
+    graph: Graph,
+    model: nn.Module | None,
+    platform: Platform,
+    form: IntegerFormat,
+    stem: StemChoice,
+    packed: PackingChoice = BEST,
 ) -> Start:
-    """The start with ``stem``, or of all stems the network allows the one that is fastest.
+    """The start in the arrangement asked for, or of all the network allows in the one that is fastest.
 
     Without a torch module nothing can be edited. InfeasibleDesign where no design runs the network.
     """
 
-    def attempt(tried: Stem) -> Start:
-        with_stem = replace(form, stem=tried)
-        workload = workload_of(graph, model, with_stem)
+    def attempt(tried: Arrangement) -> Start:
+        arranged = replace(form, arrangement=tried)
+        workload = workload_of(graph, model, arranged)
         choices = platform.explore(workload.layers)
         cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
-        return Start(workload, choices, with_stem, cost.total)
+        return Start(workload, choices, arranged, cost.total)
 
-    found = attempts(allowed_stems(graph, stem), attempt)
+    found = attempts(allowed_arrangements(graph, stem, packed), attempt)
     return found[fastest(found, lambda start: start.total)]

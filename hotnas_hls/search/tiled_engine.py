@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
-import numpy as np
-
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import LayerLatency, best_tile, layer_latency
-from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore import WHOLE_SPACE, Space, fastest
 from hotnas_hls.search.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.search.space import Axis, AxisKind
 
-AXES = ("tm", "tn", "tr", "tc", "ifm_bits", "wgt_bits", "ofm_bits", "ifm_depth", "taps")
+AXES = (
+    "tm",
+    "tn",
+    "tr",
+    "tc",
+    "ifm_bits",
+    "wgt_bits",
+    "ofm_bits",
+    "ifm_depth",
+    "taps",
+    "shared_bus",
+    "dsp_packing",
+)
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
-ARRAY_SIDES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
-TILE_SIDES = (2, 4, 7, 8, 14, 16, 28, 32, 56, 64)
-IFM_DEPTHS = tuple(2**power for power in range(4, 15))
-PIPELINES = 20  # cycles of filling and draining that every layer has at least (see accel.latency)
-WIDEST_PORT = 256  # of the ports tried when none are given; wider masters rarely exist on a board
 
 
 @dataclass(frozen=True)
@@ -74,27 +78,51 @@ class TiledEnginePlatform:
 
     # --- design space ---------------------------------------------------------------------------------
 
-    def values(self, name: str) -> tuple[int, ...]:
-        """Every value of a hardware axis."""
+    @property
+    def space(self) -> Space:
+        """All designs of the search: those of ``hotnas dse``, as far as the options leave them."""
         given = self.options
-        if name in ("tm", "tn"):
-            return getattr(given, name) or ARRAY_SIDES
+        rows, columns = given.tr or _sides(0), given.tc or _sides(1)
+        return Space(
+            tm=given.tm or WHOLE_SPACE.tm,
+            packed_tm=given.tm or WHOLE_SPACE.packed_tm,
+            tn=given.tn or WHOLE_SPACE.tn,
+            port_bits=given.port_bits or WHOLE_SPACE.port_bits,
+            bus_bits=given.port_bits or WHOLE_SPACE.bus_bits,
+            tiles=tuple(product(rows, columns)) if given.tr or given.tc else WHOLE_SPACE.tiles,
+            act_bits=self.act_bits,
+        )
+
+    @property
+    def pattern_rows(self) -> int:
+        """Two, so that DSP slices can be packed, where activations are narrow enough for it."""
+        return 2 if any(self.space.packing(self.act_bits)) else 1
+
+    def values(self, name: str, near: Choices | None = None) -> tuple[int, ...]:
+        """Every value of a hardware axis, for such ports and DSP slices as ``near`` has."""
+        space = self.space
+        shared_bus, packed = (bool(near and near[name]) for name in ("shared_bus", "dsp_packing"))
         if name in ("tr", "tc"):
-            return getattr(given, name) or TILE_SIDES
-        if name == "ifm_depth":
-            return IFM_DEPTHS
-        if name == "taps":
-            return LEGAL_TAPS
-        return given.port_bits or tuple(bits for bits in LEGAL_PORT_BITS if bits <= WIDEST_PORT)
+            return tuple(sorted({tile[name == "tc"] for tile in space.tiles}))
+        if name in ("ifm_bits", "wgt_bits", "ofm_bits"):
+            return space.bus_bits if shared_bus else space.port_bits
+        return {
+            "tm": space.packed_tm if packed else space.tm,
+            "tn": space.tn,
+            "ifm_depth": space.ifm_depths,
+            "taps": space.taps,
+            "shared_bus": (0, 1),
+            "dsp_packing": tuple(int(value) for value in space.packing(self.act_bits)),
+        }[name]
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """All values of each axis, or those one step from ``near`` (its own first)."""
         found = []
         for name in AXES:
-            values = self.values(name)
+            values = self.values(name, near)
             if near is not None:
                 block = self.channel_multiple(near) if name in ("tm", "tn") else 1
-                legal = [value for value in values if value % block == 0 or value == near[name]]
+                legal = sorted({v for v in values if v % block == 0} | {near[name]})
                 place = legal.index(near[name])
                 around = legal[max(0, place - 1) : place + 2]
                 values = (near[name], *(value for value in around if value != near[name]))
@@ -103,10 +131,16 @@ class TiledEnginePlatform:
 
     def channel_multiple(self, choices: Choices) -> int:
         """Channels of one memory word."""
-        return max(choices["ifm_bits"], choices["ofm_bits"]) // self.act_bits
+        ports = ("ofm_bits",) if choices["shared_bus"] else ("ifm_bits", "ofm_bits")
+        return max(choices[name] for name in ports) // self.act_bits
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
-        """Section 2.2; beyond it, fewer channels also help a compute-bound layer."""
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """Section 2.2; beyond it, fewer channels also help a compute-bound layer.
+
+        On a shared bus weights delay everything else: fewer of them, in fewer bits, help whatever the label.
+        """
+        if choices["shared_bus"]:
+            return (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE)
         return {
             "C": (Remedy.PATTERN, Remedy.CHANNEL_CUT),
             "W": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
@@ -119,10 +153,24 @@ class TiledEnginePlatform:
         name = PORT_OF_LABEL.get(label)
         if name is None:
             return ()
-        wider = min((bits for bits in self.values(name) if bits > choices[name]), default=None)
+        shared = bool(choices["shared_bus"])
+        name = "ofm_bits" if shared else name
+        wider = min((bits for bits in self.values(name, choices) if bits > choices[name]), default=None)
         if wider is None:
             return ()
+        if shared:
+            widened = dict.fromkeys(PORT_OF_LABEL.values(), wider)
+            return (Relief(f"bus {choices[name]} -> {wider} bits", {**choices, **widened}),)
         return (Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}),)
+
+    def explore(self, layers: Sequence[Layer]) -> Choices:
+        """The fastest design of the space, exactly (see ``hotnas_hls.explore``)."""
+        accel = fastest(layers, self.board, self.memory, self.space).accel
+        return {name: int(getattr(accel, name)) for name in AXES}
+
+    def at_full_precision(self) -> TiledEnginePlatform:
+        """The same board, with 16-bit activations."""
+        return dataclasses.replace(self, board=self._whole_board, act_bits=16, _tiles={}, _latencies={})
 
     # --- cost -----------------------------------------------------------------------------------------
 
@@ -141,8 +189,10 @@ class TiledEnginePlatform:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
         for layer in layers:
-            if layer.name not in design.tiles:
-                found += plan_violations(layer, design.accel, Tile(1, 1)) or [f"{layer.name}: fits no tile"]
+            broken = plan_violations(layer, design.accel, design.tiles.get(layer.name, Tile(1, 1)))
+            if layer.name not in design.tiles and not broken:
+                broken = [f"{layer.name}: fits no tile"]
+            found += broken
         return found
 
     def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
@@ -159,9 +209,9 @@ class TiledEnginePlatform:
         return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
 
     def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
-        """What the array computes and the three ports move in a cycle at most."""
-        ports = choices["ifm_bits"] + choices["wgt_bits"] + choices["ofm_bits"]
-        return Roof(choices["tm"] * choices["tn"], ports / 8)
+        """What the array computes and the ports move in a cycle at most."""
+        accel = self._accelerator(layers, choices)
+        return Roof(accel.tm * accel.tn, accel.port_bits / 8)
 
     def emit(self, emission: Emission) -> DesignPoint:
         """The design point: all that HLS, RTL and simulation need."""
@@ -188,7 +238,11 @@ class TiledEnginePlatform:
         )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
+        """On a shared bus every port is as wide as that of the results."""
         chosen = {name: choices[name] for name in AXES}
+        if chosen["shared_bus"]:
+            chosen |= dict.fromkeys(PORT_OF_LABEL.values(), chosen["ofm_bits"])
+        chosen |= {switch: bool(chosen[switch]) for switch in ("shared_bus", "dsp_packing")}
         blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
         return for_layers(blank, layers)
 
@@ -204,139 +258,12 @@ class TiledEnginePlatform:
             self._latencies[key] = layer_latency(layer, accel, tile, self.memory)
         return self._latencies[key]
 
-    # --- exploration ----------------------------------------------------------------------------------
-
-    def explore(self, layers: Sequence[Layer]) -> Choices:
-        """The fastest design of the grid, exactly: in order of a lower bound, until that exceeds the best.
-
-        Ties go to the design with fewer multipliers, then to the smaller values.
-        """
-        grid = list(self._grid(layers))
-        if not grid:
-            raise InfeasibleDesign(self._too_small(layers))
-        counted = Counter(_shape(layer) for layer in layers)
-        of = {name: np.array([choices[name] for choices in grid], dtype=np.int64) for name in AXES}
-        by_layer = np.array([count * self._lower_bound(layer, of) for layer, count in counted.items()])
-        bounds = by_layer.sum(axis=0)
-        sizes = of["tm"] * of["tn"]
-        order = np.lexsort((np.arange(len(grid)), sizes, bounds))
-        best: tuple[float, int, Choices] | None = None
-        for index in order:
-            if best is not None and bounds[index] > best[0]:
-                break
-            choices = grid[index]
-            accel = self._accelerator(layers, choices)
-            if accel.violations() or violations(accelerator_resources(accel, len(layers)), self.board):
-                continue
-            total = self._total(counted, accel, by_layer[:, index], best[0] if best else np.inf)
-            size = choices["tm"] * choices["tn"]
-            if total is not None and (best is None or (total, size) < best[:2]):
-                best = (total, size, choices)
-        if best is None:
-            raise InfeasibleDesign(self._too_small(layers))
-        return best[2]
-
-    def _total(
-        self, layers: Mapping[Layer, int], accel: Accelerator, bounds: np.ndarray, enough: float
-    ) -> float | None:
-        """Cycles of layers that occur so many times; ``bounds`` are their lower bounds.
-
-        ``None`` once one fits no tile, or the sum must exceed ``enough``.
-        """
-        total = float(bounds.sum())
-        for (layer, count), bound in zip(layers.items(), bounds, strict=True):
-            tile = self._tile(layer, accel)
-            if tile is None:
-                return None
-            total += count * self._latency(layer, accel, tile).cycles - bound
-            if total > enough:
-                return None
-        return total
-
-    def _grid(self, layers: Sequence[Layer]) -> Iterator[dict[str, int]]:
-        """Designs worth trying: within the DSPs, square tiles no larger than the maps, depths that matter."""
-        ports = self.values("ifm_bits")
-        side = max(max(layer.out_rows, layer.out_columns) for layer in layers)
-        rows, columns = ([v for v in self.values(name) if v < 2 * side] for name in ("tr", "tc"))
-        rows, columns = rows or [min(self.values("tr"))], columns or [min(self.values("tc"))]
-        squares = [(r, c) for r, c in itertools.product(rows, columns) if r == c] or [(rows[0], columns[0])]
-        widest = {
-            name: _useful(self.values(name), max(getattr(x, dim) for x in layers))
-            for name, dim in (("tm", "m"), ("tn", "n"))
-        }
-        taps = LEGAL_TAPS if any(layer.kind is not LayerKind.CONV for layer in layers) else LEGAL_TAPS[:1]
-        for ifm, wgt, ofm in itertools.product(ports, repeat=3):
-            if ifm + wgt + ofm > self.board.port_bits or not _fits_ports((ifm, wgt, ofm), self.board):
-                continue
-            block = max(ifm, ofm) // self.act_bits
-            for tm, tn in itertools.product(widest["tm"], widest["tn"]):
-                if tm * tn > self.board.dsp or tm % block or tn % block:
-                    continue
-                for (tr, tc), count in itertools.product(squares, taps):
-                    if count <= min(tm, tn):
-                        for depth in self._depths(layers, tn, tr, tc):
-                            yield dict(zip(AXES, (tm, tn, tr, tc, ifm, wgt, ofm, depth, count), strict=True))
-
-    @staticmethod
-    def _depths(layers: Sequence[Layer], tn: int, tr: int, tc: int) -> list[int]:
-        """The depth at which every layer can use the whole tile, and its half and quarter."""
-        need = 1
-        for layer in layers:
-            slices = -(-layer.n // tn)
-            rows = (min(tr, layer.out_rows) - 1) * layer.stride_rows + layer.kernel_rows
-            columns = (min(tc, layer.out_columns) - 1) * layer.stride + layer.kernel_columns
-            need = max(need, slices * rows * columns)
-        top = min((depth for depth in IFM_DEPTHS if depth >= need), default=IFM_DEPTHS[-1])
-        return [depth for depth in (top, top // 2, top // 4) if depth >= IFM_DEPTHS[0]]
-
-    def _lower_bound(self, layer: Layer, of: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Cycles of a layer no tile can beat, for columns of choices.
-
-        The largest of compute and the three traffics, and the latencies around them.
-        """
-        block = np.maximum(of["ifm_bits"], of["ofm_bits"]) // self.act_bits
-        rows_per_group = np.maximum(1, of["wgt_bits"] // of["tn"])
-        parts = -(-of["tn"] // of["wgt_bits"])
-        narrow = np.minimum(of["tm"], of["tn"])
-        around = 2 * self.memory.read_latency + self.memory.write_latency + PIPELINES
-        conv = layer.kind is LayerKind.CONV
-        pixels = layer.out_rows * layer.out_columns
-        rows = min(layer.read_rows, (layer.out_rows - 1) * layer.stride_rows + 1)
-        columns = min(layer.in_columns, (layer.out_columns - 1) * layer.stride + 1)
-        tiles_m = -(-layer.m // (of["tm"] if conv else narrow))
-        tiles_n = -(-layer.n // of["tn"]) if conv else 1
-        entries = layer.positions if conv else -(-layer.positions // of["taps"])
-        weight_rows = layer.m if conv else tiles_m * of["taps"]
-        groups = np.where(parts > 1, weight_rows * parts, -(-weight_rows // rows_per_group))
-        groups = 0 * groups if layer.kind is LayerKind.MAXPOOL else groups
-        terms = (
-            tiles_m * tiles_n * (entries * pixels + 1),
-            groups * tiles_n * entries * layer.weight_bits,
-            -(-layer.n // block) * rows * columns * (block * self.act_bits // of["ifm_bits"]),
-            -(-layer.m // block) * pixels * (block * self.act_bits // of["ofm_bits"]),
-        )
-        return np.maximum.reduce(np.broadcast_arrays(*terms)) + around
-
-    def _too_small(self, layers: Sequence[Layer]) -> str:
-        least = dict(zip(AXES, (min(self.values(name)) for name in AXES), strict=True))
-        accel = self._accelerator(layers, least)
-        broken = accel.violations() or violations(accelerator_resources(accel, len(layers)), self.board)
-        detail = "".join(f"\n  - {problem}" for problem in broken)
-        return f"no design of the grid fits {self.board.name}; the smallest one" + (
-            f" breaks:{detail}" if detail else " has a layer that fits no tile; allow larger tiles"
-        )
-
 
 def _shape(layer: Layer) -> Layer:
     """The layer without its names: equal for layers that cost the same."""
     return dataclasses.replace(layer, name="", source="", target="", residual="r" if layer.residual else None)
 
 
-def _useful(values: Sequence[int], channels: int) -> list[int]:
-    """Array sides up to the first that holds all channels."""
-    return [v for v in values if v < channels] + [v for v in values if v >= channels][:1]
-
-
-def _fits_ports(widths: tuple[int, ...], board: Board) -> bool:
-    """True when the board has ports for these masters (one master may use several)."""
-    return sum(-(-bits // board.ports.bits) for bits in widths) <= board.ports.count
+def _sides(of: int) -> tuple[int, ...]:
+    """Rows (0) or columns (1) of the tiles that are tried where none are given."""
+    return tuple(sorted({tile[of] for tile in WHOLE_SPACE.tiles}))

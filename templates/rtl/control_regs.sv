@@ -6,6 +6,7 @@
 //   0x08 IER      bit 0 ap_done, 1 ap_ready            0x0C ISR  same bits, toggle on write
 //   0x10 ap_return (status)
 //   0x18/0x1C ifm   0x24/0x28 wgt   0x30/0x34 ofm  (64-bit byte addresses)   0x3C layer_count
+//   0x44 images   0x4C image_stride
 //   ProfileBase + 32 x layer: cycles, load_ifm, load_wgt, compute, store_ofm, stall
 //   the last profile slot: cycles of the run (64 bits)
 module control_regs (
@@ -36,6 +37,8 @@ module control_regs (
   output logic [63:0] wgt_o,
   output logic [63:0] ofm_o,
   output logic [31:0] layers_o,
+  output logic [31:0] images_o,
+  output logic [31:0] image_stride_o,
   input  logic        profile_we_i,
   input  logic [15:0] profile_layer_i,
   input  logic [255:0] profile_i
@@ -100,13 +103,15 @@ module control_regs (
   logic        start_q, done_q, ready_q, idle_q, auto_restart_q, gier_q, running_q;
   logic [1:0]  ier_q, isr_q;
   logic [63:0] ifm_q, wgt_q, ofm_q;
-  logic [31:0] layers_q;
+  logic [31:0] layers_q, images_q, image_stride_q;
 
   assign start_o     = start_q && !running_q;
   assign ifm_o       = ifm_q;
   assign wgt_o       = wgt_q;
   assign ofm_o       = ofm_q;
   assign layers_o    = layers_q;
+  assign images_o    = images_q;
+  assign image_stride_o = image_stride_q;
   assign interrupt_o = gier_q && (isr_q != '0);
   assign idle_q      = !running_q;
 
@@ -124,6 +129,8 @@ module control_regs (
       8'h30: reg_data = ofm_q[31:0];
       8'h34: reg_data = ofm_q[63:32];
       8'h3C: reg_data = layers_q;
+      8'h44: reg_data = images_q;
+      8'h4C: reg_data = image_stride_q;
       default: reg_data = '0;
     endcase
   end
@@ -157,11 +164,12 @@ module control_regs (
       wgt_q          <= '0;
       ofm_q          <= '0;
       layers_q       <= '0;
+      images_q       <= '0;
+      image_stride_q <= '0;
       running_q      <= 1'b0;
       run_cycles_q   <= '0;
     end else begin
-      if (start_o) running_q <= 1'b1;
-      else if (done_i) running_q <= 1'b0;
+      running_q <= (running_q || start_o) && !done_i;  // a run of no layer ends as it starts
       if (start_o) run_cycles_q <= '0;
       else if (running_q) run_cycles_q <= run_cycles_q + 64'd1;
 
@@ -192,6 +200,8 @@ module control_regs (
           8'h30: ofm_q[31:0]  <= (wdata_i & mask) | (ofm_q[31:0] & ~mask);
           8'h34: ofm_q[63:32] <= (wdata_i & mask) | (ofm_q[63:32] & ~mask);
           8'h3C: layers_q     <= (wdata_i & mask) | (layers_q & ~mask);
+          8'h44: images_q     <= (wdata_i & mask) | (images_q & ~mask);
+          8'h4C: image_stride_q <= (wdata_i & mask) | (image_stride_q & ~mask);
           default: ;
         endcase
       end

@@ -152,8 +152,9 @@ module hotnas_accel (
 
   // ---------------------------------------------------------------- control
   logic         start, done, layer_start, layer_done, fetching;
-  logic [31:0]  status, layers;
+  logic [31:0]  status, layers, images, image_stride;
   logic [63:0]  ifm_base, wgt_base, ofm_base;
+  logic [63:0]  image_ifm_base, image_ofm_base;  // of the image in work
   logic [1023:0] cfg;
   logic         profile_we;
   logic [15:0]  profile_layer;
@@ -188,6 +189,8 @@ module hotnas_accel (
     .wgt_o           (wgt_base),
     .ofm_o           (ofm_base),
     .layers_o        (layers),
+    .images_o        (images),
+    .image_stride_o  (image_stride),
     .profile_we_i    (profile_we),
     .profile_layer_i (profile_layer),
     .profile_i       (profile)
@@ -404,7 +407,13 @@ module hotnas_accel (
     .rst_ni           (rst_n),
     .start_i          (start),
     .layers_i         (layers),
+    .images_i         (images),
+    .image_stride_i   (image_stride),
+    .ifm_base_i       (ifm_base),
+    .ofm_base_i       (ofm_base),
     .wgt_base_i       (wgt_base),
+    .ifm_base_o       (image_ifm_base),
+    .ofm_base_o       (image_ofm_base),
     .done_o           (done),
     .status_o         (status),
     .errors_i         (errors),
@@ -444,7 +453,7 @@ module hotnas_accel (
     .rst_ni       (rst_n),
     .start_i      (layer_start),
     .cfg_i        (cfg),
-    .base_i       (ifm_base),
+    .base_i       (image_ifm_base),
     .release_i    (ifm_release),
     .slice_done_o (slice_done),
     .busy_o       (load_ifm_busy),
@@ -587,7 +596,7 @@ module hotnas_accel (
     .rst_ni           (rst_n),
     .start_i          (layer_start),
     .cfg_i            (cfg),
-    .base_i           (ofm_base),
+    .base_i           (image_ofm_base),
     .output_done_i    (output_done),
     .stored_o         (stored),
     .busy_o           (store_ofm_busy),

@@ -1,13 +1,20 @@
-// Runs the layers one after another: fetches a descriptor through m_axi_wgt, starts load, compute and
-// store, waits until every write is answered, and files the layer's cycle counts.
+// Runs the layers one after another, for each image of a batch in turn: fetches a descriptor through m_axi_wgt, starts load, compute and
+// store, waits until every write is answered, and files the layer's cycle counts. A descriptor that was
+// not made for this design is not run.
 module layer_sequencer (
   input  logic          clk_i,
   input  logic          rst_ni,
-  input  logic          start_i,        // pulse: run `layers_i` layers
+  input  logic          start_i,        // pulse: run `layers_i` layers on `images_i` images
   input  logic [31:0]   layers_i,
+  input  logic [31:0]   images_i,
+  input  logic [31:0]   image_stride_i, // bytes from the feature maps of an image to those of the next
+  input  logic [63:0]   ifm_base_i,
+  input  logic [63:0]   ofm_base_i,
   input  logic [63:0]   wgt_base_i,
+  output logic [63:0]   ifm_base_o,     // of the image in work
+  output logic [63:0]   ofm_base_o,
   output logic          done_o,         // pulse: all layers done, or stopped by an error
-  output logic [31:0]   status_o,       // 0, or error bits [3:0] and the layer in [31:16]
+  output logic [31:0]   status_o,       // 0, or error bits [5:0] and the layer in [31:16]
   input  logic [3:0]    errors_i,       // pulses: m_axi_ofm write, m_axi_ofm read, m_axi_wgt, m_axi_ifm
   // descriptor
   output logic          run_valid_o,
@@ -41,11 +48,12 @@ module layer_sequencer (
   typedef enum logic [2:0] {Idle, Ask, Fetch, Start, Run, File} state_e;
   state_e      state_q;
   logic [15:0] layer_q;
+  logic [31:0] image_q;
   logic [15:0] beat_q;
   logic [63:0] addr_q;
   logic [3:0]  errors_q;
   logic [31:0] cycles_q, load_ifm_q, load_wgt_q, compute_q, store_ofm_q, stall_q;
-  logic        last_layer, fetched;
+  logic        last_layer, last, fetched, sealed, refused_q, failed, too_many, nothing;
 
   assign run_valid_o   = state_q == Ask;
   assign run_addr_o    = addr_q;
@@ -54,31 +62,47 @@ module layer_sequencer (
   assign fetched       = (state_q == Fetch) && beat_valid_i && (beat_q == 16'(FetchBeats - 1));
   assign entry_we_o    = (state_q == Fetch) && beat_valid_i && (beat_q >= 16'(HeaderBeats));
   assign entry_beat_o  = 8'(beat_q - 16'(HeaderBeats));
-  assign layer_start_o = state_q == Start;
+  assign layer_start_o = (state_q == Start) && sealed;
   assign last_layer    = layer_q == 16'(layers_i - 32'd1);
-  assign done_o        = ((state_q == File) && (last_layer || errors_q != '0))
-                         || ((state_q == Idle) && start_i && layers_i == '0);
+  assign last          = last_layer && (image_q == images_i - 32'd1);
+  assign failed        = refused_q || (errors_q != '0);
+  assign too_many      = layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
+  assign nothing       = too_many || (layers_i == '0) || (images_i == '0);
+  assign done_o        = ((state_q == File) && (last || failed))
+                         || ((state_q == Idle) && start_i && nothing);
   assign profile_we_o    = state_q == File;
   assign profile_layer_o = layer_q;
   assign profile_o = {64'd0, stall_q, store_ofm_q, compute_q, load_wgt_q, load_ifm_q, cycles_q + 32'd1};
 
+  descriptor_check u_check (
+    .clk_i,
+    .clear_i      (state_q == Ask),
+    .beat_valid_i (beat_valid_i && (state_q == Fetch)),
+    .beat_i,
+    .sealed_o     (sealed)
+  );
+
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      state_q  <= Idle;
-      layer_q  <= '0;
-      beat_q   <= '0;
-      addr_q   <= '0;
-      errors_q <= '0;
-      status_o <= '0;
+      state_q   <= Idle;
+      layer_q   <= '0;
+      image_q   <= '0;
+      beat_q    <= '0;
+      addr_q    <= '0;
+      errors_q  <= '0;
+      refused_q <= 1'b0;
+      status_o  <= '0;
     end else begin
       if (state_q != Idle) errors_q <= errors_q | errors_i;
       unique case (state_q)
         Idle: if (start_i) begin
-          status_o <= '0;
-          errors_q <= '0;
-          layer_q  <= '0;
-          addr_q   <= wgt_base_i;
-          if (layers_i != '0) state_q <= Ask;
+          status_o  <= {26'd0, too_many, 5'd0};
+          errors_q  <= '0;
+          refused_q <= 1'b0;
+          layer_q   <= '0;
+          image_q   <= '0;
+          addr_q    <= wgt_base_i;
+          if (!nothing) state_q <= Ask;
         end
         Ask: if (run_ready_i) begin
           state_q <= Fetch;
@@ -89,16 +113,30 @@ module layer_sequencer (
           // A descriptor that came with an error is not run.
           if (fetched) state_q <= ((errors_q | errors_i) != '0) ? File : Start;
         end
-        Start: state_q <= Run;
+        Start: begin
+          state_q   <= sealed ? Run : File;
+          refused_q <= !sealed;
+        end
         Run: if (layer_done_i) state_q <= File;
         File: begin
-          state_q <= (last_layer || errors_q != '0) ? Idle : Ask;
-          if (errors_q != '0) status_o <= {layer_q, 12'd0, errors_q};
-          layer_q <= layer_q + 1'b1;
-          addr_q  <= addr_q + 64'(hotnas_pkg::DescriptorBytes);
+          state_q <= (last || failed) ? Idle : Ask;
+          if (failed) status_o <= {layer_q, 11'd0, refused_q, errors_q};
+          layer_q <= last_layer ? '0 : layer_q + 1'b1;
+          addr_q  <= last_layer ? wgt_base_i : addr_q + 64'(hotnas_pkg::DescriptorBytes);
+          if (last_layer) image_q <= image_q + 1'b1;
         end
         default: state_q <= Idle;
       endcase
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (state_q == Idle) begin
+      ifm_base_o <= ifm_base_i;
+      ofm_base_o <= ofm_base_i;
+    end else if (state_q == File && last_layer) begin
+      ifm_base_o <= ifm_base_o + 64'(image_stride_i);
+      ofm_base_o <= ofm_base_o + 64'(image_stride_i);
     end
   end
 

@@ -29,12 +29,16 @@ class PipelinePlatform:
     budget: int = 100  # multipliers of all stages together
     name: str = "layer pipeline"
     unit: str = "steps"
+    pattern_rows: int = 1
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         return (
             Axis("multipliers", AxisKind.HARDWARE, MULTIPLIERS),
             Axis("width", AxisKind.HARDWARE, WIDTHS),
         )
+
+    def at_full_precision(self) -> PipelinePlatform:
+        return self
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
         legal = []
@@ -68,7 +72,7 @@ class PipelinePlatform:
         total = max(layer.total for layer in costs)
         return Cost(tuple(costs), total, total / 1000, {"multipliers": design.multipliers * len(layers)})
 
-    def remedies(self, label: str) -> tuple[Remedy, ...]:
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
         return {"m": (Remedy.PATTERN, Remedy.CHANNEL_CUT), "w": (Remedy.WEIGHT_BITS, Remedy.HARDWARE)}[label]
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:

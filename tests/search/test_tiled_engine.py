@@ -8,6 +8,7 @@ import pytest
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore import WHOLE_SPACE, explore
 from hotnas_hls.search.platform import Emits, Validates
 from hotnas_hls.search.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
 
@@ -27,7 +28,7 @@ LAYERS = (
     Layer("pool", LayerKind.DEPTHWISE, "point", "pool", 64, 64, 8, 8, 1, 1, 8, 8),
 )
 SMALL = EngineOptions(tm=(8, 16, 32), tn=(4, 8, 16), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
-CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1), strict=True))
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, 0, 0), strict=True))
 
 
 def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
@@ -35,30 +36,60 @@ def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEngi
 
 
 def test_exploration_finds_what_trying_all_finds():
-    engine = platform()
+    engine = platform(options=dataclasses.replace(SMALL, tm=(8, 16), tn=(8, 16), tr=(4,), tc=(4, 8)))
     best = engine.explore(LAYERS)
     found = engine.cost(LAYERS, engine.design(LAYERS, best)).total
     every = []
-    for choices in engine._grid(LAYERS):
+    for values in itertools.product(*(engine.values(name) for name in AXES)):
+        choices = dict(zip(AXES, values, strict=True))
         design = engine.design(LAYERS, choices)
         if not engine.violations(LAYERS, design):
             every.append(engine.cost(LAYERS, design).total)
     assert len(every) > 50 and found == min(every)
 
 
-def test_bounds_are_below_the_truth():
+def test_it_explores_what_dse_explores():
+    assert platform(options=EngineOptions()).space == WHOLE_SPACE
     engine = platform()
-    grid = list(itertools.islice(engine._grid(LAYERS), 0, None, 7))
-    columns = {name: [choices[name] for choices in grid] for name in AXES}
-    import numpy as np
+    best = engine.explore(LAYERS)
+    expected = explore(LAYERS, engine.board, engine.memory, engine.space, top=1).best[0]
+    assert engine.design(LAYERS, best).accel == expected.accel
+    assert engine.cost(LAYERS, engine.design(LAYERS, best)).total == expected.cycles
 
-    columns = {name: np.array(values) for name, values in columns.items()}
-    for layer in (*LAYERS, dataclasses.replace(LAYERS[1], pattern_ones=6, weight_bits=5)):
-        bounds = engine._lower_bound(layer, columns)
-        for choices, bound in zip(grid, bounds, strict=True):
-            design = engine.design((layer,), choices)
-            if design.tiles:
-                assert bound <= engine.cost((layer,), design).total, (layer, choices)
+
+def test_a_shared_bus_has_one_width():
+    engine = platform()
+    shared = {**CHOICES, "shared_bus": 1, "ofm_bits": 128}
+    accel = engine.design(LAYERS, shared).accel
+    assert accel.shared_bus and accel.ifm_bits == accel.wgt_bits == 128 == accel.port_bits
+    assert engine.violations(LAYERS, engine.design(LAYERS, shared)) == []
+    assert engine.channel_multiple(shared) == 8 and engine.channel_multiple(CHOICES) == 4
+    assert engine.reliefs("W", shared) == ()  # the widest there is
+    (relief,) = engine.reliefs("W", {**shared, "ofm_bits": 64})
+    assert relief.description == "bus 64 -> 128 bits" and relief.choices["ofm_bits"] == 128
+
+
+def test_8_bit_activations_pack_dsp_slices():
+    engine = dataclasses.replace(platform(), act_bits=8)
+    narrow = tuple(dataclasses.replace(layer, weight_bits=8) for layer in LAYERS)
+    packed = {**CHOICES, "dsp_packing": 1}
+    designs = [engine.design(narrow, choices) for choices in (CHOICES, packed)]
+    assert [design.accel.dsp_packing for design in designs] == [False, True]
+    used = [engine.cost(narrow, design).usage["dsp"] for design in designs]
+    assert used[1] < used[0]
+    assert (engine.pattern_rows, platform().pattern_rows) == (2, 1)
+    assert engine.values("dsp_packing") == (0, 1) and platform().values("dsp_packing") == (0,)
+    pruned = (dataclasses.replace(narrow[1], pattern_ones=6),)
+    assert any("pattern_rows = 1" in v for v in engine.violations(pruned, engine.design(pruned, packed)))
+    pairs = (dataclasses.replace(pruned[0], pattern_rows=2),)
+    assert engine.violations(pairs, engine.design(pairs, packed)) == []
+
+
+def test_full_precision_is_the_same_board_at_16_bits():
+    narrow = dataclasses.replace(platform(), act_bits=8)
+    full = narrow.at_full_precision()
+    assert (full.act_bits, full.board, full.options) == (16, narrow.board, narrow.options)
+    assert full.explore(LAYERS) == platform().explore(LAYERS)
 
 
 def test_cost_has_named_terms():
@@ -107,9 +138,7 @@ def test_a_design_too_large_for_the_board():
 
 def test_nothing_fits():
     tight = EngineOptions(tm=(64,), tn=(64,), tr=(8,), tc=(8,), port_bits=(64,), dsp_limit=100)
-    with pytest.raises(
-        InfeasibleDesign, match="^no design of the grid fits ZCU102; the smallest one breaks:"
-    ):
+    with pytest.raises(InfeasibleDesign, match="^no array and ports of the space fit ZCU102"):
         platform(options=tight).explore(LAYERS)
 
 
@@ -117,7 +146,7 @@ def test_axes_near_a_design_are_legal_with_it():
     axes = {axis.name: axis.options for axis in platform().axes(CHOICES)}
     assert axes["tm"] == (16, 8, 32) and axes["ifm_bits"] == (64, 128)
     assert all(value % 4 == 0 for value in (*axes["tm"], *axes["tn"]))
-    assert axes["ifm_depth"] == (512, 256, 1024) and axes["taps"] == (1, 2)
+    assert axes["ifm_depth"] == (512, 256, 1024) and axes["taps"] == (1, 2) and axes["shared_bus"] == (0, 1)
 
 
 def test_port_relief_is_the_next_width():

@@ -7,6 +7,7 @@ import pytest
 
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import LayerKind
+from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.mobile import MobileNetV2
@@ -29,6 +30,7 @@ EDITS = {
     "cut": Compression(channels={"layer1.0.conv1": 8, "layer3.0.conv1": 48}),
     "pruned": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55))}),
     "two patterns": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 4, (3, 3, 60, 3))}),
+    "pairs": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55), rows=2)}),
     "expanded": Compression(expanded=("layer2.0.conv1", "layer2.0.downsample.0")),
     "narrow": Compression(weight_bits={"layer3.0.conv2": 4, "fc": 6, "layer1.0.conv1": 2}),
     "all": Compression(
@@ -55,7 +57,7 @@ def test_priced_layers_are_the_built_ones(problem, name):
 
 @pytest.mark.parametrize("name", ["none", "cut", "all", "narrow"])
 def test_a_relaid_stem_is_priced_as_built(problem, name):
-    form = dataclasses.replace(FORMAT, stem=Stem.UNFOLDED)
+    form = dataclasses.replace(FORMAT, arrangement=Arrangement(Stem.UNFOLDED))
     network = integer_network(problem, compress(problem.model, problem.graph, EDITS[name]), EDITS[name], form)
     workload = workload_of(problem.graph, problem.model, form)
     assert network.image_layout.stem is Stem.UNFOLDED and network.layers[0].n == 3
@@ -65,15 +67,37 @@ def test_a_relaid_stem_is_priced_as_built(problem, name):
     assert plain.editable - workload.editable == {"conv1"} and workload.paths == plain.paths
 
 
-def test_a_relaid_stem_changes_no_accuracy(problem):
+@pytest.mark.parametrize("stem", Stem)
+def test_packed_pixels_are_priced_as_built(problem, stem):
+    """Packed layers are neither pruned nor cut nor grown; their weights may be narrowed."""
+    form = dataclasses.replace(FORMAT, arrangement=Arrangement(stem, 1))
+    workload = workload_of(problem.graph, problem.model, form)
+    plain = workload_of(problem.graph, problem.model, FORMAT)
+    small = {layer.name for layer in plain.layers if layer.out_rows == 8}
+    assert small and not (workload.editable | workload.paths.keys()) & small
+    assert {"layer3.0.conv1", "layer3.0.conv2"} <= workload.editable and "layer3.0.conv1" in workload.paths
+    assert workload.weighted == plain.weighted
+    edits = Compression(
+        {"layer3.0.conv1": 40},
+        {"layer3.0.conv1": PatternChoice(3, 3, (1, 2, 3, 4))},
+        (),
+        {"layer1.0.conv1": 5, "layer3.0.conv1": 6},
+    )
+    network = integer_network(problem, compress(problem.model, problem.graph, edits), edits, form)
+    assert network.layers == lowered_layers(problem.graph, form, edits) == workload.compressed(edits)
+    assert {layer.name: layer.weight_bits for layer in network.layers}["layer1.0.conv1"] == 5
+    assert not plain.takes(Compression(expanded=("no layer",))) and workload.takes(edits)
+    assert plain.takes(EDITS["cut"]) and not workload.takes(EDITS["cut"])  # it cuts a packed layer
+
+
+@pytest.mark.parametrize("arrangement", [PLAIN, *(Arrangement(s, n) for s in Stem for n in (0, 1))])
+def test_no_arrangement_changes_what_is_classified(problem, arrangement):
     split = problem.dataset.validation.first(50)
-    right = [
-        integer_accuracy(
-            integer_network(problem, problem.model, Compression(), dataclasses.replace(FORMAT, stem=s)), split
-        )
-        for s in Stem
-    ]
-    assert right[0] == right[1] == right[2] > 0.9
+    plain, arranged = (
+        integer_network(problem, problem.model, Compression(), dataclasses.replace(FORMAT, arrangement=a))
+        for a in (PLAIN, arrangement)
+    )
+    assert integer_accuracy(arranged, split) == integer_accuracy(plain, split) > 0.9
 
 
 @pytest.mark.parametrize("model, shape", [(CifarResNet(3), (3, 32, 32)), (MobileNetV2(), (3, 64, 64))])

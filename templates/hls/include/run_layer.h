@@ -11,7 +11,22 @@
 #include "store_ofm.h"
 #include "types.h"
 
-inline void load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
+// Checksum of a descriptor: for each word a rotation by one bit and an exclusive or.
+inline std::uint32_t checksum(const std::uint32_t words[kDescriptorBytes / 4]) {
+  HLS_VITIS(inline)
+  const std::uint32_t mask = (1u << kSealBits) - 1;
+  std::uint32_t sum = 0;
+CHECKSUM_WORD:
+  for (int w = 0; w < kDescriptorBytes / 4; ++w) {
+    HLS_VITIS(pipeline II = 1)
+    const std::uint32_t rotated = (sum << 1 | sum >> (kSealBits - 1)) & mask;
+    sum = rotated ^ (words[w] & mask) ^ words[w] >> kSealBits;
+  }
+  return sum;
+}
+
+// Returns false when the descriptor was not made for this design; it must not be run then.
+inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
                             std::uint32_t entry_table[kMaxEntries]) {
   HLS_VITIS(inline off)
   std::uint32_t words[kDescriptorBytes / 4];
@@ -33,20 +48,7 @@ LOAD_DESCRIPTOR_ENTRY:
     HLS_VITIS(pipeline II = 1)
     entry_table[entry] = words[kDescriptorHeaderWords + entry];
   }
-}
-
-// A descriptor made for another design would leave the buffers; it is refused instead.
-inline bool fits_buffers(const Descriptor& layer) {
-  HLS_VITIS(inline)
-  return layer.tr >= 1 && layer.tc >= 1 && layer.tr * layer.tc <= kOfmDepth &&
-         layer.tr_last <= layer.tr && layer.tc_last <= layer.tc &&
-         layer.slices * layer.slice_px <= kIfmDepth && layer.slice_blocks <= kIfmBanks &&
-         layer.slice_blocks_last <= layer.slice_blocks && layer.m_blocks <= kOfmBanks &&
-         layer.m_blocks_last <= layer.m_blocks &&
-         (layer.reduce_max || layer.entries <= kWgtEntries) &&
-         layer.entries_last <= layer.entries && layer.total_entries <= kMaxEntries &&
-         layer.weight_bits <= kWeightBits &&
-         (!layer.pruned || (kPatterns > 1 && !layer.channelwise));
+  return checksum(words) == kSignature;
 }
 
 #if HOTNAS_DATAFLOW

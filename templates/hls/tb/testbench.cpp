@@ -2,8 +2,9 @@
 //
 //   testbench [--per-layer] [--images N] [folder]
 //
-// By default each transaction runs the whole network in one start, on one arena, as on a board; the
-// images are followed by the first one again, so that state left by a run would show.
+// By default each transaction runs the whole network in one start, on one arena, as on a board. The
+// last one is a batch: the first two images again (or the only one), in one start, so that state
+// left by an image would show.
 // --per-layer runs one layer per transaction, its input taken from the golden arena. Co-simulation
 // needs this: it gives ifm and ofm separate copies of memory, so that a layer could not read what
 // the layer before has written. `folder` is the package; without it, the testbench looks for it
@@ -90,19 +91,40 @@ long compare(const Bytes& arena, const Bytes& golden, const LayerOutput& fm, int
 
 std::uint32_t profile[kProfileSlots][kProfileWords];
 
-bool run(Bytes& ifm, Bytes& wgt, Bytes& ofm, int layers) {
-  const int status = hotnas_accel(reinterpret_cast<const IfmBeat*>(ifm.data()),
-                                  reinterpret_cast<const WgtBeat*>(wgt.data()),
-                                  reinterpret_cast<OfmBeat*>(ofm.data()), layers, profile);
+bool run(Bytes& ifm, Bytes& wgt, Bytes& ofm, int layers, int images = 1) {
+  const int status = hotnas_accel(
+      reinterpret_cast<const IfmBeat*>(ifm.data()), reinterpret_cast<const WgtBeat*>(wgt.data()),
+      reinterpret_cast<OfmBeat*>(ofm.data()), layers, images, kArenaBytes, profile);
   if (status != kStatusOk) std::printf("MISMATCH status %d, expected %d\n", status, kStatusOk);
   return status == kStatusOk;
 }
 
-long run_network(Bytes& wgt, const Bytes& image, const Bytes& golden, int index) {
-  Bytes arena(image);
-  if (!run(arena, wgt, arena, kLayerCount)) return 1;
+Bytes image_arena(const std::string& folder, int index) {
+  Bytes arena(kArenaBytes / 4);
+  load(indexed(folder, "image", index), arena, kImageOffset, kArenaBytes - kImageOffset);
+  return arena;
+}
+
+Bytes golden_arena(const std::string& folder, int index) {
+  Bytes arena(kArenaBytes / 4);
+  load(indexed(folder, "golden", index), arena, 0, kArenaBytes);
+  return arena;
+}
+
+long run_batch(const std::string& folder, Bytes& wgt, const std::vector<int>& images) {
+  Bytes arenas;
+  for (const int index : images) {
+    const Bytes arena = image_arena(folder, index);
+    arenas.insert(arenas.end(), arena.begin(), arena.end());
+  }
+  if (!run(arenas, wgt, arenas, kLayerCount, static_cast<int>(images.size()))) return 1;
   long different = 0;
-  for (const LayerOutput& fm : kLayers) different += compare(arena, golden, fm, index);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto first = arenas.begin() + i * (kArenaBytes / 4);
+    const Bytes arena(first, first + kArenaBytes / 4);
+    const Bytes golden = golden_arena(folder, images[i]);
+    for (const LayerOutput& fm : kLayers) different += compare(arena, golden, fm, images[i]);
+  }
   return different;
 }
 
@@ -148,14 +170,13 @@ int main(int argc, char** argv) {
   load(folder + "/weights/weights.bin", wgt, 0, kWeightBytes);
   long different = 0;
   int transactions = 0;
-  for (int i = 0; i <= images; ++i, ++transactions) {
-    const int index = i % images;  // the first image again at the end
-    Bytes image(kArenaBytes / 4), golden(kArenaBytes / 4);
-    load(indexed(folder, "image", index), image, kImageOffset, kArenaBytes - kImageOffset);
-    load(indexed(folder, "golden", index), golden, 0, kArenaBytes);
-    const long wrong =
-        per_layer ? run_per_layer(wgt, golden, index) : run_network(wgt, image, golden, index);
-    std::printf("transaction %d image %d: %s\n", i, index, wrong == 0 ? "equal" : "DIFFERENT");
+  for (; transactions <= images; ++transactions) {
+    std::vector<int> batch(1, transactions % images);
+    if (!per_layer && transactions == images && images > 1) batch.push_back(1);
+    const long wrong = per_layer ? run_per_layer(wgt, golden_arena(folder, batch[0]), batch[0])
+                                 : run_batch(folder, wgt, batch);
+    std::printf("transaction %d image %d%s: %s\n", transactions, batch[0],
+                batch.size() > 1 ? " and 1" : "", wrong == 0 ? "equal" : "DIFFERENT");
     different += wrong;
   }
   std::printf("%s: %d transactions, %d layers, %ld values differ\n",

@@ -1,4 +1,4 @@
-"""A stem from the choice to the board: the same logits from plain images, whatever way the image is laid."""
+"""An arrangement from the choice to the board: the same logits from plain images, however they are laid."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from hotnas_hls.accel.efficiency import needed_macs
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.latency import best_tile
 from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.reference import run_network
+from hotnas_hls.arrangement import PLAIN, Arrangement, allowed_arrangements, attempts, fastest
 from hotnas_hls.board import load_board
 from hotnas_hls.certificate import certify
 from hotnas_hls.cli import main
 from hotnas_hls.csim import run_csim
-from hotnas_hls.errors import ConfigError, InfeasibleDesign
+from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.flow import generate
 from hotnas_hls.graph import Graph, Node, OpKind
 from hotnas_hls.lower import lower
 from hotnas_hls.quantise import quantise, quantise_image
-from hotnas_hls.stems import allowed_stems, attempts, fastest
 from hotnas_hls.tools import find
 
 STEMS = tuple(Stem)
@@ -105,12 +106,15 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert record["format_version"] == 2
+    assert (record["format_version"], record["packed_resolutions"]) == (3, 0)
 
 
-def test_a_design_point_of_version_1_has_a_plain_stem(tmp_path: Path) -> None:
+def test_design_points_of_older_versions_are_plain(tmp_path: Path) -> None:
     path = design(Stem.PLAIN).save(tmp_path)
     record = json.loads(path.read_text())
+    assert record.pop("packed_resolutions") == 0
+    path.write_text(json.dumps(record | {"format_version": 2}))
+    assert DesignPoint.load(path) == design(Stem.PLAIN)
     assert record.pop("image_layout") is None
     path.write_text(json.dumps(record | {"format_version": 1}))
     assert DesignPoint.load(path) == design(Stem.PLAIN)
@@ -148,23 +152,49 @@ def test_seeded_images_are_plain_images_laid() -> None:
 # --- the choice -----------------------------------------------------------------------------------------
 
 
-def test_best_is_the_fastest_stem_the_network_allows() -> None:
-    assert allowed_stems(graph()) == STEMS and allowed_stems(graph(), "unfolded") == (Stem.UNFOLDED,)
+def test_best_is_the_fastest_arrangement_the_network_allows() -> None:
+    every = tuple(Arrangement(stem) for stem in STEMS)
+    assert allowed_arrangements(graph()) == every  # its maps are odd: nothing can be packed
+    assert allowed_arrangements(graph(), "unfolded") == (Arrangement(Stem.UNFOLDED),)
     twice = Node("twice", OpKind.ADD, ("image", "image"), (3, 11, 9))
-    assert allowed_stems(Graph("twice", [graph()["image"], twice])) == (Stem.PLAIN,)
-    cycles = {Stem.PLAIN: 7.0, Stem.SPACE_TO_DEPTH: 5.0, Stem.UNFOLDED: 5.0}
-    assert fastest(cycles, float) is Stem.SPACE_TO_DEPTH
+    assert allowed_arrangements(Graph("twice", [graph()["image"], twice])) == (PLAIN,)
+    cycles = dict(zip(every, (7.0, 5.0, 5.0), strict=True))
+    assert fastest(cycles, float) == Arrangement(Stem.SPACE_TO_DEPTH)
 
 
-def test_stems_that_fit_no_design_are_left_out() -> None:
-    def attempt(stem: Stem) -> int:
-        if stem is not Stem.UNFOLDED:
-            raise InfeasibleDesign(f"{stem} does not fit")
+def test_pixels_are_packed_as_far_as_asked_for_and_allowed() -> None:
+    pytest.importorskip("torch")
+    from hotnas_hls.models.source import load_model
+
+    resnet = load_model("resnet20").graph
+    every = {Arrangement(stem, packed) for stem in STEMS for packed in (0, 1, 2)}
+    found = allowed_arrangements(resnet)
+    assert set(found) == every and found[0] == PLAIN
+    assert allowed_arrangements(resnet, "unfolded", 2) == (Arrangement(Stem.UNFOLDED, 2),)
+    assert str(found[-1]) == "unfolded stem, two resolutions packed"
+    asked = allowed_arrangements(graph(), "plain", 1)
+    assert asked == (Arrangement(packed_resolutions=1),)
+    lowered = asked[0].lower(graph())
+    with pytest.raises(UnsupportedNetwork) as error:
+        asked[0].layers(lowered.shapes, lowered.image)
+    assert str(error.value) == (
+        "packed_resolutions = 1: no layer writes maps of the smallest of these sizes, or one that reads or "
+        "writes them has no packed form (a maximum, a depthwise or pattern-pruned kernel, an odd side); "
+        "use fewer"
+    )
+
+
+def test_arrangements_that_fit_no_design_are_left_out() -> None:
+    every = tuple(Arrangement(stem) for stem in STEMS)
+
+    def attempt(arrangement: Arrangement) -> int:
+        if arrangement.stem is not Stem.UNFOLDED:
+            raise InfeasibleDesign(f"{arrangement} does not fit")
         return 3
 
-    assert attempts(STEMS, attempt) == {Stem.UNFOLDED: 3}
-    with pytest.raises(InfeasibleDesign, match="plain does not fit"):
-        attempts(STEMS[:2], attempt)
+    assert attempts(every, attempt) == {Arrangement(Stem.UNFOLDED): 3}
+    with pytest.raises(InfeasibleDesign, match="plain stem does not fit"):
+        attempts(every[:2], attempt)
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -207,6 +237,73 @@ def test_rtl_of_a_relaid_stem_is_certified(tmp_path: Path) -> None:
     assert certificate.holds and certificate.exact and certificate.outputs_match
 
 
+@cache
+def packed_design(packed: int) -> DesignPoint:
+    """A plain and a residual convolution at 8 x 8, two of stride 2, and a linear layer, 8 bits."""
+    rng = np.random.default_rng(8)
+
+    def conv(name: str, source: str, shape: tuple[int, int, int], fan_in: int, stride: int) -> Node:
+        weight = (rng.normal(size=(shape[0], fan_in, 3, 3)) / (3 * np.sqrt(fan_in))).astype(np.float32)
+        parameters = {"weight": weight, "bias": rng.normal(size=shape[0]).astype(np.float32)}
+        options = {"kernel": (3, 3), "stride": (stride, stride), "padding": (1, 1, 1, 1)}
+        return Node(name, OpKind.CONV, (source,), shape, parameters=parameters, **options)
+
+    weight = (rng.normal(size=(10, 8 * 2 * 2)) / 6).astype(np.float32)
+    linear = {"weight": weight, "bias": rng.normal(size=10).astype(np.float32)}
+    graph = Graph(
+        "packed",
+        [
+            Node("image", OpKind.INPUT, (), (3, 8, 8)),
+            conv("first", "image", (4, 8, 8), 3, 1),
+            Node("relu", OpKind.RELU, ("first",), (4, 8, 8)),
+            conv("inner", "relu", (4, 8, 8), 4, 1),
+            Node("sum", OpKind.ADD, ("inner", "relu"), (4, 8, 8)),
+            conv("half", "sum", (8, 4, 4), 4, 2),
+            conv("quarter", "half", (8, 2, 2), 8, 2),
+            Node("last", OpKind.LINEAR, ("quarter",), (10, 1, 1), parameters=linear),
+        ],
+    )
+    images = rng.normal(size=(IMAGES, 3, 8, 8)).astype(np.float32)
+    arrangement = Arrangement(Stem.UNFOLDED if packed else Stem.PLAIN, packed)
+    net = arrangement.network(quantise(graph, arrangement.lower(graph, 8), images, 8))
+    narrow = dataclasses.replace(ACCEL, act_bits=8, ifm_bits=32, wgt_bits=32, ofm_bits=32, tr=8, tc=8)
+    accel = for_layers(narrow, net.layers)
+    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    return dataclasses.replace(
+        design(Stem.PLAIN),
+        network="packed",
+        accelerator=accel,
+        image=net.image,
+        logits=net.logits,
+        feature_maps=tuple(net.feature_maps.values()),
+        layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
+        image_layout=net.image_layout,
+        packed_resolutions=packed,
+        numbers=net.numbers,
+        golden=Golden(quantise_image(net, images)),
+    )
+
+
+def test_packed_pixels_go_through_c_simulation_and_rtl(tmp_path: Path) -> None:
+    point, plain = packed_design(2), packed_design(0)
+    assert DesignPoint.load(point.save(tmp_path / "run")) == point
+    logits = [
+        [run_network(net, image)[net.logits].ravel() for image in images]
+        for net, images in ((p.integer_network(), p.golden_images(IMAGES)) for p in (plain, point))
+    ]
+    np.testing.assert_array_equal(*logits)
+    assert len(np.unique(logits[0])) > 10
+    generate(point, tmp_path / "packed", images=IMAGES)
+    readme = (tmp_path / "packed" / "README.md").read_text()
+    assert "| Packed pixels | 2 resolutions: four pixels of these maps lie as one" in readme
+    assert "floats (B, 3, 8, 8)" in readme
+    if find("g++") and find("ap_types"):
+        assert run_csim(tmp_path / "packed", build=tmp_path / "csim").images == IMAGES
+    if find("g++") and find("verilator"):
+        certificate = certify(point, tmp_path / "rtl", images=IMAGES)
+        assert certificate.holds and certificate.exact and certificate.outputs_match
+
+
 # --- commands -------------------------------------------------------------------------------------------
 
 
@@ -215,23 +312,26 @@ def printed(capsys, *arguments: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_dse_saves_the_fastest_stem(tmp_path: Path, capsys) -> None:
+def test_dse_saves_the_fastest_arrangement(tmp_path: Path, capsys) -> None:
     pytest.importorskip("torch")
     model = ("dse", "--model", "digits_resnet", "--board", "PYNQ-Z2")
     best = printed(capsys, *model, "--save", str(tmp_path))
-    assert best["cycles_by_stem"][best["stem"]] == min(best["cycles_by_stem"].values())
+    tried, chosen = best["cycles_by_arrangement"], Arrangement(best["stem"], best["packed_resolutions"])
+    assert tried[str(chosen)] == min(tried.values()) == best["best"][0]["cycles"]
     point = DesignPoint.load(tmp_path)
-    assert (point.stem, point.predicted_cycles) == (best["stem"], best["best"][0]["cycles"])
-    plain = printed(capsys, *model, "--stem", "plain")
-    assert plain["cycles_by_stem"] == {"plain": best["cycles_by_stem"]["plain"]}
+    assert (point.stem, point.packed_resolutions) == (chosen.stem, chosen.packed_resolutions)
+    assert point.predicted_cycles == tried[str(chosen)]
+    plain = printed(capsys, *model, "--stem", "plain", "--packed-resolutions", "0")
+    assert plain["cycles_by_arrangement"] == {"plain stem": tried["plain stem"]}
     assert 0 < plain["best_latency"]["dsp_efficiency"] < best["best_latency"]["dsp_efficiency"] < 1
 
 
 def test_latency_follows_the_stem(tmp_path: Path, capsys) -> None:
     pytest.importorskip("torch")
     model = ("latency", "--model", "digits_resnet", "--accel", "tm=16,tn=16,tr=8,tc=8")
-    by_stem = {stem: printed(capsys, *model, "--stem", stem)["total_cycles"] for stem in STEMS}
-    best = printed(capsys, *model)
+    unpacked = ("--packed-resolutions", "0")
+    by_stem = {stem: printed(capsys, *model, "--stem", stem, *unpacked)["total_cycles"] for stem in STEMS}
+    best = printed(capsys, *model, *unpacked)
     assert best["total_cycles"] == min(by_stem.values()) < by_stem["plain"] and best["stem"] == "unfolded"
     design(Stem.UNFOLDED).save(tmp_path)
     record = printed(capsys, "latency", "--design-file", str(tmp_path))
@@ -240,3 +340,14 @@ def test_latency_follows_the_stem(tmp_path: Path, capsys) -> None:
     assert layer["dsp_efficiency"] == pytest.approx(18_000 / (layer["cycles"] * (8 * 8 + 8)))
     assert main(["latency", "--design-file", str(tmp_path), "--stem", "plain"]) == 1
     assert "a design file has a stem of its own" in capsys.readouterr().err
+
+
+def test_latency_packs_pixels(capsys) -> None:
+    pytest.importorskip("torch")
+    model = ("latency", "--model", "resnet20", "--accel", "tm=64,tn=32,tr=7,tc=14", "--stem", "unfolded")
+    cycles = [printed(capsys, *model, "--packed-resolutions", n)["total_cycles"] for n in "012"]
+    best = printed(capsys, *model)
+    assert best["total_cycles"] == min(cycles) < cycles[0]
+    assert best["packed_resolutions"] == cycles.index(min(cycles)) > 0
+    assert main([*model, "--packed-resolutions", "2", "--rule", "published"]) == 1
+    assert "--packed-resolutions goes with --model and the true rule" in capsys.readouterr().err

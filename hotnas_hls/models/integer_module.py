@@ -1,0 +1,179 @@
+"""An integer network as a torch module: it computes what the hardware computes, and can be trained.
+
+Values are real (integer * 2**-frac_bits), so every number is exact in float32 as long as no sum can reach
+2**24 units of the accumulator (:func:`is_exact`; 8-bit activations and weights of a CIFAR network); in
+evaluation the outputs then are the integer network's, bit for bit. Rounding passes the gradient straight
+through, a clamp passes it inside its range only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hotnas_hls.accel.bounds import accumulator_ranges
+from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.reference_batch import FLOAT32_EXACT
+from hotnas_hls.fixed_point import quantised
+
+BIAS_BITS = 32
+BATCH = 64  # images evaluated at a time
+
+Reals = Mapping[str, tuple[np.ndarray, np.ndarray]]  # layer -> weights and bias before they were rounded
+
+
+def is_exact(net: IntegerNetwork) -> bool:
+    """True where float32 holds every sum of ``net``, so that its module computes its integers exactly."""
+    return all(max(-low, high) < FLOAT32_EXACT for low, high in accumulator_ranges(net).values())
+
+
+class IntegerModule(nn.Module):
+    """The layers of ``net``; those in ``reals`` can be trained and start from these weights."""
+
+    def __init__(self, net: IntegerNetwork, reals: Reals | None = None) -> None:
+        super().__init__()
+        self.net, reals = net, reals or {}
+        self.layers = nn.ModuleList(
+            _IntegerLayer(net, layer, net.numbers[layer.name], reals.get(layer.name)) for layer in net.layers
+        )
+        self.index: Tensor | None
+        index = None if net.image_layout is None else torch.from_numpy(net.image_layout.index_map())
+        self.register_buffer("index", index)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs (B, classes) for images (B, C, H, W) as the network defines them."""
+        image = self.net.feature_maps[self.net.image]
+        if self.index is not None:
+            flat = F.pad(images.flatten(1), (0, 1))  # OUTSIDE is -1: the zero behind the last element
+            images = flat[:, self.index]
+        limit = 1 << (self.net.act_bits - 1)
+        maps = {image.name: fixed(images, image.frac_bits, -limit, limit - 1)}
+        for module in self._passes():
+            layer = module.layer
+            residual = self._read(maps, layer.residual) if layer.residual else None
+            maps[layer.target] = module(self._read(maps, layer.source), residual)
+        return self._read(maps, self.net.logits).flatten(1)
+
+    @torch.no_grad()
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Outputs float32 (B, classes) for images float32 (B, C, H, W), in evaluation."""
+        batches = torch.from_numpy(images).split(BATCH)
+        with torch.backends.nnpack.flags(enabled=False):  # its transforms round; oneDNN sums the products
+            found = [self(batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
+        outputs: np.ndarray = torch.cat(found).numpy()
+        return outputs
+
+    def _passes(self) -> list[_IntegerLayer]:
+        return [module for module in self.layers if isinstance(module, _IntegerLayer)]
+
+    def _read(self, maps: dict[str, Tensor], name: str) -> Tensor:
+        if name not in maps:
+            parts = [fm for fm in self.net.feature_maps.values() if fm.concat_of == name]
+            maps[name] = torch.cat(
+                [maps[fm.name] for fm in sorted(parts, key=lambda fm: fm.concat_offset)], dim=1
+            )
+        return maps[name]
+
+    def integer_network(self) -> IntegerNetwork:
+        """The integers as they are now, in the formats the module was made with."""
+        numbers = {module.layer.name: module.numbers() for module in self._passes()}
+        return replace(self.net, numbers=numbers)
+
+
+class _IntegerLayer(nn.Module):
+    """One pass over the accelerator."""
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        net: IntegerNetwork,
+        layer: Layer,
+        numbers: LayerNumbers,
+        real: tuple[np.ndarray, np.ndarray] | None,
+    ) -> None:
+        super().__init__()
+        self.layer, self._numbers = layer, numbers
+        self.sum_frac = net.feature_maps[layer.source].frac_bits + numbers.weight_frac_bits
+        self.ofm_frac = net.feature_maps[layer.target].frac_bits
+        self.register_buffer("mask", None)
+        if layer.kind is LayerKind.MAXPOOL:
+            return
+        trained = real is not None
+        weights = numbers.weights * 2.0**-numbers.weight_frac_bits if real is None else real[0]
+        bias = numbers.bias * 2.0**-self.sum_frac if real is None else real[1]
+        self.weight = nn.Parameter(torch.tensor(weights, dtype=torch.float32), trained)
+        self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float32), trained)
+        if not trained:  # its integers are zero where they must be
+            return
+        layout = net.image_layout
+        if layout is not None and layer.source == net.image:  # cells beside the original kernel stay zero
+            self.mask = torch.from_numpy(layout.kernel_map() >= 0).float()
+        elif numbers.patterns is not None and numbers.pattern_index is not None:
+            self.mask = torch.from_numpy(numbers.patterns[numbers.pattern_index]).float()
+
+    def forward(self, x: Tensor, residual: Tensor | None) -> Tensor:
+        layer = self.layer
+        if layer.kind is LayerKind.MAXPOOL:
+            x = F.pad(x, self._padding(), value=-torch.inf)
+            total = F.max_pool2d(x, (layer.kernel_rows, layer.kernel_columns), layer.stride)
+        else:
+            limit = 1 << (layer.weight_bits - 1)
+            weight = self.weight if self.mask is None else self.weight * self.mask
+            weight = fixed(weight, self._numbers.weight_frac_bits, -limit, limit - 1)
+            bias = fixed(self.bias, self.sum_frac, -(1 << BIAS_BITS - 1), (1 << BIAS_BITS - 1) - 1)
+            groups = 1 if layer.kind is LayerKind.CONV else layer.n
+            left, right, top, bottom = self._padding()
+            if (left, top) == (right, bottom):  # the convolution's own padding takes no time
+                total = F.conv2d(x, weight, bias, layer.stride, (top, left), groups=groups)
+            else:
+                x = F.pad(x, (left, right, top, bottom))
+                total = F.conv2d(x, weight, bias, layer.stride, groups=groups)
+        if residual is not None:
+            total = total + residual
+        return fixed(total, self.ofm_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+
+    def _padding(self) -> tuple[int, int, int, int]:
+        """Left, right, top, bottom; negative where the last rows or columns are not read."""
+        layer = self.layer
+        rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows - layer.pad_top
+        columns = (layer.out_columns - 1) * layer.stride + layer.kernel_columns - layer.pad_left
+        return layer.pad_left, columns - layer.in_columns, layer.pad_top, rows - layer.in_rows
+
+    def numbers(self) -> LayerNumbers:
+        """The layer's integers, rounded from what was trained."""
+        if self.layer.kind is LayerKind.MAXPOOL or not self.weight.requires_grad:
+            return self._numbers
+        weight = (self.weight if self.mask is None else self.weight * self.mask).detach().numpy()
+        return replace(
+            self._numbers,
+            weights=quantised(weight, self._numbers.weight_frac_bits, self.layer.weight_bits),
+            bias=quantised(self.bias.detach().numpy(), self.sum_frac, BIAS_BITS).astype(np.int64),
+        )
+
+
+def fixed(values: Tensor, frac_bits: int, low: int, high: int) -> Tensor:
+    """``values`` rounded half up to steps of 2**-frac_bits, between ``low`` and ``high`` steps."""
+    found: Tensor = _Fixed.apply(values, 2.0**frac_bits, low, high)
+    return found
+
+
+class _Fixed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: float, low: int, high: int) -> Tensor:
+        rounded = (values * scale).add_(0.5).floor_()
+        clamped = rounded.clamp(low, high)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(clamped == rounded)
+        return clamped.mul_(1 / scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (inside,) = ctx.saved_tensors
+        return gradients[0] * inside, None, None, None

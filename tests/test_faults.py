@@ -1,0 +1,236 @@
+"""What may go wrong on a board (bus errors, resets, wrong descriptors) ends with a status, never a hang."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_rtl import needs_verilator
+
+from hotnas_hls.accel.images import MemoryMap, map_memory, weight_image
+from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.reference import run_layer
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import profile_slots, rtl_files
+from hotnas_hls.fuzz import STALL, FuzzCase, fuzz_case
+from hotnas_hls.simulate import (
+    Run,
+    RunResult,
+    SimulationModel,
+    build,
+    feature_map_page,
+    run_network,
+    weight_page,
+)
+
+IFM_ERROR, WGT_ERROR, RESIDUAL_ERROR, OFM_ERROR, BAD_DESCRIPTOR, TOO_MANY_LAYERS = (1 << b for b in range(6))
+LAYERS = 4
+IFM, WGT, OFM = 1, 2, 3  # ports
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A Verilated random design and its layers."""
+
+    case: FuzzCase
+    model: SimulationModel
+    folder: Path
+
+    def run(self, *changes: dict[str, object]) -> list[RunResult]:
+        """One run of the layers for each dictionary of changes to it, back to back."""
+        case = self.case
+        runs = [Run(case.inputs[case.net.image], case.inputs, case.memory)] * len(changes)
+        runs = [dataclasses.replace(run, **change) for run, change in zip(runs, changes, strict=True)]
+        job = self.folder / f"job{len(list(self.folder.iterdir()))}"
+        return run_network(self.model, case.net, case.accel, case.tiles, runs, job, timeout_cycles=400_000)
+
+    def is_right(self, result: RunResult) -> bool:
+        """Whether the run ended well and every layer's output equals the reference's."""
+        case = self.case
+        return result.status == 0 and all(
+            np.array_equal(
+                result.feature_maps[layer.target],
+                run_layer(
+                    layer,
+                    case.net.numbers[layer.name],
+                    case.inputs[layer.source],
+                    case.inputs[layer.residual] if layer.residual else None,
+                ),
+            )
+            for layer in case.net.layers
+        )
+
+    @property
+    def memory(self) -> MemoryMap:
+        """Where everything lies."""
+        return map_memory(self.case.net, self.case.accel, self.case.tiles)
+
+    @property
+    def weights(self) -> bytes:
+        """What lies behind wgt."""
+        return weight_image(self.case.net, self.case.accel, self.case.tiles, self.memory)
+
+    @property
+    def layer(self) -> tuple[int, Layer]:
+        """A layer behind the first that has a residual, and its number."""
+        layers = list(enumerate(self.case.net.layers))
+        return next((number, layer) for number, layer in layers[1:] if layer.residual)
+
+
+def on_one_worker(shared_bus: bool) -> object:
+    """A parameter whose tests share one build, also where tests are spread over processes."""
+    return pytest.param(shared_bus, marks=pytest.mark.xdist_group(f"faults, shared bus {shared_bus}"))
+
+
+@pytest.fixture(
+    scope="module", params=[on_one_worker(False), on_one_worker(True)], ids=["three ports", "one port"]
+)
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    cases = [fuzz_case(seed, LAYERS, shared_bus=request.param) for seed in range(20)]
+    small = sorted(cases, key=lambda case: case.accel.tm * case.accel.tn)
+    case = next(case for case in small if any(layer.residual for layer in case.net.layers[1:]))
+    folder = tmp_path_factory.mktemp("faults")
+    model = build(rtl_files(case.accel, LAYERS, Banner("faults", "test")), folder / "model", optimise=False)
+    return Bench(case, model, folder)
+
+
+@needs_verilator
+def test_back_to_back_starts_and_a_reset_give_the_same_result(bench: Bench) -> None:
+    done = bench.run({}, {}, {"reset": True})
+    assert done[0].layers == done[1].layers == done[2].layers
+    assert all(bench.is_right(result) for result in done)
+
+
+@needs_verilator
+def test_run_register_is_the_sum_of_the_layers(bench: Bench) -> None:
+    (done,) = bench.run({})
+    assert done.cycles == sum(layer["cycles"] for layer in done.layers)
+
+
+@needs_verilator
+def test_a_batch_takes_its_images_one_after_another_each_as_if_alone(bench: Bench) -> None:
+    case = bench.case
+    first = case.inputs[case.net.image]
+    images = np.stack([first, np.flip(first, axis=2), first])
+    alone = bench.run(*({"image": image} for image in images))
+    batch, stalled, one, none, last = bench.run(
+        *(
+            {"image": images},
+            {"image": images, "stall": STALL},
+            {"image": images[:1]},
+            {"image": images[:0]},
+            {},
+        )
+    )
+    assert [result.status for result in (batch, stalled, one, none)] == [0, 0, 0, 0]
+    for run in (batch, stalled):
+        for index, result in enumerate(alone):
+            for name, expected in result.feature_maps.items():
+                assert np.array_equal(run.feature_maps[name][index], expected), (index, name)
+    assert batch.cycles == sum(result.cycles for result in alone) == 3 * alone[0].cycles
+    assert batch.layers == alone[-1].layers
+    assert one.cycles == alone[0].cycles
+    assert bench.is_right(last)
+
+
+@needs_verilator
+@pytest.mark.parametrize("decode", [False, True], ids=["SLVERR", "DECERR"])
+def test_a_bus_error_ends_the_run_with_a_status_and_the_next_start_works(bench: Bench, decode: bool) -> None:
+    memory, (number, layer) = bench.memory, bench.layer
+    assert layer.residual is not None
+    shared = bench.case.accel.shared_bus
+    faults = (
+        (IFM, feature_map_page(memory, layer.source), IFM_ERROR, number),
+        (WGT, weight_page(memory.weights[layer.name]), WGT_ERROR, number),
+        (WGT, weight_page(0), WGT_ERROR, 0),  # a descriptor
+        (OFM, feature_map_page(memory, layer.residual), RESIDUAL_ERROR, number),
+        (OFM, feature_map_page(memory, layer.target), OFM_ERROR, number),
+    )
+    changes: list[dict[str, object]] = []
+    for port, page, _, _ in faults:
+        at = {"error_port": OFM if shared else port, "error_page": page, "error_decode": decode}
+        changes += [at, at | {"stall": STALL}, {}]
+    done = bench.run(*changes)
+    for fault, (_, _, bit, at) in enumerate(faults):
+        failed, stalled, after = done[3 * fault : 3 * fault + 3]
+        assert failed.status == stalled.status == at << 16 | bit, fault
+        assert bench.is_right(after), fault
+
+
+@needs_verilator
+def test_a_reset_in_the_middle_of_a_run_leaves_nothing_behind(bench: Bench) -> None:
+    case = bench.case
+    total = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
+    rng = np.random.default_rng(0)
+    changes: list[dict[str, object]] = []
+    for moment in rng.integers(0, total, size=12).tolist():
+        stall = STALL if moment % 2 else 0
+        changes += [{"reset_after": moment, "stall": stall}, {"stall": stall}]
+    done = bench.run(*changes)
+    assert all(result.status is None for result in done[::2])
+    assert all(bench.is_right(result) for result in done[1::2])
+
+
+def damaged(bench: Bench, rng: np.random.Generator) -> tuple[int, bytes]:
+    """A layer whose descriptor is damaged, and the weight image that holds it."""
+    size = bench.case.accel.descriptor_bytes
+    layer = int(rng.integers(LAYERS))
+    image = bytearray(bench.weights)
+    descriptor = np.frombuffer(image, dtype=np.uint8, count=size, offset=layer * size)
+    match rng.integers(4):
+        case 0:
+            descriptor[...] = rng.integers(256, size=size)
+        case 1:
+            descriptor[int(rng.integers(size))] ^= 1 << int(rng.integers(8))
+        case 2:
+            descriptor[: int(rng.integers(4, size))] = 0
+        case _:  # two fields change places
+            one, other = rng.choice(np.arange(5, 31), size=2, replace=False)
+            words = descriptor.view("<u4")
+            words[[one, other]] = words[[other, one]] + np.array([0, 1], dtype=np.uint32)
+    return layer, bytes(image)
+
+
+@needs_verilator
+def test_a_descriptor_of_no_layer_of_this_design_is_not_run(bench: Bench) -> None:
+    case = bench.case
+    size = case.accel.descriptor_bytes
+    other = dataclasses.replace(case.accel, ifm_depth=case.accel.ifm_depth + 1)
+    foreign = weight_image(case.net, other, case.tiles, bench.memory)
+    rng = np.random.default_rng(1)
+    wrong = [
+        (0, bytes(len(foreign))),
+        (0, b"\xff" * len(foreign)),
+        (0, foreign),
+        (2, bench.weights[: 2 * size] + foreign[2 * size :]),
+        *(damaged(bench, rng) for _ in range(20)),
+    ]
+    changes: list[dict[str, object]] = [{"weights": image} for _, image in wrong]
+    *refused, after = bench.run(*changes, {})
+    for (layer, _), result in zip(wrong, refused, strict=True):
+        assert result.status == layer << 16 | BAD_DESCRIPTOR
+        written = [la.target for la in case.net.layers[layer:]]
+        poison = np.frombuffer(b"\xa5" * 8, dtype=f"<i{case.accel.act_bits // 8}")[0]
+        assert all(np.all(result.feature_maps[name] == poison) for name in written)
+    assert bench.is_right(after)
+
+
+@needs_verilator
+def test_a_number_of_layers_that_is_none_or_too_many_runs_nothing(bench: Bench) -> None:
+    rows = profile_slots(LAYERS)
+    nothing, many, most, after = bench.run({"layers": 0}, {"layers": rows}, {"layers": 0xFFFFFFFF}, {})
+    assert [nothing.status, many.status, most.status] == [0, TOO_MANY_LAYERS, TOO_MANY_LAYERS]
+    assert bench.is_right(after)
+
+
+@needs_verilator
+def test_latencies_up_to_the_hidden_limit_do_not_change_the_outputs(bench: Bench) -> None:
+    runs = [{"memory": MemoryTiming(latency, 20)} for latency in (2, 60, 300)]
+    done = bench.run(*runs)
+    assert all(bench.is_right(result) for result in done)
+    assert done[0].cycles < done[1].cycles < done[2].cycles

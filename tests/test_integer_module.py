@@ -1,0 +1,121 @@
+"""Integer networks in torch: the reference's outputs bit for bit, gradients, the integers that come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from randomised import randomised
+from torch import Tensor, nn
+
+from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
+from hotnas_hls.accel.reference_batch import logits
+from hotnas_hls.arrangement import Arrangement
+from hotnas_hls.fold import fold_batchnorm
+from hotnas_hls.lower import lower
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.edits import compress, pattern_masks
+from hotnas_hls.models.integer_module import IntegerModule, Reals, fixed, is_exact
+from hotnas_hls.models.resnet_cifar import CifarResNet
+from hotnas_hls.models.trace import trace
+from hotnas_hls.quantise import dequantise, quantise, quantise_image
+
+IMAGE = (3, 16, 16)
+UNEDITED = Compression()
+IMAGES = np.random.default_rng(0).standard_normal((20, *IMAGE)).astype(np.float32)
+
+
+class EveryKind(nn.Module):
+    """Strided stem, maximum, depthwise, residual, concatenation, subsampling, mean, linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, padding=1)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.inner = nn.Conv2d(8, 8, 3, padding=1)
+        self.wide = nn.Conv2d(16, 16, 5, padding=2)
+        self.classes = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.stem(x)), 3, 2, padding=1)
+        y = F.relu6(self.norm(self.depthwise(x)))
+        y = F.relu(self.inner(y) + x)
+        x = F.relu(self.wide(torch.cat([y, x], 1)))[:, :, ::2, ::2]
+        return self.classes(x.mean((2, 3)))
+
+
+def quantised_network(
+    stem: Stem = Stem.PLAIN, act_bits: int = 8, compression: Compression = UNEDITED
+) -> tuple[IntegerNetwork, Reals]:
+    """The network in integers, and the weights before they were rounded."""
+    model = randomised(EveryKind())
+    model = compress(model, trace(model, IMAGE), compression)
+    graph = fold_batchnorm(trace(model, IMAGE))
+    lowered = lower(graph, stem, weight_bits=8)
+    net = quantise(graph, lowered, IMAGES, act_bits, dict(compression.weight_bits), pattern_masks(model))
+    return net, {item.layer.name: item.parameters(graph) for item in lowered.layers if item.weights == "node"}
+
+
+@pytest.mark.parametrize("stem", Stem)
+def test_outputs_are_those_of_the_reference(stem: Stem) -> None:
+    net, reals = quantised_network(stem)
+    assert {layer.kind for layer in net.layers} == set(LayerKind)
+    assert any(layer.residual for layer in net.layers) and is_exact(net)
+    integers = logits(net, quantise_image(net, IMAGES))
+    assert np.ptp(integers) > 20, "outputs that are all alike would prove nothing"
+    for module in (IntegerModule(net), IntegerModule(net, reals)):
+        np.testing.assert_array_equal(module.logits(IMAGES), dequantise(net, net.logits, integers))
+
+
+@pytest.mark.parametrize("stem", Stem)
+def test_packed_pixels_change_no_output(stem: Stem) -> None:
+    model = randomised(CifarResNet(1))
+    images = np.random.default_rng(1).standard_normal((4, 3, 32, 32)).astype(np.float32)
+    graph = fold_batchnorm(trace(model, (3, 32, 32)))
+    plain = quantise(graph, lower(graph, weight_bits=8), images, 8)
+    packed = Arrangement(stem, packed_resolutions=1).network(plain)
+    assert packed.layers != plain.layers and is_exact(packed)
+    np.testing.assert_array_equal(IntegerModule(packed).logits(images), IntegerModule(plain).logits(images))
+
+
+def test_sums_beyond_float32_are_not_called_exact() -> None:
+    assert not is_exact(quantised_network(act_bits=16)[0])
+
+
+def test_the_integers_come_back_as_they_were() -> None:
+    pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))}, weight_bits={"wide": 5})
+    for net, reals in (quantised_network(Stem.UNFOLDED), quantised_network(compression=pruned)):
+        back = IntegerModule(net, reals).integer_network()
+        assert back.layers == net.layers and back.feature_maps == net.feature_maps
+        for name, numbers in net.numbers.items():
+            np.testing.assert_array_equal(back.numbers[name].weights, numbers.weights, name)
+            np.testing.assert_array_equal(back.numbers[name].bias, numbers.bias, name)
+
+
+def test_what_is_pruned_or_beside_the_kernel_stays_zero() -> None:
+    pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))})
+    for net, reals in (quantised_network(Stem.SPACE_TO_DEPTH), quantised_network(compression=pruned)):
+        module = IntegerModule(net, reals).train()
+        optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
+        module(torch.from_numpy(IMAGES)).square().mean().backward()
+        optimiser.step()
+        trained = module.integer_network()
+        moved = [name for name in reals if (trained.numbers[name].weights != net.numbers[name].weights).any()]
+        assert len(moved) == len(reals)
+        stem, inner = (trained.numbers[name] for name in ("stem", "inner"))
+        if net.image_layout is not None:
+            assert not stem.weights[:, net.image_layout.kernel_map() < 0].any()
+        else:
+            assert not inner.weights[inner.patterns[inner.pattern_index] == 0].any()
+
+
+def test_rounding_passes_the_gradient_inside_the_range_only() -> None:
+    values = torch.tensor([-3.0, -0.3, -0.125, 0.124, 0.125, 1.9, 5.0], requires_grad=True)
+    rounded = fixed(values, 2, -2, 7)
+    assert rounded.tolist() == [-0.5, -0.25, 0.0, 0.0, 0.25, 1.75, 1.75]
+    rounded.backward(torch.arange(1.0, 8.0))
+    assert values.grad is not None
+    assert values.grad.tolist() == [0, 2, 3, 4, 5, 0, 0]
