@@ -1,8 +1,9 @@
 """The documentation against the code: tables, links, commands, names of modules, layers of imports.
 
 Commands in ``sh`` fences must exist, with the options they are given, and are run here, each page in a
-folder of its own. The slowest have a smaller budget (``SHORTER``) or wait for HOTNAS_DOCS=all (``LATER``),
-which runs every one as it is written. ``make`` would install an environment: its recipes are compared.
+folder of its own. The slowest have a smaller budget (``SHORTER``) or wait for HOTNAS_DOCS=all (``LATER``,
+``# long``), which runs every one as it is written. ``make`` would install an environment: its recipes are
+compared.
 """
 
 from __future__ import annotations
@@ -35,12 +36,11 @@ FENCE = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE
 EVERYTHING = os.environ.get("HOTNAS_DOCS") == "all"
 SHORTER = {  # what is added to a command, so that it does less
     "hotnas search digits --output runs/digits": "--trials 2 --bound-ms 1",
-    "hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare": "--seeds 1 --trials 2 "
-    "--strategies random",
 }
-LATER = {
-    "hotnas sim hls_out/digits": "the tutorial's 'hotnas sim' is run",
-    "hotnas synth runs/mine": "minutes of Yosys; test_synth.py runs it on a smaller design",
+LATER = {  # and what is run instead
+    "hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare": "search/test_compare.py",
+    "hotnas sim hls_out/digits": "the tutorial's 'hotnas sim'",
+    "hotnas synth runs/mine": "test_synth.py",
 }
 PACKAGE = Path(hotnas_hls.__file__).parent
 SIM = shipped_folder("sim")
@@ -62,10 +62,11 @@ def fences(page: Path, language: str) -> Iterator[tuple[str, str]]:
             yield found[2] or "", found[3]
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The shell commands of a page, in order."""
-    lines = (line for _, text in fences(page, "sh") for line in text.splitlines())
-    return [shlex.split(line) for line in lines if line.strip()]
+def commands(page: Path, long: bool = True) -> list[list[str]]:
+    """The shell commands of a page, in order; those marked ``# long`` (hours) only if ``long``."""
+    lines = [line for _, text in fences(page, "sh") for line in text.splitlines()]
+    kept = [line for line in lines if line.strip() and (long or not line.endswith("# long"))]
+    return [shlex.split(line, comments=True) for line in kept]
 
 
 ALL_COMMANDS = sorted({tuple(command) for page in PAGES for command in commands(page)})
@@ -200,16 +201,20 @@ def test_make_runs_the_commands_that_do_without_it() -> None:
     assert ["doctor", *made] == listed
 
 
+def to_run(page: Path) -> list[list[str]]:
+    """The commands of a page that are run here, as they are written."""
+    kept = [command for command in commands(page, long=EVERYTHING) if command[0] != "make"]
+    return kept if EVERYTHING else [command for command in kept if " ".join(command) not in LATER]
+
+
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if to_run(p)], ids=lambda page: page.name)
 def test_every_command_of_a_page_succeeds_in_order(page: Path, tmp_path: Path) -> None:
     for extra in ("torch", "optuna", "cocotb"):
         pytest.importorskip(extra)
     write_files(page, tmp_path)
-    for program, *arguments in commands(page):
+    for program, *arguments in to_run(page):
         written = " ".join((program, *arguments))
-        if program == "make" or (written in LATER and not EVERYTHING):
-            continue
         if not EVERYTHING:
             arguments += SHORTER.get(written, "").split()
         launcher = [] if program == "python" else ["-m", "hotnas_hls"]

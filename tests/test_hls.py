@@ -145,6 +145,7 @@ def test_a_wrong_output_is_named_and_fails(tmp_path: Path) -> None:
     folder = write(files, tmp_path)
     with pytest.raises(SimulationFailed, match="MISMATCH image 1 layer first channel 5 row 4 column 3: "):
         run_csim(folder)
+    assert subprocess.run([folder / "build" / "csim", folder], capture_output=True).returncode == 1
 
 
 @needs_csim
