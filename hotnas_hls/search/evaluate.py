@@ -105,6 +105,8 @@ class Evaluator:
         if len(some) and not self.problem.cold:
             reconstruct(model, self.problem.start, some.images)
         watch(model, 0, tuning.batches or 0)
+        if tuning.batches == 0 and not compression.channels:
+            return model.eval()  # nothing is trained, and refitted layers suit the statistics they had
         finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model
 

@@ -9,6 +9,8 @@ import torch
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.reconstruct import _solved, reconstruct
+from hotnas_hls.search.evaluate import Evaluator
+from hotnas_hls.search.finetune import Tuning
 
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 PRUNED = Compression(patterns={name: PatternChoice(3, 4, (0, 18, 36, 55)) for name in LAYERS})
@@ -49,6 +51,15 @@ def test_what_is_not_pruned_is_left_alone(problem):
     before = copy.deepcopy(model.state_dict())
     reconstruct(model, problem.model, problem.dataset.train.images)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("channels, measured", [({}, False), ({"layer3.0.conv1": 40}, True)])
+def test_statistics_stay_where_nothing_is_trained(problem, channels, measured):
+    compression = replace(PRUNED, channels=channels)
+    evaluator = Evaluator(problem, None, None, None, None, None, problem.dataset.validation, 0)
+    model = evaluator.tuned(compression, Tuning(batches=0))
+    same = torch.equal(model.bn1.running_mean, problem.model.bn1.running_mean)
+    assert same is not measured and not any(module.training for module in model.modules())
 
 
 def test_conjugate_gradients_find_the_least_squares_of_what_is_kept():
