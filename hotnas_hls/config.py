@@ -72,7 +72,7 @@ class SearchSettings:
     learning_rate: float = 0.001
     final_epochs: int = 10  # fine-tuning of the chosen design
     integer_batches: int = 0  # after that: fine-tuning batches of its integers
-    integer_learning_rate: float = 0.0005
+    integer_learning_rate: float = 0.0003
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation

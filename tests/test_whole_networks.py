@@ -26,6 +26,7 @@ from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.reference import run_network as reference
 from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.arrangement import Arrangement
 from hotnas_hls.board import load_board
 from hotnas_hls.certificate import twin
 from hotnas_hls.cli import main
@@ -82,7 +83,7 @@ def reduced(name: str) -> DesignPoint:
         graph = trace(DenseNet((2, 2, 2, 2), 10, cifar_stem=True).eval(), shape, name)
     else:
         graph = load_model(name, None, shape).graph
-    model = layers_of(graph, SMALL.weight_bits, SMALL.act_bits, Stem.UNFOLDED)
+    model = layers_of(graph, SMALL.weight_bits, SMALL.act_bits, Arrangement(Stem.UNFOLDED))
     tiles = {layer.name: best_tile(layer, SMALL, MEMORY) for layer in model.layers}
     point = DesignPoint(
         network=name,

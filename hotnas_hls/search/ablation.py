@@ -28,7 +28,7 @@ from hotnas_hls.models.train import one_thread
 from hotnas_hls.records import load_json
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network
-from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
+from hotnas_hls.search.integer_tuning import IntegerTuning, tune_integers
 from hotnas_hls.search.problem import Problem
 
 SUBJECT = NetworkSettings("resnet20", "cifar10", "resnet20-12fca82f.th")
@@ -45,28 +45,27 @@ class Steps:
 
     clip: bool = False  # formats may saturate rare values
     reconstruct: bool = False  # pruned kernels refitted by least squares
-    recalibrate: bool = False  # batch norms measured anew
-    batches: int = 0  # of fine-tuning, 64 images each
-    distillation: float = 0.0  # in it
     integer_batches: int = 0  # of fine-tuning the integers, 128 images each
+    distillation: bool = False  # in that: the pre-trained network's answers instead of labels
+    recalibrate: bool = False  # batch norms measured anew
+    batches: int = 0  # of fine-tuning the float network before, 64 images each
 
 
 def stages(batches: int, integer_batches: int) -> dict[str, Steps]:
-    """The steps, each added to those before it."""
+    """The steps, each added to those before it; behind them what else could follow the refitting."""
     rounded = Steps()
     clipped = replace(rounded, clip=True)
     refitted = replace(clipped, reconstruct=True)
+    trained = replace(refitted, integer_batches=integer_batches)
     measured = replace(refitted, recalibrate=True)
-    trained = replace(measured, batches=batches)
-    taught = replace(trained, distillation=0.5)
     return {
         "pruned and rounded": rounded,
         "+ formats calibrated": clipped,
         "+ pruned kernels refitted": refitted,
-        "+ batch norms measured anew": measured,
-        "+ fine-tuning": trained,
-        "+ distillation in it": taught,
-        "+ fine-tuning of the integers": replace(taught, integer_batches=integer_batches),
+        "+ fine-tuning of the integers": trained,
+        "+ distillation in it": replace(trained, distillation=True),
+        "refitted, then batch norms measured anew": measured,
+        "refitted, then float fine-tuning": replace(measured, batches=batches),
     }
 
 
@@ -101,18 +100,19 @@ def accuracy_after(problem: Problem, steps: Steps, seed: int) -> Figures:
         train = problem.dataset.train
         if steps.reconstruct:
             reconstruct(model, problem.model, train.first(Tuning().reconstruction_images).images)
-        tuning = Tuning(steps.batches, distillation=steps.distillation)
+        tuning = Tuning(steps.batches)
         if steps.batches:
             finetune(model, problem.model, problem.dataset, tuning, seed)
         elif steps.recalibrate:
             recalibrate_batchnorm(model, train, tuning, np.random.default_rng(seed))
-        integers = IntegerTuning(steps.integer_batches) if steps.integer_batches else UNTUNED
+        integers = IntegerTuning(steps.integer_batches)
+        teacher = problem.model if steps.distillation else None
         network = integer_network(
             problem,
             model,
             edits,
             IntegerFormat(act_bits=8, weight_bits=8, clip=steps.clip),
-            lambda net, reals: tune_integers(net, reals, problem.model, problem.dataset, integers, seed),
+            lambda net, reals: tune_integers(net, reals, teacher, problem.dataset, integers, seed),
         )
         seconds = time.process_time() - started
         accuracy = integer_accuracy(network, problem.dataset.validation.first(VALIDATION_IMAGES))

@@ -29,7 +29,7 @@ class IntegerTuning:
 
     batches: int
     batch_size: int = 128
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     temperature: float = 2.0
 
 
