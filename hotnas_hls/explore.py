@@ -21,7 +21,7 @@ import numba
 import numpy as np
 
 from hotnas_hls.accel import latency, plan
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.latency import (
     ARRAY_STAGES,
     NetworkLatency,
@@ -57,6 +57,13 @@ class Space:
     taps: tuple[int, ...] = LEGAL_TAPS  # only 1 for a network without channelwise layers
     act_bits: int = 16
     bus_bits: tuple[int, ...] = LEGAL_PORT_BITS  # of one port that all reads share
+    dsp_packing: tuple[bool, ...] = (False, True)  # True only for factors of 8 bits or fewer
+    packed_tm: tuple[int, ...] = tuple(range(4, 260, 4))  # Tm of the designs with dsp_packing
+
+    def packing(self, weight_bits: int) -> tuple[bool, ...]:
+        """Values of ``dsp_packing`` that weights of so many bits allow."""
+        narrow = max(self.act_bits, weight_bits) <= PACKED_BITS
+        return tuple(packed for packed in self.dsp_packing if narrow or not packed)
 
 
 FIXED_LATENCY, WHOLE_SPACE = MemoryTiming(), Space()
@@ -117,8 +124,7 @@ def explore(
     nothing fits.
     """
     started = time.perf_counter()
-    if all(layer.kind is LayerKind.CONV for layer in layers):
-        space = dataclasses.replace(space, taps=(1,))
+    space = _usable(space, layers)
     bases = [b for b in _bases(space, board) if blocks is None or b.channel_block in blocks]
     bases = [for_layers(base, layers) for base in bases]
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in space.tiles}.items())
@@ -166,6 +172,16 @@ def explore(
     )
 
 
+def _usable(space: Space, layers: Sequence[Layer]) -> Space:
+    """``space`` without what these layers cannot use."""
+    if all(layer.kind is LayerKind.CONV for layer in layers):
+        space = dataclasses.replace(space, taps=(1,))
+    packing = space.packing(max(layer.weight_bits for layer in layers))
+    if not all(layer.pairs_channels for layer in layers):
+        packing = tuple(packed for packed in packing if not packed)
+    return dataclasses.replace(space, dsp_packing=packing)
+
+
 def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
     """Legal arrays and ports within the board's DSP slices and memory ports; buffers as small as can be."""
     split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
@@ -175,17 +191,21 @@ def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
         ports = sum(ceil_div(bits, board.ports.bits) for bits in masters)
         if ports > board.ports.count or sum(masters) > board.port_bits:
             continue
-        for tm, tn, taps in product(space.tm, space.tn, space.taps):
-            if tm * tn + min(tm, tn) * taps > board.dsp:
-                continue
-            base = Accelerator(
-                *(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1),
-                act_bits=space.act_bits,
-                shared_bus=shared_bus,
-                taps=taps,
-            )
-            if not base.violations():
-                yield base
+        for dsp_packing in space.dsp_packing:
+            rows = space.packed_tm if dsp_packing else space.tm
+            for tm, tn, taps in product(rows, space.tn, space.taps):
+                if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
+                    continue
+                base = Accelerator(
+                    *(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1),
+                    act_bits=space.act_bits,
+                    weight_bits=PACKED_BITS,  # legal whatever else; for_layers puts the layers' own
+                    shared_bus=shared_bus,
+                    taps=taps,
+                    dsp_packing=dsp_packing,
+                )
+                if not base.violations():
+                    yield base
 
 
 def _resources(

@@ -36,13 +36,16 @@ def explore_stems(
 ) -> StemExploration:
     """``explore`` with the stem asked for, or with each the network allows.
 
-    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones.
+    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
+    channels share their patterns where the space has DSP packing to offer, which asks for it.
     """
+
+    pattern_rows = 2 if True in space.packing(weight_bits) else 1
 
     def attempt(tried: Stem) -> tuple[ModelLayers, Exploration]:
         model = layers_of(graph, weight_bits, space.act_bits, tried)
         if pattern_ones is not None:
-            model = model.pruned(pattern_ones)
+            model = model.pruned(pattern_ones, pattern_rows)
         return model, explore(model.layers, board, memory, space, top, model.blocks)
 
     explored = attempts(allowed_stems(graph, stem), attempt)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.latency import layer_latency, network_latency
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.memory_timing import MemoryTiming
@@ -69,7 +69,7 @@ def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Ac
     tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
     if tn > wgt_bits:
         tn = wgt_bits
-    return Accelerator(
+    accel = Accelerator(
         tm=tm,
         tn=tn,
         tr=_pick(rng, 3, 6, 9),
@@ -86,6 +86,9 @@ def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Ac
         patterns=bool(rng.integers(4)),
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
     )
+    if act_bits > PACKED_BITS or not rng.integers(3):
+        return accel
+    return dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
 
 
 def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:
@@ -123,6 +126,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         residual=f"{name}.res" if kind != LayerKind.MAXPOOL and not rng.integers(3) else None,
         weight_bits=int(rng.integers(2, accel.weight_bits + 1)),
         pattern_ones=ones,
+        pattern_rows=accel.rows_per_dsp if ones else 1,
     )
     tile = Tile(int(rng.integers(1, accel.tr + 1)), int(rng.integers(1, accel.tc + 1)))
     return layer, tile

@@ -23,10 +23,13 @@ class ModelLayers:
     logits: str
     image_layout: ImageLayout | None = None  # None: the stem is plain
 
-    def pruned(self, ones: int) -> ModelLayers:
-        """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions."""
+    def pruned(self, ones: int, rows: int = 1) -> ModelLayers:
+        """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions.
+
+        rows: output channels in a row that share their patterns.
+        """
         layers = tuple(
-            replace(layer, pattern_ones=ones)
+            replace(layer, pattern_ones=ones, pattern_rows=rows)
             if layer.kind is LayerKind.CONV and (layer.kernel_rows, layer.kernel_columns) == (3, 3)
             else layer
             for layer in self.layers

@@ -22,7 +22,7 @@ from hotnas_hls.accel.bounds import (
     activation_ranges,
     fits,
 )
-from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.calibrate import Observed, observe
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.fixed_point import best_frac_bits, quantised, weight_frac_bits
@@ -121,7 +121,7 @@ class _Real:
         index = masks = None
         if layer.name in patterns:
             index, masks = (np.asarray(array, dtype=np.uint8) for array in patterns[layer.name])
-            layer = replace(layer, pattern_ones=int(masks[0].sum()))
+            layer = replace(layer, pattern_ones=int(masks[0].sum()), pattern_rows=pattern_rows(index))
             weights = weights * masks[index]
         wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits)
         return cls(lowered, layer, weights, bias, index, masks, wanted)

@@ -262,6 +262,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             shared_bus=numbers["SharedBus"] == 1,
             patterns=numbers["Patterns"] > 1,
             taps=numbers["Taps"],
+            dsp_packing=numbers["RowsPerDsp"] == 2,
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_TAPS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
 from hotnas_hls.random_networks import random_network
@@ -27,10 +27,10 @@ class Case:
     tiles: dict[str, Tile]
 
 
-def random_case(seed: int, tn_above_wgt_bits: bool = False) -> Case:
+def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = False) -> Case:
     """A random network and an accelerator whose buffers just hold it."""
     draw = random.Random(seed)
-    act_bits = draw.choice((8, 16))
+    act_bits = 8 if dsp_packing else draw.choice((8, 16))
     ports = {f"{port}_bits": draw.choice(PORT_BITS) for port in ("ifm", "wgt", "ofm")}
     block = max(ports["ifm_bits"], ports["ofm_bits"]) // act_bits
     tm, tn = (block * draw.randint(1, max(1, 24 // block)) for _ in range(2))
@@ -46,7 +46,8 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False) -> Case:
         wgt_entries=draw.choice((4, 9, 9, 25)),
         max_entries=LARGEST_KERNEL**2,
         act_bits=act_bits,
-        weight_bits=draw.randint(6, 16),
+        weight_bits=draw.randint(6, PACKED_BITS if dsp_packing else 16),
+        dsp_packing=dsp_packing,
         patterns=draw.random() < 0.6,
         taps=draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)]),
     )

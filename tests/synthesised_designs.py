@@ -99,20 +99,41 @@ MEASURED = [
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, taps=2,
         ),
-        (96, 8, 15856, 10763, 1408),
+        (96, 8, 16264, 11014, 1408),
     ),
     (
         Accelerator(
             tm=16, tn=8, tr=7, tc=7, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=25, patterns=False, taps=4,
         ),
-        (178, 32, 31581, 25220, 3504),
+        (178, 32, 32004, 25471, 3504),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=200,
             wgt_entries=9, max_entries=9, patterns=True, taps=4,
         ),
-        (114, 16, 22271, 16559, 1848),
+        (114, 16, 22679, 16810, 1848),
+    ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
+            wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, taps=2, dsp_packing=True,
+        ),
+        (64, 8, 16454, 10827, 1408),
+    ),
+    (
+        Accelerator(
+            tm=16, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=64, ofm_bits=64, ifm_depth=300,
+            wgt_entries=9, max_entries=9, act_bits=8, weight_bits=6, patterns=True, dsp_packing=True,
+        ),
+        (90, 16, 20740, 14579, 2216),
+    ),
+    (
+        Accelerator(
+            tm=32, tn=16, tr=14, tc=14, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=1024,
+            wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, dsp_packing=True,
+        ),
+        (287, 79, 37316, 34374, 3288),
     ),
 ]  # fmt: skip

@@ -66,6 +66,13 @@ def test_latency_of_a_design_file_and_of_options(tmp_path: Path, capsys):
     options = "tm=16,tn=8,tr=8,tc=8,ofm_bits=64"
     given = printed(capsys, "latency", "--model", "digits_resnet", "--accel", options)
     assert given["accelerator"]["tm"] == 16 and given["accelerator"]["ofm_bits"] == 64
+    narrow = "tm=16,tn=16,tr=8,tc=8,act_bits=8,weight_bits=8"
+    single, packed = (
+        printed(capsys, "latency", "--model", "digits_resnet", "--accel", f"{narrow},dsp_packing={packing}")
+        for packing in (0, 1)
+    )
+    assert packed["accelerator"]["dsp_packing"] and not single["accelerator"]["dsp_packing"]
+    assert packed["total_cycles"] == single["total_cycles"]
     assert main(["latency", "--design-file", str(tmp_path)]) == 0
     assert "small by the true rule" in capsys.readouterr().out
 
@@ -80,6 +87,8 @@ def test_latency_of_a_design_file_and_of_options(tmp_path: Path, capsys):
         (["--model", "digits_resnet", "--accel", "tm=8,tn=x"], "whole number"),
         (["--model", "digits_resnet", "--accel", "tm=9,tn=8,tr=8,tc=8"], "multiple of the channel block"),
         (["--model", "digits_resnet", "--accel", "tm=8,tn=8,tr=8"], "tc is missing"),
+        (["--model", "digits_resnet", "--accel", "tm=8,tn=8,tr=8,tc=8,dsp_packing=2"], "must be 0 or 1"),
+        (["--model", "digits_resnet", "--accel", "tm=8,tn=8,tr=8,tc=8,dsp_packing=1"], "at most 8 bits"),
         (["--model", "digits_resnet", "--design", DESIGN, "--genes", "1"], "search space"),
         (["--design", DESIGN], "which network"),
     ],
@@ -112,6 +121,21 @@ def test_dse_prints_draws_and_records(tmp_path: Path, capsys):
     assert picture.stat().st_size > 1000
     assert main(arguments[:-2]) == 0
     assert "designs decided" in capsys.readouterr().out
+
+
+def test_dse_packs_two_multiplications_a_slice_where_factors_are_narrow(capsys):
+    arguments = ["dse", "--model", "digits_resnet", "--board", "PYNQ-Z2", "--top", "1", "--stem", "plain"]
+    narrow = [*arguments, "--act-bits", "8", "--weight-bits", "8"]
+    best, single = (printed(capsys, *narrow, "--dsp-packing", packing) for packing in ("best", "off"))
+    (design,) = best["best"]
+    assert design["accelerator"]["dsp_packing"] and not single["best"][0]["accelerator"]["dsp_packing"]
+    assert design["cycles"] < single["best"][0]["cycles"]
+    assert design["accelerator"]["tm"] * design["accelerator"]["tn"] > load_board("PYNQ-Z2").dsp
+    assert not printed(capsys, *arguments)["best"][0]["accelerator"]["dsp_packing"]
+    pruned = printed(capsys, *narrow, "--pattern-ones", "4", "--dsp-packing", "on")
+    assert pruned["best"][0]["accelerator"]["patterns"] and pruned["best"][0]["cycles"] <= design["cycles"]
+    assert main([*arguments, "--dsp-packing", "on"]) == 1
+    assert "--dsp-packing on: needs --act-bits 8" in capsys.readouterr().err
 
 
 def test_dse_refuses_what_cannot_be(capsys):

@@ -84,6 +84,21 @@ def test_same_best_and_front_as_pricing_every_design():
     assert 0 < found.priced <= len(every) and found.pruned > 0
 
 
+def test_packed_designs_lose_nothing_either():
+    layers = [dataclasses.replace(layer, weight_bits=8, pattern_rows=2) for layer in LAYERS]
+    space = dataclasses.replace(SMALL, act_bits=8, packed_tm=(4, 8, 16), taps=(1,))
+    found = explore(layers, BOARD, MEMORY, space, top=4)
+    every = every_design(layers, space, MEMORY)
+    assert [d.cycles for d in found.best] == sorted({cycles for cycles, _ in every.values()})[:4]
+    assert {accel.dsp_packing for accel in every} == {False, True}
+    for design in (*found.best, *found.front):
+        assert every[design.accel] == (design.cycles, pytest.approx(design.board_share))
+    few = dataclasses.replace(BOARD, dsp=60)  # 4 x 8 multipliers, or 8 x 8 of them packed
+    assert explore(layers, few, MEMORY, space).best[0].accel.dsp_packing
+    apart = [dataclasses.replace(layer, pattern_rows=1) for layer in layers]
+    assert not explore(apart, few, MEMORY, space).best[0].accel.dsp_packing
+
+
 def test_equal_layers_are_priced_once_and_counted_each():
     one = explore(LAYERS[1:2], BOARD, MEMORY, SMALL, top=1)
     twin = dataclasses.replace(LAYERS[1], name="again", target="elsewhere")

@@ -74,6 +74,15 @@ def test_each_tap_takes_a_multiplier_a_lane_and_a_copy_of_the_ifm() -> None:
     assert two["ifm_buffer"].bram18 == 2 * one["ifm_buffer"].bram18
 
 
+def test_packing_halves_the_multipliers_of_the_array_alone() -> None:
+    narrow = dataclasses.replace(DESIGN, act_bits=8, weight_bits=8)
+    one, two = (breakdown(dataclasses.replace(narrow, dsp_packing=packed)) for packed in (False, True))
+    assert two["mac_pair"].dsp == one["mac_row"].dsp // 2 == DESIGN.tm * DESIGN.tn // 2
+    assert one["mac_pair"] == two["mac_row"] == Resources()
+    assert two["channel_lane"] == one["channel_lane"]
+    assert two["weight_row"].ff < one["weight_row"].ff  # every second row follows the other's patterns
+
+
 @pytest.mark.parametrize(
     ("field", "values"),
     [

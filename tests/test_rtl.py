@@ -19,7 +19,7 @@ from hotnas_hls.shipped import shipped_folder
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 
-SEEDS = range(8)
+SEEDS = (0, 1, 2, 3, 4, 6, 9, 11)
 SHARED_SEEDS = range(3)  # on one port for all reads
 LAYERS = 14
 NETWORKS = 3  # a design
@@ -92,6 +92,7 @@ def test_random_pairs_exercise_every_mechanism() -> None:
     assert {8, 16} == {case.accel.act_bits for case in cases}
     assert any(case.accel.ifm_bits != case.accel.ofm_bits for case in cases)
     assert {case.accel.taps for case in cases} == {1, 2, 4}
+    assert {case.accel.patterns for case in cases if case.accel.dsp_packing} == {False, True}
     assert {case.accel.read_ports for case in cases if not case.accel.patterns} == {2, 4}
 
 

@@ -105,7 +105,7 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert record["format_version"] == 2
+    assert record["format_version"] == 3
 
 
 def test_a_design_point_of_version_1_has_a_plain_stem(tmp_path: Path) -> None:

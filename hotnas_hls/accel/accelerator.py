@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
 LEGAL_TAPS = (1, 2, 4)
+PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
 DESCRIPTOR_HEADER_WORDS = 32
@@ -34,6 +35,7 @@ class Accelerator:
     shared_bus: bool = False  # all reads in one fixed order through m_axi_ofm; three ports when False
     patterns: bool = True  # four IFM read ports and a pattern index per kernel
     taps: int = 1  # kernel positions a cycle of the layers that keep every channel to itself
+    dsp_packing: bool = False  # output channels 2k and 2k + 1 share their DSP slices: 8-bit factors only
 
     @property
     def channel_block(self) -> int:
@@ -61,6 +63,11 @@ class Accelerator:
     def td(self) -> int:
         """Channels in parallel of the depthwise engine (Td)."""
         return min(self.tm, self.tn)
+
+    @property
+    def rows_per_dsp(self) -> int:
+        """Output channels that share their multipliers. They divide Tm: a word has four of 8 bits or more."""
+        return 2 if self.dsp_packing else 1
 
     @property
     def read_ports(self) -> int:
@@ -129,6 +136,11 @@ class Accelerator:
             found.append(f"weight_bits = {self.weight_bits}: weights are 2 to 16 bits")
         if self.taps not in LEGAL_TAPS:
             found.append(f"taps = {self.taps}: a channel lane takes 1, 2 or 4 kernel positions a cycle")
+        if self.dsp_packing and (self.act_bits > PACKED_BITS or self.weight_bits > PACKED_BITS):
+            found.append(
+                f"dsp_packing: two products of {self.act_bits}-bit activations and {self.weight_bits}-bit "
+                f"weights do not fit one DSP slice; take at most {PACKED_BITS} bits of both, or turn it off"
+            )
         for field in ("tm", "tn", "tr", "tc", "ifm_depth", "wgt_entries", "max_entries"):
             if getattr(self, field) < 1:
                 found.append(f"{field} = {getattr(self, field)}: must be at least 1")

@@ -34,8 +34,8 @@ from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.records import load_json, read_record, to_record
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # version 1 knew no image_layout: its stems are plain
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)  # 1 knew no image_layout: its stems are plain; 1 and 2 packed no DSP slices
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -295,7 +295,8 @@ def _refuse_foreign(path: Path, record: Any) -> None:
         raise ConfigError(f'{path}: not a design point (it has no "format": "{FORMAT}")')
     version = record.get("format_version")
     if version not in READABLE_VERSIONS:
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        *older, newest = READABLE_VERSIONS
+        readable = f"{', '.join(map(str, older))} and {newest}"
         raise ConfigError(
             f"{path}: format_version is {json.dumps(version)}, hotnas {__version__} reads {readable}; "
             f"use hotnas {record.get('tool_version', 'of the version that wrote it')} or generate it again"

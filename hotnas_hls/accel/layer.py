@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,6 +74,11 @@ class Layer:
         return self.pattern_ones or self.kernel_rows * self.kernel_columns
 
     @property
+    def pairs_channels(self) -> bool:
+        """True when output channels 2k and 2k + 1 follow the same patterns: they can share DSP slices."""
+        return self.pattern_ones is None or self.pattern_rows % 2 == 0 or self.pattern_rows >= self.m
+
+    @property
     def row_step(self) -> int:
         """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
         return self.stride if self.kernel_rows == 1 else 1
@@ -104,7 +110,8 @@ class LayerNumbers:
 
     weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
     positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.
-    pattern_index: (M, N) uint8 in 0..3, or None; patterns: (4, kh, kw) 0/1 masks, or None.
+    pattern_index: (M, N) uint8 in 0..3, the same for every pattern_rows output channels of the layer, or
+    None; patterns: (4, kh, kw) 0/1 masks, or None.
     """
 
     weights: np.ndarray
@@ -116,6 +123,12 @@ class LayerNumbers:
     pattern_index: np.ndarray | None = None
     patterns: np.ndarray | None = None
     weight_frac_bits: int = 0
+
+
+def pattern_rows(index: np.ndarray) -> int:
+    """Output channels in a row, from the first on, that share their patterns in a pattern index (M, N)."""
+    changes = np.flatnonzero((index[1:] != index[:-1]).any(axis=1)) + 1
+    return math.gcd(*changes.tolist()) or len(index)
 
 
 @dataclass(frozen=True)

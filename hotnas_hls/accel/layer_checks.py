@@ -137,6 +137,13 @@ def _pattern_violations(
         return [f"{layer.name}: its patterns are not four 0/1 masks of {layer.pattern_ones} ones"]
     if numbers.pattern_index.max(initial=0) > 3:
         return [f"{layer.name}: pattern_index holds {numbers.pattern_index.max()}; it must be 0 to 3"]
+    first = np.arange(layer.m) // layer.pattern_rows * layer.pattern_rows  # of those that share
+    apart = np.flatnonzero((numbers.pattern_index != numbers.pattern_index[first]).any(axis=1))
+    if len(apart):
+        return [
+            f"{layer.name}: pattern_rows = {layer.pattern_rows}, but output channel {apart[0]} has other "
+            f"patterns than channel {first[apart[0]]}; give both the same, or lower pattern_rows"
+        ]
     if numbers.weights.shape == (*index_shape, *kernel):
         pruned = np.count_nonzero(numbers.weights[numbers.patterns[numbers.pattern_index] == 0])
         if pruned:
@@ -190,6 +197,8 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
     area = layer.kernel_rows * layer.kernel_columns
     if layer.pattern_ones is not None and not 1 <= layer.pattern_ones <= area:
         found.append(f"{where}: pattern_ones = {layer.pattern_ones}: must be 1 to {area}, or null when dense")
+    if layer.pattern_rows < 1:
+        found.append(f"{where}: pattern_rows = {layer.pattern_rows}: must be at least 1")
     for pad, kernel in (("pad_top", "kernel_rows"), ("pad_left", "kernel_columns")):
         if not 0 <= getattr(layer, pad) < max(1, getattr(layer, kernel)):
             found.append(f"{where}: {pad} = {getattr(layer, pad)}: must be 0 or more and less than {kernel}")

@@ -188,6 +188,12 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
     if layer.pattern_ones is not None:
         if layer.kind is not LayerKind.CONV:
             found.append(f"{layer.name}: only a convolution over all channels can be pattern pruned")
+        if accel.dsp_packing and not layer.pairs_channels:
+            found.append(
+                f"{layer.name}: with dsp_packing output channels 2k and 2k + 1 must share patterns, but "
+                f"pattern_rows = {layer.pattern_rows}; choose patterns for pairs of channels (an even "
+                f"pattern_rows), or turn dsp_packing off"
+            )
         if not accel.patterns:
             found.append(f"{layer.name}: pattern pruned, but the design has patterns off; turn them on")
         if plan.chunks > 1:

@@ -21,7 +21,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
     the accumulator), biases over a quarter of the output's range, and the output shift puts the
     spread of the results at half the activation range, so that rounding and both clamps occur. Every
     second layer (by draw) has a ReLU. A residual is added at the output's scale. Pruned layers get
-    four random patterns and a random choice per kernel.
+    four random patterns and a random choice per kernel, the same for output channels that share theirs.
     """
     stream = _stream(seed, layer.name)
     acc_bits = acc_bits or (48 if act_bits == 16 else 32)
@@ -46,7 +46,8 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
         for mask in masks:
             mask[stream.permutation(mask.size)[: layer.pattern_ones]] = 1
         patterns = masks.reshape(4, layer.kernel_rows, layer.kernel_columns)
-        index = stream.randint(4, size=shape[:2]).astype(np.uint8)
+        groups = stream.randint(4, size=(-(-layer.m // layer.pattern_rows), fan_in)).astype(np.uint8)
+        index = groups.repeat(layer.pattern_rows, axis=0)[: layer.m]
         weights *= patterns[index].astype(np.int32)
     shift = max(0, math.floor(math.log2(math.sqrt(terms) * largest * 2 / 3)))
     reach = min((1 << 31) - 1, (top << shift) // 4)

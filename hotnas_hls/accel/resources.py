@@ -34,6 +34,7 @@ WEIGHT_ROW_LUT = 47  # addresses of both slots, bias select
 WEIGHT_ROW_FF = 96  # bias: two slots and the one in use
 PATTERN_LUT = 3  # write enables of the pattern indices of a row
 TREE_SINGLE = 6  # of an adder tree's 2^levels nodes; the others keep their sign bit twice
+PAIR_FF_PER_4 = 7  # of four input channels: borrows on their way up, sign bits kept beside them
 JOIN_LUT_PER_3_BITS = 8  # two taps of a channel lane: add, compare, select maximum or sum
 SRL_STAGES = 3  # least registers in a row that become a shift register in LUT RAM
 ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
@@ -82,8 +83,8 @@ FIFO_DEPTH = 16
 
 BLOCKS = (
     "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "entry_table",
-    "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row", "mac_row", "channel_lane",
-    "mac_array", "acc_bank", "ofm_store", "requantize",
+    "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row", "mac_row", "mac_pair",
+    "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
 )  # fmt: skip
 
 
@@ -175,7 +176,7 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
         accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
         accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
-        int(accel.shared_bus),
+        int(accel.shared_bus), accel.rows_per_dsp,
     )  # fmt: skip
 
 
@@ -184,12 +185,12 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
 def _total(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int,
+    slots: int, shared: int, rows_per_dsp: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
         tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
-        patterns, taps, slots, shared,
+        patterns, taps, slots, shared, rows_per_dsp,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -203,12 +204,13 @@ def _total(
 def _blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int,
+    slots: int, shared: int, rows_per_dsp: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, word, product = min(tm, tn), block * act, act + wgt
     levels, ifm_addr, acc_addr = _bits(tn - 1), _bits(2 * ifm_depth - 1), max(1, _bits(ofm_depth - 1))
     ports = patterns if patterns > 1 else taps
+    pairs = tm // 2 if rows_per_dsp == 2 else 0
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
         _top(shared),
@@ -221,8 +223,9 @@ def _blocks(
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
         (WGT_LOADER_DSP, 0, wgt_bits * wgt + WGT_LOADER_LUT, wgt_bits * (wgt + 1) + WGT_LOADER_FF, 0),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
-        _weight_rows(tm, tn, wgt, -(-tn // wgt_bits), 2 * entries, patterns),
-        _mac_rows(tm, tn, act, product, levels, patterns),
+        _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // wgt_bits), 2 * entries, patterns),
+        _mac_rows(tm - 2 * pairs, tn, act, product, levels, patterns),
+        _mac_pairs(pairs, tn, act, wgt, levels, patterns),
         _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
         _rams(
@@ -243,14 +246,17 @@ def _top(shared: int) -> Counts:
 
 
 @numba.njit(cache=True)
-def _weight_rows(rows: int, tn: int, wgt: int, parts: int, depth: int, patterns: int) -> Counts:
+def _weight_rows(
+    rows: int, patterned: int, tn: int, wgt: int, parts: int, depth: int, patterns: int
+) -> Counts:
     memory = parts * _lut_ram(tn * wgt // parts, depth)
     lut = memory + _deep_mux(tn * wgt, depth) + WEIGHT_ROW_LUT
     ff = tn * wgt + WEIGHT_ROW_FF
+    lut, ff = rows * lut, rows * ff
     if patterns > 1:  # two slots and the indices in use, 2 bits a lane each
-        lut += 2 * tn + PATTERN_LUT
-        ff += 6 * tn
-    return 0, 0, rows * lut, rows * ff, rows * memory
+        lut += patterned * (2 * tn + PATTERN_LUT)
+        ff += patterned * 6 * tn
+    return 0, 0, lut, ff, rows * memory
 
 
 @numba.njit(cache=True)
@@ -266,6 +272,36 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns:
     lut += twice // 2
     ff += twice
     return rows * tn, 0, rows * lut, rows * ff, 0
+
+
+@numba.njit(cache=True)
+def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
+    """Two MAC rows behind one row of multipliers and one choice of the IFM port."""
+    _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
+    if patterns > 1:
+        lut += act * tn
+    lut += wgt * tn + tn // 2  # the factor of two weights; carries
+    ff += PAIR_FF_PER_4 * tn // 4
+    if tn == 1 << levels:  # the root gives two borrows back; else a leaf is empty and has none
+        lut += act + wgt + levels
+    memory = _late_borrows(tn, levels)
+    return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
+
+
+@numba.njit(cache=True)
+def _late_borrows(tn: int, levels: int) -> int:
+    """Borrows a pair's adder tree hands on through SRL_STAGES registers or more: an SRL each.
+
+    A borrow starts at the last product below the adder that gives it back: a right input there, unless below
+    the root.
+    """
+    count = 0
+    for depth in range(1, levels - SRL_STAGES + 1):
+        products = 1 << (levels - depth)
+        for node in range(1 << depth):
+            if (node % 2 == 0 or depth == 1) and (node + 1) * products <= tn:
+                count += 1
+    return count
 
 
 @numba.njit(cache=True)

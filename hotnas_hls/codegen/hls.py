@@ -173,6 +173,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kTn", accel.tn, "input channels in parallel"),
             Line("kTd", accel.td, "channels in parallel in channel-wise layers"),
             Line("kTaps", accel.taps, "kernel positions per cycle of each of these"),
+            Line("kRowsPerDsp", accel.rows_per_dsp, "output channels that share their multipliers"),
             Line("kMinSweep", MIN_SWEEP, "cycles between two sums into one pixel"),
         ),
         _group(
@@ -310,6 +311,11 @@ def _checks(accel: Accelerator) -> list[Check]:
         Check("kIfmBanks * kChannelBlock == kTn", "The IFM banks hold one input slice side by side."),
         Check("kOfmBanks * kChannelBlock == kTm", "The accumulators are one output tile side by side."),
         Check("kIfmDepth >= 1 && kOfmDepth >= 1", "The buffers hold at least one pixel."),
+        Check(
+            "!kDspPacking || (kActBits <= 8 && kWeightBits <= 8)",
+            "A DSP slice forms two products of 8-bit factors.",
+        ),
+        Check("kTm % kRowsPerDsp == 0", "Channels that share their multipliers are in the same output tile."),
         Check("kTaps == 1 || kTaps == 2 || kTaps == 4", "A channel lane takes 1, 2 or 4 positions a cycle."),
         Check("kTaps <= kTd", "Each tap has a weight row, and Tn lanes hide the sum of the taps."),
         Check(

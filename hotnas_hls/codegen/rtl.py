@@ -50,6 +50,7 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("Tn", accel.tn, "input channels in parallel"),
         Constant("Td", accel.td, "channels in parallel when every channel keeps to itself"),
         Constant("Taps", accel.taps, "kernel positions a cycle of each such channel"),
+        Constant("RowsPerDsp", accel.rows_per_dsp, "output channels that share their DSP slices"),
         Constant("ActBits", accel.act_bits, "bits of an activation"),
         Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
         Constant("AccBits", accel.acc_bits, "bits of an accumulator"),

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 GROUP = "explore"
 HEADS = (
-    *("ms", "cycles", "Tm", "Tn", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
+    *("ms", "cycles", "Tm", "Tn", "packed", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
     *("DSP", "BRAM18", "LUT", "board"),
 )
+PACKING_CHOICES = {"best": (False, True), "on": (True,), "off": (False,)}
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
@@ -47,6 +48,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
     parser.add_argument("--array", metavar="TMxTN", help="this MAC array only, e.g. 4x4 (default: all)")
+    parser.add_argument(
+        "--dsp-packing",
+        choices=tuple(PACKING_CHOICES),
+        default="best",
+        help="two multiplications in one DSP slice, with --act-bits 8 and --weight-bits of at most 8 "
+        "(default best: designs with and without are explored)",
+    )
     parser.add_argument(
         "--pattern-ones",
         type=int,
@@ -92,12 +100,14 @@ def run(args: argparse.Namespace) -> None:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
     if args.pattern_ones is not None and not 1 <= args.pattern_ones <= 8:
         problems.append(f"--pattern-ones {args.pattern_ones}: must be 1 to 8")
+    space = Space(act_bits=args.act_bits, dsp_packing=PACKING_CHOICES[args.dsp_packing])
+    if not space.packing(args.weight_bits):
+        problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
-    space = Space(act_bits=args.act_bits)
     if args.array:
         tm, tn = parse_array(args.array)
-        space = dataclasses.replace(space, tm=(tm,), tn=(tn,))
+        space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
     explored = explore_stems(
         graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones
     )
@@ -155,6 +165,7 @@ def designs_table(designs: tuple[Explored, ...], clock: float, title: str) -> Ta
             f"{design.cycles:,}",
             f"{accel.tm}",
             f"{accel.tn}",
+            "yes" if accel.dsp_packing else "no",
             f"{accel.taps}",
             f"{accel.tr} x {accel.tc}",
             f"{accel.ifm_depth:,}",

@@ -38,7 +38,8 @@ GROUP = "explore"
 PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
-ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "act_bits": 16, "shared_bus": 0}
+ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
+ACCEL_SWITCHES = ("shared_bus", "dsp_packing")  # 0 or 1
 ACCEL_KEYS = (
     *ACCEL_REQUIRED,
     "ifm_bits",
@@ -46,8 +47,9 @@ ACCEL_KEYS = (
     "ofm_bits",
     "ifm_depth",
     "act_bits",
-    "shared_bus",
+    "weight_bits",
     "taps",
+    *ACCEL_SWITCHES,
 )
 
 
@@ -298,7 +300,7 @@ def _built(
         if args.genes:
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
-        model = layers_of(graph, 16, given.act_bits, stem)
+        model = layers_of(graph, given.weight_bits, given.act_bits, stem)
         accel = fitted(given, model.layers, board)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
@@ -321,7 +323,7 @@ def _memory(args: argparse.Namespace, memory: MemoryTiming) -> MemoryTiming:
 
 
 def parse_accel(text: str) -> Accelerator:
-    """``tm=64,tn=32,tr=14,tc=14`` and optionally ports, depth and activation bits."""
+    """``tm=64,tn=32,tr=14,tc=14`` and optionally ports, depth, widths and switches (0 or 1)."""
     from hotnas_hls.accel.accelerator import Accelerator
 
     values: dict[str, int] = dict(ACCEL_DEFAULTS)
@@ -332,11 +334,13 @@ def parse_accel(text: str) -> Accelerator:
             found.append(f"unknown key {key!r}; accepted: {', '.join(ACCEL_KEYS)}")
         elif not (number.isascii() and number.isdigit()):
             found.append(f"{key}: must be a whole number, not {number!r}")
+        elif key in ACCEL_SWITCHES and number not in ("0", "1"):
+            found.append(f"{key}: must be 0 or 1, not {number}")
         else:
             values[key] = int(number)
     found += [f"{key} is missing" for key in ACCEL_REQUIRED if key not in values and not found]
     raise_all(ConfigError, f"--accel {text}:", found)
-    values["shared_bus"] = bool(values["shared_bus"])
+    values |= {key: bool(values[key]) for key in ACCEL_SWITCHES if key in values}
     accel = Accelerator(**{"ifm_depth": 1, **values}, wgt_entries=1, max_entries=1)  # type: ignore[arg-type]
     raise_all(ConfigError, f"--accel {text}:", accel.violations())
     return accel
@@ -353,8 +357,9 @@ def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, 
 
 
 def _shown(accel: Accelerator) -> str:
+    packed = ", two products a DSP slice" if accel.dsp_packing else ""
     return (
-        f"array {accel.tm} x {accel.tn}, {accel.td} lanes x {accel.taps} taps, "
+        f"array {accel.tm} x {accel.tn}{packed}, {accel.td} lanes x {accel.taps} taps, "
         f"tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
         f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank"
     )

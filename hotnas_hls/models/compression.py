@@ -19,11 +19,14 @@ class PatternChoice:
     """The patterns one layer's kernels choose from: indices into :class:`PatternSet` (section 3.2).
 
     Indices are kept in their order without repeats (a repeated pattern can never be the first maximum).
+    ``rows`` output channels in a row share their choice: 2 for a design with dsp_packing, whose channels 2k
+    and 2k + 1 see the same activations.
     """
 
     kernel: int
     zeros: int
     indices: tuple[int, ...]
+    rows: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "indices", tuple(dict.fromkeys(self.indices)))
@@ -66,7 +69,7 @@ class Compression:
         return {
             "channels": dict(self.channels),
             "patterns": {
-                name: [choice.kernel, choice.zeros, list(choice.indices)]
+                name: [choice.kernel, choice.zeros, list(choice.indices), choice.rows]
                 for name, choice in self.patterns.items()
             },
             "expanded": list(self.expanded),

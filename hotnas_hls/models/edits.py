@@ -153,19 +153,19 @@ def _select(module: nn.Module, roles: Iterable[str], kept: Tensor) -> None:
 class PatternMask(nn.Module):
     """Keeps of every 2-D kernel the cells of its pattern; the choice is made once and stays.
 
-    index (M, N): the pattern of each kernel. masks (4, kh, kw): the patterns; where fewer than four are
-    chosen the first is repeated, since the hardware holds four.
+    index (M, N): the pattern of each kernel, one for ``rows`` output channels in a row. masks (4, kh, kw):
+    the patterns; where fewer than four are chosen the first is repeated, since the hardware holds four.
     """
 
     mask: Tensor
     masks: Tensor
     index: Tensor
 
-    def __init__(self, weight: Tensor, masks: Tensor) -> None:
+    def __init__(self, weight: Tensor, masks: Tensor, rows: int = 1) -> None:
         super().__init__()
         missing = PATTERNS_PER_NETWORK - len(masks)
         masks = torch.cat([masks, masks[:1].expand(missing, -1, -1)]) if missing > 0 else masks
-        index = choose_patterns(weight, masks)
+        index = choose_patterns(weight, masks, rows)
         self.register_buffer("masks", masks)
         self.register_buffer("index", index.to(torch.uint8))
         self.register_buffer("mask", masks[index])
@@ -174,25 +174,42 @@ class PatternMask(nn.Module):
         return weight * self.mask
 
 
-def choose_patterns(weight: Tensor, masks: Tensor) -> Tensor:
-    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first."""
+def choose_patterns(weight: Tensor, masks: Tensor, rows: int = 1) -> Tensor:
+    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first.
+
+    ``rows`` output channels in a row share their choice, by the norm of all their kernels together. (M, N).
+    """
+    squares = _shared_squares(weight, rows)
+    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (groups, N, patterns)
+    choice = kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
+    return choice.repeat_interleave(rows, dim=0)[: len(weight)]
+
+
+def _shared_squares(weight: Tensor, rows: int) -> Tensor:
+    """Squares of ``weight`` (M, N, kh, kw), summed over ``rows`` output channels: (groups, N, kh * kw)."""
     squares = weight.detach().square().flatten(2)
-    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (M, N, patterns)
-    return kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
+    missing = -len(squares) % rows
+    return F.pad(squares, (0, 0, 0, 0, 0, missing)).unflatten(0, (-1, rows)).sum(dim=1)
 
 
 def popular_patterns(
-    model: nn.Module, names: Iterable[str], kernel: int, zeros: int, count: int = PATTERNS_PER_NETWORK
+    model: nn.Module,
+    names: Iterable[str],
+    kernel: int,
+    zeros: int,
+    count: int = PATTERNS_PER_NETWORK,
+    rows: int = 1,
 ) -> tuple[int, ...]:
     """The patterns that together keep the most weight of these layers' kernels, chosen one after the other.
 
-    Squared weights, each layer scaled to the same sum; a starting point for a search, not a part of HotNAS.
+    ``rows`` output channels in a row share their pattern. Squared weights, each layer scaled to the same sum;
+    a starting point for a search, not a part of HotNAS.
     """
     patterns = PatternSet(kernel, zeros)
     masks = np.stack([patterns.mask(index).ravel() for index in range(len(patterns))]).astype(np.float64)
     kept = []
     for name in names:
-        squares = _convolution(model, name).weight.detach().double().square().flatten(0, 1).flatten(1).numpy()
+        squares = _shared_squares(_convolution(model, name).weight.double(), rows).flatten(0, 1).numpy()
         kept.append(squares @ masks.T / max(squares.sum(), 1e-30))
     by_kernel = np.concatenate(kept)  # (kernels, patterns)
     best, chosen = np.zeros(len(by_kernel)), []
@@ -207,7 +224,7 @@ def _prune(conv: nn.Conv2d, choice: PatternChoice) -> None:
     if conv.kernel_size != (choice.kernel, choice.kernel):
         raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
     masks = torch.from_numpy(choice.masks()).to(conv.weight.dtype)
-    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks))
+    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks, choice.rows))
 
 
 def pattern_masks(model: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:

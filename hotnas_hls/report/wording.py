@@ -66,8 +66,9 @@ def _ports(accel: Accelerator) -> str:
 def accelerator_line(data: ReportData) -> str:
     """The engine in a few words."""
     accel = data.point.accelerator
+    packed = ", two in a DSP slice" if accel.dsp_packing else ""
     return (
-        f"{accel.tm} × {accel.tn} multipliers, {accel.td} lanes × {accel.taps} taps, "
+        f"{accel.tm} × {accel.tn} multipliers{packed}, {accel.td} lanes × {accel.taps} taps, "
         f"tiles of {accel.tr} × {accel.tc}, {_ports(accel)}, "
         f"{accel.act_bits}-bit activations"
     )

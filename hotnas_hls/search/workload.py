@@ -77,7 +77,8 @@ def _resized(
 def _formatted(layer: Layer, compression: Compression) -> Layer:
     changes = {}
     if layer.name in compression.patterns:
-        changes["pattern_ones"] = compression.patterns[layer.name].ones
+        choice = compression.patterns[layer.name]
+        changes["pattern_ones"], changes["pattern_rows"] = choice.ones, choice.rows
     if layer.name in compression.weight_bits and layer.kind is not LayerKind.MAXPOOL:
         changes["weight_bits"] = compression.weight_bits[layer.name]
     return dataclasses.replace(layer, **changes) if changes else layer  # type: ignore[arg-type]

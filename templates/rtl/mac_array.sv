@@ -1,6 +1,6 @@
-// The Tm x Tn multiply-accumulate array: per output channel a weight row, a MAC row and an accumulator
-// bank; beside them the Td lanes for layers that keep every channel to itself, fed by the weight rows 0
-// to Taps-1 and as many read ports.
+// The Tm x Tn multiply-accumulate array: per output channel a weight row, a MAC row and an accumulator bank,
+// or per two that share their DSP slices a MAC pair; beside them the Td lanes for layers that keep every
+// channel to itself, fed by the weight rows 0 to Taps-1 and as many read ports.
 module mac_array (
   input  logic          clk_i,
   input  logic [1023:0] cfg_i,  // hotnas_pkg::descriptor_t
@@ -35,85 +35,108 @@ module mac_array (
   localparam int unsigned Act  = hotnas_pkg::ActBits;
   localparam int unsigned Wgt  = hotnas_pkg::WgtBits;
   localparam int unsigned Sum  = hotnas_pkg::SumBits;
+  localparam int unsigned Rows = hotnas_pkg::RowsPerDsp;
 
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
   logic [hotnas_pkg::Taps*hotnas_pkg::Tn*Wgt-1:0] tap_weights;
 
-  for (genvar m = 0; m < hotnas_pkg::Tm; m++) begin : gen_row
-    logic [hotnas_pkg::Tn*Wgt-1:0] weights;
-    logic [hotnas_pkg::Tn*2-1:0]   patterns;
-    logic [31:0]                   bias;
-    logic signed [Sum-1:0]         sum, term;
+  for (genvar g = 0; g < hotnas_pkg::Tm; g += Rows) begin : gen_group
+    logic [Rows*hotnas_pkg::Tn*Wgt-1:0] weights;
+    logic [Rows*hotnas_pkg::Tn*2-1:0]   patterns;
+    logic [Rows*32-1:0]                 bias;
+    logic [Rows*Sum-1:0]                sums;
 
-    weight_row #(.Row(m)) u_weights (
-      .clk_i,
-      .slot_i,
-      .bias_we_i,
-      .bias_beat_i,
-      .bias_i,
-      .pattern_we_i,
-      .weight_we_i,
-      .group_i,
-      .entry_i,
-      .lanes_i,
-      .load_i,
-      .load_slot_i,
-      .load_entry_i,
-      .load_bias_i,
-      .load_bias_slot_i,
-      .pruned_i   (cfg.pruned),
-      .weights_o  (weights),
-      .patterns_o (patterns),
-      .bias_o     (bias)
-    );
-
-    mac_row u_macs (
-      .clk_i,
-      .weights_i  (weights),
-      .patterns_i (patterns),
-      .ifm_i,
-      .sum_o      (sum)
-    );
-
-    if (m < hotnas_pkg::Taps) begin : gen_tap_row
-      assign tap_weights[m*hotnas_pkg::Tn*Wgt +: hotnas_pkg::Tn*Wgt] = weights;
-    end
-
-    if (m < hotnas_pkg::Td) begin : gen_channel
-      logic signed [Sum-1:0] channel;
-      logic [hotnas_pkg::Taps*Wgt-1:0] tap_weight;
-      logic [hotnas_pkg::Taps*Act-1:0] tap_ifm;
-      for (genvar tap = 0; tap < hotnas_pkg::Taps; tap++) begin : gen_tap
-        assign tap_weight[tap*Wgt +: Wgt] = tap_weights[(tap*hotnas_pkg::Tn+m)*Wgt +: Wgt];
-        assign tap_ifm[tap*Act +: Act]    = ifm_i[(tap*hotnas_pkg::Tn+m)*Act +: Act];
-      end
-      channel_lane u_channel (
+    if (Rows == 2) begin : gen_packed
+      mac_pair u_macs (
         .clk_i,
-        .reduce_max_i (cfg.reduce_max),
-        .weights_i    (tap_weight),
-        .ifm_i        (tap_ifm),
-        .term_o       (channel)
+        .weights_i  (weights),
+        .patterns_i (patterns[0 +: hotnas_pkg::Tn*2]),
+        .ifm_i,
+        .sums_o     (sums)
       );
-      assign term = cfg.channelwise ? channel : sum;
-    end else begin : gen_no_channel
-      assign term = sum;
+      logic unused;
+      assign unused = ^patterns;
+    end else begin : gen_single
+      mac_row u_macs (
+        .clk_i,
+        .weights_i  (weights),
+        .patterns_i (patterns),
+        .ifm_i,
+        .sum_o      (sums)
+      );
     end
 
-    acc_bank u_acc (
-      .clk_i,
-      .half_i       (acc_half_i),
-      .addr_i       (acc_addr_i),
-      .valid_i      (acc_valid_i),
-      .first_i      (acc_first_i),
-      .reduce_max_i (cfg.reduce_max),
-      .term_i       (term),
-      .bias_i       (bias),
-      .drain_half_i,
-      .drain_addr_i,
-      .drain_o      (drain_o[m*Acc +: Acc])
-    );
+    for (genvar row = 0; row < Rows; row++) begin : gen_row
+      localparam int unsigned M = g + row;
+      logic signed [Sum-1:0] sum, term;
+      assign sum = $signed(sums[row*Sum +: Sum]);
+
+      weight_row #(
+        .Row        (M),
+        .HasPattern (row == 0)
+      ) u_weights (
+        .clk_i,
+        .slot_i,
+        .bias_we_i,
+        .bias_beat_i,
+        .bias_i,
+        .pattern_we_i,
+        .weight_we_i,
+        .group_i,
+        .entry_i,
+        .lanes_i,
+        .load_i,
+        .load_slot_i,
+        .load_entry_i,
+        .load_bias_i,
+        .load_bias_slot_i,
+        .pruned_i   (cfg.pruned),
+        .weights_o  (weights[row*hotnas_pkg::Tn*Wgt +: hotnas_pkg::Tn*Wgt]),
+        .patterns_o (patterns[row*hotnas_pkg::Tn*2 +: hotnas_pkg::Tn*2]),
+        .bias_o     (bias[row*32 +: 32])
+      );
+
+      if (M < hotnas_pkg::Taps) begin : gen_tap_row
+        assign tap_weights[M*hotnas_pkg::Tn*Wgt +: hotnas_pkg::Tn*Wgt] =
+          weights[row*hotnas_pkg::Tn*Wgt +: hotnas_pkg::Tn*Wgt];
+      end
+
+      if (M < hotnas_pkg::Td) begin : gen_channel
+        logic signed [Sum-1:0] channel;
+        logic [hotnas_pkg::Taps*Wgt-1:0] tap_weight;
+        logic [hotnas_pkg::Taps*Act-1:0] tap_ifm;
+        for (genvar tap = 0; tap < hotnas_pkg::Taps; tap++) begin : gen_tap
+          assign tap_weight[tap*Wgt +: Wgt] = tap_weights[(tap*hotnas_pkg::Tn+M)*Wgt +: Wgt];
+          assign tap_ifm[tap*Act +: Act]    = ifm_i[(tap*hotnas_pkg::Tn+M)*Act +: Act];
+        end
+        channel_lane u_channel (
+          .clk_i,
+          .reduce_max_i (cfg.reduce_max),
+          .weights_i    (tap_weight),
+          .ifm_i        (tap_ifm),
+          .term_o       (channel)
+        );
+        assign term = cfg.channelwise ? channel : sum;
+      end else begin : gen_no_channel
+        assign term = sum;
+      end
+
+      acc_bank u_acc (
+        .clk_i,
+        .half_i       (acc_half_i),
+        .addr_i       (acc_addr_i),
+        .valid_i      (acc_valid_i),
+        .first_i      (acc_first_i),
+        .reduce_max_i (cfg.reduce_max),
+        .term_i       (term),
+        .bias_i       (bias[row*32 +: 32]),
+        .drain_half_i,
+        .drain_addr_i,
+        .drain_o      (drain_o[M*Acc +: Acc])
+      );
+    end
   end
 
   logic unused;

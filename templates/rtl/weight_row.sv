@@ -1,7 +1,8 @@
 // Weights, pattern indices and bias of one output channel, in two slots, and the registers that hold
 // the Tn weights of the kernel position in use.
 module weight_row #(
-  parameter int unsigned Row = 0  // output channel within the Tm of the array
+  parameter int unsigned Row = 0,  // output channel within the Tm of the array
+  parameter bit HasPattern = 1     // 0: follows the patterns of the channel it shares DSP slices with
 ) (
   input  logic        clk_i,
   // write port, from wgt_loader
@@ -49,7 +50,7 @@ module weight_row #(
     end
     assign weights_o[part*SegmentLen*Bits +: SegmentLen*Bits] = weights_q;
 
-    if (hotnas_pkg::Patterns > 1) begin : gen_patterns
+    if (hotnas_pkg::Patterns > 1 && HasPattern) begin : gen_patterns
       logic [SegmentLen*2-1:0] indices;
       for (genvar lane = 0; lane < SegmentLen; lane++) begin : gen_lane
         assign indices[lane*2 +: 2] = lanes_i[(FirstLane+lane)*Bits +: 2];

@@ -121,6 +121,27 @@ def test_pattern_is_the_largest_norm_and_the_first_on_ties():
     assert choose_patterns(weight, masks).tolist() == [[2, 0, 0]]
 
 
+def test_channels_that_share_a_pattern_choose_by_their_norms_together():
+    masks = torch.zeros(4, 3, 3)
+    masks[0, 0], masks[1, 1], masks[2, 2], masks[3, 0] = 1, 1, 1, 1
+    weight = torch.zeros(3, 1, 3, 3)
+    weight[0, 0, 0] = 2.0  # alone: row 0
+    weight[1, 0, 1], weight[1, 0, 0] = 3.0, 2.5  # alone: row 1; with channel 0 row 0 has more: 4 + 6.25 > 9
+    weight[2, 0, 2] = 1.0  # the last channel has no other
+    assert choose_patterns(weight, masks).tolist() == [[0], [1], [2]]
+    assert choose_patterns(weight, masks, rows=2).tolist() == [[0], [0], [2]]
+
+
+def test_pairs_of_channels_share_their_patterns(model, graph):
+    choice = PatternChoice(3, 3, (23, 14, 8, 42), rows=2)
+    index, _ = masks_of(compress(model, graph, Compression(patterns={LAYER: choice})))[LAYER]
+    alone, _ = masks_of(
+        compress(model, graph, Compression(patterns={LAYER: PatternChoice(3, 3, choice.indices)}))
+    )[LAYER]
+    assert (index[0::2] == index[1::2]).all()
+    assert (alone[0::2] != alone[1::2]).any()
+
+
 def test_masks_survive_training(model, graph, images):
     choice = PatternChoice(3, 3, (23, 14, 8, 42))
     pruned = compress(model, graph, Compression(patterns={LAYER: choice}))

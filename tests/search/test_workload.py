@@ -28,6 +28,7 @@ EDITS = {
     "none": Compression(),
     "cut": Compression(channels={"layer1.0.conv1": 8, "layer3.0.conv1": 48}),
     "pruned": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55))}),
+    "pruned in pairs": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55), rows=2)}),
     "two patterns": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 4, (3, 3, 60, 3))}),
     "expanded": Compression(expanded=("layer2.0.conv1", "layer2.0.downsample.0")),
     "narrow": Compression(weight_bits={"layer3.0.conv2": 4, "fc": 6, "layer1.0.conv1": 2}),
