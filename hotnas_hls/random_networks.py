@@ -65,9 +65,9 @@ def _random_patterns(rng: np.random.Generator, accel: Accelerator, lowered: Lowe
         masks = np.zeros((PATTERNS, positions), dtype=np.uint8)
         for mask in masks:
             mask[rng.permutation(positions)[:ones]] = 1
-        index = rng.integers(PATTERNS, size=(layer.m, layer.n), dtype=np.uint8)
-        if accel.dsp_packing:  # two output channels that share a DSP slice share their patterns
-            index[1::2] = index[: layer.m // 2 * 2 : 2]
+        rows = accel.rows_per_dsp  # that share their patterns
+        groups = rng.integers(PATTERNS, size=(ceil_div(layer.m, rows), layer.n), dtype=np.uint8)
+        index = groups.repeat(rows, axis=0)[: layer.m]
         patterns[layer.name] = index, masks.reshape(PATTERNS, layer.kernel_rows, layer.kernel_columns)
     return patterns
 

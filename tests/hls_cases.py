@@ -1,4 +1,4 @@
-"""Random networks on random small accelerators: odd port widths, buffers that just suffice."""
+"""Random networks on random small accelerators odd port widths, buffers that just suffice."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         max_entries=LARGEST_KERNEL**2,
         act_bits=act_bits,
         weight_bits=draw.randint(6, PACKED_BITS if dsp_packing else 16),
+        dsp_packing=dsp_packing,
         patterns=draw.random() < 0.6,
         taps=draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)]),
-        dsp_packing=dsp_packing,
     )
     drawn = random_network(np.random.default_rng(seed), roomy, f"random{seed}")
     layers, tiles = drawn.net.layers, drawn.tiles

@@ -21,9 +21,16 @@ MASK = (1 << SEAL_BITS) - 1
 
 
 def signature(accel: Accelerator) -> int:
-    """A number that stands for all parameters of a design: 24 bits, odd, so that zeros are no descriptor."""
-    parameters = json.dumps(dataclasses.asdict(accel), sort_keys=True)
-    return int.from_bytes(hashlib.sha256(parameters.encode()).digest()[:3], "little") | 1
+    """A number that stands for a design: 24 bits, odd, so that zeros are no descriptor.
+
+    Of tr, tc and max_entries the hardware knows what they make: depth of a bank, bytes of a descriptor.
+    """
+    parameters = dataclasses.asdict(accel)
+    for name in ("tr", "tc", "max_entries"):
+        del parameters[name]
+    parameters |= {"ofm_depth": accel.ofm_depth, "descriptor_bytes": accel.descriptor_bytes}
+    text = json.dumps(parameters, sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "little") | 1
 
 
 def checksum(words: np.ndarray) -> int:

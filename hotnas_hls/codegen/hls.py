@@ -219,7 +219,11 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
         _group(
             "Weight jobs.",
             Line("kWgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
-            Line("kMaxEntries", accel.max_entries, "entries of the largest layer"),
+            Line(
+                "kMaxEntries",
+                accel.descriptor_bytes // 4 - DESCRIPTOR_HEADER_WORDS,
+                "rows of a descriptor's entry table",
+            ),
             Line("kPatterns", PATTERN_COUNT if accel.patterns else 1, "patterns a kernel may follow"),
             Line("kPatternBits", PATTERN_BITS),
             Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
