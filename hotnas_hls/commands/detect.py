@@ -1,7 +1,9 @@
 """iDetect: what bounds each layer on a board, by the true model, and what would help.
 
 The design is the best uncompressed one of the board. Labels: I loading feature maps, W loading weights,
-C computing, O storing feature maps. Every remedy is priced by the model, not guessed.
+C computing, O storing feature maps. Every remedy is priced by the model, not guessed. --reductions prices the
+strongest edits the search may choose, kind by kind, on the hardware that suits them best: the time a search
+could save, whatever it costs in accuracy.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--board", help="board, instead of the configuration's")
     parser.add_argument("--bars", type=Path, metavar="FILE", help="draw the terms of each layer (.svg, .png)")
     parser.add_argument("--roofline", type=Path, metavar="FILE", help="draw the roofline (.svg, .png)")
+    parser.add_argument("--reductions", action="store_true", help="what the strongest edits save, by kind")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -46,13 +49,15 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.detect import detect
     from hotnas_hls.search.start import fastest_start
-    from hotnas_hls.search.tables import detection_table
+    from hotnas_hls.search.strongest import strongest_edits
+    from hotnas_hls.search.tables import detection_table, reductions_table
 
     platform, options = platform_of(config), options_of(config)
     loaded = load_model(args.model or config.network.model, None, shape)
     start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     workload, choices = start.workload, start.choices
     detection = detect(workload, platform, choices, options.space.least_weight_bits)
+    strongest = strongest_edits(loaded.graph, loaded.module, platform, options) if args.reductions else None
     title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
     if args.bars:
         charts.save(charts.term_chart(detection, platform.unit, title), args.bars)
@@ -72,9 +77,15 @@ def run(args: argparse.Namespace) -> None:
             "resources": dict(detection.cost.usage),
             "layers": [finding.record() for finding in detection.findings],
         }
+        if strongest is not None:
+            record["strongest"] = strongest.record()
         print(json.dumps(record, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
     hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
     console.print(f"hardware: {hardware}; {start.format.arrangement}")
+    if strongest is not None:
+        console.print(
+            reductions_table(strongest, f"{workload.name}: the strongest edits of the search space")
+        )

@@ -10,7 +10,7 @@ import torch
 
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.edits import popular_patterns
-from hotnas_hls.search.detect import Detection, Workload, detect, price
+from hotnas_hls.search.detect import Detection, Workload, detect
 from hotnas_hls.search.evaluate import Evaluator
 from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder, pattern_groups
 from hotnas_hls.search.gentle import gentle_candidates
@@ -19,8 +19,9 @@ from hotnas_hls.search.platform import Choices, Platform
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.reporter import Reporter
 from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.start import Start, fastest_start
+from hotnas_hls.search.space import Candidate, SearchSpace
+from hotnas_hls.search.start import Start, starts
+from hotnas_hls.search.strongest import fastest_candidate
 from hotnas_hls.search.study import StudySettings
 
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
@@ -50,19 +51,16 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     if options.cold:
         problem = cold_start(problem, options.seed)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
-    full = platform.at_full_precision()
-    arranged = (options.stem, options.packed)
-    baseline = start = fastest_start(
-        problem.graph, problem.model, full, options.format.at_full_precision(), *arranged
+    baseline, start = starts(
+        problem.graph, problem.model, platform, options.format, options.stem, options.packed
     )
-    if options.format != options.format.at_full_precision():
-        start = fastest_start(problem.graph, problem.model, platform, options.format, *arranged)
     workload, options = start.workload, replace(options, format=start.format)
     small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
     if small:
         torch.set_num_threads(1)
 
     reporter.stage("iDetect: what bounds each layer")
+    full = platform.at_full_precision()
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
     if options.reduction is not None:
         options = replace(options, bound_ms=(1 - options.reduction) * detection.cost.latency_ms)
@@ -94,7 +92,7 @@ def _space_and_seeds(
         for (kernel, zeros), names in pattern_groups(space).items()
     }
     rungs = ladder(space, options.rungs, patterns)
-    fastest = _fastest(workload, platform, space, ladder(space, 2, patterns)[-1])
+    fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
     gentle: list[Candidate] = []
     if options.bound_ms is not None:
@@ -130,29 +128,6 @@ def _study_settings(
         early_stopping=options.early_stopping,
         subject=json.dumps(subject),
     )
-
-
-def _fastest(workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate) -> Candidate:
-    """The fastest candidate: from every edit at its strongest, each axis at its best in turn, twice.
-
-    Edits of different layers hardly meet, so that this is the fastest but for ties; on the hardware that
-    suits it best, or the baseline's where that is fixed.
-    """
-    searched = any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE))
-    values = dict(strongest)
-    for _ in range(2):
-        if searched:
-            values |= platform.explore(workload.compressed(compression_of(values, space)))
-        choices = choices_of(values, space)
-        for axis in space.of_kind(AxisKind.PRUNE, AxisKind.EXPAND, AxisKind.CHANNELS, AxisKind.BITS):
-            costs = {}
-            for option in axis.options:
-                layers = workload.compressed(compression_of({**values, axis.name: option}, space))
-                priced = price(platform, layers, choices)
-                costs[option] = priced.total if priced else float("inf")
-            kept = values[axis.name]
-            values[axis.name] = min(costs, key=lambda option: (costs[option], option != kept))
-    return Candidate(values)
 
 
 def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:

@@ -23,6 +23,7 @@ class Start:
     choices: Choices
     format: IntegerFormat  # with the arrangement that was chosen
     total: float  # cost, in the platform's unit
+    latency_ms: float
 
 
 def fastest_start(
@@ -43,7 +44,26 @@ def fastest_start(
         workload = workload_of(graph, model, arranged)
         choices = platform.explore(workload.layers)
         cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
-        return Start(workload, choices, arranged, cost.total)
+        return Start(workload, choices, arranged, cost.total, cost.latency_ms)
 
     found = attempts(allowed_arrangements(graph, stem, packed), attempt)
     return found[fastest(found, lambda start: start.total)]
+
+
+def starts(
+    graph: Graph,
+    model: nn.Module | None,
+    platform: Platform,
+    form: IntegerFormat,
+    stem: StemChoice,
+    packed: PackingChoice = BEST,
+) -> tuple[Start, Start]:
+    """The 16-bit uncompressed network, which reductions are measured from, and that at ``form``'s widths.
+
+    The same one twice where these are 16 bits. Raises as :func:`fastest_start`.
+    """
+    full = form.at_full_precision()
+    baseline = fastest_start(graph, model, platform.at_full_precision(), full, stem, packed)
+    if form == full:
+        return baseline, baseline
+    return baseline, fastest_start(graph, model, platform, form, stem, packed)

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from hotnas_hls.search.detect import Detection
 from hotnas_hls.search.platform import Platform
+from hotnas_hls.search.strongest import Strongest
 
 
 def detection_table(detection: Detection, platform: Platform, title: str) -> Table:
@@ -35,3 +36,30 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
             saves,
         )
     return table
+
+
+def reductions_table(found: Strongest, title: str) -> Table:
+    """A row for each kind of edit: latency with it and all before it, what it saves then, and alone."""
+    before = found.baseline.latency_ms
+    table = Table(title=title, show_footer=True)
+    table.add_column("edits", footer="total")
+    total = before - found.cost.latency_ms
+    table.add_column("ms, cumulative", justify="right", footer=f"{before:.4g} -> {found.cost.latency_ms:.4g}")
+    table.add_column("saves", justify="right", footer=f"{total:.4g} ({total / before:.1%})")
+    table.add_column("ms, alone", justify="right")
+    table.add_column("saves", justify="right")
+    so_far: float | None = before
+    for step in found.reductions:
+        table.add_row(
+            step.name,
+            _ms(step.latency_ms),
+            _ms(so_far - step.latency_ms if so_far is not None and step.latency_ms is not None else None),
+            _ms(step.alone_ms),
+            _ms(before - step.alone_ms if step.alone_ms is not None else None),
+        )
+        so_far = step.latency_ms
+    return table
+
+
+def _ms(value: float | None) -> str:
+    return "none such" if value is None else f"{value:.4g}"

@@ -136,3 +136,19 @@ def test_detect_prints_a_table(config, capsys):
 def test_detect_refuses_unknown_pictures(config, tmp_path, capsys):
     assert main(["detect", "--config", str(config), "--bars", str(tmp_path / "bars.txt")]) == 1
     assert "cannot draw into .txt; use one of .svg, .png, .pdf" in capsys.readouterr().err
+
+
+def test_detect_prices_the_strongest_edits(config, capsys):
+    assert main(["detect", "--config", str(config), "--reductions", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    found = record["strongest"]
+    steps = {step["name"]: step for step in found["reductions"]}
+    assert list(steps) == ["pattern", "channel", "quantisation", "hardware"]
+    assert found["baseline_ms"] == record["total_ms"]  # 16 bits: the design that is detected on
+    cumulative = [found["baseline_ms"], *(step["latency_ms"] for step in steps.values())]
+    assert cumulative == sorted(cumulative, reverse=True) and cumulative[-1] == found["ms"]
+    assert found["ms"] < 0.9 * found["baseline_ms"]
+    assert main(["detect", "--config", str(config), "--reductions"]) == 0
+    table = capsys.readouterr().out
+    assert "the strongest edits of the search space" in table
+    assert f"{found['baseline_ms']:.4g} -> {found['ms']:.4g}" in table

@@ -1,0 +1,81 @@
+"""What the strongest edits bring in time: the latency side of a search, without weights or training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+from hotnas_hls.graph import Graph
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.search.detect import Workload, price
+from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder
+from hotnas_hls.search.options import SearchOptions
+from hotnas_hls.search.platform import Choices, Cost, Platform
+from hotnas_hls.search.reductions import Reduction, reductions
+from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.start import Start, starts
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """The fastest design of the search space."""
+
+    baseline: Start
+    compression: Compression
+    choices: Choices
+    cost: Cost
+    reductions: tuple[Reduction, ...]
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "baseline_ms": self.baseline.latency_ms,
+            "ms": self.cost.latency_ms,
+            "hardware": dict(self.choices),
+            "edits": self.compression.record(),
+            "reductions": [asdict(step) for step in self.reductions],
+        }
+
+
+def strongest_edits(
+    graph: Graph, model: nn.Module | None, platform: Platform, options: SearchOptions
+) -> Strongest:
+    """The fastest candidate that iSpace holds for a network; what it costs in accuracy is not asked.
+
+    Raises InfeasibleDesign where no design runs even the uncompressed network.
+    """
+    baseline, start = starts(graph, model, platform, options.format, options.stem, options.packed)
+    space = generate_space(start.workload, platform, start.choices, options.space)
+    candidate = fastest_candidate(start.workload, platform, space, ladder(space, 2)[-1])
+    compression, choices = compression_of(candidate, space), choices_of(candidate, space)
+    layers = start.workload.compressed(compression)
+    cost = platform.cost(layers, platform.design(layers, choices))
+    steps = reductions(baseline, start, platform, compression, choices, cost)
+    return Strongest(baseline, compression, choices, cost, steps)
+
+
+def fastest_candidate(
+    workload: Workload, platform: Platform, space: SearchSpace, strongest: Candidate
+) -> Candidate:
+    """The fastest candidate: from every edit at its strongest, each axis at its best in turn, twice.
+
+    Edits of different layers hardly meet, so that this is the fastest but for ties; on the hardware that
+    suits it best, or the baseline's where that is fixed.
+    """
+    searched = any(len(axis.options) > 1 for axis in space.of_kind(AxisKind.HARDWARE))
+    values = dict(strongest)
+    for _ in range(2):
+        if searched:
+            values |= platform.explore(workload.compressed(compression_of(values, space)))
+        choices = choices_of(values, space)
+        for axis in space.of_kind(AxisKind.PRUNE, AxisKind.EXPAND, AxisKind.CHANNELS, AxisKind.BITS):
+            costs = {}
+            for option in axis.options:
+                layers = workload.compressed(compression_of({**values, axis.name: option}, space))
+                priced = price(platform, layers, choices)
+                costs[option] = priced.total if priced else float("inf")
+            kept = values[axis.name]
+            values[axis.name] = min(costs, key=lambda option: (costs[option], option != kept))
+    return Candidate(values)
