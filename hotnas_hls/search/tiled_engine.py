@@ -120,7 +120,9 @@ class TiledEnginePlatform:
         found = []
         for name in AXES:
             values = self.values(name, near)
-            if near is not None:
+            if near is not None and name in self._settled(near):
+                values = (near[name],)
+            elif near is not None:
                 block = self.channel_multiple(near) if name in ("tm", "tn") else 1
                 legal = sorted({v for v in values if v % block == 0} | {near[name]})
                 place = legal.index(near[name])
@@ -128,6 +130,12 @@ class TiledEnginePlatform:
                 values = (near[name], *(value for value in around if value != near[name]))
             found.append(Axis(name, AxisKind.HARDWARE, values))
         return tuple(found)
+
+    @staticmethod
+    def _settled(near: Choices) -> set[str]:
+        """Axes that stay: a step leads to no legal design, or to the same one: a bus has one port for reads."""
+        kinds = {"shared_bus", "dsp_packing"}
+        return kinds | {"ifm_bits", "wgt_bits"} if near["shared_bus"] else kinds
 
     def channel_multiple(self, choices: Choices) -> int:
         """Channels of one memory word."""

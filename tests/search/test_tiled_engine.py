@@ -146,7 +146,14 @@ def test_axes_near_a_design_are_legal_with_it():
     axes = {axis.name: axis.options for axis in platform().axes(CHOICES)}
     assert axes["tm"] == (16, 8, 32) and axes["ifm_bits"] == (64, 128)
     assert all(value % 4 == 0 for value in (*axes["tm"], *axes["tn"]))
-    assert axes["ifm_depth"] == (512, 256, 1024) and axes["taps"] == (1, 2) and axes["shared_bus"] == (0, 1)
+    assert axes["ifm_depth"] == (512, 256, 1024) and axes["taps"] == (1, 2) and axes["shared_bus"] == (0,)
+
+
+def test_a_shared_bus_is_one_port():
+    shared = {**CHOICES, "ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128, "shared_bus": 1}
+    axes = {axis.name: axis.options for axis in platform().axes(shared)}
+    assert axes["ifm_bits"] == axes["wgt_bits"] == (128,) and axes["shared_bus"] == (1,)
+    assert len(axes["ofm_bits"]) > 1
 
 
 def test_port_relief_is_the_next_width():
