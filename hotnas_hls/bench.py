@@ -194,7 +194,8 @@ def flow() -> Figures:
 
         def searched() -> Any:
             problem = load_problem(config.network)
-            return search(problem, platform_of(config), options_of(config), f"sqlite:///{folder / 's.db'}")
+            platform = platform_of(config, problem.graph)
+            return search(problem, platform, options_of(config), f"sqlite:///{folder / 's.db'}")
 
         search_seconds, result = seconds_of(searched)
         point = result.design

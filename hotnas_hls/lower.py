@@ -7,6 +7,7 @@ Feature maps bear the name of the graph node whose value they hold.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -109,6 +110,11 @@ def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) ->
         UnsupportedNetwork, f"{graph.name}: the accelerator cannot run this network", lowering.violations
     )
     return lowering.finish(weight_bits)
+
+
+def concat_alignment(lowered: LoweredNetwork) -> int:
+    """The channel blocks a network's concatenations allow are those that divide this; 0 where it has none."""
+    return math.gcd(*(fm.concat_offset for fm in lowered.feature_maps.values()))
 
 
 def placement_violations(lowered: LoweredNetwork, channel_block: int) -> list[str]:

@@ -70,9 +70,10 @@ def run(args: argparse.Namespace) -> None:
         studies.unlink(missing_ok=True)
     contestants = variants(args.strategies, args.cold, args.early_stopping)
     with ConsoleReporter() as reporter:
+        problem = load_problem(config.network)
         runs = compare(
-            load_problem(config.network),
-            platform_of(config),
+            problem,
+            platform_of(config, problem.graph),
             replace(options_of(config), trials=trials),
             contestants,
             range(args.seeds),
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
         "network": config.network.model,
         "board": config.board,
         "bound_ms": config.bound.latency_ms,
+        "bound_reduction": config.bound.reduction,
         "trials": trials,
         "seeds": args.seeds,
         "ranking": ranking(runs),

@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.strongest import strongest_edits
     from hotnas_hls.search.tables import detection_table, reductions_table
 
-    platform, options = platform_of(config), options_of(config)
     loaded = load_model(args.model or config.network.model, None, shape)
+    platform, options = platform_of(config, loaded.graph), options_of(config)
     start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     workload, choices = start.workload, start.choices
     detection = detect(workload, platform, choices, options.space.least_weight_bits)

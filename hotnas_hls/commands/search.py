@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> None:
         if resume:
             reporter.stage("going on with the interrupted study (--fresh starts anew)")
         problem = load_problem(config.network)
-        result = search(problem, platform_of(config), options_of(config), place, resume, reporter)
+        platform = platform_of(config, problem.graph)
+        result = search(problem, platform, options_of(config), place, resume, reporter)
         reporter.stage("charts")
         summary = summary_of(result)
         drawn = charts(summary)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from hotnas_hls.board import load_board
 from hotnas_hls.config import RunConfig
+from hotnas_hls.graph import Graph
+from hotnas_hls.lower import concat_alignment, lower
 from hotnas_hls.search.crew import CrewOptions
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.generate import SpaceOptions
-from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.integer import IntegerFormat, fold_shapes
 from hotnas_hls.search.integer_tuning import IntegerTuning
 from hotnas_hls.search.search import SearchOptions
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
 
-def platform_of(config: RunConfig) -> TiledEnginePlatform:
-    """The tiled engine on the configured board."""
+def platform_of(config: RunConfig, graph: Graph) -> TiledEnginePlatform:
+    """The tiled engine on the configured board, as far as it can place the network's concatenations."""
     given = config.accelerator
     return TiledEnginePlatform(
         board=load_board(config.board),
         clock_mhz=config.clock(),
         memory=config.memory,
         act_bits=config.quantisation.act_bits,
+        concat_alignment=concat_alignment(lower(fold_shapes(graph))),
         options=EngineOptions(given.tm, given.tn, given.tr, given.tc, given.port_bits, given.dsp_limit),
     )
 

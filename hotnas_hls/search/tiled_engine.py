@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.layer import Layer
@@ -64,6 +64,7 @@ class TiledEnginePlatform:
     clock_mhz: float
     memory: MemoryTiming = MemoryTiming()
     act_bits: int = 16
+    concat_alignment: int = 0  # channels; only channel blocks that divide it are legal (see lower)
     options: EngineOptions = EngineOptions()
     unit: str = "cycles"
     _tiles: dict[tuple, Tile | None] = field(default_factory=dict, repr=False)
@@ -133,7 +134,7 @@ class TiledEnginePlatform:
 
     @staticmethod
     def _settled(near: Choices) -> set[str]:
-        """Axes that stay: a step leads to no legal design, or to the same one: a bus has one port for reads."""
+        """Axes that stay: a step leads to no legal design, or to the same: a bus has one port for reads."""
         kinds = {"shared_bus", "dsp_packing"}
         return kinds | {"ifm_bits", "wgt_bits"} if near["shared_bus"] else kinds
 
@@ -173,12 +174,18 @@ class TiledEnginePlatform:
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The fastest design of the space, exactly (see ``hotnas_hls.explore``)."""
-        accel = fastest(layers, self.board, self.memory, self.space).accel
+        blocks = {bits // self.act_bits for bits in LEGAL_PORT_BITS}
+        legal = [block for block in sorted(blocks) if self._places(block)]
+        accel = fastest(layers, self.board, self.memory, self.space, legal).accel
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
         """The same board, with 16-bit activations."""
         return dataclasses.replace(self, board=self._whole_board, act_bits=16, _tiles={}, _latencies={})
+
+    def _places(self, block: int) -> bool:
+        """Whether the network's concatenated maps begin on whole channel blocks of this many."""
+        return self.concat_alignment % block == 0
 
     # --- cost -----------------------------------------------------------------------------------------
 
@@ -196,6 +203,11 @@ class TiledEnginePlatform:
         if found:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
+        if not self._places(design.accel.channel_block):
+            found.append(
+                f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
+                f"use feature-map ports of at most {self.concat_alignment & -self.concat_alignment} channels"
+            )
         for layer in layers:
             broken = plan_violations(layer, design.accel, design.tiles.get(layer.name, Tile(1, 1)))
             if layer.name not in design.tiles and not broken:

@@ -156,6 +156,17 @@ def test_a_shared_bus_is_one_port():
     assert len(axes["ofm_bits"]) > 1
 
 
+def test_concatenations_bound_the_channel_block():
+    joined = dataclasses.replace(platform(), concat_alignment=12)
+    assert joined.channel_multiple(joined.explore(LAYERS)) == 4
+    wide = {**CHOICES, "ifm_bits": 128, "ofm_bits": 128}
+    assert joined.violations(LAYERS, joined.design(LAYERS, wide)) == [
+        "concatenated maps do not begin on whole blocks of 8 channels; "
+        "use feature-map ports of at most 4 channels"
+    ]
+    assert joined.at_full_precision().concat_alignment == 12
+
+
 def test_port_relief_is_the_next_width():
     (relief,) = platform().reliefs("W", CHOICES)
     assert relief.description == "wgt_bits 64 -> 128" and relief.choices["wgt_bits"] == 128
