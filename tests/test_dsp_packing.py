@@ -26,7 +26,7 @@ from hotnas_hls.accel.reference import run_layer
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.csim import LEAST_IMAGES, run_csim
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.fuzz import FuzzCase, run_case
+from hotnas_hls.fuzz import FuzzCase, build_case, run_case
 
 EXTREMES = (-128, -1, 0, 1, 127)
 PAIRS = tuple(product(EXTREMES, repeat=2))  # weights of output channels 2k and 2k + 1
@@ -78,9 +78,9 @@ def test_the_extremes_decide_every_bit() -> None:
 @pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 @pytest.mark.parametrize("tn", [N, 16])
 def test_rtl_multiplies_extreme_factors_exactly(tn: int, tmp_path: Path) -> None:
-    case = extreme_case(tn)
     _, image = extreme_network(tn)
-    for result in run_case(FuzzCase(0, *vars(case).values(), {"x": image}, MemoryTiming()), tmp_path):
+    case = FuzzCase(0, *vars(extreme_case(tn)).values(), {"x": image}, MemoryTiming())
+    for result in run_case(case, build_case(case, tmp_path), tmp_path / "job"):
         assert result.outputs_equal and result.largest_difference == 0, result.layer
 
 

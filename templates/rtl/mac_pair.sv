@@ -45,7 +45,7 @@ module mac_pair (
   // with nobody above it, adds both.
   (* mem2reg *) logic signed [hotnas_pkg::SumBits-1:0] low_q [Leaves];
   (* mem2reg *) logic signed [hotnas_pkg::SumBits-1:0] high_q [Leaves];
-  logic [Leaves-1:0] borrow_q;
+  logic [Leaves-1:1] borrow_q;
 
   for (genvar i = 1; i < Leaves; i++) begin : gen_add
     logic signed [SumBits-1:0] low_a, low_b, high_a, high_b;
@@ -72,6 +72,6 @@ module mac_pair (
   assign sums_o = {high_q[1], low_q[1]};
 
   logic unused;  // nobody is above the root; without patterns every weight reads through port 0
-  assign unused = ^{borrow_q[1:0], patterns_i, ifm_i};
+  assign unused = ^{borrow_q[1], patterns_i, ifm_i};
 
 endmodule
