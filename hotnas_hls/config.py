@@ -67,6 +67,7 @@ class SearchSettings:
     strategy: Strategy = "reinforce"
     trials: int = 60
     validation_images: int = 1000  # candidates are compared on so many at most
+    validation_blend: float = 0.0  # share of another image in each: where the network was trained on them
     batches: int = 50  # fine-tuning batches per trained candidate
     batch_size: int = 64
     learning_rate: float = 0.001
@@ -162,6 +163,10 @@ class RunConfig:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
         if search.storage not in STORAGES and not URL.fullmatch(search.storage):
             found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
+        if not 0 <= search.validation_blend < 0.5:
+            found.append(
+                f"search.validation_blend: must be 0 or more and less than 0.5, not {search.validation_blend:g}"
+            )
         low, high = search.accuracy
         if not 0 <= low < high <= 1:
             found.append(f"search.accuracy: must be two fractions, the lower first, not [{low:g}, {high:g}]")

@@ -40,6 +40,7 @@ def options_of(config: RunConfig) -> SearchOptions:
         accuracy=search.accuracy,
         accuracy_drop=search.accuracy_drop,
         validation_images=search.validation_images,
+        validation_blend=search.validation_blend,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
         final_epochs=search.final_epochs,
         integer_tuning=IntegerTuning(search.integer_batches, learning_rate=search.integer_learning_rate),

@@ -33,6 +33,7 @@ class SearchOptions:
     space: SpaceOptions = SpaceOptions()
     format: IntegerFormat = IntegerFormat()
     validation_images: int = 1000  # candidates are compared on so many at most
+    validation_blend: float = 0.0  # share of another image in each, see Split.blended
     golden_images: int = 32
     time_limit_s: float | None = None
     early_stopping: bool = False

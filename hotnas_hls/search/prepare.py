@@ -74,7 +74,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.bound_ms,
         options.tuning,
         options.format,
-        problem.dataset.validation.first(options.validation_images),
+        problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
         options.seed,
         options.early_stopping,
     )
@@ -116,6 +116,7 @@ def _study_settings(
         asdict(options.tuning),
         asdict(options.format),
         options.validation_images,
+        options.validation_blend,
         options.cold,
     ]
     return StudySettings(
