@@ -156,17 +156,23 @@ class RunConfig:
             found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")
         if reduction is not None and self.bound.latency_ms is not None:
             found.append("bound: give latency_ms or reduction, not both")
-        for name in ("batches", "final_epochs", "integer_batches", "accuracy_drop", "trial_gpus"):
+        counted = (
+            "batches",
+            "final_epochs",
+            "integer_batches",
+            "validation_blend",
+            "accuracy_drop",
+            "trial_gpus",
+        )
+        for name in counted:
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
         if search.storage not in STORAGES and not URL.fullmatch(search.storage):
             found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
-        if not 0 <= search.validation_blend < 0.5:
-            found.append(
-                f"search.validation_blend: must be 0 or more and less than 0.5, not {search.validation_blend:g}"
-            )
+        if search.validation_blend >= 0.5:
+            found.append(f"search.validation_blend: must be less than 0.5, not {search.validation_blend:g}")
         low, high = search.accuracy
         if not 0 <= low < high <= 1:
             found.append(f"search.accuracy: must be two fractions, the lower first, not [{low:g}, {high:g}]")

@@ -130,6 +130,14 @@ def test_a_bound_is_a_latency_or_a_reduction(tmp_path: Path):
     ]
 
 
+def test_the_larger_share_of_a_validation_image_is_its_own(tmp_path: Path):
+    def refused(share: float) -> list[str]:
+        return refusal(written(tmp_path, SMALL + f"search: {{validation_blend: {share}}}\n"))
+
+    assert refused(0.5) == ["  - search.validation_blend: must be less than 0.5, not 0.5"]
+    assert refused(-0.1) == ["  - search.validation_blend: must be 0 or more, not -0.1"]
+
+
 def test_packed_resolutions_are_0_1_2_or_best(tmp_path: Path):
     lines = refusal(written(tmp_path, SMALL + "accelerator: {packed_resolutions: 3}\n"))
     assert lines == ["  - accelerator.packed_resolutions: expected one of 0, 1, 2, best, not 3"]

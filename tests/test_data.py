@@ -208,3 +208,11 @@ def test_missing_or_broken_image_folders(tmp_path: Path) -> None:
     with pytest.raises(HotnasError) as broken:
         image_folder(tmp_path)
     assert str(broken.value).startswith(f"{path}: not a readable image (")
+
+
+def test_blended_images_keep_their_labels():
+    split = data.Split(np.arange(16, dtype=np.float32).reshape(4, 1, 2, 2), np.arange(4))
+    assert split.blended(0) is split
+    mixed = split.blended(0.25)
+    assert mixed.images.dtype == np.float32 and (mixed.labels == split.labels).all()
+    np.testing.assert_array_equal(mixed.images[0], 0.75 * split.images[0] + 0.25 * split.images[2])
