@@ -64,7 +64,7 @@ class AcceleratorSettings:
 class SearchSettings:
     """How candidates are chosen, trained and rewarded."""
 
-    strategy: Strategy = "reinforce"
+    strategy: Strategy = "tpe"
     trials: int = 60
     validation_images: int = 1000  # candidates are compared on so many at most
     validation_blend: float = 0.0  # share of another image in each: where the network was trained on them

@@ -60,7 +60,7 @@ def test_keys_with_a_default_may_be_left_out(tmp_path: Path):
     config = load_config(written(tmp_path, SMALL))
     assert config.bound.latency_ms == 5.0
     assert config.clock() == 100.0
-    assert config.search.strategy == "reinforce"
+    assert config.search.strategy == "tpe"
 
 
 def test_the_record_reads_back():
