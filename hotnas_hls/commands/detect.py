@@ -48,16 +48,17 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search import charts
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.detect import detect
-    from hotnas_hls.search.start import fastest_start
+    from hotnas_hls.search.start import fastest_start, starts
     from hotnas_hls.search.strongest import strongest_edits
     from hotnas_hls.search.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
     platform, options = platform_of(config, loaded.graph), options_of(config)
-    start = fastest_start(loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
+    asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
+    baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))
     workload, choices = start.workload, start.choices
     detection = detect(workload, platform, choices, options.space.least_weight_bits)
-    strongest = strongest_edits(loaded.graph, loaded.module, platform, options) if args.reductions else None
+    strongest = strongest_edits(baseline, start, platform, options.space) if baseline else None
     title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
     if args.bars:
         charts.save(charts.term_chart(detection, platform.unit, title), args.bars)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import nn
-
-from hotnas_hls.graph import Graph
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.search.detect import Workload, price
-from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder
-from hotnas_hls.search.options import SearchOptions
+from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
 from hotnas_hls.search.platform import Choices, Cost, Platform
 from hotnas_hls.search.reductions import Reduction, reductions
 from hotnas_hls.search.space import AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.start import Start, starts
+from hotnas_hls.search.start import Start
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,12 @@ class Strongest:
         }
 
 
-def strongest_edits(
-    graph: Graph, model: nn.Module | None, platform: Platform, options: SearchOptions
-) -> Strongest:
+def strongest_edits(baseline: Start, start: Start, platform: Platform, options: SpaceOptions) -> Strongest:
     """The fastest candidate that iSpace holds for a network; what it costs in accuracy is not asked.
 
-    Raises InfeasibleDesign where no design runs even the uncompressed network.
+    ``baseline`` and ``start`` as :func:`~hotnas_hls.search.start.starts` finds them.
     """
-    baseline, start = starts(graph, model, platform, options.format, options.stem, options.packed)
-    space = generate_space(start.workload, platform, start.choices, options.space)
+    space = generate_space(start.workload, platform, start.choices, options)
     candidate = fastest_candidate(start.workload, platform, space, ladder(space, 2)[-1])
     compression, choices = compression_of(candidate, space), choices_of(candidate, space)
     layers = start.workload.compressed(compression)
