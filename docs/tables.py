@@ -1,17 +1,20 @@
 """Tables of the documentation that come from the code. ``python docs/tables.py`` writes them anew.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test compares it with the
-code. Those of simulated networks are written from the results beside this file; ``python docs/tables.py
-runs`` first takes new ones from the folder in which ``hotnas bench networks levers`` left them.
+code. What takes hours is written from the results in ``results/``; ``python docs/tables.py runs`` first takes
+new ones from the folder ``runs``, those that are there (see :mod:`measured`).
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+
+import search_tables
+from measured import LEVER_RESULTS, NETWORK_RESULTS, RESULTS, take
+from table import markdown
 
 from hotnas_hls.accel import latency
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -23,7 +26,6 @@ from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
 from hotnas_hls.kept_results import Figures, read_results
 
 DOCS = Path(__file__).resolve().parent
-NETWORK_RESULTS, LEVER_RESULTS = "whole_networks.json", "levers.json"
 MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # name, value, what it spans, where it lies in templates/rtl
@@ -96,13 +98,6 @@ CONSTANTS = (
         "`burst_splitter.sv`",
     ),
 )
-
-
-def markdown(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table."""
-    heads = list(heads)
-    lines = [heads, ["---"] * len(heads), *([str(cell) for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def descriptor() -> str:
@@ -220,7 +215,7 @@ def networks() -> str:
             *("Network", "Weights", "Layers", "Cycles predicted", "Simulated"),
             *("ms", "DSP efficiency", "Every layer", "Seconds"),
         ),
-        (row(name, found) for name, found in read_results(DOCS / NETWORK_RESULTS).items()),
+        (row(name, found) for name, found in read_results(RESULTS / NETWORK_RESULTS).items()),
     )
 
 
@@ -228,7 +223,7 @@ def levers() -> str:
     """What each lever brings, in simulation; by the model where it was not simulated yet."""
     from hotnas_hls.levers import NETWORKS, designs
 
-    results, rows = read_results(DOCS / LEVER_RESULTS), []
+    results, rows = read_results(RESULTS / LEVER_RESULTS), []
     for network in NETWORKS:
         names = {f"{network} {lever.name}": lever.what for lever, _ in designs(network)}
         found = results if names.keys() <= results.keys() else priced(network) | results
@@ -280,7 +275,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(descriptor, registers, profile, status, constants, published, reduction),
         *(networks, levers),
     )
-}
+} | search_tables.TABLES
 
 
 def with_tables(text: str) -> str:
@@ -289,7 +284,7 @@ def with_tables(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for results in (NETWORK_RESULTS, LEVER_RESULTS) if sys.argv[1:] else ():
-        shutil.copy(Path(sys.argv[1]) / results, DOCS / results)
+    if sys.argv[1:]:
+        take(Path(sys.argv[1]))
     for page in sorted(DOCS.glob("*.md")):
         page.write_text(with_tables(page.read_text()))

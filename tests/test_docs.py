@@ -9,7 +9,7 @@ compared.
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import os
 import re
 import shlex
@@ -48,11 +48,9 @@ SIM = shipped_folder("sim")
 
 def script(name: str) -> ModuleType:
     """A script of docs/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        return importlib.import_module(name)
 
 
 def fences(page: Path, language: str) -> Iterator[tuple[str, str]]:

@@ -17,13 +17,14 @@ from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.lower import lower
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, pattern_masks
-from hotnas_hls.models.integer_module import IntegerModule, Reals, fixed, is_exact
+from hotnas_hls.models.integer_module import IntegerModule, fixed, is_exact
 from hotnas_hls.models.resnet_cifar import CifarResNet
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import dequantise, quantise, quantise_image
 
 IMAGE = (3, 16, 16)
 UNEDITED = Compression()
+TRAINED = ("stem", "depthwise", "inner", "wide", "classes")
 IMAGES = np.random.default_rng(0).standard_normal((20, *IMAGE)).astype(np.float32)
 
 
@@ -49,24 +50,29 @@ class EveryKind(nn.Module):
 
 def quantised_network(
     stem: Stem = Stem.PLAIN, act_bits: int = 8, compression: Compression = UNEDITED
-) -> tuple[IntegerNetwork, Reals]:
-    """The network in integers, and the weights before they were rounded."""
+) -> IntegerNetwork:
+    """The network in integers."""
     model = randomised(EveryKind())
     model = compress(model, trace(model, IMAGE), compression)
     graph = fold_batchnorm(trace(model, IMAGE))
-    lowered = lower(graph, stem, weight_bits=8)
-    net = quantise(graph, lowered, IMAGES, act_bits, dict(compression.weight_bits), pattern_masks(model))
-    return net, {item.layer.name: item.parameters(graph) for item in lowered.layers if item.weights == "node"}
+    return quantise(
+        graph,
+        lower(graph, stem, weight_bits=8),
+        IMAGES,
+        act_bits,
+        dict(compression.weight_bits),
+        pattern_masks(model),
+    )
 
 
 @pytest.mark.parametrize("stem", Stem)
 def test_outputs_are_those_of_the_reference(stem: Stem) -> None:
-    net, reals = quantised_network(stem)
+    net = quantised_network(stem)
     assert {layer.kind for layer in net.layers} == set(LayerKind)
     assert any(layer.residual for layer in net.layers) and is_exact(net)
     integers = logits(net, quantise_image(net, IMAGES))
     assert np.ptp(integers) > 20, "outputs that are all alike would prove nothing"
-    for module in (IntegerModule(net), IntegerModule(net, reals)):
+    for module in (IntegerModule(net), IntegerModule(net, TRAINED)):
         np.testing.assert_array_equal(module.logits(IMAGES), dequantise(net, net.logits, integers))
 
 
@@ -82,13 +88,13 @@ def test_packed_pixels_change_no_output(stem: Stem) -> None:
 
 
 def test_sums_beyond_float32_are_not_called_exact() -> None:
-    assert not is_exact(quantised_network(act_bits=16)[0])
+    assert not is_exact(quantised_network(act_bits=16))
 
 
 def test_the_integers_come_back_as_they_were() -> None:
     pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))}, weight_bits={"wide": 5})
-    for net, reals in (quantised_network(Stem.UNFOLDED), quantised_network(compression=pruned)):
-        back = IntegerModule(net, reals).integer_network()
+    for net in (quantised_network(Stem.UNFOLDED), quantised_network(compression=pruned)):
+        back = IntegerModule(net, TRAINED).integer_network()
         assert back.layers == net.layers and back.feature_maps == net.feature_maps
         for name, numbers in net.numbers.items():
             np.testing.assert_array_equal(back.numbers[name].weights, numbers.weights, name)
@@ -97,14 +103,16 @@ def test_the_integers_come_back_as_they_were() -> None:
 
 def test_what_is_pruned_or_beside_the_kernel_stays_zero() -> None:
     pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))})
-    for net, reals in (quantised_network(Stem.SPACE_TO_DEPTH), quantised_network(compression=pruned)):
-        module = IntegerModule(net, reals).train()
+    for net in (quantised_network(Stem.SPACE_TO_DEPTH), quantised_network(compression=pruned)):
+        module = IntegerModule(net, TRAINED).train()
         optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
         module(torch.from_numpy(IMAGES)).square().mean().backward()
         optimiser.step()
         trained = module.integer_network()
-        moved = [name for name in reals if (trained.numbers[name].weights != net.numbers[name].weights).any()]
-        assert len(moved) == len(reals)
+        moved = [
+            name for name in TRAINED if (trained.numbers[name].weights != net.numbers[name].weights).any()
+        ]
+        assert len(moved) == len(TRAINED)
         stem, inner = (trained.numbers[name] for name in ("stem", "inner"))
         if net.image_layout is not None:
             assert not stem.weights[:, net.image_layout.kernel_map() < 0].any()

@@ -10,9 +10,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from hotnas_hls import __version__
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
@@ -57,6 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Search, write the design point, print what was found."""
+    started = time.perf_counter()
     config = _configured(args)
     folder = args.output or Path(config.output)
     if config.search.ray is not None:
@@ -80,7 +84,12 @@ def run(args: argparse.Namespace) -> None:
         platform = platform_of(config, problem.graph)
         result = search(problem, platform, options_of(config), place, resume, reporter)
         reporter.stage("charts")
-        summary = summary_of(result)
+        summary = summary_of(result) | {
+            "tool_version": __version__,
+            "board": config.board,
+            "seed": config.seed,
+            "cost": _cost(started, resume),
+        }
         drawn = charts(summary)
     assert result.design is not None
     result.design.save(folder)
@@ -122,9 +131,20 @@ def _study(place: StudyPlace, folder: Path, resume: bool, fresh: bool) -> bool:
     return False
 
 
+def _cost(started: float, resumed: bool) -> dict[str, Any]:
+    """What this process and its workers used; a study gone on with had others before."""
+    return {
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(sum(os.times()[:4]), 1),
+        "cpus": len(os.sched_getaffinity(0)),
+        "resumed": resumed,
+    }
+
+
 def readable(summary: dict[str, Any], folder: Path) -> str:
     """The summary in a few lines."""
-    latency, test = summary["latency_ms"], summary["test_accuracy"]
+    latency, test, cost = summary["latency_ms"], summary["test_accuracy"], summary["cost"]
+    since = " since it was resumed" if cost["resumed"] else ""
     return "\n".join(
         (
             f"{summary['network']}: {summary['trials']} trials, {summary['trained']} trained, "
@@ -132,6 +152,8 @@ def readable(summary: dict[str, Any], folder: Path) -> str:
             f"{summary['repeated']} repeated",
             f"latency   {latency['before']:.4g} -> {latency['after']:.4g} ms ({-summary['reduction']:+.1%})",
             f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
+            f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
+            f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
             f"written   {folder / 'design_point.json'}, {folder / SUMMARY_FILE}, {folder / CHART_FOLDER}",
         )
     )

@@ -8,7 +8,7 @@ through, a clamp passes it inside its range only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +25,6 @@ from hotnas_hls.fixed_point import quantised
 BIAS_BITS = 32
 BATCH = 64  # images evaluated at a time
 
-Reals = Mapping[str, tuple[np.ndarray, np.ndarray]]  # layer -> weights and bias before they were rounded
-
 
 def is_exact(net: IntegerNetwork) -> bool:
     """True where float32 holds every sum of ``net``, so that its module computes its integers exactly."""
@@ -34,13 +32,13 @@ def is_exact(net: IntegerNetwork) -> bool:
 
 
 class IntegerModule(nn.Module):
-    """The layers of ``net``; those in ``reals`` can be trained and start from these weights."""
+    """The layers of ``net``; those in ``trained`` can be trained, from their integers on."""
 
-    def __init__(self, net: IntegerNetwork, reals: Reals | None = None) -> None:
+    def __init__(self, net: IntegerNetwork, trained: Collection[str] = ()) -> None:
         super().__init__()
-        self.net, reals = net, reals or {}
+        self.net = net
         self.layers = nn.ModuleList(
-            _IntegerLayer(net, layer, net.numbers[layer.name], reals.get(layer.name)) for layer in net.layers
+            IntegerLayer(net, layer, net.numbers[layer.name], layer.name in trained) for layer in net.layers
         )
         self.index: Tensor | None
         index = None if net.image_layout is None else torch.from_numpy(net.image_layout.index_map())
@@ -48,17 +46,12 @@ class IntegerModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs (B, classes) for images (B, C, H, W) as the network defines them."""
-        image = self.net.feature_maps[self.net.image]
-        if self.index is not None:
-            flat = F.pad(images.flatten(1), (0, 1))  # OUTSIDE is -1: the zero behind the last element
-            images = flat[:, self.index]
-        limit = 1 << (self.net.act_bits - 1)
-        maps = {image.name: fixed(images, image.frac_bits, -limit, limit - 1)}
-        for module in self._passes():
+        maps = {self.net.image: self.rounded_image(self.laid(images))}
+        for module in self.passes():
             layer = module.layer
-            residual = self._read(maps, layer.residual) if layer.residual else None
-            maps[layer.target] = module(self._read(maps, layer.source), residual)
-        return self._read(maps, self.net.logits).flatten(1)
+            residual = self.read(maps, layer.residual) if layer.residual else None
+            maps[layer.target] = module(self.read(maps, layer.source), residual)
+        return self.read(maps, self.net.logits).flatten(1)
 
     @torch.no_grad()
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -69,10 +62,24 @@ class IntegerModule(nn.Module):
         outputs: np.ndarray = torch.cat(found).numpy()
         return outputs
 
-    def _passes(self) -> list[_IntegerLayer]:
-        return [module for module in self.layers if isinstance(module, _IntegerLayer)]
+    def laid(self, images: Tensor) -> Tensor:
+        """Images as the stem reads them."""
+        if self.index is None:
+            return images
+        flat = F.pad(images.flatten(1), (0, 1))  # OUTSIDE is -1: the zero behind the last element
+        return flat[:, self.index]
 
-    def _read(self, maps: dict[str, Tensor], name: str) -> Tensor:
+    def rounded_image(self, images: Tensor) -> Tensor:
+        """Images in the format of the image feature map."""
+        limit = 1 << (self.net.act_bits - 1)
+        return fixed(images, self.net.feature_maps[self.net.image].frac_bits, -limit, limit - 1)
+
+    def passes(self) -> list[IntegerLayer]:
+        """The layers in the order they run."""
+        return [module for module in self.layers if isinstance(module, IntegerLayer)]
+
+    def read(self, maps: dict[str, Tensor], name: str) -> Tensor:
+        """Feature map ``name`` of those that were written, or put together from its parts."""
         if name not in maps:
             parts = [fm for fm in self.net.feature_maps.values() if fm.concat_of == name]
             maps[name] = torch.cat(
@@ -82,36 +89,26 @@ class IntegerModule(nn.Module):
 
     def integer_network(self) -> IntegerNetwork:
         """The integers as they are now, in the formats the module was made with."""
-        numbers = {module.layer.name: module.numbers() for module in self._passes()}
-        return replace(self.net, numbers=numbers)
+        return replace(self.net, numbers={module.layer.name: module.numbers() for module in self.passes()})
 
 
-class _IntegerLayer(nn.Module):
+class IntegerLayer(nn.Module):
     """One pass over the accelerator."""
 
-    mask: Tensor | None
+    mask: Tensor | None  # of what need not be zero, shaped as the weights; None: everything
 
-    def __init__(
-        self,
-        net: IntegerNetwork,
-        layer: Layer,
-        numbers: LayerNumbers,
-        real: tuple[np.ndarray, np.ndarray] | None,
-    ) -> None:
+    def __init__(self, net: IntegerNetwork, layer: Layer, numbers: LayerNumbers, trained: bool) -> None:
         super().__init__()
         self.layer, self._numbers = layer, numbers
-        self.sum_frac = net.feature_maps[layer.source].frac_bits + numbers.weight_frac_bits
+        self.weight_frac = numbers.weight_frac_bits
+        self.sum_frac = net.feature_maps[layer.source].frac_bits + self.weight_frac
         self.ofm_frac = net.feature_maps[layer.target].frac_bits
         self.register_buffer("mask", None)
         if layer.kind is LayerKind.MAXPOOL:
             return
-        trained = real is not None
-        weights = numbers.weights * 2.0**-numbers.weight_frac_bits if real is None else real[0]
-        bias = numbers.bias * 2.0**-self.sum_frac if real is None else real[1]
+        weights, bias = numbers.weights * 2.0**-self.weight_frac, numbers.bias * 2.0**-self.sum_frac
         self.weight = nn.Parameter(torch.tensor(weights, dtype=torch.float32), trained)
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float32), trained)
-        if not trained:  # its integers are zero where they must be
-            return
         layout = net.image_layout
         if layout is not None and layer.source == net.image:  # cells beside the original kernel stay zero
             self.mask = torch.from_numpy(layout.kernel_map() >= 0).float()
@@ -119,27 +116,37 @@ class _IntegerLayer(nn.Module):
             self.mask = torch.from_numpy(numbers.patterns[numbers.pattern_index]).float()
 
     def forward(self, x: Tensor, residual: Tensor | None) -> Tensor:
+        if self.layer.kind is LayerKind.MAXPOOL:
+            return self.stored(self.sums(x, residual))
+        limit = 1 << (self.layer.weight_bits - 1)
+        weight = self.weight if self.mask is None else self.weight * self.mask
+        weight = fixed(weight, self.weight_frac, -limit, limit - 1)
+        bias = fixed(self.bias, self.sum_frac, -(1 << BIAS_BITS - 1), (1 << BIAS_BITS - 1) - 1)
+        return self.stored(self.sums(x, residual, weight, bias))
+
+    def sums(
+        self, x: Tensor, residual: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
+        """What is accumulated (B, M, rows, columns), under these weights; of a maximum, without."""
         layer = self.layer
-        if layer.kind is LayerKind.MAXPOOL:
-            x = F.pad(x, self._padding(), value=-torch.inf)
+        if weight is None:
+            x = F.pad(x, self.padding(), value=-torch.inf)
             total = F.max_pool2d(x, (layer.kernel_rows, layer.kernel_columns), layer.stride)
         else:
-            limit = 1 << (layer.weight_bits - 1)
-            weight = self.weight if self.mask is None else self.weight * self.mask
-            weight = fixed(weight, self._numbers.weight_frac_bits, -limit, limit - 1)
-            bias = fixed(self.bias, self.sum_frac, -(1 << BIAS_BITS - 1), (1 << BIAS_BITS - 1) - 1)
             groups = 1 if layer.kind is LayerKind.CONV else layer.n
-            left, right, top, bottom = self._padding()
+            left, right, top, bottom = self.padding()
             if (left, top) == (right, bottom):  # the convolution's own padding takes no time
                 total = F.conv2d(x, weight, bias, layer.stride, (top, left), groups=groups)
             else:
                 x = F.pad(x, (left, right, top, bottom))
                 total = F.conv2d(x, weight, bias, layer.stride, groups=groups)
-        if residual is not None:
-            total = total + residual
-        return fixed(total, self.ofm_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+        return total if residual is None else total + residual
 
-    def _padding(self) -> tuple[int, int, int, int]:
+    def stored(self, sums: Tensor) -> Tensor:
+        """What is written of the sums: rounded, between the clamps."""
+        return fixed(sums, self.ofm_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+
+    def padding(self) -> tuple[int, int, int, int]:
         """Left, right, top, bottom; negative where the last rows or columns are not read."""
         layer = self.layer
         rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows - layer.pad_top
@@ -151,10 +158,14 @@ class _IntegerLayer(nn.Module):
         if self.layer.kind is LayerKind.MAXPOOL or not self.weight.requires_grad:
             return self._numbers
         weight = (self.weight if self.mask is None else self.weight * self.mask).detach().numpy()
+        return self.rounded(weight, self.bias.detach().numpy())
+
+    def rounded(self, weight: np.ndarray, bias: np.ndarray) -> LayerNumbers:
+        """Real weights and bias as integers in the layer's formats."""
         return replace(
             self._numbers,
-            weights=quantised(weight, self._numbers.weight_frac_bits, self.layer.weight_bits),
-            bias=quantised(self.bias.detach().numpy(), self.sum_frac, BIAS_BITS).astype(np.int64),
+            weights=quantised(weight, self.weight_frac, self.layer.weight_bits),
+            bias=quantised(bias, self.sum_frac, BIAS_BITS).astype(np.int64),
         )
 
 

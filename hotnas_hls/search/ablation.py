@@ -1,8 +1,9 @@
 """What each step brings that turns an edited network into accurate integers, one step after the other.
 
 The subject is ResNet-20 on CIFAR-10 with 8-bit activations, 6-bit weights in all convolutions but the first,
-and kernels of the 64-channel layers pruned to 6 of 9 positions. Results go into a JSON file stage by stage;
-one that is there and was measured by the same version with the same budget is not measured again.
+and kernels of the 64-channel layers pruned to 6 of 9 positions, on blended validation images as the shipped
+searches see them (the public weights know the plain ones by heart). Results go into a JSON file stage by
+stage; one that is there and was measured by the same version with the same budget is not measured again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from hotnas_hls.errors import ConfigError
 from hotnas_hls.graph import OpKind
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, popular_patterns
-from hotnas_hls.models.reconstruct import reconstruct
 from hotnas_hls.models.train import one_thread
 from hotnas_hls.records import load_json
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
@@ -35,7 +35,8 @@ SUBJECT = NetworkSettings("resnet20", "cifar10", "resnet20-12fca82f.th")
 FORMAT = "hotnas-ablation"
 BITS = 6
 ZEROS = 3
-VALIDATION_IMAGES = 2000
+VALIDATION_IMAGES, BLEND = 2000, 0.3
+REFIT_IMAGES = IntegerFormat().refit_images
 Figures = dict[str, Any]
 
 
@@ -44,28 +45,28 @@ class Steps:
     """Which steps are taken, and how many batches the trained ones get."""
 
     clip: bool = False  # formats may saturate rare values
-    reconstruct: bool = False  # pruned kernels refitted by least squares
+    fit: bool = False  # integers fitted layer by layer
     integer_batches: int = 0  # of fine-tuning the integers, 128 images each
     distillation: bool = False  # in that: the pre-trained network's answers instead of labels
-    recalibrate: bool = False  # batch norms measured anew
-    batches: int = 0  # of fine-tuning the float network before, 64 images each
+    recalibrate: bool = False  # batch norms of the pruned network measured anew, before
+    batches: int = 0  # of fine-tuning the float network, before that, 64 images each
 
 
 def stages(batches: int, integer_batches: int) -> dict[str, Steps]:
-    """The steps, each added to those before it; behind them what else could follow the refitting."""
+    """The steps, each added to those before it; behind them what else could surround the fitting."""
     rounded = Steps()
     clipped = replace(rounded, clip=True)
-    refitted = replace(clipped, reconstruct=True)
-    trained = replace(refitted, integer_batches=integer_batches)
-    measured = replace(refitted, recalibrate=True)
+    fitted = replace(clipped, fit=True)
+    trained = replace(fitted, integer_batches=integer_batches)
+    measured = replace(fitted, recalibrate=True)
     return {
         "pruned and rounded": rounded,
         "+ formats calibrated": clipped,
-        "+ pruned kernels refitted": refitted,
+        "+ integers fitted": fitted,
         "+ fine-tuning of the integers": trained,
         "+ distillation in it": replace(trained, distillation=True),
-        "refitted, then batch norms measured anew": measured,
-        "refitted, then float fine-tuning": replace(measured, batches=batches),
+        "batch norms measured anew, then fitted": measured,
+        "float fine-tuning, then fitted": replace(measured, batches=batches),
     }
 
 
@@ -95,11 +96,8 @@ def accuracy_after(problem: Problem, steps: Steps, seed: int) -> Figures:
     """Share of validation images the integers of the edited network classify right, and what that cost."""
     started = time.process_time()
     with one_thread():
-        edits = edits_of(problem)
+        edits, train = edits_of(problem), problem.dataset.train
         model = compress(problem.model, problem.graph, edits)
-        train = problem.dataset.train
-        if steps.reconstruct:
-            reconstruct(model, problem.model, train.first(Tuning().reconstruction_images).images)
         tuning = Tuning(steps.batches)
         if steps.batches:
             finetune(model, problem.model, problem.dataset, tuning, seed)
@@ -111,11 +109,13 @@ def accuracy_after(problem: Problem, steps: Steps, seed: int) -> Figures:
             problem,
             model,
             edits,
-            IntegerFormat(act_bits=8, weight_bits=8, clip=steps.clip),
-            lambda net, reals: tune_integers(net, reals, teacher, problem.dataset, integers, seed),
+            IntegerFormat(8, 8, clip=steps.clip, refit_images=REFIT_IMAGES if steps.fit else 0),
+            model if steps.recalibrate else problem.model,
+            lambda net, layers: tune_integers(net, layers, teacher, problem.dataset, integers, seed),
         )
         seconds = time.process_time() - started
-        accuracy = integer_accuracy(network, problem.dataset.validation.first(VALIDATION_IMAGES))
+        validation = problem.dataset.validation.first(VALIDATION_IMAGES).blended(BLEND)
+        accuracy = integer_accuracy(network, validation)
     return {"validation_accuracy": accuracy, "cpu_seconds": round(seconds, 1)}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,8 +20,6 @@ from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
-from hotnas_hls.models.integer_module import Reals
-from hotnas_hls.models.reconstruct import reconstruct
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
@@ -87,7 +85,7 @@ class Evaluator:
             model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
         except _Hopeless as reason:
             return Evaluation(None, tuple(watch.checks), str(reason))
-        accuracy = integer_accuracy(self.quantised_network(model, compression), self.validation)
+        accuracy = integer_accuracy(self.quantised_network(model, compression, self.tuning), self.validation)
         return Evaluation(accuracy, tuple(watch.checks))
 
     def tuned(
@@ -101,12 +99,9 @@ class Evaluator:
         watch: called with the network, the batches done and all of them, before the first and after each.
         """
         model = compress(self.problem.start, self.problem.graph, compression)
-        some = self.problem.dataset.train.first(tuning.reconstruction_images)
-        if len(some) and not self.problem.cold:
-            reconstruct(model, self.problem.start, some.images)
+        if not _trains(tuning, compression):
+            return model.eval()
         watch(model, 0, tuning.batches or 0)
-        if tuning.batches == 0 and not compression.channels:
-            return model.eval()  # nothing is trained, and refitted layers suit the statistics they had
         finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
         return model
 
@@ -114,16 +109,29 @@ class Evaluator:
         self,
         model: nn.Module,
         compression: Compression,
+        trained: Tuning,
         tuning: IntegerTuning = UNTUNED,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> IntegerNetwork:
-        """The integers of an edited network, its pixels not packed, themselves fine-tuned by ``tuning``."""
+        """The integers of a network that ``trained`` tuned; fitted, then fine-tuned by ``tuning``.
 
-        def tune(net: IntegerNetwork, reals: Reals) -> IntegerNetwork:
-            problem = self.problem
-            return tune_integers(net, reals, problem.teacher, problem.dataset, tuning, self.seed, progress)
+        They are fitted to the network as it was trained; where nothing was, to the one that was edited.
+        Pixels are not packed.
+        """
+        problem, wanted = self.problem, model
+        if not _trains(trained, compression):
+            shape = dataclasses.replace(compression, patterns={}, weight_bits={})
+            wanted = compress(problem.start, problem.graph, shape).eval()
 
-        return quantised_network(self.problem, model, compression, self.format, tune)
+        def tune(net: IntegerNetwork, layers: Collection[str]) -> IntegerNetwork:
+            return tune_integers(net, layers, problem.teacher, problem.dataset, tuning, self.seed, progress)
+
+        return quantised_network(problem, model, compression, self.format, wanted, tune)
+
+
+def _trains(tuning: Tuning, compression: Compression) -> bool:
+    """Whether ``tuning`` changes a network; of cut channels, it measures the statistics at least."""
+    return tuning.batches != 0 or bool(compression.channels)
 
 
 class _Hopeless(Exception):

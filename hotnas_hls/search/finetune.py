@@ -32,7 +32,6 @@ class Tuning:
     distillation: float = 0.5  # weight of the pre-trained network's own answers in the loss
     temperature: float = 2.0
     calibration_batches: int = 8  # batches the batch norm statistics are measured on afterwards
-    reconstruction_images: int = 256  # on which pruned kernels are refitted beforehand (models.reconstruct)
 
 
 def finetune(

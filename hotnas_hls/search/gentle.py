@@ -3,7 +3,7 @@
 A ladder of even strength edits every layer alike. Here each edit of a layer is priced, and its harm measured
 as the share of the layer's squared weights it changes; the edits that save most for their harm come first,
 until the bound is met. Fine-tuning mends pruning and rounding differently, which nobody knows beforehand:
-pruned weights are counted in full, by a tenth and by a hundredth, and the search compares what comes of it.
+pruned weights are counted ten times, once and by a tenth, and the search compares what comes of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hotnas_hls.search.generate import choices_of, compression_of
 from hotnas_hls.search.platform import Platform
 from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
 
-PRUNED_COUNTS = (1.0, 0.1, 0.01)  # shares of the harm of pruning
+PRUNED_COUNTS = (10.0, 1.0, 0.1)  # shares of the harm of pruning
 LEAST_HARM = 1e-12
 KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits chosen: they change weights, not shapes
 

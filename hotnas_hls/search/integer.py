@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,16 @@ from hotnas_hls.accel.reference_batch import logits
 from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.fold import fold_batchnorm
 from hotnas_hls.graph import Graph, OpKind
-from hotnas_hls.lower import LoweredLayer, Weights
+from hotnas_hls.lower import LoweredLayer, LoweredNetwork, Weights
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
-from hotnas_hls.models.integer_module import IntegerModule, Reals, is_exact
+from hotnas_hls.models.integer_module import IntegerModule, is_exact
 from hotnas_hls.models.trace import trace
 from hotnas_hls.quantise import quantise, quantise_image
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.refit import Reals, refit
 from hotnas_hls.search.workload import edited_graph, with_formats
 
 TRAINED = (Weights.NODE, Weights.BATCHNORM)
@@ -39,6 +40,7 @@ class IntegerFormat:
     weight_bits: int = 16  # of layers that are not narrowed
     calibration_images: int = 128  # of the training images
     clip: bool = True  # saturate rare values where that is the smaller error
+    refit_images: int = 256  # of them, on which the integers are fitted (search.refit)
     arrangement: Arrangement = PLAIN
 
     def at_full_precision(self) -> IntegerFormat:
@@ -79,15 +81,19 @@ def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) 
     return form.arrangement.layers(with_formats(layers, compression), lowered.image)
 
 
+Tune = Callable[[IntegerNetwork, Collection[str]], IntegerNetwork]  # ..., names of the layers to train
+
+
 def integer_network(
     problem: Problem,
     model: nn.Module,
     compression: Compression,
     form: IntegerFormat,
-    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
+    wanted: nn.Module | None = None,
+    tune: Tune | None = None,
 ) -> IntegerNetwork:
-    """The integers of an edited, fine-tuned network as the accelerator runs them, fine-tuned by ``tune``."""
-    return form.arrangement.network(quantised_network(problem, model, compression, form, tune))
+    """The integers of an edited network as the accelerator runs them; arguments as quantised_network."""
+    return form.arrangement.network(quantised_network(problem, model, compression, form, wanted, tune))
 
 
 def quantised_network(
@@ -95,20 +101,36 @@ def quantised_network(
     model: nn.Module,
     compression: Compression,
     form: IntegerFormat,
-    tune: Callable[[IntegerNetwork, Reals], IntegerNetwork] | None = None,
+    wanted: nn.Module | None = None,
+    tune: Tune | None = None,
 ) -> IntegerNetwork:
-    """The same before its pixels are packed: it computes the same integers, here in less time."""
-    graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
-    lowered = form.arrangement.lower(graph, form.weight_bits)
+    """The same before its pixels are packed: it computes the same integers, here in less time.
+
+    wanted: the network its integers are fitted to, of the same shapes; ``model`` itself where none is given.
+    tune: fine-tunes them afterwards.
+    """
+    graph, lowered = _lowered(problem, model, form)
     images = problem.dataset.train.images
     spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
     widths = _widths(lowered.layers, form) | dict(compression.weight_bits)
     network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
     network = _sharing_patterns(network, compression)
-    if tune is not None:
-        of = (item for item in lowered.layers if item.weights in TRAINED)
-        network = tune(network, {item.layer.name: item.parameters(graph) for item in of})
-    return network
+    if form.refit_images:
+        reals = _parameters(*(_lowered(problem, wanted, form) if wanted else (graph, lowered)))
+        network = refit(network, reals, images[: form.refit_images])
+    return tune(network, _parameters(graph, lowered)) if tune else network
+
+
+def _lowered(problem: Problem, model: nn.Module, form: IntegerFormat) -> tuple[Graph, LoweredNetwork]:
+    """The graph of a network, batch norms folded, and its layers."""
+    graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
+    return graph, form.arrangement.lower(graph, form.weight_bits)
+
+
+def _parameters(graph: Graph, lowered: LoweredNetwork) -> Reals:
+    """Real weights and bias of the layers that have some of their own."""
+    of = (item for item in lowered.layers if item.weights in TRAINED)
+    return {item.layer.name: item.parameters(graph) for item in of}
 
 
 def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> IntegerNetwork:

@@ -7,7 +7,7 @@ images it has seen in training teach nothing that it does not know, its answers 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.models.data import Dataset
-from hotnas_hls.models.integer_module import IntegerModule, Reals
+from hotnas_hls.models.integer_module import IntegerModule
 from hotnas_hls.search.finetune import batches_of, schedule
 
 BLEND = 0.5  # largest share of another image in every second batch
@@ -38,18 +38,18 @@ UNTUNED = IntegerTuning(batches=0)  # integers stay as they were rounded
 
 def tune_integers(
     net: IntegerNetwork,
-    reals: Reals,
+    layers: Collection[str],
     teacher: nn.Module | None,
     dataset: Dataset,
     tuning: IntegerTuning,
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> IntegerNetwork:
-    """``net`` with weights trained from ``reals``; the labels are the lesson where there is no teacher."""
+    """``net`` with the weights of ``layers`` trained; the labels are the lesson where there is no teacher."""
     if tuning.batches == 0:
         return net
     rng = np.random.default_rng(seed)
-    module = IntegerModule(net, reals).train()
+    module = IntegerModule(net, layers).train()
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=tuning.learning_rate)

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from hotnas_hls.search.outcome import Outcome, best_outcome
 from hotnas_hls.search.study import SearchStudy
 
-PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
+PLAIN_SECONDS = (
+    10.0  # between two lines where the output is no terminal, or a tenth of what the stage has taken
+)
 
 
 class ConsoleReporter:
@@ -57,21 +59,31 @@ class ConsoleReporter:
         self._refusals.update(reason(refusal) for refusal in outcome.refusals[:1])
         self._stopped += outcome.stopped is not None
         self._show(f"trials  {self._summary(study)}", done, total)
-        now = time.monotonic()
         if self._first is None:
-            self._first = done - 1, now - outcome.seconds
-        if not self.console.is_terminal and (now - self._spoken > PLAIN_SECONDS or done == total):
-            self._spoken = now
-            before, began = self._first
-            left = (now - began) / (done - before) * (total - done)
-            text = f"  {done}/{total} trials, {left:.0f} s left; {self._summary(study)}"
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._first = done - 1, time.monotonic() - outcome.seconds
+        self._say(f"{done}/{total} trials", done, total, f"; {self._summary(study)}")
         if done == total:
             self._drop()
 
     def step(self, done: int, total: int) -> None:
         """A step of the final fine-tuning is done."""
         self._show("batches", done, total)
+        if self._first is None or done <= self._first[0]:  # also where it begins once more
+            self._first = done, time.monotonic()
+        else:
+            self._say(f"{done}/{total} batches", done, total)
+
+    def _say(self, text: str, done: int, total: int, more: str = "") -> None:
+        """A line with the time left, now and then, for whoever watches a file."""
+        now = time.monotonic()
+        if self.console.is_terminal or self._first is None:
+            return
+        before, began = self._first
+        if now - self._spoken > max(PLAIN_SECONDS, (now - began) / 10) or done == total:
+            self._spoken = now
+            left = (now - began) / (done - before) * (total - done)
+            line = f"  {text}, {left:.0f} s left{more}"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _summary(self, study: SearchStudy) -> str:
         best = best_outcome(study.outcomes, 0.0, bounded=True)

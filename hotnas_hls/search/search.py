@@ -146,7 +146,7 @@ def _finished(
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
         if integers.batches:
             reporter.stage("final fine-tuning of its integers")
-        network = evaluator.quantised_network(model, compression, integers, reporter.step)
+        network = evaluator.quantised_network(model, compression, tuning, integers, reporter.step)
         return network, integer_accuracy(network, evaluator.validation)
 
     if options.final_epochs > 0 or options.integer_tuning.batches > 0:

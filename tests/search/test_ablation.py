@@ -13,8 +13,8 @@ def test_each_stage_adds_one_step():
     settings = [vars(steps) for steps in stages(50, 100).values()]
     for before, after in zip(settings[:5], settings[1:5], strict=False):
         assert sum(before[name] != after[name] for name in before) == 1
-    refitted, *others = settings[2], *settings[5:]
-    assert [[name for name in refitted if refitted[name] != other[name]] for other in others] == [
+    fitted, *others = settings[2], *settings[5:]
+    assert [[name for name in fitted if fitted[name] != other[name]] for other in others] == [
         ["recalibrate"],
         ["recalibrate", "batches"],
     ]
@@ -27,7 +27,7 @@ def test_edits_prune_the_widest_layers_and_spare_the_first(problem):
     assert "conv1" not in edits.weight_bits and set(edits.weight_bits.values()) == {6}
 
 
-@pytest.mark.parametrize("stage", ["+ distillation in it", "refitted, then float fine-tuning"])
+@pytest.mark.parametrize("stage", ["+ distillation in it", "float fine-tuning, then fitted"])
 def test_steps_are_taken_together(problem, stage):
     found = accuracy_after(problem, stages(2, 2)[stage], 0)
     assert found["validation_accuracy"] > 0.9 and found["cpu_seconds"] > 0

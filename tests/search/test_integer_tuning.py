@@ -15,7 +15,7 @@ from hotnas_hls.search.search import search
 
 from .test_search import OPTIONS, engine
 
-FORMAT = IntegerFormat(act_bits=8, weight_bits=8, calibration_images=64)
+FORMAT = IntegerFormat(act_bits=8, weight_bits=8, calibration_images=64, refit_images=0)
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 HARSH = Compression(
     patterns={"layer3.0.conv2": PatternChoice(3, 5, (0, 9, 14, 20))}, weight_bits=dict.fromkeys(LAYERS, 2)
@@ -23,12 +23,12 @@ HARSH = Compression(
 
 
 def tuned(problem, tuning, seed=0, teacher=True, progress=lambda done, total: None):
-    def tune(net, reals):
+    def tune(net, layers):
         lesson = problem.model if teacher else None
-        return tune_integers(net, reals, lesson, problem.dataset, tuning, seed, progress)
+        return tune_integers(net, layers, lesson, problem.dataset, tuning, seed, progress)
 
     model = compress(problem.model, problem.graph, HARSH)
-    return integer_network(problem, model, HARSH, FORMAT, tune)
+    return integer_network(problem, model, HARSH, FORMAT, tune=tune)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_tuning_recovers_accuracy(problem, rounded, teacher):
 
 
 def test_same_seed_same_integers(problem):
-    nets = [tuned(problem, IntegerTuning(3), seed) for seed in (0, 0, 1)]
+    nets = [tuned(problem, IntegerTuning(3, learning_rate=1e-2), seed) for seed in (0, 0, 1)]
     weights = [np.concatenate([n.weights.ravel() for n in net.numbers.values()]) for net in nets]
     assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
 
@@ -56,9 +56,9 @@ def test_a_search_ends_with_its_integers_tuned(problem, monkeypatch):
     asked = []
     original = Evaluator.quantised_network
 
-    def watched(self, model, compression, tuning=UNTUNED, progress=lambda done, total: None):
+    def watched(self, model, compression, trained, tuning=UNTUNED, progress=lambda done, total: None):
         asked.append(tuning)
-        return original(self, model, compression, tuning, progress)
+        return original(self, model, compression, trained, tuning, progress)
 
     monkeypatch.setattr(Evaluator, "quantised_network", watched)
     options = dataclasses.replace(

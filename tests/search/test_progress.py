@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from hotnas_hls.search import progress
 from hotnas_hls.search.progress import ConsoleReporter, reason
 
 from .toy_study import study
@@ -36,3 +37,18 @@ def test_best_and_refusals_are_shown(terminal):
         last = text.getvalue().splitlines()[-1]
         assert last.startswith("  10/10 trials, 0 s left; best ")
         assert last.endswith(f"refused: {refused} x latency")
+
+
+def test_batches_are_told_to_a_file_now_and_then(monkeypatch):
+    """With the time left, at longer and longer intervals."""
+    text, clock = io.StringIO(), iter(range(1000))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    with ConsoleReporter(Console(file=text, force_terminal=False, width=160)) as reporter:
+        reporter.stage("final fine-tuning")
+        for done in range(1, 301):
+            reporter.step(done, 300)
+        reporter.step(1, 300)  # another network, in the same stage
+    lines = text.getvalue().splitlines()
+    assert lines[1] == "  10/300 batches, 290 s left"
+    assert lines[-1] == "  300/300 batches, 0 s left"
+    assert 10 < len(lines) < 25

@@ -1,0 +1,75 @@
+"""Results that take hours, kept in ``results/``, and where they come from.
+
+``take`` copies from a folder ``runs`` what these commands left there::
+
+    hotnas bench networks levers ablation
+    hotnas search CONFIGURATION                    for each of SEARCHES
+    hotnas search CONFIGURATION --seed 1 --output runs/CONFIGURATION-seed1
+    hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
+    hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from hotnas_hls.accel.design_point import DesignPoint
+
+RESULTS = Path(__file__).resolve().parent / "results"
+NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
+SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
+SEARCHES = ("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2")
+STRONGEST = ("densenet121_cifar", "mobilenet_v2_cifar")
+KEPT = (  # of search.json; trials and their decisions stay with the run
+    *("tool_version", "network", "board", "seed", "latency_ms", "cycles", "reduction"),
+    *("validation_accuracy", "test_accuracy", "test_images", "trials", "trained", "refused"),
+    *("hardware", "format", "edits", "reductions", "cost"),
+)
+
+
+def results(name: str) -> dict[str, Any]:
+    """Kept results; none where none were taken."""
+    path = RESULTS / name
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def take(runs: Path) -> None:
+    """Whatever ``runs`` holds, instead of what is kept."""
+    for name in (NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS):
+        if (runs / name).exists():
+            shutil.copy(runs / name, RESULTS / name)
+    _keep(SEARCH_RESULTS, results(SEARCH_RESULTS) | _searches(runs))
+    compared = runs / "compare" / "compare.json"
+    if compared.exists():
+        _keep(SAMPLER_RESULTS, {k: v for k, v in json.loads(compared.read_text()).items() if k != "runs"})
+    _keep(STRONGEST_RESULTS, results(STRONGEST_RESULTS) | _strongest(runs))
+
+
+def _searches(runs: Path) -> dict[str, Any]:
+    folders = [folder for name in SEARCHES for folder in sorted(runs.glob(f"{name}*"))]
+    found = {}
+    for folder in folders:
+        if (folder / "search.json").exists():
+            summary, point = json.loads((folder / "search.json").read_text()), DesignPoint.load(folder)
+            found[folder.name] = {key: summary[key] for key in KEPT} | {
+                "pruned_layers": len(summary["edits"]["patterns"]),
+                "weight_bits": [layer.weight_bits for layer in point.layers if layer.weight_bits],
+            }
+    return found
+
+
+def _strongest(runs: Path) -> dict[str, Any]:
+    found = {}
+    for name in STRONGEST:
+        if (runs / f"{name}.json").exists():
+            detected = json.loads((runs / f"{name}.json").read_text())
+            about = {key: detected[key] for key in ("network", "board", "clock_mhz")}
+            found[name] = about | detected["strongest"]
+    return found
+
+
+def _keep(name: str, found: dict[str, Any]) -> None:
+    (RESULTS / name).write_text(json.dumps(found, indent=1) + "\n")

@@ -1,0 +1,160 @@
+"""Integers fitted to the network they stand for: closer to it, zeros and formats kept, no overflow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from randomised import randomised
+from test_integer_module import IMAGES, TRAINED, EveryKind
+from test_integer_module import quantised_network as every_kind
+
+from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
+from hotnas_hls.fold import fold_batchnorm
+from hotnas_hls.lower import lower
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.edits import compress
+from hotnas_hls.models.integer_module import IntegerModule
+from hotnas_hls.models.trace import trace
+from hotnas_hls.search import evaluate
+from hotnas_hls.search import refit as refit_module
+from hotnas_hls.search.evaluate import Evaluator
+from hotnas_hls.search.finetune import Tuning
+from hotnas_hls.search.integer import IntegerFormat, quantised_network
+from hotnas_hls.search.refit import Reals, _descend, refit
+
+LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
+PRUNED = Compression(patterns={name: PatternChoice(3, 4, (0, 18, 36, 55)) for name in LAYERS})
+EDITED = Compression(
+    patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))}, weight_bits=dict.fromkeys(TRAINED, 4)
+)
+ROUNDED = IntegerFormat(act_bits=8, weight_bits=8, calibration_images=64, refit_images=0)
+
+
+def reals(stem: Stem) -> Reals:
+    """The weights of the network of every kind as they were before any edit."""
+    graph = fold_batchnorm(trace(randomised(EveryKind()), IMAGES.shape[1:]))
+    lowered = lower(graph, stem)
+    return {item.layer.name: item.parameters(graph) for item in lowered.layers if item.layer.name in TRAINED}
+
+
+def distance(net: IntegerNetwork, model: torch.nn.Module, images: np.ndarray) -> float:
+    """Mean square between the outputs of both."""
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(images)).numpy()
+    return float(np.square(IntegerModule(net).logits(images) - wanted).mean())
+
+
+@pytest.mark.parametrize("stem", Stem)
+def test_every_kind_of_layer_comes_closer_and_keeps_its_zeros(stem: Stem) -> None:
+    net, wanted = every_kind(stem, compression=EDITED), reals(stem)
+    fitted = refit(net, wanted, IMAGES)
+    model = randomised(EveryKind())
+    assert distance(fitted, model, IMAGES) < 0.6 * distance(net, model, IMAGES)
+    assert fitted.layers == net.layers and fitted.feature_maps == net.feature_maps
+    for name in TRAINED:
+        before, after = net.numbers[name], fitted.numbers[name]
+        assert (before.weights != after.weights).any() and np.abs(after.weights).max() <= 8
+        for of in ("weight_frac_bits", "output_shift", "residual_shift", "clamp_low", "clamp_high"):
+            assert getattr(after, of) == getattr(before, of)
+    kept = net.numbers["inner"]
+    assert not fitted.numbers["inner"].weights[kept.patterns[kept.pattern_index] == 0].any()
+    if net.image_layout is not None:
+        assert not fitted.numbers["stem"].weights[:, net.image_layout.kernel_map() < 0].any()
+    others = [layer.name for layer in net.layers if layer.name not in TRAINED]
+    assert others and all(fitted.numbers[name] is net.numbers[name] for name in others)
+
+
+def test_layers_that_are_not_named_stay() -> None:
+    net, wanted = every_kind(compression=EDITED), reals(Stem.PLAIN)
+    fitted = refit(net, {"wide": wanted["wide"]}, IMAGES)
+    assert [name for name in net.numbers if fitted.numbers[name] is not net.numbers[name]] == ["wide"]
+
+
+def test_a_layer_that_could_overflow_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, wanted = every_kind(compression=EDITED), reals(Stem.PLAIN)
+    monkeypatch.setattr(refit_module, "accumulator_bits", lambda act_bits: 2)
+    assert refit(net, wanted, IMAGES).numbers == net.numbers
+
+
+def test_what_is_forgotten_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, wanted = every_kind(compression=EDITED), reals(Stem.PLAIN)
+    fitted = refit(net, wanted, IMAGES)
+    monkeypatch.setattr(refit_module, "_forget", lambda maps, net, later: None)
+    again = refit(net, wanted, IMAGES)
+    for name, numbers in fitted.numbers.items():
+        np.testing.assert_array_equal(numbers.weights, again.numbers[name].weights)
+        np.testing.assert_array_equal(numbers.bias, again.numbers[name].bias)
+
+
+@pytest.mark.parametrize("step", [0.25, 2.0**-20])
+def test_descent_ends_where_no_weight_gains_alone(step: float) -> None:
+    """On a fine grid that is the least-squares solution of the weights that are kept."""
+    rng = np.random.default_rng(0)
+    inputs, wanted = rng.standard_normal((200, 12)), rng.standard_normal((200, 3))
+    inner, cross = (inputs.T @ inputs / 200)[None], (wanted.T @ inputs / 200)[None]
+    mask = (rng.random((1, 3, 12)) < 0.6).astype(np.float32)
+    weights, limit = np.zeros((1, 3, 12)), 1 << 30
+    for _ in range(100):
+        _descend(weights, cross - weights @ inner, inner, mask, step, limit)
+    assert not weights[mask == 0].any() and np.array_equal(np.round(weights / step) * step, weights)
+
+    def error(values: np.ndarray) -> float:
+        return float(np.square(inputs @ values[0].T - wanted).sum())
+
+    for at in zip(*np.nonzero(mask), strict=True):
+        for change in (-step, step):
+            moved = weights.copy()
+            moved[at] += change
+            assert error(moved) >= error(weights) - 1e-9
+    if step < 1e-3:
+        for row in range(3):
+            kept = mask[0, row] > 0
+            solved = np.linalg.lstsq(inputs[:, kept], wanted[:, row], rcond=None)[0]
+            np.testing.assert_allclose(weights[0, row, kept], solved, atol=1e-4)
+
+
+def test_descent_stays_between_the_limits() -> None:
+    weights, inner = np.zeros((1, 1, 2)), np.eye(2)[None]
+    _descend(weights, np.array([[[9.0, -9.0]]]), inner, np.ones((1, 1, 2), np.float32), 0.5, 4)
+    assert weights.tolist() == [[[1.5, -2.0]]]
+
+
+@pytest.mark.parametrize(
+    "compression", [PRUNED, Compression(weight_bits=dict.fromkeys(LAYERS, 3))], ids=["pruned", "3 bits"]
+)
+def test_the_digits_network_comes_closer(problem, compression) -> None:
+    """On images nothing was fitted to."""
+    model = compress(problem.model, problem.graph, compression).eval()
+    nets = [
+        quantised_network(problem, model, compression, replace(ROUNDED, refit_images=images), problem.model)
+        for images in (0, 256)
+    ]
+    rounded, fitted = (distance(net, problem.model, problem.dataset.validation.images) for net in nets)
+    assert fitted < 0.3 * rounded
+    assert {layer.kind for layer in nets[1].layers} > {LayerKind.CONV}
+
+
+@pytest.mark.parametrize("channels, batches", [({}, 0), ({"layer3.0.conv1": 40}, 0), ({}, 1)])
+def test_what_integers_are_fitted_to(problem, monkeypatch, channels, batches) -> None:
+    """The network before its edits where nothing was trained or measured, else what came of that."""
+    seen = []
+
+    def watched(problem, model, compression, form, wanted, tune):
+        seen.append((model, wanted))
+
+    monkeypatch.setattr(evaluate, "quantised_network", watched)
+    compression, tuning = replace(PRUNED, channels=channels), Tuning(batches, 32, calibration_batches=1)
+    evaluator = Evaluator(problem, None, None, None, tuning, ROUNDED, problem.dataset.validation, 0)
+    model = evaluator.tuned(compression, tuning)
+    evaluator.quantised_network(model, compression, tuning)
+    untouched = not channels and not batches
+    assert seen[0][0] is model and (seen[0][1] is not model) == untouched
+    assert not any(module.training for module in model.modules())
+    if untouched:
+        assert torch.equal(model.bn1.running_mean, problem.model.bn1.running_mean)
+        weights = dict(seen[0][1].named_parameters())
+        assert all(torch.equal(weights[name], of) for name, of in problem.model.named_parameters())
