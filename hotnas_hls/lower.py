@@ -15,6 +15,7 @@ from math import inf
 
 import numpy as np
 
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
@@ -117,15 +118,10 @@ def concat_alignment(lowered: LoweredNetwork) -> int:
     return math.gcd(*(fm.concat_offset for fm in lowered.feature_maps.values()))
 
 
-def placement_violations(lowered: LoweredNetwork, channel_block: int) -> list[str]:
-    """Concatenated maps that do not begin on a whole channel block, each with its cure."""
-    return [
-        f"{fm.name}: begins at channel {fm.concat_offset} of {fm.concat_of}, which is not a multiple of the "
-        f"channel block {channel_block}; use feature-map ports of at most "
-        f"{fm.concat_offset & -fm.concat_offset} activations, or other channel counts"
-        for fm in lowered.feature_maps.values()
-        if fm.concat_offset % channel_block
-    ]
+def channel_blocks(act_bits: int, alignment: int) -> tuple[int, ...]:
+    """Channels of one word of every legal port on whose multiples concatenated maps begin."""
+    blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
+    return tuple(block for block in blocks if alignment % block == 0)
 
 
 @dataclass

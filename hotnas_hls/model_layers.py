@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.arrangement import PLAIN, Arrangement
 from hotnas_hls.graph import Graph, Shape
-from hotnas_hls.lower import placement_violations
+from hotnas_hls.lower import channel_blocks, concat_alignment
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,10 @@ def layers_of(
 
     lowered = arrangement.lower(fold_shapes(graph))
     maps, layout = arrangement.maps(lowered)
-    blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
     return ModelLayers(
         graph.name,
         lowered_layers(graph, IntegerFormat(act_bits, weight_bits, arrangement=arrangement), Compression()),
-        tuple(block for block in blocks if not placement_violations(lowered, block)),
+        channel_blocks(act_bits, concat_alignment(lowered)),
         tuple(maps.values()),
         lowered.image,
         lowered.logits,

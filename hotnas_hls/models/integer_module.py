@@ -97,9 +97,11 @@ class IntegerLayer(nn.Module):
 
     mask: Tensor | None  # of what need not be zero, shaped as the weights; None: everything
 
-    def __init__(self, net: IntegerNetwork, layer: Layer, numbers: LayerNumbers, trained: bool) -> None:
+    def __init__(
+        self, net: IntegerNetwork, layer: Layer, numbers: LayerNumbers, trained: bool = False
+    ) -> None:
         super().__init__()
-        self.layer, self._numbers = layer, numbers
+        self.layer, self._numbers, self._limit = layer, numbers, 1 << (net.act_bits - 1)
         self.weight_frac = numbers.weight_frac_bits
         self.sum_frac = net.feature_maps[layer.source].frac_bits + self.weight_frac
         self.ofm_frac = net.feature_maps[layer.target].frac_bits
@@ -145,6 +147,13 @@ class IntegerLayer(nn.Module):
     def stored(self, sums: Tensor) -> Tensor:
         """What is written of the sums: rounded, between the clamps."""
         return fixed(sums, self.ofm_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+
+    def clamped(self, sums: Tensor) -> Tensor:
+        """The sums between the clamps, not rounded; what only the format limits is not clamped."""
+        low, high, unit = self._numbers.clamp_low, self._numbers.clamp_high, 2.0**-self.ofm_frac
+        lowest = low * unit if low > -self._limit else None
+        highest = high * unit if high < self._limit - 1 else None
+        return sums if lowest is None and highest is None else sums.clamp(lowest, highest)
 
     def padding(self) -> tuple[int, int, int, int]:
         """Left, right, top, bottom; negative where the last rows or columns are not read."""

@@ -116,9 +116,14 @@ def quantised_network(
     network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
     network = _sharing_patterns(network, compression)
     if form.refit_images:
-        reals = _parameters(*(_lowered(problem, wanted, form) if wanted else (graph, lowered)))
+        reals = real_weights(problem, wanted, form) if wanted else _parameters(graph, lowered)
         network = refit(network, reals, images[: form.refit_images])
     return tune(network, _parameters(graph, lowered)) if tune else network
+
+
+def real_weights(problem: Problem, model: nn.Module, form: IntegerFormat) -> Reals:
+    """Weights and bias of the layers of a network that have some of their own, batch norms folded in."""
+    return _parameters(*_lowered(problem, model, form))
 
 
 def _lowered(problem: Problem, model: nn.Module, form: IntegerFormat) -> tuple[Graph, LoweredNetwork]:

@@ -19,12 +19,14 @@ from hotnas_hls.search.platform import Choices, Platform
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.reporter import Reporter
 from hotnas_hls.search.reward import RewardTargets
+from hotnas_hls.search.sensitivity import sensitivities
 from hotnas_hls.search.space import Candidate, SearchSpace
 from hotnas_hls.search.start import Start, starts
 from hotnas_hls.search.strongest import fastest_candidate
 from hotnas_hls.search.study import StudySettings
 
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
+SENSITIVITY_IMAGES = 256  # of the training images, as many as memory allows
 LATENCY_LOW = 0.7  # share of the bound at which latency earns its full reward (published: 7 of 10 ms)
 
 
@@ -66,7 +68,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options = replace(options, bound_ms=(1 - options.reduction) * detection.cost.latency_ms)
 
     reporter.stage("iSpace: axes from the labels")
-    space, seeds = _space_and_seeds(problem, workload, platform, start.choices, options)
+    space, seeds = _space_and_seeds(problem, workload, platform, start.choices, options, reporter)
     evaluator = Evaluator(
         problem,
         platform,
@@ -83,7 +85,12 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
 
 
 def _space_and_seeds(
-    problem: Problem, workload: Workload, platform: Platform, choices: Choices, options: SearchOptions
+    problem: Problem,
+    workload: Workload,
+    platform: Platform,
+    choices: Choices,
+    options: SearchOptions,
+    reporter: Reporter,
 ) -> tuple[SearchSpace, list[Candidate]]:
     """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
     space = generate_space(workload, platform, choices, options.space, options.bound_ms)
@@ -96,10 +103,17 @@ def _space_and_seeds(
     _require_feasible(workload, platform, space, fastest, options.bound_ms)
     gentle: list[Candidate] = []
     if options.bound_ms is not None:
-        start = problem.start
-        gentle = gentle_candidates(
-            workload, platform, space, rungs[0], start, problem.graph, options.bound_ms
+        reporter.stage("sensitivity: what each edit, alone and fitted, does to the answers")
+        some = problem.dataset.train.first(SENSITIVITY_IMAGES).blended(options.validation_blend)
+        harms = sensitivities(
+            problem,
+            space,
+            rungs[0],
+            options.format,
+            some.images,
+            lambda done, total: reporter.step(done, total, "edits"),
         )
+        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound_ms)
     return _widened(space, fastest), [*dict.fromkeys((*gentle, *rungs)), fastest]
 
 

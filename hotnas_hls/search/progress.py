@@ -65,13 +65,13 @@ class ConsoleReporter:
         if done == total:
             self._drop()
 
-    def step(self, done: int, total: int) -> None:
-        """A step of the final fine-tuning is done."""
-        self._show("batches", done, total)
+    def step(self, done: int, total: int, what: str = "batches") -> None:
+        """One more of many small steps is done: a batch of fine-tuning, the sensitivity of an edit."""
+        self._show(what, done, total)
         if self._first is None or done <= self._first[0]:  # also where it begins once more
             self._first = done, time.monotonic()
         else:
-            self._say(f"{done}/{total} batches", done, total)
+            self._say(f"{done}/{total} {what}", done, total)
 
     def _say(self, text: str, done: int, total: int, more: str = "") -> None:
         """A line with the time left, now and then, for whoever watches a file."""

@@ -15,7 +15,7 @@ class Reporter(Protocol):
 
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None: ...
 
-    def step(self, done: int, total: int) -> None: ...
+    def step(self, done: int, total: int, what: str = "batches") -> None: ...
 
 
 class Silent:
@@ -27,5 +27,5 @@ class Silent:
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
         pass
 
-    def step(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int, what: str = "batches") -> None:
         pass

@@ -88,7 +88,6 @@ def search(
         if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
             chosen = study.add(prepared.seeds[-1])
 
-    reporter.stage("final fine-tuning of the chosen design")
     compression = compression_of(chosen.candidate, space)
     quantised, reached = _finished(evaluator, compression, chosen, options, reporter)
     network = options.format.arrangement.network(quantised)
@@ -142,7 +141,8 @@ def _finished(
     """The chosen network after the final fine-tuning, or as the search saw it where that was no gain."""
     dataset = evaluator.problem.dataset
 
-    def trained(tuning: Tuning, integers: IntegerTuning) -> tuple[IntegerNetwork, float]:
+    def trained(what: str, tuning: Tuning, integers: IntegerTuning = UNTUNED) -> tuple[IntegerNetwork, float]:
+        reporter.stage(f"{what} of the chosen design")
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
         if integers.batches:
             reporter.stage("final fine-tuning of its integers")
@@ -151,10 +151,10 @@ def _finished(
 
     if options.final_epochs > 0 or options.integer_tuning.batches > 0:
         longer = epoch(options.tuning, options.final_epochs, len(dataset.train))
-        network, accuracy = trained(longer, options.integer_tuning)
+        network, accuracy = trained("final fine-tuning", longer, options.integer_tuning)
         if chosen.accuracy is None or accuracy >= chosen.accuracy:
             return network, accuracy
-    return trained(options.tuning, UNTUNED)
+    return trained("integers", options.tuning)
 
 
 def _best_hardware(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.layer import Layer
@@ -16,6 +16,7 @@ from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.board import Board
 from hotnas_hls.explore import WHOLE_SPACE, Space, fastest
+from hotnas_hls.lower import channel_blocks
 from hotnas_hls.search.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.search.space import Axis, AxisKind
 
@@ -174,18 +175,13 @@ class TiledEnginePlatform:
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The fastest design of the space, exactly (see ``hotnas_hls.explore``)."""
-        blocks = {bits // self.act_bits for bits in LEGAL_PORT_BITS}
-        legal = [block for block in sorted(blocks) if self._places(block)]
+        legal = channel_blocks(self.act_bits, self.concat_alignment)
         accel = fastest(layers, self.board, self.memory, self.space, legal).accel
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
         """The same board, with 16-bit activations."""
         return dataclasses.replace(self, board=self._whole_board, act_bits=16, _tiles={}, _latencies={})
-
-    def _places(self, block: int) -> bool:
-        """Whether the network's concatenated maps begin on whole channel blocks of this many."""
-        return self.concat_alignment % block == 0
 
     # --- cost -----------------------------------------------------------------------------------------
 
@@ -203,7 +199,7 @@ class TiledEnginePlatform:
         if found:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
-        if not self._places(design.accel.channel_block):
+        if self.concat_alignment % design.accel.channel_block:
             found.append(
                 f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
                 f"use feature-map ports of at most {self.concat_alignment & -self.concat_alignment} channels"

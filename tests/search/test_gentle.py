@@ -5,8 +5,9 @@ import pytest
 from hotnas_hls.board import load_board
 from hotnas_hls.search.detect import price
 from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
-from hotnas_hls.search.gentle import gentle_candidates
+from hotnas_hls.search.gentle import SHARES, gentle_candidates
 from hotnas_hls.search.integer import IntegerFormat
+from hotnas_hls.search.sensitivity import sensitivities
 from hotnas_hls.search.start import fastest_start
 from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
@@ -25,18 +26,18 @@ def setting(problem):
         layers = start.workload.compressed(compression_of(candidate, space))
         return price(platform, layers, choices_of(candidate, space)).latency_ms
 
-    def gentle(bound_ms: float):
-        return gentle_candidates(
-            start.workload, platform, space, untouched, problem.model, problem.graph, bound_ms
-        )
+    measured = sensitivities(problem, space, untouched, IntegerFormat(8, 8), problem.dataset.train.images)
 
-    return space, latency, gentle, untouched, strongest
+    def gentle(bound_ms: float, harms=measured):
+        return gentle_candidates(start.workload, platform, space, untouched, harms, bound_ms)
+
+    return space, latency, gentle, untouched, strongest, measured
 
 
 def test_the_bound_is_met_with_as_little_as_need_be(setting):
-    space, latency, gentle, untouched, strongest = setting
+    space, latency, gentle, untouched, strongest, _ = setting
     slow, fast = latency(untouched), latency(strongest)
-    assert gentle(slow) == [untouched] and gentle(0.9 * fast) == []
+    assert gentle(2 * slow) == [untouched] and gentle(0.9 * fast) == []
     bound = (slow + fast) / 2
     found = gentle(bound)
     assert found and all(latency(candidate) <= bound for candidate in found)
@@ -46,10 +47,22 @@ def test_the_bound_is_met_with_as_little_as_need_be(setting):
         assert 0 < sum(candidate[axis.name] != untouched[axis.name] for axis in space.axes) < all_edits
 
 
-def test_the_less_pruning_counts_the_more_is_pruned(setting):
-    space, latency, gentle, untouched, strongest = setting
-    pruned = [
-        sum(candidate[axis.name] > 0 for axis in space.axes if axis.name.startswith("prune:"))
-        for candidate in gentle((latency(untouched) + latency(strongest)) / 2)
-    ]
-    assert pruned == sorted(pruned) and pruned[-1] > 0
+def test_shares_of_the_bound_are_met_with_more_edits(setting):
+    space, latency, gentle, untouched, strongest, _ = setting
+    bound = (latency(untouched) + latency(strongest)) / 2
+    found = gentle(bound)
+    assert len(found) == 3
+    for share, candidate in zip(SHARES, found, strict=True):
+        assert latency(candidate) <= share * bound
+    edited = [sum(candidate[axis.name] != untouched[axis.name] for axis in space.axes) for candidate in found]
+    assert edited == sorted(edited) and edited[0] < edited[-1]
+
+
+def test_what_harms_least_for_its_time_comes_first(setting):
+    """Edits of one layer made far worse than all others are not chosen."""
+    space, latency, gentle, untouched, strongest, harms = setting
+    bound = 0.2 * latency(strongest) + 0.8 * latency(untouched)
+    layer = next(axis.layer for axis in space.axes if gentle(bound)[0][axis.name] != untouched[axis.name])
+    names = {axis.name for axis in space.axes if axis.layer == layer}
+    worse = {key: harm * (1e6 if key[0] in names else 1) for key, harm in harms.items()}
+    assert all(gentle(bound, worse)[0][name] == untouched[name] for name in names)

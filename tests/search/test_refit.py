@@ -24,7 +24,7 @@ from hotnas_hls.search import refit as refit_module
 from hotnas_hls.search.evaluate import Evaluator
 from hotnas_hls.search.finetune import Tuning
 from hotnas_hls.search.integer import IntegerFormat, quantised_network
-from hotnas_hls.search.refit import Reals, _descend, refit
+from hotnas_hls.search.refit import Reals, refit
 
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 PRUNED = Compression(patterns={name: PatternChoice(3, 4, (0, 18, 36, 55)) for name in LAYERS})
@@ -88,39 +88,6 @@ def test_what_is_forgotten_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, numbers in fitted.numbers.items():
         np.testing.assert_array_equal(numbers.weights, again.numbers[name].weights)
         np.testing.assert_array_equal(numbers.bias, again.numbers[name].bias)
-
-
-@pytest.mark.parametrize("step", [0.25, 2.0**-20])
-def test_descent_ends_where_no_weight_gains_alone(step: float) -> None:
-    """On a fine grid that is the least-squares solution of the weights that are kept."""
-    rng = np.random.default_rng(0)
-    inputs, wanted = rng.standard_normal((200, 12)), rng.standard_normal((200, 3))
-    inner, cross = (inputs.T @ inputs / 200)[None], (wanted.T @ inputs / 200)[None]
-    mask = (rng.random((1, 3, 12)) < 0.6).astype(np.float32)
-    weights, limit = np.zeros((1, 3, 12)), 1 << 30
-    for _ in range(100):
-        _descend(weights, cross - weights @ inner, inner, mask, step, limit)
-    assert not weights[mask == 0].any() and np.array_equal(np.round(weights / step) * step, weights)
-
-    def error(values: np.ndarray) -> float:
-        return float(np.square(inputs @ values[0].T - wanted).sum())
-
-    for at in zip(*np.nonzero(mask), strict=True):
-        for change in (-step, step):
-            moved = weights.copy()
-            moved[at] += change
-            assert error(moved) >= error(weights) - 1e-9
-    if step < 1e-3:
-        for row in range(3):
-            kept = mask[0, row] > 0
-            solved = np.linalg.lstsq(inputs[:, kept], wanted[:, row], rcond=None)[0]
-            np.testing.assert_allclose(weights[0, row, kept], solved, atol=1e-4)
-
-
-def test_descent_stays_between_the_limits() -> None:
-    weights, inner = np.zeros((1, 1, 2)), np.eye(2)[None]
-    _descend(weights, np.array([[[9.0, -9.0]]]), inner, np.ones((1, 1, 2), np.float32), 0.5, 4)
-    assert weights.tolist() == [[[1.5, -2.0]]]
 
 
 @pytest.mark.parametrize(

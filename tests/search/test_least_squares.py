@@ -1,0 +1,41 @@
+"""Descent on the integers ends at the least-squares solution, on the grid and within its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hotnas_hls.search.least_squares import SWEEPS, descend
+
+
+@pytest.mark.parametrize("step", [0.25, 2.0**-20])
+def test_descent_ends_where_no_weight_gains_alone(step: float) -> None:
+    """On a fine grid that is the least-squares solution of the weights that are kept."""
+    rng = np.random.default_rng(0)
+    inputs, wanted = rng.standard_normal((200, 12)), rng.standard_normal((200, 3))
+    inner, cross = (inputs.T @ inputs / 200)[None], (wanted.T @ inputs / 200)[None]
+    mask = (rng.random((1, 3, 12)) < 0.6).astype(np.float32)
+    weights, limit = np.zeros((1, 3, 12)), 1 << 30
+    for _ in range(2000 // SWEEPS):
+        descend(weights, cross - weights @ inner, inner, mask, step, limit)
+    assert not weights[mask == 0].any() and np.array_equal(np.round(weights / step) * step, weights)
+
+    def error(values: np.ndarray) -> float:
+        return float(np.square(inputs @ values[0].T - wanted).sum())
+
+    for at in zip(*np.nonzero(mask), strict=True):
+        for change in (-step, step):
+            moved = weights.copy()
+            moved[at] += change
+            assert error(moved) >= error(weights) - 1e-9
+    if step < 1e-3:
+        for row in range(3):
+            kept = mask[0, row] > 0
+            solved = np.linalg.lstsq(inputs[:, kept], wanted[:, row], rcond=None)[0]
+            np.testing.assert_allclose(weights[0, row, kept], solved, atol=1e-4)
+
+
+def test_descent_stays_between_the_limits() -> None:
+    weights, inner = np.zeros((1, 1, 2)), np.eye(2)[None]
+    descend(weights, np.array([[[9.0, -9.0]]]), inner, np.ones((1, 1, 2), np.float32), 0.5, 4)
+    assert weights.tolist() == [[[1.5, -2.0]]]
