@@ -11,19 +11,22 @@ import dataclasses
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.models.train import logits
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, lowered_layers, quantised_network
+from hotnas_hls.search.integer import IntegerFormat, answers, lowered_layers, quantised_network
 from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.platform import Platform
@@ -85,8 +88,26 @@ class Evaluator:
             model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
         except _Hopeless as reason:
             return Evaluation(None, tuple(watch.checks), str(reason))
-        accuracy = integer_accuracy(self.quantised_network(model, compression, self.tuning), self.validation)
-        return Evaluation(accuracy, tuple(watch.checks))
+        network = self.quantised_network(model, compression, self.tuning)
+        found = answers(network, self.validation.images)
+        accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
+        return Evaluation(accuracy, tuple(watch.checks), divergence=self._divergence(found))
+
+    @cached_property
+    def _taught(self) -> Tensor | None:
+        """The pre-trained network's answers to the validation images, as log-probabilities."""
+        if self.problem.teacher is None:
+            return None
+        given = logits(self.problem.teacher, self.validation.images)
+        return torch.log_softmax(torch.from_numpy(given), dim=1)
+
+    def _divergence(self, found: np.ndarray) -> float | None:
+        """Of answers from the pre-trained network's, in as many digits as do not depend on threads."""
+        if self._taught is None:
+            return None
+        given = torch.log_softmax(torch.from_numpy(found), dim=1)
+        divergence = F.kl_div(given, self._taught, log_target=True, reduction="batchmean")
+        return round(float(divergence), 5)
 
     def tuned(
         self,

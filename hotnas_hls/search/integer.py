@@ -21,7 +21,7 @@ from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import cut_paths, is_editable, pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, is_exact
 from hotnas_hls.models.trace import trace
-from hotnas_hls.quantise import quantise, quantise_image
+from hotnas_hls.quantise import dequantise, quantise, quantise_image
 from hotnas_hls.search.detect import Workload
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.refit import Reals, refit
@@ -150,12 +150,15 @@ def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> Inte
 
 
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
-    """Share of images the integer network classifies right: torch where it is exact, else the reference."""
+    """Share of images the integer network classifies right."""
+    return float((answers(network, split.images).argmax(axis=1) == split.labels).mean())
+
+
+def answers(network: IntegerNetwork, images: np.ndarray) -> np.ndarray:
+    """Outputs float32 (B, classes) of the integer network: by torch where it is exact, else the reference."""
     if is_exact(network):
-        outputs = IntegerModule(network).logits(split.images)
-    else:
-        outputs = logits(network, quantise_image(network, split.images))
-    return float((outputs.argmax(axis=1) == split.labels).mean())
+        return IntegerModule(network).logits(images)
+    return dequantise(network, network.logits, logits(network, quantise_image(network, images)))
 
 
 def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:

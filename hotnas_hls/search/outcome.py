@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ class Evaluation:
     checks: tuple[float, ...] = ()  # accuracy at each look on the way (stopping.CHECKS)
     stopped: str | None = None  # why it was not trained to the end
     seconds: float = 0.0  # what it cost
+    divergence: float | None = None  # of its answers from the pre-trained network's, nats an image
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Outcome:
     reward: float
     checks: tuple[float, ...] = ()
     stopped: str | None = None
+    divergence: float | None = None
 
     @property
     def feasible(self) -> bool:
@@ -54,6 +57,7 @@ class Outcome:
         """JSON-ready, without the candidate and the number, which the trial itself holds."""
         return {
             "accuracy": self.accuracy,
+            "divergence": self.divergence,
             "latency_ms": self.latency_ms,
             "cycles": self.cycles,
             "refusals": list(self.refusals),
@@ -86,18 +90,26 @@ def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return front
 
 
-def best_outcome(outcomes: Iterable[Outcome], least_accuracy: float, bounded: bool) -> Outcome | None:
+def best_outcome(
+    outcomes: Iterable[Outcome], least_accuracy: float, bounded: bool, images: int | None = None
+) -> Outcome | None:
     """The trained outcome to build, ``None`` when none was feasible.
 
     Of those with at least ``least_accuracy``: under a latency bound the most accurate, the faster on ties;
-    without one the fastest. When none is accurate enough, the most accurate.
+    without one the fastest. When none is accurate enough, the most accurate. ``images``, where given, is how
+    many the accuracy was measured on: less than its standard error below the most accurate, differences say
+    little, and the outcome whose answers diverge least from the pre-trained network's is taken.
     """
     trained = _trained(outcomes)
     enough = [entry for entry in trained if entry[0] >= least_accuracy]
     if enough and not bounded:
         return min(enough, key=lambda entry: (entry[1], -entry[0], entry[2].number))[2]
     most = min(trained, key=lambda entry: (-entry[0], entry[1], entry[2].number), default=None)
-    return most[2] if most else None
+    if most is None or images is None or most[2].divergence is None:
+        return most[2] if most else None
+    error = math.sqrt(most[0] * (1 - most[0]) / images)
+    level = [entry[2] for entry in trained if entry[0] >= most[0] - error]
+    return min(level, key=lambda o: (math.inf if o.divergence is None else o.divergence, o.number))
 
 
 def hypervolume(outcomes: Iterable[Outcome], least_accuracy: float, unit_ms: float) -> float:

@@ -84,7 +84,7 @@ def search(
     with closing(hire(evaluator, options.crew, prepared.small)) as crew:
         study = SearchStudy(space, evaluator, prepared.settings, storage, resume, crew)
         outcomes = study.run(prepared.seeds, lambda outcome: reporter.outcome(outcome, study))
-        chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded)
+        chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded, len(evaluator.validation))
         if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
             chosen = study.add(prepared.seeds[-1])
 

@@ -185,7 +185,7 @@ class SearchStudy:
         return next(trained, None) or next(stopped, None)
 
     def _repeat(self, flight: _Flight, twin: Outcome) -> Outcome:
-        seen = Evaluation(twin.accuracy, twin.checks, twin.stopped)
+        seen = Evaluation(twin.accuracy, twin.checks, twin.stopped, divergence=twin.divergence)
         return self._finish(flight, seen, twin.number if twin.repeats is None else twin.repeats)
 
     def _finish(self, flight: _Flight, evaluation: Evaluation, repeats: int | None = None) -> Outcome:
@@ -207,6 +207,7 @@ class SearchStudy:
             reward=self._reward(seen, test.latency_ms),
             checks=evaluation.checks,
             stopped=evaluation.stopped,
+            divergence=evaluation.divergence,
         )
         trial.set_user_attr(OUTCOME, outcome.record())
         trial.set_user_attr(REWARD, outcome.reward)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.outcome import best_outcome, pareto_front
+from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.reward import RewardTargets
 from hotnas_hls.search.samplers import SAMPLER_NAMES
 from hotnas_hls.search.space import Candidate
@@ -135,3 +135,24 @@ def test_a_larger_budget_goes_on(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     study(3, url).run()
     assert len(study(5, url, resume=True).run()) == 5
+
+
+def test_accuracies_that_say_little_give_way_to_the_divergence():
+    """0.880 on 2,500 images has a standard error of 0.0065: 0.876 is level with it, 0.873 is not."""
+
+    def outcome(number, accuracy, divergence, refusals=()):
+        return Outcome(
+            *(number, Candidate({"a": number}), accuracy, 1.0, 1.0, refusals, 0.0, None, 0.0),
+            divergence=divergence,
+        )
+
+    outcomes = [
+        *(outcome(0, 0.880, 0.05), outcome(1, 0.876, 0.02), outcome(2, 0.875, 0.03), outcome(3, 0.873, 0.01)),
+        outcome(4, 0.879, 0.001, ("latency",)),
+    ]
+    assert best_outcome(outcomes, 0.8, True).number == 0
+    assert best_outcome(outcomes, 0.8, True, 2500).number == 1
+    assert best_outcome(outcomes, 0.8, True, 250_000).number == 0
+    assert best_outcome(outcomes[:1] + [outcome(5, 0.878, None)], 0.8, True, 2500).number == 0
+    cold = [outcome(0, 0.880, None), outcome(1, 0.876, None)]
+    assert best_outcome(cold, 0.8, True, 2500).number == 0 and best_outcome([], 0.8, True, 2500) is None
