@@ -16,8 +16,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.accel.design_point import DesignPoint
-
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
@@ -53,10 +51,10 @@ def _searches(runs: Path) -> dict[str, Any]:
     found = {}
     for folder in folders:
         if (folder / "search.json").exists():
-            summary, point = json.loads((folder / "search.json").read_text()), DesignPoint.load(folder)
+            summary = json.loads((folder / "search.json").read_text())
             found[folder.name] = {key: summary[key] for key in KEPT} | {
                 "pruned_layers": len(summary["edits"]["patterns"]),
-                "weight_bits": [layer.weight_bits for layer in point.layers if layer.weight_bits],
+                "weight_bits": [made["after"] for made in summary["decisions"] if made["kind"] == "bits"],
             }
     return found
 

@@ -105,7 +105,7 @@ def ablation() -> str:
         ("ResNet-20", "Validation", "CPU s"),
         (
             (name, f"{found['validation_accuracy']:.2%}", f"{found['cpu_seconds']:.1f}")
-            for name, found in results(ABLATION_RESULTS)["stages"].items()
+            for name, found in results(ABLATION_RESULTS).get("stages", {}).items()
         ),
     )
 
