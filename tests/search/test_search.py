@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -194,4 +195,6 @@ def test_summary_is_json(result):
     summary = summary_of(result)
     assert json.loads(json.dumps(summary)) == summary
     assert summary["reduction"] > 0 and summary["trained"] + summary["refused"] + summary["repeated"] == 9
-    assert "latency" in readable(summary, __import__("pathlib").Path("runs"))
+    cost = {"wall_seconds": 90.0, "cpu_seconds": 150.0, "cpus": 2, "resumed": True}
+    printed = readable(summary | {"cost": cost}, Path("runs"))
+    assert "time      1.5 min since it was resumed, 2.5 min of CPU time on 2 cores" in printed
