@@ -19,7 +19,10 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
-SEARCHES = ("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2")
+SEARCHES = (
+    *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
+    *("resnet32-zcu102", "resnet44-zcu102"),
+)
 STRONGEST = ("densenet121_cifar", "mobilenet_v2_cifar")
 KEPT = (  # of search.json; trials and their decisions stay with the run
     *("tool_version", "network", "board", "seed", "latency_ms", "cycles", "reduction"),
