@@ -4,7 +4,6 @@
 
     hotnas bench networks levers ablation
     hotnas search CONFIGURATION                    for each of SEARCHES
-    hotnas search CONFIGURATION --seed 1 --output runs/CONFIGURATION-seed1
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
     hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
 """
@@ -50,12 +49,12 @@ def take(runs: Path) -> None:
 
 
 def _searches(runs: Path) -> dict[str, Any]:
-    folders = [folder for name in SEARCHES for folder in sorted(runs.glob(f"{name}*"))]
     found = {}
-    for folder in folders:
-        if (folder / "search.json").exists():
-            summary = json.loads((folder / "search.json").read_text())
-            found[folder.name] = {key: summary[key] for key in KEPT} | {
+    for name in SEARCHES:
+        path = runs / name / "search.json"
+        if path.exists():
+            summary = json.loads(path.read_text())
+            found[name] = {key: summary[key] for key in KEPT} | {
                 "pruned_layers": len(summary["edits"]["patterns"]),
                 "weight_bits": [made["after"] for made in summary["decisions"] if made["kind"] == "bits"],
             }

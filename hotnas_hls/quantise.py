@@ -14,14 +14,7 @@ from dataclasses import dataclass, replace
 import networkx as nx
 import numpy as np
 
-from hotnas_hls.accel.bounds import (
-    Range,
-    accumulator_bits,
-    accumulator_range,
-    accumulator_violations,
-    activation_ranges,
-    fits,
-)
+from hotnas_hls.accel.bounds import accumulator_bits, accumulator_violations, sums_fit
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.calibrate import Observed, observe
 from hotnas_hls.errors import ConfigError, raise_all
@@ -284,17 +277,9 @@ def _all_numbers(
         known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, image, act_bits)
         while True:
             found = real.integers(weight_frac, ifm, ofm, residual, act_bits)
-            if weight_frac <= coarsest or _fits(known, layer, found):
+            if weight_frac <= coarsest or sums_fit(known, layer, found):
                 break
             weight_frac -= 1
         numbers[layer.name] = found
         done.append(layer)
     return numbers
-
-
-def _fits(net: IntegerNetwork, layer: Layer, numbers: LayerNumbers) -> bool:
-    """True if no sum of ``layer`` leaves the accumulator; ``net`` holds the layers before it."""
-    ranges: Mapping[str, Range] = activation_ranges(net)
-    residual = ranges[layer.residual] if layer.residual else None
-    found = accumulator_range(layer, numbers, ranges[layer.source], residual)
-    return fits(found, accumulator_bits(net.act_bits))

@@ -78,6 +78,14 @@ def fits(found: Range, bits: int) -> bool:
     return -(1 << (bits - 1)) <= found[0] and found[1] < 1 << (bits - 1)
 
 
+def sums_fit(net: IntegerNetwork, layer: Layer, numbers: LayerNumbers) -> bool:
+    """True if no sum of ``layer`` leaves the accumulator; ``net`` holds the layers before it."""
+    ranges = activation_ranges(net)
+    residual = ranges[layer.residual] if layer.residual else None
+    found = accumulator_range(layer, numbers, ranges[layer.source], residual)
+    return fits(found, accumulator_bits(net.act_bits))
+
+
 def accumulator_violations(net: IntegerNetwork, ranges: Mapping[str, Range] | None = None) -> list[str]:
     """Layers whose sums could leave the accumulator, each with its cure; empty when none can."""
     bits = accumulator_bits(net.act_bits)

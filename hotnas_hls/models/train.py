@@ -17,7 +17,7 @@ import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from hotnas_hls import __version__
 from hotnas_hls.errors import CheckpointError, ConfigError
@@ -115,6 +115,12 @@ def logits(model: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray
 def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of ``images`` (B, C, H, W) whose largest output is their label, 0 to 1."""
     return float((logits(model, images).argmax(axis=1) == labels).mean())
+
+
+def divergence(answers: Tensor, wanted: Tensor) -> float:
+    """Kullback-Leibler divergence of ``answers`` (B, classes) from ``wanted``, both logits; nats an image."""
+    found, target = torch.log_softmax(answers, dim=1), torch.log_softmax(wanted, dim=1)
+    return float(F.kl_div(found, target, log_target=True, reduction="batchmean"))
 
 
 @contextmanager

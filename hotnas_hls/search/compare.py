@@ -191,10 +191,7 @@ class _Remembering:
         """Remember a study's earlier trials."""
         for outcome in outcomes:
             if self._shared and outcome.accuracy is not None and outcome.repeats is None:
-                seen = replace(
-                    Evaluation(outcome.accuracy, outcome.checks, None, outcome.seconds),
-                    divergence=outcome.divergence,
-                )
+                seen = Evaluation(outcome.accuracy, outcome.checks, None, outcome.seconds, outcome.divergence)
                 self._memory.setdefault(self._key(outcome.candidate), seen)
 
     def submit(self, number: int, candidate: Candidate, limits: Limits) -> None:

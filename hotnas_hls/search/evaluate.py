@@ -15,7 +15,6 @@ from functools import cached_property, partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
@@ -23,7 +22,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.train import accuracy as float_accuracy
-from hotnas_hls.models.train import logits
+from hotnas_hls.models.train import divergence, logits
 from hotnas_hls.search.finetune import Tuning, finetune, recalibrate_batchnorm
 from hotnas_hls.search.generate import choices_of, compression_of
 from hotnas_hls.search.integer import IntegerFormat, answers, lowered_layers, quantised_network
@@ -95,19 +94,15 @@ class Evaluator:
 
     @cached_property
     def _taught(self) -> Tensor | None:
-        """The pre-trained network's answers to the validation images, as log-probabilities."""
-        if self.problem.teacher is None:
-            return None
-        given = logits(self.problem.teacher, self.validation.images)
-        return torch.log_softmax(torch.from_numpy(given), dim=1)
+        """The pre-trained network's answers to the validation images."""
+        teacher = self.problem.teacher
+        return None if teacher is None else torch.from_numpy(logits(teacher, self.validation.images))
 
     def _divergence(self, found: np.ndarray) -> float | None:
         """Of answers from the pre-trained network's, in as many digits as do not depend on threads."""
         if self._taught is None:
             return None
-        given = torch.log_softmax(torch.from_numpy(found), dim=1)
-        divergence = F.kl_div(given, self._taught, log_target=True, reduction="batchmean")
-        return round(float(divergence), 5)
+        return round(divergence(torch.from_numpy(found), self._taught), 5)
 
     def tuned(
         self,

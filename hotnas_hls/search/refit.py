@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hotnas_hls.accel.bounds import accumulator_bits, accumulator_range, activation_ranges, fits
-from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.bounds import sums_fit
+from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.search.least_squares import Moments
 
@@ -50,7 +50,7 @@ def refit(net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> IntegerNetw
             moments = Moments.of(of, inputs[1], lacking)
             found = moments.fitted(weights[0], of.mask, 2.0**-of.weight_frac, layer.weight_bits)
             fitted = of.rounded(*(values.numpy() for values in found))
-            if _fits(replace(net, numbers=numbers), layer, fitted):
+            if sums_fit(replace(net, numbers=numbers), layer, fitted):
                 numbers[layer.name] = fitted
         real[layer.target] = of.clamped(sums)
         again = IntegerLayer(net, layer, numbers[layer.name])
@@ -68,14 +68,6 @@ def real_parameters(module: IntegerLayer, wanted: Reals) -> tuple[Tensor, ...]:
         return module.weight, module.bias
     weight, bias = wanted[module.layer.name]
     return torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)
-
-
-def _fits(net: IntegerNetwork, layer: Layer, numbers: LayerNumbers) -> bool:
-    """True if no sum of ``layer`` leaves the accumulator."""
-    ranges = activation_ranges(net)
-    residual = ranges[layer.residual] if layer.residual else None
-    found = accumulator_range(layer, numbers, ranges[layer.source], residual)
-    return fits(found, accumulator_bits(net.act_bits))
 
 
 def _forget(maps: dict[str, Tensor], net: IntegerNetwork, later: tuple[Layer, ...]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -19,6 +18,7 @@ from hotnas_hls.fixed_point import weight_frac_bits
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import compress, pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
+from hotnas_hls.models.train import divergence
 from hotnas_hls.search.generate import compression_of
 from hotnas_hls.search.integer import IntegerFormat, quantised_network, real_weights
 from hotnas_hls.search.least_squares import Moments
@@ -104,8 +104,7 @@ class _RealNetwork:
         maps[layer.target] = of.clamped(of.sums(*self._inputs(of, maps), *fitted))
         for _, target, written in self._from(at + 1, maps):
             maps[target] = written
-        before, after = (torch.log_softmax(self._answers(of), dim=1) for of in (self.maps, maps))
-        return float(F.kl_div(after, before, log_target=True, reduction="batchmean"))
+        return divergence(self._answers(maps), self._answers(self.maps))
 
     def _from(self, first: int, maps: dict[str, Tensor]) -> Iterator[tuple[IntegerLayer, str, Tensor]]:
         """The layers from ``first`` on, the feature map each writes, and its values."""

@@ -11,6 +11,7 @@ from randomised import randomised
 from test_integer_module import IMAGES, TRAINED, EveryKind
 from test_integer_module import quantised_network as every_kind
 
+from hotnas_hls.accel import bounds
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
 from hotnas_hls.fold import fold_batchnorm
@@ -76,7 +77,7 @@ def test_layers_that_are_not_named_stay() -> None:
 
 def test_a_layer_that_could_overflow_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     net, wanted = every_kind(compression=EDITED), reals(Stem.PLAIN)
-    monkeypatch.setattr(refit_module, "accumulator_bits", lambda act_bits: 2)
+    monkeypatch.setattr(bounds, "accumulator_bits", lambda act_bits: 2)
     assert refit(net, wanted, IMAGES).numbers == net.numbers
 
 
