@@ -16,14 +16,14 @@ import search_tables
 from measured import LEVER_RESULTS, NETWORK_RESULTS, RESULTS, take
 from table import markdown
 
-from hotnas_hls.accel import latency
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
-from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.encoding.descriptor import FIELDS
 from hotnas_hls.accel.plan import MIN_SWEEP
-from hotnas_hls.accel.timeline import SECOND_REQUEST
+from hotnas_hls.accel.timing import latency
+from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
+from hotnas_hls.bench.kept_results import Figures, read_results
 from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
-from hotnas_hls.kept_results import Figures, read_results
 
 DOCS = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -221,7 +221,7 @@ def networks() -> str:
 
 def levers() -> str:
     """What each lever brings, in simulation; by the model where it was not simulated yet."""
-    from hotnas_hls.levers import NETWORKS, designs
+    from hotnas_hls.bench.levers import NETWORKS, designs
 
     results, rows = read_results(RESULTS / LEVER_RESULTS), []
     for network in NETWORKS:
@@ -250,8 +250,8 @@ def levers() -> str:
 
 def priced(network: str) -> dict[str, Figures]:
     """What the model says of every lever of ``network``."""
-    from hotnas_hls.accel.efficiency import efficiency, multipliers
-    from hotnas_hls.levers import design_points
+    from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
+    from hotnas_hls.bench.levers import design_points
 
     def figures(point: DesignPoint) -> Figures:
         cycles, macs = point.predicted_cycles or 0, sum(point.needed_macs().values())

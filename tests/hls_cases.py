@@ -11,7 +11,7 @@ import numpy as np
 from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
-from hotnas_hls.random_networks import random_network
+from hotnas_hls.fuzzing.random_networks import random_network
 
 PORT_BITS = (32, 64, 128, 256)
 LARGEST_KERNEL = 7

@@ -6,10 +6,10 @@ import dataclasses
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint, Golden
-from hotnas_hls.accel.latency import network_latency
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.board import load_board
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.boards.board import load_board
 
 ACCEL = Accelerator(
     tm=8,

@@ -12,23 +12,23 @@ import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint, Golden
-from hotnas_hls.accel.efficiency import needed_macs
 from hotnas_hls.accel.image_layout import Stem
-from hotnas_hls.accel.latency import best_tile
-from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.plan import for_layers
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.arrangement import PLAIN, Arrangement, allowed_arrangements, attempts, fastest
-from hotnas_hls.board import load_board
-from hotnas_hls.certificate import certify
+from hotnas_hls.accel.timing.efficiency import needed_macs
+from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.tools import find
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.cli import main
-from hotnas_hls.csim import run_csim
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork
-from hotnas_hls.flow import generate
-from hotnas_hls.graph import Graph, Node, OpKind
-from hotnas_hls.lower import lower
-from hotnas_hls.quantise import quantise, quantise_image
-from hotnas_hls.tools import find
+from hotnas_hls.explore.arrangement import PLAIN, Arrangement, allowed_arrangements, attempts, fastest
+from hotnas_hls.network.graph import Graph, Node, OpKind
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.quantise import quantise, quantise_image
+from hotnas_hls.simulate.certificate import certify
+from hotnas_hls.simulate.csim import run_csim
+from hotnas_hls.simulate.flow import generate
 
 STEMS = tuple(Stem)
 ACCEL = Accelerator(8, 8, 6, 6, 64, 64, 64, ifm_depth=256, wgt_entries=9, max_entries=25, patterns=False)
@@ -164,7 +164,7 @@ def test_best_is_the_fastest_arrangement_the_network_allows() -> None:
 
 def test_pixels_are_packed_as_far_as_asked_for_and_allowed() -> None:
     pytest.importorskip("torch")
-    from hotnas_hls.models.source import load_model
+    from hotnas_hls.frontends.source import load_model
 
     resnet = load_model("resnet20").graph
     every = {Arrangement(stem, packed) for stem in STEMS for packed in (0, 1, 2)}

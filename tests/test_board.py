@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotnas_hls.board import Board, Ports, board_names, known_boards, load_board
+from hotnas_hls.boards.board import Board, Ports, board_names, known_boards, load_board
 from hotnas_hls.errors import ConfigError
 
 OWN = """\

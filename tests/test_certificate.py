@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from small_designs import small_design
 
-from hotnas_hls import certificate as module
-from hotnas_hls import kept_results
-from hotnas_hls.accel.dram_latency import dram_latency
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.accel.reference import run_network as reference
-from hotnas_hls.certificate import Certificate, certify, recheck, twin
+from hotnas_hls.accel.integers.reference import run_network as reference
+from hotnas_hls.accel.memory.dram_latency import dram_latency
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.bench import kept_results
 from hotnas_hls.errors import ConfigError, SimulationFailed
-from hotnas_hls.simulate import RunResult, SimulationModel
-from hotnas_hls.verilated import sources_digest
+from hotnas_hls.simulate import certificate as module
+from hotnas_hls.simulate.certificate import Certificate, certify, recheck, twin
+from hotnas_hls.simulate.rtl_simulation import RunResult, SimulationModel
+from hotnas_hls.simulate.verilated import sources_digest
 
 
 @pytest.fixture

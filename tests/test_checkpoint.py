@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hotnas_hls.errors import CheckpointError
-from hotnas_hls.models.checkpoint import load_weights, read_state
+from hotnas_hls.frontends.checkpoint import load_weights, read_state
 
 
 def small() -> nn.Module:

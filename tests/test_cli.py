@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import hotnas_hls
-from hotnas_hls import cli, tools
-from hotnas_hls.board import load_board, read_board
+from hotnas_hls import cli
+from hotnas_hls.base import tools
+from hotnas_hls.boards.board import load_board, read_board
 from hotnas_hls.codegen.bundle import Bundle
 from hotnas_hls.errors import HotnasError
 

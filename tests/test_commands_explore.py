@@ -10,11 +10,11 @@ from small_designs import small_design
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.board import load_board
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.cli import main
-from hotnas_hls.model_layers import load_layers
-from hotnas_hls.nearest import nearest_accelerator
+from hotnas_hls.explore.model_layers import load_layers
+from hotnas_hls.explore.nearest import nearest_accelerator
 from hotnas_hls.published.design import PublishedHardware
 
 DESIGN = "70,36,64,64,7,18,6,6"

@@ -14,8 +14,8 @@ from test_certificate import faked  # noqa: F401 (a fixture)
 
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
-from hotnas_hls.dram_check import DramCheck
-from hotnas_hls.flow import generate, read_rtl
+from hotnas_hls.simulate.dram_check import DramCheck
+from hotnas_hls.simulate.flow import generate, read_rtl
 
 
 @pytest.fixture

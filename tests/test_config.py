@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hotnas_hls.config import CONFIG_FOLDER, BoundSettings, RunConfig, load_config, shipped_configs
+from hotnas_hls.base.records import read_value
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.records import read_value
+from hotnas_hls.search.config import CONFIG_FOLDER, BoundSettings, RunConfig, load_config, shipped_configs
 
 SMALL = """\
 network: {model: resnet18, data: cifar10}

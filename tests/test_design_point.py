@@ -11,11 +11,11 @@ import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint, Golden
+from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.layer_checks import numbers_violations
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.random_numbers import random_numbers
-from hotnas_hls.board import load_board
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import ConfigError
 
 ACCEL = Accelerator(
@@ -345,7 +345,7 @@ def test_full_disk_leaves_the_earlier_design(tmp_path: Path, monkeypatch: pytest
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hotnas_hls.atomic.os.fsync", full)
+    monkeypatch.setattr("hotnas_hls.base.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         with_numbers(seed=5).save(tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

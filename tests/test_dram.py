@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotnas_hls import tools
-from hotnas_hls.accel.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
-from hotnas_hls.accel.dram_latency import dram_latency
-from hotnas_hls.accel.dram_timing import DramNumbers, DramTiming, known_drams, load_dram
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.board import load_board
+from hotnas_hls.accel.memory.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
+from hotnas_hls.accel.memory.dram_latency import dram_latency
+from hotnas_hls.accel.memory.dram_timing import DramNumbers, DramTiming, known_drams, load_dram
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base import tools
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.dram_check import TOLERANCE
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.fuzz import STALL, FuzzCase, fuzz_case
-from hotnas_hls.simulate import SIM, Run, build, run_network
+from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
+from hotnas_hls.simulate.dram_check import TOLERANCE
+from hotnas_hls.simulate.rtl_simulation import SIM, Run, build, run_network
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 needs_gxx = pytest.mark.skipif(tools.find("g++") is None, reason="g++ is not installed")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hotnas_hls.drawing import draw_graph, graph_table, macs, parameter_count
 from hotnas_hls.errors import ConfigError, OutputRefused
-from hotnas_hls.graph import Graph, Node, OpKind
-from hotnas_hls.models.trace import trace
+from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.zoo import build
+from hotnas_hls.network.drawing import draw_graph, graph_table, macs, parameter_count
+from hotnas_hls.network.graph import Graph, Node, OpKind
 
 
 @pytest.fixture(scope="module")

@@ -19,24 +19,25 @@ import pytest
 
 pytest.importorskip("torch", reason="the default network is trained with torch")
 
+from default_network import digits_integer_network
+
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.images import map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
-from hotnas_hls.accel.images import map_memory, pack_feature_map, weight_image
-from hotnas_hls.accel.latency import best_tile
+from hotnas_hls.accel.integers.random_numbers import random_numbers
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.random_numbers import random_numbers
-from hotnas_hls.accel.reference import run_network
+from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.shipped import shipped_folder
+from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.models.data import digits
-from hotnas_hls.models.default_network import digits_integer_network
-from hotnas_hls.quantise import quantise_image
-from hotnas_hls.shipped import shipped_folder
-from hotnas_hls.simulated_board import SimulatedBoard, build
-from hotnas_hls.tools import find
+from hotnas_hls.network.quantise import quantise_image
+from hotnas_hls.simulate.simulated_board import SimulatedBoard, build
 
 BANNER = Banner("digits", "0123456789abcdef" * 4)
 HARNESS = Path(__file__).with_name("board_harness.c")

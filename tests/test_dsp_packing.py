@@ -13,20 +13,20 @@ from hls_cases import Case, random_case
 from small_designs import LAYERS, TILES, small_design
 from test_hls import BANNER, generate, needs_csim, write
 
-from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
-from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.integers.random_numbers import random_numbers
+from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.accel.layer_checks import numbers_violations
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, plan_violations
-from hotnas_hls.accel.random_numbers import random_numbers
-from hotnas_hls.accel.reference import run_layer
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base import tools
 from hotnas_hls.codegen.hls import Target, hls_files
-from hotnas_hls.csim import LEAST_IMAGES, run_csim
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.fuzz import FuzzCase, build_case, run_case
+from hotnas_hls.fuzzing.layer_fuzz import FuzzCase, build_case, run_case
+from hotnas_hls.simulate.csim import LEAST_IMAGES, run_csim
 
 EXTREMES = (-128, -1, 0, 1, 127)
 PAIRS = tuple(product(EXTREMES, repeat=2))  # weights of output channels 2k and 2k + 1

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from small_designs import LAYERS
 
-from hotnas_hls import explore as module
-from hotnas_hls.accel.latency import best_tile, layer_latency
 from hotnas_hls.accel.layer import LayerKind
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.board import load_board
+from hotnas_hls.accel.timing.latency import best_tile, layer_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.explore import Space, explore
-from hotnas_hls.fuzz import random_accelerator, random_layer
-from hotnas_hls.model_layers import load_layers
+from hotnas_hls.explore import exhaustive as module
+from hotnas_hls.explore.exhaustive import Space, explore
+from hotnas_hls.explore.model_layers import load_layers
+from hotnas_hls.fuzzing.layer_fuzz import random_accelerator, random_layer
 
 BOARD = load_board("ZCU102")
 SMALL = Space((4, 8), (4, 8), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from test_rtl import needs_verilator
 
-from hotnas_hls.accel.images import MemoryMap, map_memory, weight_image
-from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, weight_image
+from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.reference import run_layer
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import profile_slots, rtl_files
-from hotnas_hls.fuzz import STALL, FuzzCase, fuzz_case
-from hotnas_hls.simulate import (
+from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
+from hotnas_hls.simulate.rtl_simulation import (
     Run,
     RunResult,
     SimulationModel,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hotnas_hls.execute import run
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph, Node, OpKind
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph, Node, OpKind
 
 RNG = np.random.default_rng(0)
 

@@ -14,14 +14,14 @@ import pytest
 from hls_cases import Case, random_case
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.random_numbers import random_images, random_numbers
+from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.render import Banner, environment
-from hotnas_hls.csim import LEAST_IMAGES, run_csim
 from hotnas_hls.errors import SimulationFailed
-from hotnas_hls.tools import find
+from hotnas_hls.simulate.csim import LEAST_IMAGES, run_csim
 
 BANNER = Banner("test_design", "0123456789abcdef" * 4)
 SEEDS = range(10)

@@ -10,17 +10,17 @@ from randomised import randomised
 from torch import Tensor, nn
 
 from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.accel.integers.reference_batch import logits
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
-from hotnas_hls.accel.reference_batch import logits
-from hotnas_hls.arrangement import Arrangement
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.lower import lower
+from hotnas_hls.explore.arrangement import Arrangement
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, fixed, is_exact
-from hotnas_hls.models.resnet_cifar import CifarResNet
-from hotnas_hls.models.trace import trace
-from hotnas_hls.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 
 IMAGE = (3, 16, 16)
 UNEDITED = Compression()

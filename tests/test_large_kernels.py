@@ -12,17 +12,17 @@ from test_hls import generate, needs_csim, write
 from test_rtl import needs_verilator
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.floors import layer_floors
-from hotnas_hls.accel.latency import best_tile, layer_latency
+from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
-from hotnas_hls.accel.random_numbers import random_numbers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.board import load_board
-from hotnas_hls.csim import run_csim
-from hotnas_hls.fuzz import FuzzCase, build_case, run_case
-from hotnas_hls.model_layers import load_layers
+from hotnas_hls.accel.timing.floors import layer_floors
+from hotnas_hls.accel.timing.latency import best_tile, layer_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.model_layers import load_layers
+from hotnas_hls.fuzzing.layer_fuzz import FuzzCase, build_case, run_case
+from hotnas_hls.simulate.csim import run_csim
 
 # AlexNet's stem on a small map; a pool, a depthwise and an average of many positions; a strided 1 x 1 layer
 # and a strided row, of whose input most rows are skipped; a classifier whose weights exceed every slot.

@@ -7,11 +7,11 @@ import dataclasses
 from test_explore import random_pairs
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.floors import layer_floors
-from hotnas_hls.accel.latency import Bottleneck, LayerLatency, layer_latency, network_latency
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.timing.floors import layer_floors
+from hotnas_hls.accel.timing.latency import Bottleneck, LayerLatency, layer_latency, network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ACCEL = Accelerator(
     tm=4, tn=4, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=100, wgt_entries=9, max_entries=9

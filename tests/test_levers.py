@@ -13,10 +13,10 @@ from small_designs import small_design
 from test_certificate import faked  # noqa: F401 (a fixture)
 from test_docs import DOCS, script
 
-from hotnas_hls import levers as module
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.kept_results import read_results
+from hotnas_hls.bench import levers as module
+from hotnas_hls.bench.kept_results import read_results
 
 
 @cache

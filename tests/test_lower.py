@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.layer_checks import network_violations, numbers_violations
-from hotnas_hls.accel.reference import run_network
 from hotnas_hls.errors import UnsupportedNetwork
-from hotnas_hls.execute import run
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph, Node, OpKind
-from hotnas_hls.lower import LoweredNetwork, Weights, channel_blocks, concat_alignment, lower
-from hotnas_hls.models.trace import trace
+from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.zoo import ZOO, build
-from hotnas_hls.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph, Node, OpKind
+from hotnas_hls.network.lower import LoweredNetwork, Weights, channel_blocks, concat_alignment, lower
+from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 
 RNG = np.random.default_rng(0)
 

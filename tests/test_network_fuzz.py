@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotnas_hls import cli, network_fuzz
+from hotnas_hls import cli
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.plan import plan_violations
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.network_fuzz import (
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.fuzzing import network_fuzz
+from hotnas_hls.fuzzing.network_fuzz import (
     CASES_PER_DESIGN,
     MOST_CYCLES,
     NetworkCase,
@@ -24,7 +25,7 @@ from hotnas_hls.network_fuzz import (
     network_case,
     predicted_cycles,
 )
-from hotnas_hls.simulate import RunResult
+from hotnas_hls.simulate.rtl_simulation import RunResult
 
 
 @pytest.fixture(scope="module")

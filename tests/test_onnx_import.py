@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
-from hotnas_hls.execute import run
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph, OpKind
-from hotnas_hls.models import onnx_import
-from hotnas_hls.models.onnx_import import import_onnx
+from hotnas_hls.frontends import onnx_import
+from hotnas_hls.frontends.onnx_import import import_onnx
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph, OpKind
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

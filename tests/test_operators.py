@@ -19,16 +19,16 @@ from torch.nn import functional
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
-from hotnas_hls.board import load_board
-from hotnas_hls.certificate import certify
-from hotnas_hls.csim import run_csim
-from hotnas_hls.fastest_design import design_point
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph
-from hotnas_hls.lower import CLAMPS, UNBOUNDED, lower
-from hotnas_hls.model_layers import layers_of
-from hotnas_hls.models.trace import trace
-from hotnas_hls.quantise import quantise
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.fastest_design import design_point
+from hotnas_hls.explore.model_layers import layers_of
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import CLAMPS, UNBOUNDED, lower
+from hotnas_hls.network.quantise import quantise
+from hotnas_hls.simulate.certificate import certify
+from hotnas_hls.simulate.csim import run_csim
 
 SIDE, KERNELS, STRIDES = 8, range(1, 12), (1, 2, 4)
 ACCEL = Accelerator(16, 8, 5, 9, 128, 128, 128, 1024, 9, 121, patterns=False, taps=4)

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from small_designs import small_design
 
-from hotnas_hls import flow
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.board import board_names, load_board
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.base.tools import find
+from hotnas_hls.boards.board import board_names, load_board
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
 from hotnas_hls.codegen.driver import REGISTERS, STATUS_BITS
@@ -25,7 +25,7 @@ from hotnas_hls.codegen.package import add_package, archive, package_files, proc
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import OutputRefused
-from hotnas_hls.tools import find
+from hotnas_hls.simulate import flow
 
 RECORDER = Path(__file__).with_name("vivado_recorder.tcl")
 needs_tclsh = pytest.mark.skipif(

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from hotnas_hls.accel.efficiency import needed_macs
 from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
 from hotnas_hls.accel.pixel_packing import packing
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.lower import lower
-from hotnas_hls.models.resnet_cifar import CifarResNet
-from hotnas_hls.models.trace import trace
-from hotnas_hls.quantise import quantise, quantise_image
+from hotnas_hls.accel.timing.efficiency import needed_macs
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.quantise import quantise, quantise_image
 
 SHAPE = (3, 16, 12)
 

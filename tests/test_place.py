@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from small_designs import small_design
 
-from hotnas_hls import tools
+from hotnas_hls.base import tools
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
-from hotnas_hls.flow import generate
-from hotnas_hls.place import DEVICES, PlaceFailed, fitting, parse_report, place, table, wrapper
+from hotnas_hls.implementation.place import DEVICES, PlaceFailed, fitting, parse_report, place, table, wrapper
+from hotnas_hls.implementation.synth import load_source
 from hotnas_hls.report.data import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
-from hotnas_hls.synth import load_source
+from hotnas_hls.simulate.flow import generate
 
 # Of a 4 x 4, 8-bit design (dse --model digits_resnet --array 4x4), by nextpnr 0.11.1.
 REPORT = Path(__file__).parent / "nextpnr_report.json"

@@ -6,28 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from default_network import digits_integer_network
 from randomised import randomised
 from torch import nn
 
-from hotnas_hls.accel.bounds import accumulator_ranges, accumulator_violations, fits
+from hotnas_hls.accel.integers.bounds import accumulator_ranges, accumulator_violations, fits
+from hotnas_hls.accel.integers.reference import run_network
+from hotnas_hls.accel.integers.reference_batch import logits
 from hotnas_hls.accel.layer_checks import numbers_violations
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.accel.reference_batch import logits
-from hotnas_hls.blas import one_blas_thread
-from hotnas_hls.calibrate import observe
+from hotnas_hls.base.blas import one_blas_thread
 from hotnas_hls.errors import ConfigError, DataMissing
-from hotnas_hls.execute import run
-from hotnas_hls.fixed_point import best_frac_bits, holding_frac_bits, quantised, weight_frac_bits
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph, Node, OpKind
-from hotnas_hls.lower import lower
-from hotnas_hls.models.checkpoint import load_weights
+from hotnas_hls.frontends.checkpoint import load_weights
+from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import PatternChoice
 from hotnas_hls.models.data import NEIGHBOUR_DATA, cifar10
-from hotnas_hls.models.default_network import digits_integer_network
-from hotnas_hls.models.trace import trace
 from hotnas_hls.models.zoo import ZOO, build
-from hotnas_hls.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.network.calibrate import observe
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.fixed_point import best_frac_bits, holding_frac_bits, quantised, weight_frac_bits
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph, Node, OpKind
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 
 RNG = np.random.default_rng(0)
 
@@ -81,8 +81,8 @@ def relu_graph() -> Graph:
 
 
 def test_observed_ranges_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hotnas_hls.calibrate.BATCH_VALUES", 24)  # three images at a time
-    monkeypatch.setattr("hotnas_hls.calibrate.SAMPLE", 20)
+    monkeypatch.setattr("hotnas_hls.network.calibrate.BATCH_VALUES", 24)  # three images at a time
+    monkeypatch.setattr("hotnas_hls.network.calibrate.SAMPLE", 20)
     images = RNG.normal(size=(10, 1, 2, 2)).astype(np.float32)
     seen = observe(relu_graph(), images, ["image", "relu"])
     assert (seen["image"].low, seen["image"].high) == (float(images.min()), float(images.max()))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hotnas_hls.accel.bounds import accumulator_range, accumulator_violations, activation_ranges
+from hotnas_hls.accel.integers.bounds import accumulator_range, accumulator_violations, activation_ranges
+from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
+from hotnas_hls.accel.integers.reference import exact_matmul, requantise, run_layer, run_network
+from hotnas_hls.accel.integers.reference_batch import accuracy, logits, run_batch
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.random_numbers import random_images, random_numbers
-from hotnas_hls.accel.reference import exact_matmul, requantise, run_layer, run_network
-from hotnas_hls.accel.reference_batch import accuracy, logits, run_batch
 
 KINDS = list(LayerKind)
 

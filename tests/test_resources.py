@@ -10,7 +10,7 @@ from synthesised_designs import DESIGN, LAYERS, MEASURED
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.resources import Resources, accelerator_resources, bram18, breakdown, violations
-from hotnas_hls.board import load_board
+from hotnas_hls.boards.board import load_board
 
 
 @pytest.mark.parametrize(("accel", "counted"), MEASURED, ids=lambda value: getattr(value, "tm", ""))

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotnas_hls import tools
-from hotnas_hls.accel.reference import run_network
+from hotnas_hls.accel.integers.reference import run_network
+from hotnas_hls.base import tools
+from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.fuzz import FuzzCase, build_case, fuzz_case, run_case, utilisation
-from hotnas_hls.graph import OpKind
-from hotnas_hls.network_fuzz import NetworkCase, check_networks, network_case, operators
-from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.fuzzing.layer_fuzz import FuzzCase, build_case, fuzz_case, run_case, utilisation
+from hotnas_hls.fuzzing.network_fuzz import NetworkCase, check_networks, network_case, operators
+from hotnas_hls.network.graph import OpKind
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.seal import SEAL_LSB, checksum, sealed, signature
+from hotnas_hls.accel.encoding.seal import SEAL_LSB, checksum, sealed, signature
 
 ACCEL = Accelerator(16, 8, 4, 5, 64, 128, 128, ifm_depth=400, wgt_entries=9, max_entries=9)
 WORDS = ACCEL.descriptor_bytes // 4

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from small_designs import small_design
 
-from hotnas_hls.flow import generate
-from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.base.shipped import shipped_folder
+from hotnas_hls.simulate.flow import generate
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hotnas_hls.errors import CheckpointError, ConfigError
-from hotnas_hls.models.source import load_model
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.zoo import ZOO, build
 
 NETWORKS = """

@@ -10,17 +10,25 @@ import pytest
 from small_designs import small_design
 from synthesised_designs import LAYERS, MEASURED
 
-from hotnas_hls import tools
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.resources import BLOCKS, Resources
+from hotnas_hls.base import tools
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError, ToolNotFound
-from hotnas_hls.flow import generate
+from hotnas_hls.implementation.synth import (
+    Source,
+    SynthesisFailed,
+    blocks_of,
+    compare,
+    load_source,
+    parse_statistics,
+    table,
+)
 from hotnas_hls.report.data import assemble
-from hotnas_hls.synth import Source, SynthesisFailed, blocks_of, compare, load_source, parse_statistics, table
+from hotnas_hls.simulate.flow import generate
 
 TINY = Accelerator(
     tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128,

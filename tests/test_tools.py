@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotnas_hls import tools
+from hotnas_hls.base import tools
 from hotnas_hls.errors import SimulationFailed, ToolNotFound
 
 

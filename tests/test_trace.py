@@ -13,13 +13,13 @@ from randomised import randomised
 from torch import Tensor, nn
 
 from hotnas_hls.errors import UnsupportedNetwork
-from hotnas_hls.execute import run
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.graph import Graph, OpKind, Shape
-from hotnas_hls.models.bit import BigTransfer, StandardisedConv2d
-from hotnas_hls.models.checkpoint import load_weights
-from hotnas_hls.models.trace import trace
+from hotnas_hls.frontends.checkpoint import load_weights
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.bit import BigTransfer, StandardisedConv2d
 from hotnas_hls.models.zoo import ZOO, build
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph, OpKind, Shape
 
 DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from hotnas_hls.cli import main
 from hotnas_hls.errors import DataMissing
-from hotnas_hls.vendor_reports import (
+from hotnas_hls.implementation.vendor_reports import (
     Cosim,
     Resources,
     parse_cosim,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotnas_hls.verilator_library import keep, kept_library, take
+from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
 
 def test_what_a_build_leaves_is_taken_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,30 +16,30 @@ from small_designs import small_design
 from test_certificate import faked  # noqa: F401 (a fixture)
 from test_docs import DOCS, script
 
-from hotnas_hls import kept_results
-from hotnas_hls import whole_networks as module
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import Stem
-from hotnas_hls.accel.latency import best_tile, network_latency
-from hotnas_hls.accel.memory_timing import MemoryTiming
+from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.plan import for_layers
-from hotnas_hls.accel.reference import run_network as reference
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.arrangement import Arrangement
-from hotnas_hls.board import load_board
-from hotnas_hls.certificate import twin
+from hotnas_hls.accel.timing.latency import best_tile, network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.tools import find
+from hotnas_hls.bench import kept_results
+from hotnas_hls.bench import whole_networks as module
+from hotnas_hls.bench.kept_results import read_results
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.cli import main
 from hotnas_hls.errors import ConfigError, DataMissing, InfeasibleDesign
-from hotnas_hls.fastest_design import design_point
-from hotnas_hls.kept_results import read_results
-from hotnas_hls.model_layers import layers_of
-from hotnas_hls.models.densenet import DenseNet
-from hotnas_hls.models.source import load_model
-from hotnas_hls.models.trace import trace
-from hotnas_hls.simulate import Run, run_network
-from hotnas_hls.tools import find
-from hotnas_hls.verilated import build_once
+from hotnas_hls.explore.arrangement import Arrangement
+from hotnas_hls.explore.fastest_design import design_point
+from hotnas_hls.explore.model_layers import layers_of
+from hotnas_hls.frontends.source import load_model
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.densenet import DenseNet
+from hotnas_hls.simulate.certificate import twin
+from hotnas_hls.simulate.rtl_simulation import Run, run_network
+from hotnas_hls.simulate.verilated import build_once
 
 BOARD, MEMORY = load_board("ZCU102"), MemoryTiming()
 NAMES = [network.model for network in module.NETWORKS]

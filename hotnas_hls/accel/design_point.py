@@ -21,17 +21,17 @@ import safetensors.numpy
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.efficiency import needed_macs
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
-from hotnas_hls.accel.memory_timing import MemoryTiming
 from hotnas_hls.accel.plan import Tile, plan_violations
-from hotnas_hls.accel.random_numbers import random_images, random_numbers
-from hotnas_hls.atomic import replace_files
-from hotnas_hls.board import Board
+from hotnas_hls.accel.timing.efficiency import needed_macs
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.atomic import replace_files
+from hotnas_hls.base.records import load_json, read_record, to_record
+from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError, raise_all
-from hotnas_hls.records import load_json, read_record, to_record
 
 FORMAT = "hotnas-design-point"
 FORMAT_VERSION = 3

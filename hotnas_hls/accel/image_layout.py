@@ -16,12 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from hotnas_hls.accel.layer import Layer
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
 OUTSIDE = -1  # in an index map: no element, a zero
@@ -52,20 +49,6 @@ class ImageLayout:
     pad_left: int
     out_rows: int
     out_columns: int
-
-    @classmethod
-    def of(cls, stem: Stem, source: Shape, layer: Layer) -> ImageLayout:
-        """The layout in which ``layer`` reads the image ``source`` by ``stem``."""
-        return cls(
-            stem=stem,
-            source=source,
-            kernel=(layer.kernel_rows, layer.kernel_columns),
-            stride=layer.stride,
-            pad_top=layer.pad_top,
-            pad_left=layer.pad_left,
-            out_rows=layer.out_rows,
-            out_columns=layer.out_columns,
-        )
 
     @property
     def target_kernel(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from hotnas_hls.accel.image_layout import ImageLayout, Shape
+from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 
 LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
 LARGEST_STRIDE = 255
@@ -92,6 +92,19 @@ class Layer:
     def stride_rows(self) -> int:
         """Stride down in rows that are not left out."""
         return self.stride // self.row_step
+
+    def image_layout(self, stem: Stem, source: Shape) -> ImageLayout:
+        """The layout in which this layer reads the image ``source`` by ``stem``."""
+        return ImageLayout(
+            stem=stem,
+            source=source,
+            kernel=(self.kernel_rows, self.kernel_columns),
+            stride=self.stride,
+            pad_top=self.pad_top,
+            pad_left=self.pad_left,
+            out_rows=self.out_rows,
+            out_columns=self.out_columns,
+        )
 
     @property
     def macs(self) -> int:

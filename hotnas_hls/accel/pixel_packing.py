@@ -87,7 +87,7 @@ class Packing:
         if self.stem is Stem.PLAIN:
             return None
         packed = _Rewritten(layer, 1, self._side(layer.target), None).layer
-        return ImageLayout.of(self.stem, (layer.n, layer.in_rows, layer.in_columns), packed)
+        return packed.image_layout(self.stem, (layer.n, layer.in_rows, layer.in_columns))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numba
 
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
-from hotnas_hls.board import Board
+from hotnas_hls.boards.board import Board
 
 # ---------------------------------------------------------------- memories (UG573, UG574)
 # One RAMB18: words of so many bits; two halves (RAMB36) hold as many words of twice the bits, or

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hotnas_hls import __version__
-from hotnas_hls.atomic import usual_mode
+from hotnas_hls.base.atomic import usual_mode
 from hotnas_hls.errors import OutputRefused
 
 MANIFEST = "manifest.json"

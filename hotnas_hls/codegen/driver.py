@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.images import feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import feature_map_bytes, map_memory
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.codegen.render import Banner, render_folder

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
-from hotnas_hls.accel.descriptor import FIELDS, Field
-from hotnas_hls.accel.images import MemoryMap, map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.encoding.descriptor import FIELDS, Field
+from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
+from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import (
     BIAS_BITS,
@@ -28,8 +30,6 @@ from hotnas_hls.accel.plan import (
     job_beats,
     plan_layer,
 )
-from hotnas_hls.accel.reference import run_network
-from hotnas_hls.accel.seal import SEAL_BITS, signature
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import profile_slots
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from clang import cindex
 from clang.cindex import Cursor, CursorKind, Token, Type, TypeKind
 
+from hotnas_hls.base.tools import require
 from hotnas_hls.codegen.hls import SOURCES, TOP
-from hotnas_hls.tools import require
 
 PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM|DATAFLOW)\((.*)\)\s*$")
 LITERAL_PRAGMA = re.compile(r"^\s*#\s*pragma\s+HLS\b|\b_Pragma\b", re.IGNORECASE)

@@ -23,11 +23,11 @@ from hotnas_hls.accel.accelerator import (
     OUTSTANDING_READS,
     Accelerator,
 )
-from hotnas_hls.accel.descriptor import FIELDS
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.efficiency import efficiency, multipliers
-from hotnas_hls.accel.images import ALIGNMENT, feature_map_bytes, map_memory
-from hotnas_hls.accel.latency import network_latency
+from hotnas_hls.accel.encoding.descriptor import FIELDS
+from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
+from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
 from hotnas_hls.codegen.driver import (
     PROFILE_HWH,

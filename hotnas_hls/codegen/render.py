@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hotnas_hls import __version__
-from hotnas_hls.shipped import shipped_folder
+from hotnas_hls.base.shipped import shipped_folder
 
 TEMPLATES = shipped_folder("templates")
 SUFFIX = ".j2"

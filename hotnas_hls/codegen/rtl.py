@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
-from hotnas_hls.accel.descriptor import FIELDS
+from hotnas_hls.accel.encoding.descriptor import FIELDS
+from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
-from hotnas_hls.accel.seal import SEAL_BITS, signature
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"

@@ -43,7 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table a case."""
-    from hotnas_hls.bench import CASES, Case, Figures, run_cases
+    from hotnas_hls.bench.cases import CASES, Case, Figures, run_cases
 
     known = [case.name for case in CASES]
     if args.list:
@@ -63,15 +63,15 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(text, end="")
     if args.output:
-        from hotnas_hls.atomic import replace_files
+        from hotnas_hls.base.atomic import replace_files
 
         replace_files(args.output.resolve().parent, {args.output.name: text.encode()})
 
 
 def _networks(args: argparse.Namespace) -> dict[str, Any]:
     """The case "networks" with the networks of ``--network`` alone."""
-    from hotnas_hls.bench import NETWORK_RESULTS
-    from hotnas_hls.whole_networks import measure
+    from hotnas_hls.bench.cases import NETWORK_RESULTS
+    from hotnas_hls.bench.whole_networks import measure
 
     if args.cases:
         raise ConfigError('--network is of the case "networks"; leave the other cases out')

@@ -11,9 +11,9 @@ import json
 
 import yaml
 
-from hotnas_hls.board import Board, known_boards, load_board
+from hotnas_hls.base.records import to_record
+from hotnas_hls.boards.board import Board, known_boards, load_board
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.records import to_record
 
 GROUP = "explore"
 COLUMNS = ("DSP", "BRAM18", "URAM", "LUT", "FF", "port bits", "DRAM MB/s", "MHz")

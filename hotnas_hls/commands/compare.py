@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.config import DEFAULT_CONFIG, Strategy, load_config
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
+from hotnas_hls.search.config import DEFAULT_CONFIG, Strategy, load_config
 
 GROUP = "explore"
 SUMMARY_FILE, STUDIES_FILE, CURVES = "compare.json", "studies.db", "curves"
@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> None:
 
     from dataclasses import replace
 
-    from hotnas_hls.atomic import replace_files
-    from hotnas_hls.search.compare import compare, ranking, variants
-    from hotnas_hls.search.compare_charts import curves_chart, ranking_text
+    from hotnas_hls.base.atomic import replace_files
+    from hotnas_hls.search.comparing.compare import compare, ranking, variants
+    from hotnas_hls.search.comparing.compare_charts import curves_chart, ranking_text
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.problem import load_problem
-    from hotnas_hls.search.progress import ConsoleReporter
-    from hotnas_hls.search.storage import StudyPlace
-    from hotnas_hls.search.study_charts import FORMATS, picture
+    from hotnas_hls.search.running.storage import StudyPlace
+    from hotnas_hls.search.telling.progress import ConsoleReporter
+    from hotnas_hls.search.telling.study_charts import FORMATS, picture
 
     try:
         args.output.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
-from hotnas_hls.config import DEFAULT_CONFIG, load_config
+from hotnas_hls.search.config import DEFAULT_CONFIG, load_config
 
 GROUP = "explore"
 PIPED_WIDTH = 160  # columns of the table when nobody looks at a terminal
@@ -44,13 +44,13 @@ def run(args: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from hotnas_hls.models.source import load_model
-    from hotnas_hls.search import charts
+    from hotnas_hls.frontends.source import load_model
     from hotnas_hls.search.configure import options_of, platform_of
-    from hotnas_hls.search.detect import detect
-    from hotnas_hls.search.start import fastest_start, starts
-    from hotnas_hls.search.strongest import strongest_edits
-    from hotnas_hls.search.tables import detection_table, reductions_table
+    from hotnas_hls.search.detecting.detect import detect
+    from hotnas_hls.search.detecting.start import fastest_start, starts
+    from hotnas_hls.search.proposing.strongest import strongest_edits
+    from hotnas_hls.search.telling import charts
+    from hotnas_hls.search.telling.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
     platform, options = platform_of(config, loaded.graph), options_of(config)

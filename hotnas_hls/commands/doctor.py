@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from hotnas_hls import tools
+from hotnas_hls.base import tools
 from hotnas_hls.commands import Subparsers
 
 GROUP = "machine"

@@ -22,8 +22,8 @@ from hotnas_hls.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hotnas_hls.board import Board
-    from hotnas_hls.explore import Exploration, Explored
+    from hotnas_hls.boards.board import Board
+    from hotnas_hls.explore.exhaustive import Exploration, Explored
 
 GROUP = "explore"
 HEADS = (
@@ -84,15 +84,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explore and print."""
-    from hotnas_hls.accel.efficiency import multipliers, needed_macs
-    from hotnas_hls.accel.memory_timing import MemoryTiming
-    from hotnas_hls.board import load_board
+    from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
+    from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
+    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+    from hotnas_hls.boards.board import load_board
     from hotnas_hls.commands.latency import packing_choice
     from hotnas_hls.errors import raise_all
-    from hotnas_hls.explore import Space
-    from hotnas_hls.fastest_design import design_point, explore_arrangements
-    from hotnas_hls.latency_report import latency_table, record, rows_of
-    from hotnas_hls.models.source import load_model
+    from hotnas_hls.explore.exhaustive import Space
+    from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
+    from hotnas_hls.frontends.source import load_model
 
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock

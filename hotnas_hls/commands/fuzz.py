@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import time
 
     from hotnas_hls.errors import ConfigError
-    from hotnas_hls.network_fuzz import Record, Verdict, fuzz
+    from hotnas_hls.fuzzing.network_fuzz import Record, Verdict, fuzz
 
     if min(args.seed, args.count - 1, args.jobs - 1, *(args.case or [0])) < 0:
         raise ConfigError("--seed and --case are at least 0, --count and --jobs at least 1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.graph import Shape
+from hotnas_hls.network.graph import Shape
 
 GROUP = "explore"
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> None:
     shape = parse_shape(args.input) if args.input else None
     from rich.console import Console
 
-    from hotnas_hls.drawing import draw_graph, graph_table
-    from hotnas_hls.models.source import load_model
+    from hotnas_hls.frontends.source import load_model
+    from hotnas_hls.network.drawing import draw_graph, graph_table
 
     graph = load_model(args.model, args.weights, shape).graph
     if args.draw:

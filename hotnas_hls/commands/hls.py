@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     started = time.monotonic()
     from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.errors import ConfigError
-    from hotnas_hls.flow import generate
+    from hotnas_hls.simulate.flow import generate
 
     if args.images < 1:
         raise ConfigError(f"--images {args.images}: the testbench needs at least one")

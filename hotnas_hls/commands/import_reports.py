@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hotnas_hls.atomic import replace_files
+from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.vendor_reports import VendorReports, read_reports
+from hotnas_hls.implementation.vendor_reports import VendorReports, read_reports
 
 GROUP = "hand-off"
 FILE = "vendor_reports.json"
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     reports = read_reports(args.directory)
     text = reports.to_json().encode()
     if args.into is not None:
-        from hotnas_hls.flow import REPORTS, add_reports, load_package
+        from hotnas_hls.simulate.flow import REPORTS, add_reports, load_package
 
         load_package(args.into)  # refuses what is no package
         add_reports(args.into, {FILE: text})

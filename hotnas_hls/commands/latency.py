@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.accel.memory_timing import LEAST_LATENCY
+from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from hotnas_hls.accel.accelerator import Accelerator
     from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.accel.image_layout import StemChoice
-    from hotnas_hls.accel.latency import NetworkLatency
     from hotnas_hls.accel.layer import Layer
-    from hotnas_hls.accel.memory_timing import MemoryTiming
     from hotnas_hls.accel.pixel_packing import PackingChoice
-    from hotnas_hls.arrangement import Arrangement
-    from hotnas_hls.graph import Graph
-    from hotnas_hls.latency_report import LayerRow
-    from hotnas_hls.model_layers import ModelLayers
+    from hotnas_hls.accel.timing.latency import NetworkLatency
+    from hotnas_hls.accel.timing.latency_report import LayerRow
+    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+    from hotnas_hls.explore.arrangement import Arrangement
+    from hotnas_hls.explore.model_layers import ModelLayers
+    from hotnas_hls.network.graph import Graph
     from hotnas_hls.published.design import PublishedHardware
     from hotnas_hls.published.genes import PublishedSpace
     from hotnas_hls.published.layers import PublishedLayer
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the table, or JSON."""
     _check(args)
     rows, clock, about, notes = _published(args) if args.rule == "published" else _true(args)
-    from hotnas_hls.latency_report import latency_table, record
+    from hotnas_hls.accel.timing.latency_report import latency_table, record
 
     if args.json:
         print(json.dumps(record(rows, clock, rule=args.rule, **about, notes=notes), indent=2))
@@ -151,7 +151,7 @@ Result = tuple[list["LayerRow"], float, dict[str, Any], list[str]]
 
 
 def _published(args: argparse.Namespace) -> Result:
-    from hotnas_hls.latency_report import LayerRow
+    from hotnas_hls.accel.timing.latency_report import LayerRow
     from hotnas_hls.published.latency import Formula, network_latency
 
     hardware = _hardware(args)
@@ -196,7 +196,7 @@ def _published_layers(model: str, shape: str | None) -> tuple[PublishedLayer, ..
         return zoo_layers(model)
     if given is not None and given[1] != given[2]:
         raise ConfigError(f"--input {shape}: the published rule knows square images only")
-    from hotnas_hls.models.source import load_model
+    from hotnas_hls.frontends.source import load_model
 
     loaded = load_model(model, None, given)
     if loaded.module is None:
@@ -248,8 +248,8 @@ class _Priced:
 
 
 def _true(args: argparse.Namespace) -> Result:
-    from hotnas_hls.accel.efficiency import multipliers
-    from hotnas_hls.latency_report import rows_of
+    from hotnas_hls.accel.timing.efficiency import multipliers
+    from hotnas_hls.accel.timing.latency_report import rows_of
 
     clock = args.clock or PUBLISHED_MHZ
     if args.design_file:
@@ -273,8 +273,8 @@ def _true(args: argparse.Namespace) -> Result:
 
 def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
     """A design file as it stands."""
-    from hotnas_hls.accel.latency import network_latency
-    from hotnas_hls.arrangement import Arrangement
+    from hotnas_hls.accel.timing.latency import network_latency
+    from hotnas_hls.explore.arrangement import Arrangement
 
     memory = _memory(args, point.memory)
     arrangement = Arrangement(point.stem, point.packed_resolutions)
@@ -285,12 +285,12 @@ def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
 
 def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Priced:
     """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
-    from hotnas_hls.accel.efficiency import needed_macs
-    from hotnas_hls.accel.latency import best_tile, network_latency
-    from hotnas_hls.accel.memory_timing import MemoryTiming
-    from hotnas_hls.arrangement import allowed_arrangements, attempts, fastest
+    from hotnas_hls.accel.timing.efficiency import needed_macs
+    from hotnas_hls.accel.timing.latency import best_tile, network_latency
+    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.errors import InfeasibleDesign
-    from hotnas_hls.models.source import load_model
+    from hotnas_hls.explore.arrangement import allowed_arrangements, attempts, fastest
+    from hotnas_hls.frontends.source import load_model
 
     memory = _memory(args, point.memory if point else MemoryTiming())
     graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
@@ -319,9 +319,9 @@ def _built(
     notes: list[str],
 ) -> tuple[ModelLayers, Accelerator]:
     """The network's layers, and the accelerator of ``point``, ``--accel`` or ``--design`` for them."""
-    from hotnas_hls.board import load_board
-    from hotnas_hls.model_layers import layers_of
-    from hotnas_hls.nearest import edited_layers, fitted, nearest_accelerator
+    from hotnas_hls.boards.board import load_board
+    from hotnas_hls.explore.model_layers import layers_of
+    from hotnas_hls.explore.nearest import edited_layers, fitted, nearest_accelerator
 
     if point is not None:
         return layers_of(graph, 16, point.accelerator.act_bits, arrangement), point.accelerator

@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
 
 def true_ms(case: PublishedCase) -> float | None:
     """The true rule's latency of a published case; None for a network the accelerator cannot run."""
-    from hotnas_hls.accel.latency import best_tile, network_latency
-    from hotnas_hls.accel.memory_timing import MemoryTiming
-    from hotnas_hls.board import load_board
+    from hotnas_hls.accel.timing.latency import best_tile, network_latency
+    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+    from hotnas_hls.boards.board import load_board
     from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
-    from hotnas_hls.model_layers import load_layers
-    from hotnas_hls.nearest import edited_layers, nearest_accelerator
+    from hotnas_hls.explore.model_layers import load_layers
+    from hotnas_hls.explore.nearest import edited_layers, nearest_accelerator
     from hotnas_hls.published.genes import apply
     from hotnas_hls.published.networks import zoo_layers
     from hotnas_hls.published.spaces import SPACES

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hotnas_hls import __version__
+from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-from hotnas_hls.tools import require
+from hotnas_hls.search.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
 
 if TYPE_CHECKING:
-    from hotnas_hls.search.storage import StudyPlace
+    from hotnas_hls.search.running.storage import StudyPlace
 
 GROUP = "flow"
 SUMMARY_FILE, CHART_FOLDER = "search.json", "charts"
@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> None:
     if config.search.ray is not None:
         require("ray")
 
-    from hotnas_hls.atomic import replace_files
+    from hotnas_hls.base.atomic import replace_files
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.problem import load_problem
-    from hotnas_hls.search.progress import ConsoleReporter
+    from hotnas_hls.search.running.storage import study_place
     from hotnas_hls.search.search import search
-    from hotnas_hls.search.storage import study_place
-    from hotnas_hls.search.study_charts import charts
-    from hotnas_hls.search.summary import summary_of
+    from hotnas_hls.search.telling.progress import ConsoleReporter
+    from hotnas_hls.search.telling.study_charts import charts
+    from hotnas_hls.search.telling.summary import summary_of
 
     place = study_place(config.search.storage, folder)
     resume = _study(place, folder, args.resume, args.fresh)

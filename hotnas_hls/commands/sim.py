@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hotnas_hls.accel.memory_timing import LEAST_LATENCY
+from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.accel.dram_timing import DramTiming
-    from hotnas_hls.certificate import Certificate, Rtl
-    from hotnas_hls.dram_check import DramCheck
-    from hotnas_hls.sweep import SweepPoint
+    from hotnas_hls.accel.memory.dram_timing import DramTiming
+    from hotnas_hls.simulate.certificate import Certificate, Rtl
+    from hotnas_hls.simulate.dram_check import DramCheck
+    from hotnas_hls.simulate.sweep import SweepPoint
 
 GROUP = "flow"
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     latencies = _latencies(args.sweep)
     dram = None
     if args.dram is not None:
-        from hotnas_hls.accel.dram_timing import load_dram
+        from hotnas_hls.accel.memory.dram_timing import load_dram
 
         dram = load_dram(args.dram)
     if not args.package.is_dir():
@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from hotnas_hls.dram_check import check_dram
-    from hotnas_hls.flow import (
+    from hotnas_hls.simulate.dram_check import check_dram
+    from hotnas_hls.simulate.flow import (
         DRAM_FILE,
         REPORTS,
         add_reports,
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         read_rtl,
         simulate,
     )
-    from hotnas_hls.sweep import DRAM_LATENCIES, READ_LATENCIES
+    from hotnas_hls.simulate.sweep import DRAM_LATENCIES, READ_LATENCIES
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, stderr=args.json)
     build = args.build or build_folder(args.package)
@@ -218,7 +218,7 @@ def dram_table(check: DramCheck) -> Table:
 def _sweep(
     package: Path, point: DesignPoint, rtl: Rtl, folder: Path, latencies: tuple[int, ...], console: Console
 ) -> None:
-    from hotnas_hls.sweep import record_text, sweep, sweep_chart, sweep_record
+    from hotnas_hls.simulate.sweep import record_text, sweep, sweep_chart, sweep_record
 
     found = sweep(point, rtl, folder, latencies)
     _add(package, "sweep", record_text(sweep_record(point, found)), sweep_chart(point, found), console)
@@ -234,7 +234,7 @@ def _sweep_dram(
     latencies: tuple[int, ...],
     console: Console,
 ) -> None:
-    from hotnas_hls.sweep import dram_sweep_chart, dram_sweep_record, record_text, sweep_dram
+    from hotnas_hls.simulate.sweep import dram_sweep_chart, dram_sweep_record, record_text, sweep_dram
 
     nearer, wider = sweep_dram(point, dram, rtl, folder, latencies)
     text = record_text(dram_sweep_record(point, dram, nearer, wider))
@@ -245,7 +245,7 @@ def _sweep_dram(
 
 def _add(package: Path, name: str, text: str, chart: Figure, console: Console) -> None:
     """A sweep's record and its drawing, into the package's reports."""
-    from hotnas_hls.flow import REPORTS, add_reports
+    from hotnas_hls.simulate.flow import REPORTS, add_reports
 
     reports = {f"{name}.json": text.encode()}
     for form in ("svg", "png"):

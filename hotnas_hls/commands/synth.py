@@ -37,8 +37,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what the tools found, and put it beside the design."""
-    from hotnas_hls import place, synth
-    from hotnas_hls.flow import put_reports
+    from hotnas_hls.implementation import place, synth
+    from hotnas_hls.simulate.flow import put_reports
 
     source = synth.load_source(args.design)
     if args.place:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.folder}: not as it was generated ('hotnas hls' makes it again):")
         print("\n".join(f"  - {difference}" for difference in differences))
         return 1
-    from hotnas_hls.flow import recheck_certificate  # numba, only for packages that are intact
+    from hotnas_hls.simulate.flow import recheck_certificate  # numba, only for packages that are intact
 
     certificate, doubts = recheck_certificate(args.folder)
     if doubts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.tools import require
 
 GROUP = "explore"
 

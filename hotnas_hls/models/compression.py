@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.published.patterns import PatternSet
+from hotnas_hls.models.patterns import PatternSet
 
 PATTERNS_PER_NETWORK = 4  # PATn of section 3.2
 

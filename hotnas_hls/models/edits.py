@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from hotnas_hls.fixed_point import weight_frac_bits
-from hotnas_hls.graph import Graph, Node, OpKind
 from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
-from hotnas_hls.published.patterns import PatternSet
+from hotnas_hls.models.patterns import PatternSet
+from hotnas_hls.network.fixed_point import weight_frac_bits
+from hotnas_hls.network.graph import Graph, Node, OpKind
 
 REFRESH = 16
 _CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.RELU6, OpKind.MAXPOOL, OpKind.AVGPOOL}

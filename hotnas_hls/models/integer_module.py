@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hotnas_hls.accel.bounds import accumulator_ranges
+from hotnas_hls.accel.integers.bounds import accumulator_ranges
+from hotnas_hls.accel.integers.reference_batch import FLOAT32_EXACT
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.reference_batch import FLOAT32_EXACT
-from hotnas_hls.fixed_point import quantised
+from hotnas_hls.network.fixed_point import quantised
 
 BIAS_BITS = 32
 BATCH = 64  # images evaluated at a time

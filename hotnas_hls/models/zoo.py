@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from torch import nn
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.graph import Shape
-from hotnas_hls.models.bit import BigTransfer
-from hotnas_hls.models.densenet import DenseNet
-from hotnas_hls.models.digits import DigitsResNet
-from hotnas_hls.models.mobile import MnasNet, MobileNetV2, Proxyless
-from hotnas_hls.models.plain import alexnet, squeezenet, vgg16
-from hotnas_hls.models.resnet import BasicBlock, Bottleneck, ResNet
-from hotnas_hls.models.resnet_cifar import CifarResNet
+from hotnas_hls.models.architectures.bit import BigTransfer
+from hotnas_hls.models.architectures.densenet import DenseNet
+from hotnas_hls.models.architectures.digits import DigitsResNet
+from hotnas_hls.models.architectures.mobile import MnasNet, MobileNetV2, Proxyless
+from hotnas_hls.models.architectures.plain import alexnet, squeezenet, vgg16
+from hotnas_hls.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
+from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
+from hotnas_hls.network.graph import Shape
 
 IMAGENET: Shape = (3, 224, 224)
 CIFAR: Shape = (3, 32, 32)

@@ -11,10 +11,10 @@ from math import prod
 from typing import Any
 
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
+from hotnas_hls.models.patterns import PatternSet
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.latency import Formula, network_cycles, published_ms
 from hotnas_hls.published.layers import PublishedLayer
-from hotnas_hls.published.patterns import PatternSet
 from hotnas_hls.published.resources import PORT_LANES
 
 

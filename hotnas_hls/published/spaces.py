@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hotnas_hls.models.patterns import PatternSet
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.genes import (
     ChannelGene,
@@ -19,7 +20,6 @@ from hotnas_hls.published.genes import (
     PublishedSpace,
     QuantGene,
 )
-from hotnas_hls.published.patterns import PatternSet
 
 IMAGENET_SIZE = 224
 CIFAR_SIZE = 32  # BiT too: its published latency is that of 32 x 32, though it is trained on 128 x 128

@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
-from hotnas_hls.accel.timeline import PROCESSES, Interval, LayerTimeline
+from hotnas_hls.accel.timing.timeline import PROCESSES, Interval, LayerTimeline
 from hotnas_hls.report.data import LABELS, LayerReport, ReportData
 from hotnas_hls.report.wording import decimals
 

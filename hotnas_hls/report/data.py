@@ -12,19 +12,19 @@ from typing import Any
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
-from hotnas_hls.accel.efficiency import efficiency, multipliers
-from hotnas_hls.accel.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
-from hotnas_hls.accel.latency import LayerLatency, network_latency
+from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import ceil_div, plan_layer
 from hotnas_hls.accel.resources import accelerator_resources
-from hotnas_hls.accel.timeline import LayerTimeline, layer_timeline, tile_sizes
-from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
-from hotnas_hls.dram_check import DramCheck
+from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
+from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
+from hotnas_hls.accel.timing.timeline import LayerTimeline, layer_timeline, tile_sizes
+from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
-from hotnas_hls.records import load_json, read_record, to_record
+from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
-from hotnas_hls.vendor_reports import VendorReports
+from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.simulate.dram_check import DramCheck
 
 FORMAT = "hotnas-report"
 FORMAT_VERSION = 1

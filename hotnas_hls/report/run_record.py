@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hotnas_hls.base.records import load_json
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.records import load_json
 
 SUMMARY_FILE, STUDY_FILE = "search.json", "study.db"
 OUTCOME = "outcome"  # the study's user attribute with a trial's record

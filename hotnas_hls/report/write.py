@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotnas_hls.atomic import replace_files
-from hotnas_hls.flow import put_reports
+from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.report.data import ReportData, assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
+from hotnas_hls.simulate.flow import put_reports
 
 PAGE_FILE, MARKDOWN_FILE, JSON_FILE = "report.html", "report.md", "report.json"
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from hotnas_hls.board import load_board
-from hotnas_hls.config import RunConfig
-from hotnas_hls.graph import Graph
-from hotnas_hls.lower import concat_alignment, lower
-from hotnas_hls.search.crew import CrewOptions
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import SpaceOptions
-from hotnas_hls.search.integer import IntegerFormat, fold_shapes
-from hotnas_hls.search.integer_tuning import IntegerTuning
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import concat_alignment, lower
+from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.config import RunConfig
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer_tuning import IntegerTuning
+from hotnas_hls.search.proposing.generate import SpaceOptions
+from hotnas_hls.search.running.crew import CrewOptions
 from hotnas_hls.search.search import SearchOptions
-from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
 
 def platform_of(config: RunConfig, graph: Graph) -> TiledEnginePlatform:

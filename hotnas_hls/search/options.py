@@ -8,11 +8,11 @@ from typing import Any
 
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
-from hotnas_hls.search.crew import CrewOptions
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import SpaceOptions
-from hotnas_hls.search.integer import IntegerFormat
-from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
+from hotnas_hls.search.proposing.generate import SpaceOptions
+from hotnas_hls.search.running.crew import CrewOptions
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,28 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
-from hotnas_hls.search.detect import Detection, Workload, detect
-from hotnas_hls.search.evaluate import Evaluator
-from hotnas_hls.search.generate import choices_of, compression_of, generate_space, ladder, pattern_groups
-from hotnas_hls.search.gentle import gentle_candidates
+from hotnas_hls.platforms.platform import Choices, Platform
+from hotnas_hls.platforms.space import Candidate, SearchSpace
+from hotnas_hls.search.detecting.detect import Detection, detect
+from hotnas_hls.search.detecting.start import Start, starts
+from hotnas_hls.search.evaluating.evaluate import Evaluator
+from hotnas_hls.search.evaluating.reward import RewardTargets
 from hotnas_hls.search.options import SearchOptions
-from hotnas_hls.search.platform import Choices, Platform
 from hotnas_hls.search.problem import Problem, cold_start
-from hotnas_hls.search.reporter import Reporter
-from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.sensitivity import sensitivities
-from hotnas_hls.search.space import Candidate, SearchSpace
-from hotnas_hls.search.start import Start, starts
-from hotnas_hls.search.strongest import fastest_candidate
-from hotnas_hls.search.study import StudySettings
+from hotnas_hls.search.proposing.generate import (
+    choices_of,
+    compression_of,
+    generate_space,
+    ladder,
+    pattern_groups,
+)
+from hotnas_hls.search.proposing.gentle import gentle_candidates
+from hotnas_hls.search.proposing.sensitivity import sensitivities
+from hotnas_hls.search.proposing.strongest import fastest_candidate
+from hotnas_hls.search.running.study import StudySettings
+from hotnas_hls.search.telling.reporter import Reporter
 
 SMALL_NETWORK_MACS = 20_000_000  # below, one thread is faster than several
 SENSITIVITY_IMAGES = 256  # of the training images, as many as memory allows

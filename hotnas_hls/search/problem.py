@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hotnas_hls.config import NetworkSettings
 from hotnas_hls.errors import ConfigError, HotnasError
-from hotnas_hls.graph import Graph
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
-from hotnas_hls.models.source import load_model
 from hotnas_hls.models.train import WEIGHTS
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.search.config import NetworkSettings
 
 DATASETS = {"digits": digits, "cifar10": cifar10}
 

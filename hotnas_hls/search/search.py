@@ -12,25 +12,26 @@ from typing import Any
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy
-from hotnas_hls.search.crew import hire
-from hotnas_hls.search.detect import Detection
-from hotnas_hls.search.evaluate import Evaluator, epoch
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import choices_of, compression_of
-from hotnas_hls.search.integer import IntegerFormat, golden, integer_accuracy
-from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning
+from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform
+from hotnas_hls.platforms.space import SearchSpace
+from hotnas_hls.search.detecting.detect import Detection
+from hotnas_hls.search.detecting.reductions import Reduction, reductions
+from hotnas_hls.search.evaluating.evaluate import Evaluator, epoch
+from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome, pareto_front
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer import golden, integer_accuracy
+from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
-from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
-from hotnas_hls.search.platform import Choices, Cost, Emission, Emits, Platform
 from hotnas_hls.search.prepare import prepare
 from hotnas_hls.search.problem import Problem
-from hotnas_hls.search.reductions import Reduction, reductions
-from hotnas_hls.search.reporter import Reporter, Silent
-from hotnas_hls.search.space import SearchSpace
-from hotnas_hls.search.storage import StudyPlace
-from hotnas_hls.search.study import SearchStudy
+from hotnas_hls.search.proposing.generate import choices_of, compression_of
+from hotnas_hls.search.running.hire import hire
+from hotnas_hls.search.running.storage import StudyPlace
+from hotnas_hls.search.running.study import SearchStudy
+from hotnas_hls.search.telling.reporter import Reporter, Silent
 
 
 @dataclass(frozen=True, eq=False)

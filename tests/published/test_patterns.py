@@ -3,7 +3,7 @@
 import pytest
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.published.patterns import PatternSet
+from hotnas_hls.models.patterns import PatternSet
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import json
 import sqlite3
 
-from hotnas_hls.accel.latency import network_latency
-from hotnas_hls.certificate import TWIN, Certificate, LayerCheck
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
 
 REDUCTIONS = [("pattern", 0.046), ("channel", 0.041), ("quantisation", 0.0335), ("hardware", 0.03)]
 

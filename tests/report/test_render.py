@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from small_designs import small_design
 
-from hotnas_hls.flow import add_reports, generate
 from hotnas_hls.report.write import write_report
+from hotnas_hls.simulate.flow import add_reports, generate
 
 from .files import certificate_of, write_run
 

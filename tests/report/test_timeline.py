@@ -5,10 +5,10 @@ import itertools
 import pytest
 from small_designs import ACCEL, LAYERS, TILES
 
-from hotnas_hls.accel.latency import layer_latency
-from hotnas_hls.accel.memory_timing import MemoryTiming
-from hotnas_hls.accel.timeline import PROCESSES, layer_timeline
-from hotnas_hls.fuzz import fuzz_case
+from hotnas_hls.accel.timing.latency import layer_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.timeline import PROCESSES, layer_timeline
+from hotnas_hls.fuzzing.layer_fuzz import fuzz_case
 
 LAYERS_PER_DESIGN = 10
 

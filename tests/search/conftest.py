@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.data import Dataset, digits
-from hotnas_hls.models.trace import trace
 from hotnas_hls.models.train import pretrained
 from hotnas_hls.search.problem import Problem
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.search.platform import Choices, Cost, LayerCost, Relief, Remedy
-from hotnas_hls.search.space import Axis, AxisKind
+from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Relief, Remedy
+from hotnas_hls.platforms.space import Axis, AxisKind
 
 MULTIPLIERS, WIDTHS = (1, 2, 4, 8), (16, 32, 64)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search import ablation
-from hotnas_hls.search.ablation import accuracy_after, edits_of, measure, stages
+from hotnas_hls.search.comparing import ablation
+from hotnas_hls.search.comparing.ablation import accuracy_after, edits_of, measure, stages
 
 
 def test_each_stage_adds_one_step():

@@ -7,8 +7,8 @@ import yaml
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.cli import main
-from hotnas_hls.config import CONFIG_FOLDER
 from hotnas_hls.search import search as search_module
+from hotnas_hls.search.config import CONFIG_FOLDER
 
 
 @pytest.fixture

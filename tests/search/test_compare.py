@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from hotnas_hls.cli import main
-from hotnas_hls.config import CONFIG_FOLDER
-from hotnas_hls.search import evaluate
+from hotnas_hls.search.config import CONFIG_FOLDER
+from hotnas_hls.search.evaluating import evaluate
 
 
 @pytest.fixture

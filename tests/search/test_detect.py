@@ -3,12 +3,19 @@
 import pytest
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import CutPath
-from hotnas_hls.search.detect import Workload, bit_options, detect
-from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
-from hotnas_hls.search.platform import LayerCost, Remedy
-from hotnas_hls.search.space import AxisKind
+from hotnas_hls.platforms.platform import LayerCost, Remedy
+from hotnas_hls.platforms.space import AxisKind
+from hotnas_hls.search.detecting.detect import bit_options, detect
+from hotnas_hls.search.proposing.generate import (
+    SpaceOptions,
+    choices_of,
+    compression_of,
+    generate_space,
+    ladder,
+)
 
 from .pipeline_platform import PipelinePlatform
 

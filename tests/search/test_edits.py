@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from hotnas_hls.fixed_point import weight_frac_bits
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.digits import DigitsResNet
+from hotnas_hls.models.architectures.mobile import MobileNetV2
+from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.digits import DigitsResNet
 from hotnas_hls.models.edits import channel_scores, choose_patterns, compress, cut_paths, is_editable
 from hotnas_hls.models.edits import pattern_masks as masks_of
-from hotnas_hls.models.mobile import MobileNetV2
-from hotnas_hls.models.resnet_cifar import CifarResNet
-from hotnas_hls.models.trace import trace
+from hotnas_hls.network.fixed_point import weight_frac_bits
 
 torch.set_num_threads(1)
 LAYER = "layer2.0.conv2"

@@ -8,8 +8,8 @@ import torch
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, popular_patterns
 from hotnas_hls.models.train import accuracy
-from hotnas_hls.search.evaluate import epoch
-from hotnas_hls.search.finetune import Tuning, _crop_and_flip, finetune, recalibrate_batchnorm
+from hotnas_hls.search.evaluating.evaluate import epoch
+from hotnas_hls.search.fitting.finetune import Tuning, _crop_and_flip, finetune, recalibrate_batchnorm
 
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 

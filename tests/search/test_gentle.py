@@ -2,14 +2,20 @@
 
 import pytest
 
-from hotnas_hls.board import load_board
-from hotnas_hls.search.detect import price
-from hotnas_hls.search.generate import SpaceOptions, choices_of, compression_of, generate_space, ladder
-from hotnas_hls.search.gentle import SHARES, gentle_candidates
-from hotnas_hls.search.integer import IntegerFormat
-from hotnas_hls.search.sensitivity import sensitivities
-from hotnas_hls.search.start import fastest_start
-from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.detecting.detect import price
+from hotnas_hls.search.detecting.start import fastest_start
+from hotnas_hls.search.proposing.generate import (
+    SpaceOptions,
+    choices_of,
+    compression_of,
+    generate_space,
+    ladder,
+)
+from hotnas_hls.search.proposing.gentle import SHARES, gentle_candidates
+from hotnas_hls.search.proposing.sensitivity import sensitivities
 
 ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))
 

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
-from hotnas_hls.search.evaluate import Evaluator
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy, integer_network
-from hotnas_hls.search.integer_tuning import UNTUNED, IntegerTuning, tune_integers
+from hotnas_hls.search.evaluating.evaluate import Evaluator
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer import integer_accuracy, integer_network
+from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.search import search
 
 from .test_search import OPTIONS, engine

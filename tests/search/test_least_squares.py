@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hotnas_hls.search.least_squares import SWEEPS, descend
+from hotnas_hls.search.fitting.least_squares import SWEEPS, descend
 
 
 @pytest.mark.parametrize("step", [0.25, 2.0**-20])

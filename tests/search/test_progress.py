@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from hotnas_hls.search import progress
-from hotnas_hls.search.progress import ConsoleReporter, reason
+from hotnas_hls.search.telling import progress
+from hotnas_hls.search.telling.progress import ConsoleReporter, reason
 
 from .toy_study import study
 

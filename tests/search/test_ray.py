@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.crew import CrewOptions, hire
-from hotnas_hls.search.outcome import Evaluation
-from hotnas_hls.search.storage import study_place
+from hotnas_hls.search.evaluating.outcome import Evaluation
+from hotnas_hls.search.running.crew import CrewOptions
+from hotnas_hls.search.running.hire import hire
+from hotnas_hls.search.running.storage import study_place
 
 from .toy_study import ToyObjective, study
 

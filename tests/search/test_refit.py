@@ -11,21 +11,22 @@ from randomised import randomised
 from test_integer_module import IMAGES, TRAINED, EveryKind
 from test_integer_module import quantised_network as every_kind
 
-from hotnas_hls.accel import bounds
 from hotnas_hls.accel.image_layout import Stem
+from hotnas_hls.accel.integers import bounds
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
-from hotnas_hls.fold import fold_batchnorm
-from hotnas_hls.lower import lower
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
 from hotnas_hls.models.integer_module import IntegerModule
-from hotnas_hls.models.trace import trace
-from hotnas_hls.search import evaluate
-from hotnas_hls.search import refit as refit_module
-from hotnas_hls.search.evaluate import Evaluator
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.integer import IntegerFormat, quantised_network
-from hotnas_hls.search.refit import Reals, refit
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.lower import lower
+from hotnas_hls.search.evaluating import evaluate
+from hotnas_hls.search.evaluating.evaluate import Evaluator
+from hotnas_hls.search.fitting import refit as refit_module
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer import quantised_network
+from hotnas_hls.search.fitting.refit import Reals, refit
 
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 PRUNED = Compression(patterns={name: PatternChoice(3, 4, (0, 18, 36, 55)) for name in LAYERS})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotnas_hls.search.reward import RewardTargets, accuracy_reward, latency_reward, reward
+from hotnas_hls.search.evaluating.reward import RewardTargets, accuracy_reward, latency_reward, reward
 
 TARGETS = RewardTargets(70, 90, 4.5, 5.5)
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from hotnas_hls.board import load_board
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.search.detect import price
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import SpaceOptions
-from hotnas_hls.search.integer import IntegerFormat, integer_accuracy
-from hotnas_hls.search.outcome import Outcome
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.detecting.detect import price
+from hotnas_hls.search.detecting.start import fastest_start
+from hotnas_hls.search.evaluating.outcome import Outcome
+from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.integer import integer_accuracy
+from hotnas_hls.search.proposing.generate import SpaceOptions
+from hotnas_hls.search.running.study import SearchStudy
 from hotnas_hls.search.search import SearchOptions, search
-from hotnas_hls.search.start import fastest_start
-from hotnas_hls.search.study import SearchStudy
-from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
 
 from .pipeline_platform import PipelinePlatform
 
@@ -190,7 +191,7 @@ def test_reductions_lead_from_the_baseline_to_the_design(result):
 
 def test_summary_is_json(result):
     from hotnas_hls.commands.search import readable
-    from hotnas_hls.search.summary import summary_of
+    from hotnas_hls.search.telling.summary import summary_of
 
     summary = summary_of(result)
     assert json.loads(json.dumps(summary)) == summary

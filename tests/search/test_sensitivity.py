@@ -10,16 +10,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hotnas_hls.board import load_board
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.search import sensitivity
-from hotnas_hls.search.generate import SpaceOptions, generate_space, ladder
-from hotnas_hls.search.integer import IntegerFormat, quantised_network, real_weights
-from hotnas_hls.search.refit import real_parameters
-from hotnas_hls.search.sensitivity import _RealNetwork, sensitivities
-from hotnas_hls.search.space import AxisKind
-from hotnas_hls.search.start import fastest_start
-from hotnas_hls.search.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.platforms.space import AxisKind
+from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.detecting.start import fastest_start
+from hotnas_hls.search.fitting.integer import quantised_network, real_weights
+from hotnas_hls.search.fitting.refit import real_parameters
+from hotnas_hls.search.proposing import sensitivity
+from hotnas_hls.search.proposing.generate import SpaceOptions, generate_space, ladder
+from hotnas_hls.search.proposing.sensitivity import _RealNetwork, sensitivities
 
 FORMAT = IntegerFormat(8, 8, refit_images=0)
 ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))

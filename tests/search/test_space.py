@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
+from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
 
 SPACE = SearchSpace(
     (

@@ -2,18 +2,18 @@
 
 import pytest
 
-from hotnas_hls.search.evaluate import Evaluator
-from hotnas_hls.search.finetune import Tuning
-from hotnas_hls.search.generate import SpaceOptions
+from hotnas_hls.platforms.space import Candidate
+from hotnas_hls.search.evaluating.evaluate import Evaluator
+from hotnas_hls.search.evaluating.outcome import Evaluation, Outcome
+from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.evaluating.stopping import CHECKS, LEAST_RIVALS, UNLIMITED, limits, verdict
+from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.options import SearchOptions
-from hotnas_hls.search.outcome import Evaluation, Outcome
 from hotnas_hls.search.prepare import prepare
-from hotnas_hls.search.reporter import Silent
-from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.space import Candidate
-from hotnas_hls.search.stopping import CHECKS, LEAST_RIVALS, UNLIMITED, limits, verdict
-from hotnas_hls.search.storage import StudyPlace
-from hotnas_hls.search.study import SearchStudy, StudySettings
+from hotnas_hls.search.proposing.generate import SpaceOptions
+from hotnas_hls.search.running.storage import StudyPlace
+from hotnas_hls.search.running.study import SearchStudy, StudySettings
+from hotnas_hls.search.telling.reporter import Silent
 
 from .pipeline_platform import PipelinePlatform
 from .toy_study import SPACE, ToyObjective

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.storage import STUDY_NAME, StudyPlace, study_place
+from hotnas_hls.search.running.storage import STUDY_NAME, StudyPlace, study_place
 
 from .toy_study import study
 

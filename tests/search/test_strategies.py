@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.controller import Controller
-from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.samplers import SAMPLER_NAMES, STRATEGIES
-from hotnas_hls.search.study import SearchStudy, StudySettings
+from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.proposing.controller import Controller
+from hotnas_hls.search.proposing.samplers import SAMPLER_NAMES, STRATEGIES
+from hotnas_hls.search.running.study import SearchStudy, StudySettings
 
 from .toy_study import SPACE, ToyObjective
 

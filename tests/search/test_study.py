@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.search.outcome import Outcome, best_outcome, pareto_front
-from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.samplers import SAMPLER_NAMES
-from hotnas_hls.search.space import Candidate
-from hotnas_hls.search.storage import STUDY_NAME, StudyPlace
-from hotnas_hls.search.study import SearchStudy, StudySettings
+from hotnas_hls.platforms.space import Candidate
+from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome, pareto_front
+from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.proposing.samplers import SAMPLER_NAMES
+from hotnas_hls.search.running.storage import STUDY_NAME, StudyPlace
+from hotnas_hls.search.running.study import SearchStudy, StudySettings
 
 from .toy_study import SPACE, ToyObjective, study
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from hotnas_hls.search.importance import importance
-from hotnas_hls.search.outcome import hypervolume
-from hotnas_hls.search.study_charts import charts, front_chart, history_chart, layers_chart
+from hotnas_hls.search.evaluating.outcome import hypervolume
+from hotnas_hls.search.telling.importance import importance
+from hotnas_hls.search.telling.study_charts import charts, front_chart, history_chart, layers_chart
 
 from .toy_study import SPACE, study
 
@@ -18,7 +18,7 @@ def outcomes():
 
 
 def test_hypervolume_is_the_area_the_front_dominates(outcomes):
-    from hotnas_hls.search.outcome import pareto_front
+    from hotnas_hls.search.evaluating.outcome import pareto_front
 
     grid = 400
     front = [(o.accuracy, o.latency_ms) for o in pareto_front(outcomes)]
@@ -44,8 +44,8 @@ def test_importance_adds_up_and_finds_what_matters(outcomes):
 
 @pytest.fixture(scope="module")
 def summary(outcomes):
-    from hotnas_hls.search.outcome import pareto_front
-    from hotnas_hls.search.summary import decisions
+    from hotnas_hls.search.evaluating.outcome import pareto_front
+    from hotnas_hls.search.telling.summary import decisions
 
     history = [{"trial": o.number, **o.record()} for o in outcomes]
     return {

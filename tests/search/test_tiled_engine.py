@@ -6,11 +6,11 @@ import itertools
 import pytest
 
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.board import load_board
+from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.explore import WHOLE_SPACE, explore
-from hotnas_hls.search.platform import Emits, Validates
-from hotnas_hls.search.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
+from hotnas_hls.explore.exhaustive import WHOLE_SPACE, explore
+from hotnas_hls.platforms.platform import Emits, Validates
+from hotnas_hls.platforms.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
 
 
 def conv(name: str, n: int, m: int, side: int, kernel: int, **changes) -> Layer:

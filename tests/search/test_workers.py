@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from hotnas_hls.errors import ConfigError, HotnasError
-from hotnas_hls.search.stopping import UNLIMITED
-from hotnas_hls.search.storage import study_place
-from hotnas_hls.search.workers import MOST_DEATHS, Parcel, WorkerCrew, threads_each
+from hotnas_hls.search.evaluating.stopping import UNLIMITED
+from hotnas_hls.search.running.storage import study_place
+from hotnas_hls.search.running.workers import MOST_DEATHS, Parcel, WorkerCrew, threads_each
 
 from .toy_study import SPACE, ToyObjective, study
 

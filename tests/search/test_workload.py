@@ -7,21 +7,15 @@ import pytest
 
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import LayerKind
-from hotnas_hls.arrangement import PLAIN, Arrangement
+from hotnas_hls.explore.arrangement import PLAIN, Arrangement
+from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers, workload_of
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.mobile import MobileNetV2
+from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress
-from hotnas_hls.models.mobile import MobileNetV2
-from hotnas_hls.models.resnet_cifar import CifarResNet
-from hotnas_hls.models.trace import trace
 from hotnas_hls.models.train import accuracy
-from hotnas_hls.search.integer import (
-    IntegerFormat,
-    golden,
-    integer_accuracy,
-    integer_network,
-    lowered_layers,
-    workload_of,
-)
+from hotnas_hls.search.fitting.integer import golden, integer_accuracy, integer_network
 from hotnas_hls.search.problem import Problem
 
 FORMAT = IntegerFormat(calibration_images=16)

@@ -10,14 +10,14 @@ import sys
 import time
 from contextlib import closing
 
-from hotnas_hls.search.crew import Crew
-from hotnas_hls.search.outcome import Evaluation, HardwareTest, Outcome
-from hotnas_hls.search.reward import RewardTargets
-from hotnas_hls.search.space import Axis, AxisKind, Candidate, SearchSpace
-from hotnas_hls.search.stopping import Limits
-from hotnas_hls.search.storage import StudyPlace
-from hotnas_hls.search.study import SearchStudy, StudySettings
-from hotnas_hls.search.workers import WorkerCrew
+from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest, Outcome
+from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.evaluating.stopping import Limits
+from hotnas_hls.search.running.crew import Crew
+from hotnas_hls.search.running.storage import StudyPlace
+from hotnas_hls.search.running.study import SearchStudy, StudySettings
+from hotnas_hls.search.running.workers import WorkerCrew
 
 SPACE = SearchSpace(tuple(Axis(f"bits:{n}", AxisKind.BITS, (16, 8, 4, 2), str(n)) for n in range(6)))
 

@@ -1,0 +1,1 @@
+"""How layers, weights and images lie in memory."""

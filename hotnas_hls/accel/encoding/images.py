@@ -1,0 +1,185 @@
+"""Memory images: where everything lies in DRAM, and the bytes of weights and feature maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.descriptor import Addresses, encode, entry_table, field_values
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.plan import PATTERN_BITS, LayerPlan, Tile, ceil_div, entry_count, job_beats, plan_layer
+
+ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
+
+
+def _align(address: int) -> int:
+    return ceil_div(address, ALIGNMENT) * ALIGNMENT
+
+
+def feature_map_bytes(fm: FeatureMap, accel: Accelerator) -> int:
+    """Bytes of a feature map in DRAM, its last channel block filled up with zeros."""
+    return ceil_div(fm.channels, accel.channel_block) * fm.rows * fm.columns * accel.word_bytes
+
+
+@dataclass(frozen=True)
+class MemoryMap:
+    """Byte offsets: feature maps from ``ifm``/``ofm``, weights from ``wgt``."""
+
+    feature_maps: dict[str, int]
+    feature_map_bytes: int  # of the whole arena
+    weights: dict[str, int]  # by layer
+    weight_bytes: int  # of the whole weight image, descriptors included
+
+
+def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) -> MemoryMap:
+    """Place every feature map (none shares its bytes with another) and every layer's weights."""
+    offsets: dict[str, int] = {}
+    end = 0
+    for fm in net.feature_maps.values():
+        if fm.concat_of is None:
+            offsets[fm.name], end = end, _align(end + feature_map_bytes(fm, accel))
+    for fm in net.feature_maps.values():
+        if fm.concat_of is not None:
+            block, rest = divmod(fm.concat_offset, accel.channel_block)
+            if rest:
+                raise ValueError(f"{fm.name}: offset {fm.concat_offset} is not a whole channel block")
+            offsets[fm.name] = offsets[fm.concat_of] + block * fm.rows * fm.columns * accel.word_bytes
+    weights: dict[str, int] = {}
+    address = _align(len(net.layers) * accel.descriptor_bytes)
+    for layer in net.layers:
+        weights[layer.name] = address
+        plan = plan_layer(layer, accel, tiles[layer.name])
+        address = _align(address + layer_beats(plan, layer) * accel.wgt_bits // 8)
+    return MemoryMap(offsets, end, weights, address)
+
+
+def layer_beats(plan: LayerPlan, layer: Layer) -> int:
+    """Beats of a layer's weight image: the jobs of one spatial tile."""
+    return sum(
+        job_beats(plan, layer, m, n, k)
+        for m in range(plan.tiles_m)
+        for n in range(plan.tiles_n)
+        for k in range(plan.chunks)
+    )
+
+
+def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) -> bytes:
+    """groups * bits beats of weight rows (rows, Tn): their bit planes, most significant first.
+
+    Lane l of a group holds weight (l // Tn, l % Tn) of its ``rows_per_group`` rows; when
+    Tn > wgt_bits, a row is cut into ``parts_per_row`` groups.
+    """
+    lanes = np.zeros((groups, accel.wgt_bits), dtype=np.int64)
+    if accel.parts_per_row > 1:
+        lanes[: len(rows) * accel.parts_per_row] = rows.reshape(-1, accel.wgt_bits)
+    else:
+        held = np.zeros((groups * accel.rows_per_group, accel.tn), dtype=np.int64)
+        held[: len(rows)] = rows
+        lanes[:, : accel.rows_per_group * accel.tn] = held.reshape(groups, -1)
+    shifts = np.arange(bits - 1, -1, -1)
+    planes = (lanes[:, None, :] >> shifts[None, :, None]) & 1
+    return np.packbits(planes.astype(np.uint8), axis=2, bitorder="little").tobytes()
+
+
+def _compressed(layer: Layer, numbers: LayerNumbers) -> np.ndarray:
+    """Weights (M, N or 1, entries): all kernel positions, or only each kernel's pattern's ones."""
+    weights = numbers.weights.reshape(*numbers.weights.shape[:2], -1)
+    if numbers.patterns is None or numbers.pattern_index is None:
+        return weights
+    positions = np.stack([np.flatnonzero(pattern) for pattern in numbers.patterns])
+    return np.take_along_axis(weights, positions[numbers.pattern_index].astype(np.int64), axis=2)
+
+
+def _by_tap(weights: np.ndarray, taps: int) -> np.ndarray:
+    """Depthwise weights (C, 1, kh, kw) -> (C, taps, entries): position e * taps + q at [q, e], else 0."""
+    flat = weights.reshape(len(weights), -1)
+    missing = -flat.shape[1] % taps
+    return np.pad(flat, ((0, 0), (0, missing))).reshape(len(flat), -1, taps).transpose(0, 2, 1)
+
+
+def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: LayerNumbers) -> bytes:
+    """A layer's weight image: the jobs (m, n, k) of one spatial tile in the order they are read."""
+    beats: list[bytes] = []
+    conv = layer.kind is LayerKind.CONV
+    block, m_width = accel.channel_block, accel.tm if conv else accel.td
+    m_padded, n_padded = plan.tiles_m * m_width, plan.slices * accel.tn if conv else accel.taps
+    bias = np.zeros(m_padded, dtype=np.int64)
+    bias[: layer.m] = numbers.bias
+    weights = np.zeros((m_padded, n_padded, entry_count(layer, accel.taps)), dtype=np.int64)
+    patterns = np.zeros((m_padded, n_padded), dtype=np.int64)
+    if layer.kind is not LayerKind.MAXPOOL:
+        values = _compressed(layer, numbers) if conv else _by_tap(numbers.weights, accel.taps)
+        weights[: values.shape[0], : values.shape[1]] = values
+    if layer.pattern_ones is not None and numbers.pattern_index is not None:
+        patterns[: layer.m, : layer.n] = numbers.pattern_index
+    for m in range(plan.tiles_m):
+        last_m = m == plan.tiles_m - 1
+        groups = plan.groups_last if last_m else plan.groups
+        rows = (plan.m_blocks_last if last_m else plan.m_blocks) * block
+        first = m * m_width
+
+        def weight_rows(values: np.ndarray, n: int, first: int = first, rows: int = rows) -> np.ndarray:
+            """(M, N) values -> this job's weight rows (rows, Tn); channelwise (M, taps) -> (taps, Tn)."""
+            if conv:
+                return values[first : first + rows, n * accel.tn : (n + 1) * accel.tn]
+            by_lane = np.zeros((accel.taps, accel.tn), dtype=np.int64)
+            by_lane[:, :rows] = values[first : first + rows].T
+            return by_lane
+
+        for n in range(plan.tiles_n):
+            for k in range(plan.chunks):
+                if n == 0 and k == 0:
+                    section = np.zeros(plan.bias_beats * accel.wgt_bits // 32, dtype="<i4")
+                    section[:m_width] = bias[first : first + m_width]
+                    beats.append(section.tobytes())
+                if layer.pattern_ones is not None:
+                    beats.append(_bit_planes(weight_rows(patterns, n), groups, PATTERN_BITS, accel))
+                if layer.kind is LayerKind.MAXPOOL:
+                    continue
+                start = k * plan.entries
+                count = plan.entries_last if k == plan.chunks - 1 else plan.entries
+                for e in range(start, start + count):
+                    beats.append(
+                        _bit_planes(weight_rows(weights[:, :, e], n), groups, layer.weight_bits, accel)
+                    )
+    return b"".join(beats)
+
+
+def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], memory: MemoryMap) -> bytes:
+    """Everything behind ``wgt``: the descriptor table, then each layer's weights."""
+    image = bytearray(memory.weight_bytes)
+    for index, layer in enumerate(net.layers):
+        numbers, plan = net.numbers[layer.name], plan_layer(layer, accel, tiles[layer.name])
+        addresses = Addresses(
+            ifm_addr=memory.feature_maps[layer.source],
+            ofm_addr=memory.feature_maps[layer.target],
+            res_addr=memory.feature_maps[layer.residual] if layer.residual else 0,
+            wgt_addr=memory.weights[layer.name],
+        )
+        values = field_values(layer, plan, accel, numbers, addresses)
+        descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel)
+        image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor
+        packed = pack_weights(layer, plan, accel, numbers)
+        image[addresses.wgt_addr : addresses.wgt_addr + len(packed)] = packed
+    return bytes(image)
+
+
+def pack_feature_map(values: np.ndarray, accel: Accelerator) -> bytes:
+    """Integers (C, H, W) -> bytes in the accelerator's order [block][row][column][channel]."""
+    channels, rows, columns = values.shape
+    block = accel.channel_block
+    blocks = ceil_div(channels, block)
+    padded = np.zeros((blocks * block, rows, columns), dtype=f"<i{accel.act_bits // 8}")
+    padded[:channels] = values
+    return padded.reshape(blocks, block, rows, columns).transpose(0, 2, 3, 1).tobytes()
+
+
+def unpack_feature_map(data: bytes, shape: tuple[int, int, int], accel: Accelerator) -> np.ndarray:
+    """Inverse of :func:`pack_feature_map`: integers (C, H, W) int64."""
+    channels, rows, columns = shape
+    block = accel.channel_block
+    blocks = ceil_div(channels, block)
+    values = np.frombuffer(data, dtype=f"<i{accel.act_bits // 8}").reshape(blocks, rows, columns, block)
+    return values.transpose(0, 3, 1, 2).reshape(blocks * block, rows, columns)[:channels].astype(np.int64)

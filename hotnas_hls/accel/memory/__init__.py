@@ -1,0 +1,1 @@
+"""The accelerator behind a DRAM: its timing, and the cycles that follow."""

@@ -1,0 +1,196 @@
+"""When a DRAM answers, for the latency model: the schedule of ``sim/dram_timing.cpp`` in numba.
+
+The controller takes AXI bursts, cut where a DRAM row ends, and grants them one at a time: round robin over
+the requesters, one direction for at most ``run_length`` grants while the other waits. A grant is made as
+late as its row can still be opened before the data bus is free. Data pass in the order of the grants.
+
+Requesters are numbered 2 x port + (1 for writes). Times are picoseconds; what is asked in a cycle reaches
+the controller ``path`` later, so the order of calls within a cycle does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from hotnas_hls.accel.memory.dram_timing import DramNumbers
+
+PORTS = 3  # ifm, wgt, ofm
+REQUESTERS = 2 * PORTS
+PIECES = 512  # of one requester between its request and its answer: 64 bursts, each in at most 5 rows
+NO_ROW = -1
+NEVER = 1 << 62
+
+
+def _record(*names: str) -> np.dtype[Any]:
+    return np.dtype([(name, np.int64) for name in names])
+
+
+BUS = _record("free", "refresh", "activated", "streak", "writes", "last", "waiting")
+BANK = _record("row", "ready", "opened")  # ready: next activation without a row, next precharge with one
+PIECE = _record("arrival", "address", "beats", "last", "start", "end")  # what of a burst lies in one row
+QUEUE = _record("asked", "granted", "taken", "beat", "beat_bytes")  # pieces so far; beat of the oldest
+
+
+class Dram(NamedTuple):
+    """The numbers and the state of one DRAM, as arrays numba takes."""
+
+    numbers: np.ndarray  # record of DramNumbers
+    bus: np.ndarray
+    banks: np.ndarray
+    queues: np.ndarray
+    pieces: np.ndarray  # (REQUESTERS, PIECES), a ring each
+
+
+def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, int, int]) -> Dram:
+    """An idle DRAM, all rows closed, behind ports of ``beat_bytes``."""
+    bus = np.zeros(1, BUS)
+    bus["refresh"] = NEVER
+    banks = np.zeros(numbers.banks, BANK)
+    banks["row"] = NO_ROW
+    queues = np.zeros(REQUESTERS, QUEUE)
+    queues["beat_bytes"] = np.repeat(beat_bytes, 2)
+    values = np.array([tuple(numbers)], _record(*DramNumbers._fields))
+    return Dram(values, bus, banks, queues, np.zeros((REQUESTERS, PIECES), PIECE))
+
+
+@numba.njit(cache=True)
+def ask(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> None:
+    """A read burst's address is taken in ``cycle``, or a write burst's last beat."""
+    numbers, bus, queue = dram.numbers[0], dram.bus[0], dram.queues[requester]
+    arrival = cycle * numbers.cycle + numbers.path
+    if bus.refresh == NEVER:
+        bus.refresh = arrival + numbers.refresh_interval
+    while beats > 0:
+        part = min(beats, (numbers.row_bytes - address % numbers.row_bytes) // queue.beat_bytes)
+        piece = dram.pieces[requester, queue.asked % PIECES]
+        piece.arrival = arrival
+        piece.address = address
+        piece.beats = part
+        piece.last = part == beats
+        queue.asked += 1
+        bus.waiting += 1
+        address += part * queue.beat_bytes
+        beats -= part
+
+
+@numba.njit(cache=True)
+def take_beat(dram: Dram, requester: int, cycle: int) -> int:
+    """Take the next beat of a port's reads in ``cycle``: 0 not there yet, 1 taken, 2 its burst's last."""
+    numbers, queue = dram.numbers[0], dram.queues[requester]
+    if queue.taken == queue.granted:
+        return 0
+    piece = dram.pieces[requester, queue.taken % PIECES]
+    through = piece.address % numbers.access_bytes + (queue.beat + 1) * queue.beat_bytes
+    accesses = -(-through // numbers.access_bytes)
+    if piece.start + accesses * numbers.access + numbers.path > cycle * numbers.cycle:
+        return 0
+    queue.beat += 1
+    if queue.beat < piece.beats:
+        return 1
+    queue.beat = 0
+    queue.taken += 1
+    return 2 if piece.last else 1
+
+
+@numba.njit(cache=True)
+def take_answer(dram: Dram, requester: int, cycle: int) -> bool:
+    """Take the answer to a port's oldest write burst in ``cycle``, if it is there."""
+    numbers, queue = dram.numbers[0], dram.queues[requester]
+    while queue.taken < queue.granted and not dram.pieces[requester, queue.taken % PIECES].last:
+        queue.taken += 1
+    if queue.taken == queue.granted:
+        return False
+    if dram.pieces[requester, queue.taken % PIECES].end + numbers.path > cycle * numbers.cycle:
+        return False
+    queue.taken += 1
+    return True
+
+
+@numba.njit(cache=True)
+def grant_until(dram: Dram, cycle: int) -> None:
+    """Everything the controller decides up to the beginning of ``cycle``."""
+    numbers, bus = dram.numbers[0], dram.bus[0]
+    now = cycle * numbers.cycle
+    while bus.waiting > 0:
+        earliest = NEVER
+        for requester in range(REQUESTERS):
+            queue = dram.queues[requester]
+            if queue.granted < queue.asked:
+                earliest = min(earliest, dram.pieces[requester, queue.granted % PIECES].arrival)
+        at = max(earliest, bus.free - (numbers.rp + numbers.rcd + numbers.cas))
+        if at > now:
+            return
+        _grant(dram, at)
+
+
+@numba.njit(cache=True)
+def _grant(dram: Dram, at: int) -> None:
+    numbers, bus = dram.numbers[0], dram.bus[0]
+    while bus.refresh <= at:
+        done = max(bus.refresh, bus.free) + numbers.rp + numbers.refresh
+        for index in range(numbers.banks):
+            closed = dram.banks[index]
+            closed.row = NO_ROW
+            closed.ready = done
+            closed.opened = 0
+        bus.refresh += numbers.refresh_interval
+    bus.last = _next(dram, at)
+    queue = dram.queues[bus.last]
+    piece = dram.pieces[bus.last, queue.granted % PIECES]
+    queue.granted += 1
+    bus.waiting -= 1
+
+    row = piece.address // numbers.row_bytes // numbers.banks
+    bank = dram.banks[piece.address // numbers.row_bytes % numbers.banks]
+    command = max(at, bank.opened)
+    if bank.row != row:
+        activate = max(at, bank.ready)
+        if bank.row != NO_ROW:
+            activate += numbers.rp
+        activate = max(activate, bus.activated + numbers.activate_gap)
+        bus.activated = activate
+        command = activate + numbers.rcd
+        bank.row = row
+        bank.ready = activate + numbers.ras
+        bank.opened = command
+    write = bus.last % 2
+    gap = 0
+    if bus.writes and not write:
+        command = max(command, bus.free + numbers.write_to_read)
+    if write and not bus.writes:
+        gap = numbers.read_to_write
+    moved = piece.address % numbers.access_bytes + piece.beats * queue.beat_bytes
+    piece.start = max(command + numbers.cas, bus.free + gap)
+    piece.end = piece.start + -(-moved // numbers.access_bytes) * numbers.access
+    bank.ready = max(bank.ready, piece.end + (numbers.write_recovery if write else 0))
+    bus.free = piece.end
+    bus.streak = bus.streak + 1 if write == bus.writes else 1
+    bus.writes = write
+
+
+@numba.njit(cache=True)
+def _waits(dram: Dram, requester: int, at: int) -> bool:
+    queue = dram.queues[requester]
+    if queue.granted == queue.asked:
+        return False
+    return bool(dram.pieces[requester, queue.granted % PIECES].arrival <= at)
+
+
+@numba.njit(cache=True)
+def _next(dram: Dram, at: int) -> int:
+    """The requester whose turn it is at a time when at least one waits."""
+    bus = dram.bus[0]
+    reads = writes = False
+    for port in range(PORTS):
+        reads |= _waits(dram, 2 * port, at)
+        writes |= _waits(dram, 2 * port + 1, at)
+    write = 1 if writes else 0
+    if reads and writes:
+        write = bus.writes if bus.streak < dram.numbers[0].run_length else 1 - bus.writes
+    turn = (bus.last + 1) % REQUESTERS
+    while turn % 2 != write or not _waits(dram, turn, at):
+        turn = (turn + 1) % REQUESTERS
+    return turn

@@ -1,0 +1,1 @@
+"""Cycles of the accelerator: the model that search, package and certificate share."""

@@ -1,0 +1,315 @@
+"""The true latency model: cycles of a layer on the accelerator, exact for a fixed-latency memory.
+
+The accelerator is four processes that hand each other tokens. Every event below is a clock cycle of
+the layer, counted from the cycle in which its descriptor is asked for; every constant is the depth of
+a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
+
+    first beat of an IFM tile     = max(half free + IFM_ADDRESS + L, last beat of the tile before + 1)
+    first beat of a weight job    = max(slot free + WGT_ADDRESS + L, last beat of the job before + 1)
+    a step starts                 = max(step before done, weights there, slice there, half free)
+    a step ends                   = its start + entries x max(pixels, MIN_SWEEP)
+    last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
+
+Where all reads share one port (``shared_bus``), a beat also waits for the last beat of whatever is
+before it in the fixed order of ``read_order.sv``; the loops below follow that order, which changes
+nothing where every process has a port of its own.
+
+The function is compiled by numba, so that a search evaluates it millions of times; it is the same
+function the certificate quotes and simulation confirms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numba
+import numpy as np
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil_div, plan_layer
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+
+TOKEN = 2  # beat taken -> token counted by compute (one register each side)
+IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
+SECOND_REQUEST = 4  # between a loader's first two requests: both buffers are free
+WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
+STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumulator read
+RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
+DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
+ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
+MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
+
+
+class Bottleneck(StrEnum):
+    """What a layer's time is spent on (HotNAS's labels)."""
+
+    IFM = "I"
+    WEIGHTS = "W"
+    COMPUTE = "C"
+    OFM = "O"
+
+
+@dataclass(frozen=True)
+class LayerLatency:
+    """Cycles of a layer, and in how many of them each process was busy.
+
+    ``stall`` counts cycles in which the MAC array waited for data or a free accumulator half.
+    The processes overlap: the terms do not add up to ``cycles``.
+    """
+
+    cycles: int
+    load_ifm: int
+    load_wgt: int
+    compute: int
+    store_ofm: int
+    stall: int
+
+    @property
+    def bottleneck(self) -> Bottleneck:
+        """The process that is busy longest; compute wins a tie, then OFM, IFM, weights."""
+        terms = {
+            Bottleneck.COMPUTE: self.compute,
+            Bottleneck.OFM: self.store_ofm,
+            Bottleneck.IFM: self.load_ifm,
+            Bottleneck.WEIGHTS: self.load_wgt,
+        }
+        return max(terms, key=lambda label: terms[label])
+
+    def terms(self) -> dict[str, int]:
+        """Every count by its name in registers and reports."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class NetworkLatency:
+    """Layers in order; the network takes the sum of their cycles."""
+
+    layers: dict[str, LayerLatency]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the start to the interrupt."""
+        return sum(layer.cycles for layer in self.layers.values())
+
+    def ms(self, clock_mhz: float) -> float:
+        """Milliseconds at a clock."""
+        return self.cycles / (clock_mhz * 1e3)
+
+
+@numba.njit(cache=True)
+def _recurrence(
+    tiles_r: int, tiles_c: int, tiles_m: int, tiles_n: int, chunks: int, channelwise: bool, tr: int,
+    tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int,
+    stride_rows: int, stride_columns: int, pad_top: int, pad_left: int, in_rows: int, in_columns: int,
+    slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
+    entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
+    ifm_beats: int, ofm_beats: int, has_residual: bool, to_store: int, fetch_beats: int, read_latency: int,
+    write_latency: int, shared_bus: bool,
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
+    start = read_latency + fetch_beats + 1  # cycle of layer_start
+    load_ifm = load_wgt = compute = store_ofm = stall = 0
+    ifm_last = wgt_last = -1  # last beat taken, per process
+    ifm_bus = wgt_bus = residual_bus = -1  # last beat on the port that serves it: one port when shared
+    tiles = tiles_r * tiles_c
+    tile_jobs = tiles_m * tiles_n * chunks
+    there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next
+    tile_end = -1  # last step of the tile before
+    step_end_1 = step_end_2 = -1
+    stored = np.full(2, start)  # last beat of the output tile one and two before, by parity
+    step = output = 0
+    asked_tile = asked_slice = 0  # the slice to be asked for next
+    asked = block_beats = 0
+    words_due = 0  # words of an output tile that waits for its turn to read the residual
+    wait = start + 1  # compute is ready for its next step
+    for tile in range(tiles):
+        last_r, last_c = tile // tiles_c == tiles_r - 1, tile % tiles_c == tiles_c - 1
+        pixels = (tr_last if last_r else tr) * (tc_last if last_c else tc)
+        sweep = max(pixels, MIN_SWEEP)
+        job = 0
+        for m in range(tiles_m):
+            last_m = m == tiles_m - 1
+            job_groups = groups_last if last_m else groups
+            for n in range(tiles_n):
+                for k in range(chunks):
+                    positions = entries_last if k == chunks - 1 else entries
+
+                    # load_wgt: the step's job, as soon as the slot of the job two before is free
+                    beats = job_groups * (positions * weight_bits + pattern_bits)
+                    if n == 0 and k == 0:
+                        beats += bias_beats
+                    if step < 2:
+                        asked = start + 1 + SECOND_REQUEST * step
+                    else:
+                        asked = step_end_2 + to_store + 1
+                    first = max(asked + WGT_ADDRESS + read_latency, wgt_bus + 1)
+                    wgt_bus = first + beats - 1
+                    load_wgt += wgt_bus - max(asked, wgt_last)
+                    wgt_last = wgt_bus
+                    if shared_bus:
+                        ifm_bus = residual_bus = wgt_bus
+
+                    # load_ifm: slices of this tile or the next, in the order of read_order.sv
+                    room = (min(tile + 2, tiles) - asked_tile) * slices - asked_slice
+                    due = room
+                    if job < tile_jobs - 1:
+                        due = min(room, 1) if tile == 0 or job > 0 else 0
+                    for _ in range(due):
+                        if asked_slice == 0:  # the tile, as soon as the half of the tile two before is free
+                            r, c = asked_tile // tiles_c, asked_tile % tiles_c
+                            rows = _inside(r, tiles_r, tr, th, th_last, stride_rows, pad_top, in_rows)
+                            cols = _inside(c, tiles_c, tc, tw, tw_last, stride_columns, pad_left, in_columns)
+                            block_beats = ifm_beats * rows * cols
+                            if asked_tile < 2:
+                                asked = start + 1 + SECOND_REQUEST * asked_tile
+                            else:
+                                asked = tile_end + to_store + 1
+                            load_ifm -= max(asked, ifm_last)
+                            ifm_bus = max(asked + IFM_ADDRESS + read_latency - 1, ifm_bus)
+                        last_slice = asked_slice == slices - 1
+                        ifm_bus += block_beats * (slice_blocks_last if last_slice else slice_blocks)
+                        there[asked_tile & 1, asked_slice] = ifm_bus
+                        asked_slice += 1
+                        if last_slice:
+                            load_ifm += ifm_bus
+                            ifm_last = ifm_bus
+                            asked_slice = 0
+                            asked_tile += 1
+                        if shared_bus:
+                            wgt_bus = residual_bus = ifm_bus
+
+                    # store_ofm: an output tile whose residual was to wait for this job
+                    if words_due > 0:
+                        taken, last, residual_bus = _store(
+                            step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                            read_latency, residual_bus,
+                        )  # fmt: skip
+                        stored[(output + 1) & 1] = last
+                        store_ofm += last - taken
+                        words_due = 0
+                        if shared_bus:
+                            ifm_bus = wgt_bus = residual_bus
+
+                    # compute
+                    begin = max(wait, wgt_last + TOKEN, there[tile & 1, m if channelwise else n] + TOKEN)
+                    if n == 0 and k == 0 and output >= 2:
+                        begin = max(begin, stored[output & 1] + 1)
+                    stall += begin - wait
+                    busy = positions * sweep
+                    compute += busy
+                    step_end_2 = step_end_1
+                    step_end_1 = begin + busy
+                    wait = step_end_1 + 1
+                    step += 1
+                    job += 1
+
+            # store_ofm: at once, unless it has to wait for the next job to read its residual
+            words_due = (m_blocks_last if last_m else m_blocks) * pixels
+            output += 1
+            if not has_residual or output == tiles * tiles_m:
+                taken, last, residual_bus = _store(
+                    step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                    read_latency, residual_bus,
+                )  # fmt: skip
+                stored[(output + 1) & 1] = last
+                store_ofm += last - taken
+                words_due = 0
+        tile_end = step_end_1
+    cycles = stored[(output + 1) & 1] + write_latency + 3
+    return cycles, load_ifm, load_wgt, compute, store_ofm, stall
+
+
+@numba.njit(cache=True)
+def _store(
+    complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, read_latency: int,
+    residual_bus: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """An output tile that is ``complete``: when it is taken, its last beat, the residual port's last beat."""
+    taken = max(complete, before) + 1
+    drain = taken + STORE_DRAIN
+    if has_residual:
+        first = max(taken + RESIDUAL_DRAIN + read_latency, residual_bus + 1)
+        drain = first + ofm_beats
+        residual_bus = first + words * ofm_beats - 1
+    return taken, drain + DRAIN_BEAT + words * ofm_beats - 1, residual_bus
+
+
+@numba.njit(cache=True)
+def _inside(
+    index: int, count: int, out: int, footprint: int, footprint_last: int, stride: int, pad: int, limit: int
+) -> int:
+    """Rows (or columns) of a tile's footprint that lie inside the input."""
+    low = index * out * stride - pad
+    high = low + (footprint_last if index == count - 1 else footprint)
+    return min(high, limit) - max(low, 0)
+
+
+def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
+    """Cycles of a planned layer; see :func:`layer_latency`."""
+    return LayerLatency(
+        *_recurrence(
+            plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
+            layer.kind is not LayerKind.CONV,
+            plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
+            layer.stride_rows, layer.stride, layer.pad_top, layer.pad_left, layer.read_rows, layer.in_columns,
+            plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
+            plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
+            layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
+            accel.ifm_beats_per_word, accel.ofm_beats_per_word, layer.residual is not None,
+            ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits,
+            memory.read_latency, memory.write_latency, accel.shared_bus,
+        )
+    )  # fmt: skip
+
+
+def layer_latency(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerLatency:
+    """Cycles of ``layer`` computed in tiles of ``tile``: exact when the memory answers in fixed time.
+
+    The accelerator must be legal and the tile must fit (``plan_violations``); that is not checked here.
+    """
+    return plan_latency(layer, plan_layer(layer, accel, tile), accel, memory)
+
+
+def network_latency(
+    layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+) -> NetworkLatency:
+    """Cycles of every layer and of the network."""
+    return NetworkLatency(
+        {layer.name: layer_latency(layer, accel, tiles[layer.name], memory) for layer in layers}
+    )
+
+
+def candidate_tiles(layer: Layer, accel: Accelerator) -> list[Tile]:
+    """Tiles worth trying: every even split of rows and columns that the buffers hold.
+
+    For each split of the columns only the three tallest tiles that fit are kept: shorter ones reload
+    more halo and weights.
+    """
+    found: list[Tile] = []
+    for parts_c in range(1, layer.out_columns + 1):
+        tc = ceil_div(layer.out_columns, parts_c)
+        if ceil_div(layer.out_columns, tc) != parts_c:
+            continue
+        fitting = 0
+        for parts_r in range(1, layer.out_rows + 1):
+            tr = ceil_div(layer.out_rows, parts_r)
+            if ceil_div(layer.out_rows, tr) != parts_r or tr * tc > accel.ofm_depth:
+                continue
+            plan = plan_layer(layer, accel, Tile(tr, tc))
+            if plan.slices * plan.slice_px > accel.ifm_depth:
+                continue
+            found.append(Tile(tr, tc))
+            fitting += 1
+            if fitting == 3:
+                break
+        if len(found) >= 9:
+            break
+    return found
+
+
+def best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> Tile | None:
+    """The candidate tile with the fewest cycles (the first of equals), or None when nothing fits."""
+    tiles = candidate_tiles(layer, accel)
+    return min(tiles, key=lambda tile: layer_latency(layer, accel, tile, memory).cycles, default=None)

@@ -1,0 +1,195 @@
+"""When each process of a layer works: the recurrence of :mod:`.latency` as intervals, in plain Python.
+
+This is the readable twin of the compiled function: the same events in the same order, kept instead of
+summed. A test holds both together on random layers (the intervals of a process add up to its term,
+the layer ends in the same cycle). It is for pictures and for understanding; a search uses the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer
+from hotnas_hls.accel.timing.latency import (
+    ARRAY_STAGES,
+    DRAIN_BEAT,
+    IFM_ADDRESS,
+    RESIDUAL_DRAIN,
+    SECOND_REQUEST,
+    STORE_DRAIN,
+    TOKEN,
+    WGT_ADDRESS,
+)
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+
+PROCESSES = ("load_ifm", "load_wgt", "compute", "store_ofm")
+
+
+class Interval(NamedTuple):
+    """A process is busy in the cycles ``start`` up to, not including, ``end``."""
+
+    start: int
+    end: int
+
+    @property
+    def cycles(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class LayerTimeline:
+    """One layer, in cycles since its descriptor was asked for."""
+
+    busy: dict[str, list[Interval]]  # by process, in order, disjoint
+    stalls: list[Interval]  # the MAC array waits for data or for a free accumulator half
+    cycles: int
+
+    def total(self, process: str) -> int:
+        """Cycles in which ``process`` was busy: its term of the latency."""
+        return sum(interval.cycles for interval in self.busy[process])
+
+
+class _Reads:
+    """Who may read when: each process in the order of its requests, all in one order on a shared bus."""
+
+    def __init__(self, shared: bool) -> None:
+        self.shared = shared
+        self.free: dict[str, int] = {}  # first cycle after the last beat, per port
+
+    def take(self, process: str, ready: int, beats: int) -> Interval:
+        """The beats of a request whose first could come in cycle ``ready``."""
+        port = "all" if self.shared else process
+        first = max(ready, self.free.get(port, 0))
+        self.free[port] = first + beats
+        return Interval(first, first + beats)
+
+
+def layer_timeline(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerTimeline:
+    """Every interval of a layer; compare :func:`hotnas_hls.accel.timing.latency.layer_latency`."""
+    return _Timeline(layer, plan_layer(layer, accel, tile), accel, memory).walk()
+
+
+class _Timeline:
+    """One layer on the way: what is loaded, computed and stored so far."""
+
+    def __init__(self, layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> None:
+        self.layer, self.plan, self.accel, self.memory = layer, plan, accel, memory
+        self.to_store = ARRAY_STAGES + accel.tree_levels  # last term -> accumulator holds the sum
+        self.start = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+        self.reads = _Reads(accel.shared_bus)
+        self.sizes = list(tile_sizes(layer, plan))
+        self.load_ifm: list[Interval] = []  # one per tile
+        self.load_wgt: list[Interval] = []  # one per job
+        self.steps: list[Interval] = []
+        self.stalls: list[Interval] = []
+        self.stores: list[Interval] = []  # one per output tile
+        self.tile_ends: list[int] = []
+        self.slices: list[int] = []  # cycle after the last beat of each slice, over all tiles
+        self.unstored: int | None = None  # words of the output tile that waits for its residual's turn
+
+    def walk(self) -> LayerTimeline:
+        """The loops of the schedule."""
+        plan = self.plan
+        ready = self.start + 1  # compute can take its next step
+        for tile, (_, pixels) in enumerate(self.sizes):
+            for m in range(plan.tiles_m):
+                for n in range(plan.tiles_n):
+                    for k in range(plan.chunks):
+                        self._take_job(m, n, k)
+                        self._take_slices(tile, (m * plan.tiles_n + n) * plan.chunks + k)
+                        self._store_waiting()
+                        index = n if self.layer.kind is LayerKind.CONV else m
+                        slice_there = self.slices[tile * plan.slices + index] - 1 + TOKEN
+                        begin = max(ready, self.load_wgt[-1].end - 1 + TOKEN, slice_there)
+                        if n == 0 and k == 0 and len(self.stores) >= 2:  # an accumulator half
+                            opened = tile * plan.tiles_m + m
+                            begin = max(begin, self.stores[opened - 2].end + 1)
+                        entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
+                        if begin > ready:
+                            self.stalls.append(Interval(ready, begin))
+                        self.steps.append(Interval(begin, begin + entries * max(pixels, MIN_SWEEP)))
+                        ready = self.steps[-1].end + 1
+                blocks = plan.m_blocks_last if m == plan.tiles_m - 1 else plan.m_blocks
+                self.unstored = blocks * pixels
+                if self.layer.residual is None:
+                    self._store_waiting()
+            self.tile_ends.append(self.steps[-1].end)
+        self._store_waiting()
+        busy = (self.load_ifm, self.load_wgt, self.steps, self.stores)
+        cycles = self.stores[-1].end + self.memory.write_latency + 3
+        return LayerTimeline(dict(zip(PROCESSES, busy, strict=True)), self.stalls, cycles)
+
+    def _asked(self, jobs: int, ends: list[int]) -> int:
+        """When a loader asks for its next job: the buffer of the job two before is free."""
+        if jobs < 2:
+            return self.start + 1 + SECOND_REQUEST * jobs
+        return ends[jobs - 2] + self.to_store + 1
+
+    def _take_job(self, m: int, n: int, k: int) -> None:
+        asked = self._asked(len(self.load_wgt), [step.end for step in self.steps])
+        beats = job_beats(self.plan, self.layer, m, n, k)
+        taken = self.reads.take("load_wgt", asked + WGT_ADDRESS + self.memory.read_latency, beats)
+        before = self.load_wgt[-1].end if self.load_wgt else 0
+        self.load_wgt.append(Interval(max(asked + 1, before), taken.end))
+
+    def _take_slices(self, tile: int, job: int) -> None:
+        """The slices whose turn comes behind a job: as read_order.sv counts them."""
+        plan = self.plan
+        room = min(tile + 2, len(self.sizes)) * plan.slices - len(self.slices)
+        if job == plan.steps // plan.tiles - 1:
+            due = room
+        else:
+            due = min(room, 1) if tile == 0 or job > 0 else 0
+        for _ in range(due):
+            of_tile, index = divmod(len(self.slices), plan.slices)
+            asked = self._asked(of_tile, self.tile_ends)
+            block = self.sizes[of_tile][0] * self.accel.ifm_beats_per_word
+            blocks = plan.slice_blocks_last if index == plan.slices - 1 else plan.slice_blocks
+            ready = asked + IFM_ADDRESS + self.memory.read_latency
+            taken = self.reads.take("load_ifm", ready, blocks * block)
+            if index == 0:
+                self.load_ifm.append(
+                    Interval(max(asked + 1, self.slices[-1] if self.slices else 0), taken.end)
+                )
+            self.load_ifm[-1] = Interval(self.load_ifm[-1].start, taken.end)
+            self.slices.append(taken.end)
+
+    def _store_waiting(self) -> None:
+        """store_ofm, as soon as the output tile is complete and the one before is stored."""
+        if self.unstored is None:
+            return
+        beats = self.unstored * self.accel.ofm_beats_per_word
+        before = self.stores[-1].end if self.stores else self.start
+        taken = max(self.steps[-1].end + self.to_store, before) + 1
+        drain = taken + STORE_DRAIN
+        if self.layer.residual is not None:
+            ready = taken + RESIDUAL_DRAIN + self.memory.read_latency
+            drain = self.reads.take("residual", ready, beats).start + self.accel.ofm_beats_per_word
+        self.stores.append(Interval(taken, drain + DRAIN_BEAT + beats - 1))
+        self.unstored = None
+
+
+def tile_sizes(layer: Layer, plan: LayerPlan) -> Iterator[tuple[int, int]]:
+    """Pixels of the footprint inside the input, and output pixels, of every tile in order."""
+    down = (plan.tiles_r, plan.tr, plan.tr_last, plan.th, plan.th_last)
+    across = (plan.tiles_c, plan.tc, plan.tc_last, plan.tw, plan.tw_last)
+    rows = _spans(layer.stride_rows, layer.pad_top, layer.read_rows, *down)
+    columns = list(_spans(layer.stride, layer.pad_left, layer.in_columns, *across))
+    for read_rows, out_rows in rows:
+        for read_columns, out_columns in columns:
+            yield read_rows * read_columns, out_rows * out_columns
+
+
+def _spans(
+    stride: int, pad: int, limit: int, count: int, out: int, out_last: int, read: int, read_last: int
+) -> Iterator[tuple[int, int]]:
+    """Along one axis, tile by tile: how much of the input is read, and how much is computed."""
+    for index in range(count):
+        last = index == count - 1
+        low = index * out * stride - pad
+        high = low + (read_last if last else read)
+        yield min(high, limit) - max(low, 0), out_last if last else out

@@ -1,0 +1,1 @@
+"""What every room stands on: records checked key by key, whole-file writes, external tools."""

@@ -1,0 +1,1 @@
+"""Figures of this machine and of whole networks, measured and kept."""

@@ -1,0 +1,1 @@
+"""The boards a design can be built for."""

@@ -1,0 +1,113 @@
+"""How a network is laid on the array: the stem that reads the image, and the resolutions with packed pixels.
+
+Neither changes an integer the network computes (see ``accel.image_layout``, ``accel.pixel_packing``). A
+command takes the arrangement asked for, or of those the network allows the one a price finds fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hotnas_hls.accel.image_layout import BEST, ImageLayout, Stem, StemChoice
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
+from hotnas_hls.accel.pixel_packing import PACKINGS, Packing, PackingChoice, packing
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import LoweredNetwork, lower
+
+Attempt = TypeVar("Attempt")
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A stem, and how many resolutions, from the image's down, have their pixels packed four to one."""
+
+    stem: Stem = Stem.PLAIN
+    packed_resolutions: int = 0
+
+    def __str__(self) -> str:
+        packed = {0: "", 1: ", one resolution packed", 2: ", two resolutions packed"}
+        return f"{self.stem} stem{packed[self.packed_resolutions]}"
+
+    def lower(self, graph: Graph, weight_bits: int = 16) -> LoweredNetwork:
+        """``graph`` as it is quantised: packing rewrites integers, its stem too, so this one is plain."""
+        return lower(graph, Stem.PLAIN if self.packed_resolutions else self.stem, weight_bits)
+
+    def layers(self, layers: tuple[Layer, ...], image: str) -> tuple[Layer, ...]:
+        """The layers of the lowered network as they run."""
+        packed = self._packing(layers, image)
+        return packed.layers(layers) if packed else layers
+
+    def network(self, net: IntegerNetwork) -> IntegerNetwork:
+        """The integers of the quantised network as they run: bit for bit what they were."""
+        packed = self._packing(net.layers, net.image)
+        return packed.network(net) if packed else net
+
+    def maps(self, lowered: LoweredNetwork) -> tuple[dict[str, FeatureMap], ImageLayout | None]:
+        """Feature maps of the lowered network as they lie in memory, and the layout of its image."""
+        packed = self._packing(lowered.shapes, lowered.image)
+        if packed is None:
+            return lowered.feature_maps, lowered.image_layout
+        return packed.feature_maps(lowered.feature_maps, lowered.shapes), packed.layout(lowered.shapes)
+
+    def _packing(self, layers: tuple[Layer, ...], image: str) -> Packing | None:
+        if not self.packed_resolutions:
+            return None
+        found = packing(layers, image, self.packed_resolutions, self.stem)
+        if found is None:
+            raise UnsupportedNetwork(
+                f"packed_resolutions = {self.packed_resolutions}: no layer writes maps of the smallest of "
+                "these sizes, or one that reads or writes them has no packed form (a maximum, a depthwise or "
+                "pattern-pruned kernel, an odd side); use fewer"
+            )
+        return found
+
+
+PLAIN = Arrangement()
+
+
+def allowed_arrangements(
+    graph: Graph, stem: StemChoice = BEST, packed: PackingChoice = BEST
+) -> tuple[Arrangement, ...]:
+    """The arrangements the choices name; of BEST, every one the network allows, the plainest first.
+
+    Where it allows none, the first is handed on: lowering it says why.
+    """
+    stems = tuple(Stem) if stem == BEST else (Stem(stem),)
+    counts = PACKINGS if packed == "best" else (packed,)
+    asked = [Arrangement(each, count) for count in counts for each in stems]
+    found = []
+    for arrangement in asked:
+        try:
+            lowered = arrangement.lower(graph)
+            arrangement.layers(lowered.shapes, lowered.image)
+        except UnsupportedNetwork:
+            continue
+        found.append(arrangement)
+    return tuple(found or asked[:1])
+
+
+def attempts(
+    arrangements: Iterable[Arrangement], attempt: Callable[[Arrangement], Attempt]
+) -> dict[Arrangement, Attempt]:
+    """What ``attempt`` finds for each arrangement; one that no design can run is left out.
+
+    Where none can be run, the InfeasibleDesign of the first is raised.
+    """
+    found: dict[Arrangement, Attempt] = {}
+    refused: list[InfeasibleDesign] = []
+    for arrangement in arrangements:
+        try:
+            found[arrangement] = attempt(arrangement)
+        except InfeasibleDesign as infeasible:
+            refused.append(infeasible)
+    if not found:
+        raise refused[0]
+    return found
+
+
+def fastest(found: dict[Arrangement, Attempt], cycles: Callable[[Attempt], float]) -> Arrangement:
+    """The arrangement of fewest cycles, the plainest of equals."""
+    return min(found, key=lambda arrangement: cycles(found[arrangement]))

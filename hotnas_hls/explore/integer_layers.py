@@ -1,0 +1,86 @@
+"""The layers of a network under a compression, in a number format, exactly as they would be built."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.explore.arrangement import PLAIN, Arrangement
+from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.edits import cut_paths, is_editable
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.graph import Graph, OpKind
+from hotnas_hls.network.lower import LoweredLayer, Weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FULL_PRECISION = 16  # bits of activations and weights that are reduced from
+EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
+
+
+@dataclass(frozen=True)
+class IntegerFormat:
+    """Widths of the integer network, how it is laid, and how many images its formats are chosen on."""
+
+    act_bits: int = 16
+    weight_bits: int = 16  # of layers that are not narrowed
+    calibration_images: int = 128  # of the training images
+    clip: bool = True  # saturate rare values where that is the smaller error
+    refit_images: int = 256  # of them, on which the integers are fitted (search.fitting.refit)
+    arrangement: Arrangement = PLAIN
+
+    def at_full_precision(self) -> IntegerFormat:
+        """The format of the network that reductions are measured against."""
+        return dataclasses.replace(self, act_bits=FULL_PRECISION, weight_bits=FULL_PRECISION)
+
+
+def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
+    """The layers of ``graph`` under ``compression``, exactly as they would be built."""
+    edited = edited_graph(graph, cut_paths(graph), compression)
+    lowered = form.arrangement.lower(fold_shapes(edited), form.weight_bits)
+    widths = default_widths(lowered.layers, form)
+    layers = tuple(
+        dataclasses.replace(layer, weight_bits=widths.get(layer.name, layer.weight_bits))
+        for layer in lowered.shapes
+    )
+    return form.arrangement.layers(with_formats(layers, compression), lowered.image)
+
+
+def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
+    """The uncompressed network as the search sees it; without a torch module nothing can be edited."""
+    layers = lowered_layers(graph, form, Compression())
+    convolutions = {node.name for node in graph if node.kind is OpKind.CONV and not node.is_depthwise}
+    trained = {node.name for node in graph if node.kind in (OpKind.CONV, OpKind.LINEAR)}
+    names = {layer.name for layer in layers}
+    editable = {name for name in convolutions & names if model is not None and is_editable(model, name)}
+    paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
+    rewritten = _rewritten(graph, form, layers)
+    editable -= rewritten  # their kernels are re-laid: neither patterns nor larger kernels
+    packed = rewritten - {layer.name for layer in layers if layer.source == graph.input.name}
+    paths = {name: path for name, path in paths.items() if not packed & {name, *path.along, path.reader}}
+    return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
+
+
+def _rewritten(graph: Graph, form: IntegerFormat, layers: tuple[Layer, ...]) -> set[str]:
+    """Names of the layers that are not what they are in the plain arrangement."""
+    plain = lowered_layers(graph, dataclasses.replace(form, arrangement=PLAIN), Compression())
+    return {layer.name for layer, before in zip(layers, plain, strict=True) if layer != before}
+
+
+def default_widths(lowered: tuple[LoweredLayer, ...], form: IntegerFormat) -> dict[str, int]:
+    """Weight width of every layer that has weights and is not narrowed."""
+    return {
+        item.layer.name: EXACT_BITS if _is_exact(item) else form.weight_bits
+        for item in lowered
+        if item.layer.kind is not LayerKind.MAXPOOL
+    }
+
+
+def _is_exact(item: LoweredLayer) -> bool:
+    """True where every weight is 0 or one power of two, which two bits hold."""
+    area = item.layer.kernel_rows * item.layer.kernel_columns
+    return item.weights in (Weights.COPY, Weights.SUBSAMPLE, Weights.MEAN) and not area & (area - 1)

@@ -1,0 +1,1 @@
+"""What reads a network from outside: torch modules, ONNX files, checkpoints."""

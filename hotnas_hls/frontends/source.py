@@ -1,0 +1,110 @@
+"""A network by what a user calls it: a zoo name, an ONNX file, or a function that makes a torch module."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hotnas_hls.errors import ConfigError, ToolNotFound
+from hotnas_hls.network.graph import Graph, Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMS = "a zoo name, a path ending in .onnx, or package.module:function"
+
+
+class LoadedModel(NamedTuple):
+    """The torch module in inference mode (None for an ONNX file) and its graph."""
+
+    module: nn.Module | None
+    graph: Graph
+
+
+def load_model(spec: str, weights: str | Path | None = None, input_shape: Shape | None = None) -> LoadedModel:
+    """The network that ``spec`` names, with ``weights`` if given (random otherwise) and its graph.
+
+    ``input_shape`` is (channels, rows, columns); zoo networks and most ONNX files have one of their own.
+    ConfigError for a spec that names nothing; also whatever loading weights and tracing raise.
+    """
+    if spec.endswith(".onnx"):
+        return LoadedModel(None, _onnx_graph(spec, weights, input_shape))
+    try:
+        from hotnas_hls.frontends import checkpoint, trace
+        from hotnas_hls.models import zoo
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ToolNotFound(f"{spec}: it needs torch; run: pip install 'hotnas-hls[search]'") from error
+    if ":" in spec:
+        module, name = _from_function(spec), spec.partition(":")[2]
+        if input_shape is None:
+            raise ConfigError(f"{spec}: its input shape is not known; give channels, rows and columns")
+    elif spec in zoo.ZOO:
+        module, name = zoo.build(spec), spec
+        input_shape = input_shape or zoo.ZOO[spec].input_shape
+    else:
+        near = difflib.get_close_matches(spec, zoo.ZOO, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ConfigError(
+            f"{spec}: no such network; {hint}expected {FORMS}; the zoo has: {', '.join(sorted(zoo.ZOO))}"
+        )
+    if weights is not None:
+        checkpoint.load_weights(module, weights)
+    return LoadedModel(module.eval(), trace.trace(module, input_shape, name))
+
+
+def _onnx_graph(spec: str, weights: str | Path | None, input_shape: Shape | None) -> Graph:
+    from hotnas_hls.frontends.onnx_import import import_onnx
+
+    if weights is not None:
+        raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
+    return import_onnx(spec, input_shape)
+
+
+def _from_function(spec: str) -> nn.Module:
+    """What the function of ``package.module:function`` returns, called without arguments."""
+    from torch import nn
+
+    package, _, function = spec.partition(":")
+    if package.endswith(".py") or not all(part.isidentifier() for part in (*package.split("."), function)):
+        raise ConfigError(f"{spec}: not package.module:function; write the module with dots and without .py")
+    with _working_folder_importable():
+        try:
+            module = importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"{spec}: no module {error.name}; run from the folder that holds it, or install it"
+            ) from error
+        except Exception as error:  # whatever a user's module raises
+            raise ConfigError(
+                f"{spec}: importing {package} failed ({type(error).__name__}: {error})"
+            ) from error
+        if not callable(getattr(module, function, None)):
+            raise ConfigError(f"{spec}: {package} has no function {function}")
+        try:
+            network = getattr(module, function)()
+        except Exception as error:  # whatever a user's function raises
+            raise ConfigError(
+                f"{spec}: calling {function}() failed ({type(error).__name__}: {error}); "
+                "it must work without arguments"
+            ) from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"{spec}: {function}() returned {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+@contextmanager
+def _working_folder_importable() -> Iterator[None]:
+    """An installed command does not search the working folder; python -m does."""
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)

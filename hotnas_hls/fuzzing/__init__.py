@@ -1,0 +1,1 @@
+"""Random layers, networks and designs through model, reference and simulation."""

@@ -1,0 +1,226 @@
+"""Random layers on random designs: every cycle count and every output against model and reference.
+
+One seed makes one design and a number of unrelated layers, which run as one network on one Verilated
+accelerator. Each (layer, design) pair is checked term by term; the same layers then run again under
+random stalls, where only the outputs must be equal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
+from hotnas_hls.accel.integers.random_numbers import random_numbers
+from hotnas_hls.accel.integers.reference import run_layer
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
+from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
+from hotnas_hls.accel.timing.latency import layer_latency, network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.simulate.rtl_simulation import Run, RunResult, SimulationModel, build, run_network
+
+STALL = 70  # chance in 256 that a memory channel pauses, in the stalled run
+
+
+@dataclass(frozen=True)
+class FuzzCase:
+    """A random design and the layers it runs."""
+
+    seed: int
+    net: IntegerNetwork
+    accel: Accelerator
+    tiles: dict[str, Tile]
+    inputs: dict[str, np.ndarray]  # feature maps no layer writes
+    memory: MemoryTiming
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """One layer on one design."""
+
+    layer: str
+    predicted: dict[str, int]  # cycle counts by term
+    simulated: dict[str, int]
+    outputs_equal: bool
+    outputs_equal_stalled: bool
+
+    @property
+    def largest_difference(self) -> int:
+        """Largest difference of a term, in cycles."""
+        return max(abs(self.predicted[term] - self.simulated[term]) for term in self.predicted)
+
+
+def _pick(rng: np.random.Generator, *options: int) -> int:
+    return int(options[rng.integers(len(options))])
+
+
+def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Accelerator:
+    """A small legal design; buffer sizes are set later, from the layers."""
+    act_bits = _pick(rng, 8, 16)
+    ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
+    if shared_bus:
+        wgt_bits = ofm_bits = ifm_bits
+    block = max(ifm_bits, ofm_bits) // act_bits
+    tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
+    if tn > wgt_bits:
+        tn = wgt_bits
+    accel = Accelerator(
+        tm=tm,
+        tn=tn,
+        tr=_pick(rng, 3, 6, 9),
+        tc=_pick(rng, 3, 6, 9),
+        ifm_bits=ifm_bits,
+        wgt_bits=wgt_bits,
+        ofm_bits=ofm_bits,
+        ifm_depth=1,
+        wgt_entries=_pick(rng, 5, 9, 9, 9, 25),
+        max_entries=1,
+        act_bits=act_bits,
+        weight_bits=_pick(rng, 8, 12, 16, 16),
+        shared_bus=shared_bus,
+        patterns=bool(rng.integers(4)),
+        taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
+    )
+    if act_bits > PACKED_BITS or not rng.integers(3):
+        return accel
+    return dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
+
+
+def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:
+    """A random layer the design can run, and a random tile for it."""
+    kind = rng.choice(
+        [LayerKind.CONV, LayerKind.CONV, LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL]
+    )
+    kernel_rows = _pick(rng, 1, 3, 3, 5)
+    kernel_columns = kernel_rows if rng.integers(4) else _pick(rng, 1, 2, 3)
+    stride = _pick(rng, 1, 1, 2)
+    in_rows, in_columns = (int(rng.integers(k, 14)) for k in (kernel_rows, kernel_columns))
+    pad_top, pad_left = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
+    pad_bottom, pad_right = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
+    n = int(rng.integers(1, 3 * accel.tn))
+    m = int(rng.integers(1, 3 * accel.tm)) if kind == LayerKind.CONV else n
+    entries = kernel_rows * kernel_columns
+    prunable = accel.patterns and kind == LayerKind.CONV and entries >= 4 and entries <= accel.wgt_entries
+    ones = int(rng.integers(2, entries)) if prunable and rng.integers(5) else None
+    layer = Layer(
+        name=name,
+        kind=LayerKind(kind),
+        source=f"{name}.in",
+        target=f"{name}.out",
+        n=n,
+        m=m,
+        in_rows=in_rows,
+        in_columns=in_columns,
+        out_rows=(in_rows + pad_top + pad_bottom - kernel_rows) // stride + 1,
+        out_columns=(in_columns + pad_left + pad_right - kernel_columns) // stride + 1,
+        kernel_rows=kernel_rows,
+        kernel_columns=kernel_columns,
+        stride=stride,
+        pad_top=pad_top,
+        pad_left=pad_left,
+        residual=f"{name}.res" if kind != LayerKind.MAXPOOL and not rng.integers(3) else None,
+        weight_bits=int(rng.integers(2, accel.weight_bits + 1)),
+        pattern_ones=ones,
+        pattern_rows=accel.rows_per_dsp if ones else 1,
+    )
+    tile = Tile(int(rng.integers(1, accel.tr + 1)), int(rng.integers(1, accel.tc + 1)))
+    return layer, tile
+
+
+def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
+    """The design and the layers of a seed; all reads through one port on a ``shared_bus``."""
+    rng = np.random.default_rng(seed)
+    accel = random_accelerator(rng, shared_bus)
+    drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
+    tiles = {layer.name: tile for layer, tile in drawn}
+    plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]
+    accel = dataclasses.replace(
+        accel,
+        ifm_depth=max(plan.slices * plan.slice_px for plan in plans),
+        max_entries=max(_pick(rng, 25, 49, 121), *(entry_count(layer, accel.taps) for layer, _ in drawn)),
+    )
+    maps: dict[str, FeatureMap] = {}
+    inputs: dict[str, np.ndarray] = {}
+    top = 1 << (accel.act_bits - 1)
+    for layer, _ in drawn:
+        maps[layer.source] = FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns)
+        maps[layer.target] = FeatureMap(layer.target, layer.m, layer.out_rows, layer.out_columns)
+        inputs[layer.source] = rng.integers(-top, top, size=(layer.n, layer.in_rows, layer.in_columns))
+        if layer.residual is not None:
+            maps[layer.residual] = dataclasses.replace(maps[layer.target], name=layer.residual)
+            inputs[layer.residual] = rng.integers(
+                -top, top, size=(layer.m, layer.out_rows, layer.out_columns)
+            )
+    net = IntegerNetwork(
+        name=f"fuzz{seed}",
+        feature_maps=maps,
+        layers=tuple(layer for layer, _ in drawn),
+        numbers={
+            layer.name: random_numbers(layer, seed, accel.act_bits, accel.acc_bits) for layer, _ in drawn
+        },
+        image=drawn[0][0].source,
+        logits=drawn[-1][0].target,
+        act_bits=accel.act_bits,
+    )
+    memory = MemoryTiming(int(rng.integers(2, 56)), int(rng.integers(2, 40)))
+    return FuzzCase(seed, net, accel, tiles, inputs, memory)
+
+
+def build_case(case: FuzzCase, folder: Path) -> SimulationModel:
+    """The Verilated design of a case."""
+    files = rtl_files(case.accel, len(case.net.layers), Banner(case.net.name, "fuzz"))
+    return build(files, folder, optimise=False)
+
+
+def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResult]:
+    """Run the case's layers on its design without and with stalls, compare each."""
+    image, others = case.inputs[case.net.image], case.inputs
+    expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
+    plain, stalled = run_network(
+        model,
+        case.net,
+        case.accel,
+        case.tiles,
+        [Run(image, others, case.memory), Run(image, others, case.memory, stall=STALL)],
+        job,
+        timeout_cycles=20 * expected_cycles + 100_000,
+    )
+    results = []
+    for layer, counted in zip(case.net.layers, plain.layers, strict=True):
+        residual = case.inputs[layer.residual] if layer.residual is not None else None
+        expected = run_layer(layer, case.net.numbers[layer.name], case.inputs[layer.source], residual)
+
+        def equal(run: RunResult, layer: Layer = layer, expected: np.ndarray = expected) -> bool:
+            return run.status == 0 and bool(np.array_equal(run.feature_maps[layer.target], expected))
+
+        results.append(
+            PairResult(
+                layer=layer.name,
+                predicted=layer_latency(layer, case.accel, case.tiles[layer.name], case.memory).terms(),
+                simulated=counted,
+                outputs_equal=equal(plain),
+                outputs_equal_stalled=equal(stalled),
+            )
+        )
+    return results
+
+
+def utilisation(case: FuzzCase) -> dict[str, int]:
+    """What the case exercises: multi-tile layers, chunked kernels, pruned layers, residuals."""
+    plans = [plan_layer(layer, case.accel, case.tiles[layer.name]) for layer in case.net.layers]
+    return {
+        "several tiles": sum(plan.tiles > 1 for plan in plans),
+        "several slices": sum(plan.slices > 1 for plan in plans),
+        "chunked kernels": sum(plan.chunks > 1 for plan in plans),
+        "pruned": sum(layer.pattern_ones is not None for layer in case.net.layers),
+        "residual": sum(layer.residual is not None for layer in case.net.layers),
+        "channelwise": sum(layer.kind is not LayerKind.CONV for layer in case.net.layers),
+        "words of several beats": max(case.accel.ifm_beats_per_word, case.accel.ofm_beats_per_word),
+        "steps": sum(plan.steps for plan in plans),
+        "blocks": sum(ceil_div(layer.m, case.accel.channel_block) for layer in case.net.layers),
+    }

@@ -1,0 +1,1 @@
+"""What implements a design: open synthesis, place and route, the reports of vendor tools."""

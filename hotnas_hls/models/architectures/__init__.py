@@ -1,0 +1,1 @@
+"""The networks of the zoo, with torchvision's names of parameters where it has them."""

@@ -1,0 +1,1 @@
+"""A network as operators: executed, folded, lowered to layers, quantised, drawn."""

@@ -1,0 +1,130 @@
+"""Float reference of a network graph in numpy: the outputs of all nodes for a batch of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+
+from hotnas_hls.network.graph import Graph, Node, OpKind
+
+Array = np.ndarray
+
+
+def run(graph: Graph, images: Array, keep: Collection[str] | None = None) -> dict[str, Array]:
+    """Node outputs, each float32 (images, *node.shape), for ``images`` (images, channels, rows, columns).
+
+    ``keep`` names the nodes to return (all by default); others are freed as soon as their readers are done.
+    ValueError if the images do not have the shape of the graph's input.
+    """
+    if images.ndim != 4 or images.shape[1:] != graph.input.shape:
+        raise ValueError(f"images are {images.shape}, the network reads (images, *{graph.input.shape})")
+    last_reader = {source: node.name for node in graph for source in node.inputs}
+    values: dict[str, Array] = {graph.input.name: np.asarray(images, dtype=np.float32)}
+    kept: dict[str, Array] = {}
+    for node in graph:
+        if node.kind is not OpKind.INPUT:
+            values[node.name] = OPERATORS[node.kind](node, *(values[source] for source in node.inputs))
+        if keep is None or node.name in keep:
+            kept[node.name] = values[node.name]
+        for source in set(node.inputs):
+            if last_reader[source] == node.name:
+                del values[source]
+    return kept
+
+
+def conv(node: Node, x: Array) -> Array:
+    """Convolution of one group, or depthwise."""
+    weight = node.parameters["weight"]
+    x = _padded(x, node, 0.0)
+    out = np.zeros((len(x), *node.shape), dtype=np.float32)
+    if node.is_depthwise:
+        for (row, column), window in _windows(x, node):
+            out += window * weight[None, :, 0, row, column, None, None]
+    else:
+        flat = weight.reshape(len(weight), -1)
+        for image, target in zip(x, out, strict=True):
+            patches = np.stack([window for _, window in _windows(image, node)], axis=1)
+            target[...] = (flat @ patches.reshape(flat.shape[1], -1)).reshape(target.shape)
+    return out + _bias(node)
+
+
+def linear(node: Node, x: Array) -> Array:
+    """Fully connected layer."""
+    out = x.reshape(len(x), -1) @ node.parameters["weight"].T
+    return out[:, :, None, None] + _bias(node)
+
+
+def batchnorm(node: Node, x: Array) -> Array:
+    """Normalisation by running statistics."""
+    of = {role: array[:, None, None] for role, array in node.parameters.items()}
+    return (x - of["mean"]) / np.sqrt(of["var"] + np.float32(node.epsilon)) * of["weight"] + of["bias"]
+
+
+def maxpool(node: Node, x: Array) -> Array:
+    """Maximum of each window; padding never wins."""
+    out = np.full((len(x), *node.shape), -np.inf, dtype=np.float32)
+    for _, window in _windows(_padded(x, node, -np.inf), node):
+        np.maximum(out, window, out=out)
+    return out
+
+
+def avgpool(node: Node, x: Array) -> Array:
+    """Mean of each window, over the padding too if ``count_include_pad``."""
+    total = np.zeros((len(x), *node.shape), dtype=np.float32)
+    for _, window in _windows(_padded(x, node, 0.0), node):
+        total += window
+    if node.count_include_pad:
+        return total / np.float32(node.kernel[0] * node.kernel[1])
+    counted = np.zeros(node.shape[1:], dtype=np.float32)
+    for _, window in _windows(_padded(np.ones((1, *x.shape[2:]), dtype=np.float32), node, 0.0), node):
+        counted += window[0]
+    return total / counted
+
+
+def subsample(node: Node, x: Array) -> Array:
+    """Every stride-th row and column, zero channels before and after."""
+    strided = x[:, :, :: node.stride[0], :: node.stride[1]]
+    return np.pad(strided, ((0, 0), node.channel_pad, (0, 0), (0, 0)))
+
+
+OPERATORS: dict[OpKind, Callable[..., Array]] = {
+    OpKind.CONV: conv,
+    OpKind.LINEAR: linear,
+    OpKind.BATCHNORM: batchnorm,
+    OpKind.RELU: lambda node, x: np.maximum(x, 0),
+    OpKind.RELU6: lambda node, x: np.clip(x, 0, 6),
+    OpKind.MAXPOOL: maxpool,
+    OpKind.AVGPOOL: avgpool,
+    OpKind.ADD: lambda node, one, other: one + other,
+    OpKind.CONCAT: lambda node, *maps: np.concatenate(maps, axis=1),
+    OpKind.SUBSAMPLE: subsample,
+    OpKind.FLATTEN: lambda node, x: x.reshape(len(x), *node.shape),
+}
+
+
+def _bias(node: Node) -> Array:
+    return node.parameters.get("bias", np.zeros(node.shape[0], dtype=np.float32))[:, None, None]
+
+
+def _padded(x: Array, node: Node, value: float) -> Array:
+    top, left, bottom, right = node.padding
+    if node.padding == (0, 0, 0, 0):
+        return x
+    around = [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)]
+    return np.pad(x, around, constant_values=value)
+
+
+def _windows(x: Array, node: Node) -> Iterator[tuple[tuple[int, int], Array]]:
+    """For every kernel position: the input cells it meets, one for each output pixel."""
+    _, rows, columns = node.shape
+    for row in range(node.kernel[0]):
+        for column in range(node.kernel[1]):
+            yield (
+                (row, column),
+                x[
+                    ...,
+                    row : row + (rows - 1) * node.stride[0] + 1 : node.stride[0],
+                    column : column + (columns - 1) * node.stride[1] + 1 : node.stride[1],
+                ],
+            )

@@ -1,0 +1,54 @@
+"""Batch normalisation into the weights of the layer before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from hotnas_hls.network.graph import Graph, Node, OpKind
+
+
+def fold_batchnorm(graph: Graph) -> Graph:
+    """The same network without the batch norms that alone read a convolution or linear layer.
+
+    The layer keeps its name and takes the norm's place. A batch norm behind anything else stays
+    (pre-activation networks). ``graph`` is not changed.
+    """
+    return _fold(graph, folded)
+
+
+def fold_shapes(graph: Graph) -> Graph:
+    """What :func:`fold_batchnorm` leaves, shapes only: no weights, but the numbers of the norms that stay."""
+    without = [node if node.kind is OpKind.BATCHNORM else replace(node, parameters={}) for node in graph]
+    return _fold(Graph(graph.name, without), lambda layer, norm: layer)
+
+
+def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
+    """``graph`` with every batch norm that folds merged into its layer."""
+    nodes: dict[str, Node] = {}
+    stands_for: dict[str, str] = {}  # folded batch norm -> the layer that took its place
+    for node in graph:
+        node = replace(node, inputs=tuple(stands_for.get(source, source) for source in node.inputs))
+        if node.kind is OpKind.BATCHNORM:
+            layer = nodes[node.inputs[0]]
+            read_by_others = len(graph.consumers(graph[node.name].inputs[0])) > 1
+            if layer.kind in (OpKind.CONV, OpKind.LINEAR) and not read_by_others:
+                nodes[layer.name] = merged(layer, node)
+                stands_for[node.name] = layer.name
+                continue
+        nodes[node.name] = node
+    return Graph(graph.name, list(nodes.values()))
+
+
+def folded(layer: Node, norm: Node) -> Node:
+    """``layer`` with the per-channel scale and offset of ``norm`` in its weight and bias."""
+    of = {role: array.astype(np.float64) for role, array in norm.parameters.items()}
+    scale = of["weight"] / np.sqrt(of["var"] + norm.epsilon)
+    weight = layer.parameters["weight"]
+    bias = layer.parameters.get("bias", np.zeros(len(scale)))
+    new_weight = weight * scale.reshape(-1, *([1] * (weight.ndim - 1)))
+    new_bias = (bias - of["mean"]) * scale + of["bias"]
+    parameters = {"weight": new_weight.astype(np.float32), "bias": new_bias.astype(np.float32)}
+    return replace(layer, parameters=parameters)

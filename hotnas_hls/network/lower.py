@@ -1,0 +1,407 @@
+"""Graph to layers: what is fused, what becomes a layer of its own, and where concatenated channels lie.
+
+A layer is a weighted sum (convolution, linear layer, average pooling, a batch norm that could not be folded,
+an addition, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or ReLU6.
+Feature maps bear the name of the graph node whose value they hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from math import inf
+
+import numpy as np
+
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
+from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
+from hotnas_hls.network.placement import Placement, place_concatenations
+
+UNBOUNDED = (-inf, inf)
+CLAMPS = {OpKind.RELU: (0.0, inf), OpKind.RELU6: (0.0, 6.0)}
+NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
+ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
+
+
+class Weights(StrEnum):
+    """Where the weights of a layer come from."""
+
+    NODE = "node"  # weight and bias of a convolution or linear node
+    BATCHNORM = "batchnorm"  # scale and offset of a batch-norm node, channel by channel
+    MEAN = "mean"  # the constant 1 / (kernel rows * kernel columns)
+    COPY = "copy"  # the constant 1: additions, activations, copies
+    SUBSAMPLE = "subsample"  # 1 from each channel to its place between the zero channels, else 0
+    NONE = "none"  # a maximum
+
+
+@dataclass(frozen=True)
+class LoweredLayer:
+    """A layer, the origin of its weights, and the real range its output is clamped to."""
+
+    layer: Layer
+    weights: Weights
+    node: str  # the graph node it computes first
+    clamp: tuple[float, float] = UNBOUNDED
+    channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
+    stem: ImageLayout | None = None  # of the layer that reads a re-laid image
+
+    def parameters(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+        """Real weights (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,), floats.
+
+        A maximum has weights of size 0.
+        """
+        layer, bias = self.layer, np.zeros(self.layer.m)
+        kernel = (layer.kernel_rows, layer.kernel_columns)
+        if self.weights is Weights.NODE:
+            of = graph[self.node].parameters
+            weight = of["weight"]
+            if self.stem is not None:
+                weight = self.stem.lay_weights(weight)
+            fan_in = layer.n if layer.kind is LayerKind.CONV else 1
+            return weight.reshape(layer.m, fan_in, *kernel), of.get("bias", bias).astype(np.float64)
+        if self.weights is Weights.BATCHNORM:
+            of = {role: array.astype(np.float64) for role, array in graph[self.node].parameters.items()}
+            scale = of["weight"] / np.sqrt(of["var"] + graph[self.node].epsilon)
+            return scale.reshape(-1, 1, 1, 1), of["bias"] - of["mean"] * scale
+        if self.weights is Weights.MEAN:
+            return np.full((layer.m, 1, *kernel), 1 / (kernel[0] * kernel[1])), bias
+        if self.weights is Weights.COPY:
+            return np.ones((layer.m, 1, 1, 1)), bias
+        if self.weights is Weights.SUBSAMPLE:
+            return np.eye(layer.m, layer.n, -self.channel_pad[0])[:, :, None, None], bias
+        return np.zeros(0), bias
+
+
+@dataclass(frozen=True)
+class LoweredNetwork:
+    """The layers of a network in the order they run, and its feature maps; no integers yet."""
+
+    name: str
+    feature_maps: dict[str, FeatureMap]
+    layers: tuple[LoweredLayer, ...]
+    image: str  # feature map the host writes
+    logits: str  # feature map the host reads
+    image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
+    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies
+
+    @property
+    def shapes(self) -> tuple[Layer, ...]:
+        """The bare layers."""
+        return tuple(lowered.layer for lowered in self.layers)
+
+
+def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) -> LoweredNetwork:
+    """Layers and feature maps of ``graph``, whose batch norms are folded where that is possible.
+
+    ``stem`` says how the convolution that reads the image runs (see ``accel.image_layout``); all layers with
+    weights get ``weight_bits``. Raises UnsupportedNetwork with everything that the accelerator does not have.
+    """
+    lowering = _Lowering(graph)
+    for node in graph:
+        lowering.take(node)
+    lowering.rewrite_stem(Stem(stem))
+    if not lowering.drafts and not lowering.violations:
+        lowering.violations.append(f"{graph.output.name}: the network computes nothing; give it a layer")
+    raise_all(
+        UnsupportedNetwork, f"{graph.name}: the accelerator cannot run this network", lowering.violations
+    )
+    return lowering.finish(weight_bits)
+
+
+def concat_alignment(lowered: LoweredNetwork) -> int:
+    """The channel blocks a network's concatenations allow are those that divide this; 0 where it has none."""
+    return math.gcd(*(fm.concat_offset for fm in lowered.feature_maps.values()))
+
+
+def channel_blocks(act_bits: int, alignment: int) -> tuple[int, ...]:
+    """Channels of one word of every legal port on whose multiples concatenated maps begin."""
+    blocks = sorted({bits // act_bits for bits in LEGAL_PORT_BITS})
+    return tuple(block for block in blocks if alignment % block == 0)
+
+
+@dataclass
+class _Draft:
+    """A layer while more may still be fused into it; ``value`` is the node whose output it makes."""
+
+    layer: Layer  # its source is a value, its target not yet known
+    weights: Weights
+    node: str
+    value: str
+    clamp: tuple[float, float] = UNBOUNDED
+    channel_pad: tuple[int, int] = (0, 0)
+    stem: ImageLayout | None = None
+
+    @property
+    def takes_addend(self) -> bool:
+        """True while an addition can be fused: before rounding, so not behind an activation."""
+        return (
+            self.layer.kind is not LayerKind.MAXPOOL
+            and self.layer.residual is None
+            and self.clamp == UNBOUNDED
+        )
+
+
+class _Lowering:
+    """Walks the graph in definition order and collects layers."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.positions = {node.name: position for position, node in enumerate(graph)}
+        self.value_of: dict[str, str] = {}  # node -> the node whose feature map holds its output
+        self.shapes: dict[str, Shape] = {}  # of values
+        self.drafts: dict[str, _Draft] = {}  # by the value they make
+        self.joins: dict[str, tuple[str, ...]] = {}  # concatenation -> the values it joins
+        self.violations: list[str] = []
+        self.layout: ImageLayout | None = None
+
+    def take(self, node: Node) -> None:
+        """Fuse ``node`` into a layer that exists, or begin one."""
+        inputs = tuple(self.value_of[source] for source in node.inputs)
+        self.value_of[node.name] = node.name
+        self.shapes[node.name] = node.shape
+        if node.kind is OpKind.INPUT:
+            return
+        if node.kind in ALIASES or (node.kind is OpKind.CONCAT and len(inputs) == 1):
+            self.value_of[node.name] = inputs[0]
+        elif node.kind in CLAMPS:
+            self._activation(node, inputs[0])
+        elif node.kind is OpKind.ADD:
+            self._addition(node, *inputs)
+        elif node.kind is OpKind.CONCAT:
+            self._join(node, inputs)
+        else:
+            self._begin(node, inputs[0])
+
+    # --- fusing ---------------------------------------------------------------------------------------
+
+    def _activation(self, node: Node, source: str) -> None:
+        self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
+        draft = self.drafts.get(source)
+        low, high = CLAMPS[node.kind]
+        if draft is not None and self._is_sole_reader(node, source):
+            draft.clamp = (max(draft.clamp[0], low), min(draft.clamp[1], high))
+            self._rename(draft, node.name)
+        else:
+            self._copy(node.name, source).clamp = (low, high)
+
+    def _addition(self, node: Node, one: str, other: str) -> None:
+        if self.shapes[one] != self.shapes[other]:
+            self._refuse(
+                node,
+                f"adds maps of {_by(self.shapes[one])} and {_by(self.shapes[other])}",
+                "add equal shapes",
+            )
+            return
+        self.shapes[node.name] = self.shapes[one]
+        hosts = [
+            self.drafts[value]
+            for value in dict.fromkeys((one, other))
+            if value in self.drafts and self.drafts[value].takes_addend and self._is_sole_reader(node, value)
+        ]
+        if one != other and hosts:
+            # The larger one hides the addend's traffic behind its multiplications.
+            host = max(hosts, key=lambda draft: (draft.layer.macs, self.positions[draft.value]))
+            addend = other if host.value == one else one
+            host.layer = replace(host.layer, residual=addend)
+            self._rename(host, node.name)
+        else:
+            draft = self._copy(node.name, one)
+            draft.layer = replace(draft.layer, residual=other)
+
+    def _join(self, node: Node, inputs: tuple[str, ...]) -> None:
+        areas = {self.shapes[value][1:] for value in inputs}
+        if areas != {node.shape[1:]}:
+            self._refuse(
+                node, "joins maps of different size, or flattened ones", "join channels of equal maps"
+            )
+        self.joins[node.name] = inputs
+
+    def _rename(self, draft: _Draft, value: str) -> None:
+        del self.drafts[draft.value]
+        draft.value = value
+        self.drafts[value] = draft
+
+    def _is_sole_reader(self, node: Node, value: str) -> bool:
+        """True if nothing but ``node`` reads ``value``, under any of its names."""
+        names = [name for name, held in self.value_of.items() if held == value]
+        readers = {reader.name for name in names for reader in self.graph.consumers(name)} - set(names)
+        return readers == {node.name}
+
+    # --- layers of their own --------------------------------------------------------------------------
+
+    def _copy(self, value: str, source: str) -> _Draft:
+        """A layer that hands ``source`` on unchanged."""
+        channels, rows, columns = self.shapes[source]
+        layer = Layer(
+            value, LayerKind.DEPTHWISE, source, value, channels, channels, rows, columns, rows, columns, 1, 1
+        )
+        return self._add(_Draft(layer, Weights.COPY, value, value))
+
+    def _begin(self, node: Node, source: str) -> None:
+        before = len(self.violations)
+        kernel, padding = node.kernel, node.padding
+        in_channels, in_rows, in_columns = self.shapes[source]
+        kind, weights = LayerKind.DEPTHWISE, Weights.NODE
+        if node.kind is OpKind.CONV:
+            kind = self._convolution_kind(node, in_channels)
+        elif node.kind is OpKind.LINEAR:
+            kind, kernel = LayerKind.CONV, (in_rows, in_columns)
+        elif node.kind is OpKind.BATCHNORM:
+            weights = Weights.BATCHNORM
+            if node.shape[0] != in_channels:
+                self._refuse(node, "normalises a flattened map", "normalise before flattening")
+        elif node.kind is OpKind.MAXPOOL:
+            kind, weights = LayerKind.MAXPOOL, Weights.NONE
+        elif node.kind is OpKind.AVGPOOL:
+            weights = Weights.MEAN
+            if not node.count_include_pad and any(padding):
+                self._refuse(
+                    node,
+                    "averages without counting the padding",
+                    "pool without padding, or count_include_pad",
+                )
+        else:  # SUBSAMPLE
+            weights = Weights.SUBSAMPLE if any(node.channel_pad) else Weights.COPY
+            kind = LayerKind.CONV if any(node.channel_pad) else LayerKind.DEPTHWISE
+        if max(kernel) > LARGEST_KERNEL:
+            self._refuse(
+                node,
+                f"has a kernel of {kernel[0]} x {kernel[1]}",
+                f"use at most {LARGEST_KERNEL} x {LARGEST_KERNEL}, or pool in two steps",
+            )
+        stride = self._stride(node)
+        if len(self.violations) > before:
+            return
+        layer = Layer(
+            name=node.name,
+            kind=kind,
+            source=source,
+            target=node.name,
+            n=in_channels,
+            m=node.shape[0],
+            in_rows=in_rows,
+            in_columns=in_columns,
+            out_rows=node.shape[1],
+            out_columns=node.shape[2],
+            kernel_rows=kernel[0],
+            kernel_columns=kernel[1],
+            stride=stride,
+            pad_top=padding[0],
+            pad_left=padding[1],
+        )
+        self._add(_Draft(layer, weights, node.name, node.name, channel_pad=node.channel_pad))
+
+    def _add(self, draft: _Draft) -> _Draft:
+        self.drafts[draft.value] = draft
+        return draft
+
+    def _convolution_kind(self, node: Node, channels: int) -> LayerKind:
+        if node.groups == 1:
+            return LayerKind.CONV
+        if not node.groups == channels == node.shape[0]:
+            self._refuse(
+                node,
+                f"convolves {channels} to {node.shape[0]} channels in {node.groups} groups",
+                "use one group, or as many groups as input and output channels",
+            )
+        return LayerKind.DEPTHWISE
+
+    def _stride(self, node: Node) -> int:
+        """The common stride; one that is never taken (a single output row or column) may be anything."""
+        taken = {step for step, side in zip(node.stride, node.shape[1:], strict=True) if side > 1}
+        if len(taken) > 1:
+            self._refuse(node, f"has strides {node.stride[0]} x {node.stride[1]}", "use equal strides")
+        return max(taken, default=1)
+
+    def _refuse(self, node: Node, what: str, cure: str) -> None:
+        self.violations.append(f"{node.name} ({node.kind}): {what}; {cure}")
+
+    # --- the stem -------------------------------------------------------------------------------------
+
+    def rewrite_stem(self, stem: Stem) -> None:
+        """Let the convolution that reads the image read a re-laid one."""
+        image = self.graph.input.name
+        if stem is Stem.PLAIN or self.violations:
+            return
+        readers = [
+            draft for draft in self.drafts.values() if image in (draft.layer.source, draft.layer.residual)
+        ]
+        joined = any(image in values for values in self.joins.values())
+        draft = readers[0] if len(readers) == 1 and not joined else None
+        if draft is None or draft.layer.kind is not LayerKind.CONV or draft.layer.residual == image:
+            self.violations.append(
+                f"stem = {stem}: the image must be read by one convolution and nothing else; use stem = plain"
+            )
+            return
+        layer = draft.layer
+        layout = layer.image_layout(stem, self.graph.input.shape)
+        channels, rows, columns = self.shapes[image] = layout.target
+        kernel_rows, kernel_columns = layout.target_kernel
+        self.layout = draft.stem = layout
+        draft.layer = replace(
+            layer,
+            n=channels,
+            in_rows=rows,
+            in_columns=columns,
+            kernel_rows=kernel_rows,
+            kernel_columns=kernel_columns,
+            stride=1,
+            pad_top=0,
+            pad_left=0,
+        )
+
+    # --- the result -----------------------------------------------------------------------------------
+
+    def finish(self, weight_bits: int) -> LoweredNetwork:
+        """Place the concatenations and put the layers in order."""
+        image, logits = self.graph.input.name, self.value_of[self.graph.output.name]
+        channels = {value: shape[0] for value, shape in self.shapes.items()}
+        placement = place_concatenations(self.joins, channels, fixed=(image,))
+        order = {name: (position, 0) for name, position in self.positions.items()}
+        for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
+            self.shapes[copy.name] = self.shapes[copy.member]
+            self._copy(copy.name, copy.member)
+            order[copy.name] = (self.positions[copy.member], 1)
+        layers = []
+        for value in sorted(self.drafts, key=lambda value: order[value]):
+            draft = self.drafts[value]
+            bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
+            layer = replace(draft.layer, target=value, weight_bits=bits)
+            layers.append(
+                LoweredLayer(layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem)
+            )
+        return LoweredNetwork(
+            name=self.graph.name,
+            feature_maps=self._feature_maps(placement, order),
+            layers=tuple(layers),
+            image=image,
+            logits=logits,
+            image_layout=self.layout,
+            copies={copy.name: copy.member for copy in placement.copies},
+        )
+
+    def _feature_maps(
+        self, placement: Placement, order: Mapping[str, tuple[int, int]]
+    ) -> dict[str, FeatureMap]:
+        """The image, the concatenations and what the layers write, in the order they appear."""
+        copies = {copy.name: copy for copy in placement.copies}
+        names = sorted({self.graph.input.name, *self.joins, *self.drafts}, key=lambda name: order[name])
+        maps = {}
+        for name in names:
+            place = copies.get(name) or placement.places.get(name)
+            maps[name] = FeatureMap(
+                name,
+                *self.shapes[name],
+                concat_of=place.root if place else None,
+                concat_offset=place.offset if place else 0,
+            )
+        return maps
+
+
+def _by(shape: Shape) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,285 @@
+"""Floats to integers: formats of all feature maps and weights, and the integers of every layer.
+
+Every format is a power of two, so a scale is a shift. The formats obey what the hardware can do: sums are
+shifted right before they are stored (output_shift >= 0), an addend is shifted left to the scale of the sum
+(residual_shift >= 0), a bias fits 32 bits, and no sum leaves the accumulator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import numpy as np
+
+from hotnas_hls.accel.integers.bounds import accumulator_bits, accumulator_violations, sums_fit
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
+from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.network.calibrate import Observed, observe
+from hotnas_hls.network.fixed_point import best_frac_bits, quantised, weight_frac_bits
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import LoweredLayer, LoweredNetwork, Weights
+
+BIAS_MAX = (1 << 31) - 1
+COARSEST = -32  # fraction bits; below them something is wrong with the network
+PATTERNS = 4  # masks a layer's kernels choose from
+POWERS_OF_TWO = (Weights.COPY, Weights.SUBSAMPLE, Weights.MEAN)  # MEAN only where the area is one
+
+Patterns = Mapping[str, tuple[np.ndarray, np.ndarray]]  # layer -> index (M, N), masks (4, kh, kw)
+
+
+def quantise(
+    graph: Graph,
+    lowered: LoweredNetwork,
+    images: np.ndarray,
+    act_bits: int = 16,
+    weight_bits: Mapping[str, int] | None = None,
+    patterns: Patterns | None = None,
+    clip: bool = True,
+) -> IntegerNetwork:
+    """The integer network of ``graph``, lowered to ``lowered``.
+
+    images: float32 (B, C, H, W) that show which values occur. ``weight_bits`` names the layers whose width is
+    not that of ``lowered``; ``patterns`` the pruned ones, each with the pattern index (M, N) of its kernels
+    and four masks (4, kh, kw), which are applied to the weights. A format may saturate rare values where that
+    is the smaller error; without ``clip`` it holds them all. Raises ConfigError with everything that does not
+    fit.
+    """
+    weight_bits, patterns = dict(weight_bits or {}), dict(patterns or {})
+    raise_all(
+        ConfigError,
+        f"{lowered.name}: cannot be quantised like that",
+        _request_violations(lowered, act_bits, weight_bits, patterns),
+    )
+    layers = [_Real.of(layer, graph, weight_bits, patterns, clip) for layer in lowered.layers]
+    values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
+    observed = observe(graph, images, sorted(set(values.values())))
+    seen = {name: observed[value] for name, value in values.items()}
+    frac_bits = _feature_map_formats(lowered, layers, seen, act_bits, clip)
+    maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
+    net = IntegerNetwork(
+        name=lowered.name,
+        feature_maps=maps,
+        layers=tuple(real.layer for real in layers),
+        numbers=_all_numbers(layers, maps, lowered.image, act_bits),
+        image=lowered.image,
+        logits=lowered.logits,
+        act_bits=act_bits,
+        image_layout=lowered.image_layout,
+    )
+    raise_all(
+        ConfigError,
+        f"{lowered.name}: sums could overflow the {accumulator_bits(act_bits)}-bit accumulator",
+        accumulator_violations(net),
+    )
+    return net
+
+
+def quantise_image(net: IntegerNetwork, image: np.ndarray) -> np.ndarray:
+    """Images float (..., C, H, W), as the network defines them, as the integers of the image feature map.
+
+    int32 (..., C', H', W'), laid as the network's stem reads them.
+    """
+    if net.image_layout is not None:
+        image = net.image_layout.lay(image)
+    return quantised(image, net.feature_maps[net.image].frac_bits, net.act_bits)
+
+
+def dequantise(net: IntegerNetwork, name: str, values: np.ndarray) -> np.ndarray:
+    """Integers of feature map ``name`` as the floats they stand for, float32."""
+    return (values * 2.0 ** -net.feature_maps[name].frac_bits).astype(np.float32)
+
+
+# --- layers with their real weights -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Real:
+    """A layer with its real weights and bias, pruned but not rounded."""
+
+    lowered: LoweredLayer
+    layer: Layer  # with weight_bits and pattern_ones as requested
+    weights: np.ndarray
+    bias: np.ndarray
+    pattern_index: np.ndarray | None
+    patterns: np.ndarray | None
+    wanted: int  # weight fraction bits that suit the weights
+
+    @classmethod
+    def of(
+        cls,
+        lowered: LoweredLayer,
+        graph: Graph,
+        weight_bits: Mapping[str, int],
+        patterns: Patterns,
+        clip: bool,
+    ) -> _Real:
+        layer = lowered.layer
+        layer = replace(layer, weight_bits=weight_bits.get(layer.name, layer.weight_bits))
+        weights, bias = lowered.parameters(graph)
+        index = masks = None
+        if layer.name in patterns:
+            index, masks = (np.asarray(array, dtype=np.uint8) for array in patterns[layer.name])
+            layer = replace(layer, pattern_ones=int(masks[0].sum()), pattern_rows=pattern_rows(index))
+            weights = weights * masks[index]
+        wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits, clip)
+        return cls(lowered, layer, weights, bias, index, masks, wanted)
+
+    @property
+    def area_bits(self) -> int | None:
+        """f where all weights are 0 or 2**-f, None where they are not."""
+        area = self.layer.kernel_rows * self.layer.kernel_columns
+        if self.lowered.weights not in POWERS_OF_TWO or area & (area - 1):
+            return None
+        return area.bit_length() - 1
+
+    def finest(self, ifm_frac: int) -> int:
+        """The most weight fraction bits at which weights and bias fit, for an input of ``ifm_frac``."""
+        if self.layer.kind is LayerKind.MAXPOOL:
+            return 0
+        if self.area_bits is not None:
+            return self.area_bits + self.layer.weight_bits - 2
+        largest = float(np.abs(self.bias).max(initial=0.0))
+        if largest == 0:
+            return self.wanted
+        return min(self.wanted, math.floor(math.log2(BIAS_MAX / largest)) - ifm_frac)
+
+    def integers(
+        self, weight_frac: int, ifm: FeatureMap, ofm: FeatureMap, residual: FeatureMap | None, act_bits: int
+    ) -> LayerNumbers:
+        """The layer in integers, its weights with ``weight_frac`` fraction bits."""
+        sum_frac = ifm.frac_bits + weight_frac
+        top = (1 << (act_bits - 1)) - 1
+        low, high = self.lowered.clamp
+        return LayerNumbers(
+            weights=quantised(self.weights, weight_frac, self.layer.weight_bits),
+            bias=quantised(self.bias, sum_frac, 32).astype(np.int64),
+            output_shift=sum_frac - ofm.frac_bits,
+            clamp_low=-top - 1 if math.isinf(low) else int(low),
+            clamp_high=top if math.isinf(high) else min(top, math.floor(high * 2.0**ofm.frac_bits + 0.5)),
+            residual_shift=0 if residual is None else sum_frac - residual.frac_bits,
+            pattern_index=self.pattern_index,
+            patterns=self.patterns,
+            weight_frac_bits=weight_frac,
+        )
+
+
+def _request_violations(
+    lowered: LoweredNetwork, act_bits: int, weight_bits: Mapping[str, int], patterns: Patterns
+) -> list[str]:
+    layers = {item.layer.name: item for item in lowered.layers if item.weights is not Weights.NONE}
+    found = [] if act_bits in (8, 16) else [f"act_bits = {act_bits}: activations are 8 or 16 bits"]
+    for role, names in (("weight_bits", weight_bits), ("patterns", patterns)):
+        for name in names:
+            if name not in layers:
+                found.append(f"{role}: no layer with weights is called {name!r}; see 'hotnas graph'")
+    for name, bits in weight_bits.items():
+        if not 2 <= bits <= 16:
+            found.append(f"{name}: weight_bits = {bits}: weights are 2 to 16 bits")
+    for name, (index, masks) in patterns.items():
+        if name in layers:
+            found += _pattern_violations(layers[name], np.asarray(index), np.asarray(masks))
+    return found
+
+
+def _pattern_violations(lowered: LoweredLayer, index: np.ndarray, masks: np.ndarray) -> list[str]:
+    layer = lowered.layer
+    fan_in = layer.n if layer.kind is LayerKind.CONV else 1
+    kernel = (layer.kernel_rows, layer.kernel_columns)
+    if lowered.stem is not None:
+        return [f"{layer.name}: a re-laid stem cannot be pruned; use stem = plain or leave it dense"]
+    if index.shape != (layer.m, fan_in) or masks.shape != (PATTERNS, *kernel):
+        return [
+            f"{layer.name}: pattern index {index.shape} and masks {masks.shape}, "
+            f"the layer needs {(layer.m, fan_in)} and {(PATTERNS, *kernel)}"
+        ]
+    if len(set(masks.reshape(PATTERNS, -1).sum(axis=1).tolist())) > 1 or not np.isin(masks, (0, 1)).all():
+        return [f"{layer.name}: its patterns must be 0/1 masks with the same number of ones"]
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) < PATTERNS:
+        return [f"{layer.name}: the pattern index must be 0 to {PATTERNS - 1}"]
+    return []
+
+
+# --- formats ----------------------------------------------------------------------------------------------
+
+
+def _feature_map_formats(
+    lowered: LoweredNetwork,
+    layers: Iterable[_Real],
+    observed: Mapping[str, Observed],
+    act_bits: int,
+    clip: bool,
+) -> dict[str, int]:
+    """Fraction bits of every feature map.
+
+    Each starts at what suits its values; those finer than the sums they come from or are added to give way.
+    """
+    layers = list(layers)
+    groups = _sharing(lowered)
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    frac_bits = [
+        best_frac_bits(
+            np.concatenate([observed[name].sample for name in group]),
+            min(observed[name].low for name in group),
+            max(observed[name].high for name in group),
+            act_bits,
+            clip,
+        )
+        for group in groups
+    ]
+    changed = True
+    while changed:  # ends: formats only become coarser, down to COARSEST
+        changed = False
+        for real in layers:
+            ifm_frac = frac_bits[group_of[real.layer.source]]
+            reach = ifm_frac + real.finest(ifm_frac)
+            for name in (real.layer.target, real.layer.residual):
+                if name is not None and frac_bits[group_of[name]] > reach:
+                    frac_bits[group_of[name]] = reach
+                    changed = True
+            if reach < COARSEST:
+                raise ConfigError(
+                    f"{real.layer.name}: {real.layer.weight_bits}-bit weights cannot hold its weights, "
+                    f"up to {np.abs(real.weights).max():.3g}; give it more weight_bits"
+                )
+    return {name: frac_bits[number] for name, number in group_of.items()}
+
+
+def _sharing(lowered: LoweredNetwork) -> list[list[str]]:
+    """Feature maps of one format: the parts of a tensor, and both sides of a maximum or a selection."""
+    shared = nx.Graph()
+    shared.add_nodes_from(lowered.feature_maps)
+    shared.add_edges_from((fm.name, fm.concat_of) for fm in lowered.feature_maps.values() if fm.concat_of)
+    shared.add_edges_from(
+        (item.layer.source, item.layer.target)
+        for item in lowered.layers
+        if item.layer.kind is LayerKind.MAXPOOL or item.weights is Weights.SUBSAMPLE
+    )
+    return [sorted(group) for group in nx.connected_components(shared)]
+
+
+def _all_numbers(
+    layers: Iterable[_Real], maps: Mapping[str, FeatureMap], image: str, act_bits: int
+) -> dict[str, LayerNumbers]:
+    """Integers of every layer, weights as fine as the bias, the accumulator and the formats allow."""
+    numbers: dict[str, LayerNumbers] = {}
+    done: list[Layer] = []
+    for real in layers:
+        layer = real.layer
+        ifm, ofm = maps[layer.source], maps[layer.target]
+        residual = maps[layer.residual] if layer.residual else None
+        coarsest = max(fm.frac_bits for fm in (ofm, residual) if fm is not None) - ifm.frac_bits
+        weight_frac = real.finest(ifm.frac_bits)
+        if real.area_bits is not None:  # exact at any number of bits: no finer than needed
+            weight_frac = max(real.area_bits, coarsest)
+        known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, image, act_bits)
+        while True:
+            found = real.integers(weight_frac, ifm, ofm, residual, act_bits)
+            if weight_frac <= coarsest or sums_fit(known, layer, found):
+                break
+            weight_frac -= 1
+        numbers[layer.name] = found
+        done.append(layer)
+    return numbers

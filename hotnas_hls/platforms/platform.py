@@ -1,0 +1,152 @@
+"""What the search asks of a target: a design space, a cost with named terms, violations, remedies.
+
+The search knows nothing of tiles or ports; a target is anything that fulfils :class:`Platform`. ``Design`` is
+the target's own type: the search only passes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
+from hotnas_hls.accel.layer import IntegerNetwork, Layer
+from hotnas_hls.platforms.space import Axis
+
+Design = TypeVar("Design")
+Choices = Mapping[str, int]  # values of the platform's axes by name
+
+
+class Remedy(StrEnum):
+    """What can be done about a bottleneck (section 2.2)."""
+
+    PATTERN = "pattern pruning"
+    WEIGHT_BITS = "fewer weight bits"
+    CHANNEL_CUT = "channel cut"
+    KERNEL_EXPAND = "kernel expand"  # spends the slack of compute on accuracy; brings no time
+    HARDWARE = "hardware"  # another value of the platform's own axes
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer's cost in the platform's unit, and the named terms it is made of."""
+
+    layer: str
+    total: float
+    terms: Mapping[str, float]  # by name; the platform decides which there are
+    label: str  # the platform's short name of the term that bounds the layer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a workload on a design."""
+
+    layers: tuple[LayerCost, ...]
+    total: float  # in the platform's unit
+    latency_ms: float
+    usage: Mapping[str, float]  # resources by name
+    limits: Mapping[str, float] = field(default_factory=dict)  # of those resources that are limited
+
+    @property
+    def slowest(self) -> LayerCost:
+        """The layer that costs most."""
+        return max(self.layers, key=lambda layer: layer.total)
+
+    @property
+    def tightest(self) -> str | None:
+        """The resource nearest its limit, if any is limited."""
+        limited = [name for name, limit in self.limits.items() if limit > 0 and name in self.usage]
+        return max(limited, key=lambda name: self.usage[name] / self.limits[name], default=None)
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A change of the hardware that eases a bottleneck."""
+
+    description: str
+    choices: Choices
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What a design can do at most, per unit of cost."""
+
+    macs: float
+    bytes: float
+
+
+class Platform(Protocol[Design]):
+    """A target of the search."""
+
+    name: str
+    unit: str  # of LayerCost.total, for tables: "cycles"
+
+    @property
+    def pattern_rows(self) -> int:
+        """Output channels in a row that must share their patterns."""
+        ...
+
+    def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
+        """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
+        ...
+
+    def at_full_precision(self) -> Platform[Design]:
+        """The platform as it runs the 16-bit network that reductions are measured against."""
+        ...
+
+    def explore(self, layers: Sequence[Layer]) -> Choices:
+        """The choices of lowest latency that break no rule; InfeasibleDesign when there are none."""
+        ...
+
+    def design(self, layers: Sequence[Layer], choices: Choices) -> Design:
+        """The design these choices mean for this workload."""
+        ...
+
+    def violations(self, layers: Sequence[Layer], design: Design) -> list[str]:
+        """Every rule or resource the design breaks, each with its cure; empty when it can be built."""
+        ...
+
+    def cost(self, layers: Sequence[Layer], design: Design) -> Cost:
+        """The true cost; only asked of designs without violations."""
+        ...
+
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """What helps a layer with this label on such hardware, the best first."""
+        ...
+
+    def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
+        """Hardware changes that ease this label."""
+        ...
+
+    def channel_multiple(self, choices: Choices) -> int:
+        """Channel counts the hardware gains from: multiples of this."""
+        ...
+
+
+@dataclass(frozen=True)
+class Emission:
+    """Everything a platform needs to write a finished design down."""
+
+    network: IntegerNetwork
+    choices: Choices
+    seed: int
+    latency_bound_ms: float | None
+    accuracy: Accuracy
+    config: Mapping[str, Any]
+    golden: Golden
+
+
+@runtime_checkable
+class Emits(Protocol):
+    """A platform that can write its designs down for the flow below the search."""
+
+    def emit(self, emission: Emission) -> DesignPoint: ...
+
+
+@runtime_checkable
+class Validates(Protocol):
+    """A platform that can confirm a cost by running the design (simulation, measurement)."""
+
+    def validate(self, layers: Sequence[Layer], design: object) -> Cost: ...

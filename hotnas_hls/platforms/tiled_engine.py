@@ -1,0 +1,285 @@
+"""The platform of this project: one tiled convolution engine on one board, priced by its true model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
+from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.timing.latency import LayerLatency, best_tile, layer_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.boards.board import Board
+from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Space, fastest
+from hotnas_hls.network.lower import channel_blocks
+from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
+from hotnas_hls.platforms.space import Axis, AxisKind
+
+AXES = (
+    "tm",
+    "tn",
+    "tr",
+    "tc",
+    "ifm_bits",
+    "wgt_bits",
+    "ofm_bits",
+    "ifm_depth",
+    "taps",
+    "shared_bus",
+    "dsp_packing",
+)
+PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
+TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Values the hardware axes may take; ``None`` leaves them to the platform."""
+
+    tm: tuple[int, ...] | None = None
+    tn: tuple[int, ...] | None = None
+    tr: tuple[int, ...] | None = None
+    tc: tuple[int, ...] | None = None
+    port_bits: tuple[int, ...] | None = None
+    dsp_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class EngineDesign:
+    """An accelerator and the tile of every layer; a layer that fits no tile has none."""
+
+    accel: Accelerator
+    tiles: Mapping[str, Tile]
+
+
+@dataclass
+class TiledEnginePlatform:
+    """:class:`~hotnas_hls.platforms.platform.Platform` on ``timing.latency`` and ``resources``."""
+
+    board: Board
+    clock_mhz: float
+    memory: MemoryTiming = MemoryTiming()
+    act_bits: int = 16
+    concat_alignment: int = 0  # channels; only channel blocks that divide it are legal (see lower)
+    options: EngineOptions = EngineOptions()
+    unit: str = "cycles"
+    _tiles: dict[tuple, Tile | None] = field(default_factory=dict, repr=False)
+    _latencies: dict[tuple, LayerLatency] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"
+        self._whole_board = self.board
+        if self.options.dsp_limit is not None:
+            limited = min(self.board.dsp, self.options.dsp_limit)
+            self.board = dataclasses.replace(self.board, dsp=limited)
+
+    # --- design space ---------------------------------------------------------------------------------
+
+    @property
+    def space(self) -> Space:
+        """All designs of the search: those of ``hotnas dse``, as far as the options leave them."""
+        given = self.options
+        rows, columns = given.tr or _sides(0), given.tc or _sides(1)
+        return Space(
+            tm=given.tm or WHOLE_SPACE.tm,
+            packed_tm=given.tm or WHOLE_SPACE.packed_tm,
+            tn=given.tn or WHOLE_SPACE.tn,
+            port_bits=given.port_bits or WHOLE_SPACE.port_bits,
+            bus_bits=given.port_bits or WHOLE_SPACE.bus_bits,
+            tiles=tuple(product(rows, columns)) if given.tr or given.tc else WHOLE_SPACE.tiles,
+            act_bits=self.act_bits,
+        )
+
+    @property
+    def pattern_rows(self) -> int:
+        """Two, so that DSP slices can be packed, where activations are narrow enough for it."""
+        return 2 if any(self.space.packing(self.act_bits)) else 1
+
+    def values(self, name: str, near: Choices | None = None) -> tuple[int, ...]:
+        """Every value of a hardware axis, for such ports and DSP slices as ``near`` has."""
+        space = self.space
+        shared_bus, packed = (bool(near and near[name]) for name in ("shared_bus", "dsp_packing"))
+        if name in ("tr", "tc"):
+            return tuple(sorted({tile[name == "tc"] for tile in space.tiles}))
+        if name in ("ifm_bits", "wgt_bits", "ofm_bits"):
+            return space.bus_bits if shared_bus else space.port_bits
+        return {
+            "tm": space.packed_tm if packed else space.tm,
+            "tn": space.tn,
+            "ifm_depth": space.ifm_depths,
+            "taps": space.taps,
+            "shared_bus": (0, 1),
+            "dsp_packing": tuple(int(value) for value in space.packing(self.act_bits)),
+        }[name]
+
+    def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
+        """All values of each axis, or those one step from ``near`` (its own first)."""
+        found = []
+        for name in AXES:
+            values = self.values(name, near)
+            if near is not None and name in self._settled(near):
+                values = (near[name],)
+            elif near is not None:
+                block = self.channel_multiple(near) if name in ("tm", "tn") else 1
+                legal = sorted({v for v in values if v % block == 0} | {near[name]})
+                place = legal.index(near[name])
+                around = legal[max(0, place - 1) : place + 2]
+                values = (near[name], *(value for value in around if value != near[name]))
+            found.append(Axis(name, AxisKind.HARDWARE, values))
+        return tuple(found)
+
+    @staticmethod
+    def _settled(near: Choices) -> set[str]:
+        """Axes that stay: a step leads to no legal design, or to the same: a bus has one port for reads."""
+        kinds = {"shared_bus", "dsp_packing"}
+        return kinds | {"ifm_bits", "wgt_bits"} if near["shared_bus"] else kinds
+
+    def channel_multiple(self, choices: Choices) -> int:
+        """Channels of one memory word."""
+        ports = ("ofm_bits",) if choices["shared_bus"] else ("ifm_bits", "ofm_bits")
+        return max(choices[name] for name in ports) // self.act_bits
+
+    def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
+        """Section 2.2; beyond it, fewer channels also help a compute-bound layer.
+
+        On a shared bus weights delay everything else: fewer of them, in fewer bits, help whatever the label.
+        """
+        if choices["shared_bus"]:
+            return (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE)
+        return {
+            "C": (Remedy.PATTERN, Remedy.CHANNEL_CUT),
+            "W": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
+            "I": (Remedy.KERNEL_EXPAND, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
+            "O": (Remedy.HARDWARE,),
+        }[label]
+
+    def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
+        """The next wider port for a label that a port bounds."""
+        name = PORT_OF_LABEL.get(label)
+        if name is None:
+            return ()
+        shared = bool(choices["shared_bus"])
+        name = "ofm_bits" if shared else name
+        wider = min((bits for bits in self.values(name, choices) if bits > choices[name]), default=None)
+        if wider is None:
+            return ()
+        if shared:
+            widened = dict.fromkeys(PORT_OF_LABEL.values(), wider)
+            return (Relief(f"bus {choices[name]} -> {wider} bits", {**choices, **widened}),)
+        return (Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}),)
+
+    def explore(self, layers: Sequence[Layer]) -> Choices:
+        """The fastest design of the space, exactly (see ``hotnas_hls.explore.exhaustive``)."""
+        legal = channel_blocks(self.act_bits, self.concat_alignment)
+        accel = fastest(layers, self.board, self.memory, self.space, legal).accel
+        return {name: int(getattr(accel, name)) for name in AXES}
+
+    def at_full_precision(self) -> TiledEnginePlatform:
+        """The same board, with 16-bit activations."""
+        return dataclasses.replace(self, board=self._whole_board, act_bits=16, _tiles={}, _latencies={})
+
+    # --- cost -----------------------------------------------------------------------------------------
+
+    def design(self, layers: Sequence[Layer], choices: Choices) -> EngineDesign:
+        """What the choices leave open follows from the workload; each layer gets its fastest tile."""
+        accel = self._accelerator(layers, choices)
+        if accel.violations():
+            return EngineDesign(accel, {})
+        tiles = {layer.name: self._tile(layer, accel) for layer in layers}
+        return EngineDesign(accel, {name: tile for name, tile in tiles.items() if tile is not None})
+
+    def violations(self, layers: Sequence[Layer], design: EngineDesign) -> list[str]:
+        """Rules of the generator, resources of the board, layers that fit no tile."""
+        found = design.accel.violations()
+        if found:
+            return found
+        found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
+        if self.concat_alignment % design.accel.channel_block:
+            found.append(
+                f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
+                f"use feature-map ports of at most {self.concat_alignment & -self.concat_alignment} channels"
+            )
+        for layer in layers:
+            broken = plan_violations(layer, design.accel, design.tiles.get(layer.name, Tile(1, 1)))
+            if layer.name not in design.tiles and not broken:
+                broken = [f"{layer.name}: fits no tile"]
+            found += broken
+        return found
+
+    def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
+        """Cycles of every layer by the true model, and their sum."""
+        costs = []
+        for layer in layers:
+            latency = self._latency(layer, design.accel, design.tiles[layer.name])
+            terms = {name: float(getattr(latency, name)) for name in TERMS}
+            costs.append(LayerCost(layer.name, float(latency.cycles), terms, str(latency.bottleneck)))
+        total = sum(layer.total for layer in costs)
+        resources = accelerator_resources(design.accel, len(layers))
+        usage = {item.name: float(getattr(resources, item.name)) for item in dataclasses.fields(resources)}
+        limits = {name: float(getattr(self.board, name)) for name in usage}
+        return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
+
+    def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
+        """What the array computes and the ports move in a cycle at most."""
+        accel = self._accelerator(layers, choices)
+        return Roof(accel.tm * accel.tn, accel.port_bits / 8)
+
+    def emit(self, emission: Emission) -> DesignPoint:
+        """The design point: all that HLS, RTL and simulation need."""
+        network = emission.network
+        design = self.design(network.layers, emission.choices)
+        return DesignPoint(
+            network=network.name,
+            board=self._whole_board,
+            clock_mhz=self.clock_mhz,
+            seed=emission.seed,
+            accelerator=design.accel,
+            image=network.image,
+            logits=network.logits,
+            feature_maps=tuple(network.feature_maps.values()),
+            layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
+            image_layout=network.image_layout,
+            memory=self.memory,
+            latency_bound_ms=emission.latency_bound_ms,
+            predicted_cycles=int(self.cost(network.layers, design).total),
+            accuracy=emission.accuracy,
+            config=dict(emission.config),
+            numbers=network.numbers,
+            golden=emission.golden,
+        )
+
+    def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
+        """On a shared bus every port is as wide as that of the results."""
+        chosen = {name: choices[name] for name in AXES}
+        if chosen["shared_bus"]:
+            chosen |= dict.fromkeys(PORT_OF_LABEL.values(), chosen["ofm_bits"])
+        chosen |= {switch: bool(chosen[switch]) for switch in ("shared_bus", "dsp_packing")}
+        blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
+        return for_layers(blank, layers)
+
+    def _tile(self, layer: Layer, accel: Accelerator) -> Tile | None:
+        key = (_shape(layer), accel)
+        if key not in self._tiles:
+            self._tiles[key] = best_tile(layer, accel, self.memory)
+        return self._tiles[key]
+
+    def _latency(self, layer: Layer, accel: Accelerator, tile: Tile) -> LayerLatency:
+        key = (_shape(layer), accel, tile)
+        if key not in self._latencies:
+            self._latencies[key] = layer_latency(layer, accel, tile, self.memory)
+        return self._latencies[key]
+
+
+def _shape(layer: Layer) -> Layer:
+    """The layer without its names: equal for layers that cost the same."""
+    return dataclasses.replace(layer, name="", source="", target="", residual="r" if layer.residual else None)
+
+
+def _sides(of: int) -> tuple[int, ...]:
+    """Rows (0) or columns (1) of the tiles that are tried where none are given."""
+    return tuple(sorted({tile[of] for tile in WHOLE_SPACE.tiles}))

@@ -1,0 +1,1 @@
+"""Searches set beside each other: samplers, and steps left out."""

@@ -1,0 +1,241 @@
+"""Configuration of a run: the YAML file the search starts from, checked key by key.
+
+``search/configs/digits.yaml`` is the default and shows every key; keys with a default may be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.records import load_yaml, read_value, to_record
+from hotnas_hls.boards.board import Board, load_board
+from hotnas_hls.errors import ConfigError, raise_all
+
+CONFIG_FOLDER = Path(__file__).with_name("configs")
+DEFAULT_CONFIG = "digits"
+Strategy = Literal["reinforce", "random", "tpe", "nsga2"]
+STORAGES = ("sqlite", "journal")  # a file in the run's folder
+URL = re.compile(r"[a-z][a-z0-9+]*://.+")
+ACCEPTED_STORAGES = (
+    "must be sqlite, journal, journal:///PATH, or an SQLAlchemy URL such as postgresql://USER@HOST/DATABASE"
+)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Where the hot start comes from."""
+
+    model: str  # a name of the zoo, or package.module:function that returns a torch.nn.Module
+    data: str  # digits, cifar10, a folder of images, or package.module:function
+    weights: str | None = None  # a checkpoint; null: the ones that ship with the package
+    input: tuple[int, int, int] | None = None  # channels, rows, columns; null: the zoo's
+
+
+@dataclass(frozen=True)
+class BoundSettings:
+    """What the design must meet."""
+
+    latency_ms: float | None = None  # null: no bound, unless ``reduction`` sets one
+    reduction: float | None = None  # share of the best 16-bit uncompressed design's latency to be saved
+
+
+@dataclass(frozen=True)
+class AcceleratorSettings:
+    """Values the search may choose from; null generates them from the board and the network."""
+
+    tm: tuple[int, ...] | None = None
+    tn: tuple[int, ...] | None = None
+    tr: tuple[int, ...] | None = None
+    tc: tuple[int, ...] | None = None
+    port_bits: tuple[int, ...] | None = None
+    dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
+    stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
+    packed_resolutions: PackingChoice = BEST  # whose maps hold four pixels as one
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How candidates are chosen, trained and rewarded."""
+
+    strategy: Strategy = "tpe"
+    trials: int = 60
+    validation_images: int = 1000  # candidates are compared on so many at most
+    validation_blend: float = 0.0  # share of another image in each: where the network was trained on them
+    batches: int = 50  # fine-tuning batches per trained candidate
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    final_epochs: int = 10  # fine-tuning of the chosen design
+    integer_batches: int = 0  # after that: fine-tuning batches of its integers
+    integer_learning_rate: float = 0.0003
+    alpha: float = 0.7  # weight of the accuracy in the reward
+    accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
+    accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
+    patterns: bool = True  # pattern pruning
+    channel_cut: bool = True
+    kernel_expand: bool = True
+    hardware: bool = True  # search tiles and ports too
+    early_stopping: bool = True  # of candidates that are slower and less accurate than most
+    cold: bool = False  # start from random weights, to see what the hot start is worth
+    time_limit_s: float | None = None
+    storage: str = "sqlite"  # or journal: a file in the run's folder; or a URL
+    workers: int = 1  # processes that train candidates
+    ray: str | None = None  # address of a Ray cluster that trains them instead (HOST:PORT, or auto)
+    trial_cpus: float = 1.0  # of a Ray node, for each trial
+    trial_gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class QuantisationSettings:
+    """Fixed-point formats."""
+
+    act_bits: Literal[8, 16] = 16
+    weight_bits: int = 16  # of layers the search leaves alone
+    least_weight_bits: int = 4  # fewest it may choose
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run needs to be repeated."""
+
+    network: NetworkSettings
+    board: str  # a name of ``hotnas boards``, or the path of a YAML file
+    bound: BoundSettings
+    clock_mhz: float | None = None  # null: the board's default
+    accelerator: AcceleratorSettings = AcceleratorSettings()
+    search: SearchSettings = SearchSettings()
+    memory: MemoryTiming = MemoryTiming()
+    quantisation: QuantisationSettings = QuantisationSettings()
+    seed: int = 0
+    output: str = "runs"  # the run's folder
+
+    def load_board(self) -> Board:
+        """The board's record."""
+        return load_board(self.board)
+
+    def clock(self) -> float:
+        """The clock in MHz, the board's default where none is given."""
+        return self.load_board().clock_mhz if self.clock_mhz is None else self.clock_mhz
+
+    def record(self) -> dict[str, Any]:
+        """This configuration as plain values, as it is kept in the design point: without passwords."""
+        record: dict[str, Any] = to_record(self)
+        record["search"]["storage"] = without_password(self.search.storage)
+        return record
+
+    def violations(self) -> list[str]:
+        """Values that cannot be, each with its place."""
+        search, quantisation = self.search, self.quantisation
+        found = [f"memory.{problem}" for problem in self.memory.violations()]
+        positive = {
+            "clock_mhz": self.clock_mhz,
+            "bound.latency_ms": self.bound.latency_ms,
+            "accelerator.dsp_limit": self.accelerator.dsp_limit,
+            "search.trials": search.trials,
+            "search.validation_images": search.validation_images,
+            "search.batch_size": search.batch_size,
+            "search.learning_rate": search.learning_rate,
+            "search.integer_learning_rate": search.integer_learning_rate,
+            "search.time_limit_s": search.time_limit_s,
+            "search.workers": search.workers,
+            "search.trial_cpus": search.trial_cpus,
+        }
+        found += [
+            f"{name}: must be more than 0, not {value:g}"
+            for name, value in positive.items()
+            if value is not None and value <= 0
+        ]
+        reduction = self.bound.reduction
+        if reduction is not None and not 0 < reduction < 1:
+            found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")
+        if reduction is not None and self.bound.latency_ms is not None:
+            found.append("bound: give latency_ms or reduction, not both")
+        counted = (
+            "batches",
+            "final_epochs",
+            "integer_batches",
+            "validation_blend",
+            "accuracy_drop",
+            "trial_gpus",
+        )
+        for name in counted:
+            if getattr(search, name) < 0:
+                found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
+        if not 0 <= search.alpha <= 1:
+            found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
+        if search.storage not in STORAGES and not URL.fullmatch(search.storage):
+            found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
+        if search.validation_blend >= 0.5:
+            found.append(f"search.validation_blend: must be less than 0.5, not {search.validation_blend:g}")
+        low, high = search.accuracy
+        if not 0 <= low < high <= 1:
+            found.append(f"search.accuracy: must be two fractions, the lower first, not [{low:g}, {high:g}]")
+        if not 2 <= quantisation.weight_bits <= 16:
+            found.append(f"quantisation.weight_bits: must be 2 to 16, not {quantisation.weight_bits}")
+        elif not 2 <= quantisation.least_weight_bits <= quantisation.weight_bits:
+            found.append(
+                f"quantisation.least_weight_bits: must be 2 to {quantisation.weight_bits} (weight_bits), "
+                f"not {quantisation.least_weight_bits}"
+            )
+        if self.network.input is not None and min(self.network.input) < 1:
+            found.append(f"network.input: must be at least 1 each, not {list(self.network.input)}")
+        if not 0 <= self.seed < 1 << 32:
+            found.append(f"seed: must be 0 to {(1 << 32) - 1}, not {self.seed}")
+        return found + self._choice_violations()
+
+    def _choice_violations(self) -> list[str]:
+        found = []
+        for field in fields(self.accelerator):
+            values = getattr(self.accelerator, field.name)
+            if not isinstance(values, tuple):
+                continue
+            where = f"accelerator.{field.name}"
+            if not values:
+                found.append(f"{where}: give at least one value, or null to generate them")
+            elif min(values) < 1:
+                found.append(f"{where}: must be at least 1 each, not {min(values)}")
+            elif field.name == "port_bits":
+                illegal = [str(bits) for bits in values if bits not in LEGAL_PORT_BITS]
+                if illegal:
+                    legal = ", ".join(map(str, LEGAL_PORT_BITS))
+                    found.append(f"{where}: {', '.join(illegal)}: AXI ports have {legal} bits")
+        return found
+
+
+def without_password(text: str) -> str:
+    """``text`` with the password of every URL in it hidden."""
+    return re.sub(r"(://[^:/@\s]+):[^@\s]*@", r"\1:***@", text)
+
+
+def shipped_configs() -> list[str]:
+    """Names of the configurations that ship with the package."""
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+
+
+def load_config(name: str | Path = DEFAULT_CONFIG) -> RunConfig:
+    """The configuration of a YAML file, or the shipped one of that name; every problem is listed."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
+        if str(name) not in shipped_configs():
+            raise ConfigError(
+                f"unknown configuration {str(name)!r}; shipped: {', '.join(shipped_configs())}; "
+                "or give the path of a YAML file"
+            )
+        path = CONFIG_FOLDER / f"{name}.yaml"
+    problems: list[str] = []
+    config = read_value(RunConfig, load_yaml(path), "", problems)
+    if not problems:
+        problems = config.violations()
+    if config is not None:
+        try:
+            config.load_board()
+        except ConfigError as unknown:
+            problems.append(f"board: {unknown}")
+    raise_all(ConfigError, f"{path}: not a valid configuration:", problems)
+    return config

@@ -1,0 +1,1 @@
+"""iDetect: what bounds every layer, and what would help."""

@@ -1,0 +1,79 @@
+"""What each kind of edit brought: HotNAS's reduction table, by the true model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.platforms.platform import Choices, Cost, Platform
+from hotnas_hls.search.detecting.detect import price
+from hotnas_hls.search.detecting.start import Start
+
+NOTHING = Compression()
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """One kind of edit. ``latency_ms`` is with it and every kind before it; ``alone_ms`` with it alone."""
+
+    name: str
+    latency_ms: float | None  # None: this step alone cannot be had
+    alone_ms: float | None
+
+
+def reductions(
+    baseline: Start,
+    start: Start,
+    platform: Platform,
+    compression: Compression,
+    after: Choices,
+    final: Cost,
+) -> tuple[Reduction, ...]:
+    """Pattern, channel, quantisation, hardware: HotNAS's order; kernel expansion first where there is any.
+
+    Edits of the network are priced on the hardware of ``baseline``, the 16-bit uncompressed network, or where
+    that cannot run them (patterns take read ports) on the fastest that can. The
+    quantisation is that of weights and activations: from it on, the hardware is that of ``start``, the
+    fastest for the uncompressed network at the search's own widths (the baseline's, where these are 16 bits).
+    Hardware alone is the uncompressed network on the hardware found, ``after``, at the baseline's widths:
+    none where that computes with narrower activations. ``final`` is the cost of the design found.
+    """
+    full = platform.at_full_precision()
+
+    def latency(edits: Compression, narrowed: bool) -> float | None:
+        of, engine = (start, platform) if narrowed else (baseline, full)
+        if not of.workload.takes(edits):
+            return None
+        layers = of.workload.compressed(edits)
+        cost = price(engine, layers, of.choices) or _fastest(engine, layers)
+        return cost.latency_ms if cost is not None else None
+
+    kinds = {
+        "kernel expansion": {"expanded": compression.expanded},
+        "pattern": {"patterns": compression.patterns},
+        "channel": {"channels": compression.channels},
+        "quantisation": {"weight_bits": compression.weight_bits},
+    }
+    steps = []
+    so_far = NOTHING
+    for name, edits in kinds.items():
+        if name == "kernel expansion" and not compression.expanded:
+            continue
+        so_far = replace(so_far, **edits)  # type: ignore[arg-type]
+        alone = replace(NOTHING, **edits)  # type: ignore[arg-type]
+        narrowed = name == "quantisation"
+        steps.append(Reduction(name, latency(so_far, narrowed), latency(alone, narrowed)))
+    same_width = baseline.format.act_bits == start.format.act_bits
+    alone_cost = price(full, baseline.workload.layers, after) if same_width else None
+    return (*steps, Reduction("hardware", final.latency_ms, alone_cost.latency_ms if alone_cost else None))
+
+
+def _fastest(platform: Platform, layers: Sequence[Layer]) -> Cost | None:
+    """The cost on the hardware that suits the layers best."""
+    try:
+        return price(platform, layers, platform.explore(layers))
+    except InfeasibleDesign:
+        return None

@@ -1,0 +1,69 @@
+"""Where a search starts: the uncompressed network in its fastest arrangement, on its fastest design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts, fastest
+from hotnas_hls.explore.integer_layers import IntegerFormat, workload_of
+from hotnas_hls.explore.workload import Workload
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.platforms.platform import Choices, Platform
+
+
+@dataclass(frozen=True)
+class Start:
+    """An uncompressed network and the hardware that runs it fastest."""
+
+    workload: Workload
+    choices: Choices
+    format: IntegerFormat  # with the arrangement that was chosen
+    total: float  # cost, in the platform's unit
+    latency_ms: float
+
+
+def fastest_start(
+    graph: Graph,
+    model: nn.Module | None,
+    platform: Platform,
+    form: IntegerFormat,
+    stem: StemChoice,
+    packed: PackingChoice = BEST,
+) -> Start:
+    """The start in the arrangement asked for, or of all the network allows in the one that is fastest.
+
+    Without a torch module nothing can be edited. InfeasibleDesign where no design runs the network.
+    """
+
+    def attempt(tried: Arrangement) -> Start:
+        arranged = replace(form, arrangement=tried)
+        workload = workload_of(graph, model, arranged)
+        choices = platform.explore(workload.layers)
+        cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
+        return Start(workload, choices, arranged, cost.total, cost.latency_ms)
+
+    found = attempts(allowed_arrangements(graph, stem, packed), attempt)
+    return found[fastest(found, lambda start: start.total)]
+
+
+def starts(
+    graph: Graph,
+    model: nn.Module | None,
+    platform: Platform,
+    form: IntegerFormat,
+    stem: StemChoice,
+    packed: PackingChoice = BEST,
+) -> tuple[Start, Start]:
+    """The 16-bit uncompressed network, which reductions are measured from, and that at ``form``'s widths.
+
+    The same one twice where these are 16 bits. Raises as :func:`fastest_start`.
+    """
+    full = form.at_full_precision()
+    baseline = fastest_start(graph, model, platform.at_full_precision(), full, stem, packed)
+    if form == full:
+        return baseline, baseline
+    return baseline, fastest_start(graph, model, platform, form, stem, packed)

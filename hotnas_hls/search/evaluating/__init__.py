@@ -1,0 +1,1 @@
+"""What a candidate is worth: hardware test, accuracy, reward, when to stop."""

@@ -1,0 +1,188 @@
+"""Candidate to figures: the only place where accuracy meets hardware.
+
+Hardware test first, by the true model and without touching a weight; then hot start, edits, brief
+fine-tuning, statistics measured anew, and the accuracy of the *integer* network on validation.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hotnas_hls.accel.layer import IntegerNetwork, Layer
+from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import Split
+from hotnas_hls.models.edits import compress
+from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.models.train import divergence, logits
+from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.platforms.space import Candidate, SearchSpace
+from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest
+from hotnas_hls.search.evaluating.stopping import CHECK_IMAGES, CHECKS, UNLIMITED, Limits, verdict
+from hotnas_hls.search.fitting.finetune import Tuning, finetune, recalibrate_batchnorm
+from hotnas_hls.search.fitting.integer import answers, quantised_network
+from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning, tune_integers
+from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.proposing.generate import choices_of, compression_of
+
+
+def _unwatched(model: nn.Module, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """The :class:`~hotnas_hls.search.running.study.Objective` of a search."""
+
+    problem: Problem
+    platform: Platform
+    space: SearchSpace
+    bound_ms: float | None
+    tuning: Tuning
+    format: IntegerFormat
+    validation: Split  # what candidates are compared on
+    seed: int
+    looks: bool = False  # look at candidates while they are fine-tuned, to stop hopeless ones
+
+    def hardware_test(self, candidate: Candidate) -> HardwareTest:
+        """Price a candidate; why it must not be trained, if it must not."""
+        layers = self.layers(compression_of(candidate, self.space))
+        design = self.platform.design(layers, choices_of(candidate, self.space))
+        broken = self.platform.violations(layers, design)
+        if broken:
+            return HardwareTest(None, None, tuple(broken), {"resources": float(len(broken))})
+        cost = self.platform.cost(layers, design)
+        return self._bounded(cost.latency_ms, cost.total)
+
+    def layers(self, compression: Compression) -> tuple[Layer, ...]:
+        """What the accelerator would run, exactly."""
+        return lowered_layers(self.problem.graph, self.format, compression)
+
+    def _bounded(self, latency_ms: float, total: float) -> HardwareTest:
+        excess = {"resources": 0.0}
+        refusals: tuple[str, ...] = ()
+        if self.bound_ms is not None:
+            excess["latency"] = latency_ms / self.bound_ms - 1
+            if latency_ms > self.bound_ms:
+                refusals = (f"latency {latency_ms:.4g} ms exceeds the bound {self.bound_ms:.4g} ms",)
+        return HardwareTest(latency_ms, total, refusals, excess)
+
+    def network_key(self, candidate: Candidate) -> str:
+        """The candidate without its hardware, which accuracy does not depend on."""
+        return json.dumps(compression_of(candidate, self.space).record(), sort_keys=True)
+
+    def evaluate(self, candidate: Candidate, limits: Limits = UNLIMITED) -> Evaluation:
+        """Validation accuracy of the candidate's integer network after brief fine-tuning."""
+        compression = compression_of(candidate, self.space)
+        watch = _Watch(self, limits)
+        try:
+            model = self.tuned(compression, self.tuning, watch if self.looks else _unwatched)
+        except _Hopeless as reason:
+            return Evaluation(None, tuple(watch.checks), str(reason))
+        network = self.quantised_network(model, compression, self.tuning)
+        found = answers(network, self.validation.images)
+        accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
+        return Evaluation(accuracy, tuple(watch.checks), divergence=self._divergence(found))
+
+    @cached_property
+    def _taught(self) -> Tensor | None:
+        """The pre-trained network's answers to the validation images."""
+        teacher = self.problem.teacher
+        return None if teacher is None else torch.from_numpy(logits(teacher, self.validation.images))
+
+    def _divergence(self, found: np.ndarray) -> float | None:
+        """Of answers from the pre-trained network's, in as many digits as do not depend on threads."""
+        if self._taught is None:
+            return None
+        return round(divergence(torch.from_numpy(found), self._taught), 5)
+
+    def tuned(
+        self,
+        compression: Compression,
+        tuning: Tuning,
+        watch: Callable[[nn.Module, int, int], None] = _unwatched,
+    ) -> nn.Module:
+        """The edited network, fine-tuned from the weights the search starts from.
+
+        watch: called with the network, the batches done and all of them, before the first and after each.
+        """
+        model = compress(self.problem.start, self.problem.graph, compression)
+        if not _trains(tuning, compression):
+            return model.eval()
+        watch(model, 0, tuning.batches or 0)
+        finetune(model, self.problem.teacher, self.problem.dataset, tuning, self.seed, partial(watch, model))
+        return model
+
+    def quantised_network(
+        self,
+        model: nn.Module,
+        compression: Compression,
+        trained: Tuning,
+        tuning: IntegerTuning = UNTUNED,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> IntegerNetwork:
+        """The integers of a network that ``trained`` tuned; fitted, then fine-tuned by ``tuning``.
+
+        They are fitted to the network as it was trained; where nothing was, to the one that was edited.
+        Pixels are not packed.
+        """
+        problem, wanted = self.problem, model
+        if not _trains(trained, compression):
+            shape = dataclasses.replace(compression, patterns={}, weight_bits={})
+            wanted = compress(problem.start, problem.graph, shape).eval()
+
+        def tune(net: IntegerNetwork, layers: Collection[str]) -> IntegerNetwork:
+            return tune_integers(net, layers, problem.teacher, problem.dataset, tuning, self.seed, progress)
+
+        return quantised_network(problem, model, compression, self.format, wanted, tune)
+
+
+def _trains(tuning: Tuning, compression: Compression) -> bool:
+    """Whether ``tuning`` changes a network; of cut channels, it measures the statistics at least."""
+    return tuning.batches != 0 or bool(compression.channels)
+
+
+class _Hopeless(Exception):
+    """Training stopped; says why."""
+
+
+class _Watch:
+    """Looks at a network while it is fine-tuned; raises _Hopeless where it is below its limit.
+
+    The looks are taken on a copy with statistics of its own: a candidate that goes on ends as it would have
+    without them.
+    """
+
+    def __init__(self, evaluator: Evaluator, limits: Limits) -> None:
+        self.evaluator, self.limits = evaluator, limits
+        self.checks: list[float] = []
+
+    def __call__(self, model: nn.Module, done: int, total: int) -> None:
+        look = len(self.checks)
+        if look == len(CHECKS) or done < CHECKS[look] * total:
+            return
+        self.checks.append(self._accuracy(model))
+        hopeless = verdict(look, self.checks[-1], self.limits)
+        if hopeless:
+            raise _Hopeless(hopeless)
+
+    def _accuracy(self, model: nn.Module) -> float:
+        """Accuracy of the float network on part of the validation images."""
+        twin = copy.deepcopy(model)
+        train, some = self.evaluator.problem.dataset.train, self.evaluator.validation.first(CHECK_IMAGES)
+        recalibrate_batchnorm(twin, train, self.evaluator.tuning, np.random.default_rng(self.evaluator.seed))
+        return float_accuracy(twin, some.images, some.labels)
+
+
+def epoch(tuning: Tuning, epochs: int, images: int) -> Tuning:
+    """``tuning`` for whole epochs over ``images`` images."""
+    return dataclasses.replace(tuning, batches=epochs * max(1, -(-images // tuning.batch_size)))

@@ -1,0 +1,132 @@
+"""What a study knows of a candidate: the hardware test, the evaluation, the finished trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hotnas_hls.platforms.space import Candidate
+
+
+@dataclass(frozen=True)
+class HardwareTest:
+    """What the true model says of a candidate before anything is trained."""
+
+    latency_ms: float | None  # None: cannot be built
+    cycles: float | None
+    refusals: tuple[str, ...]  # why it is not trained; empty: it meets the bound and every resource
+    excess: dict[str, float]  # constraints by name, in shares of their limit; above 0 is broken
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What training a candidate showed."""
+
+    accuracy: float | None  # of the integer network on validation; None: stopped early
+    checks: tuple[float, ...] = ()  # accuracy at each look on the way (stopping.CHECKS)
+    stopped: str | None = None  # why it was not trained to the end
+    seconds: float = 0.0  # what it cost
+    divergence: float | None = None  # of its answers from the pre-trained network's, nats an image
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished trial."""
+
+    number: int  # in the order of finishing
+    candidate: Candidate
+    accuracy: float | None  # of the integer network on validation; None: refused or stopped
+    latency_ms: float | None
+    cycles: float | None
+    refusals: tuple[str, ...]
+    seconds: float  # what the evaluation cost, hardware test included
+    repeats: int | None  # trial whose network was the same, so nothing was trained again
+    reward: float
+    checks: tuple[float, ...] = ()
+    stopped: str | None = None
+    divergence: float | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Meets the bound and every resource."""
+        return not self.refusals
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready, without the candidate and the number, which the trial itself holds."""
+        return {
+            "accuracy": self.accuracy,
+            "divergence": self.divergence,
+            "latency_ms": self.latency_ms,
+            "cycles": self.cycles,
+            "refusals": list(self.refusals),
+            "seconds": self.seconds,
+            "repeats": self.repeats,
+            "reward": self.reward,
+            "checks": list(self.checks),
+            "stopped": self.stopped,
+        }
+
+    @classmethod
+    def from_record(cls, number: int, candidate: Candidate, record: Mapping[str, Any]) -> Outcome:
+        """Inverse of :meth:`record`."""
+        values = dict(record)
+        for name in ("refusals", "checks"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(number=number, candidate=candidate, **values)
+
+
+def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The trained outcomes no other beats in both accuracy and latency, the fastest first."""
+    front: list[Outcome] = []
+    best = -1.0
+    for accuracy, _, outcome in sorted(
+        _trained(outcomes), key=lambda entry: (entry[1], -entry[0], entry[2].number)
+    ):
+        if accuracy > best:
+            front.append(outcome)
+            best = accuracy
+    return front
+
+
+def best_outcome(
+    outcomes: Iterable[Outcome], least_accuracy: float, bounded: bool, images: int | None = None
+) -> Outcome | None:
+    """The trained outcome to build, ``None`` when none was feasible.
+
+    Of those with at least ``least_accuracy``: under a latency bound the most accurate, the faster on ties;
+    without one the fastest. When none is accurate enough, the most accurate. ``images``, where given, is how
+    many the accuracy was measured on: less than its standard error below the most accurate, differences say
+    little, and the outcome whose answers diverge least from the pre-trained network's is taken.
+    """
+    trained = _trained(outcomes)
+    enough = [entry for entry in trained if entry[0] >= least_accuracy]
+    if enough and not bounded:
+        return min(enough, key=lambda entry: (entry[1], -entry[0], entry[2].number))[2]
+    most = min(trained, key=lambda entry: (-entry[0], entry[1], entry[2].number), default=None)
+    if most is None or images is None or most[2].divergence is None:
+        return most[2] if most else None
+    error = math.sqrt(most[0] * (1 - most[0]) / images)
+    level = [entry[2] for entry in trained if entry[0] >= most[0] - error]
+    return min(level, key=lambda o: (math.inf if o.divergence is None else o.divergence, o.number))
+
+
+def hypervolume(outcomes: Iterable[Outcome], least_accuracy: float, unit_ms: float) -> float:
+    """Share (0 to 1) of the box between ``least_accuracy`` and 1, 0 and ``unit_ms``, the front dominates."""
+    area, floor = 0.0, least_accuracy
+    for outcome in pareto_front(outcomes):
+        assert outcome.accuracy is not None and outcome.latency_ms is not None
+        if outcome.accuracy > floor and outcome.latency_ms < unit_ms:
+            area += (outcome.accuracy - floor) * (unit_ms - outcome.latency_ms)
+            floor = outcome.accuracy
+    return area / ((1 - least_accuracy) * unit_ms)
+
+
+def _trained(outcomes: Iterable[Outcome]) -> list[tuple[float, float, Outcome]]:
+    """(accuracy, latency, outcome) of the feasible trained ones."""
+    return [
+        (outcome.accuracy, outcome.latency_ms, outcome)
+        for outcome in outcomes
+        if outcome.feasible and outcome.accuracy is not None and outcome.latency_ms is not None
+    ]

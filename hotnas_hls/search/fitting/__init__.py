@@ -1,0 +1,1 @@
+"""From an edited network to accurate integers: fine-tuned, quantised, fitted."""

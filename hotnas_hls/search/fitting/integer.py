@@ -1,0 +1,113 @@
+"""An edited torch network as the integers the accelerator runs, and how accurate those are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection
+
+import numpy as np
+from torch import nn
+
+from hotnas_hls.accel.design_point import Golden
+from hotnas_hls.accel.integers.reference_batch import logits
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import Split
+from hotnas_hls.models.edits import pattern_masks
+from hotnas_hls.models.integer_module import IntegerModule, is_exact
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import LoweredNetwork, Weights
+from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.search.fitting.refit import Reals, refit
+from hotnas_hls.search.problem import Problem
+
+TRAINED = (Weights.NODE, Weights.BATCHNORM)
+
+
+Tune = Callable[[IntegerNetwork, Collection[str]], IntegerNetwork]  # ..., names of the layers to train
+
+
+def integer_network(
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    wanted: nn.Module | None = None,
+    tune: Tune | None = None,
+) -> IntegerNetwork:
+    """The integers of an edited network as the accelerator runs them; arguments as quantised_network."""
+    return form.arrangement.network(quantised_network(problem, model, compression, form, wanted, tune))
+
+
+def quantised_network(
+    problem: Problem,
+    model: nn.Module,
+    compression: Compression,
+    form: IntegerFormat,
+    wanted: nn.Module | None = None,
+    tune: Tune | None = None,
+) -> IntegerNetwork:
+    """The same before its pixels are packed: it computes the same integers, here in less time.
+
+    wanted: the network its integers are fitted to, of the same shapes; ``model`` itself where none is given.
+    tune: fine-tunes them afterwards.
+    """
+    graph, lowered = _lowered(problem, model, form)
+    images = problem.dataset.train.images
+    spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
+    widths = default_widths(lowered.layers, form) | dict(compression.weight_bits)
+    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
+    network = _sharing_patterns(network, compression)
+    if form.refit_images:
+        reals = real_weights(problem, wanted, form) if wanted else _parameters(graph, lowered)
+        network = refit(network, reals, images[: form.refit_images])
+    return tune(network, _parameters(graph, lowered)) if tune else network
+
+
+def real_weights(problem: Problem, model: nn.Module, form: IntegerFormat) -> Reals:
+    """Weights and bias of the layers of a network that have some of their own, batch norms folded in."""
+    return _parameters(*_lowered(problem, model, form))
+
+
+def _lowered(problem: Problem, model: nn.Module, form: IntegerFormat) -> tuple[Graph, LoweredNetwork]:
+    """The graph of a network, batch norms folded, and its layers."""
+    graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
+    return graph, form.arrangement.lower(graph, form.weight_bits)
+
+
+def _parameters(graph: Graph, lowered: LoweredNetwork) -> Reals:
+    """Real weights and bias of the layers that have some of their own."""
+    of = (item for item in lowered.layers if item.weights in TRAINED)
+    return {item.layer.name: item.parameters(graph) for item in of}
+
+
+def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> IntegerNetwork:
+    """``network`` with the channels in a row that were made to share patterns; more may do by chance."""
+    layers = tuple(
+        dataclasses.replace(layer, pattern_rows=compression.patterns[layer.name].rows)
+        if layer.name in compression.patterns
+        else layer
+        for layer in network.layers
+    )
+    return dataclasses.replace(network, layers=layers)
+
+
+def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
+    """Share of images the integer network classifies right."""
+    return float((answers(network, split.images).argmax(axis=1) == split.labels).mean())
+
+
+def answers(network: IntegerNetwork, images: np.ndarray) -> np.ndarray:
+    """Outputs float32 (B, classes) of the integer network: by torch where it is exact, else the reference."""
+    if is_exact(network):
+        return IntegerModule(network).logits(images)
+    return dequantise(network, network.logits, logits(network, quantise_image(network, images)))
+
+
+def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:
+    """The first images as the accelerator reads them, for the test benches."""
+    some = split.first(count)
+    return Golden(quantise_image(network, some.images), some.labels)

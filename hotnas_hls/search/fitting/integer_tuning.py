@@ -1,0 +1,87 @@
+"""Fine-tuning of the integer network itself: its rounded weights and activations, in its own formats.
+
+The last part of a fine-tuning. What is trained is what the hardware computes, so nothing is lost by rounding
+afterwards. The lesson is the pre-trained network's answer to augmented and blended images: labels of
+images it has seen in training teach nothing that it does not know, its answers between images do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.models.data import Dataset
+from hotnas_hls.models.integer_module import IntegerModule
+from hotnas_hls.search.fitting.finetune import batches_of, schedule
+
+BLEND = 0.5  # largest share of another image in every second batch
+
+
+@dataclass(frozen=True)
+class IntegerTuning:
+    """How an integer network is fine-tuned: Adam, a warm-up over the first tenth and a cosine to zero."""
+
+    batches: int
+    batch_size: int = 128
+    learning_rate: float = 3e-4
+    temperature: float = 2.0
+
+
+UNTUNED = IntegerTuning(batches=0)  # integers stay as they were rounded
+
+
+def tune_integers(
+    net: IntegerNetwork,
+    layers: Collection[str],
+    teacher: nn.Module | None,
+    dataset: Dataset,
+    tuning: IntegerTuning,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> IntegerNetwork:
+    """``net`` with the weights of ``layers`` trained; the labels are the lesson where there is no teacher."""
+    if tuning.batches == 0:
+        return net
+    rng = np.random.default_rng(seed)
+    module = IntegerModule(net, layers).train()
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=tuning.learning_rate)
+    for step, (images, labels) in enumerate(batches_of(dataset, tuning.batch_size, tuning.batches, rng)):
+        for group in optimiser.param_groups:
+            group["lr"] = tuning.learning_rate * schedule(step, tuning.batches)
+        if teacher is not None and step % 2:
+            images = _blended(images, rng)
+        images = images.contiguous(memory_format=torch.channels_last)
+        # bfloat16 holds the factors of 8-bit networks exactly; only sums are rounded, in training only
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = _loss(module(images), labels, teacher, images, tuning)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        progress(step + 1, tuning.batches)
+    return module.integer_network()
+
+
+def _blended(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Every image with up to BLEND of another one."""
+    share = torch.from_numpy(rng.uniform(0, BLEND, (len(images), 1, 1, 1)).astype(np.float32))
+    return torch.lerp(images, images.flip(0), share)
+
+
+def _loss(
+    logits: Tensor, labels: Tensor, teacher: nn.Module | None, images: Tensor, tuning: IntegerTuning
+) -> Tensor:
+    """Divergence from the teacher's softened answers, or cross-entropy."""
+    if teacher is None:
+        return F.cross_entropy(logits.float(), labels)
+    with torch.no_grad():
+        target = torch.log_softmax(teacher(images).float() / tuning.temperature, dim=1)
+    answer = torch.log_softmax(logits.float() / tuning.temperature, dim=1)
+    return tuning.temperature**2 * F.kl_div(answer, target, log_target=True, reduction="batchmean")

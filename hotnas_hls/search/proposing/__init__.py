@@ -1,0 +1,1 @@
+"""iSpace, and who proposes the next candidate."""

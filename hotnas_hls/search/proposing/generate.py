@@ -1,0 +1,294 @@
+"""iSpace, generated from iDetect's labels: each remedy becomes axes on the layers it helps (section 2.2).
+
+Beyond the published procedure, the labels are read twice: once as the network is, and once with every axis
+of the first reading at its strongest. A layer whose bottleneck moves gets the remedies of the next one too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hotnas_hls.accel.layer import Layer
+from hotnas_hls.explore.workload import Workload
+from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
+from hotnas_hls.models.patterns import PatternSet
+from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy
+from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.detecting.detect import QUANT_STEPS, detect, price
+
+PatternZeros = Mapping[int, tuple[int, ...]]  # zeros per kernel offered, by kernel side
+PATTERN_STRENGTHS: tuple[PatternZeros, ...] = (
+    {3: (3,), 5: (6,)},  # the published sets
+    {3: (3, 4), 5: (6, 8)},
+    {3: (3, 5), 5: (6, 8)},
+    {3: (3, 5, 6), 5: (6, 8)},
+)
+ROOM = 0.9  # share of the bound the strongest edits must reach, so that there is something to choose
+LEAST_NARROWING = 2  # bits; a layer that would gain from less is as good as not bound by its weights
+
+
+@dataclass(frozen=True)
+class SpaceOptions:
+    """What the generated space may hold."""
+
+    pattern_zeros: PatternZeros | None = None  # None: no more zeros than the bound asks for
+    weight_bits: int = 16  # of a layer the search leaves alone
+    least_weight_bits: int = 4
+    least_channels: float = 0.5  # share of a layer's channels that always stays
+    cut_options: int = 4  # widths offered per layer, its own included
+    expand_cost: float = 0.05  # share a layer may slow down for a larger kernel
+    readings: int = 2
+    patterns: bool = True
+    channel_cut: bool = True
+    kernel_expand: bool = True
+    quantisation: bool = True
+    hardware: bool = True
+
+
+def generate_space(
+    workload: Workload,
+    platform: Platform,
+    choices: Choices,
+    options: SpaceOptions | None = None,
+    bound_ms: float | None = None,
+) -> SearchSpace:
+    """The search space of a network whose best uncompressed design is ``choices``.
+
+    Patterns with more zeros than the published ones are offered only where the bound asks for them.
+    """
+    options = options or SpaceOptions()
+    if options.pattern_zeros is not None:
+        return _generated(workload, platform, choices, options, options.pattern_zeros)
+    for zeros in PATTERN_STRENGTHS:
+        space = _generated(workload, platform, choices, options, zeros)
+        if bound_ms is None:
+            break
+        strongest = workload.compressed(compression_of(ladder(space, 2)[-1], space))
+        priced = price(platform, strongest, choices)
+        if priced is not None and priced.latency_ms <= ROOM * bound_ms:
+            break
+    return space
+
+
+def _generated(
+    workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions, zeros: PatternZeros
+) -> SearchSpace:
+    network: dict[str, Axis] = {}
+    for _ in range(options.readings):
+        strongest = compression_of(
+            Candidate({name: axis.options[-1] for name, axis in network.items()}), network
+        )
+        current = dataclasses.replace(workload, layers=workload.compressed(strongest))
+        before = len(network)
+        for cost in detect(current, platform, choices, remedies=False).cost.layers:
+            for remedy in platform.remedies(cost.label, choices):
+                for axis in _axes(remedy, cost, workload, platform, choices, options, zeros):
+                    network.setdefault(axis.name, axis)
+        if len(network) == before:
+            break
+    network = _without_conflicts(network)
+    layer_axes = sorted((axis for axis in network.values()), key=lambda axis: _position(workload, axis.layer))
+    patterns = [
+        Axis(f"pattern:{kernel}x{kernel}-{removed}:{slot}", AxisKind.PATTERN, indices, "", kernel, removed)
+        for kernel, removed in sorted(_pattern_sets(layer_axes))
+        for slot in range(PATTERNS_PER_NETWORK)
+        for indices in [tuple(range(len(PatternSet(kernel, removed))))]
+    ]
+    hardware = platform.axes(choices) if options.hardware else ()
+    fixed = (
+        ()
+        if options.hardware
+        else tuple(
+            dataclasses.replace(axis, options=(choices[axis.name],)) for axis in platform.axes(choices)
+        )
+    )
+    return SearchSpace((*patterns, *layer_axes, *hardware, *fixed))
+
+
+def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str, Axis]) -> Compression:
+    """What a candidate does to the network; values that leave a layer as it was are left out."""
+    listed = axes.axes if isinstance(axes, SearchSpace) else tuple(axes.values())
+    indices: dict[tuple[int, int], list[int]] = defaultdict(list)
+    channels: dict[str, int] = {}
+    patterns: dict[str, PatternChoice] = {}
+    bits: dict[str, int] = {}
+    expanded: list[str] = []
+    for axis in listed:
+        value = candidate[axis.name]
+        if axis.kind is AxisKind.PATTERN:
+            indices[axis.kernel, axis.zeros].append(value)
+    for axis in listed:
+        value = candidate[axis.name]
+        if axis.kind is AxisKind.PRUNE and value:
+            chosen = tuple(indices[axis.kernel, value]) or (0,)
+            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen, axis.rows)
+        elif axis.kind is AxisKind.CHANNELS and value != axis.options[0]:
+            channels[axis.layer] = value
+        elif axis.kind is AxisKind.BITS and value != axis.options[0]:
+            bits[axis.layer] = value
+        elif axis.kind is AxisKind.EXPAND and value:
+            expanded.append(axis.layer)
+    return Compression(channels, patterns, tuple(expanded), bits)
+
+
+def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, int]:
+    """A candidate's hardware decisions."""
+    return {axis.name: candidate[axis.name] for axis in space.of_kind(AxisKind.HARDWARE)}
+
+
+def ladder(
+    space: SearchSpace, steps: int, patterns: Mapping[tuple[int, int], Sequence[int]] | None = None
+) -> list[Candidate]:
+    """``steps`` candidates from untouched to every edit at its strongest, evenly between.
+
+    Their hardware is the first of each axis (the baseline's), their patterns those given by (kernel, zeros),
+    or spread over the set. A search that starts with them knows at once which strength meets the bound.
+    """
+    patterns = patterns or {}
+    rungs = []
+    for step in range(steps):
+        strength = step / max(1, steps - 1)
+        values = {}
+        slots: dict[tuple[int, int], int] = defaultdict(int)
+        for axis in space.axes:
+            if axis.kind is AxisKind.PATTERN:
+                slot = slots[axis.kernel, axis.zeros]
+                slots[axis.kernel, axis.zeros] += 1
+                spread = axis.options[slot * (len(axis.options) - 1) // (PATTERNS_PER_NETWORK - 1)]
+                given = patterns.get((axis.kernel, axis.zeros))
+                values[axis.name] = given[slot] if given else spread
+            elif axis.kind in (AxisKind.HARDWARE, AxisKind.EXPAND):
+                values[axis.name] = axis.options[0]
+            else:
+                values[axis.name] = axis.options[round(strength * (len(axis.options) - 1))]
+        rungs.append(Candidate(values))
+    return list(dict.fromkeys(rungs))
+
+
+def pattern_groups(space: SearchSpace) -> dict[tuple[int, int], list[str]]:
+    """The layers that choose from each pattern set, by (kernel, zeros)."""
+    groups: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for axis in space.of_kind(AxisKind.PRUNE):
+        for zeros in axis.options:
+            if zeros:
+                groups[axis.kernel, zeros].append(axis.layer)
+    return dict(groups)
+
+
+def _axes(
+    remedy: Remedy,
+    cost: LayerCost,
+    workload: Workload,
+    platform: Platform,
+    choices: Choices,
+    options: SpaceOptions,
+    pattern_zeros: PatternZeros,
+) -> list[Axis]:
+    """The axes ``remedy`` gives a layer; their first option leaves it as it is, the last is the strongest."""
+    layer = workload.layer(cost.layer)
+    if remedy is Remedy.PATTERN and options.patterns and layer.name in workload.editable:
+        zeros = pattern_zeros.get(layer.kernel_rows, ())
+        if zeros and layer.kernel_rows == layer.kernel_columns:
+            name, values = f"prune:{layer.name}", (0, *sorted(zeros))
+            kernel, rows = layer.kernel_rows, platform.pattern_rows
+            return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
+    if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
+        widths = _bit_options(layer, platform, choices, options)
+        if widths[-1] <= options.weight_bits - LEAST_NARROWING:
+            return [Axis(f"bits:{layer.name}", AxisKind.BITS, widths, layer.name)]
+    if remedy is Remedy.CHANNEL_CUT and options.channel_cut:
+        owner = workload.cut_owner(layer.name)
+        if owner is not None:
+            widths = _cut_options(owner, workload, platform, choices, options)
+            if len(widths) > 1:
+                return [Axis(f"channels:{owner}", AxisKind.CHANNELS, widths, owner)]
+    if remedy is Remedy.KERNEL_EXPAND and options.kernel_expand and layer.name in workload.editable:
+        if layer.kernel_rows == layer.kernel_columns <= 3 and _may_grow(
+            layer.name, workload, platform, choices, options
+        ):
+            return [Axis(f"expand:{layer.name}", AxisKind.EXPAND, (0, 1), layer.name)]
+    return []
+
+
+def _bit_options(
+    layer: Layer, platform: Platform, choices: Choices, options: SpaceOptions
+) -> tuple[int, ...]:
+    """Widths of weights at which the hardware really gains: each costs less than the wider one before it.
+
+    The published rule ends where the weight transfer is no longer the bottleneck; so does this one.
+    """
+
+    def cost_at(bits: int) -> float:
+        priced = price(platform, [dataclasses.replace(layer, weight_bits=bits)], choices)
+        return float("inf") if priced is None else priced.total
+
+    kept, best = [options.weight_bits], cost_at(options.weight_bits)
+    for bits in range(options.weight_bits - 1, options.least_weight_bits - 1, -1):
+        cost = cost_at(bits)
+        if cost < best:
+            kept.append(bits)
+            best = cost
+    step = -(-len(kept) // QUANT_STEPS)
+    return tuple(dict.fromkeys((*kept[::step], kept[-1])))
+
+
+def _cut_options(
+    owner: str, workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions
+) -> tuple[int, ...]:
+    """Widths at which the hardware really gains: each costs less than the wider one before it."""
+    width, multiple = workload.layer(owner).m, platform.channel_multiple(choices)
+    touched = {owner, *workload.paths[owner].along, workload.paths[owner].reader}
+
+    def cost_at(keep: int) -> float:
+        edited = workload.compressed(Compression(channels={owner: keep}))
+        priced = price(platform, [layer for layer in edited if layer.name in touched], choices)
+        return float("inf") if priced is None else priced.total
+
+    kept, best = [width], cost_at(width)
+    for keep in range((width - 1) // multiple * multiple, 0, -multiple):
+        if keep < width * options.least_channels or len(kept) == options.cut_options:
+            break
+        cost = cost_at(keep)
+        if cost < best:
+            kept.append(keep)
+            best = cost
+    return tuple(kept)
+
+
+def _may_grow(
+    name: str, workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions
+) -> bool:
+    """True when compute has the slack: a larger kernel hardly slows the layer."""
+    before = price(platform, [workload.layer(name)], choices)
+    grown = workload.compressed(Compression(expanded=(name,)))
+    after = price(platform, [layer for layer in grown if layer.name == name], choices)
+    return (
+        before is not None and after is not None and after.total <= before.total * (1 + options.expand_cost)
+    )
+
+
+def _without_conflicts(axes: dict[str, Axis]) -> dict[str, Axis]:
+    """A kernel is pruned or grown, not both: pruning saves time, so it stays."""
+    pruned = {axis.layer for axis in axes.values() if axis.kind is AxisKind.PRUNE}
+    return {
+        name: axis
+        for name, axis in axes.items()
+        if axis.kind is not AxisKind.EXPAND or axis.layer not in pruned
+    }
+
+
+def _pattern_sets(axes: list[Axis]) -> set[tuple[int, int]]:
+    return {
+        (axis.kernel, zeros)
+        for axis in axes
+        if axis.kind is AxisKind.PRUNE
+        for zeros in axis.options
+        if zeros
+    }
+
+
+def _position(workload: Workload, name: str) -> int:
+    return next(index for index, layer in enumerate(workload.layers) if layer.name == name)

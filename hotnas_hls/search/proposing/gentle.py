@@ -1,0 +1,92 @@
+"""The gentlest candidates that meet a bound: edits in the order of the time they save for the harm they do.
+
+A ladder of even strength edits every layer alike. Here each edit of a layer is priced, and its harm measured
+(:mod:`~hotnas_hls.search.proposing.sensitivity`); the edits that save most for their harm come first, until
+the bound, or a shorter latency, is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hotnas_hls.explore.workload import Workload
+from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.platforms.space import Axis, Candidate, SearchSpace
+from hotnas_hls.search.detecting.detect import price
+from hotnas_hls.search.proposing.generate import choices_of, compression_of
+from hotnas_hls.search.proposing.sensitivity import KINDS, Harms
+
+SHARES = (1.0, 0.95, 0.9)  # of the bound that are met
+LEAST_HARM = 1e-9
+
+
+def gentle_candidates(
+    workload: Workload,
+    platform: Platform,
+    space: SearchSpace,
+    untouched: Candidate,
+    harms: Harms,
+    bound_ms: float,
+) -> list[Candidate]:
+    """Candidates from ``untouched`` that just meet ``bound_ms`` and shares of it, each once, if they can."""
+    greed = _Greed(workload, platform, space, untouched, harms)
+    found = [greed.candidate(share * bound_ms) for share in SHARES]
+    return list(dict.fromkeys(candidate for candidate in found if candidate is not None))
+
+
+@dataclass
+class _Greed:
+    workload: Workload
+    platform: Platform
+    space: SearchSpace
+    untouched: Candidate
+    harms: Harms
+    _costs: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.choices = choices_of(self.untouched, self.space)
+        self.axes: dict[str, list[Axis]] = {}  # by layer
+        for axis in self.space.of_kind(*KINDS):
+            if len(axis.options) > 1:
+                self.axes.setdefault(axis.layer, []).append(axis)
+
+    def candidate(self, bound_ms: float) -> Candidate | None:
+        """Edits added, the best bargain first, until the bound is met."""
+        values = dict(self.untouched)
+        while not self._meets(values, bound_ms):
+            bargains = list(self._bargains(values))
+            if not bargains:
+                return None
+            _, name, option = max(bargains)
+            values[name] = option
+        return Candidate(values)
+
+    def _bargains(self, values: Mapping[str, int]) -> Iterator[tuple[float, str, int]]:
+        """What each stronger edit that saves time saves for its harm, the edit's axis, and its option."""
+        for layer, axes in self.axes.items():
+            cost = self._cost(layer, values)
+            for axis in axes:
+                harm = self._harm(axis, values[axis.name])
+                for option in axis.options[axis.options.index(values[axis.name]) + 1 :]:
+                    saved = cost - self._cost(layer, {**values, axis.name: option})
+                    if saved > 0:
+                        more = self._harm(axis, option) - harm
+                        yield saved / max(more, LEAST_HARM), axis.name, option
+
+    def _meets(self, values: Mapping[str, int], bound_ms: float) -> bool:
+        layers = self.workload.compressed(compression_of(values, self.space))
+        cost = price(self.platform, layers, self.choices)
+        return cost is not None and cost.latency_ms <= bound_ms
+
+    def _cost(self, layer: str, values: Mapping[str, int]) -> float:
+        """What one layer costs with its values."""
+        key = layer, tuple(values[axis.name] for axis in self.axes[layer])
+        if key not in self._costs:
+            edited = self.workload.compressed(compression_of(values, self.space))
+            priced = price(self.platform, [each for each in edited if each.name == layer], self.choices)
+            self._costs[key] = float("inf") if priced is None else priced.total
+        return self._costs[key]
+
+    def _harm(self, axis: Axis, option: int) -> float:
+        return 0.0 if option == axis.options[0] else self.harms[axis.name, option]

@@ -1,0 +1,136 @@
+"""What each edit, alone and with its layer fitted, does to the network's answers.
+
+In real numbers, so that nothing but the edit moves them. Harms of several edits nearly add up: each moves
+the answers its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.edits import compress, pattern_masks
+from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
+from hotnas_hls.models.train import divergence
+from hotnas_hls.network.fixed_point import weight_frac_bits
+from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.fitting.integer import quantised_network, real_weights
+from hotnas_hls.search.fitting.least_squares import Moments
+from hotnas_hls.search.fitting.refit import Reals, real_parameters
+from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.proposing.generate import compression_of
+
+MOST_VALUES = 1 << 28  # of all feature maps, over all images
+KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits measured: they change weights, not shapes
+
+Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers, nats an image
+
+
+@torch.no_grad()
+def sensitivities(
+    problem: Problem,
+    space: SearchSpace,
+    untouched: Candidate,
+    form: IntegerFormat,
+    images: np.ndarray,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Harms:
+    """The harm of every option but the first of every axis that prunes or narrows a layer.
+
+    The Kullback-Leibler divergence of the answers to ``images``, float32 (B, C, H, W), from those of the
+    network as the search starts from it.
+    """
+    net = quantised_network(problem, problem.start, Compression(), replace(form, refit_images=0))
+    network = _RealNetwork.of(net, real_weights(problem, problem.start, form), images)
+    axes = [axis for axis in space.of_kind(*KINDS) if len(axis.options) > 1]
+    total, done = sum(len(axis.options) - 1 for axis in axes), 0
+    harms = {}
+    for axis in sorted(axes, key=lambda axis: axis.layer):  # layer by layer: its moments are kept
+        for option in axis.options[1:]:
+            mask = _mask(problem, space, untouched, axis, option)
+            bits = option if axis.kind is AxisKind.BITS else form.weight_bits
+            harms[axis.name, option] = network.harm(axis.layer, mask, bits)
+            done += 1
+            progress(done, total)
+    return harms
+
+
+def _mask(
+    problem: Problem, space: SearchSpace, untouched: Candidate, axis: Axis, option: int
+) -> Tensor | None:
+    """What pruning keeps of a layer's weights; None where nothing is pruned."""
+    edits = compression_of({**untouched, axis.name: option}, space)
+    if axis.layer not in edits.patterns:
+        return None
+    only = Compression(patterns={axis.layer: edits.patterns[axis.layer]})
+    index, masks = pattern_masks(compress(problem.start, problem.graph, only))[axis.layer]
+    return torch.from_numpy(masks[index]).float()
+
+
+@dataclass
+class _RealNetwork:
+    """A network in real numbers on some images: what every layer gave, and what other weights change."""
+
+    module: IntegerModule
+    wanted: Reals
+    maps: dict[str, Tensor]  # as written, by feature map
+    _known: tuple[str, Moments] | None = None
+
+    @classmethod
+    def of(cls, net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> _RealNetwork:
+        values = sum(fm.channels * fm.rows * fm.columns for fm in net.feature_maps.values())
+        module = IntegerModule(net).eval()
+        laid = module.laid(torch.from_numpy(images[: max(1, MOST_VALUES // values)]))
+        network = cls(module, wanted, {net.image: laid})
+        for _, name, written in network._from(0, network.maps):
+            network.maps[name] = written
+        return network
+
+    def harm(self, name: str, mask: Tensor | None, bits: int) -> float:
+        """Divergence of the answers where layer ``name`` keeps what ``mask`` does, in ``bits`` bits."""
+        at, of = next((at, of) for at, of in enumerate(self.module.passes()) if of.layer.name == name)
+        weight, bias = real_parameters(of, self.wanted)
+        kept = weight if mask is None else weight * mask
+        step = 2.0 ** -weight_frac_bits(kept.numpy(), bits)
+        fitted = self._moments(of, weight, bias).fitted(weight, _both(of.mask, mask), step, bits)
+        layer = of.layer
+        maps = dict(self.maps)
+        maps[layer.target] = of.clamped(of.sums(*self._inputs(of, maps), *fitted))
+        for _, target, written in self._from(at + 1, maps):
+            maps[target] = written
+        return divergence(self._answers(maps), self._answers(self.maps))
+
+    def _from(self, first: int, maps: dict[str, Tensor]) -> Iterator[tuple[IntegerLayer, str, Tensor]]:
+        """The layers from ``first`` on, the feature map each writes, and its values."""
+        for of in self.module.passes()[first:]:
+            sums = of.sums(*self._inputs(of, maps), *real_parameters(of, self.wanted))
+            yield of, of.layer.target, of.clamped(sums)
+
+    def _inputs(self, of: IntegerLayer, maps: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """What a layer reads, and what it adds."""
+        residual = of.layer.residual
+        return self._read(maps, of.layer.source), self._read(maps, residual) if residual else None
+
+    def _read(self, maps: Mapping[str, Tensor], name: str) -> Tensor:
+        """A feature map; a concatenation is put together anew, since its parts change."""
+        return self.module.read(dict(maps), name)
+
+    def _answers(self, maps: Mapping[str, Tensor]) -> Tensor:
+        return self._read(maps, self.module.net.logits).flatten(1)
+
+    def _moments(self, of: IntegerLayer, weight: Tensor, bias: Tensor) -> Moments:
+        if self._known is None or self._known[0] != of.layer.name:
+            inputs = self._read(self.maps, of.layer.source)
+            self._known = of.layer.name, Moments.of(of, inputs, of.sums(inputs, None, weight, bias))
+        return self._known[1]
+
+
+def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return one if other is None else other if one is None else one * other

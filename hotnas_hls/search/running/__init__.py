@@ -1,0 +1,1 @@
+"""iSearch: studies, where they are kept, and who trains."""

@@ -1,0 +1,278 @@
+"""iSearch: a study of candidates, hardware test first, kept by Optuna so that nothing finished is lost.
+
+Two objectives: accuracy up, latency down; the latency bound and the resources are constraints. One process
+draws the candidates and tests their hardware; a crew trains them, in this process, in others or on a cluster.
+A trial is written to the storage, in one transaction, when it is finished, so that an interrupt, a kill or a
+power cut loses the trials in flight and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from hotnas_hls.errors import ConfigError
+from hotnas_hls.platforms.space import Candidate, SearchSpace
+from hotnas_hls.search.evaluating.objective import Objective
+from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest, Outcome
+from hotnas_hls.search.evaluating.reward import RewardTargets, reward
+from hotnas_hls.search.evaluating.stopping import UNLIMITED, limits
+from hotnas_hls.search.proposing.samplers import FINISHED, REWARD, SamplerFactory, distributions
+from hotnas_hls.search.running.crew import Crew, InPlace
+from hotnas_hls.search.running.storage import COMPLETED, StudyPlace
+
+OUTCOME, FINGERPRINT = "outcome", "fingerprint"  # user attributes
+LEAST_ACCURACY = 0.0  # what the samplers are told of a candidate that was refused, beside how far it is off
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """How much is searched, and how."""
+
+    targets: RewardTargets  # latencies as shares of ``latency_unit_ms``
+    latency_unit_ms: (
+        float  # deviation from section 4.2: the bound itself, so that a reward does not depend on ms
+    )
+    strategy: str = "reinforce"
+    trials: int = 100  # finished ones, refused ones included
+    seed: int = 0
+    time_limit_s: float | None = None
+    early_stopping: bool = False
+    subject: str = ""  # what else an accuracy depends on: a study is resumed by its own kind only
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A trial that is being trained, or waits for the same network of another."""
+
+    trial: optuna.Trial
+    candidate: Candidate
+    test: HardwareTest
+    key: str
+    begun: float
+    leader: int | None = None  # the flight it waits for
+
+
+class SearchStudy:
+    """A study in a storage (``None`` keeps it in memory), trained by a crew (``None``: this process)."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objective: Objective,
+        settings: StudySettings,
+        storage: str | StudyPlace | None = None,
+        resume: bool = False,
+        crew: Crew | None = None,
+    ) -> None:
+        self.space, self.objective, self.settings = space, objective, settings
+        self.crew = crew or InPlace(objective)
+        self.outcomes: list[Outcome] = []
+        self._samplers = SamplerFactory(settings.strategy, space, settings.seed)
+        place = StudyPlace(storage) if isinstance(storage, str) else storage
+        self._archive = _open(place, self._fingerprint(), resume) if place else None
+        self._memory = optuna.create_study(directions=["maximize", "minimize"])
+        self._networks: dict[str, list[Outcome]] = {}
+        self._flights: dict[int, _Flight] = {}
+        for trial in self._archive.get_trials(states=FINISHED) if self._archive else ():
+            self._memory.add_trial(_for_samplers(trial))
+            self._remember(_outcome_of(trial))
+
+    @property
+    def in_flight(self) -> int:
+        """Trials begun and not finished."""
+        return len(self._flights)
+
+    def run(
+        self,
+        seeds: Iterable[Candidate] = (),
+        report: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> list[Outcome]:
+        """Evaluate ``seeds``, then what the strategy proposes, until the budget is used; all outcomes."""
+        started = time.monotonic()
+        done = {outcome.candidate for outcome in self.outcomes}
+        waiting = [candidate for candidate in seeds if candidate not in done]
+        limit = self.settings.time_limit_s
+
+        def may_begin() -> bool:
+            trained = sum(1 for flight in self._flights.values() if flight.leader is None)
+            return (
+                len(self.outcomes) + self.in_flight < self.settings.trials
+                and trained < self.crew.size
+                and (limit is None or time.monotonic() - started <= limit)
+            )
+
+        while True:
+            while may_begin():
+                for outcome in self._begin(waiting.pop(0) if waiting else None):
+                    report(outcome)
+            if not self._flights:
+                return self.outcomes
+            for outcome in self._land(*self.crew.wait()):
+                report(outcome)
+
+    def add(self, candidate: Candidate) -> Outcome:
+        """Evaluate one candidate beyond the budget, unless it was evaluated before."""
+        known = next((outcome for outcome in self.outcomes if outcome.candidate == candidate), None)
+        if known is not None:
+            return known
+        return (self._begin(candidate) or self._land(*self.crew.wait()))[0]
+
+    def complete(self) -> None:
+        """Mark the study as used up: what it found has been built."""
+        if self._archive is not None:
+            self._archive.set_user_attr(COMPLETED, True)
+
+    def _begin(self, given: Candidate | None) -> list[Outcome]:
+        """Draw a trial and test its hardware; its outcome, unless it must be trained or wait for its twin."""
+        begun = time.monotonic()
+        self._memory.sampler = self._samplers.next(len(self._memory.get_trials(deepcopy=False)))
+        if given is not None:
+            self._memory.enqueue_trial(dict(given))
+        trial = self._memory.ask(distributions(self.space))
+        candidate = Candidate({axis.name: trial.params[axis.name] for axis in self.space.axes})
+        test = self.objective.hardware_test(candidate)
+        key = "" if test.refusals else self.objective.network_key(candidate)
+        flight = _Flight(trial, candidate, test, key, begun)
+        if test.refusals or test.latency_ms is None:
+            return [self._finish(flight, Evaluation(None))]
+        twin = self._twin(key, test.latency_ms)
+        if twin is not None:
+            return [self._repeat(flight, twin)]
+        leader = next((n for n, f in self._flights.items() if f.key == key and f.leader is None), None)
+        self._flights[trial.number] = _Flight(trial, candidate, test, key, begun, leader)
+        if leader is None:
+            stop = limits(test.latency_ms, self.outcomes) if self.settings.early_stopping else UNLIMITED
+            self.crew.submit(trial.number, candidate, stop)
+        return []
+
+    def _land(self, number: int, evaluation: Evaluation) -> list[Outcome]:
+        """The outcome of a trained trial, and of those that waited for it."""
+        leader = self._flights.pop(number)
+        outcomes = [self._finish(leader, evaluation)]
+        for follower, flight in [(n, f) for n, f in self._flights.items() if f.leader == number]:
+            del self._flights[follower]
+            outcomes.append(self._repeat(flight, outcomes[0]))
+        return outcomes
+
+    def _twin(self, key: str, latency_ms: float) -> Outcome | None:
+        """A finished trial of the same network; one that was stopped counts if it was no slower."""
+        known = self._networks.get(key, ())
+        trained = (o for o in known if o.accuracy is not None)
+        stopped = (o for o in known if o.latency_ms is not None and o.latency_ms <= latency_ms)
+        return next(trained, None) or next(stopped, None)
+
+    def _repeat(self, flight: _Flight, twin: Outcome) -> Outcome:
+        seen = Evaluation(twin.accuracy, twin.checks, twin.stopped, divergence=twin.divergence)
+        return self._finish(flight, seen, twin.number if twin.repeats is None else twin.repeats)
+
+    def _finish(self, flight: _Flight, evaluation: Evaluation, repeats: int | None = None) -> Outcome:
+        """Record a trial: for the samplers, and in the storage."""
+        test, trial = flight.test, flight.trial
+        trained = repeats is None and not test.refusals
+        seen = evaluation.accuracy
+        if evaluation.stopped and evaluation.checks:
+            seen = evaluation.checks[-1]
+        outcome = Outcome(
+            number=len(self.outcomes),
+            candidate=flight.candidate,
+            accuracy=evaluation.accuracy,
+            latency_ms=test.latency_ms,
+            cycles=test.cycles,
+            refusals=test.refusals,
+            seconds=evaluation.seconds if trained else time.monotonic() - flight.begun,
+            repeats=repeats,
+            reward=self._reward(seen, test.latency_ms),
+            checks=evaluation.checks,
+            stopped=evaluation.stopped,
+            divergence=evaluation.divergence,
+        )
+        trial.set_user_attr(OUTCOME, outcome.record())
+        trial.set_user_attr(REWARD, outcome.reward)
+        for name, excess in test.excess.items():
+            trial.set_constraint(name, excess)
+        values = _values_for_samplers(outcome)
+        self._memory.tell(trial, values, state=None if values else TrialState.PRUNED)
+        if self._archive is not None:
+            self._archive.add_trial(_for_archive(self._memory.get_trials(deepcopy=False)[trial.number]))
+        self._remember(outcome)
+        return outcome
+
+    def _reward(self, accuracy: float | None, latency_ms: float | None) -> float:
+        relative = None if latency_ms is None else latency_ms / self.settings.latency_unit_ms
+        return reward(accuracy, relative, self.settings.targets)
+
+    def _remember(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if outcome.accuracy is not None or outcome.stopped is not None:
+            self._networks.setdefault(self.objective.network_key(outcome.candidate), []).append(outcome)
+
+    def _fingerprint(self) -> str:
+        """Changes when a resumed study would no longer be the same study; the budget may be raised."""
+        settings = {k: v for k, v in asdict(self.settings).items() if k not in ("trials", "time_limit_s")}
+        text = json.dumps([self.space.to_record(), settings], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _open(place: StudyPlace, fingerprint: str, resume: bool) -> optuna.Study:
+    """The study in a storage: made when new, refused when it is another's or resuming was not asked for."""
+    storage = place.open()
+    exists = place.name in optuna.get_all_study_names(storage)
+    if exists and not resume:
+        raise ConfigError(f"{place}: holds a study already; go on with --resume, or name another folder")
+    study = optuna.create_study(
+        study_name=place.name,
+        storage=storage,
+        directions=["maximize", "minimize"],
+        load_if_exists=True,
+    )
+    if not exists:
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            study.set_metric_names(["accuracy", "latency_ms"])
+        study.set_user_attr(FINGERPRINT, fingerprint)
+    elif study.user_attrs.get(FINGERPRINT) != fingerprint:
+        raise ConfigError(
+            f"{place}: a study of another network, board, search space or setting; resume it with the "
+            "configuration it was started with, or name another folder"
+        )
+    return study
+
+
+def _values_for_samplers(outcome: Outcome) -> list[float] | None:
+    """Accuracy and latency as the samplers see them.
+
+    A refused candidate counts with the least accuracy and how far it misses the bound, so that NSGA-II,
+    which looks at completed trials only, learns the bound; None: neither refused nor trained.
+    """
+    if outcome.latency_ms is None or outcome.stopped is not None:
+        return None
+    return [LEAST_ACCURACY if outcome.accuracy is None else outcome.accuracy, outcome.latency_ms]
+
+
+def _for_archive(trial: FrozenTrial) -> FrozenTrial:
+    """A trial of the samplers as it is stored: without values where there was no training."""
+    stored = copy.copy(trial)
+    if trial.user_attrs[OUTCOME]["accuracy"] is None:
+        stored.state, stored.values = TrialState.PRUNED, None
+    return stored
+
+
+def _for_samplers(trial: FrozenTrial) -> FrozenTrial:
+    """Inverse of :func:`_for_archive`."""
+    seen = copy.copy(trial)
+    values = _values_for_samplers(_outcome_of(trial))
+    if values is not None:
+        seen.state, seen.values = TrialState.COMPLETE, values
+    return seen
+
+
+def _outcome_of(trial: FrozenTrial) -> Outcome:
+    return Outcome.from_record(trial.number, Candidate(trial.params), trial.user_attrs[OUTCOME])

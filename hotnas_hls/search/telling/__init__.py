@@ -1,0 +1,1 @@
+"""A search as it goes and as it ended: progress, summary, tables, charts."""

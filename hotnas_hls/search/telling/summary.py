@@ -1,0 +1,81 @@
+"""A finished search as one JSON-ready record: what search.json holds, and the charts and the report show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.search.evaluating.outcome import Outcome
+from hotnas_hls.search.search import SearchResult
+from hotnas_hls.search.telling.importance import importance
+from hotnas_hls.search.telling.progress import reason
+
+
+def summary_of(result: SearchResult) -> dict[str, Any]:
+    """The figures of a search."""
+    outcomes, baseline = result.outcomes, result.baseline.cost
+    trained = [o for o in outcomes if o.accuracy is not None and o.repeats is None]
+    stopped = [o for o in outcomes if o.stopped is not None and o.repeats is None]
+    return {
+        "network": result.network.name,
+        "latency_ms": {
+            "before": baseline.latency_ms,
+            "after": result.cost.latency_ms,
+            "bound": result.bound_ms,
+        },
+        "cycles": {"before": baseline.total, "after": result.cost.total},
+        "reduction": 1 - result.cost.total / baseline.total,
+        "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
+        "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
+        "test_images": result.test.images,
+        "space_size": result.space.size,
+        "trials": len(outcomes),
+        "trained": len(trained),
+        "stopped": len(stopped),
+        "refused": sum(1 for outcome in outcomes if outcome.refusals),
+        "repeated": sum(1 for outcome in outcomes if outcome.repeats is not None),
+        "refusals": dict(Counter(reason(o.refusals[0]) for o in outcomes if o.refusals).most_common()),
+        "evaluation_seconds": round(sum(outcome.seconds for outcome in outcomes), 3),
+        "hardware": {"before": dict(result.baseline.choices), "after": dict(result.choices)},
+        "format": {"before": _format(result.baseline_format), "after": _format(result.format)},
+        "edits": result.compression.record(),
+        "decisions": decisions(result.space, result.chosen.candidate),
+        "reductions": [dataclasses.asdict(step) for step in result.reductions],
+        "front": [
+            {"accuracy": o.accuracy, "latency_ms": o.latency_ms, "trial": o.number} for o in result.front
+        ],
+        "chosen": result.chosen.number,
+        "history": [_trial(outcome) for outcome in outcomes],
+        "importance": importance(result.space, outcomes),
+    }
+
+
+def _format(form: IntegerFormat) -> dict[str, Any]:
+    """Widths of activations and of weights that are not narrowed, and how the network is laid."""
+    return {
+        "act_bits": form.act_bits,
+        "weight_bits": form.weight_bits,
+        **dataclasses.asdict(form.arrangement),
+    }
+
+
+def decisions(space: SearchSpace, candidate: Candidate) -> list[dict[str, Any]]:
+    """What the search decided about each layer, untouched layers included; hardware is told elsewhere."""
+    return [
+        {
+            "layer": axis.layer,
+            "kind": str(axis.kind),
+            "before": axis.options[0],
+            "after": candidate[axis.name],
+            "options": list(axis.options),
+        }
+        for axis in space.axes
+        if axis.layer and axis.kind is not AxisKind.HARDWARE
+    ]
+
+
+def _trial(outcome: Outcome) -> dict[str, Any]:
+    return {"trial": outcome.number, **outcome.record()}

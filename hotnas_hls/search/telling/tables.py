@@ -1,0 +1,65 @@
+"""iDetect and a finished search as tables for the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.search.detecting.detect import Detection
+from hotnas_hls.search.proposing.strongest import Strongest
+
+
+def detection_table(detection: Detection, platform: Platform, title: str) -> Table:
+    """A row per layer: label, time, share of each term, slack to the next bottleneck, the best remedy."""
+    table = Table(title=title, show_footer=True)
+    terms = list(detection.findings[0].terms)
+    total = detection.cost.total
+    table.add_column("layer", footer=f"{detection.cost.latency_ms:.4g} ms", overflow="fold")
+    table.add_column("bound")
+    table.add_column(platform.unit, justify="right", footer=f"{total:,.0f}")
+    for term in terms:
+        table.add_column(term, justify="right")
+    table.add_column("slack", justify="right")
+    table.add_column("remedy")
+    table.add_column("saves", justify="right")
+    for finding in detection.findings:
+        effect = finding.best
+        saves = f"{effect.saved:,.0f} ({effect.saved / total:.1%})" if effect else ""
+        table.add_row(
+            Text(finding.layer),
+            finding.label,
+            f"{finding.cost:,.0f}",
+            *(f"{finding.shares[term]:.0%}" for term in terms),
+            f"{finding.slack:,.0f} to {finding.next_term}",
+            Text(f"{effect.remedy}: {effect.description}" if effect else "none saves time"),
+            saves,
+        )
+    return table
+
+
+def reductions_table(found: Strongest, title: str) -> Table:
+    """A row for each kind of edit: latency with it and all before it, what it saves then, and alone."""
+    before = found.baseline.latency_ms
+    table = Table(title=title, show_footer=True)
+    table.add_column("edits", footer="total")
+    total = before - found.cost.latency_ms
+    table.add_column("ms, cumulative", justify="right", footer=f"{before:.4g} -> {found.cost.latency_ms:.4g}")
+    table.add_column("saves", justify="right", footer=f"{total:.4g} ({total / before:.1%})")
+    table.add_column("ms, alone", justify="right")
+    table.add_column("saves", justify="right")
+    so_far: float | None = before
+    for step in found.reductions:
+        table.add_row(
+            step.name,
+            _ms(step.latency_ms),
+            _ms(so_far - step.latency_ms if so_far is not None and step.latency_ms is not None else None),
+            _ms(step.alone_ms),
+            _ms(before - step.alone_ms if step.alone_ms is not None else None),
+        )
+        so_far = step.latency_ms
+    return table
+
+
+def _ms(value: float | None) -> str:
+    return "none such" if value is None else f"{value:.4g}"

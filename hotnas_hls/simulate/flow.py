@@ -1,0 +1,192 @@
+"""The flow below the design point: a package on disk, simulated, with its certificate beside it.
+
+Nothing here imports torch. What is built (programs, logs) lies outside the package, in ``.build`` next
+to it, so that ``hotnas verify`` finds a package as it was generated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.accel.timing.efficiency import multipliers
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.latency_report import record, rows_of
+from hotnas_hls.base.atomic import replace_files
+from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
+from hotnas_hls.codegen.hls import Target, hls_files
+from hotnas_hls.codegen.package import add_package
+from hotnas_hls.codegen.render import Banner
+from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.simulate.certificate import LEAST_RUNS, Certificate, Rtl, certify, recheck
+from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
+from hotnas_hls.simulate.rtl_simulation import PACKAGE, SIM
+
+REPORTS, RTL = "reports", "rtl"
+CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
+SOURCE_SUFFIXES = (".v", ".sv")
+DATA_SUFFIXES = (".dat", ".mem", ".hex")
+
+
+def generate(point: DesignPoint, output: Path, images: int = LEAST_IMAGES) -> Bundle:
+    """Write the package of a design to the folder ``output``; its last part is the package's name."""
+    refuse_foreign(output)
+    bundle = package(point, output.name, images)
+    bundle.write(output)
+    return bundle
+
+
+def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle:
+    """Every file of a design's package; the same design gives the same bytes."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name.startswith("."):
+        raise ConfigError(f"package name {name!r}: use letters, digits, '_', '-' and '.'")
+    bundle = Bundle(name, point.digest())
+    banner = Banner(name, point.digest())
+    _add(bundle, "", _design_files(point))
+    _add(bundle, "", _hls_files(point, banner, images))
+    _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner))
+    _add(bundle, "sim/", _bench_files())
+    _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
+    add_package(bundle, point)
+    return bundle
+
+
+def _add(bundle: Bundle, folder: str, files: Mapping[str, str | bytes]) -> None:
+    for name, contents in files.items():
+        bundle.add(f"{folder}{name}", contents)
+
+
+def _design_files(point: DesignPoint) -> dict[str, str | bytes]:
+    files: dict[str, str | bytes] = {DESIGN_FILE: point.to_json()}
+    if point.numbers is not None:
+        files[WEIGHTS_FILE] = point.weights_bytes()
+    return files
+
+
+def _hls_files(point: DesignPoint, banner: Banner, images: int) -> dict[str, str | bytes]:
+    return hls_files(
+        point.integer_network(),
+        point.accelerator,
+        point.tiles,
+        images=list(point.golden_images(images)),
+        target=Target(point.board.part, 1000 / point.clock_mhz),
+        banner=banner,
+    )
+
+
+def _bench_files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(SIM.iterdir()) if path.is_file()}
+
+
+def _latency_report(point: DesignPoint) -> str:
+    layers = [entry.layer for entry in point.layers]
+    latency = network_latency(layers, point.accelerator, point.tiles, point.memory)
+    rows = rows_of(latency, point.needed_macs(), multipliers(point.accelerator))
+    return json.dumps(record(rows, point.clock_mhz, rule="true", stem=point.stem), indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What ``simulate`` found."""
+
+    certificate: Certificate
+    csim: CsimResult | None  # None where it was left out
+    changed: tuple[str, ...]  # files of the package that are not as they were generated
+
+
+def simulate(
+    output: Path,
+    *,
+    images: int = 2,
+    csim: bool = True,
+    rtl: Path | None = None,
+    build: Path | None = None,
+    stage: Callable[[str], None] = lambda text: None,
+) -> Simulated:
+    """C simulation and RTL simulation of a package, as it lies on disk; writes the certificate into it.
+
+    rtl: a folder of Verilog to run instead of the package's twin. build: where programs and logs go.
+    Raises SimulationFailed when something does not compile, hangs, or a C output is wrong.
+    """
+    point = load_package(output)
+    changed = tuple(path for path in verify(output) if not path.endswith(": added"))
+    build = build or build_folder(output)
+    done = None
+    if csim:
+        stage("C simulation")
+        done = run_csim(output, build=build / "csim")
+        stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
+    stage("RTL simulation")
+    built = build / ("rtl_given" if rtl else "rtl")
+    certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl))
+    if rtl is None:
+        add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
+    return Simulated(certificate, done, changed)
+
+
+def recheck_certificate(output: Path) -> tuple[str | None, list[str]]:
+    """The package's certificate in one line (None without one), and what of it no longer holds."""
+    path = output / REPORTS / CERTIFICATE_FILE
+    if not path.is_file():
+        return None, []
+    certificate = Certificate.from_json(path)
+    return certificate.line(), recheck(
+        certificate, DesignPoint.load(output / DESIGN_FILE), read_rtl(output).files
+    )
+
+
+def load_package(output: Path) -> DesignPoint:
+    """The design of a package; OutputRefused for a folder that is none."""
+    if read_manifest(output) is None:
+        raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    return DesignPoint.load(output / DESIGN_FILE)
+
+
+def build_folder(output: Path) -> Path:
+    """Where what is built for a package goes: beside it."""
+    output = output.resolve()
+    return output.parent / ".build" / output.name
+
+
+def read_rtl(output: Path, given: Path | None = None) -> Rtl:
+    """The RTL of a package as it lies there, or that of another folder with the same top level."""
+    twin = {path.name: path.read_text() for path in sorted((output / RTL).glob("*.sv"))}
+    if PACKAGE not in twin:
+        raise OutputRefused(f"{output}: {RTL}/{PACKAGE} is missing; make the package again: hotnas hls")
+    twin = {PACKAGE: twin.pop(PACKAGE), **twin}
+    if given is None:
+        return Rtl(twin)
+    sources = {p.name: p.read_text() for p in sorted(given.rglob("*")) if p.suffix in SOURCE_SUFFIXES}
+    if not sources:
+        raise ConfigError(f"{given}: holds no Verilog; give the folder with hotnas_accel.v and what it uses")
+    sources.pop(PACKAGE, None)
+    data = {p.name: p.read_bytes() for p in sorted(given.rglob("*")) if p.suffix in DATA_SUFFIXES}
+    return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data)
+
+
+def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
+    """Put reports beside a design: into its package, or into ``reports`` of its run's folder."""
+    folder = design if design.is_dir() else design.parent
+    if read_manifest(folder) is not None:
+        add_reports(folder, reports)
+    else:
+        replace_files(folder / REPORTS, reports)
+    return [folder / REPORTS / name for name in reports]
+
+
+def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
+    """Put reports into a package and its manifest; the manifest of a changed package stays as it is."""
+    intact = not [problem for problem in verify(output) if not problem.endswith(": added")]
+    manifest = read_manifest(output)
+    replace_files(output / REPORTS, reports)
+    if manifest is None or not intact:
+        return
+    bundle = Bundle(manifest["name"], manifest["design_digest"])
+    for path in {*manifest["files"], *(f"{REPORTS}/{name}" for name in reports)}:
+        bundle.add(path, (output / path).read_bytes())
+    replace_files(output, {MANIFEST: bundle.manifest().encode()})

