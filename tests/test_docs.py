@@ -40,7 +40,7 @@ SHORTER = {  # what is added to a command, so that it does less
 LATER = {  # and what is run instead
     "hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare": "search/test_compare.py",
     "hotnas sim hls_out/digits": "the tutorial's 'hotnas sim'",
-    "hotnas synth runs/mine": "test_synth.py",
+    "hotnas synth runs/mine": "implementation/test_synth.py",
 }
 PACKAGE = Path(hotnas_hls.__file__).parent
 SIM = shipped_folder("sim")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from models.test_integer_module import IMAGES, TRAINED, EveryKind
+from models.test_integer_module import quantised_network as every_kind
 from randomised import randomised
-from test_integer_module import IMAGES, TRAINED, EveryKind
-from test_integer_module import quantised_network as every_kind
 
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers import bounds

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from codegen.test_hls import generate, needs_csim, write
 from hls_cases import Case
 from randomised import randomised
-from test_hls import generate, needs_csim, write
+from simulate.test_rtl import needs_verilator
 from test_lower import checked
-from test_rtl import needs_verilator
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_rtl import needs_verilator
 
 from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_layer
@@ -27,6 +26,7 @@ from hotnas_hls.simulate.rtl_simulation import (
     run_network,
     weight_page,
 )
+from simulate.test_rtl import needs_verilator
 
 IFM_ERROR, WGT_ERROR, RESIDUAL_ERROR, OFM_ERROR, BAD_DESCRIPTOR, TOO_MANY_LAYERS = (1 << b for b in range(6))
 LAYERS = 4

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 from small_designs import small_design
-from test_certificate import faked  # noqa: F401 (a fixture)
 from test_docs import DOCS, script
 
 from hotnas_hls.accel.design_point import DesignPoint

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from codegen.test_hls import BANNER, generate, needs_csim, write
 from hls_cases import Case, random_case
 from small_designs import LAYERS, TILES, small_design
-from test_hls import BANNER, generate, needs_csim, write
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from codegen.test_hls import generate, needs_csim, write
 from hls_cases import Case
-from test_hls import generate, needs_csim, write
-from test_rtl import needs_verilator
+from simulate.test_rtl import needs_verilator
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.integers.random_numbers import random_numbers

@@ -21,7 +21,7 @@ from hotnas_hls.network.execute import run
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, OpKind, Shape
 
-DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 # Smaller inputs than the networks' own where their pooling allows it, to be quick.
 QUICK_SHAPES: dict[str, Shape] = {name: (3, 96, 96) for name, entry in ZOO.items() if entry.classes == 1000}

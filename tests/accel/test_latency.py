@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from test_explore import random_pairs
+from explore.test_explore import random_pairs
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 from small_designs import small_design
-from test_certificate import faked  # noqa: F401 (a fixture)
 
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
