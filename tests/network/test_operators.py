@@ -12,7 +12,6 @@ from codegen.test_hls import generate, needs_csim, write
 from hls_cases import Case
 from randomised import randomised
 from simulate.test_rtl import needs_verilator
-from test_lower import checked
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +28,7 @@ from hotnas_hls.network.lower import CLAMPS, UNBOUNDED, lower
 from hotnas_hls.network.quantise import quantise
 from hotnas_hls.simulate.certificate import certify
 from hotnas_hls.simulate.csim import run_csim
+from network.test_lower import checked
 
 SIDE, KERNELS, STRIDES = 8, range(1, 12), (1, 2, 4)
 ACCEL = Accelerator(16, 8, 5, 9, 128, 128, 128, 1024, 9, 121, patterns=False, taps=4)
