@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.base.atomic import replace_files
-from hotnas_hls.report.data import ReportData, assemble
+from hotnas_hls.report.assemble import assemble
+from hotnas_hls.report.data import ReportData
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
 from hotnas_hls.simulate.flow import put_reports

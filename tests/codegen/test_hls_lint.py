@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("clang.cindex")
 
 from codegen.test_hls import generate, needs_csim, small_case, write  # noqa: E402
-from hotnas_hls.codegen.hls_lint import RULES, Finding, lint  # noqa: E402
+from hotnas_hls.codegen.hls_lint.rules import RULES, Finding, lint  # noqa: E402
 
 pytestmark = needs_csim
 

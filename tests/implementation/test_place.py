@@ -14,7 +14,7 @@ from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.implementation.place import DEVICES, PlaceFailed, fitting, parse_report, place, table, wrapper
 from hotnas_hls.implementation.synth import load_source
-from hotnas_hls.report.data import assemble
+from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
 from hotnas_hls.simulate.flow import generate

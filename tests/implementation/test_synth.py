@@ -27,7 +27,7 @@ from hotnas_hls.implementation.synth import (
     parse_statistics,
     table,
 )
-from hotnas_hls.report.data import assemble
+from hotnas_hls.report.assemble import assemble
 from hotnas_hls.simulate.flow import generate
 
 TINY = Accelerator(

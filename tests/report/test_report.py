@@ -10,7 +10,7 @@ from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.vendor_reports import Cosim, Csynth, Implementation, Resources, VendorReports
-from hotnas_hls.report.data import assemble
+from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
 from hotnas_hls.report.run_record import read_run

@@ -1,0 +1,1 @@
+"""Rules for the HLS C++ that a plain compiler does not check."""

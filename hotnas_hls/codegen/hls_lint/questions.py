@@ -1,0 +1,144 @@
+"""What the rules ask the syntax tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from clang.cindex import Cursor, CursorKind, Type, TypeKind
+
+from hotnas_hls.codegen.hls import TOP
+from hotnas_hls.codegen.hls_lint.unit import Function, Loop, Pragma, Unit, is_ours
+
+CONSTANT = re.compile(r"^k[A-Z]")
+AP_INT = re.compile(r"\bap_u?int(_base)?\b")
+
+
+def all_pragmas(function: Function) -> list[Pragma]:
+    return [*function.pragmas, *(pragma for loop in function.loops for pragma in loop.pragmas)]
+
+
+def rank_of(variable: Cursor) -> int:
+    """Dimensions of an array variable; an array parameter has lost its first one to a pointer."""
+    written = variable.type.get_canonical()
+    rank = 0
+    if written.kind is TypeKind.POINTER:
+        rank, written = 1, written.get_pointee()
+    while written.kind is TypeKind.CONSTANTARRAY:
+        rank, written = rank + 1, written.element_type.get_canonical()
+    return rank
+
+
+def is_stream(type_: Type) -> bool:
+    return "hls::stream<" in type_.get_canonical().spelling
+
+
+def holds_ap_int(unit: Unit, type_: Type) -> bool:
+    """The type is an ap_int, or an array, a stream, a pointer or a struct of ours that has one in it."""
+    type_ = type_.get_canonical()
+    while type_.kind in (TypeKind.POINTER, TypeKind.LVALUEREFERENCE, TypeKind.CONSTANTARRAY):
+        pointed = type_.get_pointee() if type_.kind is not TypeKind.CONSTANTARRAY else type_.element_type
+        type_ = pointed.get_canonical()
+    if AP_INT.search(type_.spelling):
+        return True
+    arguments = [type_.get_template_argument_type(i) for i in range(type_.get_num_template_arguments())]
+    fields = list(type_.get_fields()) if is_ours(type_.get_declaration(), unit.folder) else []
+    inside = [*arguments, *(field.type for field in fields)]
+    return any(part.kind is not TypeKind.INVALID and holds_ap_int(unit, part) for part in inside)
+
+
+def is_in_registers(owner: Function, name: str, dimension: int) -> bool:
+    return any(
+        pragma.kind == "array_partition"
+        and pragma.options.get("variable") == name
+        and "complete" in pragma.flags
+        and pragma.options.get("dim", "1") in ("0", str(dimension))
+        for pragma in all_pragmas(owner)
+    )
+
+
+def is_pointer_to_memory(parameter: Cursor) -> bool:
+    """A pointer written as one; ``T x[8]`` is an array in registers."""
+    written = {token.spelling for token in parameter.get_tokens()}
+    return parameter.type.kind is TypeKind.POINTER and "[" not in written
+
+
+def has_fixed_bound(loop: Loop) -> bool:
+    """The condition compares the loop variable with constants only."""
+    children = list(loop.cursor.get_children())
+    if loop.variable is None or len(children) < 3:
+        return False
+    names = names_in(children[1]) - {loop.variable}
+    return loop.variable in names_in(children[1]) and all(CONSTANT.match(name) for name in names)
+
+
+def names_in(cursor: Cursor) -> set[str]:
+    """Names of variables an expression refers to."""
+    kinds = (CursorKind.DECL_REF_EXPR, CursorKind.MEMBER_REF_EXPR)
+    return {node.spelling for node in cursor.walk_preorder() if node.kind in kinds}
+
+
+def calls_of(function: Function) -> Iterator[tuple[str, list[Cursor]]]:
+    """Names of called functions with the arguments; templates are found by their spelling."""
+    for node in function.cursor.walk_preorder():
+        if node.kind is not CursorKind.CALL_EXPR:
+            continue
+        children = list(node.get_children())
+        name = node.spelling
+        if not name and children:
+            name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
+        yield name, children[1:]
+
+
+def array_access(cursor: Cursor) -> tuple[str, list[Cursor]] | None:
+    """``x[i][j]`` as (x, [i, j]) for a plain variable x, else None."""
+    if cursor.kind is not CursorKind.ARRAY_SUBSCRIPT_EXPR:
+        return None
+    indices: list[Cursor] = []
+    node = cursor
+    while node.kind is CursorKind.ARRAY_SUBSCRIPT_EXPR:
+        base, index = list(node.get_children())
+        indices.insert(0, index)
+        node = base
+        while node.kind in (CursorKind.UNEXPOSED_EXPR, CursorKind.PAREN_EXPR):
+            node = next(node.get_children())
+    return (node.spelling, indices) if node.kind is CursorKind.DECL_REF_EXPR else None
+
+
+def declarations_of(
+    unit: Unit, function: Function, name: str, dimension: int, seen: set[tuple[str, str, int]]
+) -> Iterator[tuple[Function, str, int]]:
+    """Where the array behind ``name`` is declared: through parameters to the callers' local arrays."""
+    if (function.name, name, dimension) in seen:
+        return
+    seen.add((function.name, name, dimension))
+    variable = function.variables().get(name)
+    if variable is None or rank_of(variable) == 0:
+        return  # a constant table, or a struct that is one register
+    if variable.kind is not CursorKind.PARM_DECL:
+        yield function, name, dimension
+        return
+    if function.name == TOP:
+        return
+    position = [parameter.spelling for parameter in function.parameters].index(name)
+    for caller in unit.functions.values():
+        for callee, arguments in calls_of(caller):
+            if callee != function.name or position >= len(arguments):
+                continue
+            argument = arguments[position]
+            while argument.kind in (CursorKind.UNEXPOSED_EXPR, CursorKind.PAREN_EXPR):
+                argument = next(argument.get_children())
+            access = array_access(argument)
+            if access is not None:
+                yield from declarations_of(unit, caller, access[0], dimension + len(access[1]), seen)
+            elif argument.kind is CursorKind.DECL_REF_EXPR:
+                yield from declarations_of(unit, caller, argument.spelling, dimension, seen)
+
+
+def is_partitioned(owner: Function, name: str, dimension: int) -> bool:
+    return any(
+        pragma.kind in ("array_partition", "array_reshape")
+        and pragma.options.get("variable") == name
+        and pragma.options.get("dim", "1") in ("0", str(dimension))
+        for pragma in all_pragmas(owner)
+    )

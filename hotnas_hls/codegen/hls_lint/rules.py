@@ -1,0 +1,253 @@
+"""The rules: what HLS compilers ask of C++, each a function of the parsed :class:`~.unit.Unit`.
+
+``lint(folder)`` reads ``src/*.cpp`` of a generated package and returns what breaks a rule, with its place.
+The rules are ours and small.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from clang.cindex import CursorKind, TypeKind
+
+from hotnas_hls.codegen.hls import TOP
+from hotnas_hls.codegen.hls_lint.questions import (
+    all_pragmas,
+    array_access,
+    calls_of,
+    declarations_of,
+    has_fixed_bound,
+    holds_ap_int,
+    is_in_registers,
+    is_partitioned,
+    is_pointer_to_memory,
+    is_stream,
+    names_in,
+    rank_of,
+)
+from hotnas_hls.codegen.hls_lint.unit import Finding, Unit, parse
+
+LITERAL_PRAGMA = re.compile(r"^\s*#\s*pragma\s+HLS\b|\b_Pragma\b", re.IGNORECASE)
+MACROS = "include/pragmas.h"
+ALLOCATORS = {"malloc", "calloc", "realloc", "free", "alloca", "vector", "unique_ptr", "shared_ptr", "string"}
+
+
+def names_exist(unit: Unit) -> Iterator[Finding]:
+    """Every variable, port and dimension a pragma names exists."""
+    for function in unit.functions.values():
+        known = function.variables()
+        for pragma in all_pragmas(function):
+            name = pragma.options.get("variable") or pragma.options.get("port")
+            if name is None or name == "return":
+                continue
+            variable = known.get(name.split(".")[0])
+            if variable is None:
+                yield unit.finding(pragma, "names-exist", f"{function.name} has no variable {name}")
+            elif "dim" in pragma.options and "." not in name:
+                dimension = int(pragma.options["dim"])
+                if dimension > rank_of(variable):
+                    message = f"{name} has no dimension {dimension}"
+                    yield unit.finding(pragma, "names-exist", message)
+
+
+def loops_are_labelled(unit: Unit) -> Iterator[Finding]:
+    """Every loop has a label in capitals of its own, so that reports and directives can name it."""
+    for function in unit.functions.values():
+        seen: set[str] = set()
+        for loop in function.loops:
+            if loop.label is None or not re.fullmatch(r"[A-Z][A-Z0-9_]*", loop.label):
+                message = f"loop in {function.name} has no label in capitals"
+                yield unit.finding(loop.cursor, "loops-labelled", message)
+            elif loop.label in seen:
+                yield unit.finding(loop.cursor, "loops-labelled", f"label {loop.label} stands twice")
+            seen.add(loop.label or "")
+
+
+def loops_are_bounded(unit: Unit) -> Iterator[Finding]:
+    """Every loop is a for with a fixed bound, or says its trip count."""
+    for function in unit.functions.values():
+        for loop in function.loops:
+            if loop.cursor.kind is not CursorKind.FOR_STMT:
+                yield unit.finding(loop.cursor, "loops-bounded", "only for loops have a bound")
+            elif not has_fixed_bound(loop) and not loop.has("loop_tripcount"):
+                message = f"{loop.label or 'loop'} has neither a fixed bound nor a loop_tripcount"
+                yield unit.finding(loop.cursor, "loops-bounded", message)
+
+
+def no_dynamic_memory(unit: Unit) -> Iterator[Finding]:
+    """No new, delete, malloc or container."""
+    for function in unit.functions.values():
+        for node in function.cursor.walk_preorder():
+            named = node.kind in (CursorKind.DECL_REF_EXPR, CursorKind.TYPE_REF, CursorKind.TEMPLATE_REF)
+            allocates = node.kind in (CursorKind.CXX_NEW_EXPR, CursorKind.CXX_DELETE_EXPR)
+            name = node.spelling.split("::")[-1]
+            if allocates or (named and name in ALLOCATORS):
+                what = name or "new or delete"
+                yield unit.finding(node, "no-dynamic-memory", f"{function.name} uses {what}")
+
+
+def no_pointer_arithmetic(unit: Unit) -> Iterator[Finding]:
+    """Pointers are only indexed, so that a tool sees which port and which burst is meant."""
+    operators = (
+        CursorKind.BINARY_OPERATOR,
+        CursorKind.UNARY_OPERATOR,
+        CursorKind.COMPOUND_ASSIGNMENT_OPERATOR,
+    )
+    for function in unit.functions.values():
+        for node in function.cursor.walk_preorder():
+            if node.kind in operators and node.type.get_canonical().kind is TypeKind.POINTER:
+                message = f"{function.name} computes with a pointer"
+                yield unit.finding(node, "no-pointer-arithmetic", message)
+
+
+def no_recursion(unit: Unit) -> Iterator[Finding]:
+    """No function reaches itself by calls."""
+    calls = {
+        name: {callee for callee, _ in calls_of(function) if callee in unit.functions}
+        for name, function in unit.functions.items()
+    }
+    for name, function in unit.functions.items():
+        reached: set[str] = set()
+        todo = set(calls[name])
+        while todo:
+            callee = todo.pop()
+            reached.add(callee)
+            todo |= calls[callee] - reached
+        if name in reached:
+            yield unit.finding(function.cursor, "no-recursion", f"{name} reaches itself")
+
+
+def no_ap_int_results(unit: Unit) -> Iterator[Finding]:
+    """No ap_int is returned by value, in a struct neither, from a function that is not inlined."""
+    for function in unit.functions.values():
+        inlined = any(p.kind == "inline" and "off" not in p.flags for p in function.pragmas)
+        if holds_ap_int(unit, function.cursor.result_type) and not inlined:
+            yield unit.finding(function.cursor, "no-ap-int-results", f"{function.name} returns an ap_int")
+
+
+def memory_is_native(unit: Unit) -> Iterator[Finding]:
+    """Ports, memories and FIFOs hold native integers; an array of ap_int is all registers."""
+    for parameter in unit.functions[TOP].parameters:
+        if holds_ap_int(unit, parameter.type):
+            message = f"argument {parameter.spelling} of {TOP} holds ap_int"
+            yield unit.finding(parameter, "memory-is-native", message)
+    for function in unit.functions.values():
+        for name, variable in function.variables().items():
+            if variable.kind is CursorKind.PARM_DECL or not holds_ap_int(unit, variable.type):
+                continue
+            dimensions = range(1, rank_of(variable) + 1)
+            if is_stream(variable.type) or not all(is_in_registers(function, name, d) for d in dimensions):
+                message = f"{name} in {function.name} is a memory of ap_int"
+                yield unit.finding(variable, "memory-is-native", message)
+
+
+def no_bit_ranges(unit: Unit) -> Iterator[Finding]:
+    """Bits are taken by shifts and masks, not by ap_int's range()."""
+    for function in unit.functions.values():
+        tokens = list(function.cursor.get_tokens())
+        for before, token in itertools.pairwise(tokens):
+            if (before.spelling, token.spelling) == (".", "range"):
+                yield unit.finding(token, "no-bit-ranges", f"{function.name} uses range()")
+
+
+def pragmas_stand_behind_macros(unit: Unit) -> Iterator[Finding]:
+    """Vendor pragmas are written by the macros of pragmas.h alone, so that another compiler sees none."""
+    for path in sorted(path for kind in ("include/*.h", "src/*.cpp") for path in unit.folder.glob(kind)):
+        if path == unit.folder / MACROS:
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            if LITERAL_PRAGMA.search(line):
+                file = path.relative_to(unit.folder).as_posix()
+                yield Finding(file, number, "pragmas-behind-macros", f"write it by a macro of {MACROS}")
+
+
+def the_sequential_build_has_no_stages(unit: Unit) -> Iterator[Finding]:
+    """Without dataflow nothing runs at once: no dataflow region that arrays could cross, and no stream."""
+    if unit.dataflow:
+        return
+    for function in unit.functions.values():
+        for pragma in all_pragmas(function):
+            if pragma.kind in ("dataflow", "stream"):
+                message = f"{function.name} has a {pragma.kind} pragma without dataflow"
+                yield unit.finding(pragma, "sequential-build", message)
+        for name, variable in function.variables().items():
+            if is_stream(variable.type):
+                message = f"{name} in {function.name} is a stream without dataflow"
+                yield unit.finding(variable, "sequential-build", message)
+
+
+def interfaces_are_complete(unit: Unit) -> Iterator[Finding]:
+    """Every argument of the top function has its port, AXI masters with all that decides their speed."""
+    top = unit.functions[TOP]
+    interfaces = [pragma for pragma in top.pragmas if pragma.kind == "interface"]
+    masters = {p.options.get("port"): p for p in interfaces if "m_axi" in p.flags}
+    registers = {p.options.get("port") for p in interfaces if "s_axilite" in p.flags}
+    for name in [*(parameter.spelling for parameter in top.parameters), "return"]:
+        if name not in registers:
+            yield unit.finding(top.cursor, "interfaces-complete", f"{name} has no s_axilite register")
+    for parameter in top.parameters:
+        if not is_pointer_to_memory(parameter):
+            continue
+        pragma = masters.get(parameter.spelling)
+        if pragma is None:
+            message = f"{parameter.spelling} has no m_axi port"
+            yield unit.finding(top.cursor, "interfaces-complete", message)
+            continue
+        wanted = ["bundle", "offset", "depth", "latency", "num_read_outstanding", "max_read_burst_length"]
+        if not parameter.type.get_pointee().is_const_qualified():
+            wanted += ["num_write_outstanding", "max_write_burst_length"]
+        for option in wanted:
+            if option not in pragma.options:
+                message = f"m_axi port {parameter.spelling} has no {option}"
+                yield unit.finding(pragma, "interfaces-complete", message)
+
+
+def partitions_match_accesses(unit: Unit) -> Iterator[Finding]:
+    """A dimension indexed by an unrolled loop is partitioned or reshaped, wherever the array is declared."""
+    for function in unit.functions.values():
+        for loop in function.loops:
+            if not loop.has("unroll"):
+                continue
+            for access in loop.cursor.walk_preorder():
+                array = array_access(access)
+                if array is None:
+                    continue
+                variable, indices = array
+                for dimension, index in enumerate(indices, start=1):
+                    if loop.variable not in names_in(index):
+                        continue
+                    for owner, name, at in declarations_of(unit, function, variable, dimension, set()):
+                        if not is_partitioned(owner, name, at):
+                            message = (
+                                f"{loop.label} is unrolled over dimension {at} of {name} in {owner.name}, "
+                                f"which is not partitioned"
+                            )
+                            yield unit.finding(access, "partitions-match", message)
+
+
+RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
+    names_exist,
+    loops_are_labelled,
+    loops_are_bounded,
+    no_dynamic_memory,
+    no_pointer_arithmetic,
+    no_recursion,
+    no_ap_int_results,
+    memory_is_native,
+    no_bit_ranges,
+    pragmas_stand_behind_macros,
+    the_sequential_build_has_no_stages,
+    interfaces_are_complete,
+    partitions_match_accesses,
+)
+
+
+def lint(folder: Path, dataflow: bool = True) -> list[Finding]:
+    """Broken rules of the sources in ``folder``, in the order of files and lines."""
+    folder = folder.resolve()
+    unit = parse(folder, dataflow)
+    found = {finding for rule in RULES for finding in rule(unit)}
+    return sorted(found, key=lambda f: (f.file, f.line, f.rule, f.message))

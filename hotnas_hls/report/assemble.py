@@ -1,0 +1,282 @@
+"""What the files of a package, and of the run that led to it, say of a design."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import ceil_div, plan_layer
+from hotnas_hls.accel.resources import accelerator_resources
+from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.timeline import tile_sizes
+from hotnas_hls.base.records import load_json, read_record
+from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.implementation.vendor_reports import VendorReports
+from hotnas_hls.report.data import (
+    REPORTS,
+    LayerReport,
+    Placement,
+    Region,
+    ReportData,
+    ResourceReport,
+    SweepPoint,
+)
+from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
+from hotnas_hls.simulate.certificate import Certificate, LayerCheck
+from hotnas_hls.simulate.dram_check import DramCheck
+
+CERTIFICATE_FILE, VENDOR_FILE = "certificate.json", "vendor_reports.json"
+SYNTH_FILE, PLACE_FILE = "synth.json", "place.json"
+SWEEP_FILE, DRAM_FILE = "sweep.json", "dram.json"
+RESOURCES = {
+    "dsp": "DSP",
+    "bram18": "BRAM18",
+    "uram": "URAM",
+    "lut": "LUT",
+    "ff": "FF",
+    "port_bits": "port bits",
+}
+
+
+def assemble(folder: Path, run: Path | None = None) -> ReportData:
+    """What the files in a package (or the folder of a design point) and in a run folder say.
+
+    run: the folder of the search; by default the one the design's configuration names, if it still holds
+    this design.
+    """
+    point = DesignPoint.load(folder)
+    notes: list[str] = []
+    certificate = _certificate(folder, point, notes)
+    record = read_run(found) if (found := _run_folder(folder, run, point, notes)) else None
+    vendor = _vendor(folder / REPORTS / VENDOR_FILE)
+    return ReportData(
+        name=folder.resolve().name if folder.is_dir() else point.network,
+        point=point,
+        layers=tuple(_layers(point, certificate, record, vendor)),
+        resources=tuple(_resources(point, vendor, folder, notes)),
+        regions=tuple(_regions(point)),
+        certificate=certificate,
+        vendor=vendor,
+        run=record,
+        sweep=_sweep(folder, point),
+        placement=_placement(folder, point, notes),
+        dram=_dram(folder, point),
+        notes=tuple(notes),
+    )
+
+
+def _certificate(folder: Path, point: DesignPoint, notes: list[str]) -> Certificate | None:
+    path = folder / REPORTS / CERTIFICATE_FILE
+    if not path.is_file():
+        return None
+    certificate = Certificate.from_json(path)
+    if certificate.design_digest != point.digest():
+        notes.append(f"{REPORTS}/{CERTIFICATE_FILE} speaks of another design; run 'hotnas sim' again")
+        return None
+    return certificate
+
+
+def _run_folder(folder: Path, given: Path | None, point: DesignPoint, notes: list[str]) -> Path | None:
+    """Where the search that led to ``point`` left its record; the folder itself may be it."""
+    if given is not None and not given.is_dir():
+        raise ConfigError(f"--run {given}: no such folder; give the one that 'hotnas search' wrote")
+    named = point.config.get("output")
+    if given is None and (folder / SUMMARY_FILE).is_file():
+        return folder
+    place = given or (Path(named) if isinstance(named, str) else None)
+    if place is None or not (place / DESIGN_FILE).is_file():
+        if given is not None:
+            raise ConfigError(f"--run {given}: no {DESIGN_FILE} in it; give the folder of a finished search")
+        return None
+    if _digest(place) == point.digest():
+        return place
+    if given is not None:
+        raise ConfigError(f"--run {given}: that search found another design; give this one's run, or none")
+    notes.append(f"the run in {place} found another design, so nothing of it is shown")
+    return None
+
+
+def _digest(folder: Path) -> str | None:
+    """Digest of the design in a folder, ``None`` when it cannot be read."""
+    try:
+        return DesignPoint.load(folder).digest()
+    except ConfigError:
+        return None
+
+
+def _layers(
+    point: DesignPoint, certificate: Certificate | None, run: RunRecord | None, vendor: VendorReports | None
+) -> list[LayerReport]:
+    accel, bound = point.accelerator, point.latency_bound_cycles
+    latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
+    total, macs = latencies.cycles, point.needed_macs()
+    checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
+    cut = (run.channels if run else None) or {}
+    widths = (run.channels_before if run else None) or {}
+    cosim = _cosim_cycles(point, vendor)
+    found = []
+    for entry in point.layers:
+        layer, check = entry.layer, checks.get(entry.layer.name)
+        latency = latencies.layers[layer.name]
+        weighted = layer.kind is not LayerKind.MAXPOOL
+        found.append(
+            LayerReport(
+                name=layer.name,
+                kind=_kind(layer),
+                shape=f"{layer.n}×{layer.in_rows}×{layer.in_columns} → "
+                f"{layer.m}×{layer.out_rows}×{layer.out_columns}",
+                kernel=f"{layer.kernel_rows}×{layer.kernel_columns}"
+                + (f" /{layer.stride}" if layer.stride > 1 else ""),
+                pattern_ones=layer.pattern_ones,
+                kernel_positions=layer.kernel_rows * layer.kernel_columns,
+                channels_cut_to=cut.get(layer.name),
+                channels_before=widths.get(layer.name) if layer.name in cut else None,
+                expanded=layer.name in run.expanded if run and run.expanded is not None else None,
+                weight_bits=layer.weight_bits if weighted else None,
+                narrowed=_narrowed(layer, point, run),
+                macs=macs[layer.name],
+                dsp_efficiency=efficiency(macs[layer.name], latency.cycles, multipliers(accel)),
+                traffic_bytes=traffic_bytes(point, entry.layer),
+                bound=None if bound is None else bound * latency.cycles // total,
+                predicted=latency,
+                simulated=check.simulated if check else None,
+                cosim=cosim.get(layer.name),
+                outputs_match=check.outputs_match if check else None,
+            )
+        )
+    return found
+
+
+def _cosim_cycles(point: DesignPoint, vendor: VendorReports | None) -> dict[str, int]:
+    """Cycles of each layer's first transaction; empty where transactions were not layers.
+
+    ``scripts/run_hls.tcl`` starts the testbench with --per-layer: all layers of an image, image after image,
+    the first image twice.
+    """
+    cosim = vendor.cosim if vendor else None
+    transactions = (cosim.transactions if cosim else None) or ()
+    images, rest = divmod(len(transactions), len(point.layers))
+    if rest or images < 2:
+        return {}
+    return {entry.layer.name: cycles for entry, cycles in zip(point.layers, transactions, strict=False)}
+
+
+def _narrowed(layer: Layer, point: DesignPoint, run: RunRecord | None) -> bool:
+    """By the run's record; without one, fewer bits than the configuration (or the design) usually has."""
+    if run is not None and run.weight_bits is not None:
+        return layer.name in run.weight_bits
+    told = point.config.get("quantisation", {}).get("weight_bits")
+    usual = told if isinstance(told, int) else point.accelerator.weight_bits
+    return layer.kind is LayerKind.CONV and layer.weight_bits < usual
+
+
+def _kind(layer: Layer) -> str:
+    whole_map = (layer.kernel_rows, layer.kernel_columns) == (layer.in_rows, layer.in_columns)
+    if layer.kind is LayerKind.CONV and whole_map:
+        return "fully connected"
+    residual = " + residual" if layer.residual else ""
+    return {"conv": "conv", "depthwise": "channelwise", "maxpool": "max pool"}[str(layer.kind)] + residual
+
+
+def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
+    """Bytes a layer moves over all ports: halo, reloaded weights and padded channels included."""
+    accel = point.accelerator
+    plan = plan_layer(layer, accel, point.tiles[layer.name])
+    read_blocks = (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last
+    read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * read_blocks
+    written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
+    words = read + written * (2 if layer.residual else 1)
+    return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
+
+
+def _measured(folder: Path, name: str, point: DesignPoint, notes: list[str]) -> dict[str, Any] | None:
+    """What ``hotnas synth`` left in a file of ``reports``, if it speaks of this design."""
+    path = folder / REPORTS / name
+    if not path.is_file():
+        return None
+    found = load_json(path)
+    if not isinstance(found, dict) or "design_digest" not in found:
+        raise ConfigError(f"{path}: was not written by 'hotnas synth'; run it again")
+    if found["design_digest"] != point.digest():
+        notes.append(f"{REPORTS}/{name} speaks of another design; run 'hotnas synth' again")
+        return None
+    return found
+
+
+def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement | None:
+    found = _measured(folder, PLACE_FILE, point, notes)
+    if found is None:
+        return None
+    return Placement(
+        found["device"],
+        found["fmax_mhz"],
+        {kind: (amount["used"], amount["available"]) for kind, amount in found["used"].items()},
+        f"{found['slowest_path']['from']} → {found['slowest_path']['to']}",
+    )
+
+
+def _resources(
+    point: DesignPoint, vendor: VendorReports | None, folder: Path, notes: list[str]
+) -> list[ResourceReport]:
+    model = accelerator_resources(point.accelerator, len(point.layers))
+    csynth = vendor.csynth.resources if vendor and vendor.csynth else None
+    placed = vendor.implementation.resources if vendor and vendor.implementation else None
+    totals = (_measured(folder, SYNTH_FILE, point, notes) or {}).get("total", {})
+    return [
+        ResourceReport(
+            name=name,
+            model=getattr(model, field),
+            available=getattr(point.board, field),
+            yosys=totals.get(field, {}).get("yosys"),
+            csynth=getattr(csynth, field, None),
+            implementation=getattr(placed, field, None),
+        )
+        for field, name in RESOURCES.items()
+    ]
+
+
+def _regions(point: DesignPoint) -> list[Region]:
+    net, accel = point.integer_network(), point.accelerator
+    memory: MemoryMap = map_memory(net, accel, point.tiles)
+    found = [Region("wgt", "layer descriptors", 0, len(net.layers) * accel.descriptor_bytes)]
+    for layer in net.layers:
+        plan = plan_layer(layer, accel, point.tiles[layer.name])
+        size = layer_beats(plan, layer) * accel.wgt_bits // 8
+        found.append(Region("wgt", layer.name, memory.weights[layer.name], size))
+    for fm in net.feature_maps.values():
+        offset = memory.feature_maps[fm.name]
+        found.append(Region("ifm/ofm", fm.name, offset, feature_map_bytes(fm, accel), fm.concat_of))
+    return found
+
+
+def _vendor(path: Path) -> VendorReports | None:
+    if not path.is_file():
+        return None
+    record = load_json(path)
+    if not isinstance(record, dict) or record.get("format") != "hotnas-vendor-reports":
+        raise ConfigError(f"{path}: not imported reports; run 'hotnas import-reports' again")
+    problems: list[str] = []
+    values = {name: value for name, value in record.items() if name not in ("format", "format_version")}
+    reports = read_record(VendorReports, values, "", problems)
+    raise_all(ConfigError, f"{path}: not imported reports:", problems)
+    return reports
+
+
+def _dram(folder: Path, point: DesignPoint) -> DramCheck | None:
+    path = folder / REPORTS / DRAM_FILE
+    check = DramCheck.from_json(path) if path.is_file() else None
+    return check if check is not None and check.design_digest == point.digest() else None
+
+
+def _sweep(folder: Path, point: DesignPoint) -> tuple[SweepPoint, ...] | None:
+    path = folder / REPORTS / SWEEP_FILE
+    record = load_json(path) if path.is_file() else None
+    if not isinstance(record, dict) or record.get("design_digest") != point.digest():
+        return None
+    return tuple(
+        SweepPoint(p["read_latency"], p["predicted_cycles"], p["simulated_cycles"]) for p in record["points"]
+    )
