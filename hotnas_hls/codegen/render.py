@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -33,8 +34,8 @@ class Banner:
         )
 
 
-def environment(folder: str) -> Environment:
-    """Templates below ``templates/<folder>``; a misspelt name in one of them is an error."""
+def environment(folder: str | Path) -> Environment:
+    """Templates below ``templates/<folder>`` or an absolute path; a misspelt name in one is an error."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES / folder),
         undefined=StrictUndefined,

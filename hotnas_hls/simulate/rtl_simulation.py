@@ -29,6 +29,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
@@ -105,6 +106,7 @@ def build(
         (source / name).write_text(text)
     from cocotb_tools import config
 
+    bench = write_bench(folder / "bench")
     libraries = config.libs_dir
     flags = ("-std=c++20", "-march=native")
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
@@ -125,11 +127,11 @@ def build(
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", str(folder / "obj")),
         *(["--trace-fst"] if waves else []),
-        str(SIM / "public.vlt"),
+        str(bench / "public.vlt"),
         *(str(source / name) for name in rtl),
-        *(str(SIM / name) for name in SV_SOURCES),
-        str(SIM / "dram.cpp"),
-        str(SIM / DRAM_SOURCE),
+        *(str(bench / name) for name in SV_SOURCES),
+        str(bench / "dram.cpp"),
+        str(bench / DRAM_SOURCE),
         str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
     ]
     tools.run(
@@ -141,6 +143,14 @@ def build(
     )
     keep(library, folder / "obj")
     return SimulationModel(folder, time.monotonic() - started)
+
+
+def write_bench(folder: Path) -> Path:
+    """The files of the bench in ``folder``, which is made; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in bench_files().items():
+        (folder / name).write_text(text)
+    return folder
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:

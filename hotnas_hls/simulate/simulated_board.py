@@ -16,12 +16,15 @@ import numpy as np
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
-from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.errors import SimulationFailed
-from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP
+from hotnas_hls.simulate.rtl_simulation import (
+    DRAM_SOURCE,
+    SV_SOURCES,
+    TOP,
+    write_bench,
+)
 
-SIM = shipped_folder("sim")
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
 PAGE = 4096
@@ -35,6 +38,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     source.mkdir(parents=True, exist_ok=True)
     for name, text in rtl.items():
         (source / name).write_text(text)
+    bench = write_bench(folder / "bench")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),
@@ -47,9 +51,9 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", str(folder / "obj")),
         *(str(source / name) for name in rtl),
-        *(str(SIM / name) for name in SV_SOURCES),
-        str(SIM / "board.cpp"),
-        str(SIM / DRAM_SOURCE),
+        *(str(bench / name) for name in SV_SOURCES),
+        str(bench / "board.cpp"),
+        str(bench / DRAM_SOURCE),
     ]
     tools.run(
         command,
