@@ -69,6 +69,13 @@ class Value:
     rank: int = 4  # of the tensor with its batch axis; 2 for a vector
     padding: Padding = NO_PADDING  # asked for by an operator of its own; the next convolution takes it
 
+    @property
+    def padded_shape(self) -> Shape:
+        """Its shape with the zeros around it."""
+        channels, rows, columns = self.shape
+        top, left, bottom, right = self.padding
+        return channels, rows + top + bottom, columns + left + right
+
 
 class Draft:
     """Nodes collected so far and every refusal."""
