@@ -100,12 +100,11 @@ def _disagreement(graph: Graph, original: Original, images: Array, difference: f
     """The message, with the first node whose map differs."""
     wanted = original.maps(images)
     found = run(graph, images)
-    apart = (
-        (node, share)
-        for node in graph
-        if node.name in wanted and not (share := _difference(found[node.name], wanted[node.name])) <= TOLERANCE
-    )
-    node, share = next(apart, (None, difference))
+    shares = {
+        node: _difference(found[node.name], wanted[node.name]) for node in graph if node.name in wanted
+    }
+    node = next((node for node, share in shares.items() if not share <= TOLERANCE), None)
+    share = difference if node is None else shares[node]
     where = "its output" if node is None else f"{node.name} ({node.kind})"
     behind = "" if node is not None else "; every map before it agrees, so code that is not seen changes it"
     return (

@@ -264,15 +264,14 @@ def _getitem(draft: Draft, where: str, result: Tensor, input: Value, index: Any)
     gap = next((at for at, item in enumerate(items) if item is Ellipsis), len(items))
     items[gap : gap + 1] = [slice(None)] * (input.rank - taken)
     sides = [None, *input.shape][: input.rank]  # None: the images
-    steps = []
+    steps: list[int] = []
     for item, side in zip((item for item in items if item is not None), sides, strict=True):
         whole = isinstance(item, slice) and item.start in (None, 0) and item.stop is None
         only_value = type(item) is int and side == 1 and item in (0, -1)
         step = (item.step or 1) if whole else 1
         if not (whole or only_value) or (step != 1 and len(steps) < 2):
-            raise Refused(
-                ("it takes a part of a map", "only x[:, :, ::s, ::s] exists; split the channels by convolutions")
-            )
+            cure = "only x[:, :, ::s, ::s] exists; split the channels by convolutions"
+            raise Refused(("it takes a part of a map", cure))
         steps.append(step)
     if max(steps) == 1:
         return _reshape(draft, where, result, input)

@@ -128,8 +128,7 @@ def _refuse_scripts(model: nn.Module, name: str) -> None:
         UnsupportedNetwork,
         f"{name}: a TorchScript module cannot be traced",
         [
-            f"{path}: {getattr(module, 'original_name', type(module).__name__)} in TorchScript; "
-            "pass the python module"
+            f"{path}: {module.original_name} in TorchScript; pass the python module"
             for path, module in model.named_modules()
             if isinstance(module, torch.jit.ScriptModule)
         ],
