@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.telling.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
+    print(loaded.proof, file=sys.stderr)
     platform, options = platform_of(config, loaded.graph), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))

@@ -107,7 +107,9 @@ def run(args: argparse.Namespace) -> None:
     if not space.packing(args.weight_bits):
         problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
-    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.array:
         tm, tn = parse_array(args.array)
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))

@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
-    graph = load_model(args.model, args.weights, shape).graph
+    loaded = load_model(args.model, args.weights, shape)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)

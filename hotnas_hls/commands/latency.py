@@ -293,7 +293,9 @@ def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Pr
     from hotnas_hls.frontends.source import load_model
 
     memory = _memory(args, point.memory if point else MemoryTiming())
-    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
 
     def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from hotnas_hls.errors import ConfigError, HotnasError
+from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
 from hotnas_hls.models.train import WEIGHTS
@@ -34,6 +35,7 @@ class Problem:
     graph: Graph
     dataset: Dataset
     cold: nn.Module | None = None
+    proof: Proof | None = None  # that the graph is the module's
 
     @property
     def start(self) -> nn.Module:
@@ -80,7 +82,7 @@ def load_problem(settings: NetworkSettings) -> Problem:
     shape, images = loaded.graph.input.shape, dataset.train.images.shape[1:]
     if shape != images:
         raise ConfigError(f"network.data: {settings.data} has images of {images}, the network reads {shape}")
-    return Problem(settings.model, loaded.module, loaded.graph, dataset)
+    return Problem(settings.model, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
 def load_dataset(name: str, size: int | None = None) -> Dataset:
