@@ -62,6 +62,8 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         problem = cold_start(problem, options.seed)
     if problem.proof is not None:
         reporter.stage(str(problem.proof))
+    for note in problem.dataset.notes:
+        reporter.stage(note)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
     baseline, start = starts(
         problem.graph, problem.model, platform, options.format, options.stem, options.packed

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hotnas_hls.errors import ConfigError, HotnasError
+from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
@@ -79,9 +79,17 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
-    shape, images = loaded.graph.input.shape, dataset.train.images.shape[1:]
-    if shape != images:
-        raise ConfigError(f"network.data: {settings.data} has images of {images}, the network reads {shape}")
+    outputs, *pixels = loaded.graph.output.shape
+    if pixels != [1, 1]:
+        shape = "x".join(map(str, loaded.graph.output.shape))
+        raise ConfigError(
+            f"network.model: {settings.model} gives {shape}; a search needs one value for each class"
+        )
+    raise_all(
+        ConfigError,
+        f"network.data: {settings.data} does not fit {settings.model}:",
+        dataset.violations(loaded.graph.input.shape, outputs),
+    )
     return Problem(settings.model, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
