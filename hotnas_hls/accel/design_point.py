@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,7 +126,9 @@ class DesignPoint:
         """The bound in whole clock cycles, ``None`` when there is none."""
         if self.latency_bound_ms is None:
             return None
-        return int(self.latency_bound_ms * self.clock_mhz * 1000)
+        cycles = self.latency_bound_ms * self.clock_mhz * 1000
+        whole = round(cycles)  # a bound of so many cycles is rarely a float
+        return whole if math.isclose(cycles, whole, rel_tol=1e-12) else math.floor(cycles)
 
     def cycles_to_ms(self, cycles: int) -> float:
         """Time of ``cycles`` at this design's clock."""

@@ -66,6 +66,13 @@ def _cut_path(graph: Graph, node: Node) -> CutPath | None:
         along.append(node.name)
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of a network that keeps computed tensors in its attributes."""
+    kept = (value for module in model.modules() for value in vars(module).values())
+    memo = {id(item): item.detach().clone() for item in kept if isinstance(item, Tensor) and not item.is_leaf}
+    return copy.deepcopy(model, memo)
+
+
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 _PLAIN = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -147,7 +154,7 @@ def compress(
     compression: Compression,
 ) -> nn.Module:
     """A compressed copy of ``model``; ``graph`` is the trace of ``model``."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     paths = cut_paths(graph)
     for name, keep in compression.channels.items():
         if name not in paths:

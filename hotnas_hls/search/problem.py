@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import importlib
 import sys
@@ -16,6 +15,7 @@ from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.train import WEIGHTS
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings
@@ -50,7 +50,7 @@ class Problem:
 
 def cold_start(problem: Problem, seed: int) -> Problem:
     """The same problem from random weights: what the hot start is worth shows in the difference."""
-    model = copy.deepcopy(problem.model)
+    model = copied(problem.model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in model.modules():

@@ -47,7 +47,7 @@ def test_safetensors(tmp_path: Path) -> None:
 
 def test_parts_that_were_compiled(tmp_path: Path) -> None:
     source, target = small(), small()
-    state = {f"{key.split('.')[0]}._orig_mod.{key.split('.')[1]}": v for key, v in source.state_dict().items()}
+    state = {key.replace(".", "._orig_mod."): tensor for key, tensor in source.state_dict().items()}
     torch.save({"state_dict": state, "pytorch-lightning_version": "2.4.0", "epoch": 3}, tmp_path / "net.ckpt")
     load_weights(target, tmp_path / "net.ckpt")
     assert_same_state(source, target)
