@@ -23,6 +23,7 @@ import safetensors.numpy
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
@@ -212,7 +213,8 @@ class DesignPoint:
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
         if self.numbers is not None:
-            found += self._numbers_violations(self.numbers)
+            wrong = self._numbers_violations(self.numbers)
+            found += wrong or accumulator_violations(self.integer_network())
         return found
 
     def _numbers_violations(self, numbers: Mapping[str, LayerNumbers]) -> list[str]:

@@ -56,7 +56,7 @@ def test_what_agrees_is_told_in_one_line() -> None:
     proof = prove(trace(model, SHAPE), TracedModule(model))
     assert (proof.batches, proof.images) == (3, 7) and proof.difference < 1e-6
     assert str(proof) == (
-        f"import proven: 7 images in 3 batches, outputs differ by {proof.difference:.1g} of the largest "
+        f"import proven: 7 images in 3 batches, maps differ by {proof.difference:.1g} of the largest "
         f"value (at most {TOLERANCE:g}), {proof.seconds:.1f} s"
     )
 
