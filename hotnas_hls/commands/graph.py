@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.graph import Shape
@@ -27,6 +28,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the graph as a table, or draw it."""
     shape = parse_shape(args.input) if args.input else None
+    if args.draw and (problems := picture_violations(args.draw)):
+        raise ConfigError("\n".join(problems))
     from rich.console import Console
 
     from hotnas_hls.frontends.source import load_model
