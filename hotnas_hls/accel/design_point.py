@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ import safetensors.numpy
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
@@ -125,7 +127,9 @@ class DesignPoint:
         """The bound in whole clock cycles, ``None`` when there is none."""
         if self.latency_bound_ms is None:
             return None
-        return int(self.latency_bound_ms * self.clock_mhz * 1000)
+        cycles = self.latency_bound_ms * self.clock_mhz * 1000
+        whole = round(cycles)  # a bound of so many cycles is rarely a float
+        return whole if math.isclose(cycles, whole, rel_tol=1e-12) else math.floor(cycles)
 
     def cycles_to_ms(self, cycles: int) -> float:
         """Time of ``cycles`` at this design's clock."""
@@ -209,7 +213,8 @@ class DesignPoint:
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
         if self.numbers is not None:
-            found += self._numbers_violations(self.numbers)
+            wrong = self._numbers_violations(self.numbers)
+            found += wrong or accumulator_violations(self.integer_network())
         return found
 
     def _numbers_violations(self, numbers: Mapping[str, LayerNumbers]) -> list[str]:

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
-from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_STRIDE, FeatureMap, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.layer import (
+    LARGEST_KERNEL,
+    LARGEST_SIDE,
+    LARGEST_STRIDE,
+    FeatureMap,
+    Layer,
+    LayerKind,
+    LayerNumbers,
+)
 
 BIAS_LIMIT = 1 << 31
 
@@ -157,6 +165,10 @@ def _feature_map_violations(fm: FeatureMap, maps: Mapping[str, FeatureMap]) -> l
         for name in ("channels", "rows", "columns")
         if getattr(fm, name) < 1
     ]
+    if max(fm.rows, fm.columns) > LARGEST_SIDE:
+        found.append(
+            f"feature map {fm.name}: {fm.rows} x {fm.columns} pixels: at most {LARGEST_SIDE:,} a side"
+        )
     if fm.concat_of is None:
         return found
     whole = maps.get(fm.concat_of)

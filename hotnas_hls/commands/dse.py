@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-    from hotnas_hls.boards.board import load_board
+    from hotnas_hls.base.pictures import picture_violations
+    from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import packing_choice
     from hotnas_hls.errors import raise_all
     from hotnas_hls.explore.exhaustive import Space
@@ -97,8 +98,12 @@ def run(args: argparse.Namespace) -> None:
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
     memory = MemoryTiming(read_latency=args.read_latency)
-    positive = {"clock": clock, "top": args.top}
-    problems = [f"--{name} {value:g}: must be more than 0" for name, value in positive.items() if value <= 0]
+    problems = [f"--clock {problem}" for problem in clock_violations(clock)]
+    if args.top < 1:
+        problems.append(f"--top {args.top}: must be more than 0")
+    problems += picture_violations(args.plot) if args.plot else []
+    if args.save and args.save.exists() and not args.save.is_dir():
+        problems.append(f"--save {args.save}: is a file; name a folder")
     if not 2 <= args.weight_bits <= 16:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
     if args.pattern_ones is not None and not 1 <= args.pattern_ones <= 8:
@@ -107,7 +112,9 @@ def run(args: argparse.Namespace) -> None:
     if not space.packing(args.weight_bits):
         problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
-    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.array:
         tm, tn = parse_array(args.array)
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))

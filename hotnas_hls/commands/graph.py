@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.graph import Shape
@@ -27,12 +28,16 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the graph as a table, or draw it."""
     shape = parse_shape(args.input) if args.input else None
+    if args.draw and (problems := picture_violations(args.draw)):
+        raise ConfigError("\n".join(problems))
     from rich.console import Console
 
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
-    graph = load_model(args.model, args.weights, shape).graph
+    loaded = load_model(args.model, args.weights, shape)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)

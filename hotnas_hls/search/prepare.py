@@ -17,6 +17,7 @@ from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.start import Start, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.fitting.integer import measured_fidelity
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.proposing.generate import (
@@ -59,6 +60,10 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     """
     if options.cold:
         problem = cold_start(problem, options.seed)
+    if problem.proof is not None:
+        reporter.stage(str(problem.proof))
+    for note in problem.dataset.notes:
+        reporter.stage(note)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
     baseline, start = starts(
         problem.graph, problem.model, platform, options.format, options.stem, options.packed
@@ -68,6 +73,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     if small:
         torch.set_num_threads(1)
 
+    reporter.stage(str(measured_fidelity(problem, options.format)))
     reporter.stage("iDetect: what bounds each layer")
     full = platform.at_full_precision()
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import importlib
 import sys
@@ -12,9 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hotnas_hls.errors import ConfigError, HotnasError
+from hotnas_hls.errors import ConfigError, HotnasError, raise_all
+from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.train import WEIGHTS
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings
@@ -34,6 +35,7 @@ class Problem:
     graph: Graph
     dataset: Dataset
     cold: nn.Module | None = None
+    proof: Proof | None = None  # that the graph is the module's
 
     @property
     def start(self) -> nn.Module:
@@ -48,7 +50,7 @@ class Problem:
 
 def cold_start(problem: Problem, seed: int) -> Problem:
     """The same problem from random weights: what the hot start is worth shows in the difference."""
-    model = copy.deepcopy(problem.model)
+    model = copied(problem.model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in model.modules():
@@ -77,10 +79,18 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
-    shape, images = loaded.graph.input.shape, dataset.train.images.shape[1:]
-    if shape != images:
-        raise ConfigError(f"network.data: {settings.data} has images of {images}, the network reads {shape}")
-    return Problem(settings.model, loaded.module, loaded.graph, dataset)
+    outputs, *pixels = loaded.graph.output.shape
+    if pixels != [1, 1]:
+        shape = "x".join(map(str, loaded.graph.output.shape))
+        raise ConfigError(
+            f"network.model: {settings.model} gives {shape}; a search needs one value for each class"
+        )
+    raise_all(
+        ConfigError,
+        f"network.data: {settings.data} does not fit {settings.model}:",
+        dataset.violations(loaded.graph.input.shape, outputs),
+    )
+    return Problem(settings.model, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
 def load_dataset(name: str, size: int | None = None) -> Dataset:

@@ -158,6 +158,31 @@ def test_cycles_and_milliseconds():
     assert design().latency_bound_cycles is None
 
 
+def test_a_bound_of_whole_cycles_loses_none():
+    rng = np.random.default_rng(0)
+    clocks = rng.choice([100.0, 200.0, 333.3], 500)
+    for cycles, clock in zip(rng.integers(1, 10**8, 500), clocks, strict=True):
+        point = design(clock_mhz=float(clock), latency_bound_ms=float(cycles / (clock * 1000)))
+        assert point.latency_bound_cycles == cycles
+    assert design(latency_bound_ms=0.0000099).latency_bound_cycles == 1  # of 1.98
+
+
+def test_weights_that_could_overflow_are_refused():
+    point = with_numbers()
+    numbers = dict(point.numbers)
+    huge = np.full_like(numbers["fc"].weights, 1 << 15) * -1
+    numbers["fc"] = dataclasses.replace(numbers["fc"], weights=huge, bias=numbers["fc"].bias * 0 - (1 << 31))
+    narrow = dataclasses.replace(point.accelerator, act_bits=8, ifm_bits=32, ofm_bits=32)
+    numbers = {
+        name: dataclasses.replace(of, clamp_low=-128, clamp_high=127) for name, of in numbers.items()
+    }
+    found = dataclasses.replace(point, numbers=numbers, accelerator=narrow, golden=None).violations()
+    assert found == [
+        "fc: sums from -2413821952 to 268500992 need 33 bits, the accumulator has 32; "
+        "use 1 weight bits fewer there"
+    ]
+
+
 def test_broken_json(tmp_path: Path):
     path = tmp_path / "design_point.json"
     path.write_text('{"format": "hotnas-design-point",\n')

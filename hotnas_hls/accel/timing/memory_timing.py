@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_LATENCY = 1_000_000  # cycles
 LEAST_LATENCY = 2  # cycles: an answer is registered on its way in and on its way out
 
 
@@ -16,8 +17,14 @@ class MemoryTiming:
 
     def violations(self) -> list[str]:
         """What is not possible, each with its cure."""
-        return [
+        latencies = {"read_latency": self.read_latency, "write_latency": self.write_latency}
+        found = [
             f"{name}: must be at least {LEAST_LATENCY} cycles, not {cycles}; no memory answers sooner"
-            for name, cycles in (("read_latency", self.read_latency), ("write_latency", self.write_latency))
+            for name, cycles in latencies.items()
             if cycles < LEAST_LATENCY
+        ]
+        return found + [
+            f"{name}: must be at most {MOST_LATENCY:,} cycles, not {cycles:,}; no memory answers that late"
+            for name, cycles in latencies.items()
+            if cycles > MOST_LATENCY
         ]
