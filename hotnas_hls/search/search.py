@@ -52,6 +52,7 @@ class SearchResult:
     test: Accuracy
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
     bound_ms: float | None
+    accuracy_drop: float  # what the search was allowed to lose
     baseline_format: IntegerFormat
     format: IntegerFormat
 
@@ -71,7 +72,7 @@ def search(
 ) -> SearchResult:
     """Co-search of network and hardware with a hot start.
 
-    The design returned meets the latency bound and every resource by the true model; where nothing can,
+    A study in ``storage`` is complete when its result is on disk, which is for the caller to say. The design returned meets the latency bound and every resource by the true model; where nothing can,
     InfeasibleDesign says what blocks it and the lowest latency found.
     """
     reporter = reporter or Silent()
@@ -105,7 +106,6 @@ def search(
         final=integer_accuracy(quantised, problem.dataset.test),
         images=len(problem.dataset.test),
     )
-    study.complete()
     images = golden(network, problem.dataset.test, options.golden_images)
     design = _design_point(platform, network, choices, options, test, images)
     return SearchResult(
@@ -123,6 +123,7 @@ def search(
         test,
         reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
+        options.accuracy_drop,
         prepared.baseline.format,
         options.format,
     )
