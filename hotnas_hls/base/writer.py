@@ -11,6 +11,7 @@ from pathlib import Path
 
 import filelock
 
+from hotnas_hls.base.atomic import WAITING
 from hotnas_hls.errors import OutputRefused
 
 
@@ -33,7 +34,7 @@ def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[N
         lock.acquire()
     except filelock.Timeout:
         raise OutputRefused(
-            f"{folder}: {_holder(path)} is writing there; wait until it ends, or name another folder"
+            f"{folder}: {_holder(path)} is at work there; wait until it ends, or name another folder"
         ) from None
     except OSError as reason:
         if not reading:
@@ -45,7 +46,10 @@ def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[N
         yield
         return
     try:
-        path.write_text(f"{command} (process {os.getpid()} on {socket.gethostname()})")
+        if lock.lock_counter == 1:
+            path.write_text(f"{command} (process {os.getpid()} on {socket.gethostname()})")
+            if not reading:
+                _forget_interrupted_writes(folder)
         yield
     finally:
         lock.release()
@@ -57,6 +61,13 @@ def _require_writable(folder: Path) -> None:
         read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
         number = errno.EROFS if read_only else errno.EACCES
         raise OSError(number, os.strerror(number))
+
+
+def _forget_interrupted_writes(folder: Path) -> None:
+    """Remove what writers that were killed left halfway."""
+    for pattern in (f".*{WAITING}", f"*/.*{WAITING}"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> str:
