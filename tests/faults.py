@@ -1,7 +1,7 @@
-"""Faults at the n-th write below a folder, whoever writes: Python tells an audit hook of every one beforehand.
+"""Faults at the n-th write below a folder, whoever writes: Python tells an audit hook of each beforehand.
 
-What is written is opened, renamed, linked or made as a folder. A hook cannot be removed, so there is one, which
-does nothing while nobody watches.
+What is written is opened, renamed, linked or made as a folder. A hook cannot be removed, so there is one,
+which does nothing while nobody watches.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ _watch: Callable[[str], None] | None = None
 def _hook(event: str, arguments: tuple) -> None:
     if _watch is None:
         return
-    if event == "open" and isinstance(arguments[0], str | Path) and arguments[2] & WRITING:
-        _watch(str(arguments[0]))
+    if event == "open" and isinstance(arguments[0], str | Path):
+        flags = arguments[2]
+        if flags & WRITING and flags & os.O_TMPFILE != os.O_TMPFILE:  # which filelock asks whether it may
+            _watch(str(arguments[0]))
     elif event in ("os.rename", "os.symlink", "os.truncate"):
         _watch(str(arguments[1]) if event != "os.truncate" else str(arguments[0]))
-    elif event == "os.mkdir":
+    elif event == "os.mkdir" and not os.path.isdir(arguments[0]):
         _watch(str(arguments[0]))
 
 
@@ -64,7 +66,7 @@ def kill(place: str) -> None:
 
 
 def killed_at(number: int, folder: Path, run: Callable[[], int]) -> bool:
-    """``run`` in a process of its own that is killed at its ``number``-th write; False where it ends before."""
+    """``run`` in a process of its own, killed at its ``number``-th write; False where it ends before."""
     child = os.fork()
     if not child:
         with at_write(number, folder, kill):

@@ -14,14 +14,16 @@ import filelock
 from hotnas_hls.base.atomic import WAITING
 from hotnas_hls.errors import OutputRefused
 
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)  # by a disk or its rights
+
 
 @contextlib.contextmanager
 def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[None]:
     """While this block runs, no other process writes to ``folder`` (or to a file); it need not exist.
 
     command: who asks, for whoever comes second. The lock lies beside the folder, so that a folder can be
-    replaced as a whole, and ends with the process that holds it, however that ends. A thread may take it again.
-    reading: nothing will be written; a folder in which nothing can be written has no writer.
+    replaced as a whole, and ends with the process that holds it, however that ends. A thread may take it
+    again. reading: nothing will be written; a folder in which nothing can be written has no writer.
     Raises OutputRefused, at once, when another process holds the lock or nothing can be written.
     """
     folder = folder.resolve()
@@ -37,7 +39,7 @@ def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[N
             f"{folder}: {_holder(path)} is at work there; wait until it ends, or name another folder"
         ) from None
     except OSError as reason:
-        if not reading:
+        if not (reading and reason.errno in FORBIDDEN):
             raise OutputRefused(
                 f"{folder}: cannot be written: {reason.strerror or reason}; name a folder that can be"
             ) from None

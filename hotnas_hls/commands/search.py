@@ -3,7 +3,7 @@
 Writes design_point.json, weights.safetensors, search.json and charts/ into the run's folder, beside the
 study (study.db, an Optuna study: optuna-dashboard sqlite:///FOLDER/study.db shows it while it runs). A search
 that was interrupted goes on where it stopped; no finished trial is lost. One that is finished stays as it is,
-unless --fresh starts anew. One process searches in a folder at a time; --workers and --ray give it more hands.
+unless --fresh starts anew. One process searches in a folder at a time; --workers and --ray are its hands.
 """
 
 from __future__ import annotations

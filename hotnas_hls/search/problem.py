@@ -47,7 +47,6 @@ class Problem:
         """Whose answers fine-tuning leans on; a cold start has nobody."""
         return self.model if self.cold is None else None
 
-
     def digests(self) -> dict[str, str]:
         """SHA-256 of the weights and of the images: trials of a study are of these and no others."""
         weights, data = hashlib.sha256(), hashlib.sha256()
@@ -58,7 +57,10 @@ class Problem:
             for array in (split.images, split.labels):
                 data.update(f"{array.dtype} {array.shape}\0".encode())
                 data.update(np.ascontiguousarray(array))
-        return {"network.weights": f"sha256 {weights.hexdigest()}", "network.data": f"sha256 {data.hexdigest()}"}
+        return {
+            "network.weights": f"sha256 {weights.hexdigest()}",
+            "network.data": f"sha256 {data.hexdigest()}",
+        }
 
 
 def cold_start(problem: Problem, seed: int) -> Problem:

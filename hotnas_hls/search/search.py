@@ -72,8 +72,9 @@ def search(
 ) -> SearchResult:
     """Co-search of network and hardware with a hot start.
 
-    A study in ``storage`` is complete when its result is on disk, which is for the caller to say. The design returned meets the latency bound and every resource by the true model; where nothing can,
-    InfeasibleDesign says what blocks it and the lowest latency found.
+    The design returned meets the latency bound and every resource by the true model; where nothing can,
+    InfeasibleDesign says what blocks it and the lowest latency found. A study in ``storage`` is complete when
+    its result is on disk: the caller says so (:meth:`StudyPlace.complete`).
     """
     reporter = reporter or Silent()
     prepared = prepare(problem, platform, options, reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -60,7 +61,6 @@ def test_what_a_killed_writer_left_halfway_is_removed(tmp_path: Path):
 
 
 def test_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Who only reads needs no lock there: nobody can write."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     folder = tmp_path / "p"
     folder.mkdir()
@@ -70,5 +70,17 @@ def test_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path, monkeyp
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputRefused, match="cannot be written: "), sole_writer(tmp_path / "file" / "p", ""):
         pass
-    with sole_writer(tmp_path / "file" / "p", "hotnas package", reading=True):
+
+
+def test_a_read_only_disk_has_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Who only reads there needs no lock."""
+
+    def read_only(self):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", read_only)
+    with sole_writer(tmp_path / "p", "hotnas package", reading=True):
         pass
+    with pytest.raises(OutputRefused, match="p: cannot be written: Read-only file system; name a folder"):
+        with sole_writer(tmp_path / "p", "hotnas sim"):
+            pass

@@ -146,9 +146,7 @@ def test_another_study_is_not_resumed_and_the_settings_are_named(tmp_path, name)
 def test_a_study_without_trials_takes_any_settings(tmp_path):
     """A process that was killed while it made the study has lost nothing."""
     place = StudyPlace(f"sqlite:///{tmp_path}/study.db")
-    optuna.create_study(
-        study_name=place.name, storage=place.open(), directions=["maximize", "minimize"]
-    )
+    optuna.create_study(study_name=place.name, storage=place.open(), directions=["maximize", "minimize"])
     assert place.settings() == {}
     assert len(study(3, place, resume=True).run()) == 3
     assert place.settings()["strategy"] == "reinforce"

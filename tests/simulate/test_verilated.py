@@ -15,7 +15,7 @@ RTL = {"hotnas_pkg.sv": "package hotnas_pkg; endpackage\n"}
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What lay in the folder of the objects when each build began; a build with an ``error`` stops halfway."""
+    """What lay in the folder of the objects when each build began; one of an ``error`` stops halfway."""
     seen: list[list[str]] = []
 
     def build(rtl: dict[str, str], folder: Path, *, optimise: bool) -> SimulationModel:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,7 +63,9 @@ class StudyPlace:
             driver = DRIVERS.get(kind, f"the driver of {kind}")
             raise ConfigError(f"{self}: no driver for this database; pip install {driver}") from None
         except (*FAILURES, ValueError) as reason:
-            raise ConfigError(f"{self}: cannot be opened ({_text(reason)}); check address and rights") from None
+            raise ConfigError(
+                f"{self}: cannot be opened ({_text(reason)}); check address and rights"
+            ) from None
 
     def mend(self) -> str | None:
         """Drop the last line of a journal where a full disk or a power cut left half of it; what was done.
@@ -92,8 +94,8 @@ class StudyPlace:
             yield
         except FAILURES as reason:
             raise OutputRefused(
-                f"{self}: cannot be written ({_text(reason)}); every finished trial is stored: make room, or see to the "
-                "storage, and run the same command again, it goes on"
+                f"{self}: cannot be written ({_text(reason)}); every finished trial is stored: make room, or "
+                "see to the storage, and run the same command again, it goes on"
             ) from reason
 
     def exists(self) -> bool:
