@@ -69,10 +69,12 @@ def killed_at(number: int, folder: Path, run: Callable[[], int]) -> bool:
     """``run`` in a process of its own, killed at its ``number``-th write; False where it ends before."""
     child = os.fork()
     if not child:
+        signal.alarm(60)  # one that hangs is no success
         with at_write(number, folder, kill):
             os._exit(run())
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
         return True
     assert os.WEXITSTATUS(status) == 0
     return False

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from faults import at_write, full, killed_at
-from search.toy_study import SPACE, ToyObjective, study
+from search.toy_study import SPACE, ToyObjective
 from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 from small_designs import small_design
 
@@ -26,8 +26,9 @@ from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
 from hotnas_hls.platforms.space import Candidate
 from hotnas_hls.search import configure, problem, search
+from hotnas_hls.search.evaluating.reward import RewardTargets
 from hotnas_hls.search.running import storage
-from hotnas_hls.search.running.study import SearchStudy
+from hotnas_hls.search.running.study import SearchStudy, StudySettings
 from hotnas_hls.search.telling import study_charts, summary
 from hotnas_hls.simulate import flow
 
@@ -99,6 +100,12 @@ def try_faults(
 
 
 # ------------------------------------------------------------------ search
+def toy_study(trials: int, subject: dict[str, str] | None = None, *where) -> SearchStudy:
+    """Without torch, whose threads a forked process would wait for."""
+    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", trials, 1, subject=subject or {})
+    return SearchStudy(SPACE, ToyObjective(), settings, *where)
+
+
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A search whose trials cost nothing; study, files, locks and their order are the real ones."""
@@ -107,8 +114,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
 
     def searched(_, platform, options, place, resume, reporter):
-        settings = dataclasses.replace(study(known.trials).settings, subject=known.digests)
-        known.study = SearchStudy(SPACE, ToyObjective(), settings, place, resume)
+        known.study = toy_study(known.trials, known.digests, place, resume)
         outcomes = known.study.run()
         design = dataclasses.replace(small_design(), config=dict(options.config))
         return SimpleNamespace(design=design, outcomes=outcomes)
@@ -137,7 +143,7 @@ def outcomes(folder: Path) -> list:
 def test_search(toy, tmp_path: Path, capsys):
     folder = tmp_path / "run"
     command = ["search", "--output", str(folder), "--storage", "journal", "--json"]
-    everything = [o.candidate for o in study(TRIALS).run()]
+    everything = [o.candidate for o in toy_study(TRIALS).run()]
     kept: list[int] = []
 
     def begin() -> None:
