@@ -43,8 +43,7 @@ def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[N
             raise OutputRefused(
                 f"{folder}: cannot be written: {reason.strerror or reason}; name a folder that can be"
             ) from None
-        lock = None
-    if lock is None:
+    if not lock.is_locked:  # nothing can be written here
         yield
         return
     try:
@@ -67,9 +66,9 @@ def _require_writable(folder: Path) -> None:
 
 def _forget_interrupted_writes(folder: Path) -> None:
     """Remove what writers that were killed left halfway."""
-    for pattern in (f".*{WAITING}", f"*/.*{WAITING}"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    inside = (path for pattern in (f".*{WAITING}", f"*/.*{WAITING}") for path in folder.glob(pattern))
+    for path in (*inside, *folder.parent.glob(f".{folder.name}.*{WAITING}")):
+        path.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> str:

@@ -106,7 +106,7 @@ def _search(args: argparse.Namespace, config: RunConfig, folder: Path, started: 
         if not (args.resume or args.fresh or (exists and place.is_interrupted())):
             finished = _finished(place, exists, folder, config, problem.digests())
             if finished is not None:
-                reporter.stage(f"{folder}: finished; nothing to do (--fresh starts anew)")
+                reporter.stage("finished; nothing to do (--fresh starts anew)")
                 return finished
         if args.fresh:
             place.discard()

@@ -56,7 +56,7 @@ class Problem:
         for split in (self.dataset.train, self.dataset.validation):
             for array in (split.images, split.labels):
                 data.update(f"{array.dtype} {array.shape}\0".encode())
-                data.update(np.ascontiguousarray(array))
+                data.update(np.ascontiguousarray(array).data)
         return {
             "network.weights": f"sha256 {weights.hexdigest()}",
             "network.data": f"sha256 {data.hexdigest()}",

@@ -208,8 +208,8 @@ def test_summary_is_json(result):
         "test_accuracy": {"before": 0.9339, "after": 0.9329},
     }
     assert readable(lossy, Path("runs")).splitlines()[0] == (
-        "LOSES 0.12% of validation accuracy, more than accuracy_drop (0.10%); raise the bound, or give it more "
-        "trials"
+        "LOSES 0.12% of validation accuracy, more than accuracy_drop (0.10%); raise the bound, or give it "
+        "more trials"
     )
     older = {name: value for name, value in lossy.items() if name != "accuracy_drop"}
     assert "LOSES" not in readable(older, Path("runs"))
@@ -218,9 +218,7 @@ def test_summary_is_json(result):
 def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(problem, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path}/study.db"
     monkeypatch.setattr(DesignPoint, "violations", lambda point: ["feature map cat: 4 x 4 pixels, not 8 x 8"])
-    message = (
-        "digits_resnet: its design could not be written:\n  - feature map cat: 4 x 4 pixels, not 8 x 8"
-    )
+    message = "digits_resnet: its design could not be written:\n  - feature map cat: 4 x 4 pixels, not 8 x 8"
     with pytest.raises(UnsupportedNetwork, match=f"^{re.escape(message)}$"):
         search(problem, engine(), OPTIONS, url)
     assert not (tmp_path / "study.db").exists()
