@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,12 +123,11 @@ class DesignPoint:
 
     @property
     def latency_bound_cycles(self) -> int | None:
-        """The bound in whole clock cycles, ``None`` when there is none."""
+        """The most clock cycles that the bound allows, ``None`` when there is none."""
         if self.latency_bound_ms is None:
             return None
-        cycles = self.latency_bound_ms * self.clock_mhz * 1000
-        whole = round(cycles)  # a bound of so many cycles is rarely a float
-        return whole if math.isclose(cycles, whole, rel_tol=1e-12) else math.floor(cycles)
+        nearest = round(self.latency_bound_ms * self.clock_mhz * 1000)
+        return nearest if self.cycles_to_ms(nearest) <= self.latency_bound_ms else nearest - 1
 
     def cycles_to_ms(self, cycles: int) -> float:
         """Time of ``cycles`` at this design's clock."""
@@ -187,8 +185,8 @@ class DesignPoint:
             found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
         for name in ("baseline", "final"):
             value = getattr(self.accuracy, name)
-            if value is not None and not 0 < value <= 1:
-                found.append(f"accuracy.{name}: must be in (0, 1], not {value:g}; write null for unknown")
+            if value is not None and not 0 <= value <= 1:
+                found.append(f"accuracy.{name}: must be 0 to 1, not {value:g}; write null for unknown")
         illegal = self.accelerator.violations()
         found += [f"accelerator.{problem}" for problem in illegal]
         wrong = network_violations(

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.boards.board import Board
     from hotnas_hls.explore.exhaustive import Exploration, Explored
 
@@ -31,6 +32,7 @@ HEADS = (
     *("DSP", "BRAM18", "LUT", "board"),
 )
 PACKING_CHOICES = {"best": (False, True), "on": (True,), "off": (False,)}
+SEARCHED = ("search.json", "study.db", "study.journal")  # what a search leaves in its folder
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
@@ -79,6 +81,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="write the fastest design as RUN/design_point.json, without weights: hotnas hls and hotnas sim "
         "then use random ones (seed 0), good for timing and bit-exactness",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let --save replace another design point (never a search's)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -90,7 +95,6 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.base.pictures import picture_violations
     from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import packing_choice
-    from hotnas_hls.errors import raise_all
     from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
     from hotnas_hls.frontends.source import load_model
@@ -128,7 +132,8 @@ def run(args: argparse.Namespace) -> None:
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
     if args.save:
-        print(design_point(found.best[0].accel, model, board, clock, memory).save(args.save), file=sys.stderr)
+        point = design_point(found.best[0].accel, model, board, clock, memory)
+        print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -158,6 +163,23 @@ def run(args: argparse.Namespace) -> None:
         f"{found.evaluations:,} layer evaluations",
         soft_wrap=True,
     )
+
+
+def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
+    """Write a design point into a folder that has none, or the same, or another if it may be replaced.
+
+    OutputRefused otherwise, and where the folder is that of a search.
+    """
+    from hotnas_hls.accel.design_point import DESIGN_FILE
+    from hotnas_hls.base.writer import sole_writer
+
+    with sole_writer(folder, "hotnas dse"):
+        searched = [str(folder / name) for name in SEARCHED if (folder / name).exists()]
+        raise_all(OutputRefused, f"--save {folder}: is the folder of a search; name another:", searched)
+        path = folder / DESIGN_FILE
+        if path.is_file() and not overwrite and path.read_text() != point.to_json():
+            raise OutputRefused(f"{path}: is another design point; name another folder, or give --overwrite")
+        return point.save(folder)
 
 
 def parse_array(text: str) -> tuple[int, int]:

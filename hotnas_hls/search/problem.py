@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -46,6 +48,21 @@ class Problem:
     def teacher(self) -> nn.Module | None:
         """Whose answers fine-tuning leans on; a cold start has nobody."""
         return self.model if self.cold is None else None
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the weights and of the images: trials of a study are of these and no others."""
+        weights, data = hashlib.sha256(), hashlib.sha256()
+        for name, tensor in sorted(self.start.state_dict().items()):
+            weights.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        for split in (self.dataset.train, self.dataset.validation):
+            for array in (split.images, split.labels):
+                data.update(f"{array.dtype} {array.shape}\0".encode())
+                data.update(np.ascontiguousarray(array).data)
+        return {
+            "network.weights": f"sha256 {weights.hexdigest()}",
+            "network.data": f"sha256 {data.hexdigest()}",
+        }
 
 
 def cold_start(problem: Problem, seed: int) -> Problem:

@@ -17,7 +17,8 @@ from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
 from hotnas_hls.base.atomic import replace_files
-from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
+from hotnas_hls.base.writer import sole_writer
+from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify, with_files
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.render import Banner
@@ -46,9 +47,10 @@ DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
 def generate(point: DesignPoint, output: Path, images: int = LEAST_IMAGES) -> Bundle:
     """Write the package of a design to the folder ``output``; its last part is the package's name."""
-    refuse_foreign(output)
-    bundle = package(point, output.name, images)
-    bundle.write(output)
+    with sole_writer(output, "hotnas hls"):
+        refuse_foreign(output)
+        bundle = package(point, output.name, images)
+        bundle.write(output)
     return bundle
 
 
@@ -182,18 +184,16 @@ def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
     if read_manifest(folder) is not None:
         add_reports(folder, reports)
     else:
-        replace_files(folder / REPORTS, reports)
+        with sole_writer(folder, "a report"):
+            replace_files(folder / REPORTS, reports)
     return [folder / REPORTS / name for name in reports]
 
 
 def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
-    """Put reports into a package and its manifest; the manifest of a changed package stays as it is."""
-    intact = not [problem for problem in verify(output) if not problem.endswith(": added")]
-    manifest = read_manifest(output)
-    replace_files(output / REPORTS, reports)
-    if manifest is None or not intact:
-        return
-    bundle = Bundle(manifest["name"], manifest["design_digest"])
-    for path in {*manifest["files"], *(f"{REPORTS}/{name}" for name in reports)}:
-        bundle.add(path, (output / path).read_bytes())
-    replace_files(output, {MANIFEST: bundle.manifest().encode()})
+    """Put reports into a package and into its manifest, which says the same as before of everything else."""
+    with sole_writer(output, "a report"):
+        manifest = read_manifest(output)
+        replace_files(output / REPORTS, reports)
+        listed = manifest and with_files(manifest, {f"{REPORTS}/{name}": reports[name] for name in reports})
+        if listed:
+            replace_files(output, {MANIFEST: listed.encode()})
