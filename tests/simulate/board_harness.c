@@ -5,8 +5,8 @@
  * prints one line of logits a run and its class, then the profile. IMAGES holds COUNT images as float32,
  * TIMEOUT is in microseconds. With `fail` the memory answers the first weight page with an error; with `batch`
  * all images run in batches, and only their logits are printed; `nosync` gives no sync, `forgotten` one that
- * does nothing though there is a cache, `uncached` the same without a cache; with `watched` somebody else reads
- * the control register all the time. */
+ * does nothing though there is a cache, `uncached` the same without a cache; with `watched` somebody else always
+ * takes the done bit first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +29,9 @@ static int g_watched;
 
 static uint32_t read_register(void *context, uint32_t offset) {
   (void)context;
-  if (g_watched && offset == HOTNAS_REG_CTRL) board_read(offset);
-  return board_read(offset);
+  uint32_t value = board_read(offset);
+  if (g_watched && offset == HOTNAS_REG_CTRL && (value & 2u)) value = board_read(offset);
+  return value;
 }
 
 static void write_register(void *context, uint32_t offset, uint32_t value) {

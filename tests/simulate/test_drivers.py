@@ -42,6 +42,8 @@ from hotnas_hls.simulate.simulated_board import PAGE, CachedBuffer, SimulatedBoa
 BANNER = Banner("digits", "0123456789abcdef" * 4)
 HARNESS = Path(__file__).with_name("board_harness.c")
 REGISTER = {register.name: register.offset for register in REGISTERS}
+CTRL, GIER, IER, ISR = (REGISTER[name] for name in ("ctrl", "gier", "ier", "isr"))
+START, DONE, IDLE, AUTO_RESTART = 0x01, 0x02, 0x04, 0x80
 IMAGES = 3
 C_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 needs_verilator = pytest.mark.skipif(
@@ -185,11 +187,11 @@ def test_python_driver_explains_faults_and_timeouts(
 
 
 class Watched(SimulatedBoard):
-    """A board whose control register somebody else reads all the time."""
+    """A board on which somebody else always takes the done bit first."""
 
     def read(self, offset: int) -> int:
-        super().read(offset)
-        return super().read(offset)
+        value = super().read(offset)
+        return super().read(offset) if offset == CTRL and value & DONE else value
 
 
 @needs_verilator
@@ -197,7 +199,7 @@ def test_python_driver_ends_though_another_reads_the_done_bit(
     design: Design, library: Path, driver: ModuleType, images: np.ndarray
 ) -> None:
     board = Watched(library)
-    accelerator = driver.Accelerator(board, allocate=board.allocate, timeout=60.0)
+    accelerator = driver.Accelerator(board, allocate=board.allocate, timeout=5.0)
     assert (accelerator.run(images[0]).integers == design.expected(images[:1])).all()
 
 
@@ -216,9 +218,6 @@ def test_python_driver_keeps_caches_and_memory_in_step(
 
 
 # --- registers ------------------------------------------------------------------------------------------
-
-CTRL, GIER, IER, ISR = (REGISTER[name] for name in ("ctrl", "gier", "ier", "isr"))
-START, IDLE, AUTO_RESTART = 0x01, 0x04, 0x80
 
 
 class Meddler(SimulatedBoard):
