@@ -3,9 +3,10 @@
 //   no VALID of the accelerator is high in reset;
 //   bursts are INCR, of whole beats, aligned to a beat, at most MaxBurst beats, none across 4 KiB, at most
 //   Outstanding in flight;
-//   write data follow their address, WLAST closes each burst and nothing else, every strobe is set;
+//   write data come in the order of their addresses, before or after them; WLAST closes each burst and
+//   nothing else, every strobe is set;
 //   read data belong to a burst that was asked for, RLAST closes each and nothing else;
-//   a write is answered once, after its last beat;
+//   a write is answered once, after its address and its last beat;
 //   when the run has ended, nothing is in flight.
 module axi_checker #(
   parameter string       Name     = "m_axi",
@@ -13,7 +14,7 @@ module axi_checker #(
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
-  input  logic                  ended_i,    // the run has ended: the interrupt
+  input  logic                  ended_i,    // rises when a run has ended: the interrupt
   input  logic                  arvalid_i,
   input  logic                  arready_i,
   input  logic [63:0]           araddr_i,
@@ -76,6 +77,7 @@ module axi_checker #(
   logic [1:0]          b_q;
   logic                ar_held_q, aw_held_q, w_held_q, r_held_q, b_held_q;
   logic                reset_q = 1'b0;  // the edge before saw the reset
+  logic                ended_q = 1'b0;  // the run had ended before
   assign ar = {araddr_i, arlen_i, arsize_i, arburst_i};
   assign aw = {awaddr_i, awlen_i, awsize_i, awburst_i};
   assign r  = {rdata_i, rresp_i, rlast_i};
@@ -84,6 +86,7 @@ module axi_checker #(
   always_ff @(posedge clk_i) begin
     {ar_q, aw_q, r_q, w_q, b_q} <= {ar, aw, r, w, bresp_i};
     reset_q   <= !rst_ni;
+    ended_q   <= ended_i;
     ar_held_q <= rst_ni && arvalid_i && !arready_i;
     aw_held_q <= rst_ni && awvalid_i && !awready_i;
     w_held_q  <= rst_ni && wvalid_i && !wready_i;
@@ -101,13 +104,16 @@ module axi_checker #(
 
   // ---------------------------------------------------------------- bursts and their beats
   int reads [$], writes [$];          // beats of the bursts asked for, oldest first
+  int written [$];                    // beats of the bursts whose data is out and whose address is not
   int read_beat_q, write_beat_q;      // of the oldest one
   int reading_q, writing_q, unanswered_q;  // bursts without their last beat, or answer
+  logic whole;                        // a burst has both its address and its data now
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       reads.delete();
       writes.delete();
+      written.delete();
       {read_beat_q, write_beat_q, reading_q, writing_q, unanswered_q} <= '0;
     end else begin
       if (arvalid_i) check_address(araddr_i, arlen_i, arsize_i, arburst_i, "AR");
@@ -126,21 +132,21 @@ module axi_checker #(
       if (awvalid_i && awready_i) writes.push_back(int'(awlen_i) + 1);
       if (wvalid_i && wready_i) begin
         report(wstrb_i != '1, "W: a strobe is not set");
-        if (writes.size() == 0) report(1'b1, "W: data before their address");
-        else begin
-          report(wlast_i != (write_beat_q == writes[0] - 1), "W: WLAST is not on the last beat of its burst");
-          if (wlast_i) void'(writes.pop_front());
-        end
+        report(writes.size() != 0 && !wlast_i && write_beat_q >= writes[0] - 1,
+               "W: more beats than the burst has");
+        if (wlast_i) written.push_back(write_beat_q + 1);
         write_beat_q <= wlast_i ? 0 : write_beat_q + 1;
       end
+      whole = writes.size() != 0 && written.size() != 0;
+      if (whole) report(writes.pop_front() != written.pop_front(), "W: WLAST is not on the last beat of its burst");
       report(bvalid_i && unanswered_q == 0, "B: an answer to nothing");
 
       reading_q    <= reading_q + int'(arvalid_i && arready_i) - int'(rvalid_i && rready_i && rlast_i);
       writing_q    <= writing_q + int'(awvalid_i && awready_i) - int'(bvalid_i && bready_i);
-      unanswered_q <= unanswered_q + int'(wvalid_i && wready_i && wlast_i) - int'(bvalid_i && bready_i);
+      unanswered_q <= unanswered_q + int'(whole) - int'(bvalid_i && bready_i);
       report(reading_q > int'(hotnas_pkg::Outstanding), "AR: more bursts in flight than Outstanding");
       report(writing_q > int'(hotnas_pkg::Outstanding), "AW: more bursts in flight than Outstanding");
-      report(ended_i && (arvalid_i || awvalid_i || reading_q != 0 || writing_q != 0),
+      report(ended_i && !ended_q && (arvalid_i || awvalid_i || reading_q != 0 || writing_q != 0),
              "a burst is in flight, but the run has ended");
     end
   end

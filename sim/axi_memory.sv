@@ -2,7 +2,8 @@
 // address, later beats follow one a cycle; a write is answered WriteLatency cycles after its last beat.
 // Bursts are served in order and any number may be in flight. Behind a DRAM (dram_timing.cpp, shared by
 // all ports) beats and answers come when it has them, and few bursts may be in flight. stall_i withholds
-// handshakes at random, error_i answers bursts to the error page with SLVERR or DECERR.
+// handshakes at random and draws, burst by burst, in which order a write's address and data are taken;
+// error_i answers bursts to the error page with SLVERR or DECERR.
 module axi_memory #(
   parameter int unsigned DataBits = 128,
   parameter int unsigned Port     = 0
@@ -138,38 +139,81 @@ module axi_memory #(
   end
 
   // ---------------------------------------------------------------- writes
-  burst_t writes [$];
-  burst_t answers [$];
-  int     wbeat_q, addresses_q;
+  typedef enum logic [1:0] {
+    AddressFirst,      // data is taken after its address
+    AddressWithData,   // an address is taken only while its data is offered
+    DataFirst          // an address is taken after all its data
+  } order_e;
+  order_e            order_q;
+  burst_t            writes [$];   // addresses taken, oldest first, without all their data
+  burst_t            answers [$];
+  bit [DataBits-1:0] beats [$];    // data taken, not yet stored
+  int                wbeat_q;      // beats of writes[0] that are stored
+  int                addresses_q;  // addresses taken less bursts of data taken
+  logic              between_q;    // no burst's data is under way
+  int                wbeat, addresses;
+  logic              between;      // the next of those three
 
   function automatic logic answer_due(input longint due);
     return dram ? dram_pkg::dram_take_answer(int'(Port), now_q, now_q + 1) != 0 : due <= now_q + 1;
   endfunction
 
-  assign awready_o = go[2] && (!dram || writing_q < limit_q);
-  assign wready_o  = go[3] && (addresses_q != 0);
+  function automatic order_e drawn();
+    if (stall_i == 0) return AddressFirst;
+    case (random_q[2][9:8])
+      2'd1: return AddressWithData;
+      2'd2: return DataFirst;
+      default: return AddressFirst;
+    endcase
+  endfunction
+
+  always_comb begin
+    unique case (order_q)
+      AddressWithData: {awready_o, wready_o} = {addresses_q == 0 && wvalid_i, addresses_q != 0};
+      DataFirst: {awready_o, wready_o} = {addresses_q < 0, addresses_q == 0};
+      default: {awready_o, wready_o} = {1'b1, addresses_q != 0};
+    endcase
+    awready_o = awready_o && go[2] && (!dram || writing_q < limit_q);
+    wready_o  = wready_o && go[3];
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       writes.delete();
       answers.delete();
+      beats.delete();
+      order_q     <= AddressFirst;
       wbeat_q     <= 0;
       addresses_q <= 0;
+      between_q   <= 1'b1;
       bvalid_o    <= 1'b0;
     end else begin
-      addresses_q <= addresses_q + int'(awvalid_i && awready_o) - int'(wvalid_i && wready_o && wlast_i);
       if (awvalid_i && awready_o) writes.push_back('{int'(awaddr_i[RegionBit]), longint'(awaddr_i[RegionBit-1:0]), int'(awlen_i) + 1, 0});
       if (wvalid_i && wready_o) begin
-        dram_pkg::dram_write(writes[0].region, writes[0].address + longint'(wbeat_q) * longint'(Bytes), int'(Bytes),
-                             512'(wdata_i));
-        wbeat_q <= wlast_i ? 0 : wbeat_q + 1;
-        if (wlast_i && dram)
-          dram_pkg::dram_ask(int'(Port), 1, writes[0].region, writes[0].address, writes[0].beats, int'(Bytes), now_q);
-        if (wlast_i) begin
+        beats.push_back(wdata_i);
+        between = wlast_i;
+      end else begin
+        between = between_q;
+      end
+      addresses = addresses_q + int'(awvalid_i && awready_o) - int'(wvalid_i && wready_o && wlast_i);
+      if (addresses == 0 && between && ((awvalid_i && awready_o) || (wvalid_i && wready_o) || stall_i == 0))
+        order_q <= drawn();  // for the next burst
+      addresses_q <= addresses;
+      between_q   <= between;
+      wbeat = wbeat_q;
+      while (writes.size() != 0 && beats.size() != 0) begin
+        dram_pkg::dram_write(writes[0].region, writes[0].address + longint'(wbeat) * longint'(Bytes), int'(Bytes),
+                             512'(beats.pop_front()));
+        wbeat = wbeat + 1;
+        if (wbeat == writes[0].beats) begin
+          wbeat = 0;
+          if (dram)
+            dram_pkg::dram_ask(int'(Port), 1, writes[0].region, writes[0].address, writes[0].beats, int'(Bytes), now_q);
           answers.push_back('{writes[0].region, writes[0].address, 1, now_q + longint'(write_latency_i)});
           void'(writes.pop_front());
         end
       end
+      wbeat_q <= wbeat;
       if (!bvalid_o || bready_i) begin
         if (answers.size() != 0 && go[4] && answer_due(answers[0].due)) begin
           bvalid_o <= 1'b1;

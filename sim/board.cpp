@@ -1,10 +1,12 @@
 // The simulated board of board.h: tb_top with one physical memory behind all three AXI ports.
 #include "board.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "Vtop.h"
@@ -14,6 +16,8 @@
 namespace {
 
 constexpr int kResetCycles = 8;
+constexpr std::uint64_t kLine = 64;       // bytes of a cache line
+constexpr std::uint64_t kDisturbed = 64;  // cycles between two lines that the cache replaces or fetches
 constexpr int kBusCycles = 1000;  // a register access that takes longer never ends
 
 std::vector<std::uint8_t> g_memory;
@@ -25,6 +29,50 @@ std::uint8_t* bytes_at(std::uint64_t address, std::uint64_t bytes) {
   if (address < BOARD_MEMORY_BASE || bytes > g_memory.size() || offset > g_memory.size() - bytes)
     return nullptr;
   return g_memory.data() + offset;
+}
+
+// A buffer of the processor: cached lines of memory.
+struct Mapping {
+  std::uint8_t* cpu;
+  std::uint64_t address;
+  bool cached;                      // or each side sees the other's writes after a barrier
+  std::vector<std::uint8_t> clean;  // what the lines held when cache and memory last agreed
+
+  std::uint64_t lines() const { return (clean.size() + kLine - 1) / kLine; }
+  std::uint64_t size(std::uint64_t line) const { return std::min(kLine, clean.size() - line * kLine); }
+  bool dirty(std::uint64_t line) const {
+    return std::memcmp(cpu + line * kLine, &clean[line * kLine], size(line)) != 0;
+  }
+  void write_back(std::uint64_t line) {
+    std::memcpy(bytes_at(address + line * kLine, size(line)), cpu + line * kLine, size(line));
+    std::memcpy(&clean[line * kLine], cpu + line * kLine, size(line));
+  }
+  void agree(std::uint64_t line) { dirty(line) ? write_back(line) : fill(line); }
+  void fill(std::uint64_t line) {
+    std::memcpy(cpu + line * kLine, bytes_at(address + line * kLine, size(line)), size(line));
+    std::memcpy(&clean[line * kLine], cpu + line * kLine, size(line));
+  }
+};
+
+std::vector<Mapping> g_mappings;
+std::minstd_rand g_random;
+
+// Applies `change` to the lines of a mapped buffer that `bytes` at `cpu` touch.
+template <typename Change>
+void for_each_line(const void* cpu, std::uint64_t bytes, Change change) {
+  for (Mapping& mapping : g_mappings) {
+    const std::uint64_t first = static_cast<const std::uint8_t*>(cpu) - mapping.cpu;
+    if (first >= mapping.clean.size()) continue;
+    for (std::uint64_t line = first / kLine; line * kLine < first + bytes && line < mapping.lines(); ++line)
+      change(mapping, line);
+  }
+}
+
+// What caches do by themselves: a line is replaced, or fetched.
+void disturb() {
+  if (g_mappings.empty()) return;
+  Mapping& mapping = g_mappings[g_random() % g_mappings.size()];
+  if (mapping.cached) mapping.agree(g_random() % mapping.lines());
 }
 
 class Board {
@@ -49,7 +97,7 @@ class Board {
       context_.time(top_.nextTimeSlot());
       top_.eval();
     } while (!top_.clk);
-    ++cycles_;
+    if (++cycles_ % kDisturbed == 0) disturb();
   }
 
   std::uint32_t read(std::uint32_t offset) {
@@ -119,11 +167,14 @@ void board_open(std::uint64_t memory_bytes, int read_latency, int write_latency)
   g_board.reset();
   g_memory.assign(memory_bytes, 0xA5);
   g_stray_writes = 0;
+  g_random.seed(1);
+  g_mappings.clear();
   g_board = std::make_unique<Board>(read_latency, write_latency);
 }
 
 void board_close() {
   g_board.reset();
+  g_mappings.clear();
   g_memory.clear();
 }
 
@@ -138,16 +189,27 @@ void board_run(std::uint64_t cycles) {
   for (; cycles > 0; --cycles) g_board->tick();
 }
 
-int board_copy_in(std::uint64_t address, const void* data, std::uint64_t bytes) {
-  std::uint8_t* to = bytes_at(address, bytes);
-  if (to != nullptr) std::memcpy(to, data, bytes);
-  return to != nullptr;
+int board_map(void* cpu, std::uint64_t address, std::uint64_t bytes, int cached) {
+  const std::uint8_t* held = bytes_at(address, bytes);
+  if (bytes == 0 || held == nullptr) return 0;
+  g_mappings.push_back({static_cast<std::uint8_t*>(cpu), address, cached != 0, {held, held + bytes}});
+  return 1;
 }
 
-int board_copy_out(std::uint64_t address, void* data, std::uint64_t bytes) {
-  const std::uint8_t* from = bytes_at(address, bytes);
-  if (from != nullptr) std::memcpy(data, from, bytes);
-  return from != nullptr;
+void board_flush(void* cpu, std::uint64_t bytes) {
+  for_each_line(cpu, bytes, [](Mapping& mapping, std::uint64_t line) {
+    if (mapping.dirty(line)) mapping.write_back(line);
+  });
+}
+
+void board_invalidate(void* cpu, std::uint64_t bytes) {
+  for_each_line(cpu, bytes, [](Mapping& mapping, std::uint64_t line) { mapping.fill(line); });
+}
+
+void board_barrier() {
+  for (Mapping& mapping : g_mappings) {
+    for (std::uint64_t line = 0; !mapping.cached && line < mapping.lines(); ++line) mapping.agree(line);
+  }
 }
 
 // What dram_pkg.sv imports. All ports see one memory, so the region does not matter.

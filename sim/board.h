@@ -1,4 +1,5 @@
-/* A simulated board: the Verilated accelerator, its registers and one physical memory.
+/* A simulated board: the Verilated accelerator, its registers, one physical memory and a write-back cache
+ * between that memory and the processor.
  *
  * A driver sees what it would see on a real board: 32-bit registers and memory by physical address.
  * Time passes (in clock cycles) only while a register is accessed or board_run is called. */
@@ -25,9 +26,15 @@ void board_run(uint64_t cycles);
 uint64_t board_cycles(void); /* since board_open */
 int board_interrupt(void);   /* level of the interrupt wire */
 
-/* Copies to and from memory, past any cache. Return 0 when the range is not in memory. */
-int board_copy_in(uint64_t address, const void* data, uint64_t bytes);
-int board_copy_out(uint64_t address, void* data, uint64_t bytes);
+/* The processor sees `bytes` of memory at `address` as the buffer `cpu` from now on. Through the cache: now and
+ * then a line that the processor has written goes to memory, and one that it has not is fetched again. Without
+ * it: each side sees what the other has written after a barrier. Returns 0 when the range is not in memory. */
+int board_map(void* cpu, uint64_t address, uint64_t bytes, int cached);
+
+/* Lines of a mapped buffer: what was written goes to memory; what is in memory is seen. */
+void board_flush(void* cpu, uint64_t bytes);
+void board_invalidate(void* cpu, uint64_t bytes);
+void board_barrier(void);
 
 /* The 4 KiB page at `address` answers port 1 ifm, 2 wgt, 3 ofm with SLVERR; port 0 ends that. */
 void board_fail_page(int port, uint64_t address);

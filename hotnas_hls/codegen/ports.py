@@ -154,6 +154,12 @@ class Bus:
         name = f"{wire}_{direction[0]}" if suffix else wire
         return Port(direction, signal.bits.replace(DATA, self.size), name, wire, channel, signal)
 
+    @property
+    def mode(self) -> str:
+        """What its master does, as Vivado's IP packager says it."""
+        reads, writes = "AR" in self.uses, "AW" in self.uses
+        return "READ_WRITE" if reads and writes else "READ_ONLY" if reads else "WRITE_ONLY"
+
     def constants(self) -> tuple[tuple[Port, str], ...]:
         """Ports on which our master drives one value for ever, and that value in SystemVerilog."""
         idle = [port for port in self.ports(master=True) if port.channel not in self.uses]

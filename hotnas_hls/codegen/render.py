@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Banner:
 
 def environment(folder: str | Path) -> Environment:
     """Templates below ``templates/<folder>`` or an absolute path; a misspelt name in one is an error."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES / folder),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -44,10 +45,21 @@ def environment(folder: str | Path) -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    made.filters["tcl"] = tcl_word
+    return made
 
 
-def render_folder(folder: str, banner: Banner, context: dict[str, Any]) -> dict[str, str]:
+def tcl_word(text: str) -> str:
+    """``text`` as one word of Tcl, whatever it holds."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-./:,") else f"\\u{ord(c):04x}" for c in text)
+
+
+def render_folder(
+    folder: str, banner: Banner, context: dict[str, Any], without: Sequence[str] = ()
+) -> dict[str, str]:
     """Every file below ``templates/<folder>``, ``*.j2`` rendered, by its path there (without ``.j2``).
+
+    ``without``: results that are left out.
 
     Plain C++ and SystemVerilog files get the banner in front; hidden files are copied as they are.
     """
@@ -57,6 +69,8 @@ def render_folder(folder: str, banner: Banner, context: dict[str, Any]) -> dict[
         if not path.is_file():
             continue
         name = path.relative_to(TEMPLATES / folder).as_posix()
+        if name.removesuffix(SUFFIX) in without:
+            continue
         if name.endswith(SUFFIX):
             files[name.removesuffix(SUFFIX)] = env.get_template(name).render(context, banner=banner)
         elif path.name.startswith("."):

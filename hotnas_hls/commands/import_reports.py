@@ -68,6 +68,7 @@ def summary(reports: VendorReports) -> list[str]:
             )
         )
         lines.append(f"implementation: {amounts}; worst slack {_text(placed.wns_ns, 'ns')}")
+        lines.append(f"clock of the processor: {_text(placed.clock_mhz, 'MHz')}")
     missing = reports.unknown()
     return [*lines, "unknown: " + (", ".join(missing) or "nothing")]
 

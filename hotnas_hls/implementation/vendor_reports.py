@@ -20,6 +20,7 @@ from hotnas_hls.errors import DataMissing
 FORMAT = "hotnas-vendor-reports"
 FORMAT_VERSION = 1
 SUFFIXES = (".xml", ".rpt", ".txt")
+CLOCK_FILE = "clock.json"  # of a package's block_design.tcl
 LARGEST = 64 << 20  # bytes of a file that may be a report
 
 
@@ -74,6 +75,7 @@ class Implementation:
     whs_ns: float | None = None
     period_ns: float | None = None
     fmax_mhz: float | None = None  # 1 / (period - worst slack)
+    clock_mhz: float | None = None  # what the processor's PLL really gives, as the block design read it back
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,10 @@ def read_reports(folder: Path) -> VendorReports:
     transactions: list[tuple[Path, tuple[int, ...]]] = []
     utilisations: list[tuple[Path, Implementation]] = []
     timings: list[tuple[Path, Implementation]] = []
+    clocks: list[tuple[Path, Implementation]] = []
     for path in sorted(folder.rglob("*")):
+        if path.name == CLOCK_FILE and (clock := parse_clock(path.read_text(errors="replace"))):
+            clocks.append((path, clock))
         if path.suffix not in SUFFIXES or not path.is_file() or path.stat().st_size > LARGEST:
             continue
         text = path.read_text(errors="replace")
@@ -122,7 +127,7 @@ def read_reports(folder: Path) -> VendorReports:
         transactions += [(path, each)] if each else []
         utilisations += [(path, utilisation)] if utilisation else []
         timings += [(path, timing)] if timing else []
-    if not (csynths or cosims or transactions or utilisations or timings):
+    if not (csynths or cosims or transactions or utilisations or timings or clocks):
         raise DataMissing(
             f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, or what "
             "report_utilization and report_timing_summary write"
@@ -152,6 +157,10 @@ def read_reports(folder: Path) -> VendorReports:
         path, timing = max(timings, key=lambda found: found[1].state in ("Routed", "Fully Routed"))
         note("timing", path)
         implementation = _merged(implementation, timing)
+    if clocks:
+        path, clock = clocks[0]
+        note("clock", path)
+        implementation = _merged(implementation, clock)
     return VendorReports(csynth, cosim, implementation, files)
 
 
@@ -262,6 +271,14 @@ def parse_timing(text: str) -> Implementation | None:
         period_ns=period,
         fmax_mhz=None if wns is None or period is None else round(1000 / (period - wns), 2),
     )
+
+
+def parse_clock(text: str) -> Implementation | None:
+    """The clock that ``block_design.tcl`` found, or ``None``."""
+    try:
+        return Implementation(clock_mhz=float(json.loads(text)["actual_mhz"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _merged(first: Implementation | None, second: Implementation) -> Implementation:

@@ -100,13 +100,13 @@ def build(
     """
     started = time.monotonic()
     verilator = tools.require("verilator")
+    write_bench(folder / "bench")
     source = folder / "rtl"
     source.mkdir(parents=True, exist_ok=True)
     for name, text in rtl.items():
         (source / name).write_text(text)
     from cocotb_tools import config
 
-    bench = write_bench(folder / "bench")
     libraries = config.libs_dir
     flags = ("-std=c++20", "-march=native")
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
@@ -125,13 +125,14 @@ def build(
         *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
-        *("--Mdir", str(folder / "obj")),
+        # Names relative to the folder: make takes no path with a space.
+        *("--Mdir", "obj"),
         *(["--trace-fst"] if waves else []),
-        str(bench / "public.vlt"),
-        *(str(source / name) for name in rtl),
-        *(str(bench / name) for name in SV_SOURCES),
-        str(bench / "dram.cpp"),
-        str(bench / DRAM_SOURCE),
+        "bench/public.vlt",
+        *(f"rtl/{name}" for name in rtl),
+        *(f"bench/{name}" for name in SV_SOURCES),
+        "../bench/dram.cpp",
+        f"../bench/{DRAM_SOURCE}",
         str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
     ]
     tools.run(
@@ -145,12 +146,18 @@ def build(
     return SimulationModel(folder, time.monotonic() - started)
 
 
-def write_bench(folder: Path) -> Path:
-    """The files of the bench in ``folder``, which is made; returns it."""
+def write_bench(folder: Path) -> None:
+    """The files of the bench in ``folder``, which is made; a Verilator build beside it follows.
+
+    Raises SimulationFailed where make cannot build.
+    """
+    if re.search(r"\s", str(folder.resolve())):
+        raise SimulationFailed(
+            f"{folder.parent}: make builds in no folder with a space in its name; move the package to another"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in bench_files().items():
         (folder / name).write_text(text)
-    return folder
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:

@@ -34,11 +34,11 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
     verilator = tools.require("verilator")
     tools.require("g++")
+    write_bench(folder / "bench")
     source = folder / "rtl"
     source.mkdir(parents=True, exist_ok=True)
     for name, text in rtl.items():
         (source / name).write_text(text)
-    bench = write_bench(folder / "bench")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),
@@ -49,11 +49,12 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
         *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
-        *("--Mdir", str(folder / "obj")),
-        *(str(source / name) for name in rtl),
-        *(str(bench / name) for name in SV_SOURCES),
-        str(bench / "board.cpp"),
-        str(bench / DRAM_SOURCE),
+        # Names relative to the folder: make takes no path with a space.
+        *("--Mdir", "obj"),
+        *(f"rtl/{name}" for name in rtl),
+        *(f"bench/{name}" for name in SV_SOURCES),
+        "../bench/board.cpp",
+        f"../bench/{DRAM_SOURCE}",
     ]
     tools.run(
         command,
@@ -76,13 +77,14 @@ class SimulatedBoard:
         self._library.board_open.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_int]
         self._library.board_read.restype = ctypes.c_uint32
         self._library.board_cycles.restype = ctypes.c_uint64
-        for name in ("board_copy_in", "board_copy_out"):
-            getattr(self._library, name).argtypes = [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64]
+        address, size = ctypes.c_void_p, ctypes.c_uint64
+        self._library.board_map.argtypes = [address, ctypes.c_uint64, size, ctypes.c_int]
+        self._library.board_flush.argtypes = self._library.board_invalidate.argtypes = [address, size]
         self._library.board_run.argtypes = [ctypes.c_uint64]
         self._library.board_fail_page.argtypes = [ctypes.c_int, ctypes.c_uint64]
         self._library.board_open(memory_bytes, memory.read_latency, memory.write_latency)
-        self._end = MEMORY_BASE + memory_bytes
         self._free = MEMORY_BASE
+        self._mapped: list[CachedBuffer] = []  # the cache writes to them, so they stay
         self.ip_dict: dict[str, dict[str, Any]] = {IP_NAME: {"type": f"hotnas:rtl:{IP_NAME}:1.0"}}
         setattr(self, IP_NAME, SimpleNamespace(mmio=self))
 
@@ -104,19 +106,18 @@ class SimulatedBoard:
         buffer[...] = 0
         buffer.device_address, buffer.board = self._free, self
         self._free += -(-buffer.nbytes // PAGE) * PAGE
-        if self._free > self._end:
+        if not self._library.board_map(buffer.ctypes.data, buffer.device_address, buffer.nbytes, True):
             raise MemoryError("the simulated board has no memory left; give it more memory_bytes")
+        self._mapped.append(buffer)
         return buffer
 
-    def copy_in(self, address: int, data: np.ndarray) -> None:
-        """Write to physical memory."""
-        if not self._library.board_copy_in(address, data.ctypes.data, data.nbytes):
-            raise ValueError(f"0x{address:x}: {data.nbytes} bytes are not in memory")
+    def flush(self, buffer: CachedBuffer) -> None:
+        """Write to memory what the cache holds of a buffer."""
+        self._library.board_flush(buffer.ctypes.data, buffer.nbytes)
 
-    def copy_out(self, address: int, data: np.ndarray) -> None:
-        """Read from physical memory into ``data``."""
-        if not self._library.board_copy_out(address, data.ctypes.data, data.nbytes):
-            raise ValueError(f"0x{address:x}: {data.nbytes} bytes are not in memory")
+    def invalidate(self, buffer: CachedBuffer) -> None:
+        """Let the cache forget a buffer."""
+        self._library.board_invalidate(buffer.ctypes.data, buffer.nbytes)
 
     # --- the simulation -------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class SimulatedBoard:
 
 
 class CachedBuffer(np.ndarray):
-    """A buffer whose contents reach memory by ``flush`` and come from there by ``invalidate`` only."""
+    """A buffer seen through the board's cache: ``flush`` and ``invalidate`` make cache and memory agree."""
 
     device_address: int | None = None
     board: SimulatedBoard | None = None
@@ -158,9 +159,9 @@ class CachedBuffer(np.ndarray):
     def flush(self) -> None:
         """Write to memory."""
         assert self.board is not None and self.device_address is not None and self.flags.c_contiguous
-        self.board.copy_in(self.device_address, self)
+        self.board.flush(self)
 
     def invalidate(self) -> None:
         """Read from memory."""
         assert self.board is not None and self.device_address is not None and self.flags.c_contiguous
-        self.board.copy_out(self.device_address, self)
+        self.board.invalidate(self)

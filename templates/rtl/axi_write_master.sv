@@ -1,4 +1,5 @@
-// Writes runs over AXI4 from a stream of beats. A burst's data follows its address; idle_o tells that
+// Writes runs over AXI4 from a stream of beats. A burst's data is offered one cycle after its address,
+// whether or not that was taken: a slave may wait for either before it takes the other. idle_o tells that
 // every write was answered.
 module axi_write_master #(
   parameter int unsigned DataBits = 128
@@ -33,7 +34,7 @@ module axi_write_master #(
   localparam int unsigned CountBits = $clog2(hotnas_pkg::Outstanding + 1);
 
   logic [CountBits-1:0] in_flight_q;
-  logic                 sent, answered, splitter_idle, fifo_ready, burst_valid, beat_done;
+  logic                 offered_q, sent, answered, splitter_idle, fifo_ready, burst_valid, beat_done;
   logic [7:0]           burst_len, beat_q;
 
   burst_splitter #(.DataBits(DataBits)) u_splitter (
@@ -51,11 +52,12 @@ module axi_write_master #(
     .idle_o   (splitter_idle)
   );
 
-  // Bursts whose address is out and whose data is not: never more than those in flight.
+  // Bursts whose address was offered and whose data is not out: those in flight and one more at most, and
+  // no address is offered while Outstanding of them are in flight.
   stream_fifo #(.Width(8), .Depth(hotnas_pkg::Outstanding)) u_bursts (
     .clk_i,
     .rst_ni,
-    .valid_i (sent),
+    .valid_i (awvalid_o && !offered_q),
     .ready_o (fifo_ready),
     .data_i  (awlen_o),
     .valid_o (burst_valid),
@@ -77,8 +79,10 @@ module axi_write_master #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       in_flight_q <= '0;
+      offered_q   <= 1'b0;
       beat_q      <= '0;
     end else begin
+      offered_q   <= awvalid_o && !awready_i;
       in_flight_q <= in_flight_q + CountBits'(sent) - CountBits'(answered);
       if (beat_done) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
     end

@@ -113,7 +113,7 @@ module control_regs (
   assign images_o    = images_q;
   assign image_stride_o = image_stride_q;
   assign interrupt_o = gier_q && (isr_q != '0);
-  assign idle_q      = !running_q;
+  assign idle_q      = !running_q && !start_q;  // from a start on it tells that the run has ended
 
   always_comb begin
     unique case ({araddr_i[7:2], 2'b00})
@@ -181,8 +181,6 @@ module control_regs (
         done_q  <= 1'b1;
         ready_q <= 1'b1;
         start_q <= auto_restart_q;
-        if (ier_q[0]) isr_q[0] <= 1'b1;
-        if (ier_q[1]) isr_q[1] <= 1'b1;
       end
       if (write) begin
         unique case (waddr_q)
@@ -205,6 +203,9 @@ module control_regs (
           default: ;
         endcase
       end
+      // Behind the write: an acknowledgement in the cycle of `done` is that of an earlier run.
+      if (done_i && ier_q[0]) isr_q[0] <= 1'b1;
+      if (done_i && ier_q[1]) isr_q[1] <= 1'b1;
     end
   end
 

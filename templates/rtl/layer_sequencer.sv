@@ -1,6 +1,7 @@
-// Runs the layers one after another, for each image of a batch in turn: fetches a descriptor through m_axi_wgt, starts load, compute and
-// store, waits until every write is answered, and files the layer's cycle counts. A descriptor that was
-// not made for this design is not run.
+// Runs the layers one after another, for each image of a batch in turn: fetches a descriptor through
+// m_axi_wgt, starts load, compute and store, waits until every write is answered, and files the layer's
+// cycle counts. A descriptor that was not made for this design is not run. The arguments of a run are
+// those at its start; they may change behind it.
 module layer_sequencer (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -13,6 +14,7 @@ module layer_sequencer (
   input  logic [63:0]   wgt_base_i,
   output logic [63:0]   ifm_base_o,     // of the image in work
   output logic [63:0]   ofm_base_o,
+  output logic [63:0]   wgt_base_o,     // of the run in work
   output logic          done_o,         // pulse: all layers done, or stopped by an error
   output logic [31:0]   status_o,       // 0, or error bits [5:0] and the layer in [31:16]
   input  logic [3:0]    errors_i,       // pulses: m_axi_ofm write, m_axi_ofm read, m_axi_wgt, m_axi_ifm
@@ -47,8 +49,8 @@ module layer_sequencer (
 
   typedef enum logic [2:0] {Idle, Ask, Fetch, Start, Run, File} state_e;
   state_e      state_q;
-  logic [15:0] layer_q;
-  logic [31:0] image_q;
+  logic [15:0] layer_q, last_layer_q;
+  logic [31:0] images_left_q, image_stride_q;
   logic [15:0] beat_q;
   logic [63:0] addr_q;
   logic [3:0]  errors_q;
@@ -63,8 +65,8 @@ module layer_sequencer (
   assign entry_we_o    = (state_q == Fetch) && beat_valid_i && (beat_q >= 16'(HeaderBeats));
   assign entry_beat_o  = 8'(beat_q - 16'(HeaderBeats));
   assign layer_start_o = (state_q == Start) && sealed;
-  assign last_layer    = layer_q == 16'(layers_i - 32'd1);
-  assign last          = last_layer && (image_q == images_i - 32'd1);
+  assign last_layer    = layer_q == last_layer_q;
+  assign last          = last_layer && (images_left_q == 32'd1);
   assign failed        = refused_q || (errors_q != '0);
   assign too_many      = layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
   assign nothing       = too_many || (layers_i == '0) || (images_i == '0);
@@ -86,7 +88,6 @@ module layer_sequencer (
     if (!rst_ni) begin
       state_q   <= Idle;
       layer_q   <= '0;
-      image_q   <= '0;
       beat_q    <= '0;
       addr_q    <= '0;
       errors_q  <= '0;
@@ -100,7 +101,6 @@ module layer_sequencer (
           errors_q  <= '0;
           refused_q <= 1'b0;
           layer_q   <= '0;
-          image_q   <= '0;
           addr_q    <= wgt_base_i;
           if (!nothing) state_q <= Ask;
         end
@@ -122,8 +122,7 @@ module layer_sequencer (
           state_q <= (last || failed) ? Idle : Ask;
           if (failed) status_o <= {layer_q, 11'd0, refused_q, errors_q};
           layer_q <= last_layer ? '0 : layer_q + 1'b1;
-          addr_q  <= last_layer ? wgt_base_i : addr_q + 64'(hotnas_pkg::DescriptorBytes);
-          if (last_layer) image_q <= image_q + 1'b1;
+          addr_q  <= last_layer ? wgt_base_o : addr_q + 64'(hotnas_pkg::DescriptorBytes);
         end
         default: state_q <= Idle;
       endcase
@@ -132,11 +131,16 @@ module layer_sequencer (
 
   always_ff @(posedge clk_i) begin
     if (state_q == Idle) begin
-      ifm_base_o <= ifm_base_i;
-      ofm_base_o <= ofm_base_i;
+      ifm_base_o     <= ifm_base_i;
+      ofm_base_o     <= ofm_base_i;
+      wgt_base_o     <= wgt_base_i;
+      last_layer_q   <= 16'(layers_i - 32'd1);
+      images_left_q  <= images_i;
+      image_stride_q <= image_stride_i;
     end else if (state_q == File && last_layer) begin
-      ifm_base_o <= ifm_base_o + 64'(image_stride_i);
-      ofm_base_o <= ofm_base_o + 64'(image_stride_i);
+      ifm_base_o    <= ifm_base_o + 64'(image_stride_q);
+      ofm_base_o    <= ofm_base_o + 64'(image_stride_q);
+      images_left_q <= images_left_q - 32'd1;
     end
   end
 

@@ -21,7 +21,8 @@ from hotnas_hls.boards.board import board_names, load_board
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
 from hotnas_hls.codegen.driver import REGISTERS, STATUS_BITS
-from hotnas_hls.codegen.package import add_package, archive, package_files, processor_of
+from hotnas_hls.codegen.package import add_package, archive, package_files
+from hotnas_hls.codegen.processors import processor_of
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import OutputRefused
@@ -216,6 +217,28 @@ def test_the_rtl_is_packed_as_an_ip(point: DesignPoint, tmp_path: Path) -> None:
     for bus in ("s_axi_control", "m_axi_ifm", "m_axi_wgt", "m_axi_ofm"):
         assert any(f"-busif {bus} -clock ap_clk" in command for command in commands)
     assert commands[-2].startswith("ipx::save_core")
+    told = [line.split()[1] for line in commands if line.startswith("ipx::add_bus_parameter")]
+    described = ["READ_WRITE_MODE", "SUPPORTS_NARROW_BURST", "MAX_BURST_LENGTH"]
+    assert told == ["SENSITIVITY", *3 * [*described, "NUM_READ_OUTSTANDING", "NUM_WRITE_OUTSTANDING"]]
+    text = (package / "scripts" / "package_rtl.tcl").read_text()
+    for line in ("m_axi_ifm READ_ONLY 64 0", "m_axi_wgt READ_ONLY 64 0", "m_axi_ofm READ_WRITE 64 64"):
+        assert f"    {line}\n" in text
+
+
+@needs_tclsh
+def test_scripts_run_in_a_folder_with_spaces(whole: Bundle, tmp_path: Path) -> None:
+    package = whole.write(tmp_path / "my designs [1] $x" / "small")
+    commands = recorded(package / "scripts" / "package_rtl.tcl", tmp_path / "some work")
+    (added,) = (command for command in commands if command.startswith("add_files"))
+    assert str(package / "rtl" / "hotnas_pkg.sv") in added.replace("\\", "")
+    ip = {"HOTNAS_IP": str(tmp_path / "my ip"), "RECORDED_CLOCK": "200000000", "HOTNAS_BITSTREAM": "0"}
+    recorded(package / "scripts" / "block_design.tcl", tmp_path / "some work", **ip)
+    said = run_script(package / "scripts" / "run_hls.tcl", tmp_path / "some work")
+    assert said.returncode == 1
+    assert said.stdout == (
+        "HOTNAS: Vitis HLS cannot take sources from a folder with a space in its name: "
+        f"{package}; move the package\n"
+    )
 
 
 PORTS = {
@@ -224,19 +247,23 @@ PORTS = {
 }
 
 
+def leave_implementation(work: Path) -> None:
+    """What Vivado's implementation leaves in a work folder."""
+    project = work / "hotnas_accel_system"
+    bitstream = project / "hotnas_accel_system.runs" / "impl_1" / "system_wrapper.bit"
+    handoff = project / "gen" / "sources_1" / "bd" / "system" / "hw_handoff" / "system.hwh"
+    for made in (bitstream, handoff):
+        made.parent.mkdir(parents=True)
+        made.write_text(made.name)
+
+
 @needs_tclsh
 @pytest.mark.parametrize("board", PORTS)
 def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -> None:
     point = dataclasses.replace(small_design(), board=load_board(board), clock_mhz=100.0)
     package = write_package(point, tmp_path / "small")
     work = tmp_path / "work"
-    bitstream = work / "hotnas_accel_system" / "hotnas_accel_system.runs" / "impl_1" / "system_wrapper.bit"
-    handoff = (
-        work / "hotnas_accel_system" / "gen" / "sources_1" / "bd" / "system" / "hw_handoff" / "system.hwh"
-    )
-    for made in (bitstream, handoff):
-        made.parent.mkdir(parents=True)
-        made.write_text(made.name)
+    leave_implementation(work)
     script = package / "scripts" / "block_design.tcl"
     commands = recorded(script, work, HOTNAS_BOARD="vendor:board:part0:1.0")
     nets = [command for command in commands if command.startswith("connect_bd")]
@@ -249,10 +276,70 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
     assert f"connect_bd_net hotnas_accel_0/interrupt {interrupt}" in nets
     assert "connect_bd_net reset/peripheral_aresetn hotnas_accel_0/ap_rst_n" in nets
     assert any(command.startswith("set_property board_part vendor:board") for command in commands)
-    assert (work / "design.bit").is_file() and (work / "design.hwh").is_file()
-    recorded(script, work, status=1, RECORDED_SLACK="-0.2")  # a bitstream that misses the clock is no success
+    assert sorted(os.listdir(work / "pynq")) == ["design.bit", "design.hwh"]
+    (platform,) = (command.split()[-1] for command in commands if command.startswith("write_hw_platform"))
+    assert Path(platform).stem != "design"
+    assert json.loads((work / "clock.json").read_text()) == {"asked_mhz": 100.0, "actual_mhz": 99.999001}
     short = recorded(script, tmp_path / "short", HOTNAS_BITSTREAM="0")
-    assert short[-1] == "save_bd_design " and not any(command.startswith("launch_runs") for command in short)
+    assert "save_bd_design " in short and not any(command.startswith("launch_runs") for command in short)
+
+
+@pytest.fixture(scope="module")
+def bitstream(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The block design's script, and a work folder in which implementation has left its results."""
+    package = write_package(small_design(), tmp_path_factory.mktemp("package") / "small")
+    work = tmp_path_factory.mktemp("work")
+    leave_implementation(work)
+    return package / "scripts" / "block_design.tcl", work
+
+
+@needs_tclsh
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("WNS", "-0.2", "worst setup slack is -0.2 ns"),
+        ("WHS", "-0.01", "worst hold slack is -0.01 ns"),
+        ("TPWS", "-0.5", "total pulse width slack is -0.5 ns"),
+        ("TPWS", "", "total pulse width slack is  ns"),
+        ("UNCONSTRAINED", "7", "unconstrained_internal_endpoints is 7"),
+        ("UNCONSTRAINED", "?", "unconstrained_internal_endpoints is unknown"),
+    ],
+)
+def test_a_bitstream_that_misses_its_timing_is_no_success(
+    variable: str, value: str, said: str, bitstream: tuple[Path, Path]
+) -> None:
+    clock = {"RECORDED_CLOCK": "200000000"}
+    done = run_script(*bitstream, **clock | {f"RECORDED_{variable}": value})
+    assert done.returncode == 1
+    message = f"HOTNAS: timing is NOT met: {said} (timing.rpt); the bitstream may compute wrongly.\n"
+    assert message in done.stdout
+    met = run_script(*bitstream, **clock)
+    assert met.returncode == 0 and "HOTNAS: timing is met" in met.stdout
+
+
+@needs_tclsh
+def test_another_clock_than_the_designs_stops_the_build(bitstream: tuple[Path, Path]) -> None:
+    done = run_script(*bitstream, RECORDED_CLOCK="187481262")
+    assert done.returncode == 1 and "launch_runs" not in done.stdout
+    said = " ".join(re.findall("^HOTNAS: (.*)$", done.stdout, re.MULTILINE))
+    assert said == (
+        "the processor gives 187.481262 MHz, not the 200.0 MHz of the design, and every predicted "
+        "millisecond would be wrong. Set clock_mhz of the design point to 187.481262 and run hotnas hls "
+        "again, or choose another source or divider of pl_clk0."
+    )
+    assert json.loads((bitstream[1] / "clock.json").read_text())["actual_mhz"] == 187.481262
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_ports_of_the_processor_keep_their_native_width(board: str) -> None:
+    point = dataclasses.replace(small_design(), board=load_board(board))
+    processor = processor_of(point.board.part)
+    if processor is None:
+        return
+    script = str(package_files(point, "small")["scripts/block_design.tcl"])
+    widths = re.findall(r"CONFIG\.(?:PSU__SAXIGP\d__|PCW_S_AXI_HP\d_)DATA_WIDTH (\d+)", script)
+    native = "64" if point.board.part.startswith("xc7z") else "128"
+    assert widths == [native] * 3 and processor.hp_bits == int(native)
 
 
 def test_ports_the_board_narrows_are_named(point: DesignPoint) -> None:

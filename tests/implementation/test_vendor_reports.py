@@ -180,6 +180,8 @@ def write_project(folder: Path) -> None:
         "impl/a_synth.rpt": ROUTED.replace("Routed", "Synthesized").replace("55120", "60000"),
         "impl/utilization.rpt": ROUTED,
         "impl/timing.rpt": TIMING.format(wns="0.214"),
+        "clock.json": '{"asked_mhz": 200.0, "actual_mhz": 199.998001}\n',
+        "other/clock.json": "not ours",
         "notes.txt": "not a report",
     }.items():
         path = folder / place
@@ -194,6 +196,7 @@ def test_a_project_folder_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "csynth: 20,311 cycles, 3.65 ns of 5.0 ns" in said
     assert "cosim: passed, 2,211 cycles a transaction" in said
     assert "implementation: 55,120 LUT, 70,233 FF, 512 DSP, 209 BRAM18; worst slack 0.214 ns" in said
+    assert "clock of the processor: 199.998001 MHz" in said
     assert "unknown: cosim.total, implementation.resources.uram" in said
     record = json.loads((tmp_path / "vendor_reports.json").read_text())
     assert record["csynth"]["latency_max"] == 20311

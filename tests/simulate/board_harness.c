@@ -1,16 +1,18 @@
-/* The C driver on the simulated board: a cache between processor and memory, images from a file.
+/* The C driver on the simulated board, through the back end for bare metal: images from a file.
  *
- *   harness WEIGHTS IMAGES COUNT TIMEOUT [fail | batch]
+ *   harness WEIGHTS IMAGES COUNT TIMEOUT [fail | batch | nosync | forgotten | uncached | watched]
  *
  * prints one line of logits a run and its class, then the profile. IMAGES holds COUNT images as float32,
- * TIMEOUT is in microseconds; with `fail` the memory answers the first weight page with an error, with
- * `batch` all images run in batches, and only their logits are printed. */
+ * TIMEOUT is in microseconds. With `fail` the memory answers the first weight page with an error; with `batch`
+ * all images run in batches, and only their logits are printed; `nosync` gives no sync, `forgotten` one that
+ * does nothing though there is a cache, `uncached` the same without a cache; with `watched` somebody else always
+ * takes the done bit first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "board.h"
-#include "hotnas_accel.h"
+#include "hotnas_baremetal.h"
 
 #define MEMORY_BYTES (16u << 20)
 #define MAPS_ADDRESS (BOARD_MEMORY_BASE + 0x10000)
@@ -23,32 +25,18 @@ static uint64_t g_maps[BATCH * HOTNAS_MAPS_BYTES / 8];
 static uint64_t g_weights[HOTNAS_WEIGHTS_BYTES / 8];
 static uint8_t g_file[HOTNAS_WEIGHTS_BYTES + 1];
 
+static int g_watched;
+
 static uint32_t read_register(void *context, uint32_t offset) {
   (void)context;
-  return board_read(offset);
+  uint32_t value = board_read(offset);
+  if (g_watched && offset == HOTNAS_REG_CTRL && (value & 2u)) value = board_read(offset);
+  return value;
 }
 
 static void write_register(void *context, uint32_t offset, uint32_t value) {
   (void)context;
   board_write(offset, value);
-}
-
-static void sync_cache(void *context, void *address, size_t bytes, hotnas_direction direction) {
-  uint8_t *cpu = address;
-  const size_t offset = (size_t)(cpu - (uint8_t *)g_maps);
-  const uint64_t device = cpu >= (uint8_t *)g_maps && offset < sizeof g_maps
-                              ? MAPS_ADDRESS + offset
-                              : WEIGHTS_ADDRESS + (size_t)(cpu - (uint8_t *)g_weights);
-  (void)context;
-  if (direction == HOTNAS_TO_DEVICE)
-    board_copy_in(device, cpu, bytes);
-  else
-    board_copy_out(device, cpu, bytes);
-}
-
-static uint64_t now_us(void *context) {
-  (void)context;
-  return board_cycles() / 200; /* at 200 MHz */
 }
 
 static int failed(const hotnas_accel *accel, hotnas_status status) {
@@ -81,14 +69,23 @@ int main(int argc, char **argv) {
   static float image[HOTNAS_IMAGE_SIZE];
   static hotnas_act integers[HOTNAS_IMAGE_SIZE];
   int32_t logits[HOTNAS_LOGITS_SIZE];
-  const hotnas_io io = {read_register, write_register, sync_cache, now_us, NULL};
+  const char *mode = argc > 5 ? argv[5] : "";
+  const int uncached = strcmp(mode, "uncached") == 0;
+  hotnas_io io = hotnas_baremetal_io(0);
   const hotnas_buffer maps = {g_maps, MAPS_ADDRESS, sizeof g_maps};
   const hotnas_buffer weights = {g_weights, WEIGHTS_ADDRESS, sizeof g_weights};
   hotnas_status status;
   FILE *file;
   size_t bytes;
   if (argc < 5) return 2;
+  io.read = read_register;
+  io.write = write_register;
+  if (uncached || strcmp(mode, "forgotten") == 0) io.sync = hotnas_uncached;
+  if (strcmp(mode, "nosync") == 0) io.sync = NULL;
+  g_watched = strcmp(mode, "watched") == 0;
   board_open(MEMORY_BYTES, 40, 20);
+  if (!board_map(g_maps, MAPS_ADDRESS, sizeof g_maps, !uncached)) return 2;
+  if (!board_map(g_weights, WEIGHTS_ADDRESS, sizeof g_weights, !uncached)) return 2;
   status = hotnas_init(&accel, &io, maps, weights);
   if (status != HOTNAS_OK) return failed(&accel, status);
   file = fopen(argv[1], "rb");
@@ -97,10 +94,10 @@ int main(int argc, char **argv) {
   fclose(file);
   status = hotnas_load_weights(&accel, g_file, bytes);
   if (status != HOTNAS_OK) return failed(&accel, status);
-  if (argc > 5 && strcmp(argv[5], "fail") == 0) board_fail_page(2, WEIGHTS_ADDRESS);
+  if (strcmp(mode, "fail") == 0) board_fail_page(2, WEIGHTS_ADDRESS);
   file = fopen(argv[2], "rb");
   if (file == NULL) return 2;
-  if (argc > 5 && strcmp(argv[5], "batch") == 0)
+  if (strcmp(mode, "batch") == 0)
     return run_batches(&accel, file, strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
   for (long index = 0; index < strtol(argv[3], NULL, 10); ++index) {
     size_t found = 0;

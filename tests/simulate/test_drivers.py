@@ -32,15 +32,18 @@ from hotnas_hls.accel.timing.latency import best_tile
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
-from hotnas_hls.codegen.driver import driver_files
+from hotnas_hls.codegen.driver import REGISTERS, driver_files
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.models.data import digits
 from hotnas_hls.network.quantise import quantise_image
-from hotnas_hls.simulate.simulated_board import SimulatedBoard, build
+from hotnas_hls.simulate.simulated_board import PAGE, CachedBuffer, SimulatedBoard, build
 
 BANNER = Banner("digits", "0123456789abcdef" * 4)
 HARNESS = Path(__file__).with_name("board_harness.c")
+REGISTER = {register.name: register.offset for register in REGISTERS}
+CTRL, GIER, IER, ISR = (REGISTER[name] for name in ("ctrl", "gier", "ier", "isr"))
+START, DONE, IDLE, AUTO_RESTART = 0x01, 0x02, 0x04, 0x80
 IMAGES = 3
 C_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 needs_verilator = pytest.mark.skipif(
@@ -183,6 +186,120 @@ def test_python_driver_explains_faults_and_timeouts(
     assert (accelerator.run(images[0]).integers == expected).all()
 
 
+class Watched(SimulatedBoard):
+    """A board on which somebody else always takes the done bit first."""
+
+    def read(self, offset: int) -> int:
+        value = super().read(offset)
+        return super().read(offset) if offset == CTRL and value & DONE else value
+
+
+@needs_verilator
+def test_python_driver_ends_though_another_reads_the_done_bit(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = Watched(library)
+    accelerator = driver.Accelerator(board, allocate=board.allocate, timeout=5.0)
+    assert (accelerator.run(images[0]).integers == design.expected(images[:1])).all()
+
+
+@needs_verilator
+def test_python_driver_keeps_caches_and_memory_in_step(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for forgotten in ("flush", "invalidate"):
+        board = SimulatedBoard(library)
+        accelerator = driver.Accelerator(board, allocate=board.allocate)
+        with monkeypatch.context() as patch:
+            patch.setattr(CachedBuffer, forgotten, lambda buffer: None)
+            wrong = accelerator.run(images).integers
+        assert (wrong != design.expected(images)).any(), forgotten
+        assert (accelerator.run(images).integers == design.expected(images)).all()
+
+
+# --- registers ------------------------------------------------------------------------------------------
+
+
+class Meddler(SimulatedBoard):
+    """A board on which somebody writes a register a while after each start."""
+
+    meddling = (0, 0)  # offset, value
+
+    def write(self, offset: int, value: int) -> None:
+        super().write(offset, value)
+        if offset == CTRL:
+            self.run(1000)
+            super().write(*self.meddling)
+
+
+@needs_verilator
+def test_arguments_are_those_of_the_start(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = Meddler(library)
+    accelerator = driver.Accelerator(board, batch=2, allocate=board.allocate)
+    expected = design.expected(images[:2])
+    arguments = [name for name in REGISTER if name not in ("ctrl", "gier", "ier", "isr", "status")]
+    assert len(arguments) == 9
+    for name in arguments:
+        board.meddling = REGISTER[name], 1 if name in ("layers", "images") else 0x40
+        assert (accelerator.run(images[:2]).integers == expected).all(), name
+    assert board.violations == 0
+
+
+def cycles_to_interrupt(board: SimulatedBoard) -> int:
+    """How long the interrupt takes to rise."""
+    begun = board.cycles
+    while not board.interrupt:
+        board.run(1)
+    return board.cycles - begun
+
+
+def finish(board: SimulatedBoard) -> None:
+    """Wait for the end of a run; nothing is pending afterwards."""
+    while not board.read(CTRL) & IDLE:
+        board.run(100)
+    if board.read(ISR):
+        board.write(ISR, 1)
+    assert not board.interrupt
+
+
+@needs_verilator
+def test_an_interrupt_outlives_an_acknowledgement_in_its_very_cycle(
+    library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = SimulatedBoard(library)
+    driver.Accelerator(board, allocate=board.allocate).run(images[0])  # the arguments stay
+    board.write(GIER, 1)
+    board.write(IER, 1)
+    board.write(CTRL, START)
+    length = cycles_to_interrupt(board)
+    pending, restarted = [], []
+    for early in (4, 3, 2, 1, 0):  # a write reaches its register two cycles after it began
+        finish(board)
+        board.write(CTRL, START)
+        cycles_to_interrupt(board)  # of a first run, which nobody acknowledges
+        board.write(CTRL, START)
+        board.run(length - early)
+        board.write(ISR, 1)
+        board.run(10)
+        pending.append(board.read(ISR))
+        finish(board)
+        board.write(CTRL, START | AUTO_RESTART)
+        cycles_to_interrupt(board)
+        board.write(ISR, 1)
+        period = cycles_to_interrupt(board) + 3  # cycles that the write took
+        board.run(period - early)
+        board.write(ISR, 1)
+        board.run(10)
+        restarted.append(board.read(ISR))
+        board.write(CTRL, 0)
+    assert pending == restarted == [1, 1, 1, 0, 0]
+
+
+# --- faults of the user ---------------------------------------------------------------------------------
+
+
 class FakeBoard(SimulatedBoard):
     """An overlay without hardware: it remembers writes, and every run ends at once."""
 
@@ -190,7 +307,7 @@ class FakeBoard(SimulatedBoard):
         self.ip_dict = {"hotnas_accel_0": {"type": "hotnas:hls:hotnas_accel:1.0"}} | ips
         self.written: dict[int, int] = {}
         self.memory = np.zeros(1 << 22, dtype=np.uint8)
-        self._free, self._end = 0x8_0000_0000, 0x8_0040_0000
+        self._free = 0x8_0000_0000
         self.hotnas_accel_0 = type("Ip", (), {"mmio": self})()
 
     def read(self, offset: int) -> int:
@@ -199,13 +316,17 @@ class FakeBoard(SimulatedBoard):
     def write(self, offset: int, value: int) -> None:
         self.written[offset] = value
 
-    def copy_in(self, address: int, data: np.ndarray) -> None:
-        start = address - 0x8_0000_0000
-        self.memory[start : start + data.nbytes] = np.asarray(data).view(np.uint8)
+    def allocate(self, shape: tuple[int], dtype: Any = np.uint8) -> CachedBuffer:
+        start = self._free - 0x8_0000_0000
+        buffer = np.ndarray.__new__(CachedBuffer, shape, dtype, self.memory.data, start)
+        buffer.device_address, buffer.board = self._free, self
+        self._free += -(-buffer.nbytes // PAGE) * PAGE
+        return buffer
 
-    def copy_out(self, address: int, data: np.ndarray) -> None:
-        start = address - 0x8_0000_0000
-        data[:] = self.memory[start : start + data.nbytes]
+    def flush(self, buffer: CachedBuffer) -> None:
+        pass
+
+    invalidate = flush
 
 
 def test_python_driver_reads_register_offsets_from_the_hwh(
@@ -252,39 +373,53 @@ def test_python_driver_refuses_what_does_not_fit(
 # --- C --------------------------------------------------------------------------------------------------
 
 
-@needs_verilator
-def test_c_driver_gives_the_references_answer_twice(
-    design: Design, library: Path, images: np.ndarray, tmp_path: Path
-) -> None:
-    program = tmp_path / "harness"
-    compiled = subprocess.run(
+@dataclass(frozen=True)
+class Harness:
+    """The C driver as a program on the simulated board, and images for it."""
+
+    program: Path
+    weights: Path
+    images: Path
+    count: int
+
+    def run(self, mode: str = "", timeout_us: int = 100_000) -> list[str]:
+        """The lines it prints; see ``board_harness.c``."""
+        command = [self.program, self.weights, self.images, str(self.count), str(timeout_us), mode]
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert finished.returncode in (0, 1), finished
+        return finished.stdout.splitlines()
+
+
+def compiled(design: Design, library: Path, images: np.ndarray, folder: Path, barrier: str) -> Harness:
+    """The harness with the processor's barrier as given."""
+    program, values = folder / "harness", folder / "images.bin"
+    made = subprocess.run(
         [
             *("gcc", *C_FLAGS, f"-I{design.folder / 'driver'}", f"-I{shipped_folder('sim')}"),
+            *(f"-I{HARNESS.parent / 'baremetal'}", "-include", "board.h", f"-D{barrier}"),
             *(HARNESS, design.folder / "driver" / "hotnas_accel.c", library),
             *(f"-Wl,-rpath,{library.parent}", "-o", program),
         ],
         capture_output=True,
         text=True,
     )
-    assert compiled.returncode == 0, compiled.stderr
+    assert made.returncode == 0, made.stderr
+    images.astype(np.float32).tofile(values)
+    return Harness(program, design.folder / "weights" / "weights.bin", values, len(images))
+
+
+@pytest.fixture
+def harness(design: Design, library: Path, images: np.ndarray, tmp_path: Path) -> Harness:
     twice = np.concatenate([images, images])
-    twice.astype(np.float32).tofile(tmp_path / "images.bin")
+    return compiled(design, library, twice, tmp_path, "HOTNAS_BARRIER=board_barrier")
 
-    def run(timeout_us: int, *extra: str) -> list[str]:
-        command = [
-            program,
-            design.folder / "weights" / "weights.bin",
-            tmp_path / "images.bin",
-            str(len(twice)),
-        ]
-        finished = subprocess.run(
-            [*command, str(timeout_us), *extra], capture_output=True, text=True, timeout=120
-        )
-        assert finished.returncode in (0, 1), finished
-        return finished.stdout.splitlines()
 
-    lines = run(100_000)
-    expected = design.expected(twice)
+@needs_verilator
+def test_c_driver_gives_the_references_answer_twice(
+    design: Design, harness: Harness, images: np.ndarray
+) -> None:
+    lines = harness.run()
+    expected = design.expected(np.concatenate([images, images]))
     frac_bits = design.net.feature_maps[design.net.logits].frac_bits
     for line, logits in zip(lines, expected, strict=False):
         integers, _, answer = line.partition("-> ")
@@ -292,17 +427,40 @@ def test_c_driver_gives_the_references_answer_twice(
         found, value = answer.split()
         assert int(found) == logits.argmax()
         assert float(value) == pytest.approx(logits.max() * 2.0**-frac_bits, abs=1e-5)
-    counted = [line.split() for line in lines[len(twice) : -1]]
+    counted = [line.split() for line in lines[len(expected) : -1]]
     assert [name for name, _, _ in counted] == [layer.name for layer in design.net.layers]
     assert all(int(cycles) > int(compute) > 0 for _, cycles, compute in counted)
     words = lines[-1].split()
     assert int(words[1]) >= sum(int(cycles) for _, cycles, _ in counted) and words[3] == "0"
-    assert run(100_000, "batch") == [line.partition(" ->")[0] for line in lines[: len(twice)]]
-    assert run(1) == ["failed: the accelerator did not finish in time; check its clock and its memory ports"]
-    assert run(100_000, "fail") == [
+    assert harness.run("batch") == [line.partition(" ->")[0] for line in lines[: len(expected)]]
+    assert harness.run(timeout_us=1) == [
+        "failed: the accelerator did not finish in time; check its clock and its memory ports"
+    ]
+    assert harness.run("fail") == [
         "failed: the accelerator stopped with an error in conv1: "
         "m_axi_wgt was answered with an error (weight address)"
     ]
+
+
+@needs_verilator
+def test_c_driver_keeps_caches_and_memory_in_step(
+    design: Design, library: Path, harness: Harness, images: np.ndarray, tmp_path: Path
+) -> None:
+    lines = harness.run()
+    assert harness.run("uncached") == lines
+    assert harness.run("nosync") == [
+        "failed: no sync: give one, or hotnas_uncached where buffers are coherent or mapped uncached"
+    ]
+    assert harness.run("forgotten")[: harness.count] != lines[: harness.count]
+    (tmp_path / "none").mkdir()
+    unordered = compiled(design, library, images, tmp_path / "none", "HOTNAS_BARRIER()=")
+    assert unordered.run("uncached")[: len(images)] != lines[: len(images)]
+
+
+@needs_verilator
+def test_c_driver_ends_though_another_reads_the_done_bit(harness: Harness) -> None:
+    logits = harness.run()[: harness.count]
+    assert harness.run("watched")[: harness.count] == logits
 
 
 @needs_compiler
@@ -317,8 +475,9 @@ def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> N
             )
             assert done.returncode == 0, f"{compiler} {extra}: {done.stderr}"
     header = tmp_path / "header.cpp"
-    header.write_text('#include "hotnas_accel.h"\nint main() { return HOTNAS_OK; }\n')
-    command = ["g++", "-Wall", "-Wextra", "-Werror", f"-I{source.parent}", "-fsyntax-only", header]
+    header.write_text('#include "hotnas_baremetal.h"\nint main() { return HOTNAS_OK; }\n')
+    folders = (source.parent, HARNESS.parent / "baremetal", shipped_folder("sim"))
+    command = ["g++", "-Wall", "-Wextra", "-Werror", *(f"-I{f}" for f in folders), "-fsyntax-only", header]
     assert subprocess.run(command).returncode == 0  # the header serves C++ too
     assert not any(word in source.read_text() for word in ("malloc", "free(", "alloca"))
 
@@ -326,7 +485,7 @@ def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> N
 @pytest.mark.skipif(shutil.which("clang-format") is None, reason="needs clang-format")
 def test_c_driver_is_formatted(design: Design) -> None:
     style = shipped_folder("templates") / "hls" / ".clang-format"
-    for name in ("hotnas_accel.c", "hotnas_accel.h"):
+    for name in ("hotnas_accel.c", "hotnas_accel.h", "hotnas_baremetal.h"):
         path = design.folder / "driver" / name
         done = subprocess.run(["clang-format", f"--style=file:{style}", path], capture_output=True, text=True)
         assert done.stdout == path.read_text()
@@ -392,8 +551,10 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
     source = folder / "driver" / "hotnas_accel.c"
     subprocess.run(["gcc", *C_FLAGS, "-shared", "-fPIC", source, "-o", library], check=True)
     arena = np.full(json.loads(design.read_text())["feature_map_bytes"], 0xA5, dtype=np.uint8)
+    code = ctypes.CDLL(str(library))
     state = Driver(maps=Buffer(arena.ctypes.data, 0, arena.nbytes))
+    state.io[2] = ctypes.cast(code.hotnas_uncached, ctypes.c_void_p)
     values = np.ascontiguousarray(integers)
-    pack = ctypes.CDLL(str(library)).hotnas_pack_image
+    pack = code.hotnas_pack_image
     assert pack(ctypes.byref(state), ctypes.c_size_t(0), ctypes.c_void_p(values.ctypes.data)) == 0
     return arena[place : place + size].tobytes()
