@@ -50,7 +50,7 @@ class Finished:
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines it printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
 @dataclass(frozen=True)

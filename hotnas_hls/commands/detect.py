@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.search.config import DEFAULT_CONFIG, load_config
@@ -41,8 +41,6 @@ def run(args: argparse.Namespace) -> None:
     if args.board:
         config = dataclasses.replace(config, board=args.board, clock_mhz=None)
     shape = parse_shape(args.input) if args.input else config.network.input if not args.model else None
-
-    from rich.console import Console
 
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.search.configure import options_of, platform_of
@@ -82,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
             record["strongest"] = strongest.record()
         print(json.dumps(record, indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = text_console(PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
     hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
     console.print(f"hardware: {hardware}; {start.format.arrangement}")

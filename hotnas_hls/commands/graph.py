@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.graph import Shape
@@ -27,8 +27,6 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the graph as a table, or draw it."""
     shape = parse_shape(args.input) if args.input else None
-    from rich.console import Console
-
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
@@ -37,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         draw_graph(graph, args.draw)
         print(args.draw)
     else:
-        Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(graph_table(graph))
+        text_console(PIPED_WIDTH).print(graph_table(graph))
 
 
 def parse_shape(text: str) -> Shape:

@@ -233,7 +233,7 @@ def simulate_runs(
         if "did not finish within" not in str(failure):
             raise
         done = job / "results.json"
-        finished = len(json.loads(done.read_text())) if done.is_file() else 0
+        finished = len(json.loads(done.read_text(encoding="utf-8"))) if done.is_file() else 0
         raise SimulationFailed(
             f"{point.network}: run {finished + 1} of {len(runs)} hung: it did not finish within {timeout} "
             f"cycles, {predicted} were predicted; all that was printed is in {job / 'simulation.log'}"

@@ -155,13 +155,13 @@ def build_folder(output: Path) -> Path:
 
 def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     """The RTL of a package as it lies there, or that of another folder with the same top level."""
-    twin = {path.name: path.read_text() for path in sorted((output / RTL).glob("*.sv"))}
+    twin = {path.name: path.read_text(encoding="utf-8") for path in sorted((output / RTL).glob("*.sv"))}
     if PACKAGE not in twin:
         raise OutputRefused(f"{output}: {RTL}/{PACKAGE} is missing; make the package again: hotnas hls")
     twin = {PACKAGE: twin.pop(PACKAGE), **twin}
     if given is None:
         return Rtl(twin)
-    sources = {p.name: p.read_text() for p in sorted(given.rglob("*")) if p.suffix in SOURCE_SUFFIXES}
+    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(given.rglob("*")) if p.suffix in SOURCE_SUFFIXES}
     if not sources:
         raise ConfigError(f"{given}: holds no Verilog; give the folder with hotnas_accel.v and what it uses")
     sources.pop(PACKAGE, None)

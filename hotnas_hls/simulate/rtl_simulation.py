@@ -102,7 +102,7 @@ def build(
     source = folder / "rtl"
     source.mkdir(parents=True, exist_ok=True)
     for name, text in rtl.items():
-        (source / name).write_text(text)
+        (source / name).write_text(text, encoding="utf-8")
     from cocotb_tools import config
 
     libraries = config.libs_dir
@@ -245,11 +245,11 @@ def run_networks(
         environment=_cocotb_environment(job),
         failure=SimulationFailed,
     )
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     if "FAIL=0" not in text:
         tail = "\n".join(text.splitlines()[-30:])
         raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
-    done = iter(json.loads((job / "results.json").read_text()))
+    done = iter(json.loads((job / "results.json").read_text(encoding="utf-8")))
     return [
         [
             RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
@@ -261,7 +261,7 @@ def run_networks(
 
 def _profile_slots(model: SimulationModel) -> int:
     """Slots of the cycle-count window of the RTL that was built."""
-    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text())
+    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text(encoding="utf-8"))
     if found is None:
         raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
     return int(found[1])

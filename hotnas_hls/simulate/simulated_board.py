@@ -34,7 +34,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     source = folder / "rtl"
     source.mkdir(parents=True, exist_ok=True)
     for name, text in rtl.items():
-        (source / name).write_text(text)
+        (source / name).write_text(text, encoding="utf-8")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),

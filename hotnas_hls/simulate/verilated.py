@@ -33,14 +33,14 @@ def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -
     made_of: dict[str, object] = {
         "rtl": sources_digest(rtl),
         "bench": sources_digest(
-            {path.name: path.read_text() for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES}
+            {path.name: path.read_text(encoding="utf-8") for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES}
         ),
         "verilator": f"{verilator.path} {tools.version(verilator)}",
     }
     stamp = folder / STAMP
     if (folder / "obj" / TOP).is_file() and stamp.is_file():
         fits = {json.dumps(made_of | {"optimise": fast}) for fast in {optimise, True}}
-        if stamp.read_text() in fits:
+        if stamp.read_text(encoding="utf-8") in fits:
             return SimulationModel(folder, 0.0)
     stamp.unlink(missing_ok=True)
     for old in (folder / "rtl").glob("*"):
