@@ -161,11 +161,12 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     twin = {PACKAGE: twin.pop(PACKAGE), **twin}
     if given is None:
         return Rtl(twin)
-    sources = {p.name: p.read_text(encoding="utf-8") for p in sorted(given.rglob("*")) if p.suffix in SOURCE_SUFFIXES}
+    found = sorted(given.rglob("*"))
+    sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}
     if not sources:
         raise ConfigError(f"{given}: holds no Verilog; give the folder with hotnas_accel.v and what it uses")
     sources.pop(PACKAGE, None)
-    data = {p.name: p.read_bytes() for p in sorted(given.rglob("*")) if p.suffix in DATA_SUFFIXES}
+    data = {p.name: p.read_bytes() for p in found if p.suffix in DATA_SUFFIXES}
     return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data)
 
 

@@ -30,11 +30,10 @@ def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -
     ``build_seconds`` is 0 when the earlier build was used.
     """
     verilator = tools.require("verilator")
+    bench = [path for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES]
     made_of: dict[str, object] = {
         "rtl": sources_digest(rtl),
-        "bench": sources_digest(
-            {path.name: path.read_text(encoding="utf-8") for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES}
-        ),
+        "bench": sources_digest({path.name: path.read_text(encoding="utf-8") for path in bench}),
         "verilator": f"{verilator.path} {tools.version(verilator)}",
     }
     stamp = folder / STAMP
