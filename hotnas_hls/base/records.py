@@ -22,8 +22,7 @@ import yaml
 from hotnas_hls.base.names import unprintable
 from hotnas_hls.errors import ConfigError, HotnasError
 
-
-LARGEST_FLOAT = sys.float_info.max
+LARGEST_FLOAT, LARGEST_INT = sys.float_info.max, (1 << 63) - 1
 DEEPEST = 50  # tables and lists inside each other
 MOST_VALUES = 1_000_000  # of a YAML file, whose anchors can stand for many times their size
 
@@ -219,6 +218,9 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         problems.append(f"{where or 'the file'}: {found}")
         return None
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        if kind is int and abs(value) > LARGEST_INT:
+            problems.append(f"{where or 'the file'}: {value:.3g} is more than 64 bits hold; give less")
+            return None
         return value
     shown = "null" if value is None else json.dumps(value, default=str)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
