@@ -16,7 +16,7 @@ from hotnas_hls.errors import ConfigError
 # of writing, and halves of characters.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_C_SPECIAL = re.compile(r'["\\`]|[^ -~]|\*(?=/)|\?(?=\?)')  # */ ends a comment, ?? begins a trigraph
+_C_SPECIAL = re.compile(r'["\\`]|[^ -~]|\*(?=/)|/(?=\*)|\?(?=\?)')  # comments, trigraphs
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.,:/=+-]")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.,:/=+% -]")
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*|<>&\[\]$#~!]|" + UNPRINTABLE.pattern)
