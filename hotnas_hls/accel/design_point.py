@@ -135,6 +135,11 @@ class DesignPoint:
         """Time of ``cycles`` at this design's clock."""
         return cycles / (self.clock_mhz * 1000)
 
+    def configured(self, section: str, name: str) -> Any:
+        """What the configuration that led here said, ``None`` where it did not."""
+        found = self.config.get(section)
+        return found.get(name) if isinstance(found, dict) else None
+
     def needed_macs(self) -> dict[str, int]:
         """Multiply-accumulates that remain of every layer, by name."""
         return needed_macs((entry.layer for entry in self.layers), self.image, self.image_layout)

@@ -229,11 +229,14 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
 
 
 def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list[str]) -> Any:
-    """``record`` as the dataclass ``kind``; fields with a default may be left out."""
+    """``record`` as the dataclass ``kind``; fields with a default may be left out.
+
+    Unknown keys are problems, unless ``kind`` has a class variable ``other_keys``: its file says more.
+    """
     fields = {field.name: field for field in record_fields(kind)}
     hints = typing.get_type_hints(kind)
     before = len(problems)
-    for name in record:
+    for name in record if not getattr(kind, "other_keys", False) else ():
         if name not in fields:
             problems.append(f"{_inside(where, str(name))}: unknown key; accepted here: {', '.join(fields)}")
     values = {}

@@ -7,7 +7,6 @@ to it, so that ``hotnas verify`` finds a package as it was generated.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
 from hotnas_hls.base.atomic import replace_files
-from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, refuse_foreign, verify
+from hotnas_hls.base.names import file_name_violation
+from hotnas_hls.codegen.bundle import MANIFEST, Bundle, links, read_manifest, refuse_foreign, verify
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 from hotnas_hls.simulate.certificate import LEAST_RUNS, Certificate, Rtl, certify, recheck
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.simulate.rtl_simulation import PACKAGE, SIM
@@ -43,8 +43,8 @@ def generate(point: DesignPoint, output: Path, images: int = LEAST_IMAGES) -> Bu
 
 def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle:
     """Every file of a design's package; the same design gives the same bytes."""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name.startswith("."):
-        raise ConfigError(f"package name {name!r}: use letters, digits, '_', '-' and '.'")
+    if problem := file_name_violation(name):
+        raise ConfigError(f"package name {problem}")
     bundle = Bundle(name, point.digest())
     banner = Banner(name, point.digest())
     _add(bundle, "", _design_files(point))
@@ -141,10 +141,15 @@ def recheck_certificate(output: Path) -> tuple[str | None, list[str]]:
 
 
 def load_package(output: Path) -> DesignPoint:
-    """The design of a package; OutputRefused for a folder that is none."""
+    """The design of a package; OutputRefused for a folder that is none, or that leads elsewhere by links."""
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    _refuse_links(output)
     return DesignPoint.load(output / DESIGN_FILE)
+
+
+def _refuse_links(output: Path) -> None:
+    raise_all(OutputRefused, f"{output}: a package holds no links; put files there instead:", links(output))
 
 
 def build_folder(output: Path) -> Path:
@@ -182,6 +187,7 @@ def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
 
 def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
     """Put reports into a package and its manifest; the manifest of a changed package stays as it is."""
+    _refuse_links(output)
     intact = not [problem for problem in verify(output) if not problem.endswith(": added")]
     manifest = read_manifest(output)
     replace_files(output / REPORTS, reports)
