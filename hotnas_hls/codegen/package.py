@@ -28,7 +28,7 @@ from hotnas_hls.accel.encoding.descriptor import FIELDS
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
-from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
+from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
 from hotnas_hls.codegen.driver import (
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
@@ -190,11 +190,8 @@ def _top_bit(expression: str, numbers: Mapping[str, int]) -> int:
     return value // int(divisor or 1) - int(less or 0)
 
 
-def archive(folder: Path, target: Path) -> Path:
-    """Pack an unchanged package into ``target`` (.tar.gz); the same package gives the same bytes.
-
-    Raises OutputRefused when ``folder`` is not one of ours or is not as it was generated.
-    """
+def refuse_changed(folder: Path) -> dict[str, Any]:
+    """The manifest of a package; OutputRefused when it is none of ours, or not as it was generated."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise OutputRefused(f"{folder}: is not a package of hotnas (no {MANIFEST}); 'hotnas hls' makes one")
@@ -205,9 +202,19 @@ def archive(folder: Path, target: Path) -> Path:
             f"{folder}: is not as it was generated, so it is not packed; generate it again with 'hotnas hls'"
             f"\n{listed}"
         )
+    return manifest
+
+
+def archive(folder: Path, target: Path) -> Path:
+    """Pack an unchanged package into ``target`` (.tar.gz); the same package gives the same bytes.
+
+    Raises OutputRefused when ``folder`` is not one of ours or is not as it was generated.
+    """
+    manifest = refuse_changed(folder)
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted([*manifest["files"], MANIFEST]):
+        signed = [SIGNATURE] if (folder / SIGNATURE).is_file() else []
+        for path in sorted([*manifest["files"], MANIFEST, *signed]):
             contents = (folder / path).read_bytes()
             member = tarfile.TarInfo(f"{manifest['name']}/{path}")
             member.size = len(contents)
