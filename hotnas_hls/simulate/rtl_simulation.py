@@ -30,6 +30,7 @@ from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
 from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
 from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
 SIM = shipped_folder("sim")
@@ -99,16 +100,13 @@ def build(
     """
     started = time.monotonic()
     verilator = tools.require("verilator")
-    source = folder / "rtl"
-    source.mkdir(parents=True, exist_ok=True)
-    for name, text in rtl.items():
-        (source / name).write_text(text, encoding="utf-8")
     from cocotb_tools import config
 
-    libraries = config.libs_dir
+    libraries, share = Path(config.libs_dir), Path(config.share_dir)
+    for path in (verilator.path, libraries, share):
+        refuse_strange(path, "where hotnas is installed", "a folder")
     flags = ("-std=c++20", "-march=native")
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
-    take(library, folder / "obj")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
@@ -121,24 +119,38 @@ def build(
         *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
-        *("--Mdir", str(folder / "obj")),
+        *("--Mdir", "obj"),
         *(["--trace-fst"] if waves else []),
-        str(SIM / "public.vlt"),
-        *(str(source / name) for name in rtl),
-        *(str(SIM / name) for name in SV_SOURCES),
-        str(SIM / "dram.cpp"),
-        str(SIM / DRAM_SOURCE),
-        str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
+        "bench/public.vlt",
+        *(f"rtl/{name}" for name in rtl),
+        *(f"bench/{name}" for name in SV_SOURCES),
+        "../bench/dram.cpp",
+        f"../bench/{DRAM_SOURCE}",
+        str(share / "lib" / "verilator" / "verilator.cpp"),
     ]
-    tools.run(
-        command,
-        folder / "build.log",
-        cwd=folder,
-        environment=verilator.full_environment(),
-        failure=SimulationFailed,
-    )
-    keep(library, folder / "obj")
+    with plain_place(folder, ("rtl", "bench", "obj")) as place:
+        write_sources(rtl, place)
+        take(library, place / "obj")
+        tools.run(
+            command,
+            folder / "build.log",
+            cwd=place,
+            environment=verilator.full_environment(),
+            failure=SimulationFailed,
+        )
+        keep(library, place / "obj")
     return SimulationModel(folder, time.monotonic() - started)
+
+
+def write_sources(rtl: Mapping[str, str], place: Path) -> None:
+    """``rtl`` (file name -> text) and the files of the bench, in ``rtl`` and ``bench`` of ``place``."""
+    for folder, files in (
+        ("rtl", {name: text.encode() for name, text in rtl.items()}),
+        ("bench", {path.name: path.read_bytes() for path in SIM.iterdir() if path.is_file()}),
+    ):
+        (place / folder).mkdir()
+        for name, contents in files.items():
+            (place / folder / name).write_bytes(contents)
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:
@@ -239,7 +251,7 @@ def run_networks(
     (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
     log = job / "simulation.log"
     tools.run(
-        [model.folder / "obj" / TOP, f"+dir={job}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
+        [model.folder / "obj" / TOP, "+dir=.", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
         log,
         cwd=job,
         environment=_cocotb_environment(job),

