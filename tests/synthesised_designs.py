@@ -1,6 +1,6 @@
 """Designs that Yosys 0.23 has synthesised, and what it counted.
 
-``HOTNAS_SYNTH=all pytest tests/implementation/test_synth.py`` counts them again (about half an hour).
+``pytest --long tests/implementation/test_synth.py`` counts them again (about half an hour).
 """
 
 from __future__ import annotations

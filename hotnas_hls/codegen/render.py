@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
@@ -38,8 +38,8 @@ class Banner:
         )
 
 
-def environment(folder: str) -> Environment:
-    """Templates below ``templates/<folder>``; a misspelt name in one of them is an error.
+def environment(folder: str | Path) -> Environment:
+    """Templates below ``templates/<folder>`` or an absolute path; a misspelt name in one is an error.
 
     Every value a template writes passes the filter of its file's language, unless it is :class:`Code`.
     """

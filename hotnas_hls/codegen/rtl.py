@@ -1,4 +1,4 @@
-"""The SystemVerilog twin of a design: one rendered package, the modules beside it plain."""
+"""The SystemVerilog twin of a design: its numbers, buses wired from one table, plain modules beside them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Acc
 from hotnas_hls.accel.encoding.descriptor import FIELDS
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
+from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
@@ -103,7 +104,15 @@ def descriptor_members() -> tuple[PackedField, ...]:
 
 def rtl_files(accel: Accelerator, layer_count: int, banner: Banner) -> dict[str, str]:
     """Every SystemVerilog file of the design by name, the package first."""
-    context = {"constants": constants(accel, layer_count), "descriptor_fields": descriptor_members()}
+    context = {
+        "constants": constants(accel, layer_count),
+        "descriptor_fields": descriptor_members(),
+        "control": CONTROL,
+        "masters": MASTERS,
+        "streams": STREAMS,
+        "reads": READS,
+        "writes": WRITES,
+    }
     rendered = render_folder("rtl", banner, context)
     package = "hotnas_pkg.sv"
     return {package: rendered.pop(package), **rendered}

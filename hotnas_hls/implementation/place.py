@@ -19,7 +19,7 @@ from typing import Any
 
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.base import tools
-from hotnas_hls.codegen.package import top_ports
+from hotnas_hls.codegen.ports import top_ports
 from hotnas_hls.codegen.render import Banner, environment
 from hotnas_hls.codegen.rtl import TOP
 from hotnas_hls.errors import HotnasError
@@ -160,15 +160,16 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
 
 def wrapper(source: Source) -> str:
     """Verilog that puts the accelerator between two shift registers."""
-    ports = top_ports(source.files[f"{TOP}.sv"], constants_of(source.files[PACKAGE]))
+    numbers = constants_of(source.files[PACKAGE])
     bits = {"input": 0, "output": 0}
     connections = []
-    for port in ports:
+    for port in top_ports():
         if port.name in ("ap_clk", "ap_rst_n"):
             continue
         wires = {"input": "driven", "output": "seen"}[port.direction]
-        connections.append((port.name, f"{wires}[{bits[port.direction]}+:{port.bits}]"))
-        bits[port.direction] += port.bits
+        width = port.width(numbers)
+        connections.append((port.name, f"{wires}[{bits[port.direction]}+:{width}]"))
+        bits[port.direction] += width
     return (
         environment("place")
         .get_template(f"{PLACE_TOP}.v.j2")

@@ -33,10 +33,11 @@ from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 from hotnas_hls.simulate.certificate import LEAST_RUNS, Certificate, Rtl, certify, recheck
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
-from hotnas_hls.simulate.rtl_simulation import PACKAGE, SIM
+from hotnas_hls.simulate.rtl_simulation import PACKAGE
 
 REPORTS, RTL = "reports", "rtl"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
@@ -61,7 +62,7 @@ def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle
     _add(bundle, "", _design_files(point))
     _add(bundle, "", _hls_files(point, banner, images))
     _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner))
-    _add(bundle, "sim/", _bench_files())
+    _add(bundle, "sim/", bench_files())
     _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
     add_package(bundle, point)
     return bundle
@@ -88,10 +89,6 @@ def _hls_files(point: DesignPoint, banner: Banner, images: int) -> dict[str, str
         target=Target(point.board.part, 1000 / point.clock_mhz),
         banner=banner,
     )
-
-
-def _bench_files() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(SIM.iterdir()) if path.is_file()}
 
 
 def _latency_report(point: DesignPoint) -> str:

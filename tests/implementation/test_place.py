@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -109,7 +108,7 @@ def test_placing_adds_to_the_package_and_its_report(
         assert f"{FMAX_MHZ:.1f} MHz on a LFE5U-45F-6" in text
 
 
-@pytest.mark.skipif(os.environ.get("HOTNAS_PLACE") != "all", reason="ten minutes; HOTNAS_PLACE=all runs it")
+@pytest.mark.long("ten minutes")
 @pytest.mark.timeout(3600)
 def test_a_small_design_is_placed_and_routed(tmp_path: Path) -> None:
     run = tmp_path / "run"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -218,7 +217,7 @@ def test_model_and_yosys_agree_on_a_tiny_design(package: Path, capsys: pytest.Ca
     assert table(comparison)[1].split()[:3] == ["dsp", str(model.dsp), str(yosys.dsp)]
 
 
-@pytest.mark.skipif(os.environ.get("HOTNAS_SYNTH") != "all", reason="half an hour; HOTNAS_SYNTH=all runs it")
+@pytest.mark.long("half an hour")
 @pytest.mark.parametrize(("accel", "counted"), MEASURED)
 def test_yosys_counts_what_is_recorded(accel: Accelerator, counted: tuple[int, ...]) -> None:
     files = rtl_files(accel, LAYERS, Banner("recorded", "0"))

@@ -82,14 +82,7 @@ class Bench:
         return next((number, layer) for number, layer in layers[1:] if layer.residual)
 
 
-def on_one_worker(shared_bus: bool) -> object:
-    """A parameter whose tests share one build, also where tests are spread over processes."""
-    return pytest.param(shared_bus, marks=pytest.mark.xdist_group(f"faults, shared bus {shared_bus}"))
-
-
-@pytest.fixture(
-    scope="module", params=[on_one_worker(False), on_one_worker(True)], ids=["three ports", "one port"]
-)
+@pytest.fixture(scope="module", params=[False, True], ids=["three ports", "one port"])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     cases = [fuzz_case(seed, LAYERS, shared_bus=request.param) for seed in range(20)]
     small = sorted(cases, key=lambda case: case.accel.tm * case.accel.tn)

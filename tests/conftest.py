@@ -1,0 +1,28 @@
+"""How the suite runs: what takes minutes waits for ``--long``; what shares a fixture runs in one process."""
+
+from __future__ import annotations
+
+import pytest
+
+SHARED_SCOPES = {"module", "package"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also the tests marked long (an hour in all)")
+    parser.addoption("--update-golden", action="store_true", help="take what is generated as what is meant")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if not config.getoption("--long"):
+            for mark in item.iter_markers("long"):
+                item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]}; pytest --long runs it"))
+        if item.get_closest_marker("xdist_group") is None and shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def shares_a_fixture(item: pytest.Item) -> bool:
+    """Whether a test uses what is made once a module: spread over processes, each would make its own."""
+    assert isinstance(item, pytest.Function)
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(found[-1].scope in SHARED_SCOPES for found in definitions if found)
