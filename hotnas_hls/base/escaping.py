@@ -10,7 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from markupsafe import Markup
+
 from hotnas_hls.errors import ConfigError
+
+# Text in the language of its file, made by the generator: it passes as it is. Jinja2 marks so what its macros
+# return, and what a template calls ``safe``.
+Code = Markup
 
 # What no name needs and no terminal should get: control characters, line ends, overrides of the direction
 # of writing, and halves of characters.
@@ -20,10 +26,6 @@ _C_SPECIAL = re.compile(r'["\\`]|[^ -~]|\*(?=/)|/(?=\*)|\?(?=\?)')  # comments, 
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.,:/=+-]")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.,:/=+% -]")
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*|<>&\[\]$#~!]|" + UNPRINTABLE.pattern)
-
-
-class Code(str):
-    """Text in the language of its file, made by the generator: filters leave it as it is."""
 
 
 def c(text: str) -> str:

@@ -49,24 +49,18 @@ def environment(folder: str | Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=lambda name: name is not None and _language(name) == ".html",
+        autoescape=True,
         finalize=_filtered,
     )
 
 
 @pass_context
 def _filtered(context: Context, value: Any) -> Any:
-    """``value`` as it may stand in the file that is being written."""
-    language = _language(context.name or "")
-    if isinstance(value, Code | Undefined) or language == ".html":  # of which Jinja2 escapes every value
+    """``value`` as it may stand in the file being written; HTML is escaped by Jinja2 itself, Code never."""
+    file = PurePosixPath((context.name or "").removesuffix(SUFFIX))
+    if isinstance(value, Code | Undefined) or file.suffix == ".html":
         return value
-    return FILTERS[language](str(value))
-
-
-def _language(template: str) -> str:
-    """The suffix of the file a template makes, or its whole name without one."""
-    file = PurePosixPath(template.removesuffix(SUFFIX))
-    return file.suffix or file.name
+    return Code(FILTERS[file.suffix or file.name](str(value)))
 
 
 def render_folder(folder: str, banner: Banner, context: dict[str, Any]) -> dict[str, str]:
