@@ -24,6 +24,8 @@ from hotnas_hls.errors import HotnasError
 FAILED = 1
 WRONG_USAGE = 2  # as argparse has it
 INTERRUPTED = 130  # as a shell has it
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # by a disk or its rights
 
 GROUPS = {
     "flow": "From a pre-trained network to verified sources",
@@ -65,6 +67,7 @@ class CommandParser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hotnas`` with ``argv``; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     show_everything()
     try:
         return _dispatch(arguments)
@@ -75,14 +78,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("hotnas: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FAILED
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
+            place = f" while writing {error.filename}" if error.filename else ""
+            message = f"the disk is full{place}; free space and run it again"
+        elif error.errno in REFUSED and error.filename:
+            message = f"{error.filename}: {error.strerror}; see to the disk and its rights and run it again"
+        else:
             raise
-        place = f" while writing {error.filename}" if error.filename else ""
-        print(f"hotnas: the disk is full{place}; free space and run it again", file=sys.stderr)
+        print(f"hotnas: {message}", file=sys.stderr)
+        _drop_output()
         return FAILED
+
+
+def _open_closed_streams() -> None:
+    """Nothing behind standard input, output and error that a caller has closed.
+
+    The next file to be opened, a database say, would get its number and everything that is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, open(number, mode, closefd=False))
+
+
+def _drop_output() -> None:
+    """Forget what cannot be printed, or Python would try once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command_names() -> list[str]:

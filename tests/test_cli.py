@@ -102,6 +102,11 @@ def test_wrong_options_are_wrong_usage(capsys):
             1,
             "hotnas: the disk is full; free space and run it again\n",
         ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/tmp/x"),
+            1,
+            "hotnas: /tmp/x: Read-only file system; see to the disk and its rights and run it again\n",
+        ),
     ],
 )
 def test_errors_are_one_message(monkeypatch, capsys, raised, status: int, message: str):
@@ -120,6 +125,22 @@ def test_a_bug_is_not_hidden(monkeypatch):
     monkeypatch.setattr("hotnas_hls.commands.boards.run", fails)
     with pytest.raises(ZeroDivisionError):
         cli.main(["boards"])
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_never_another_file(tmp_path: Path, closed: str):
+    """The file that is opened next would take the number, and get all that is printed."""
+    program = f"{sys.executable} -m hotnas_hls boards --json {closed}"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("[" if ">&-" not in closed.replace("2>&-", "") else "")
+
+
+def test_an_output_that_is_full_is_one_message():
+    program = f"{sys.executable} -m hotnas_hls boards > /dev/full"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "hotnas: the disk is full; free space and run it again\n"
 
 
 def test_a_reader_that_leaves_is_no_error():

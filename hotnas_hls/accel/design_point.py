@@ -126,10 +126,11 @@ class DesignPoint:
 
     @property
     def latency_bound_cycles(self) -> int | None:
-        """The bound in whole clock cycles, ``None`` when there is none."""
+        """The most clock cycles that the bound allows, ``None`` when there is none."""
         if self.latency_bound_ms is None:
             return None
-        return int(self.latency_bound_ms * self.clock_mhz * 1000)
+        nearest = round(self.latency_bound_ms * self.clock_mhz * 1000)
+        return nearest if self.cycles_to_ms(nearest) <= self.latency_bound_ms else nearest - 1
 
     def cycles_to_ms(self, cycles: int) -> float:
         """Time of ``cycles`` at this design's clock."""
@@ -214,8 +215,8 @@ class DesignPoint:
             found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
         for name in ("baseline", "final"):
             value = getattr(self.accuracy, name)
-            if value is not None and not 0 < value <= 1:
-                found.append(f"accuracy.{name}: must be in (0, 1], not {value:g}; write null for unknown")
+            if value is not None and not 0 <= value <= 1:
+                found.append(f"accuracy.{name}: must be 0 to 1, not {value:g}; write null for unknown")
         illegal = self.accelerator.violations()
         found += [f"accelerator.{problem}" for problem in illegal]
         wrong = network_violations(
@@ -245,7 +246,7 @@ class DesignPoint:
             network = self._network(self.numbers or {})
             found += encoding_violations(network, self.accelerator, self.tiles)
             if self.numbers is not None:
-                found += [f"{WEIGHTS_FILE}: {problem}" for problem in accumulator_violations(network)]
+                found += accumulator_violations(network)
         return found
 
     def _numbers_violations(self, numbers: Mapping[str, LayerNumbers]) -> list[str]:

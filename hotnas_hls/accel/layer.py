@@ -12,6 +12,7 @@ from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 
 LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
 LARGEST_STRIDE = 255
+LARGEST_SIDE = 65_000  # rows or columns of a map: with its padding, which is counted in 16 bits
 
 
 class LayerKind(StrEnum):

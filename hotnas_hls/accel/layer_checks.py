@@ -9,11 +9,18 @@ import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.bounds import accumulator_bits
-from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_STRIDE, FeatureMap, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.layer import (
+    LARGEST_KERNEL,
+    LARGEST_SIDE,
+    LARGEST_STRIDE,
+    FeatureMap,
+    Layer,
+    LayerKind,
+    LayerNumbers,
+)
 from hotnas_hls.base.names import name_violation
 
 BIAS_LIMIT = 1 << 31
-LARGEST_SIDE = (1 << 16) - 1  # channels, rows or columns of a map: the descriptor counts in 16 bits
 LARGEST_FRAC_BITS = 126  # of a format, either way: its scale is a normal 32-bit float
 
 
@@ -173,11 +180,12 @@ def _feature_map_violations(fm: FeatureMap, maps: Mapping[str, FeatureMap]) -> l
         for name in ("channels", "rows", "columns")
         if getattr(fm, name) < 1
     ]
-    found += [
-        f"feature map {fm.name}: {name} = {getattr(fm, name)}: at most {LARGEST_SIDE}"
-        for name in ("channels", "rows", "columns")
-        if getattr(fm, name) > LARGEST_SIDE
-    ]
+    if max(fm.rows, fm.columns) > LARGEST_SIDE:
+        found.append(
+            f"feature map {fm.name}: {fm.rows} x {fm.columns} pixels: at most {LARGEST_SIDE:,} a side"
+        )
+    if fm.channels > LARGEST_SIDE:
+        found.append(f"feature map {fm.name}: {fm.channels} channels: at most {LARGEST_SIDE:,}")
     if abs(fm.frac_bits) > LARGEST_FRAC_BITS:
         found.append(
             f"feature map {fm.name}: frac_bits = {fm.frac_bits}: must be -{LARGEST_FRAC_BITS} to "

@@ -253,8 +253,9 @@ class _Rewritten:
 def packing(layers: Sequence[Layer], image: str, resolutions: int, stem: Stem = Stem.PLAIN) -> Packing | None:
     """Packs the maps of the image's size, and of halves of it, ``resolutions`` sizes in all.
 
-    None where a layer that reads or writes such a map has no packed form, or no layer writes maps of the
-    smallest of these sizes. ``layers`` have a plain stem.
+    None where a layer that reads or writes such a map has no packed form, nothing reads one (the output
+    leaves the accelerator as it is), or no layer writes maps of the smallest of these sizes. ``layers`` have
+    a plain stem.
     """
     first = next((layer for layer in layers if layer.source == image), None)
     if first is None or resolutions < 1:
@@ -264,7 +265,8 @@ def packing(layers: Sequence[Layer], image: str, resolutions: int, stem: Stem = 
     if sizes[-1] not in {(layer.out_rows, layer.out_columns) for layer in layers}:
         return None
     readers = [layer for layer in layers if image in (layer.source, layer.residual)]
-    obstacles = any(_obstacle(layer, maps) for layer in layers)
+    read = {name for layer in layers for name in (layer.source, layer.residual)}
+    obstacles = not maps <= read or any(_obstacle(layer, maps) for layer in layers)
     if len(readers) > 1 or first.kind is not LayerKind.CONV or obstacles:
         return None
     return Packing(frozenset(maps), image, stem)

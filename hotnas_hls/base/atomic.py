@@ -1,4 +1,8 @@
-"""Writing files so that a full disk or an interrupt leaves the earlier ones untouched."""
+"""Writing files so that a full disk or an interrupt leaves the earlier ones untouched.
+
+A process that is killed can leave a file that waited, under a hidden name; the folder's next sole writer
+(:mod:`.writer`) removes it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+WAITING = ".part"  # ending of a file that is not whole yet
+
 
 def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write ``files`` (name to contents) into ``folder``: all are on disk before the first is renamed."""
@@ -15,7 +21,7 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
     waiting: list[tuple[str, Path]] = []
     try:
         for name, contents in files.items():
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=WAITING, dir=folder)
             waiting.append((temporary, folder / name))
             with os.fdopen(handle, "wb") as file:
                 file.write(contents)

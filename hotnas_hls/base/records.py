@@ -263,3 +263,15 @@ def to_record(value: Any) -> Any:
 
 def _inside(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:
+    """Where two records of plain values differ, a line a value: its name, what it was, what it is."""
+    found = []
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{place}{name}.")
+        elif old != new:
+            found.append(f"{place}{name}: {json.dumps(old)} there, {json.dumps(new)} here")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,8 @@ VERILATOR_LEAST = (5, 36)  # cocotb 2 does not build with an older one
 XILINX_ROOTS = ("XILINX_HLS", "XILINX_VITIS", "XILINX_VIVADO")
 VERSION_SECONDS = 60  # vendor tools start slowly
 TAIL_LINES = 15
+TERMINATION_SECONDS = 5
+GUARD = "read line || kill -KILL 0"  # ends its process group when whoever holds its input is gone
 
 
 @dataclass(frozen=True)
@@ -108,13 +111,15 @@ def run(
     timeout: float | None = None,
     failure: type[HotnasError] | None = None,
 ) -> Finished:
-    """Run ``command`` with all its output in ``log``; its process group never outlives this call.
+    """Run ``command`` with all its output in ``log``; its process group ends with this call.
 
-    With ``failure``, a non-zero exit or a timeout raises it with the last lines and the log's place.
+    It also ends with this process, however that is killed. With ``failure``, a non-zero exit or a timeout
+    raises it with the last lines and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with open(log, "wb") as output:
+    timed_out = False
+    with open(log, "wb") as output, _guard() as guard:
         try:
             process = subprocess.Popen(
                 [str(word) for word in command],
@@ -123,18 +128,17 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=guard.pid,
             )
         except FileNotFoundError as reason:
             raise ToolNotFound(f"{command[0]}: cannot be started: {reason.strerror}") from None
-        timed_out = False
         try:
             code = process.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             timed_out, code = True, 124
         finally:
             if process.poll() is None:
-                _end_group(process)
+                _ask_to_end(guard, process)
     finished = Finished(code, time.monotonic() - start, log)
     if failure is not None and code != 0:
         why = f"did not end within {timeout:g} s" if timed_out else f"ended with status {code}"
@@ -156,17 +160,28 @@ def gpu_name() -> str | None:
     return answer.stdout.strip() or None
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole process group to end, then end it."""
-    for how, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, how)
-            process.wait(timeout=patience)
-            return
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+@contextlib.contextmanager
+def _guard() -> Iterator[subprocess.Popen[bytes]]:
+    """Leader of a process group that ends with this block, and also with this process."""
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", GUARD],
+        stdin=subprocess.PIPE,  # nobody else has the other end
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        yield guard
+    finally:
+        os.killpg(guard.pid, signal.SIGKILL)
+        guard.communicate()
+
+
+def _ask_to_end(guard: subprocess.Popen[bytes], process: subprocess.Popen[bytes]) -> None:
+    """Let a process and its group end by themselves; the guard ends what does not."""
+    os.killpg(guard.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=TERMINATION_SECONDS)
 
 
 def _on_path(name: str, *others: str) -> Callable[[], Tool | None]:

@@ -10,6 +10,7 @@ from hotnas_hls.base.names import file_name_violation, name_violation
 from hotnas_hls.base.records import load_yaml, read_value
 from hotnas_hls.errors import ConfigError, raise_all
 
+CLOCK_RANGE_MHZ = (0.001, 10_000.0)
 BOARDS_FILE = Path(__file__).with_name("boards.yaml")
 
 
@@ -62,6 +63,14 @@ class Board:
         if self.lutram > self.lut:
             found.append(f"lutram: {self.lutram} is more than lut = {self.lut}; it counts a part of them")
         return found
+
+
+def clock_violations(clock_mhz: float) -> list[str]:
+    """A clock that no accelerator runs at, NaN and infinity among them."""
+    low, high = CLOCK_RANGE_MHZ
+    if low <= clock_mhz <= high:
+        return []
+    return [f"{clock_mhz:g}: must be {low:g} to {high:g} MHz"]
 
 
 def board_names() -> list[str]:

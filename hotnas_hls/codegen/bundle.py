@@ -2,7 +2,7 @@
 
 ``manifest.json`` lists the SHA-256 of every file; with its marker it also says that the folder is
 ours to overwrite. A bundle is written beside its place and renamed into it, so that a full disk or
-an interrupt leaves the earlier result untouched.
+an interrupt leaves the earlier result untouched; after a kill the next write ends what was begun.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import json
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -102,20 +101,24 @@ class Bundle:
         return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
     def write(self, root: Path) -> Path:
-        """Write everything to the folder ``root``, replacing an earlier bundle of ours there."""
+        """Write everything to the folder ``root``, replacing an earlier bundle of ours there.
+
+        What others put into that folder, such as a vendor tool's project, stays in it.
+        """
         root = Path(root)
+        _settle(root)
         refuse_foreign(root)
-        new = old = None
+        self._refuse_to_replace(_added(root))
+        new, old = _beside(root)
         try:
             root.parent.mkdir(parents=True, exist_ok=True)
-            new = Path(tempfile.mkdtemp(prefix=f".{root.name}.new.", dir=root.parent))
+            new.mkdir()
             for path in self:
                 self._write_file(new / path, self._files[path], path in self._programs)
             self._write_file(new / MANIFEST, self.manifest().encode(), False)
             os.chmod(new, usual_mode(executable=True))
             if root.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{root.name}.old.", dir=root.parent))
-                os.rename(root, old / root.name)
+                os.rename(root, old)
             os.rename(new, root)
         except OSError as reason:
             raise OutputRefused(
@@ -123,12 +126,12 @@ class Bundle:
                 "free space or choose another folder (what was there before is untouched)"
             ) from reason
         finally:
-            if old is not None and not root.exists():  # failed or interrupted between the two renames
-                os.rename(old / root.name, root)
-            for leftover in (new, old):
-                if leftover is not None:
-                    shutil.rmtree(leftover, ignore_errors=True)
+            _settle(root)
         return root
+
+    def _refuse_to_replace(self, added: list[Path]) -> None:
+        taken = [str(path) for path in added if path.as_posix() in self._files]
+        raise_all(OutputRefused, "these files are not of the earlier package; move them away:", taken)
 
     @staticmethod
     def _write_file(path: Path, contents: bytes, executable: bool) -> None:
@@ -139,6 +142,40 @@ class Bundle:
             os.fsync(file.fileno())
         if executable:
             os.chmod(path, usual_mode(executable=True))
+
+
+def _beside(root: Path) -> tuple[Path, Path]:
+    """Where a bundle waits until it is whole, and where the earlier one waits meanwhile."""
+    return root.with_name(f".{root.name}.new"), root.with_name(f".{root.name}.old")
+
+
+def _settle(root: Path) -> None:
+    """End a replacement, also one that was killed: what others added comes along, the rest is removed."""
+    new, old = _beside(root)
+    if old.exists() and not root.exists():
+        os.rename(old, root)
+    for path in _added(old):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        os.rename(old / path, root / path)
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _added(root: Path) -> list[Path]:
+    """What lies in a bundle's folder and is not of the bundle: files, and folders that hold nothing of it."""
+    listed = {PurePosixPath(path) for path in (read_manifest(root) or {"files": ()})["files"]}
+    parents = (str(parent) for path in listed for parent in path.parents)
+    own = {MANIFEST, SIGNATURE, *map(str, listed), *parents}
+
+    def within(folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            relative = path.relative_to(root)
+            if relative.as_posix() not in own:
+                yield relative
+            elif path.is_dir() and not path.is_symlink():
+                yield from within(path)
+
+    return list(within(root)) if root.is_dir() else []
 
 
 def refuse_foreign(root: Path) -> None:
@@ -220,6 +257,19 @@ def links(root: Path) -> list[str]:
         within = [root / top, *(root / top).rglob("*")] if not (root / top).is_symlink() else [root / top]
         found += [path.relative_to(root).as_posix() for path in within if path.is_symlink()]
     return found
+
+
+def with_files(manifest: dict[str, Any], files: Mapping[str, bytes]) -> str | None:
+    """Text of a manifest that lists more files; None for one whose list is not as it was written.
+
+    What it says of the other files stays: where they were changed, :func:`verify` still finds it.
+    """
+    if manifest.get("bundle_digest") != _digest_of(manifest["files"]):
+        return None
+    listed = manifest["files"] | {path: _sha256(contents) for path, contents in files.items()}
+    listed = dict(sorted(listed.items()))
+    record = manifest | {"bundle_digest": _digest_of(listed), "files": listed}
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def verify(root: Path) -> list[str]:

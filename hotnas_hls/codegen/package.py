@@ -25,6 +25,7 @@ from hotnas_hls.accel.encoding.descriptor import FIELDS
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
 from hotnas_hls.codegen.driver import (
     PROFILE_HWH,
@@ -185,10 +186,7 @@ def archive(folder: Path, target: Path) -> Path:
             tar.addfile(member, io.BytesIO(contents))
     packed = gzip.compress(data.getvalue(), compresslevel=9, mtime=0)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.part")
-        partial.write_bytes(packed)
-        partial.replace(target)
+        replace_files(target.parent, {target.name: packed})
     except OSError as reason:
         raise OutputRefused(f"{target}: cannot be written: {reason.strerror or reason}") from reason
     return target

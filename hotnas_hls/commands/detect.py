@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.search.config import DEFAULT_CONFIG, load_config
 
 GROUP = "explore"
@@ -41,6 +44,9 @@ def run(args: argparse.Namespace) -> None:
     if args.board:
         config = dataclasses.replace(config, board=args.board, clock_mhz=None)
     shape = parse_shape(args.input) if args.input else config.network.input if not args.model else None
+    pictures = [path for path in (args.bars, args.roofline) if path]
+    problems = [problem for path in pictures for problem in picture_violations(path)]
+    raise_all(ConfigError, "these pictures cannot be drawn:", problems)
 
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.search.configure import options_of, platform_of
@@ -51,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.telling.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
+    print(loaded.proof, file=sys.stderr)
     platform, options = platform_of(config, loaded.graph), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.boards.board import Board
     from hotnas_hls.explore.exhaustive import Exploration, Explored
 
@@ -32,6 +33,7 @@ HEADS = (
     *("DSP", "BRAM18", "LUT", "board"),
 )
 PACKING_CHOICES = {"best": (False, True), "on": (True,), "off": (False,)}
+SEARCHED = ("search.json", "study.db", "study.journal")  # what a search leaves in its folder
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
@@ -80,6 +82,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="write the fastest design as RUN/design_point.json, without weights: hotnas hls and hotnas sim "
         "then use random ones (seed 0), good for timing and bit-exactness",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let --save replace another design point (never a search's)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -88,9 +93,9 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-    from hotnas_hls.boards.board import load_board
+    from hotnas_hls.base.pictures import picture_violations
+    from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import packing_choice
-    from hotnas_hls.errors import raise_all
     from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
     from hotnas_hls.frontends.source import load_model
@@ -98,8 +103,12 @@ def run(args: argparse.Namespace) -> None:
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
     memory = MemoryTiming(read_latency=args.read_latency)
-    positive = {"clock": clock, "top": args.top}
-    problems = [f"--{name} {value:g}: must be more than 0" for name, value in positive.items() if value <= 0]
+    problems = [f"--clock {problem}" for problem in clock_violations(clock)]
+    if args.top < 1:
+        problems.append(f"--top {args.top}: must be more than 0")
+    problems += picture_violations(args.plot) if args.plot else []
+    if args.save and args.save.exists() and not args.save.is_dir():
+        problems.append(f"--save {args.save}: is a file; name a folder")
     if not 2 <= args.weight_bits <= 16:
         problems.append(f"--weight-bits {args.weight_bits}: must be 2 to 16")
     if args.pattern_ones is not None and not 1 <= args.pattern_ones <= 8:
@@ -108,7 +117,9 @@ def run(args: argparse.Namespace) -> None:
     if not space.packing(args.weight_bits):
         problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
-    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.array:
         tm, tn = parse_array(args.array)
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
@@ -122,7 +133,8 @@ def run(args: argparse.Namespace) -> None:
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
     if args.save:
-        print(design_point(found.best[0].accel, model, board, clock, memory).save(args.save), file=sys.stderr)
+        point = design_point(found.best[0].accel, model, board, clock, memory)
+        print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -149,6 +161,23 @@ def run(args: argparse.Namespace) -> None:
         f"{found.evaluations:,} layer evaluations",
         soft_wrap=True,
     )
+
+
+def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
+    """Write a design point into a folder that has none, or the same, or another if it may be replaced.
+
+    OutputRefused otherwise, and where the folder is that of a search.
+    """
+    from hotnas_hls.accel.design_point import DESIGN_FILE
+    from hotnas_hls.base.writer import sole_writer
+
+    with sole_writer(folder, "hotnas dse"):
+        searched = [str(folder / name) for name in SEARCHED if (folder / name).exists()]
+        raise_all(OutputRefused, f"--save {folder}: is the folder of a search; name another:", searched)
+        path = folder / DESIGN_FILE
+        if path.is_file() and not overwrite and path.read_text() != point.to_json():
+            raise OutputRefused(f"{path}: is another design point; name another folder, or give --overwrite")
+        return point.save(folder)
 
 
 def parse_array(text: str) -> tuple[int, int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
@@ -27,10 +29,14 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the graph as a table, or draw it."""
     shape = parse_shape(args.input) if args.input else None
+    if args.draw and (problems := picture_violations(args.draw)):
+        raise ConfigError("\n".join(problems))
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
-    graph = load_model(args.model, args.weights, shape).graph
+    loaded = load_model(args.model, args.weights, shape)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
     if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)

@@ -1,7 +1,8 @@
 """Generate the package of a design: HLS C++, the RTL twin, testbenches, scripts and data.
 
 DESIGN is a run's folder, or a design_point.json (a hand-written one too). The package goes to
-OUTPUT/NAME/; an earlier package there is replaced, anything else is left alone.
+OUTPUT/NAME/; an earlier package there is replaced. What others put into its folder, such as the project of
+scripts/run_hls.tcl, stays in it; any other folder is left alone.
 """
 
 from __future__ import annotations

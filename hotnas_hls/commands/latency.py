@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.base.terminal import text_console
+from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
@@ -122,8 +124,8 @@ def _check(args: argparse.Namespace) -> None:
         found.append("--genes edit the plain stem; leave --stem out")
     if args.genes and args.packed_resolutions not in (None, "0"):
         found.append("--genes edit plain pixels; leave --packed-resolutions out")
-    if args.clock is not None and args.clock <= 0:
-        found.append(f"--clock {args.clock:g}: must be more than 0")
+    if args.clock is not None:
+        found += [f"--clock {problem}" for problem in clock_violations(args.clock)]
     if args.read_latency is not None and args.read_latency < LEAST_LATENCY:
         found.append(f"--read-latency {args.read_latency}: must be at least {LEAST_LATENCY}")
     raise_all(ConfigError, "these options do not go together:", found)
@@ -291,7 +293,9 @@ def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Pr
     from hotnas_hls.frontends.source import load_model
 
     memory = _memory(args, point.memory if point else MemoryTiming())
-    graph = load_model(args.model, None, parse_shape(args.input) if args.input else None).graph
+    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
+    print(loaded.proof, file=sys.stderr)
+    graph = loaded.graph
 
     def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []

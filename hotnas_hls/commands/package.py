@@ -14,6 +14,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
+from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import OutputRefused
 
@@ -36,10 +37,13 @@ def run(args: argparse.Namespace) -> None:
     if not args.folder.is_dir():
         raise OutputRefused(f"{args.folder}: no such folder; 'hotnas hls' makes one")
     folder = args.folder.resolve()
+    place = args.output or folder.with_name(f"{folder.name}.tar.gz")
     if args.sign is not None:
-        refuse_changed(folder)
-        print(sign(folder, args.sign))
-    target = archive(folder, args.output or folder.with_name(f"{folder.name}.tar.gz"))
+        with sole_writer(folder, "hotnas package"):
+            refuse_changed(folder)
+            print(sign(folder, args.sign))
+    with sole_writer(folder, "hotnas package", reading=True), sole_writer(place, "hotnas package"):
+        target = archive(folder, place)
     data = target.read_bytes()
     print(f"{target}: {len(data):,} bytes")
     print(f"sha256 {hashlib.sha256(data).hexdigest()}")

@@ -9,9 +9,11 @@ configuration names it, or by --run. What no file tells is shown as unknown.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 
+from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.commands import Subparsers
 
 GROUP = "flow"
@@ -33,7 +35,12 @@ def run(args: argparse.Namespace) -> None:
 
     if not args.folder.exists():
         raise ConfigError(f"{args.folder}: no such folder; make a package: hotnas hls RUN")
-    written = write_report(args.folder, args.run, args.output)
+    place = args.folder if args.folder.is_dir() else args.folder.parent
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(sole_writer(place, "hotnas report", reading=args.output is not None))
+        if args.output is not None:
+            stack.enter_context(sole_writer(args.output, "hotnas report"))
+        written = write_report(args.folder, args.run, args.output)
     if args.json:
         print(json.dumps(written.data.record(), indent=2))
         return

@@ -2,7 +2,8 @@
 
 Writes design_point.json, weights.safetensors, search.json and charts/ into the run's folder, beside the
 study (study.db, an Optuna study: optuna-dashboard sqlite:///FOLDER/study.db shows it while it runs). A search
-that was interrupted goes on where it stopped; no finished trial is lost.
+that was interrupted goes on where it stopped; no finished trial is lost. One that is finished stays as it is,
+unless --fresh starts anew. One process searches in a folder at a time; --workers and --ray are its hands.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hotnas_hls import __version__
+from hotnas_hls.base.records import differences, load_json
 from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 GROUP = "flow"
 SUMMARY_FILE, CHART_FOLDER = "search.json", "charts"
+NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "time_limit_s")  # of search.*
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -52,9 +56,11 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
-        "--resume", action="store_true", help="go on with the folder's study, or fail without one"
+        "--resume",
+        action="store_true",
+        help="go on with the folder's study, also a finished one (with more --trials), or fail without one",
     )
-    again.add_argument("--fresh", action="store_true", help="start anew, discard an interrupted study")
+    again.add_argument("--fresh", action="store_true", help="start anew, discard what the folder holds")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -66,6 +72,15 @@ def run(args: argparse.Namespace) -> None:
     if config.search.ray is not None:
         require("ray")
 
+    from hotnas_hls.base.writer import sole_writer
+
+    with sole_writer(folder, "hotnas search"):
+        summary = _search(args, config, folder, started)
+    print(json.dumps(summary, indent=2) if args.json else readable(summary, folder))
+
+
+def _search(args: argparse.Namespace, config: RunConfig, folder: Path, started: float) -> dict[str, Any]:
+    """Search and write everything, the mark that it is finished last; or the summary of a finished search."""
     from hotnas_hls.base.atomic import replace_files
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.problem import load_problem
@@ -75,27 +90,72 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.telling.study_charts import charts
     from hotnas_hls.search.telling.summary import summary_of
 
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OutputRefused(f"{folder}: cannot be made: {reason}") from None
     place = study_place(config.search.storage, folder)
-    resume = _study(place, folder, args.resume, args.fresh)
     with ConsoleReporter() as reporter:
+        mended = place.mend()
+        if mended:
+            reporter.stage(mended)
+        exists = place.exists()
+        if args.resume and not exists:
+            raise ConfigError(f"{place.file or place}: there is no study to go on with; leave --resume out")
+        problem = load_problem(config.network)
+        if not (args.resume or args.fresh or (exists and place.is_interrupted())):
+            finished = _finished(place, exists, folder, config, problem.digests())
+            if finished is not None:
+                reporter.stage("finished; nothing to do (--fresh starts anew)")
+                return finished
+        if args.fresh:
+            place.discard()
+        resume = exists and not args.fresh
         if resume:
             reporter.stage("going on with the interrupted study (--fresh starts anew)")
-        problem = load_problem(config.network)
         platform = platform_of(config, problem.graph)
         result = search(problem, platform, options_of(config), place, resume, reporter)
-        reporter.stage("charts")
+        assert result.design is not None
+        result.design.save(folder)
         summary = summary_of(result) | {
             "tool_version": __version__,
             "board": config.board,
             "seed": config.seed,
             "cost": _cost(started, resume),
         }
-        drawn = charts(summary)
-    assert result.design is not None
-    result.design.save(folder)
-    replace_files(folder / CHART_FOLDER, drawn)
-    replace_files(folder, {SUMMARY_FILE: (json.dumps(summary, indent=2) + "\n").encode()})
-    print(json.dumps(summary, indent=2) if args.json else readable(summary, folder))
+        replace_files(folder, {SUMMARY_FILE: (json.dumps(summary, indent=2) + "\n").encode()})
+        reporter.stage("charts")
+        replace_files(folder / CHART_FOLDER, charts(summary))
+        place.complete()
+    return summary
+
+
+def _finished(
+    place: StudyPlace, exists: bool, folder: Path, config: RunConfig, digests: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """The summary of the finished search of this very configuration; None where there is something to do.
+
+    Raises ConfigError, setting by setting, where the folder holds the result of another one.
+    """
+    from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+
+    design, summary = folder / DESIGN_FILE, folder / SUMMARY_FILE
+    if not design.is_file():
+        return None
+    other = "--fresh discards it; or name another folder with --output"
+    if not exists:
+        raise ConfigError(f"{design}: is there, and no study that led to it in {place}; {other}")
+    before, after = DesignPoint.load(design).config, config.record()
+    for record in (before, after):
+        record.pop("output", None)
+        for name in NOT_OF_THE_RESULT:
+            record.get("search", {}).pop(name, None)
+    known = place.settings()
+    found = differences(before, after)
+    found += differences({name: known.get(name) for name in digests}, digests)
+    more = "--resume goes on with more trials, "
+    raise_all(ConfigError, f"{folder}: holds a finished search of another kind; {more}{other}:", found)
+    return load_json(summary) if summary.is_file() else None
 
 
 def _configured(args: argparse.Namespace) -> RunConfig:
@@ -116,21 +176,6 @@ def _configured(args: argparse.Namespace) -> RunConfig:
     return config
 
 
-def _study(place: StudyPlace, folder: Path, resume: bool, fresh: bool) -> bool:
-    """Whether to go on with what the place holds; a study that is not gone on with is discarded."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise OutputRefused(f"{folder}: cannot be made: {reason}") from None
-    exists = place.exists()
-    if resume and not exists:
-        raise ConfigError(f"{place.file or place}: there is no study to go on with; leave --resume out")
-    if exists and (resume or (not fresh and place.is_interrupted())):
-        return True
-    place.discard()
-    return False
-
-
 def _cost(started: float, resumed: bool) -> dict[str, Any]:
     """What this process and its workers used; a study gone on with had others before."""
     return {
@@ -147,6 +192,7 @@ def readable(summary: dict[str, Any], folder: Path) -> str:
     since = " since it was resumed" if cost["resumed"] else ""
     return "\n".join(
         (
+            *_losses(summary),
             f"{summary['network']}: {summary['trials']} trials, {summary['trained']} trained, "
             f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
             f"{summary['repeated']} repeated",
@@ -157,3 +203,17 @@ def readable(summary: dict[str, Any], folder: Path) -> str:
             f"written   {folder / 'design_point.json'}, {folder / SUMMARY_FILE}, {folder / CHART_FOLDER}",
         )
     )
+
+
+def _losses(summary: dict[str, Any]) -> list[str]:
+    """A line where the result loses more accuracy than the search was allowed to."""
+    asked = summary.get("accuracy_drop")  # unknown of searches of older versions
+    if asked is None:
+        return []
+    lost = {
+        kind: summary[f"{kind}_accuracy"]["before"] - summary[f"{kind}_accuracy"]["after"]
+        for kind in ("validation", "test")
+    }
+    more = [f"{points:.2%} of {kind} accuracy" for kind, points in lost.items() if points > asked + 1e-9]
+    cure = "raise the bound, or give it more trials"
+    return [f"LOSES {' and '.join(more)}, more than accuracy_drop ({asked:.2%}); {cure}"] if more else []

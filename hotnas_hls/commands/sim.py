@@ -85,12 +85,27 @@ def run(args: argparse.Namespace) -> int:
     if args.rtl and not args.rtl.is_dir():
         raise ConfigError(f"--rtl {args.rtl}: no such folder; give the one HLS wrote, solution/syn/verilog")
 
+    from hotnas_hls.base.writer import sole_writer
+    from hotnas_hls.simulate.flow import build_folder
+
+    build = args.build or build_folder(args.package)
+    with sole_writer(args.package, "hotnas sim"), sole_writer(build, "hotnas sim"):
+        return _simulate(args, build, dram, latencies, started)
+
+
+def _simulate(
+    args: argparse.Namespace,
+    build: Path,
+    dram: DramTiming | None,
+    latencies: tuple[int, ...] | None,
+    started: float,
+) -> int:
+    """What :func:`run` does once the package is its own."""
     from hotnas_hls.simulate.dram_check import check_dram
     from hotnas_hls.simulate.flow import (
         DRAM_FILE,
         REPORTS,
         add_reports,
-        build_folder,
         load_package,
         read_rtl,
         simulate,
@@ -98,7 +113,6 @@ def run(args: argparse.Namespace) -> int:
     from hotnas_hls.simulate.sweep import DRAM_LATENCIES, READ_LATENCIES
 
     console = text_console(PIPED_WIDTH, stderr=args.json)
-    build = args.build or build_folder(args.package)
     done = simulate(
         args.package,
         images=args.images,

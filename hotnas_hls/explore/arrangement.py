@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from hotnas_hls.accel.image_layout import BEST, ImageLayout, Stem, StemChoice
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
+from hotnas_hls.accel.layer_checks import layout_violations, network_violations
 from hotnas_hls.accel.pixel_packing import PACKINGS, Packing, PackingChoice, packing
-from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import LoweredNetwork, lower
 
@@ -52,6 +53,15 @@ class Arrangement:
             return lowered.feature_maps, lowered.image_layout
         return packed.feature_maps(lowered.feature_maps, lowered.shapes), packed.layout(lowered.shapes)
 
+    def violations(self, lowered: LoweredNetwork) -> list[str]:
+        """What keeps the network, lowered and arranged like this, from being built."""
+        layers = self.layers(lowered.shapes, lowered.image)
+        maps, layout = self.maps(lowered)
+        found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.logits)
+        if layout is not None:
+            found += layout_violations(layout, tuple(maps.values()), layers, lowered.image)
+        return found
+
     def _packing(self, layers: tuple[Layer, ...], image: str) -> Packing | None:
         if not self.packed_resolutions:
             return None
@@ -60,7 +70,7 @@ class Arrangement:
             raise UnsupportedNetwork(
                 f"packed_resolutions = {self.packed_resolutions}: no layer writes maps of the smallest of "
                 "these sizes, or one that reads or writes them has no packed form (a maximum, a depthwise or "
-                "pattern-pruned kernel, an odd side); use fewer"
+                "pattern-pruned kernel, an odd side), or is the output; use fewer"
             )
         return found
 
@@ -73,20 +83,27 @@ def allowed_arrangements(
 ) -> tuple[Arrangement, ...]:
     """The arrangements the choices name; of BEST, every one the network allows, the plainest first.
 
-    Where it allows none, the first is handed on: lowering it says why.
+    Where it allows none, UnsupportedNetwork says why the first of them cannot be.
     """
     stems = tuple(Stem) if stem == BEST else (Stem(stem),)
     counts = PACKINGS if packed == "best" else (packed,)
     asked = [Arrangement(each, count) for count in counts for each in stems]
-    found = []
+    found: list[Arrangement] = []
+    refused: list[UnsupportedNetwork] = []
     for arrangement in asked:
         try:
-            lowered = arrangement.lower(graph)
-            arrangement.layers(lowered.shapes, lowered.image)
-        except UnsupportedNetwork:
-            continue
-        found.append(arrangement)
-    return tuple(found or asked[:1])
+            raise_all(
+                UnsupportedNetwork,
+                f"{graph.name}: cannot be built with a {arrangement}:",
+                arrangement.violations(arrangement.lower(graph)),
+            )
+        except UnsupportedNetwork as unsupported:
+            refused.append(unsupported)
+        else:
+            found.append(arrangement)
+    if not found:
+        raise refused[0]
+    return tuple(found)
 
 
 def attempts(

@@ -10,9 +10,9 @@ from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.edits import cut_paths, is_editable
+from hotnas_hls.models.edits import cut_paths, editable
 from hotnas_hls.network.fold import fold_shapes
-from hotnas_hls.network.graph import Graph, OpKind
+from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import LoweredLayer, Weights
 
 if TYPE_CHECKING:
@@ -53,16 +53,15 @@ def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) 
 def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
     """The uncompressed network as the search sees it; without a torch module nothing can be edited."""
     layers = lowered_layers(graph, form, Compression())
-    convolutions = {node.name for node in graph if node.kind is OpKind.CONV and not node.is_depthwise}
-    trained = {node.name for node in graph if node.kind in (OpKind.CONV, OpKind.LINEAR)}
     names = {layer.name for layer in layers}
-    editable = {name for name in convolutions & names if model is not None and is_editable(model, name)}
-    paths = {name: path for name, path in cut_paths(graph).items() if name in editable}
+    allowed = editable(model, graph)
     rewritten = _rewritten(graph, form, layers)
-    editable -= rewritten  # their kernels are re-laid: neither patterns nor larger kernels
+    shaped = allowed.convolutions & names - rewritten  # re-laid kernels: neither patterns nor larger ones
     packed = rewritten - {layer.name for layer in layers if layer.source == graph.input.name}
-    paths = {name: path for name, path in paths.items() if not packed & {name, *path.along, path.reader}}
-    return Workload(graph.name, layers, paths, frozenset(editable), frozenset(trained & names))
+    paths = {
+        name: path for name, path in allowed.paths.items() if not packed & {name, *path.along, path.reader}
+    }
+    return Workload(graph.name, layers, paths, shaped, allowed.narrowable & names)
 
 
 def _rewritten(graph: Graph, form: IntegerFormat, layers: tuple[Layer, ...]) -> set[str]:

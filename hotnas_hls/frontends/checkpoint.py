@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import safetensors
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 
 from hotnas_hls.errors import CheckpointError, raise_all
 
-TORCH_SUFFIXES = (".pth", ".pt", ".th", ".tar", ".bin")
+TORCH_SUFFIXES = (".pth", ".pt", ".th", ".tar", ".bin", ".ckpt")
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
-PARALLEL_PREFIX = "module."  # left by torch.nn.DataParallel
+COMPILED = "_orig_mod."  # left by torch.compile around any module
 OPTIONAL_SUFFIX = "num_batches_tracked"  # absent from checkpoints older than torch 0.4.1, unused in inference
 
 
@@ -24,16 +25,14 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     CheckpointError names every missing, unexpected, mis-shaped and non-finite entry at once; ``model`` is
     then unchanged.
     """
-    path = Path(path)
-    state = read_state(path)
-    raise_all(
-        CheckpointError, f"{path}: these weights do not fit the network", _misfits(model.state_dict(), state)
-    )
+    path, expected = Path(path), model.state_dict()
+    state = _without_wrappers(read_state(path), expected)
+    raise_all(CheckpointError, f"{path}: these weights do not fit the network", _misfits(expected, state))
     model.load_state_dict(state, strict=False)
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The named tensors of a checkpoint, unwrapped and without a leading ``module.``."""
+    """The named tensors of a checkpoint, as they are called there."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; name a .safetensors file or a torch checkpoint")
@@ -47,12 +46,26 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     else:
         known = ", ".join((".safetensors", *TORCH_SUFFIXES))
         raise CheckpointError(f"{path}: unknown kind of checkpoint {path.suffix!r}; expected one of {known}")
-    if state and all(key.startswith(PARALLEL_PREFIX) for key in state):
-        state = {key.removeprefix(PARALLEL_PREFIX): tensor for key, tensor in state.items()}
+    return state
+
+
+def _without_wrappers(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``state`` by the network's own names, without torch.compile, DataParallel or Lightning around it."""
+    state = {key.replace(COMPILED, ""): tensor for key, tensor in state.items()}
+    while not state.keys() & expected.keys():
+        heads = {key.partition(".")[0] for key in state}
+        if len(heads) != 1 or not all("." in key for key in state):
+            break
+        state = {key.partition(".")[2]: tensor for key, tensor in state.items()}
     return state
 
 
 def _torch_load(path: Path) -> object:
+    if _is_torchscript(path):
+        raise CheckpointError(
+            f"{path}: a TorchScript archive, which is a program; "
+            "save only the weights: torch.save(model.state_dict(), path)"
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -64,6 +77,13 @@ def _torch_load(path: Path) -> object:
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: not a torch checkpoint, or damaged; save it again") from error
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:

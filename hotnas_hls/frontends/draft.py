@@ -6,9 +6,10 @@ adds nodes or raises :class:`Refused`; the reader notes refusals and goes on, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -69,6 +70,13 @@ class Value:
     rank: int = 4  # of the tensor with its batch axis; 2 for a vector
     padding: Padding = NO_PADDING  # asked for by an operator of its own; the next convolution takes it
 
+    @property
+    def padded_shape(self) -> Shape:
+        """Its shape with the zeros around it."""
+        channels, rows, columns = self.shape
+        top, left, bottom, right = self.padding
+        return channels, rows + top + bottom, columns + left + right
+
 
 class Draft:
     """Nodes collected so far and every refusal."""
@@ -113,15 +121,18 @@ class Draft:
         shape: Shape,
         *,
         rank: int = 4,
-        **details: object,
+        **details: Any,
     ) -> Value:
         if any(source.padding != NO_PADDING for source in sources):
             raise Refused(_PADDING_REFUSED)
         if min(shape) < 1:
             raise Refused((f"its output would be {_times(shape)}", "use a larger input or less stride"))
+        problems = _not_finite(details.get("parameters", {}))
+        if problems:
+            raise Refused(*problems)
         name = self._unique(where)
         inputs = tuple(source.name for source in sources)
-        self.nodes[name] = Node(name, kind, inputs, shape, **details)  # type: ignore[arg-type]
+        self.nodes[name] = Node(name, kind, inputs, shape, **details)
         return Value(name, shape, rank)
 
     # --- operators -----------------------------------------------------------------------------------------
@@ -142,9 +153,19 @@ class Draft:
         groups: int,
     ) -> Value:
         """Convolution; ``weight`` is (out, in / groups, rows, columns)."""
+        if weight.ndim != 4:
+            raise Refused((f"its weights have {weight.ndim} axes", "use two-dimensional operators"))
         channels, rows, columns = source.shape
         outputs, kernel = weight.shape[0], (weight.shape[2], weight.shape[3])
-        problems = []
+        problems = _misfits(bias, outputs, "bias")
+        if weight.shape[1] * groups != channels:
+            problems.append(
+                (
+                    f"its weights are for {weight.shape[1] * groups} channels, the map has {channels}",
+                    "give weights that fit the map",
+                )
+            )
+        problems += _window_problems(stride, padding)
         if dilation != (1, 1):
             problems.append((f"dilation {_times(dilation)}", "use dilation 1 and a larger kernel"))
         if groups != 1 and not groups == channels == outputs:
@@ -182,6 +203,16 @@ class Draft:
             raise Refused(
                 (f"it reads a tensor of rank {source.rank}, not a vector", "flatten the map before it")
             )
+        if weight.ndim != 2 or weight.shape[1] != source.shape[0]:
+            raise Refused(
+                (
+                    f"its weights are {_times(weight.shape)}, the vector has {source.shape[0]} features",
+                    "give a matrix that fits the vector",
+                )
+            )
+        problems = _misfits(bias, len(weight), "bias")
+        if problems:
+            raise Refused(*problems)
         shape = (weight.shape[0], 1, 1)
         return self._add(
             where, OpKind.LINEAR, [source], shape, rank=2, parameters=_parameters(weight=weight, bias=bias)
@@ -198,6 +229,19 @@ class Draft:
         epsilon: float,
     ) -> Value:
         """(x - mean) / sqrt(var + epsilon) * weight + bias, per channel."""
+        given = {"mean": mean, "variance": var, "weight": weight, "bias": bias}
+        problems = [
+            problem for role, array in given.items() for problem in _misfits(array, source.shape[0], role)
+        ]
+        if not problems and (float(var.min()) < 0 or float(var.min()) + epsilon <= 0):
+            problems.append(
+                (
+                    f"its smallest running variance is {var.min():g}, with epsilon {epsilon:g}",
+                    "train it again: variances are more than 0",
+                )
+            )
+        if problems:
+            raise Refused(*problems)
         parameters = _parameters(
             weight=np.ones_like(mean) if weight is None else weight,
             bias=np.zeros_like(mean) if bias is None else bias,
@@ -236,8 +280,11 @@ class Draft:
         ceil_mode: bool = False,
     ) -> Value:
         """Max-pooling; cells outside the map never win, so ``ceil_mode`` is padding at the far sides."""
+        problems = _window_problems(stride, padding)
         if dilation != (1, 1):
-            raise Refused((f"dilation {_times(dilation)}", "use dilation 1"))
+            problems.append((f"dilation {_times(dilation)}", "use dilation 1"))
+        if problems:
+            raise Refused(*problems)
         shape, padding = _pooled(source.shape, kernel, stride, padding, ceil_mode)
         return self._add(
             where, OpKind.MAXPOOL, [source], shape, kernel=kernel, stride=stride, padding=padding
@@ -256,6 +303,9 @@ class Draft:
         rank: int = 4,
     ) -> Value:
         """Average pooling with a window of its own; ``rank`` is that of the result."""
+        problems = _window_problems(stride, padding)
+        if problems:
+            raise Refused(*problems)
         shape, padded = _pooled(source.shape, kernel, stride, padding, ceil_mode)
         if padded != padding:
             raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
@@ -316,6 +366,9 @@ class Draft:
         if len(sources) == 1:
             return sources[0]
         _, rows, columns = sources[0].shape
+        if any(source.shape[1:] != (rows, columns) for source in sources):
+            shapes = ", ".join(_times(source.shape) for source in sources)
+            raise Refused((f"it joins maps of {shapes}", "join maps of the same rows and columns"))
         channels = sum(source.shape[0] for source in sources)
         return self._add(where, OpKind.CONCAT, sources, (channels, rows, columns), rank=sources[0].rank)
 
@@ -362,6 +415,36 @@ def _pooled(
         sizes.append(size)
         ends.append(max(after, reach - side - before))
     return (channels, sizes[0], sizes[1]), (padding[0], padding[1], ends[0], ends[1])
+
+
+def _misfits(array: np.ndarray | None, channels: int, role: str) -> list[tuple[str, str]]:
+    """A parameter that has not one value for every channel."""
+    if array is None or array.shape == (channels,):
+        return []
+    shape = _times(array.shape) or "a scalar"
+    return [(f"its {role} is {shape}, there are {channels} channels", "give one value for every channel")]
+
+
+def _window_problems(stride: Pair, padding: Padding) -> list[tuple[str, str]]:
+    problems = []
+    if min(stride) < 1:
+        problems.append((f"stride {_times(stride)}", "use a stride of 1 or more"))
+    if min(padding) < 0:
+        problems.append((f"padding {_times(padding)}", "use a padding of 0 or more"))
+    return problems
+
+
+def _not_finite(parameters: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """Parameters that hold NaN or infinity."""
+    return [
+        (
+            f"{array.size - np.count_nonzero(np.isfinite(array))} of {array.size} values of its {role} "
+            "are not finite",
+            "load other weights, or train it again",
+        )
+        for role, array in parameters.items()
+        if not np.isfinite(array).all()
+    ]
 
 
 def _parameters(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hotnas_hls.errors import ConfigError, ToolNotFound
+from hotnas_hls.frontends.proof import Proof, prove
 from hotnas_hls.network.graph import Graph, Shape
 
 if TYPE_CHECKING:
@@ -20,20 +21,22 @@ FORMS = "a zoo name, a path ending in .onnx, or package.module:function"
 
 
 class LoadedModel(NamedTuple):
-    """The torch module in inference mode (None for an ONNX file) and its graph."""
+    """The torch module in inference mode (None for an ONNX file), its graph, and how far the two agree."""
 
     module: nn.Module | None
     graph: Graph
+    proof: Proof
 
 
 def load_model(spec: str, weights: str | Path | None = None, input_shape: Shape | None = None) -> LoadedModel:
-    """The network that ``spec`` names, with ``weights`` if given (random otherwise) and its graph.
+    """The network that ``spec`` names, with ``weights`` if given (random otherwise), and its proven graph.
 
     ``input_shape`` is (channels, rows, columns); zoo networks and most ONNX files have one of their own.
-    ConfigError for a spec that names nothing; also whatever loading weights and tracing raise.
+    A module computes in float32 afterwards, whatever it was made in. ConfigError for a spec that names
+    nothing; also whatever loading weights, tracing and the proof raise.
     """
     if spec.endswith(".onnx"):
-        return LoadedModel(None, _onnx_graph(spec, weights, input_shape))
+        return _onnx_model(spec, weights, input_shape)
     try:
         from hotnas_hls.frontends import checkpoint, trace
         from hotnas_hls.models import zoo
@@ -56,15 +59,17 @@ def load_model(spec: str, weights: str | Path | None = None, input_shape: Shape 
         )
     if weights is not None:
         checkpoint.load_weights(module, weights)
-    return LoadedModel(module.eval(), trace.trace(module, input_shape, name))
+    graph = trace.trace(module.float().eval(), input_shape, name)
+    return LoadedModel(module, graph, prove(graph, trace.TracedModule(module)))
 
 
-def _onnx_graph(spec: str, weights: str | Path | None, input_shape: Shape | None) -> Graph:
-    from hotnas_hls.frontends.onnx_import import import_onnx
+def _onnx_model(spec: str, weights: str | Path | None, input_shape: Shape | None) -> LoadedModel:
+    from hotnas_hls.frontends.onnx_import import OnnxModel
 
     if weights is not None:
         raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
-    return import_onnx(spec, input_shape)
+    model = OnnxModel(spec, input_shape)
+    return LoadedModel(None, model.graph, prove(model.graph, model, model.fixed_batch))
 
 
 def _from_function(spec: str) -> nn.Module:

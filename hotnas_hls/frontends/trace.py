@@ -3,12 +3,13 @@
 A run sees exactly the operators that the network applies to its input, whatever python code leads to them:
 loops, branches on shapes and settings, weights computed from other weights (weight standardisation,
 parametrisations). Symbolic tracing (torch.fx) stops at such branches; export needs seconds for what takes
-milliseconds here.
+milliseconds here. What a run does not show (another batch size, code that torch does not see) is left to
+``frontends.proof``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from math import prod
@@ -20,8 +21,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hotnas_hls.errors import UnsupportedNetwork
-from hotnas_hls.frontends.draft import NO_PADDING, Draft, Padding, Pair, Refused, Value, cure_for
+from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.frontends.draft import Draft, Refused, Value, cure_for
+from hotnas_hls.frontends.torch_operators import HANDLERS, map_shape
 from hotnas_hls.network.graph import Graph, Shape
 
 BATCH = 2  # more than one image, so that an operator that mixes images shows
@@ -31,6 +33,17 @@ VALUE_READERS = frozenset(
     (
         *("__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__"),
         *("item", "tolist", "numpy", "equal", "allclose", "is_nonzero"),
+    )
+)
+# Operators whose result is a property of the tensor, the same for every input.
+PROPERTY_READERS = frozenset(
+    (
+        *("shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "__len__", "stride"),
+        *("storage_offset", "is_contiguous", "is_same_size", "dtype", "type", "itemsize", "element_size"),
+        *("nbytes", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg"),
+        *("device", "get_device", "layout", "is_cuda", "is_cpu", "is_meta", "is_sparse", "is_quantized"),
+        *("is_mkldnn", "is_leaf", "requires_grad", "grad_fn", "grad", "is_shared", "names", "has_names"),
+        *("__hash__", "__repr__"),
     )
 )
 # Operators that hand their input on unchanged in inference.
@@ -46,23 +59,48 @@ def trace(model: nn.Module, input_shape: Shape, name: str | None = None) -> Grap
     in its own ``forward`` ("layer1.0.add"). Weights are float32 copies. UnsupportedNetwork lists everything
     that the accelerator does not have. The module is left in the mode (training or not) that it had.
     """
+    images = np.random.default_rng(0).standard_normal((BATCH, *input_shape), dtype=np.float32)
+    return _recorded(model, images, name, None)
+
+
+class TracedModule:
+    """A module as the original that its graph is proven against (see ``frontends.proof``)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def output(self, images: np.ndarray) -> np.ndarray:
+        """Its result for ``images`` (B, C, H, W), float32 (B, ...)."""
+        with _inference(self.model), torch.no_grad():
+            return _plain(self.model(_images(self.model, images)))
+
+    def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        """What the module computes for every node of its graph, float32 (B, ...).
+
+        UnsupportedNetwork where a run on these images does what the graph has no node for.
+        """
+        kept: dict[str, Tensor] = {}
+        _recorded(self.model, images, None, kept)
+        return {name: _plain(tensor) for name, tensor in kept.items()}
+
+
+def _recorded(
+    model: nn.Module, images: np.ndarray, name: str | None, kept: dict[str, Tensor] | None
+) -> Graph:
+    """The graph of one run on ``images``; ``kept`` is filled with the tensor of every node."""
     model = _unwrapped(model)
     draft = Draft(name or type(model).__name__)
-    if isinstance(model, torch.jit.ScriptModule):
-        raise UnsupportedNetwork(
-            f"{draft.name}: a TorchScript module cannot be traced; pass the python module"
-        )
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    images = torch.zeros(BATCH, *input_shape, dtype=like.dtype, device=like.device)
-    recorder = _Recorder(draft)
-    recorder.follow(images, draft.input(input_shape))
+    _refuse_scripts(model, draft.name)
+    tensor = _images(model, images)
+    recorder = _Recorder(draft, len(images), kept)
+    recorder.follow(tensor, draft.input((images.shape[1], images.shape[2], images.shape[3])))
     with _inference(model), _module_paths(model, recorder.stack), torch.no_grad():
         try:
             with recorder:
-                result = model(images)
+                result = model(tensor)
         except Exception as error:  # whatever a user's forward raises
             raise UnsupportedNetwork(
-                f"{draft.name}: it does not run on an input of {BATCH}x{'x'.join(map(str, input_shape))}: "
+                f"{draft.name}: it does not run on an input of {'x'.join(map(str, images.shape))}: "
                 f"{type(error).__name__}: {error}; check the input shape"
             ) from error
     output = recorder.value_of(result) if isinstance(result, Tensor) else None
@@ -71,7 +109,7 @@ def trace(model: nn.Module, input_shape: Shape, name: str | None = None) -> Grap
             f"output: {type(result).__name__}: the result is not one tensor computed from the input; "
             "return the logits only"
         )
-        output = Value("input", input_shape)
+        output = Value("input", draft.nodes["input"].shape)
     return draft.finish(output)
 
 
@@ -80,6 +118,31 @@ def _unwrapped(model: nn.Module) -> nn.Module:
     if isinstance(model, nn.DataParallel):
         return model.module
     return getattr(model, "_orig_mod", model)
+
+
+def _refuse_scripts(model: nn.Module, name: str) -> None:
+    """Compiled TorchScript runs where no recorder sees it."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedNetwork(f"{name}: a TorchScript module cannot be traced; pass the python module")
+    raise_all(
+        UnsupportedNetwork,
+        f"{name}: a TorchScript module cannot be traced",
+        [
+            f"{path}: {module.original_name} in TorchScript; pass the python module"
+            for path, module in model.named_modules()
+            if isinstance(module, torch.jit.ScriptModule)
+        ],
+    )
+
+
+def _images(model: nn.Module, images: np.ndarray) -> Tensor:
+    """``images`` as the module reads them: on its device, in its precision."""
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    return torch.tensor(images, dtype=like.dtype, device=like.device)
+
+
+def _plain(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().float().numpy()
 
 
 @contextmanager
@@ -109,11 +172,17 @@ def _module_paths(model: nn.Module, stack: list[tuple[str, nn.Module]]) -> Itera
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees every torch function of the run; those that touch the input's descendants go into the draft."""
+    """Sees every torch function of the run; those that touch the input's descendants go into the draft.
 
-    def __init__(self, draft: Draft) -> None:
+    What it does not know is refused: an operator without a translation, and one that returns no tensor and
+    is no mere look at a property (an assignment into a map, a callback).
+    """
+
+    def __init__(self, draft: Draft, batch: int, kept: dict[str, Tensor] | None) -> None:
         super().__init__()
         self.draft = draft
+        self.batch = batch
+        self.kept = kept
         self.stack: list[tuple[str, nn.Module]] = []
         self._values: dict[int, Value] = {}
         self._tensors: dict[int, Tensor] = {}  # keeps them alive: an id then stays that tensor's
@@ -124,6 +193,8 @@ class _Recorder(TorchFunctionMode):
         self._values[id(tensor)] = value
         self._tensors[id(tensor)] = tensor
         self._overwritten.discard(id(tensor))
+        if self.kept is not None and value.name not in self.kept:
+            self.kept[value.name] = tensor.detach().clone()  # an operator may change it in place later
 
     def value_of(self, item: object) -> Value | None:
         """The value a tensor carries; None for a constant or anything else."""
@@ -133,12 +204,10 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         read = [item for item in tree_leaves((args, kwargs)) if self.value_of(item) is not None]
         result = func(*args, **kwargs)
-        if not read:
-            return result  # constants only: the result is a constant too
         operator = _name_of(func)
+        if not read or operator in PROPERTY_READERS:
+            return result  # constants only, or a shape: the result is a constant too
         results = [item for item in tree_leaves(result) if isinstance(item, Tensor)]
-        if not results and operator not in VALUE_READERS:
-            return result  # a shape, a rank, a device
         where = self._where(operator)
         try:
             if any(id(item) in self._overwritten for item in read):
@@ -150,13 +219,15 @@ class _Recorder(TorchFunctionMode):
                 )
             if operator in VALUE_READERS:
                 raise Refused(("the network branches on values", "decide by shapes or settings only"))
+            if operator.startswith(("__set", "set ")):
+                raise Refused(("it assigns into a tensor", "compute a new tensor by an operator instead"))
             arguments, options = tree_map(lambda item: self.value_of(item) or item, (args, kwargs))
             value = self._translate(operator, where, result, arguments, options)
             self._check_shape(value, result)
         except Refused as refused:
             self.draft.refuse(where, operator.strip("_"), refused)
             for item in results:
-                self.follow(item, Value("input", _map_shape(item), item.dim()))
+                self.follow(item, Value("input", map_shape(item), item.dim()))
             return result
         if any(result is item for item in read) and value != self.value_of(result):
             self._mark_overwritten(result)
@@ -169,6 +240,8 @@ class _Recorder(TorchFunctionMode):
         handler = HANDLERS.get(operator.strip("_"))
         if handler is None or not isinstance(result, Tensor):
             raise Refused(("not an operator of the accelerator", cure_for(operator)))
+        if result.shape[:1] != (self.batch,):
+            raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
         try:
             signature(handler).bind(self.draft, where, result, *args, **kwargs)
         except TypeError as error:
@@ -188,11 +261,7 @@ class _Recorder(TorchFunctionMode):
 
     def _check_shape(self, value: Value, result: Tensor) -> None:
         """What the draft derived must be what torch computed."""
-        top, left, bottom, right = value.padding
-        channels, rows, columns = value.shape
-        expected = (BATCH, channels, rows + top + bottom, columns + left + right)
-        if result.shape[:1] != (BATCH,):
-            raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
+        expected = (self.batch, *value.padded_shape)
         if (result.dim() == 4 and result.shape != expected) or result.numel() != prod(expected):
             raise Refused(
                 (
@@ -215,295 +284,9 @@ _NOT_LAYERS = (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Parame
 
 def _name_of(func: Any) -> str:
     """A torch function's own name; the attribute's for ``tensor.attribute``."""
+    attribute = getattr(getattr(func, "__self__", None), "__name__", "")
     if func.__name__ == "__get__":
-        return func.__self__.__name__
+        return attribute
+    if func.__name__ == "__set__":
+        return f"set {attribute}"
     return func.__name__
-
-
-def _map_shape(tensor: Tensor) -> Shape:
-    """(channels, rows, columns) of a batch, as far as it has them."""
-    channels, rows, columns = (*tensor.shape[1:4], 1, 1, 1)[:3]
-    return channels, rows, columns
-
-
-# --- torch functions to calls of Draft: (draft, where, result, *the function's own arguments) -> Value -----
-
-
-def _pair(size: Any) -> Pair:
-    rows, columns = (size, size) if isinstance(size, int) else (size * 2 if len(size) == 1 else size)
-    return int(rows), int(columns)
-
-
-def _around(padding: Any) -> Padding:
-    rows, columns = _pair(padding)
-    return rows, columns, rows, columns
-
-
-def _array(tensor: Any, role: str) -> np.ndarray:
-    """A constant as float32."""
-    if not isinstance(tensor, Tensor):
-        raise Refused((f"its {role} is computed from the input", "use a constant"))
-    return tensor.detach().cpu().float().numpy()
-
-
-def _optional(tensor: Any, role: str) -> np.ndarray | None:
-    """A constant that may be left out."""
-    return None if tensor is None else _array(tensor, role)
-
-
-def _conv2d(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: Any = 1,
-) -> Value:
-    arrays = _array(weight, "weight"), _optional(bias, "bias")
-    if padding == "same":
-        kernel = weight.shape[2:]
-        total = [step * (side - 1) for step, side in zip(_pair(dilation), kernel, strict=True)]
-        around = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
-    else:
-        around = NO_PADDING if padding == "valid" else _around(padding)
-    return draft.conv(where, input, *arrays, _pair(stride), around, _pair(dilation), groups)
-
-
-def _linear(draft: Draft, where: str, result: Tensor, input: Value, weight: Any, bias: Any = None) -> Value:
-    return draft.linear(where, input, _array(weight, "weight"), _optional(bias, "bias"))
-
-
-def _batch_norm(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Value:
-    if training or running_mean is None:
-        raise Refused(("it uses the statistics of the batch", "use BatchNorm2d with running statistics"))
-    mean, var = _array(running_mean, "mean"), _array(running_var, "variance")
-    return draft.batchnorm(where, input, mean, var, _optional(weight, "weight"), _optional(bias, "bias"), eps)
-
-
-def _relu(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
-    return draft.clip(where, input, 0, None)
-
-
-def _relu6(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
-    return draft.clip(where, input, 0, 6)
-
-
-def _hardtanh(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    min_val: float = -1.0,
-    max_val: float = 1.0,
-    inplace: bool = False,
-) -> Value:
-    return draft.clip(where, input, min_val, max_val)
-
-
-def _clamp(draft: Draft, where: str, result: Tensor, input: Value, min: Any = None, max: Any = None) -> Value:
-    if not all(isinstance(bound, int | float | None) for bound in (min, max)):
-        raise Refused(("its bounds are tensors", "use ReLU, or ReLU6 (0 to 6)"))
-    return draft.clip(where, input, min, max)
-
-
-def _max_pool2d(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Value:
-    kernel = _pair(kernel_size)
-    step = _pair(stride) if stride not in (None, (), []) else kernel
-    return draft.maxpool(where, input, kernel, step, _around(padding), _pair(dilation), ceil_mode)
-
-
-def _avg_pool2d(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: Any = None,
-) -> Value:
-    kernel = _pair(kernel_size)
-    if divisor_override not in (None, kernel[0] * kernel[1]):
-        raise Refused((f"divisor_override={divisor_override}", "leave it out"))
-    step = _pair(stride) if stride not in (None, (), []) else kernel
-    return draft.avgpool(
-        where,
-        input,
-        kernel,
-        step,
-        _around(padding),
-        ceil_mode=ceil_mode,
-        count_include_pad=count_include_pad,
-    )
-
-
-def _adaptive_avg_pool2d(draft: Draft, where: str, result: Tensor, input: Value, output_size: Any) -> Value:
-    sizes = (output_size, output_size) if isinstance(output_size, int) else output_size
-    rows, columns = (
-        side if want is None else want for want, side in zip(sizes, input.shape[1:], strict=True)
-    )
-    return draft.adaptive_avgpool(where, input, (rows, columns))
-
-
-def _mean(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: Any = None,
-    axis: Any = None,
-) -> Value:
-    dim = axis if dim is None else dim
-    given = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {axis % input.rank for axis in given}
-    _, rows, columns = input.shape
-    if input.rank == 4 and axes == {2, 3}:
-        return draft.avgpool(where, input, (rows, columns), (rows, columns), rank=result.dim())
-    if input.rank == 4 and axes == {3}:  # as the first half of x.mean(3).mean(2)
-        return draft.avgpool(where, input, (1, columns), (1, columns), rank=result.dim())
-    if columns == 1 and axes == {2}:
-        return draft.avgpool(where, input, (rows, 1), (rows, 1), rank=result.dim())
-    raise Refused((f"mean over axes {sorted(axes)}", "average over rows and columns: mean((2, 3))"))
-
-
-def _add(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
-    if alpha != 1:
-        raise Refused((f"alpha={alpha}", "add without a factor"))
-    if not (isinstance(input, Value) and isinstance(other, Value)):
-        raise Refused(("it adds a constant", "put the constant into the bias of the layer before"))
-    return draft.add(where, input, other)
-
-
-def _cat(draft: Draft, where: str, result: Tensor, tensors: Any, dim: Any = 0, *, axis: Any = None) -> Value:
-    dim = dim if axis is None else axis
-    values = [item for item in tensors if isinstance(item, Value)]
-    if dim % result.dim() != 1:
-        raise Refused((f"it joins along axis {dim}", "concatenate channels: dim=1"))
-    if len(values) == len(tensors):
-        return draft.concat(where, values)
-    constants = [item for item in tensors if not isinstance(item, Value)]
-    if len(values) > 1 or any(bool(item.any()) for item in constants):
-        raise Refused(("it joins maps with constants", "concatenate computed maps, or one map with zeros"))
-    position = next(i for i, item in enumerate(tensors) if isinstance(item, Value))
-    before = sum(item.shape[1] for item in tensors[:position])
-    after = sum(item.shape[1] for item in tensors[position + 1 :])
-    return draft.subsample(where, values[0], (1, 1), before, after)
-
-
-def _reshape(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any, **options: Any) -> Value:
-    channels, rows, columns = input.shape
-    if result.shape[0] != BATCH:
-        raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
-    if result.dim() == 2:
-        return draft.flatten(where, input)
-    if _map_shape(result) == input.shape and prod(result.shape) == BATCH * prod(input.shape):
-        return Value(input.name, input.shape, result.dim(), input.padding)
-    raise Refused(
-        (f"it reshapes a map to {'x'.join(map(str, result.shape[1:]))}", "only flattening to a vector exists")
-    )
-
-
-def _dropout(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    p: float = 0.5,
-    training: bool = True,
-    inplace: bool = False,
-    *,
-    train: Any = None,
-) -> Value:
-    if (training if train is None else train) and p > 0:
-        raise Refused(("it drops values in inference too", "pass training=self.training"))
-    return input
-
-
-def _pad(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    pad: Any,
-    mode: str = "constant",
-    value: Any = None,
-) -> Value:
-    pad = [*pad, *([0] * (8 - len(pad)))]
-    left, right, top, bottom, before, after, *images = pad
-    if mode != "constant" or value:
-        raise Refused((f"padding is {mode} {value or 0:g}", "pad with zeros"))
-    if min(pad) < 0 or any(images) or input.rank != 4:
-        raise Refused(("it does not only add rows, columns or channels", "pad maps with zeros outwards"))
-    if before or after:
-        input = draft.subsample(where, input, (1, 1), before, after)
-    return draft.pad(input, (top, left, bottom, right)) if any((left, right, top, bottom)) else input
-
-
-def _getitem(draft: Draft, where: str, result: Tensor, input: Value, index: Any) -> Value:
-    index = index if isinstance(index, tuple) else (index,)
-    if input.shape[1:] == (1, 1) and result.numel() == BATCH * input.shape[0]:
-        return _reshape(draft, where, result, input)
-    if Ellipsis in [i for i in index if i is Ellipsis]:
-        gap = next(i for i, item in enumerate(index) if item is Ellipsis)
-        index = (*index[:gap], *([slice(None)] * (input.rank - len(index) + 1)), *index[gap + 1 :])
-    index = (*index, *([slice(None)] * (input.rank - len(index))))
-    steps = [item.step or 1 for item in index if isinstance(item, slice) and item.start in (None, 0)]
-    whole = all(isinstance(item, slice) and item.stop is None for item in index)
-    if not whole or len(steps) != input.rank or any(step != 1 for step in steps[:2]):
-        raise Refused(
-            ("it takes a part of a map", "only x[:, :, ::s, ::s] exists; split the channels by convolutions")
-        )
-    return input if set(steps) == {1} else draft.subsample(where, input, (steps[2], steps[3]), 0, 0)
-
-
-HANDLERS: dict[str, Callable[..., Value]] = {
-    "conv2d": _conv2d,
-    "linear": _linear,
-    "batch_norm": _batch_norm,
-    "relu": _relu,
-    "relu6": _relu6,
-    "hardtanh": _hardtanh,
-    **dict.fromkeys(("clamp", "clip", "clamp_min"), _clamp),
-    "max_pool2d": _max_pool2d,
-    "avg_pool2d": _avg_pool2d,
-    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
-    "mean": _mean,
-    **dict.fromkeys(("add", "iadd", "radd"), _add),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
-    **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
-    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout"), _dropout),
-    "pad": _pad,
-    "getitem": _getitem,
-}

@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,17 +32,23 @@ CIFAR10_VALIDATION = 5000
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet; the public CIFAR-10 ResNets
 IMAGE_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)  # were trained with the same figures
-IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp"}
+IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 
 SPLIT_SEED = 0  # one split for everybody: changing it makes every published accuracy incomparable
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """``images`` float32 (B, C, H, W), normalised; ``labels`` int64 (B,)."""
+    """``images`` float32 (B, C, H, W), normalised; ``labels`` int64 (B,), of any whole numbers given."""
 
     images: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", np.asarray(self.images, dtype=np.float32))
+        labels = np.asarray(self.labels)
+        whole = np.issubdtype(labels.dtype, np.integer)
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False) if whole else labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -72,6 +79,40 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    notes: tuple[str, ...] = ()  # what reading it left out
+
+    def violations(self, image: tuple[int, int, int], outputs: int) -> list[str]:
+        """What keeps a network of ``outputs`` values for an ``image`` (C, H, W) from being searched."""
+        found = []
+        if len(self.classes) != outputs:
+            found.append(f"{len(self.classes)} classes, but the network has {outputs} outputs")
+        for name in ("train", "validation", "test"):
+            problems = _split_violations(getattr(self, name), image, outputs)
+            found += [f"{name}: {problem}" for problem in problems]
+        return found
+
+
+def _split_violations(split: Split, image: tuple[int, int, int], outputs: int) -> list[str]:
+    images, labels = split.images, split.labels
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        given = f"labels are {labels.dtype} {labels.shape}"
+        return [f"{given}; give one whole number for each of {len(images)} images"]
+    if not len(images):
+        return ["no images; a search trains on train, compares on validation and reports test"]
+    found = []
+    if images.shape[1:] != image:
+        found.append(f"images of {_times(images.shape[1:])}, the network reads {_times(image)}")
+    wrong = [index for index, values in enumerate(images) if not np.isfinite(values).all()]
+    if wrong:
+        found.append(f"{len(wrong)} of {len(images)} images hold NaN or infinity, the first is {wrong[0]}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= outputs:
+        found.append(f"labels from {low} to {high}, the network's outputs are 0 to {outputs - 1}")
+    return found
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def digits() -> Dataset:
@@ -89,12 +130,9 @@ def digits() -> Dataset:
     bunch = load_digits()
     images = (bunch.images[:, None] / 8).astype(np.float32)
     labels = bunch.target.astype(np.int64)
-    train, validation, test = _stratified(labels, (0.1, 0.2), SPLIT_SEED)
-    return Dataset(
-        "digits",
-        tuple(str(digit) for digit in range(10)),
-        *(Split(images[part], labels[part]) for part in (train, validation, test)),
-    )
+    parts = _stratified(labels, (0.1, 0.2), SPLIT_SEED)
+    train, validation, test = (Split(images[part], labels[part]) for part in parts)
+    return Dataset("digits", tuple(str(digit) for digit in range(10)), train, validation, test)
 
 
 def cifar10(splits: Iterable[str] = ("train", "validation", "test")) -> Dataset:
@@ -132,8 +170,10 @@ def image_folder(
 
     The shorter side is scaled to 256/224 of ``size`` and the centre cut out, as the public ImageNet
     evaluations do. ``val`` is the test split; validation is a seeded part of ``train`` (both are empty
-    where there is no ``train`` folder). ``per_class`` keeps the first images of every class. All images
-    are held in memory. Raises DataMissing where the folders are not there.
+    where there is no ``train`` folder). Classes are the folders of both, in the order of their names.
+    ``per_class`` keeps the first images of every class. All images are held in memory. Hidden folders and
+    whatever is no image are left out; ``notes`` of the result say so. Raises DataMissing where the folders
+    are not there.
     """
     folder = Path(folder)
     if not (folder / "val").is_dir():
@@ -141,11 +181,16 @@ def image_folder(
             f"{folder}: no ImageNet-like folder; expected {folder}/val/<class>/*.jpg "
             f"and, for fine-tuning, {folder}/train/<class>/*.jpg"
         )
-    classes = tuple(sorted(entry.name for entry in (folder / "val").iterdir() if entry.is_dir()))
-    if not classes:
+    splits = {part: _ImageClasses(folder / part) for part in ("val", "train")}
+    if not splits["val"].classes:
         raise DataMissing(f"{folder}/val: holds no class folders; expected {folder}/val/<class>/*.jpg")
-    test = _read_classes(folder / "val", classes, size, per_class)
-    seen = _read_classes(folder / "train", classes, size, per_class)
+    classes = tuple(sorted(splits["val"].classes | splits["train"].classes))
+    test, seen = (split.read(classes, size, per_class) for split in splits.values())
+    notes = [note for split in splits.values() for note in split.notes()]
+    if splits["train"].classes:
+        for part, other in (("val", "train"), ("train", "val")):
+            only = sorted(splits[part].classes - splits[other].classes)
+            notes += [f"{folder}: class {name} is in {part}/ only" for name in only]
     kept, held, _ = _stratified(seen.labels, (validation_fraction, 0.0), SPLIT_SEED)
     return Dataset(
         folder.name,
@@ -153,6 +198,7 @@ def image_folder(
         Split(seen.images[kept], seen.labels[kept]),
         Split(seen.images[held], seen.labels[held]),
         test,
+        tuple(notes),
     )
 
 
@@ -310,29 +356,74 @@ def _binary_batch(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 # --- folders of images ------------------------------------------------------------------------------------
 
 
-def _read_classes(folder: Path, classes: tuple[str, ...], size: int, per_class: int | None) -> Split:
-    files: list[tuple[Path, int]] = []
-    for label, name in enumerate(classes):
-        if (folder / name).is_dir():
-            found = (path for path in (folder / name).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-            files += [(path, label) for path in sorted(found)[:per_class]]
-    images = np.zeros((len(files), size, size, 3), dtype=np.uint8)
-    for index, (path, _) in enumerate(files):
-        images[index] = _centre(path, size)
-    return Split(_normalise(images), np.array([label for _, label in files], dtype=np.int64))
+class _ImageClasses:
+    """A folder of class folders, and what was left out of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        inside = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+        self.hidden = sorted(entry.name for entry in inside if _is_hidden(entry))
+        self.classes = {entry.name for entry in inside} - set(self.hidden)
+        self.no_images: list[Path] = []
+        self.transparent: list[Path] = []
+
+    def read(self, classes: tuple[str, ...], size: int, per_class: int | None) -> Split:
+        """Its images, labelled by their class's place in ``classes``."""
+        files: list[tuple[Path, int]] = []
+        for label, name in enumerate(classes):
+            found: list[Path] = []
+            for path in sorted((self.folder / name).rglob("*")) if name in self.classes else []:
+                if path.is_file():
+                    image = path.suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(path)
+                    (found if image else self.no_images).append(path)
+            files += [(path, label) for path in found[:per_class]]
+        images = np.zeros((len(files), size, size, 3), dtype=np.uint8)
+        for index, (path, _) in enumerate(files):
+            images[index] = self._centre(path, size)
+        return Split(_normalise(images), np.array([label for _, label in files], dtype=np.int64))
+
+    def notes(self) -> list[str]:
+        """What was left out."""
+        found = [f"{self.folder / name}: skipped, a hidden folder is no class" for name in self.hidden]
+        for paths, what in (
+            (self.no_images, "that are no images were skipped"),
+            (self.transparent, "are transparent in parts, which is ignored"),
+        ):
+            if paths:
+                found.append(f"{self.folder}: {len(paths)} files {what}, {paths[0]} the first")
+        return found
+
+    def _centre(self, path: Path, size: int) -> np.ndarray:
+        """The centre of one image scaled to 256/224 of ``size``: uint8 (size, size, 3)."""
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
+        try:
+            with Image.open(path) as opened:
+                if opened.has_transparency_data:
+                    self.transparent.append(path)
+                image = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
+        except (UnidentifiedImageError, OSError, ValueError) as error:
+            raise HotnasError(
+                f"{path}: not a readable image ({error}); remove it or fetch it again"
+            ) from error
+        scale = round(size * 256 / 224) / min(image.size)
+        width, height = (max(size, round(side * scale)) for side in image.size)
+        left, top = (width - size) // 2, (height - size) // 2
+        resized = image.resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(resized.crop((left, top, left + size, top + size)))
 
 
-def _centre(path: Path, size: int) -> np.ndarray:
-    """The centre of one image scaled to 256/224 of ``size``: uint8 (size, size, 3)."""
-    from PIL import Image, UnidentifiedImageError
+def _is_hidden(path: Path) -> bool:
+    """Left by tools: .ipynb_checkpoints, __MACOSX, ._photo.jpg."""
+    return path.name.startswith((".", "__"))
 
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise HotnasError(f"{path}: not a readable image ({error}); remove it or fetch it again") from error
-    scale = round(size * 256 / 224) / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    resized = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+def _eight_bits(image: Any) -> Any:
+    """An image of 16-bit greys with the upper eight bits of each; any other as it is."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("its greys are floats; save it with 8 or 16 bits")
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))

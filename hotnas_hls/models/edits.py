@@ -11,7 +11,8 @@ weight the hardware stores, the batch norm folded in (published: of the bare wei
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,71 @@ def _cut_path(graph: Graph, node: Node) -> CutPath | None:
         along.append(node.name)
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of a network that keeps computed tensors in its attributes."""
+    kept = (value for module in model.modules() for value in vars(module).values())
+    memo = {id(item): item.detach().clone() for item in kept if isinstance(item, Tensor) and not item.is_leaf}
+    return copy.deepcopy(model, memo)
+
+
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
+_PLAIN = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def own_modules(model: nn.Module, graph: Graph) -> dict[str, nn.Module]:
+    """The modules that alone make the node of their name, so that editing one changes that node only.
+
+    They are of torch's own kinds and applied once, their parameters belong to no other module, and nothing
+    computes them (a subclass, a parametrisation, weight normalisation).
+    """
+    modules = dict(model.named_modules())
+    owners = Counter(id(p) for module in modules.values() for p in module.parameters(recurse=False))
+    again = {
+        node.name.rpartition("_")[0]
+        for node in graph
+        if node.name not in modules and node.name.rpartition("_")[2].isdigit()
+    }
+    return {
+        node.name: module
+        for node in graph
+        if (module := modules.get(node.name)) is not None
+        and type(module) in _PLAIN
+        and node.name not in again
+        and ("weight" in module._parameters)
+        and all(owners[id(p)] == 1 for p in module.parameters(recurse=False))
+    }
+
+
+@dataclass(frozen=True)
+class Editable:
+    """What may be edited in a network without changing anything else."""
+
+    convolutions: frozenset[str]  # may be pruned or expanded
+    narrowable: frozenset[str]  # layers whose weights may be narrowed
+    paths: Mapping[str, CutPath]  # convolutions whose channels may be cut
+
+
+def editable(model: nn.Module | None, graph: Graph) -> Editable:
+    """The edits that ``model`` allows; ``graph`` is its trace. Without a module, narrower weights alone."""
+    weighted = {node.name for node in graph if node.kind in (OpKind.CONV, OpKind.LINEAR)}
+    if model is None:
+        return Editable(frozenset(), frozenset(weighted), {})
+    own = own_modules(model, graph)
+    narrowable = {
+        name for name in weighted & own.keys() if (norm := batchnorm_of(graph, name)) is None or norm in own
+    }
+    dense = {node.name for node in graph if node.kind is OpKind.CONV and not node.is_depthwise}
+    convolutions = {name for name in dense & own.keys() if is_editable(model, name)}
+    paths = {
+        name: path
+        for name, path in cut_paths(graph).items()
+        if name in convolutions
+        and path.reader in own
+        and all(step in own or not graph[step].parameters for step in path.along)
+    }
+    return Editable(frozenset(convolutions), frozenset(narrowable), paths)
+
+
 def batchnorm_of(graph: Graph, name: str) -> str | None:
     """The batch norm that alone reads convolution ``name``, and is folded into it."""
     readers = graph.consumers(name)
@@ -88,7 +154,7 @@ def compress(
     compression: Compression,
 ) -> nn.Module:
     """A compressed copy of ``model``; ``graph`` is the trace of ``model``."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     paths = cut_paths(graph)
     for name, keep in compression.channels.items():
         if name not in paths:
@@ -102,7 +168,7 @@ def compress(
         module = _module(model, name)
         folded = batchnorm_of(graph, name)
         norm = _module(model, folded) if folded else None
-        assert norm is None or isinstance(norm, nn.BatchNorm2d), folded
+        assert norm is None or isinstance(norm, Norm), folded
         fixed = FixedPoint(bits, norm)
         parametrize.register_parametrization(module, "weight", fixed)
     return model
@@ -266,7 +332,7 @@ class FixedPoint(nn.Module):
     integer network has the very same; in training it is chosen anew every REFRESH passes only.
     """
 
-    def __init__(self, bits: int, norm: nn.BatchNorm2d | None) -> None:
+    def __init__(self, bits: int, norm: Norm | None) -> None:
         super().__init__()
         self.bits = bits
         self._frac_bits = 0

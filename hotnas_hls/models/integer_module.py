@@ -41,6 +41,7 @@ class IntegerModule(nn.Module):
             IntegerLayer(net, layer, net.numbers[layer.name], layer.name in trained) for layer in net.layers
         )
         self.index: Tensor | None
+        self.written = {layer.target for layer in net.layers}
         index = None if net.image_layout is None else torch.from_numpy(net.image_layout.index_map())
         self.register_buffer("index", index)
 
@@ -81,7 +82,15 @@ class IntegerModule(nn.Module):
     def read(self, maps: dict[str, Tensor], name: str) -> Tensor:
         """Feature map ``name`` of those that were written, or put together from its parts."""
         if name not in maps:
-            parts = [fm for fm in self.net.feature_maps.values() if fm.concat_of == name]
+            whole = self.net.feature_maps[name]
+            root, end = whole.concat_of or name, whole.concat_offset + whole.channels
+            parts = [
+                fm
+                for fm in self.net.feature_maps.values()
+                if fm.concat_of == root
+                and fm.name in self.written
+                and whole.concat_offset <= fm.concat_offset < end
+            ]
             maps[name] = torch.cat(
                 [maps[fm.name] for fm in sorted(parts, key=lambda fm: fm.concat_offset)], dim=1
             )

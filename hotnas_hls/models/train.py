@@ -81,7 +81,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, epoch * steps + step, steps)
             loss = F.cross_entropy(
-                model(images[batch]), labels[batch], label_smoothing=recipe.label_smoothing
+                scores(model, images[batch]), labels[batch], label_smoothing=recipe.label_smoothing
             )
             optimiser.zero_grad()
             loss.backward()
@@ -102,12 +102,22 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def scores(model: nn.Module, images: Tensor) -> Tensor:
+    """A value for each class (B, classes), also of a model whose result is a map of one pixel."""
+    found: Tensor = model(images)
+    return found.flatten(1)
+
+
+def _batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (images[start : start + size] for start in range(0, len(images), size))
+
+
 @torch.no_grad()
 def logits(model: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
     """Outputs float32 (B, classes) in evaluation mode for images (B, C, H, W)."""
     was_training = model.training
     model.eval()
-    outputs = [model(torch.from_numpy(images[i : i + batch])).numpy() for i in range(0, len(images), batch)]
+    outputs = [scores(model, torch.from_numpy(part)).numpy() for part in _batches(images, batch)]
     model.train(was_training)
     return np.concatenate(outputs)
 

@@ -10,10 +10,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
-PICTURE_SUFFIXES = (".svg", ".png", ".pdf")
 COLOURS = {
     OpKind.INPUT: "#e0e0e0",
     OpKind.CONV: "#9ecae1",
@@ -90,11 +90,8 @@ def draw_graph(graph: Graph, path: str | Path) -> None:
     One row for each depth (longest way from the input); ways that skip rows are arcs on the right.
     """
     path = Path(path)
-    if path.suffix not in PICTURE_SUFFIXES:
-        raise ConfigError(
-            f"{path}: cannot draw into {path.suffix or 'a file without suffix'}; "
-            f"use one of {', '.join(PICTURE_SUFFIXES)}"
-        )
+    if problems := picture_violations(path):
+        raise ConfigError("\n".join(problems))
     places = _places(graph)
     widest = max(column for column, _ in places.values()) + 1
     deepest = max(row for _, row in places.values()) + 1

@@ -9,7 +9,7 @@ import numpy as np
 CLIPPING_TRIES = 3  # finer grids tried beyond the one that holds every value
 BLOCK = 1 << 20  # values rounded at a time
 SAMPLE = 1 << 16  # values the error is measured on
-MOST_FRAC_BITS = 30  # finer grids mean nothing: the numbers are as good as zero
+MOST_FRAC_BITS = 60  # sums of two such scales are still within float32, in which integers are trained
 
 
 def quantised(values: np.ndarray, frac_bits: int, bits: int) -> np.ndarray:

@@ -61,7 +61,8 @@ class LoweredLayer:
             of = graph[self.node].parameters
             weight = of["weight"]
             if self.stem is not None:
-                weight = self.stem.lay_weights(weight)
+                kernels = weight.reshape(len(weight), self.stem.source[0], *self.stem.kernel)
+                weight = self.stem.lay_weights(kernels)  # a linear layer's kernel is the whole image
             fan_in = layer.n if layer.kind is LayerKind.CONV else 1
             return weight.reshape(layer.m, fan_in, *kernel), of.get("bias", bias).astype(np.float64)
         if self.weights is Weights.BATCHNORM:

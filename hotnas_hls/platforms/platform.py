@@ -135,7 +135,7 @@ class Emission:
     latency_bound_ms: float | None
     accuracy: Accuracy
     config: Mapping[str, Any]
-    golden: Golden
+    golden: Golden | None
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.records import load_yaml, read_value, to_record
-from hotnas_hls.boards.board import Board, load_board
+from hotnas_hls.boards.board import Board, clock_violations, load_board
 from hotnas_hls.errors import ConfigError, raise_all
 
 CONFIG_FOLDER = Path(__file__).with_name("configs")
@@ -134,7 +135,6 @@ class RunConfig:
         search, quantisation = self.search, self.quantisation
         found = [f"memory.{problem}" for problem in self.memory.violations()]
         positive = {
-            "clock_mhz": self.clock_mhz,
             "bound.latency_ms": self.bound.latency_ms,
             "accelerator.dsp_limit": self.accelerator.dsp_limit,
             "search.trials": search.trials,
@@ -149,8 +149,10 @@ class RunConfig:
         found += [
             f"{name}: must be more than 0, not {value:g}"
             for name, value in positive.items()
-            if value is not None and value <= 0
+            if value is not None and not 0 < value < math.inf
         ]
+        if self.clock_mhz is not None:
+            found += [f"clock_mhz: {problem}" for problem in clock_violations(self.clock_mhz)]
         reduction = self.bound.reduction
         if reduction is not None and not 0 < reduction < 1:
             found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")

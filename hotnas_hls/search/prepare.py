@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.accel.design_point import Accuracy
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
-from hotnas_hls.platforms.platform import Choices, Platform
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.start import Start, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.evaluating.reward import RewardTargets
+from hotnas_hls.search.fitting.integer import measured_fidelity
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.proposing.generate import (
@@ -59,6 +62,10 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     """
     if options.cold:
         problem = cold_start(problem, options.seed)
+    if problem.proof is not None:
+        reporter.stage(str(problem.proof))
+    for note in problem.dataset.notes:
+        reporter.stage(note)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
     baseline, start = starts(
         problem.graph, problem.model, platform, options.format, options.stem, options.packed
@@ -68,6 +75,8 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     if small:
         torch.set_num_threads(1)
 
+    _require_writable(problem, platform, start, options)
+    reporter.stage(str(measured_fidelity(problem, options.format)))
     reporter.stage("iDetect: what bounds each layer")
     full = platform.at_full_precision()
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
@@ -129,17 +138,18 @@ def _study_settings(
 ) -> StudySettings:
     """Reward targets as shares of the bound, or of the baseline's latency where there is none."""
     targets = RewardTargets(*options.accuracy, LATENCY_LOW, 1.0, options.alpha)
-    subject = [
-        problem.name,
-        problem.dataset.name,
-        platform.name,
-        options.bound_ms,
-        asdict(options.tuning),
-        asdict(options.format),
-        options.validation_images,
-        options.validation_blend,
-        options.cold,
-    ]
+    subject = {
+        "network.model": problem.name,
+        "network.data.name": problem.dataset.name,
+        **problem.digests(),
+        "board": platform.name,
+        "bound.latency_ms": options.bound_ms,
+        "tuning": asdict(options.tuning),
+        "format": asdict(options.format),
+        "search.validation_images": options.validation_images,
+        "search.validation_blend": options.validation_blend,
+        "search.cold": options.cold,
+    }
     return StudySettings(
         targets=targets,
         latency_unit_ms=options.bound_ms if options.bound_ms is not None else baseline_ms,
@@ -148,8 +158,35 @@ def _study_settings(
         seed=options.seed,
         time_limit_s=options.time_limit_s,
         early_stopping=options.early_stopping,
-        subject=json.dumps(subject),
+        subject=subject,
     )
+
+
+def _require_writable(problem: Problem, platform: Platform, start: Start, options: SearchOptions) -> None:
+    """UnsupportedNetwork where the design at the end could not be written: the uncompressed one is, but for
+    its numbers.
+    """
+    if not isinstance(platform, Emits):
+        return
+    arrangement = start.format.arrangement
+    lowered = arrangement.lower(fold_shapes(problem.graph), start.format.weight_bits)
+    maps, layout = arrangement.maps(lowered)
+    network = IntegerNetwork(
+        problem.name,
+        maps,
+        start.workload.layers,
+        {},
+        lowered.image,
+        lowered.logits,
+        start.format.act_bits,
+        layout,
+    )
+    emission = Emission(
+        network, start.choices, options.seed, options.bound_ms, Accuracy(), options.config, None
+    )
+    point = replace(platform.emit(emission), numbers=None, weights=None)
+    point.to_json()
+    raise_all(UnsupportedNetwork, f"{problem.name}: its design could not be written:", point.violations())
 
 
 def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from hotnas_hls.errors import ConfigError, HotnasError
+from hotnas_hls.errors import ConfigError, HotnasError, raise_all
+from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.train import WEIGHTS
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings
@@ -34,6 +37,7 @@ class Problem:
     graph: Graph
     dataset: Dataset
     cold: nn.Module | None = None
+    proof: Proof | None = None  # that the graph is the module's
 
     @property
     def start(self) -> nn.Module:
@@ -45,10 +49,25 @@ class Problem:
         """Whose answers fine-tuning leans on; a cold start has nobody."""
         return self.model if self.cold is None else None
 
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the weights and of the images: trials of a study are of these and no others."""
+        weights, data = hashlib.sha256(), hashlib.sha256()
+        for name, tensor in sorted(self.start.state_dict().items()):
+            weights.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        for split in (self.dataset.train, self.dataset.validation):
+            for array in (split.images, split.labels):
+                data.update(f"{array.dtype} {array.shape}\0".encode())
+                data.update(np.ascontiguousarray(array).data)
+        return {
+            "network.weights": f"sha256 {weights.hexdigest()}",
+            "network.data": f"sha256 {data.hexdigest()}",
+        }
+
 
 def cold_start(problem: Problem, seed: int) -> Problem:
     """The same problem from random weights: what the hot start is worth shows in the difference."""
-    model = copy.deepcopy(problem.model)
+    model = copied(problem.model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in model.modules():
@@ -77,10 +96,18 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
-    shape, images = loaded.graph.input.shape, dataset.train.images.shape[1:]
-    if shape != images:
-        raise ConfigError(f"network.data: {settings.data} has images of {images}, the network reads {shape}")
-    return Problem(settings.model, loaded.module, loaded.graph, dataset)
+    outputs, *pixels = loaded.graph.output.shape
+    if pixels != [1, 1]:
+        shape = "x".join(map(str, loaded.graph.output.shape))
+        raise ConfigError(
+            f"network.model: {settings.model} gives {shape}; a search needs one value for each class"
+        )
+    raise_all(
+        ConfigError,
+        f"network.data: {settings.data} does not fit {settings.model}:",
+        dataset.violations(loaded.graph.input.shape, outputs),
+    )
+    return Problem(settings.model, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
 def load_dataset(name: str, size: int | None = None) -> Dataset:

@@ -52,6 +52,7 @@ class SearchResult:
     test: Accuracy
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
     bound_ms: float | None
+    accuracy_drop: float  # what the search was allowed to lose
     baseline_format: IntegerFormat
     format: IntegerFormat
 
@@ -72,7 +73,8 @@ def search(
     """Co-search of network and hardware with a hot start.
 
     The design returned meets the latency bound and every resource by the true model; where nothing can,
-    InfeasibleDesign says what blocks it and the lowest latency found.
+    InfeasibleDesign says what blocks it and the lowest latency found. A study in ``storage`` is complete when
+    its result is on disk: the caller says so (:meth:`StudyPlace.complete`).
     """
     reporter = reporter or Silent()
     prepared = prepare(problem, platform, options, reporter)
@@ -105,7 +107,6 @@ def search(
         final=integer_accuracy(quantised, problem.dataset.test),
         images=len(problem.dataset.test),
     )
-    study.complete()
     images = golden(network, problem.dataset.test, options.golden_images)
     design = _design_point(platform, network, choices, options, test, images)
     return SearchResult(
@@ -123,6 +124,7 @@ def search(
         test,
         reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound_ms,
+        options.accuracy_drop,
         prepared.baseline.format,
         options.format,
     )

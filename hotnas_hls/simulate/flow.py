@@ -20,6 +20,7 @@ from hotnas_hls.accel.timing.latency_report import record, rows_of
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.records import to_record
+from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.codegen.bundle import (
     MANIFEST,
     SIGNATURE,
@@ -28,6 +29,7 @@ from hotnas_hls.codegen.bundle import (
     read_manifest,
     refuse_foreign,
     verify,
+    with_files,
 )
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
@@ -47,9 +49,10 @@ DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
 def generate(point: DesignPoint, output: Path, images: int = LEAST_IMAGES) -> Bundle:
     """Write the package of a design to the folder ``output``; its last part is the package's name."""
-    refuse_foreign(output)
-    bundle = package(point, output.name, images)
-    bundle.write(output)
+    with sole_writer(output, "hotnas hls"):
+        refuse_foreign(output)
+        bundle = package(point, output.name, images)
+        bundle.write(output)
     return bundle
 
 
@@ -225,20 +228,18 @@ def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
     if read_manifest(folder) is not None:
         add_reports(folder, reports)
     else:
-        replace_files(folder / REPORTS, reports)
+        with sole_writer(folder, "a report"):
+            replace_files(folder / REPORTS, reports)
     return [folder / REPORTS / name for name in reports]
 
 
 def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
-    """Put reports into a package and its manifest; the manifest of a changed package stays as it is."""
+    """Put reports into a package and into its manifest, which says the same as before of everything else."""
     _refuse_links(output)
-    intact = not [problem for problem in verify(output) if not problem.endswith(": added")]
-    manifest = read_manifest(output)
-    replace_files(output / REPORTS, reports)
-    if manifest is None or not intact:
-        return
-    bundle = Bundle(manifest["name"], manifest["design_digest"])
-    for path in {*manifest["files"], *(f"{REPORTS}/{name}" for name in reports)}:
-        bundle.add(path, (output / path).read_bytes())
-    replace_files(output, {MANIFEST: bundle.manifest().encode()})
-    (output / SIGNATURE).unlink(missing_ok=True)  # of the manifest before
+    with sole_writer(output, "a report"):
+        manifest = read_manifest(output)
+        replace_files(output / REPORTS, reports)
+        listed = manifest and with_files(manifest, {f"{REPORTS}/{name}": reports[name] for name in reports})
+        if listed:
+            replace_files(output, {MANIFEST: listed.encode()})
+            (output / SIGNATURE).unlink(missing_ok=True)  # of the manifest before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -
         fits = {json.dumps(made_of | {"optimise": fast}) for fast in {optimise, True}}
         if stamp.read_text(encoding="utf-8") in fits:
             return SimulationModel(folder, 0.0)
+    if not stamp.is_file():  # a build that did not end: make would take half-written files for finished ones
+        shutil.rmtree(folder / "obj", ignore_errors=True)
     stamp.unlink(missing_ok=True)
     for old in (folder / "rtl").glob("*"):
         old.unlink()

@@ -158,6 +158,39 @@ def test_cycles_and_milliseconds():
     assert design().latency_bound_cycles is None
 
 
+def test_weights_that_could_overflow_are_refused():
+    point = with_numbers()
+    numbers = dict(point.numbers)
+    huge = np.full_like(numbers["fc"].weights, 1 << 15) * -1
+    numbers["fc"] = dataclasses.replace(numbers["fc"], weights=huge, bias=numbers["fc"].bias * 0 - (1 << 31))
+    narrow = dataclasses.replace(point.accelerator, act_bits=8, ifm_bits=32, ofm_bits=32)
+    numbers = {
+        name: dataclasses.replace(of, clamp_low=-128, clamp_high=127) for name, of in numbers.items()
+    }
+    found = dataclasses.replace(point, numbers=numbers, accelerator=narrow, golden=None).violations()
+    assert found == [
+        "fc: sums from -2413821952 to 268500992 need 33 bits, the accumulator has 32; "
+        "use 1 weight bits fewer there"
+    ]
+
+
+@pytest.mark.parametrize("clock_mhz", [100.0, 187.5, 200.0, 333.3])
+def test_a_bound_allows_every_cycle_that_it_says(clock_mhz: float):
+    """0.00554 ms at 200 MHz are 1,108 cycles, and the product of the two floats is a little less."""
+    point = design(clock_mhz=clock_mhz)
+    for cycles in range(1000, 4000, 7):
+        exact = dataclasses.replace(point, latency_bound_ms=cycles / (clock_mhz * 1000))
+        assert exact.latency_bound_cycles == cycles
+        less = dataclasses.replace(point, latency_bound_ms=exact.latency_bound_ms * (1 - 1e-12))
+        assert less.latency_bound_cycles == cycles - 1
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_an_accuracy_at_the_edge_is_an_accuracy(tmp_path: Path, accuracy: float):
+    design(accuracy=Accuracy(accuracy, accuracy, 5)).save(tmp_path)
+    assert DesignPoint.load(tmp_path).accuracy == Accuracy(accuracy, accuracy, 5)
+
+
 def test_broken_json(tmp_path: Path):
     path = tmp_path / "design_point.json"
     path.write_text('{"format": "hotnas-design-point",\n')
@@ -223,12 +256,12 @@ def test_shapes_that_disagree(tmp_path: Path):
         record["layers"][1]["layer"]["m"] = 8
         record["layers"][3]["layer"]["source"] = "q"
         record["layers"][2]["tile"]["tr"] = 0
-        record["accuracy"]["final"] = 0
+        record["accuracy"]["final"] = -0.5
         record["image"] = "picture"
 
     path = edited(tmp_path, edit)
     assert refusal(path).splitlines()[1:] == [
-        "  - accuracy.final: must be in (0, 1], not 0; write null for unknown",
+        "  - accuracy.final: must be 0 to 1, not -0.5; write null for unknown",
         "  - image: there is no feature map 'picture'; known: image, a, b, p, logits",
         "  - conv1: its source 'image' is not written by an earlier layer",
         "  - conv2: its target 'b' is 4 x 8 x 8, the layer needs 8 x 8 x 8",

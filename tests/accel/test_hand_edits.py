@@ -36,7 +36,8 @@ def test_values_beyond_what_hardware_has(tmp_path: Path):
         "  - network: 'nnnnnnnnnnnnnnnnnnnn'... has 300 characters; use at most 255",
         "  - board.part: 'xc7z020; exec touch /tmp/x': use letters, digits, '_', '-' and '.', and no '.' in "
         "front; write it as Vivado does",
-        "  - memory.read_latency: must be at most 1000000 cycles, not 1000000000",
+        "  - memory.read_latency: must be at most 1,000,000 cycles, not 1,000,000,000; no memory answers "
+        "that late",
         "  - seed: must be 0 or more, not -1",
         "  - clock_mhz: must be at most 10,000, not 100000",
         "  - latency_bound_ms: 1e-09 ms is less than a clock cycle; write null for no bound",
@@ -117,7 +118,7 @@ def test_names_and_maps_beyond_their_limits(tmp_path: Path):
     assert refusal(edited(tmp_path, edit)).splitlines()[1:] == [
         "  - layer 'cccccccccccccccccccc'... has 300 characters; use at most 255",
         "  - feature map a: frac_bits = 4000: must be -126 to 126",
-        "  - feature map tall: rows = 70000: at most 65535",
+        "  - feature map tall: 70000 x 1 pixels: at most 65,000 a side",
         f"  - {'c' * 300}: needed_macs = 0: must be at least 1, or null",
     ]
 
@@ -220,7 +221,7 @@ def test_sums_that_leave_the_accumulator():
     numbers = point.integer_network().numbers["fc"]
     full = dataclasses.replace(numbers, weights=np.full_like(numbers.weights, 32767), bias=numbers.bias * 0)
     (problem,) = dataclasses.replace(point, numbers={"fc": full}).violations()
-    assert problem.startswith("weights.safetensors: fc: sums from -8589")
+    assert problem.startswith("fc: sums from -8589")
     assert problem.endswith("bits, the accumulator has 32; use 2 weight bits fewer there")
 
 
@@ -253,7 +254,7 @@ def test_hls_refuses_it_and_writes_nothing(tmp_path: Path, capsys):
 
 
 def test_memory_that_answers_too_late():
-    with pytest.raises(ConfigError, match="read_latency: must be at most 1000000 cycles"):
+    with pytest.raises(ConfigError, match="read_latency: must be at most 1,000,000 cycles"):
         design(memory=MemoryTiming(1 << 40, 20)).save(Path("/nowhere"))
 
 

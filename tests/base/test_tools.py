@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -120,18 +122,47 @@ def test_a_run_that_hangs_is_ended_with_its_children(tmp_path: Path):
         tools.run(["sh", "-c", "sleep 60 & echo $!; wait"], log, timeout=0.5, failure=SimulationFailed)
     assert time.monotonic() - begin < 10
     assert str(caught.value).startswith(f"sh did not end within 0.5 s; all it printed is in {log}:")
+    assert _ends(int(log.read_text()))
+
+
+def test_what_a_tool_leaves_behind_ends_with_it(tmp_path: Path):
+    log = tmp_path / "x.log"
+    assert tools.run(["sh", "-c", "sleep 60 & echo $!"], log).returncode == 0
+    assert _ends(int(log.read_text()))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_tool_ends_with_the_process_that_started_it(tmp_path: Path, how: signal.Signals):
+    """Its children too: a compiler that goes on would write into the next build."""
+    log = tmp_path / "x.log"
+    program = (
+        "from pathlib import Path; from hotnas_hls.base import tools; "
+        f"tools.run(['sh', '-c', 'sleep 60 & echo $!; wait'], Path({str(log)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not log.is_file() or not log.read_text().endswith("\n"):
+        assert process.poll() is None
+        time.sleep(0.02)
     child = int(log.read_text())
-    for _ in range(50):
-        if not _runs(child):
-            return
-        time.sleep(0.1)
-    pytest.fail("the child still runs")
+    assert _runs(child)
+    process.send_signal(how)
+    process.wait()
+    assert _ends(child)
 
 
 def test_a_program_that_is_not_there(tmp_path: Path):
     with pytest.raises(ToolNotFound) as caught:
         tools.run(["/no/such/program"], tmp_path / "x.log")
     assert str(caught.value) == "/no/such/program: cannot be started: No such file or directory"
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process is gone within 5 s."""
+    for _ in range(50):
+        if not _runs(pid):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _runs(pid: int) -> bool:

@@ -145,6 +145,29 @@ def test_dse_refuses_what_cannot_be(capsys):
     assert main(["dse", "--model", "digits_resnet", "--board", "none"]) == 1
 
 
+def test_dse_lists_every_option_that_cannot_be_before_it_reads_the_network(tmp_path: Path, capsys):
+    (tmp_path / "file").touch()
+    options = {
+        "--clock": "nan",
+        "--read-latency": str(10**30),
+        "--plot": str(tmp_path / "nowhere" / "front.txt"),
+        "--save": str(tmp_path / "file"),
+    }
+    given = [word for option in options.items() for word in option]
+    assert main(["dse", "--model", "no_such_network", *given]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "hotnas: these options cannot be:",
+        "  - --clock nan: must be 0.001 to 10000 MHz",
+        f"  - {tmp_path}/nowhere/front.txt: cannot draw into .txt; use one of .svg, .png, .pdf",
+        f"  - {tmp_path}/nowhere/front.txt: there is no folder {tmp_path}/nowhere; make it first",
+        f"  - --save {tmp_path}/file: is a file; name a folder",
+        f"  - read_latency: must be at most 1,000,000 cycles, not {10**30:,}; no memory answers that late",
+    ]
+    for clock in ("inf", "1e-300", "0", "-5"):
+        assert main(["dse", "--model", "no_such_network", "--clock", clock]) == 1
+        assert f"--clock {float(clock):g}: must be 0.001 to 10000 MHz" in capsys.readouterr().err
+
+
 def test_bench_lists_and_measures(tmp_path: Path, capsys):
     assert main(["bench", "--list"]) == 0
     assert "true-exploration" in capsys.readouterr().out

@@ -28,7 +28,7 @@ def assert_same_state(one: nn.Module, other: nn.Module) -> None:
 @pytest.mark.parametrize(
     "wrap", [dict, lambda s: {"state_dict": s, "best_prec1": 9.0}, lambda s: {"model": s}]
 )
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "model.net."])
 @pytest.mark.parametrize("suffix", [".pth", ".th"])
 def test_torch_checkpoints(tmp_path: Path, wrap, prefix: str, suffix: str) -> None:
     source, target = small(), small()
@@ -43,6 +43,25 @@ def test_safetensors(tmp_path: Path) -> None:
     safetensors.torch.save_file(source.state_dict(), tmp_path / "weights.safetensors")
     load_weights(target, tmp_path / "weights.safetensors")
     assert_same_state(source, target)
+
+
+def test_parts_that_were_compiled(tmp_path: Path) -> None:
+    source, target = small(), small()
+    state = {key.replace(".", "._orig_mod."): tensor for key, tensor in source.state_dict().items()}
+    torch.save({"state_dict": state, "pytorch-lightning_version": "2.4.0", "epoch": 3}, tmp_path / "net.ckpt")
+    load_weights(target, tmp_path / "net.ckpt")
+    assert_same_state(source, target)
+
+
+def test_torchscript_is_called_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.script(small()).save(path)
+    with pytest.raises(CheckpointError) as caught:
+        read_state(path)
+    assert str(caught.value) == (
+        f"{path}: a TorchScript archive, which is a program; "
+        "save only the weights: torch.save(model.state_dict(), path)"
+    )
 
 
 def test_batch_counter_may_be_absent(tmp_path: Path) -> None:
@@ -136,7 +155,8 @@ def test_unknown_suffix_and_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         read_state(path)
     assert str(caught.value) == (
-        f"{path}: unknown kind of checkpoint '.h5'; expected one of .safetensors, .pth, .pt, .th, .tar, .bin"
+        f"{path}: unknown kind of checkpoint '.h5'; expected one of .safetensors, .pth, .pt, .th, .tar, "
+        ".bin, .ckpt"
     )
     with pytest.raises(CheckpointError) as caught:
         read_state(tmp_path / "none.pth")

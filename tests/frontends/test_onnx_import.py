@@ -16,43 +16,9 @@ from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, OpKind
 
 onnx = pytest.importorskip("onnx")
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
-
-RNG = np.random.default_rng(0)
-MAP = ("N", 3, 12, 12)
-
-
-def weights(*shape: int) -> np.ndarray:
-    return RNG.normal(size=shape).astype(np.float32)
-
-
-def integers(*values: int) -> np.ndarray:
-    return np.array(values, dtype=np.int64)
-
-
-def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18) -> Path:
-    """A chain of operators in a file: (operator, *further inputs, attributes); "x" is the image.
-
-    A further input is a constant array or the output of an earlier step ("y0" is the first's).
-    """
-    nodes, constants, last = [], [], "x"
-    for index, (operator, *rest) in enumerate(steps):
-        attributes = rest.pop() if rest and isinstance(rest[-1], dict) else {}
-        inputs = [last] if attributes.pop("chained", True) else []
-        for position, item in enumerate(rest):
-            if isinstance(item, np.ndarray):
-                constants.append(numpy_helper.from_array(item, f"c{index}_{position}"))
-                item = constants[-1].name
-            inputs.append(item)
-        last = f"y{index}"
-        nodes.append(helper.make_node(operator, inputs, [last], name=f"step{index}", **attributes))
-    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))
-    output = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "main", [image], [output], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    onnx.save(onnx.shape_inference.infer_shapes(model), path)  # gives the output its shape
-    return path
+from onnx_files import RNG, integers, saved, weights  # noqa: E402
 
 
 def assert_same(path: Path) -> Graph:
@@ -239,6 +205,62 @@ def test_one_violation(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) 
     assert str(caught.value) == f"net: the accelerator cannot run this network\n  - {line}"
 
 
+@pytest.mark.parametrize(
+    ("steps", "line"),
+    [
+        ([("Conv", weights(4, 4, 3, 3))],
+         "step0: Conv: its weights are for 4 channels, the map has 3; give weights that fit the map"),
+        ([("Conv", weights(4, 3, 3, 3), weights(5))],
+         "step0: Conv: its bias is 5, there are 4 channels; give one value for every channel"),
+        ([("Conv", weights(4, 3, 3, 3), {"kernel_shape": [2, 2]})],
+         "step0: Conv: kernel_shape is 2x2, its weights have 3x3; give the shape of the weights"),
+        ([("Conv", weights(4, 3, 13, 13))],
+         "step0: Conv: its output would be 4x0x0; use a larger input or less stride"),
+        ([("BatchNormalization", *norm(3)[:3], -np.ones(3, np.float32))],
+         "step0: BatchNormalization: its smallest running variance is -1, with epsilon 1e-05; "
+         "train it again: variances are more than 0"),
+        ([("Conv", weights(4, 3, 3, 3) * np.float32("inf"))],
+         "step0: Conv: 108 of 108 values of its weight are not finite; "
+         "load other weights, or train it again"),
+        ([("Flatten",), ("Gemm", weights(432, 4), weights(2, 4))],
+         "step1: Gemm: its bias is 2x4, for 4 outputs; give one value for each"),
+        ([("Flatten",), ("Gemm", weights(432, 4), weights(2, 1))],
+         "step1: Gemm: its bias is 2x1, for 4 outputs; give one value for each"),
+    ],
+)  # fmt: skip
+def test_parameters_that_do_not_fit(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) -> None:
+    with pytest.raises(UnsupportedNetwork) as caught:
+        import_onnx(saved(tmp_path / "net.onnx", *(step_copy(step) for step in steps), shape=(2, 3, 12, 12)))
+    assert str(caught.value) == f"net: the accelerator cannot run this network\n  - {line}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "line"),
+    [
+        ([("Conv", weights(4, 3, 3, 3), {"strides": [0, 0]})],
+         "step0: Conv: Attribute strides must only contain positive values"),
+        ([("Conv", weights(4, 3, 3, 3), {"pads": [-1, 0, 0, 0]})],
+         "step0: Conv: Attribute pads must not contain negative values"),
+        ([("BatchNormalization", weights(2), *norm(3)[1:])],
+         "step0: BatchNormalization: Dimension mismatch in unification between 2 and 3"),
+        ([("MaxPool", {"kernel_shape": [2, 2], "strides": [0, 1]})],
+         "step0: MaxPool: Attribute strides must only contain positive values"),
+        ([("Flatten",), ("Gemm", weights(431, 4))],
+         "step1: Gemm: Dimension mismatch in unification between 431 and 432"),
+        ([("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}), ("Concat", "x", {"axis": 1})],
+         "step1: Concat: Can't merge shape info. Both inferred and declared dimension have values but they "
+         "differ. Inferred=12 Declared=6 Dimension=2"),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_each_other(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) -> None:
+    path = saved(tmp_path / "net.onnx", *(step_copy(step) for step in steps))
+    with pytest.raises(ConfigError) as caught:
+        import_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: its shapes do not fit each other; correct the model or export it again\n  - {line}"
+    )
+
+
 def test_open_sizes_need_an_input_shape(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.onnx", ("GlobalAveragePool",), shape=("N", 3, "H", "W"))
     with pytest.raises(ConfigError) as caught:
@@ -281,5 +303,5 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ToolNotFound) as caught:
         import_onnx("net.onnx")
     assert str(caught.value) == (
-        "net.onnx: reading it needs the package onnx; run: pip install 'hotnas-hls[onnx]'"
+        "net.onnx: reading it needs the packages onnx and onnxruntime; run: pip install 'hotnas-hls[onnx]'"
     )

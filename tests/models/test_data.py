@@ -216,3 +216,101 @@ def test_blended_images_keep_their_labels():
     mixed = split.blended(0.25)
     assert mixed.images.dtype == np.float32 and (mixed.labels == split.labels).all()
     np.testing.assert_array_equal(mixed.images[0], 0.75 * split.images[0] + 0.25 * split.images[2])
+
+
+# --- what a search can use ----------------------------------------------------------------------------------
+
+
+def test_images_and_labels_have_one_type() -> None:
+    split = data.Split(np.zeros((2, 1, 2, 2)), np.array([0, 1], dtype=np.int32))
+    assert (split.images.dtype, split.labels.dtype) == (np.float32, np.int64)
+
+
+def test_everything_that_does_not_fit_the_network_is_listed() -> None:
+    images = np.zeros((4, 1, 8, 8), np.float32)
+    spoilt = images.copy()
+    spoilt[1, 0, 3, 3], spoilt[3, 0, 0, 0] = np.nan, np.inf
+    found = data.Dataset(
+        "odd",
+        ("a", "b", "c"),
+        data.Split(spoilt, np.array([0, 1, 2, 5])),
+        data.Split(images[:0], np.zeros(0, np.int64)),
+        data.Split(np.zeros((2, 1, 9, 9)), np.array([0, -1])),
+    )
+    assert found.violations((1, 8, 8), 4) == [
+        "3 classes, but the network has 4 outputs",
+        "train: 2 of 4 images hold NaN or infinity, the first is 1",
+        "train: labels from 0 to 5, the network's outputs are 0 to 3",
+        "validation: no images; a search trains on train, compares on validation and reports test",
+        "test: images of 1x9x9, the network reads 1x8x8",
+        "test: labels from -1 to 0, the network's outputs are 0 to 3",
+    ]
+    fractions = data.Split(images, np.array([0.5, 1, 2, 3]))
+    assert data._split_violations(fractions, (1, 8, 8), 4) == [
+        "labels are float64 (4,); give one whole number for each of 4 images"
+    ]
+
+
+# --- folders as people have them ----------------------------------------------------------------------------
+
+
+def test_hidden_folders_and_other_files_are_no_classes(tmp_path: Path) -> None:
+    for name in ("cat", "dog", ".ipynb_checkpoints", "__MACOSX"):
+        write_image(tmp_path / "val" / name / "0.png", 30, 30)
+    (tmp_path / "val" / "cat" / "._0.png").write_bytes(b"a resource fork")
+    (tmp_path / "val" / "dog" / "notes.txt").write_text("no image")
+    found = image_folder(tmp_path, size=28)
+    assert found.classes == ("cat", "dog") and found.test.labels.tolist() == [0, 1]
+    place = tmp_path / "val"
+    assert found.notes == (
+        f"{place / '.ipynb_checkpoints'}: skipped, a hidden folder is no class",
+        f"{place / '__MACOSX'}: skipped, a hidden folder is no class",
+        f"{place}: 2 files that are no images were skipped, {place / 'cat' / '._0.png'} the first",
+    )
+
+
+def test_a_class_of_one_part_keeps_its_place_and_is_told(tmp_path: Path) -> None:
+    for part, names in (("train", ("ant", "bee", "cat")), ("val", ("bee", "cat", "dog"))):
+        for name in names:
+            write_image(tmp_path / part / name / "0.png", 30, 30)
+    found = image_folder(tmp_path, size=28, validation_fraction=0)
+    assert found.classes == ("ant", "bee", "cat", "dog")
+    assert found.train.labels.tolist() == [0, 1, 2] and found.test.labels.tolist() == [1, 2, 3]
+    assert found.notes == (
+        f"{tmp_path}: class dog is in val/ only",
+        f"{tmp_path}: class ant is in train/ only",
+    )
+
+
+def the_only_image(folder: Path, image: Image.Image, name: str = "0.png", **options: object) -> np.ndarray:
+    """The pixels (28, 28, 3), 0 to 1, that an image becomes."""
+    path = folder / "val" / "only" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    found = image_folder(folder, size=28).test.images[0]
+    return found.transpose(1, 2, 0) * IMAGE_STD + IMAGE_MEAN
+
+
+def test_sixteen_bit_greys_keep_their_upper_bits(tmp_path: Path) -> None:
+    greys = np.full((32, 32), 0x4000, dtype=np.uint16)
+    np.testing.assert_allclose(the_only_image(tmp_path, Image.fromarray(greys)), 0x40 / 255, atol=1e-6)
+
+
+def test_a_camera_s_rotation_is_followed(tmp_path: Path) -> None:
+    pixels = np.zeros((32, 32, 3), dtype=np.uint8)
+    pixels[:16] = 255  # white above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned right by 90 degrees: white at the right
+    found = the_only_image(tmp_path, Image.fromarray(pixels), "0.png", exif=exif)
+    assert found[:, :10].max() < 0.01 and found[:, -10:].min() > 0.99
+
+
+def test_transparency_is_ignored_and_told(tmp_path: Path) -> None:
+    pixels = np.zeros((32, 32, 4), dtype=np.uint8)
+    pixels[..., 0] = 255  # red, and not seen
+    found = the_only_image(tmp_path, Image.fromarray(pixels))
+    np.testing.assert_allclose(found, np.broadcast_to([1.0, 0, 0], found.shape), atol=1e-6)
+    place = tmp_path / "val"
+    assert image_folder(tmp_path, size=28).notes == (
+        f"{place}: 1 files are transparent in parts, which is ignored, {place / 'only' / '0.png'} the first",
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.zoo import build
 from hotnas_hls.network.drawing import draw_graph, graph_table, macs, parameter_count
@@ -62,6 +62,6 @@ def test_messages(tmp_path: Path) -> None:
         draw_graph(graph, "net.bmp")
     assert str(caught.value) == "net.bmp: cannot draw into .bmp; use one of .svg, .png, .pdf"
     path = tmp_path / "nowhere" / "net.svg"
-    with pytest.raises(OutputRefused) as caught:
+    with pytest.raises(ConfigError) as caught:
         draw_graph(graph, path)
-    assert str(caught.value) == f"{path}: cannot be written (No such file or directory); choose another place"
+    assert str(caught.value) == f"{path}: there is no folder {path.parent}; make it first"

@@ -50,7 +50,7 @@ def test_rounding_and_saturation() -> None:
         (0, 127.5, 8, -1),
         (0, 0, 8, 7),
         (-3, 3, 16, 13),
-        (0, 1e-30, 8, 30),
+        (0, 1e-30, 8, 60),
     ],
 )
 def test_the_finest_grid_that_holds_a_range(low: float, high: float, bits: int, expected: int) -> None:

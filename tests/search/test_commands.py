@@ -1,14 +1,17 @@
 """hotnas search and hotnas detect, as a user meets them."""
 
 import json
+import re
 
 import pytest
+import torch
 import yaml
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.cli import main
 from hotnas_hls.search import search as search_module
 from hotnas_hls.search.config import CONFIG_FOLDER
+from hotnas_hls.search.problem import load_problem
 
 
 @pytest.fixture
@@ -32,14 +35,14 @@ def test_search_writes_a_design_point(config, tmp_path, capsys):
     assert summary["cycles"]["after"] == point.predicted_cycles
     assert point.config["search"]["trials"] == 5
     assert json.loads((folder / "search.json").read_text()) == summary
-    before = (folder / "design_point.json").read_bytes()
-    assert main(["search", str(config), "--output", str(folder)]) == 0  # finished: starts anew
-    assert (folder / "design_point.json").read_bytes() == before
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["search", str(config), "--output", str(folder)]) == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     printed = capsys.readouterr()
-    assert "latency" in printed.out and "going on" not in printed.err
+    assert "latency" in printed.out and "finished; nothing to do (--fresh starts anew)" in printed.err
 
 
-def test_an_interrupted_search_goes_on(config, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_search_goes_on_with_its_own_weights(config, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
 
     def interrupted(*_):
@@ -48,6 +51,20 @@ def test_an_interrupted_search_goes_on(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(search_module, "_finished", interrupted)
     assert main(["search", str(config), "--output", str(folder)]) == 130
     assert not (folder / "design_point.json").exists()
+    monkeypatch.undo()
+
+    def other_weights(settings):
+        found = load_problem(settings)
+        with torch.no_grad():
+            next(found.model.parameters())[0] *= -1
+        return found
+
+    capsys.readouterr()
+    monkeypatch.setattr("hotnas_hls.search.problem.load_problem", other_weights)
+    assert main(["search", str(config), "--output", str(folder)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2].endswith("start anew with --fresh, or name another folder:")
+    assert re.fullmatch(r'  - network.weights: "sha256 \w{64}" there, "sha256 \w{64}" here', said[-1])
     monkeypatch.undo()
     assert main(["search", str(config), "--output", str(folder)]) == 0
     assert "going on with the interrupted study" in capsys.readouterr().err
@@ -109,7 +126,7 @@ def test_bad_requests_leave_earlier_results(config, tmp_path, capsys, options, w
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "design_point.json").write_text("earlier")
-    assert main(["search", str(config), "--output", str(folder), *options]) == 1
+    assert main(["search", str(config), "--output", str(folder), "--fresh", *options]) == 1
     assert words in capsys.readouterr().err
     assert (folder / "design_point.json").read_text() == "earlier"
 

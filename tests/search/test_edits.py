@@ -3,16 +3,26 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import parametrizations, weight_norm
 
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.architectures.digits import DigitsResNet
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import channel_scores, choose_patterns, compress, cut_paths, is_editable
+from hotnas_hls.models.edits import (
+    channel_scores,
+    choose_patterns,
+    compress,
+    cut_paths,
+    editable,
+    is_editable,
+)
 from hotnas_hls.models.edits import pattern_masks as masks_of
 from hotnas_hls.network.fixed_point import weight_frac_bits
+from hotnas_hls.network.fold import fold_batchnorm
 
 torch.set_num_threads(1)
 LAYER = "layer2.0.conv2"
@@ -216,3 +226,61 @@ def test_weight_standardised_convolutions_are_not_edited(model):
     assert is_editable(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1)), "0")
     assert not is_editable(nn.Sequential(Standardised(1, 1, 3, padding=1)), "0")
     assert not is_editable(model, "fc")
+
+
+# --- what may be edited without changing anything else ------------------------------------------------------
+
+
+class Odd(nn.Module):
+    """Convolutions of which each can be edited but those of ``steps``, which a test replaces."""
+
+    def __init__(self, forward, **steps):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(1, 8, 3, padding=1), nn.Linear(8, 10)
+        self.steps = forward
+        for name, step in steps.items():
+            setattr(self, name, step)
+
+    def forward(self, x):
+        return self.head(self.steps(self, self.stem(x)).mean((2, 3)))
+
+
+def conv(**options):
+    return nn.Conv2d(8, 8, 3, padding=1, **options)
+
+
+def tied():
+    one, other = conv(), conv()
+    other.weight = one.weight
+    return {"a": one, "b": other}
+
+
+@pytest.mark.parametrize(
+    ("model", "pruned", "narrowed", "cut"),
+    [
+        (Odd(lambda m, x: m.b(m.a(x)), a=conv(), b=conv()), {"a", "b"}, {"a", "b"}, {"stem", "a"}),
+        (Odd(lambda m, x: m.a(m.a(x).relu()), a=conv()), set(), set(), set()),  # applied twice
+        (Odd(lambda m, x: m.bn(m.b(m.bn(m.a(x)))), a=conv(), b=conv(), bn=nn.BatchNorm2d(8)),
+         {"a", "b"}, set(), {"stem"}),
+        (Odd(lambda m, x: m.b(F.conv2d(x, m.w)), w=nn.Parameter(torch.ones(8, 8, 3, 3)), b=conv()),
+         {"b"}, {"b"}, set()),
+        (Odd(lambda m, x: m.b(m.a(x)), **tied()), set(), set(), set()),
+        *((Odd(lambda m, x: m.b(m.a(x)), a=norm(conv()), b=conv()), {"b"}, {"b"}, set())
+          for norm in (parametrizations.weight_norm, parametrizations.spectral_norm, weight_norm)),
+    ],
+)  # fmt: skip
+def test_only_modules_that_alone_make_their_node_are_edited(model, pruned, narrowed, cut):
+    graph = trace(model.eval(), (1, 8, 8))
+    allowed = editable(model, graph)
+    assert allowed.narrowable == narrowed | {"stem", "head"}
+    assert allowed.convolutions == pruned | {"stem"}
+    assert allowed.paths.keys() == cut
+
+
+def test_a_linear_layer_with_a_norm_is_narrowed_on_the_grid_of_both(model):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.BatchNorm1d(10)).eval()
+    nn.init.uniform_(net[2].running_var, 0.5, 2)
+    graph = trace(net, (1, 8, 8))
+    narrow = compress(net, graph, Compression(weight_bits={"1": 4}))
+    folded = fold_batchnorm(trace(narrow, (1, 8, 8)))["1"].parameters["weight"]
+    assert len(np.unique(np.round(folded / np.abs(folded)[folded != 0].min(), 3))) <= 16

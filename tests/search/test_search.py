@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.boards.board import load_board
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.detect import price
@@ -199,3 +200,25 @@ def test_summary_is_json(result):
     cost = {"wall_seconds": 90.0, "cpu_seconds": 150.0, "cpus": 2, "resumed": True}
     printed = readable(summary | {"cost": cost}, Path("runs"))
     assert "time      1.5 min since it was resumed, 2.5 min of CPU time on 2 cores" in printed
+    assert "LOSES" not in readable(summary | {"cost": cost, "accuracy_drop": 1.0}, Path("runs"))
+    lossy = summary | {
+        "cost": cost,
+        "accuracy_drop": 0.001,
+        "validation_accuracy": {"before": 0.93, "after": 0.9288},
+        "test_accuracy": {"before": 0.9339, "after": 0.9329},
+    }
+    assert readable(lossy, Path("runs")).splitlines()[0] == (
+        "LOSES 0.12% of validation accuracy, more than accuracy_drop (0.10%); raise the bound, or give it "
+        "more trials"
+    )
+    older = {name: value for name, value in lossy.items() if name != "accuracy_drop"}
+    assert "LOSES" not in readable(older, Path("runs"))
+
+
+def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(problem, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/study.db"
+    monkeypatch.setattr(DesignPoint, "violations", lambda point: ["feature map cat: 4 x 4 pixels, not 8 x 8"])
+    message = "digits_resnet: its design could not be written:\n  - feature map cat: 4 x 4 pixels, not 8 x 8"
+    with pytest.raises(UnsupportedNetwork, match=f"^{re.escape(message)}$"):
+        search(problem, engine(), OPTIONS, url)
+    assert not (tmp_path / "study.db").exists()

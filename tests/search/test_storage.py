@@ -6,8 +6,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.search.running.storage import STUDY_NAME, StudyPlace, study_place
 
 from .toy_study import study
@@ -38,7 +39,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path, storage):
     resumed = study(16, place, resume=True)
     assert len(resumed.outcomes) == 9
     assert [o.candidate for o in resumed.run()] == [o.candidate for o in study(16).run()]
-    resumed.complete()
+    place.complete()
     assert not place.is_interrupted()
     stored = optuna.load_study(study_name=STUDY_NAME, storage=place.open())
     assert [trial.number for trial in stored.trials] == list(range(16))
@@ -66,3 +67,55 @@ def test_what_cannot_be_opened_says_why(url, words):
     with pytest.raises(ConfigError) as caught:
         StudyPlace(url).open()
     assert str(caught.value).startswith(f"{url}: ") and words in str(caught.value)
+
+
+def test_half_a_line_of_a_journal_is_dropped_and_told(tmp_path):
+    """What a full disk or a power cut leaves; the next line would make the whole journal unreadable."""
+    place = study_place("journal", tmp_path)
+    study(9, place).run()
+    assert place.mend() is None
+    whole = place.file.read_bytes()
+    place.file.write_bytes(whole[:-40])
+    told = f"{place.file}: half a line at its end is dropped (a disk was full, or the power cut)"
+    assert place.mend() == told and place.mend() is None
+    assert place.file.read_bytes() == whole[: whole[:-40].rindex(b"\n") + 1]
+    assert [o.candidate for o in study(16, place, resume=True).run()] == [
+        o.candidate for o in study(16).run()
+    ]
+
+
+def test_half_a_line_is_dropped_where_nobody_asks(tmp_path):
+    place = study_place("journal", tmp_path)
+    study(4, place).run()
+    with place.file.open("ab") as journal:
+        journal.write(b'{"op_code":4,')
+    assert len(study(6, place, resume=True).run()) == len(study(6, place, resume=True).outcomes) == 6
+
+
+def test_a_full_database_is_one_message_and_goes_on(tmp_path, monkeypatch):
+    """SQLite's own limit on the pages of a file stands in for a full disk: the error is the same."""
+    place = study_place("sqlite", tmp_path)
+    study(2, place).run()
+    pages = place.file.stat().st_size // 4096
+    opened = optuna.storages.RDBStorage
+
+    def small(url, engine_kwargs):
+        storage = opened(url, engine_kwargs=engine_kwargs)
+
+        @sqlalchemy.event.listens_for(storage.engine, "checkout")
+        def limit(connection, *_):
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        return storage
+
+    monkeypatch.setattr("hotnas_hls.search.running.storage.RDBStorage", small)
+    full = study(200, place, resume=True)
+    with pytest.raises(OutputRefused) as caught:
+        full.run()
+    message = str(caught.value)
+    assert message.startswith(f"{place}: cannot be written (") and "database or disk is full" in message
+    assert message.endswith("make room, or see to the storage, and run the same command again, it goes on")
+    monkeypatch.undo()
+    resumed = study(40, place, resume=True)
+    assert len(full.outcomes) == len(resumed.outcomes) >= 2
+    assert [o.candidate for o in resumed.run()] == [o.candidate for o in study(40).run()]

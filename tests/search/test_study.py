@@ -1,8 +1,10 @@
 """A study's records: refused, repeated, interrupted, killed, resumed, foreign."""
 
+import dataclasses
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.platforms.space import Candidate
+from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.evaluating.reward import RewardTargets
 from hotnas_hls.search.proposing.samplers import SAMPLER_NAMES
@@ -95,7 +97,7 @@ def test_a_killed_study_loses_only_the_trial_in_flight(tmp_path):
     whole = study(14).run()
     assert [o.candidate for o in resumed.run()] == [o.candidate for o in whole]
     assert len(resumed.objective.trained) <= 14 - kept
-    resumed.complete()
+    StudyPlace(url).complete()
     assert not StudyPlace(url).is_interrupted()
 
 
@@ -123,12 +125,44 @@ def test_an_existing_study_is_not_overwritten(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLER_NAMES) - {"reinforce"}))
-def test_another_study_is_not_resumed(tmp_path, name):
+def test_another_study_is_not_resumed_and_the_settings_are_named(tmp_path, name):
     url = f"sqlite:///{tmp_path}/study.db"
     study(2, url).run()
-    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, name, 2, seed=1)
-    with pytest.raises(ConfigError, match="a study of another network, board, search space or setting"):
-        SearchStudy(SPACE, ToyObjective(), settings, url, resume=True)
+    settings = StudySettings(
+        RewardTargets(0.5, 1, 0.5, 1), 1.0, name, 2, seed=1, subject={"bound.latency_ms": 0.5}
+    )
+    space = SearchSpace((*SPACE.axes[:-1], dataclasses.replace(SPACE.axes[-1], options=(16, 8))))
+    with pytest.raises(ConfigError) as caught:
+        SearchStudy(space, ToyObjective(), settings, url, resume=True)
+    assert str(caught.value).splitlines() == [
+        f"{url}: a study of another kind; go on with what it was started with, start anew with --fresh, "
+        "or name another folder:",
+        f'  - strategy: "reinforce" there, "{name}" here',
+        "  - axis bits:5.options: [16, 8, 4, 2] there, [16, 8] here",
+        "  - bound.latency_ms: null there, 0.5 here",
+    ]
+
+
+def test_a_study_without_trials_takes_any_settings(tmp_path):
+    """A process that was killed while it made the study has lost nothing."""
+    place = StudyPlace(f"sqlite:///{tmp_path}/study.db")
+    optuna.create_study(study_name=place.name, storage=place.open(), directions=["maximize", "minimize"])
+    assert place.settings() == {}
+    assert len(study(3, place, resume=True).run()) == 3
+    assert place.settings()["strategy"] == "reinforce"
+
+
+def test_a_study_of_an_older_version_says_what_to_do(tmp_path):
+    place = StudyPlace(f"sqlite:///{tmp_path}/study.db")
+    study(2, place).run()
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("DELETE FROM study_user_attributes WHERE key = 'settings'")
+    message = (
+        f"{place}: a study of an older version, which kept no settings; go on with what it was started with, "
+        "start anew with --fresh, or name another folder"
+    )
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        study(3, place, resume=True)
 
 
 def test_a_larger_budget_goes_on(tmp_path):

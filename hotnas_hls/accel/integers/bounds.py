@@ -47,7 +47,7 @@ def accumulator_range(
     rounding = (1 << numbers.output_shift) >> 1
     if layer.kind is LayerKind.MAXPOOL:
         return low, high + rounding
-    weights = numbers.weights.reshape(layer.m, -1)
+    weights = numbers.weights.reshape(layer.m, -1).astype(np.int32, copy=False)  # 16 bits hold no |-32768|
     total, magnitude = weights.sum(axis=1, dtype=np.int64), np.abs(weights).sum(axis=1, dtype=np.int64)
     positive, negative = (magnitude + total) // 2, (total - magnitude) // 2
     lowest = positive * low + negative * high + np.minimum(numbers.bias, 0)

@@ -6,7 +6,6 @@ fine-tuning, statistics measured anew, and the accuracy of the *integer* network
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 from collections.abc import Callable, Collection
@@ -21,7 +20,7 @@ from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
-from hotnas_hls.models.edits import compress
+from hotnas_hls.models.edits import compress, copied
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.models.train import divergence, logits
 from hotnas_hls.platforms.platform import Platform
@@ -177,7 +176,7 @@ class _Watch:
 
     def _accuracy(self, model: nn.Module) -> float:
         """Accuracy of the float network on part of the validation images."""
-        twin = copy.deepcopy(model)
+        twin = copied(model)
         train, some = self.evaluator.problem.dataset.train, self.evaluator.validation.first(CHECK_IMAGES)
         recalibrate_batchnorm(twin, train, self.evaluator.tuning, np.random.default_rng(self.evaluator.seed))
         return float_accuracy(twin, some.images, some.labels)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hotnas_hls.models.data import Dataset, Split
+from hotnas_hls.models.edits import Norm
+from hotnas_hls.models.train import scores
 
 CROP_PADDING = 4  # pixels: random crop of the padded image, as section 4.3 has it for CIFAR
 FLIPPED = {"cifar10"}  # data sets whose images may be mirrored and shifted (a mirrored digit is no digit)
@@ -46,6 +48,7 @@ def finetune(
     rng = np.random.default_rng(seed)
     images = len(dataset.train)
     total = tuning.batches if tuning.batches is not None else math.ceil(images / tuning.batch_size)
+    model.requires_grad_(True)  # also what its author froze: an edit has changed it
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -56,7 +59,7 @@ def finetune(
     for step, (batch, answer) in enumerate(batches_of(dataset, tuning.batch_size, total, rng)):
         for group in optimiser.param_groups:
             group["lr"] = tuning.learning_rate * schedule(step, total)
-        loss = _loss(model(batch), answer, teacher, batch, tuning)
+        loss = _loss(scores(model, batch), answer, teacher, batch, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -85,15 +88,16 @@ def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: n
     The running statistics stay untouched until all batches are through, since fixed-point weights depend on
     them (:class:`~hotnas_hls.models.edits.FixedPoint`).
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in model.modules() if isinstance(module, Norm)]
     size = min(len(split), tuning.calibration_batches * tuning.batch_size)
     if not norms or size < 2:
         return
-    sums: dict[nn.BatchNorm2d, list[Tensor]] = {norm: [] for norm in norms}
+    sums: dict[Norm, list[Tensor]] = {norm: [] for norm in norms}
 
-    def measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+    def measure(norm: Norm, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].detach().double()
-        sums[norm].append(torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]))
+        over = [axis for axis in range(values.dim()) if axis != 1]
+        sums[norm].append(torch.stack([values.mean(over), values.square().mean(over)]))
 
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     momenta = [norm.momentum for norm in norms]
@@ -105,11 +109,13 @@ def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: n
         for indices in np.array_split(picked, math.ceil(size / tuning.batch_size)):
             model(torch.from_numpy(split.images[indices]))
         for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            if not sums[norm]:
+                continue  # the network does not use it
             mean, square = torch.stack(sums[norm]).mean(0)
             assert norm.running_mean is not None and norm.running_var is not None
             norm.running_mean.copy_(mean)
             norm.running_var.copy_((square - mean.square()).clamp_min(0))
-            norm.momentum = momentum
     for hook in hooks:
         hook.remove()
     model.eval()
@@ -121,7 +127,7 @@ def _loss(logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tens
     if teacher is None or tuning.distillation == 0:
         return loss
     with torch.no_grad():
-        target = torch.softmax(teacher(batch) / tuning.temperature, dim=1)
+        target = torch.softmax(scores(teacher, batch) / tuning.temperature, dim=1)
     soft = -(target * torch.log_softmax(logits / tuning.temperature, dim=1)).sum(1).mean()
     return (1 - tuning.distillation) * loss + tuning.distillation * tuning.temperature**2 * soft
 

@@ -17,6 +17,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, is_exact
+from hotnas_hls.network.fidelity import Fidelity, fidelity
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import LoweredNetwork, Weights
@@ -24,6 +25,7 @@ from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 from hotnas_hls.search.fitting.refit import Reals, refit
 from hotnas_hls.search.problem import Problem
 
+FIDELITY_IMAGES = 32  # of the training images
 TRAINED = (Weights.NODE, Weights.BATCHNORM)
 
 
@@ -57,7 +59,7 @@ def quantised_network(
     """
     graph, lowered = _lowered(problem, model, form)
     images = problem.dataset.train.images
-    spread = np.linspace(0, len(images) - 1, min(form.calibration_images, len(images))).astype(int)
+    spread = _spread(len(images), form.calibration_images)
     widths = default_widths(lowered.layers, form) | dict(compression.weight_bits)
     network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
     network = _sharing_patterns(network, compression)
@@ -65,6 +67,20 @@ def quantised_network(
         reals = real_weights(problem, wanted, form) if wanted else _parameters(graph, lowered)
         network = refit(network, reals, images[: form.refit_images])
     return tune(network, _parameters(graph, lowered)) if tune else network
+
+
+def measured_fidelity(problem: Problem, form: IntegerFormat) -> Fidelity:
+    """How far the integers of the uncompressed network are from its floats, before they are fitted."""
+    graph, _ = _lowered(problem, problem.model, form)
+    unfitted = dataclasses.replace(form, refit_images=0)
+    network = quantised_network(problem, problem.model, Compression(), unfitted)
+    images = problem.dataset.train.images
+    return fidelity(graph, network, images[_spread(len(images), FIDELITY_IMAGES)])
+
+
+def _spread(images: int, count: int) -> np.ndarray:
+    """Indices of up to ``count`` of ``images`` images, from the first to the last."""
+    return np.linspace(0, images - 1, min(count, images)).astype(int)
 
 
 def real_weights(problem: Problem, model: nn.Module, form: IntegerFormat) -> Reals:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.models.data import Dataset
 from hotnas_hls.models.integer_module import IntegerModule
+from hotnas_hls.models.train import scores
 from hotnas_hls.search.fitting.finetune import batches_of, schedule
 
 BLEND = 0.5  # largest share of another image in every second batch
@@ -82,6 +83,6 @@ def _loss(
     if teacher is None:
         return F.cross_entropy(logits.float(), labels)
     with torch.no_grad():
-        target = torch.log_softmax(teacher(images).float() / tuning.temperature, dim=1)
+        target = torch.log_softmax(scores(teacher, images).float() / tuning.temperature, dim=1)
     answer = torch.log_softmax(logits.float() / tuning.temperature, dim=1)
     return tuning.temperature**2 * F.kl_div(answer, target, log_target=True, reduction="batchmean")

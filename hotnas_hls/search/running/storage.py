@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.search.config import STORAGES, without_password
 
 STUDY_NAME = "hotnas"
 SQLITE_FILE, JOURNAL_FILE = "study.db", "study.journal"
 JOURNAL_SCHEME = "journal:///"
 LOCK_WAIT_S = 60  # for another process that writes to the same SQLite file
-COMPLETED = "completed"  # user attribute of a study whose result was built
+JOURNAL_GRACE_S = 3  # a writer that holds a journal's lock so long was killed
+COMPLETED = "completed"  # user attribute of a study whose result is on disk
+SETTINGS = "settings"  # user attribute: what its accuracies depend on
+FAILURES = (SQLAlchemyError, StorageInternalError, OSError)  # of a storage that cannot be written
 DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql (and write mysql+pymysql://)"}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -45,16 +54,49 @@ class StudyPlace:
         """The storage; ConfigError says what is wrong with the URL, or which driver it lacks."""
         try:
             if self.url.startswith(JOURNAL_SCHEME):
-                return JournalStorage(JournalFileBackend(str(self.file)))
+                self.mend()
+                return JournalStorage(JournalFileBackend(str(self.file), self._journal_lock()))
             options = {"connect_args": {"timeout": LOCK_WAIT_S}} if self.url.startswith("sqlite") else {}
             return RDBStorage(self.url, engine_kwargs=options)
         except ImportError:
             kind = self.url.partition(":")[0].partition("+")[0]
             driver = DRIVERS.get(kind, f"the driver of {kind}")
             raise ConfigError(f"{self}: no driver for this database; pip install {driver}") from None
-        except (SQLAlchemyError, OSError, ValueError) as reason:
-            text = without_password(str(reason)).splitlines()[0]
-            raise ConfigError(f"{self}: cannot be opened ({text}); check address and rights") from None
+        except (*FAILURES, ValueError) as reason:
+            raise ConfigError(
+                f"{self}: cannot be opened ({_text(reason)}); check address and rights"
+            ) from None
+
+    def mend(self) -> str | None:
+        """Drop the last line of a journal where a full disk or a power cut left half of it; what was done.
+
+        The journal could not be read any more once another line follows.
+        """
+        path = self.file
+        if not self.url.startswith(JOURNAL_SCHEME) or path is None or not _is_torn(path):
+            return None
+        lock = self._journal_lock()
+        lock.acquire()
+        try:
+            if _is_torn(path):  # and nobody was in the middle of writing it
+                os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        finally:
+            lock.release()
+        return f"{path}: half a line at its end is dropped (a disk was full, or the power cut)"
+
+    def _journal_lock(self) -> JournalFileSymlinkLock:
+        return JournalFileSymlinkLock(str(self.file), JOURNAL_GRACE_S)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """OutputRefused, with the cure, where the storage cannot be written."""
+        try:
+            yield
+        except FAILURES as reason:
+            raise OutputRefused(
+                f"{self}: cannot be written ({_text(reason)}); every finished trial is stored: make room, or "
+                "see to the storage, and run the same command again, it goes on"
+            ) from reason
 
     def exists(self) -> bool:
         """True when the storage holds the study."""
@@ -63,11 +105,20 @@ class StudyPlace:
         return self.name in optuna.get_all_study_names(self.open())
 
     def is_interrupted(self) -> bool:
-        """True when the study was begun and its result was never built."""
-        if not self.exists():
-            return False
-        study = optuna.load_study(study_name=self.name, storage=self.open())
-        return not study.user_attrs.get(COMPLETED, False)
+        """True when the study was begun and its result is not on disk."""
+        return self.exists() and not self._study().user_attrs.get(COMPLETED, False)
+
+    def settings(self) -> dict[str, Any]:
+        """What the accuracies of the study depend on; empty for a study that does not say."""
+        return json.loads(self._study().user_attrs.get(SETTINGS, "{}"))
+
+    def complete(self) -> None:
+        """Mark the study as used up: what it found is on disk."""
+        with self.writing():
+            self._study().set_user_attr(COMPLETED, True)
+
+    def _study(self) -> optuna.Study:
+        return optuna.load_study(study_name=self.name, storage=self.open())
 
     def discard(self) -> None:
         """Remove the study; with its file, where that is its own."""
@@ -75,6 +126,20 @@ class StudyPlace:
             self.file.unlink(missing_ok=True)
         elif self.exists():
             optuna.delete_study(study_name=self.name, storage=self.open())
+
+
+def _text(reason: BaseException) -> str:
+    """A storage's error in a line, in the database's own words where it is one's."""
+    cause = reason.__cause__ if isinstance(reason, StorageInternalError) else reason
+    return without_password(str(getattr(cause, "orig", None) or cause)).splitlines()[0]
+
+
+def _is_torn(journal: Path) -> bool:
+    """Whether the last line of a file has no end."""
+    if not journal.is_file():
+        return False
+    with open(journal, "rb") as file:
+        return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read() != b"\n"
 
 
 def study_place(storage: str, folder: Path) -> StudyPlace:

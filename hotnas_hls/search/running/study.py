@@ -9,17 +9,18 @@ power cut loses the trials in flight and nothing else.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.base.records import differences
+from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.objective import Objective
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest, Outcome
@@ -27,9 +28,9 @@ from hotnas_hls.search.evaluating.reward import RewardTargets, reward
 from hotnas_hls.search.evaluating.stopping import UNLIMITED, limits
 from hotnas_hls.search.proposing.samplers import FINISHED, REWARD, SamplerFactory, distributions
 from hotnas_hls.search.running.crew import Crew, InPlace
-from hotnas_hls.search.running.storage import COMPLETED, StudyPlace
+from hotnas_hls.search.running.storage import COMPLETED, SETTINGS, StudyPlace
 
-OUTCOME, FINGERPRINT = "outcome", "fingerprint"  # user attributes
+OUTCOME = "outcome"  # user attribute of a trial
 LEAST_ACCURACY = 0.0  # what the samplers are told of a candidate that was refused, beside how far it is off
 
 
@@ -46,7 +47,7 @@ class StudySettings:
     seed: int = 0
     time_limit_s: float | None = None
     early_stopping: bool = False
-    subject: str = ""  # what else an accuracy depends on: a study is resumed by its own kind only
+    subject: Mapping[str, Any] = field(default_factory=dict)  # what else an accuracy depends on, by name
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class SearchStudy:
         self.crew = crew or InPlace(objective)
         self.outcomes: list[Outcome] = []
         self._samplers = SamplerFactory(settings.strategy, space, settings.seed)
-        place = StudyPlace(storage) if isinstance(storage, str) else storage
-        self._archive = _open(place, self._fingerprint(), resume) if place else None
+        self._place = StudyPlace(storage) if isinstance(storage, str) else storage
+        self._archive = _open(self._place, self._record(), resume) if self._place else None
         self._memory = optuna.create_study(directions=["maximize", "minimize"])
         self._networks: dict[str, list[Outcome]] = {}
         self._flights: dict[int, _Flight] = {}
@@ -125,11 +126,6 @@ class SearchStudy:
         if known is not None:
             return known
         return (self._begin(candidate) or self._land(*self.crew.wait()))[0]
-
-    def complete(self) -> None:
-        """Mark the study as used up: what it found has been built."""
-        if self._archive is not None:
-            self._archive.set_user_attr(COMPLETED, True)
 
     def _begin(self, given: Candidate | None) -> list[Outcome]:
         """Draw a trial and test its hardware; its outcome, unless it must be trained or wait for its twin."""
@@ -201,8 +197,9 @@ class SearchStudy:
             trial.set_constraint(name, excess)
         values = _values_for_samplers(outcome)
         self._memory.tell(trial, values, state=None if values else TrialState.PRUNED)
-        if self._archive is not None:
-            self._archive.add_trial(_for_archive(self._memory.get_trials(deepcopy=False)[trial.number]))
+        if self._archive is not None and self._place is not None:
+            with self._place.writing():
+                self._archive.add_trial(_for_archive(self._memory.get_trials(deepcopy=False)[trial.number]))
         self._remember(outcome)
         return outcome
 
@@ -215,35 +212,45 @@ class SearchStudy:
         if outcome.accuracy is not None or outcome.stopped is not None:
             self._networks.setdefault(self.objective.network_key(outcome.candidate), []).append(outcome)
 
-    def _fingerprint(self) -> str:
-        """Changes when a resumed study would no longer be the same study; the budget may be raised."""
+    def _record(self) -> dict[str, Any]:
+        """What makes a study another one, as plain values; the budget may be raised."""
         settings = {k: v for k, v in asdict(self.settings).items() if k not in ("trials", "time_limit_s")}
-        text = json.dumps([self.space.to_record(), settings], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        axes = {f"axis {axis.pop('name')}": axis for axis in self.space.to_record()}
+        return json.loads(json.dumps(settings.pop("subject") | settings | axes))
 
 
-def _open(place: StudyPlace, fingerprint: str, resume: bool) -> optuna.Study:
-    """The study in a storage: made when new, refused when it is another's or resuming was not asked for."""
-    storage = place.open()
-    exists = place.name in optuna.get_all_study_names(storage)
+def _open(place: StudyPlace, settings: dict[str, Any], resume: bool) -> optuna.Study:
+    """The study in a storage: made when new, refused when it is another's or resuming was not asked for.
+
+    One without trials takes any settings: there is nothing to lose.
+    """
+    exists = place.exists()
     if exists and not resume:
         raise ConfigError(f"{place}: holds a study already; go on with --resume, or name another folder")
-    study = optuna.create_study(
-        study_name=place.name,
-        storage=storage,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )
-    if not exists:
-        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-            study.set_metric_names(["accuracy", "latency_ms"])
-        study.set_user_attr(FINGERPRINT, fingerprint)
-    elif study.user_attrs.get(FINGERPRINT) != fingerprint:
-        raise ConfigError(
-            f"{place}: a study of another network, board, search space or setting; resume it with the "
-            "configuration it was started with, or name another folder"
+    with place.writing():
+        study = optuna.create_study(
+            study_name=place.name,
+            storage=place.open(),
+            directions=["maximize", "minimize"],
+            load_if_exists=True,
         )
+        if study.get_trials(deepcopy=False):
+            _require_same(place, study, settings)
+            study.set_user_attr(COMPLETED, False)
+        else:
+            with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+                study.set_metric_names(["accuracy", "latency_ms"])
+            study.set_user_attr(SETTINGS, json.dumps(settings))
     return study
+
+
+def _require_same(place: StudyPlace, study: optuna.Study, settings: dict[str, Any]) -> None:
+    """ConfigError, setting by setting, where the trials of a study were trained for something else."""
+    cure = "go on with what it was started with, start anew with --fresh, or name another folder"
+    if SETTINGS not in study.user_attrs:
+        raise ConfigError(f"{place}: a study of an older version, which kept no settings; {cure}")
+    found = differences(json.loads(study.user_attrs[SETTINGS]), settings)
+    raise_all(ConfigError, f"{place}: a study of another kind; {cure}:", found)
 
 
 def _values_for_samplers(outcome: Outcome) -> list[float] | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.platforms.platform import Roof
 from hotnas_hls.search.detecting.detect import Detection
 
-PICTURE_SUFFIXES = (".svg", ".png", ".pdf")
 TERM_COLOURS = ("#6baed6", "#74c476", "#fd8d3c", "#9e9ac8", "#969696")
 LABEL_COLOURS = {"I": "#6baed6", "W": "#74c476", "C": "#fd8d3c", "O": "#9e9ac8"}
 OTHER_COLOUR = "#969696"
@@ -70,11 +70,8 @@ def moved_bytes(layer: Layer, act_bits: int) -> float:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a picture; its suffix says which kind."""
-    if path.suffix not in PICTURE_SUFFIXES:
-        raise ConfigError(
-            f"{path}: cannot draw into {path.suffix or 'a file without suffix'}; "
-            f"use one of {', '.join(PICTURE_SUFFIXES)}"
-        )
+    if problems := picture_violations(path):
+        raise ConfigError("\n".join(problems))
     try:
         figure.savefig(path, dpi=150)
     except OSError as reason:

@@ -31,6 +31,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
         "test_images": result.test.images,
+        "accuracy_drop": result.accuracy_drop,
         "space_size": result.space.size,
         "trials": len(outcomes),
         "trained": len(trained),

@@ -1,0 +1,127 @@
+"""The proof of an import: the graph computes what the network it was made from computes, or it is refused.
+
+Both run on batches of different images, of more than one size, so that what a reader left out, misread or
+mixed between images shows in the result; the first node whose map differs is then named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from hotnas_hls.errors import HotnasError, UnsupportedNetwork
+from hotnas_hls.network.execute import run
+from hotnas_hls.network.graph import Graph, Shape
+
+Array = np.ndarray
+
+TOLERANCE = 1e-4  # largest difference, as a share of the largest value: sums in another order reach 1e-5
+SCALES = (1.0, 1.0, 1000.0)  # of the values of each batch
+BATCHES = (2, 3, 2)  # images of each batch, where the network leaves their number open
+
+
+class Original(Protocol):
+    """What a graph was made from."""
+
+    def output(self, images: Array) -> Array:
+        """Its result (B, ...) for images float32 (B, C, H, W)."""
+
+    def maps(self, images: Array) -> Mapping[str, Array]:
+        """What it computes for the nodes of the graph, as far as it tells: (B, ...) by node name."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How closely a graph and its original agreed."""
+
+    batches: int
+    images: int
+    difference: float  # the largest, as a share of the largest value of its map
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"import proven: {self.images} images in {self.batches} batches, maps differ by "
+            f"{self.difference:.1g} of the largest value (at most {TOLERANCE:g}), {self.seconds:.1f} s"
+        )
+
+
+def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> Proof:
+    """Run ``graph`` beside ``original``; ``fixed_batch`` is the only number of images the latter takes.
+
+    On the first batch every map is compared, since what differs inside may hardly show in the result of a
+    network with random weights; on the others the results are. UnsupportedNetwork where they differ by more
+    than TOLERANCE of the largest value of a map, naming the first node that does, or where the original does
+    not run.
+    """
+    started, worst = perf_counter(), 0.0
+    sizes = [fixed_batch or size for size in BATCHES]
+    for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
+        images = batch(graph.input.shape, size, scale, number)
+        if number == 0:
+            difference = _compare_maps(graph, original, images)
+        else:
+            found = run(graph, images, keep=[graph.output.name])[graph.output.name]
+            difference = _difference(found, _run(graph.name, original.output, images))
+            if not difference <= TOLERANCE:
+                _compare_maps(graph, original, images)
+                raise UnsupportedNetwork(_differs(graph.name, "its output", difference, images))
+        worst = max(worst, difference)
+    return Proof(len(sizes), sum(sizes), worst, perf_counter() - started)
+
+
+def batch(shape: Shape, images: int, scale: float = 1.0, seed: int = 0) -> Array:
+    """``images`` different ones of normally distributed values, float32 (images, *shape)."""
+    drawn = np.random.default_rng(seed).standard_normal((images, *shape), dtype=np.float32)
+    return drawn * np.float32(scale)
+
+
+def _run(name: str, original: Callable[[Array], Any], images: Array) -> Any:
+    try:
+        return original(images)
+    except HotnasError:
+        raise
+    except Exception as error:  # whatever a user's forward, or an evaluator, raises
+        shape = "x".join(map(str, images.shape))
+        raise UnsupportedNetwork(
+            f"{name}: it does not run on an input of {shape}: {type(error).__name__}: {error}; "
+            "it must take any number of images"
+        ) from error
+
+
+def _difference(found: Array, wanted: Array) -> float:
+    """The largest difference, as a share of the largest value; infinite where shapes or finiteness differ."""
+    if found.size != wanted.size or len(found) != len(wanted):
+        return float("inf")
+    found, wanted = found.reshape(-1), wanted.reshape(-1)
+    if not (np.isfinite(found).all() and np.isfinite(wanted).all()):
+        return float("inf")
+    largest = float(np.abs(wanted).max(initial=0.0))
+    return float(np.abs(found - wanted).max(initial=0.0)) / (largest or 1.0)
+
+
+def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
+    """The largest difference of any map; UnsupportedNetwork with the first node whose map differs."""
+    wanted = _run(graph.name, original.maps, images)
+    found = run(graph, images)
+    worst = 0.0
+    for node in graph:
+        if node.name in wanted:
+            difference = _difference(found[node.name], wanted[node.name])
+            if not difference <= TOLERANCE:
+                where = f"{node.name} ({node.kind})"
+                raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
+            worst = max(worst, difference)
+    return worst
+
+
+def _differs(name: str, where: str, difference: float, images: Array) -> str:
+    return (
+        f"{name}: the imported graph does not compute what the network computes: {where} differs by "
+        f"{difference:.2g} of the largest value on images of {'x'.join(map(str, images.shape))}; "
+        "build it from plain operators, the same for every image and every batch"
+    )

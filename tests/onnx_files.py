@@ -1,0 +1,51 @@
+"""Small ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+RNG = np.random.default_rng(0)
+MAP = ("N", 3, 12, 12)
+
+
+def weights(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def integers(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18) -> Path:
+    """A chain of operators in a file: (operator, *further inputs, attributes); "x" is the image.
+
+    A further input is a constant array or the output of an earlier step ("y0" is the first's).
+    """
+    nodes, constants, last = [], [], "x"
+    for index, (operator, *rest) in enumerate(steps):
+        attributes = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+        inputs = [last] if attributes.pop("chained", True) else []
+        for position, item in enumerate(rest):
+            if isinstance(item, np.ndarray):
+                constants.append(numpy_helper.from_array(item, f"c{index}_{position}"))
+                item = constants[-1].name
+            inputs.append(item)
+        last = f"y{index}"
+        nodes.append(helper.make_node(operator, inputs, [last], name=f"step{index}", **attributes))
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))
+    output = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "main", [image], [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model = onnx.shape_inference.infer_shapes(model)  # gives the output its shape
+    known = model.graph.output[0].type.tensor_type
+    if not known.HasField("shape"):  # a model whose shapes do not fit: all are left open
+        axes = 2 if any(operator == "Flatten" for operator, *_ in steps) else 4
+        for axis in range(axes):
+            known.shape.dim.add().dim_param = f"side{axis}"
+    onnx.save(model, path)
+    return path
