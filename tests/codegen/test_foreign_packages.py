@@ -91,7 +91,8 @@ def test_a_manifest_that_leads_outside(package: Path, tmp_path: Path, capsys):
     for command in ("verify", "package", "sim"):
         assert main([command, str(package)]) == 1
         assert capsys.readouterr().err == "hotnas: " + "\n".join(expected) + "\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.txt", "small"]
+    left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))  # locks
+    assert left == ["secret.txt", "small"]
 
 
 @pytest.mark.parametrize("place", ["rtl", "rtl/hotnas_pkg.sv", "reports", "README.md", "rtl/extra.sv"])
