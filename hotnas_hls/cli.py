@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from hotnas_hls import __version__, commands
+from hotnas_hls.base.escaping import terminal
+from hotnas_hls.base.terminal import show_everything
 from hotnas_hls.errors import HotnasError
 
 FAILED = 1
@@ -66,10 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hotnas`` with ``argv``; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
+    show_everything()
     try:
         return _dispatch(arguments)
     except HotnasError as error:
-        print(f"hotnas: {error}", file=sys.stderr)
+        print(f"hotnas: {terminal(str(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("hotnas: interrupted", file=sys.stderr)
@@ -173,4 +176,5 @@ def _module(name: str) -> ModuleType:
 
 
 def _summary(module: ModuleType) -> str:
-    return (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    text = module.__doc__ or "not described: python -OO leaves documentation out"
+    return text.strip().splitlines()[0].rstrip(".")

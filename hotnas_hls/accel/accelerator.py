@@ -10,6 +10,9 @@ PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
 DESCRIPTOR_HEADER_WORDS = 32
+LARGEST_ARRAY = 1 << 16  # multipliers: more than any FPGA has, two in a DSP slice
+# The hardware counts entries in 8 bits and addresses a buffer in 20.
+LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,17 @@ class Accelerator:
         for field in ("tm", "tn", "tr", "tc", "ifm_depth", "wgt_entries", "max_entries"):
             if getattr(self, field) < 1:
                 found.append(f"{field} = {getattr(self, field)}: must be at least 1")
+        for field, most in LARGEST.items():
+            if getattr(self, field) > most:
+                found.append(f"{field} = {getattr(self, field)}: must be at most {most}")
+        if self.tm * self.tn > LARGEST_ARRAY:
+            found.append(
+                f"tm = {self.tm}, tn = {self.tn}: {self.tm * self.tn} multipliers; at most {LARGEST_ARRAY}"
+            )
+        if self.ofm_depth > LARGEST["ifm_depth"]:
+            found.append(
+                f"tr = {self.tr}, tc = {self.tc}: {self.ofm_depth} pixels; at most {LARGEST['ifm_depth']}"
+            )
         if found:
             return found
         block = self.channel_block

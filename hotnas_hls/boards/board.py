@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from hotnas_hls.base.names import file_name_violation, name_violation
 from hotnas_hls.base.records import load_yaml, read_value
 from hotnas_hls.errors import ConfigError, raise_all
 
@@ -55,6 +56,10 @@ class Board:
         for name in ("count", "bits"):
             if getattr(self.ports, name) < 1:
                 found.append(f"ports.{name}: must be more than 0, not {getattr(self.ports, name)}")
+        if problem := name_violation(self.name):
+            found.append(f"name: {problem}")
+        if problem := file_name_violation(self.part):
+            found.append(f"part: {problem}; write it as Vivado does")
         if self.lutram > self.lut:
             found.append(f"lutram: {self.lutram} is more than lut = {self.lut}; it counts a part of them")
         return found

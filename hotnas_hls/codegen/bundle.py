@@ -10,18 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hotnas_hls import __version__
 from hotnas_hls.base.atomic import usual_mode
+from hotnas_hls.base.names import file_name_violation
+from hotnas_hls.base.records import load_json, read_record
 from hotnas_hls.errors import OutputRefused, raise_all
 
 MANIFEST = "manifest.json"
+SIGNATURE = f"{MANIFEST}.sig"  # of whoever made the bundle, if signed: no file of its list
 MARKER = "hotnas-bundle"
 MANIFEST_VERSION = 1
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Bundle:
@@ -35,14 +41,11 @@ class Bundle:
 
     def add(self, path: str, contents: str | bytes, executable: bool = False) -> None:
         """Add one file; text is written as UTF-8. A path is taken once and stays inside the bundle."""
-        pure = PurePosixPath(path)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in path or str(pure) != path or path == ".":
-            raise ValueError(f"{path!r}: a bundle's paths are plain, relative and stay inside it")
-        if path == MANIFEST:
-            raise ValueError(f"{path!r}: the bundle writes its own manifest")
+        if problem := _path_violation(path):
+            raise ValueError(problem)
         if path in self._files:
             raise ValueError(f"{path!r}: is in the bundle already")
-        for parent in map(str, pure.parents):
+        for parent in map(str, PurePosixPath(path).parents):
             if parent in self._files:
                 raise ValueError(f"{path!r}: {parent!r} is a file of the bundle")
         if any(other.startswith(f"{path}/") for other in self._files):
@@ -161,7 +164,8 @@ def _settle(root: Path) -> None:
 def _added(root: Path) -> list[Path]:
     """What lies in a bundle's folder and is not of the bundle: files, and folders that hold nothing of it."""
     listed = {PurePosixPath(path) for path in (read_manifest(root) or {"files": ()})["files"]}
-    own = {MANIFEST, *map(str, listed), *(str(parent) for path in listed for parent in path.parents)}
+    parents = (str(parent) for path in listed for parent in path.parents)
+    own = {MANIFEST, SIGNATURE, *map(str, listed), *parents}
 
     def within(folder: Path) -> Iterator[Path]:
         for path in sorted(folder.iterdir()):
@@ -189,15 +193,70 @@ def refuse_foreign(root: Path) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What a manifest holds."""
+
+    marker: str
+    manifest_version: int
+    tool_version: str
+    name: str
+    design_digest: str | None
+    bundle_digest: str
+    files: dict[str, str]  # path -> SHA-256
+
+
 def read_manifest(root: Path) -> dict[str, Any] | None:
-    """The manifest of a bundle, ``None`` where there is none of ours."""
+    """The manifest of a bundle, ``None`` where there is none of ours.
+
+    Raises OutputRefused for one that says it is ours and is not sound: a bundle may come from anywhere.
+    """
+    path = root / MANIFEST
     try:
-        record = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = load_json(path, OutputRefused)
+    except OutputRefused:
         return None
     if not isinstance(record, dict) or record.get("marker") != MARKER:
         return None
-    return record if isinstance(record.get("files"), dict) else None
+    problems: list[str] = []
+    manifest = read_record(_Manifest, record, "", problems)
+    if manifest is not None:
+        problems += _manifest_violations(manifest)
+    raise_all(OutputRefused, f"{path}: not the manifest of a package; get the package anew:", problems)
+    return record
+
+
+def _manifest_violations(manifest: _Manifest) -> list[str]:
+    found = []
+    if manifest.manifest_version != MANIFEST_VERSION:
+        found.append(f"manifest_version: must be {MANIFEST_VERSION}, not {manifest.manifest_version}")
+    if problem := file_name_violation(manifest.name):
+        found.append(f"name: {problem}")
+    found += [f"files: {problem}" for path in manifest.files if (problem := _path_violation(path))]
+    digests = {"bundle_digest": manifest.bundle_digest, **manifest.files}
+    found += [f"{what}: not a SHA-256" for what, digest in digests.items() if not _SHA256.fullmatch(digest)]
+    return found
+
+
+def _path_violation(path: str) -> str | None:
+    """Why ``path`` cannot be a file's of a bundle; None when it can."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or str(pure) != path or path == ".":
+        return f"{path!r}: a bundle's paths are plain, relative and stay inside it"
+    if path in (MANIFEST, SIGNATURE):
+        return f"{path!r}: the bundle writes its own manifest"
+    return None
+
+
+def links(root: Path) -> list[str]:
+    """Links among the files and folders of a bundle, by path there: a bundle has none."""
+    listed = (read_manifest(root) or {"files": ()})["files"]
+    own = {MANIFEST, SIGNATURE, *(path.split("/")[0] for path in listed)}
+    found = []
+    for top in sorted(own):
+        within = [root / top, *(root / top).rglob("*")] if not (root / top).is_symlink() else [root / top]
+        found += [path.relative_to(root).as_posix() for path in within if path.is_symlink()]
+    return found
 
 
 def with_files(manifest: dict[str, Any], files: Mapping[str, bytes]) -> str | None:
@@ -220,17 +279,21 @@ def verify(root: Path) -> list[str]:
     if manifest is None:
         return [f"{MANIFEST}: missing or not one of hotnas"]
     found = []
-    listed = manifest["files"]
+    listed, linked = manifest["files"], links(root)
+    found += [f"{path}: is a link, which leads outside what was generated" for path in linked]
     if manifest.get("bundle_digest") != _digest_of(listed):
         found.append(f"{MANIFEST}: changed (its list of files does not give its bundle_digest)")
     for path, expected in sorted(listed.items()):
         file = root / path
+        if any(str(part) in linked for part in (path, *PurePosixPath(path).parents)):
+            continue
         if not file.is_file():
             found.append(f"{path}: missing")
         elif _sha256(file.read_bytes()) != expected:
             found.append(f"{path}: changed")
-    present = {str(path.relative_to(root).as_posix()) for path in root.rglob("*") if not path.is_dir()}
-    found += [f"{path}: added" for path in sorted(present - set(listed) - {MANIFEST})]
+    present = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    added = present - set(listed) - set(linked) - {MANIFEST, SIGNATURE}
+    found += [f"{path}: added" for path in sorted(added)]
     return found
 
 

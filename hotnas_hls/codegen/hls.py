@@ -7,7 +7,6 @@ transcribed by a few templates. Nothing is written to disk.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from hotnas_hls.accel.plan import (
     job_beats,
     plan_layer,
 )
+from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import profile_slots
 
@@ -79,11 +79,13 @@ class Check:
     condition: str
     sentence: str
 
-    def __str__(self) -> str:
+    @property
+    def code(self) -> Code:
+        """The assertion in C++."""
         one_line = f'static_assert({self.condition}, "{self.sentence}");'
         if len(one_line) <= LINE:
-            return one_line
-        return f'static_assert({self.condition},\n              "{self.sentence}");'
+            return Code(one_line)
+        return Code(f'static_assert({self.condition},\n              "{self.sentence}");')
 
 
 def hls_files(
@@ -100,8 +102,6 @@ def hls_files(
     images: at least one integer image (C, H, W); each is a transaction of the testbench, which ends
     with the first one again, so that state left behind by a run would show.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", banner.design):
-        raise ValueError(f"design name {banner.design!r}: use letters, digits, '_', '-' and '.'")
     if not images:
         raise ValueError("the testbench needs at least one image")
     memory = map_memory(net, accel, tiles)
@@ -403,9 +403,7 @@ def _testbench_network(
     layers = []
     for layer in net.layers:
         fm = net.feature_maps[layer.target]
-        layers.append(
-            f'{{"{layer.name}", {memory.feature_maps[fm.name]}, {fm.channels}, {fm.rows}, {fm.columns}}}'
-        )
+        layers.append({"name": layer.name, "offset": memory.feature_maps[fm.name], "fm": fm})
     return {
         "layers": layers,
         "images": images,

@@ -27,7 +27,7 @@ from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen import ports
-from hotnas_hls.codegen.bundle import MANIFEST, Bundle, read_manifest, verify
+from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
 from hotnas_hls.codegen.driver import (
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
@@ -140,11 +140,8 @@ def _peak_bits(accel: Accelerator) -> int:
     return 2 * accel.ofm_bits if accel.shared_bus else accel.ifm_bits + accel.wgt_bits + accel.ofm_bits
 
 
-def archive(folder: Path, target: Path) -> Path:
-    """Pack an unchanged package into ``target`` (.tar.gz); the same package gives the same bytes.
-
-    Raises OutputRefused when ``folder`` is not one of ours or is not as it was generated.
-    """
+def refuse_changed(folder: Path) -> dict[str, Any]:
+    """The manifest of a package; OutputRefused when it is none of ours, or not as it was generated."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise OutputRefused(f"{folder}: is not a package of hotnas (no {MANIFEST}); 'hotnas hls' makes one")
@@ -155,9 +152,19 @@ def archive(folder: Path, target: Path) -> Path:
             f"{folder}: is not as it was generated, so it is not packed; generate it again with 'hotnas hls'"
             f"\n{listed}"
         )
+    return manifest
+
+
+def archive(folder: Path, target: Path) -> Path:
+    """Pack an unchanged package into ``target`` (.tar.gz); the same package gives the same bytes.
+
+    Raises OutputRefused when ``folder`` is not one of ours or is not as it was generated.
+    """
+    manifest = refuse_changed(folder)
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted([*manifest["files"], MANIFEST]):
+        signed = [SIGNATURE] if (folder / SIGNATURE).is_file() else []
+        for path in sorted([*manifest["files"], MANIFEST, *signed]):
             contents = (folder / path).read_bytes()
             member = tarfile.TarInfo(f"{manifest['name']}/{path}")
             member.size = len(contents)

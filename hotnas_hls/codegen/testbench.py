@@ -15,5 +15,5 @@ def bench_files() -> dict[str, str]:
             template = environment(path.parent).get_template(path.name)
             files[path.name.removesuffix(SUFFIX)] = template.render(control=CONTROL, masters=MASTERS)
         elif path.is_file():
-            files[path.name] = path.read_text()
+            files[path.name] = path.read_text(encoding="utf-8")
     return files

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from hotnas_hls.base.pictures import picture_violations
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
@@ -46,8 +47,6 @@ def run(args: argparse.Namespace) -> None:
     pictures = [path for path in (args.bars, args.roofline) if path]
     problems = [problem for path in pictures for problem in picture_violations(path)]
     raise_all(ConfigError, "these pictures cannot be drawn:", problems)
-
-    from rich.console import Console
 
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.search.configure import options_of, platform_of
@@ -88,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
             record["strongest"] = strongest.record()
         print(json.dumps(record, indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = text_console(PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
     hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
     console.print(f"hardware: {hardware}; {start.format.arrangement}")

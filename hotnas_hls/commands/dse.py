@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
@@ -146,10 +147,7 @@ def run(args: argparse.Namespace) -> None:
         found_record = exploration_record(found, clock) | about
         print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
-
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = text_console(PIPED_WIDTH)
     title = f"{model.name} on {board.name} at {clock:g} MHz, {arrangement}"
     console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
     console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))

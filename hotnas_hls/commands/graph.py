@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from hotnas_hls.base.pictures import picture_violations
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.graph import Shape
@@ -30,8 +31,6 @@ def run(args: argparse.Namespace) -> None:
     shape = parse_shape(args.input) if args.input else None
     if args.draw and (problems := picture_violations(args.draw)):
         raise ConfigError("\n".join(problems))
-    from rich.console import Console
-
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         draw_graph(graph, args.draw)
         print(args.draw)
     else:
-        Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(graph_table(graph))
+        text_console(PIPED_WIDTH).print(graph_table(graph))
 
 
 def parse_shape(text: str) -> Shape:

@@ -31,13 +31,17 @@ def run(args: argparse.Namespace) -> None:
     """Write the package, say what it is."""
     started = time.monotonic()
     from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.base.names import file_name_violation
     from hotnas_hls.errors import ConfigError
     from hotnas_hls.simulate.flow import generate
 
     if args.images < 1:
         raise ConfigError(f"--images {args.images}: the testbench needs at least one")
     point = DesignPoint.load(args.design)
-    folder = args.output / (args.name or point.network)
+    name = args.name or point.network
+    if problem := file_name_violation(name):
+        raise ConfigError(f"package name {problem}; give one with --name")
+    folder = args.output / name
     bundle = generate(point, folder, args.images)
     seconds = time.monotonic() - started
     print(folder)

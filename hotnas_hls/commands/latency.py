@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import parse_shape
@@ -94,14 +95,12 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(record(rows, clock, rule=args.rule, **about, notes=notes), indent=2))
         return
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = text_console(PIPED_WIDTH)
     title = f"{about['model']} by the {args.rule} rule at {clock:g} MHz"
     console.print(latency_table(rows, clock, title))
-    console.print(f"design: {about['design']}", markup=False, soft_wrap=True)
+    console.print(f"design: {about['design']}", soft_wrap=True)
     for note in notes:
-        console.print(f"  - {note}", markup=False, soft_wrap=True)
+        console.print(f"  - {note}", soft_wrap=True)
 
 
 def _check(args: argparse.Namespace) -> None:

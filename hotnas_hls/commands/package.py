@@ -3,6 +3,9 @@
 The archive (.tar.gz) holds one folder, which 'hotnas verify' checks after unpacking. The same design gives
 the same bytes. Files that were changed since the package was generated are refused; files that were added
 (reports, build folders) stay behind.
+
+--sign KEY signs the package first, by OpenSSH's ssh-keygen: manifest.json.sig, in the folder and in the
+archive. Whoever knows your public key checks it by 'hotnas verify --signers FILE'.
 """
 
 from __future__ import annotations
@@ -23,16 +26,22 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("package", description=__doc__)
     parser.add_argument("folder", type=Path, help="the package's folder, e.g. hls_out/digits")
     parser.add_argument("--output", type=Path, help="the archive (default: FOLDER.tar.gz)")
+    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign it with this key of OpenSSH")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the archive and print its size and SHA-256."""
-    from hotnas_hls.codegen.package import archive
+    from hotnas_hls.codegen.package import archive, refuse_changed
+    from hotnas_hls.codegen.signature import sign
 
     if not args.folder.is_dir():
         raise OutputRefused(f"{args.folder}: no such folder; 'hotnas hls' makes one")
     folder = args.folder.resolve()
     place = args.output or folder.with_name(f"{folder.name}.tar.gz")
+    if args.sign is not None:
+        with sole_writer(folder, "hotnas package"):
+            refuse_changed(folder)
+            print(sign(folder, args.sign))
     with sole_writer(folder, "hotnas package", reading=True), sole_writer(place, "hotnas package"):
         target = archive(folder, place)
     data = target.read_bytes()

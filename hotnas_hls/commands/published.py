@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 
 if TYPE_CHECKING:
@@ -81,10 +81,9 @@ def true_ms(case: PublishedCase) -> float | None:
 
 
 def _print(rows: list[PublishedRow], reductions: list[ReductionRow]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = text_console(PIPED_WIDTH)
     table = Table(title="Latencies, ms at 200 MHz", title_justify="left")
     for head in ("network", "data", "design"):
         table.add_column(head)
@@ -111,11 +110,10 @@ def _print(rows: list[PublishedRow], reductions: list[ReductionRow]) -> None:
     console.print(table)
     console.print("Why the published and the true latency of a design differ:")
     for row in rows:
-        console.print(f"  {row.name} ({row.dataset}): {row.why_they_differ}", markup=False, soft_wrap=True)
+        console.print(f"  {row.name} ({row.dataset}): {row.why_they_differ}", soft_wrap=True)
     console.print(
         "  The true column is of the nearest accelerator that can be built (power-of-two ports, whole "
         "channel blocks, one engine, FC layers included): hotnas latency --design prints how it differs.",
-        markup=False,
         soft_wrap=True,
     )
 

@@ -21,12 +21,12 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused
 
@@ -101,8 +101,6 @@ def _simulate(
     started: float,
 ) -> int:
     """What :func:`run` does once the package is its own."""
-    from rich.console import Console
-
     from hotnas_hls.simulate.dram_check import check_dram
     from hotnas_hls.simulate.flow import (
         DRAM_FILE,
@@ -114,17 +112,17 @@ def _simulate(
     )
     from hotnas_hls.simulate.sweep import DRAM_LATENCIES, READ_LATENCIES
 
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, stderr=args.json)
+    console = text_console(PIPED_WIDTH, stderr=args.json)
     done = simulate(
         args.package,
         images=args.images,
         csim=not args.no_csim,
         rtl=args.rtl,
         build=build,
-        stage=lambda text: console.print(f"[{time.monotonic() - started:5.1f} s] {text}", markup=False),
+        stage=lambda text: console.print(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
     if done.changed:
-        console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed), markup=False)
+        console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed))
     console.print(certificate_table(done.certificate))
     rtl = read_rtl(args.package, args.rtl)
     point = load_package(args.package)
@@ -141,13 +139,13 @@ def _simulate(
     if args.json:
         print(json.dumps(json.loads(done.certificate.to_json()), indent=2))
     for reason in done.certificate.reasons:
-        console.print(f"  - {reason}", markup=False, soft_wrap=True)
-    console.print(done.certificate.line(), markup=False, soft_wrap=True)
+        console.print(f"  - {reason}", soft_wrap=True)
+    console.print(done.certificate.line(), soft_wrap=True)
     if check is not None:
-        console.print(check.line(), markup=False, soft_wrap=True)
-        console.print(f"{args.package / REPORTS / DRAM_FILE}", markup=False, soft_wrap=True)
+        console.print(check.line(), soft_wrap=True)
+        console.print(f"{args.package / REPORTS / DRAM_FILE}", soft_wrap=True)
     if args.rtl is None:
-        console.print(f"{args.package / REPORTS / 'certificate.json'}", markup=False, soft_wrap=True)
+        console.print(f"{args.package / REPORTS / 'certificate.json'}", soft_wrap=True)
     dram_wrong = check is not None and rtl.is_twin and not check.holds
     return 0 if done.certificate.holds and not dram_wrong else 1
 
@@ -267,7 +265,7 @@ def _add(package: Path, name: str, text: str, chart: Figure, console: Console) -
         chart.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else None)
         reports[f"{name}.{form}"] = picture.getvalue()
     add_reports(package, reports)
-    console.print(f"{package / REPORTS / name}.svg", markup=False, soft_wrap=True)
+    console.print(f"{package / REPORTS / name}.svg", soft_wrap=True)
 
 
 def _sweep_table(point: DesignPoint, found: list[SweepPoint], title: str) -> Table:

@@ -172,7 +172,8 @@ class Record:
         """Numbers of the cases that passed with this code."""
         if not self.file.is_file():
             return set()
-        lines = [json.loads(line) for line in self.file.read_text().splitlines() if line.endswith("}")]
+        text = self.file.read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
         return {line["case"] for line in lines if line["code"] == self.digest and not line["problems"]}
 
     def add(self, verdict: Verdict) -> None:
@@ -189,7 +190,9 @@ def code_digest() -> str:
     folders = (PACKAGE, shipped_folder("templates"), shipped_folder("sim"))
     paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     texts = {
-        str(path): path.read_text() for path in paths if path.suffix in (".py", ".j2", ".sv", ".cpp", ".h")
+        str(path): path.read_text(encoding="utf-8")
+        for path in paths
+        if path.suffix in (".py", ".j2", ".sv", ".cpp", ".h")
     }
     return sources_digest(texts)
 

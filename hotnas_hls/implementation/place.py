@@ -132,12 +132,12 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
     with tempfile.TemporaryDirectory(prefix="hotnas_place.") as name:
         folder = Path(name)
         for file, text in (dict(source.files) | {f"{PLACE_TOP}.v": wrapper(source)}).items():
-            (folder / file).write_text(text)
+            (folder / file).write_text(text, encoding="utf-8")
         files = " ".join([*source.files, f"{PLACE_TOP}.v"])
         script = f"read_verilog -sv {files}; synth_ecp5 -top {PLACE_TOP} -json netlist.json; stat -json"
         try:
             synthesis = _run(yosys, ["-p", script], folder / "yosys.log", timeout)
-            device = fitting(source.name, cells_of((folder / "netlist.json").read_text()))
+            device = fitting(source.name, cells_of((folder / "netlist.json").read_text(encoding="utf-8")))
             arguments = [
                 device.option,
                 *("--package", device.package),
@@ -151,7 +151,7 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
             routing = _run(nextpnr, arguments, folder / "nextpnr.log", timeout)
         finally:
             _keep(folder, log)
-        routed = parse_report((folder / "report.json").read_text())
+        routed = parse_report((folder / "report.json").read_text(encoding="utf-8"))
     versions = {tool.name: tools.version(tool) or "version unknown" for tool in (yosys, nextpnr)}
     seconds = {yosys.name: synthesis.seconds, nextpnr.name: routing.seconds}
     part = f"{device.name}-{SPEED_GRADE} {device.package}"

@@ -117,7 +117,7 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
     with tempfile.TemporaryDirectory(prefix="hotnas_synth.") as name:
         folder = Path(name)
         for file, text in source.files.items():
-            (folder / file).write_text(text)
+            (folder / file).write_text(text, encoding="utf-8")
         script = f"read_verilog -sv {' '.join(source.files)}; synth_xilinx -family xcup -top {TOP}; stat"
         finished = tools.run(
             [tool.path, "-p", script],
@@ -126,7 +126,7 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
             environment=tool.full_environment(),
             timeout=timeout,
         )
-        text = finished.log.read_text(errors="replace")
+        text = finished.log.read_text(encoding="utf-8", errors="replace")
         kept = ""
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -243,7 +243,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             f"{path}: holds RTL of {len(packages)} designs; give the folder of one, e.g. {packages[0].parent}"
         )
     folder = packages[0].parent
-    text = packages[0].read_text()
+    text = packages[0].read_text(encoding="utf-8")
     numbers = constants_of(text)
     try:
         accel = Accelerator(
@@ -270,7 +270,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             f"{packages[0]}: no constant {missing.args[0]}; generate the package again"
         ) from None
     others = sorted(file for file in folder.glob("*.sv") if file.name != PACKAGE)
-    files = {PACKAGE: text} | {file.name: file.read_text() for file in others}
+    files = {PACKAGE: text} | {file.name: file.read_text(encoding="utf-8") for file in others}
     return Source(path.name, accel, layer_count, files, _digest_of(path))
 
 

@@ -9,7 +9,6 @@ import networkx as nx
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.table import Table
-from rich.text import Text
 
 from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.errors import ConfigError, OutputRefused
@@ -60,7 +59,7 @@ def graph_table(graph: Graph) -> Table:
     table.add_column("parameters", justify="right", footer=f"{total_parameters:,}")
     for node in graph:
         table.add_row(
-            Text(node.name),  # not a string, in which rich would read [brackets] as markup
+            node.name,
             kind_text(node),
             _times(node.shape),
             kernel_text(node),

@@ -12,6 +12,9 @@ from enum import StrEnum
 import networkx as nx
 import numpy as np
 
+from hotnas_hls.base.names import LONGEST_OPERATOR, name_violation
+from hotnas_hls.errors import UnsupportedNetwork, raise_all
+
 Shape = tuple[int, int, int]  # (channels, rows, columns)
 
 
@@ -63,6 +66,8 @@ class Graph:
     """A directed acyclic graph of :class:`Node`, iterated in topological (definition) order."""
 
     def __init__(self, name: str, nodes: list[Node]) -> None:
+        problems = (name_violation(given, LONGEST_OPERATOR) for given in (name, *(n.name for n in nodes)))
+        raise_all(UnsupportedNetwork, "names that cannot stand in a table or a file:", filter(None, problems))
         self.name = name
         self.dag = nx.DiGraph(name=name)
         for node in nodes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
@@ -25,6 +24,7 @@ from hotnas_hls.report.data import (
     ResourceReport,
     SweepPoint,
 )
+from hotnas_hls.report.measured import PlaceFile, SweepFile, SynthFile, measured
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
 from hotnas_hls.simulate.certificate import Certificate, LayerCheck
 from hotnas_hls.simulate.dram_check import DramCheck
@@ -62,7 +62,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         certificate=certificate,
         vendor=vendor,
         run=record,
-        sweep=_sweep(folder, point),
+        sweep=_sweep(folder, point, notes),
         placement=_placement(folder, point, notes),
         dram=_dram(folder, point),
         notes=tuple(notes),
@@ -169,7 +169,7 @@ def _narrowed(layer: Layer, point: DesignPoint, run: RunRecord | None) -> bool:
     """By the run's record; without one, fewer bits than the configuration (or the design) usually has."""
     if run is not None and run.weight_bits is not None:
         return layer.name in run.weight_bits
-    told = point.config.get("quantisation", {}).get("weight_bits")
+    told = point.configured("quantisation", "weight_bits")
     usual = told if isinstance(told, int) else point.accelerator.weight_bits
     return layer.kind is LayerKind.CONV and layer.weight_bits < usual
 
@@ -193,29 +193,15 @@ def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
     return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
 
 
-def _measured(folder: Path, name: str, point: DesignPoint, notes: list[str]) -> dict[str, Any] | None:
-    """What ``hotnas synth`` left in a file of ``reports``, if it speaks of this design."""
-    path = folder / REPORTS / name
-    if not path.is_file():
-        return None
-    found = load_json(path)
-    if not isinstance(found, dict) or "design_digest" not in found:
-        raise ConfigError(f"{path}: was not written by 'hotnas synth'; run it again")
-    if found["design_digest"] != point.digest():
-        notes.append(f"{REPORTS}/{name} speaks of another design; run 'hotnas synth' again")
-        return None
-    return found
-
-
 def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement | None:
-    found = _measured(folder, PLACE_FILE, point, notes)
+    found = measured(PlaceFile, folder, PLACE_FILE, "hotnas synth", point, notes)
     if found is None:
         return None
     return Placement(
-        found["device"],
-        found["fmax_mhz"],
-        {kind: (amount["used"], amount["available"]) for kind, amount in found["used"].items()},
-        f"{found['slowest_path']['from']} → {found['slowest_path']['to']}",
+        found.device,
+        found.fmax_mhz,
+        {kind: (amount.used, amount.available) for kind, amount in found.used.items()},
+        f"{found.slowest_path['from']} → {found.slowest_path['to']}",
     )
 
 
@@ -225,13 +211,14 @@ def _resources(
     model = accelerator_resources(point.accelerator, len(point.layers))
     csynth = vendor.csynth.resources if vendor and vendor.csynth else None
     placed = vendor.implementation.resources if vendor and vendor.implementation else None
-    totals = (_measured(folder, SYNTH_FILE, point, notes) or {}).get("total", {})
+    counted = measured(SynthFile, folder, SYNTH_FILE, "hotnas synth", point, notes)
+    totals = {} if counted is None else counted.total
     return [
         ResourceReport(
             name=name,
             model=getattr(model, field),
             available=getattr(point.board, field),
-            yosys=totals.get(field, {}).get("yosys"),
+            yosys=totals[field].yosys if field in totals else None,
             csynth=getattr(csynth, field, None),
             implementation=getattr(placed, field, None),
         )
@@ -272,11 +259,6 @@ def _dram(folder: Path, point: DesignPoint) -> DramCheck | None:
     return check if check is not None and check.design_digest == point.digest() else None
 
 
-def _sweep(folder: Path, point: DesignPoint) -> tuple[SweepPoint, ...] | None:
-    path = folder / REPORTS / SWEEP_FILE
-    record = load_json(path) if path.is_file() else None
-    if not isinstance(record, dict) or record.get("design_digest") != point.digest():
-        return None
-    return tuple(
-        SweepPoint(p["read_latency"], p["predicted_cycles"], p["simulated_cycles"]) for p in record["points"]
-    )
+def _sweep(folder: Path, point: DesignPoint, notes: list[str]) -> tuple[SweepPoint, ...] | None:
+    found = measured(SweepFile, folder, SWEEP_FILE, "hotnas sim --sweep", point, notes)
+    return None if found is None else found.points

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
@@ -124,6 +124,7 @@ class Region:
 class SweepPoint:
     """One inference at another memory latency."""
 
+    other_keys: ClassVar[bool] = True  # in its file
     read_latency: int
     predicted_cycles: int
     simulated_cycles: int

@@ -1,10 +1,14 @@
-"""The report as Markdown: the page's figures as tables, for a terminal or a repository."""
+"""The report as Markdown: the page's figures as tables, for a terminal or a repository.
+
+Headings, paragraphs, items and cells take plain text, which is escaped where it becomes Markdown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from hotnas_hls import __version__
+from hotnas_hls.base.escaping import markdown as escaped
 from hotnas_hls.report import wording
 from hotnas_hls.report.data import LABELS, ReportData
 from hotnas_hls.report.wording import UNKNOWN, ms, number, percent, signed
@@ -13,18 +17,20 @@ from hotnas_hls.report.wording import UNKNOWN, ms, number, percent, signed
 def markdown(data: ReportData) -> str:
     """The text of ``report.md``."""
     parts = [
-        f"# {data.name}: {wording.verdict(data)[0]}",
-        f"{data.point.network} on the {data.point.board.name} ({data.point.board.part}) at "
-        f"{data.point.clock_mhz:g} MHz: {wording.accelerator_line(data)}.",
+        f"# {escaped(f'{data.name}: {wording.verdict(data)[0]}')}",
+        escaped(
+            f"{data.point.network} on the {data.point.board.name} ({data.point.board.part}) at "
+            f"{data.point.clock_mhz:g} MHz: {wording.accelerator_line(data)}."
+        ),
         _headline(data),
         "## What was chosen and why",
-        "\n".join(f"- {sentence}" for sentence in wording.reasons(data)),
+        "\n".join(f"- {escaped(sentence)}" for sentence in wording.reasons(data)),
         _table(("Hardware", "before", "chosen"), wording.hardware_rows(data)),
         *_reductions(data),
         "## Layers",
         _layers(data),
         *_vendor(data),
-        f"## Resources of the {data.point.board.name}",
+        f"## Resources of the {escaped(data.point.board.name)}",
         _resources(data),
         *_front(data),
         "## Certificate and assumptions",
@@ -108,9 +114,9 @@ def _vendor(data: ReportData) -> list[str]:
     slack = UNKNOWN if placed is None or placed.wns_ns is None else f"{placed.wns_ns:g} ns"
     fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
     return [
-        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {wording.cosim(data)}, "
+        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {escaped(wording.cosim(data))}, "
         f"implementation: worst slack {slack}, Fmax {fmax}.",
-        f"Open place and route: {wording.placement(data)}.",
+        f"Open place and route: {escaped(wording.placement(data))}.",
     ]
 
 
@@ -141,17 +147,18 @@ def _front(data: ReportData) -> list[str]:
 
 
 def _certificate(data: ReportData) -> str:
-    lines = [wording.cycle_check(data)]
+    lines = [escaped(wording.cycle_check(data))]
     if data.certificate is not None:
-        lines += [f"> {data.certificate.line()}", *(f"- {reason}" for reason in data.certificate.reasons)]
+        lines.append(f"> {escaped(data.certificate.line())}")
+        lines += [f"- {escaped(reason)}" for reason in data.certificate.reasons]
     if data.dram is not None:
-        lines.append(data.dram.line())
+        lines.append(escaped(data.dram.line()))
     lines.append(f"Design `{data.point.digest()}`.")
-    return "\n\n".join([*lines, *data.notes])
+    return "\n\n".join([*lines, *map(escaped, data.notes)])
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; all columns but the first to the right."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "|".join([":--", *["--:"] * (len(heads) - 1)]) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["| " + " | ".join(map(escaped, row)) + " |" for row in rows]
     return "\n".join(lines)

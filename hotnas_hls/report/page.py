@@ -15,7 +15,6 @@ MANY_LAYERS = 40  # beyond it the memory map is folded
 def page(data: ReportData) -> str:
     """The text of ``report.html``."""
     env = environment("report")
-    env.autoescape = True
     env.filters |= {
         "number": wording.number,
         "ms": wording.ms,

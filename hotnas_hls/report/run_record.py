@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hotnas_hls.base.records import load_json
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.base.records import load_json, read_record, read_value
+from hotnas_hls.errors import ConfigError, raise_all
 
 SUMMARY_FILE, STUDY_FILE = "search.json", "study.db"
 OUTCOME = "outcome"  # the study's user attribute with a trial's record
@@ -86,44 +85,125 @@ def read_run(folder: Path) -> RunRecord | None:
     record = load_json(path)
     if not isinstance(record, dict):
         raise ConfigError(f"{path}: not the summary of a search; run hotnas search again")
-    try:
-        return _summary(record, history)
-    except (TypeError, ValueError, AttributeError, KeyError) as reason:
-        raise ConfigError(f"{path}: not the summary of a search ({reason}); run it again") from None
+    problems: list[str] = []
+    summary = read_record(_Summary, record, "", problems)
+    if summary is not None:
+        problems += _latency_violations(summary)
+    raise_all(ConfigError, f"{path}: not the summary of a search; run it again:", problems)
+    return _run_record(summary, history)
 
 
-def _summary(record: Mapping[str, Any], history: tuple[Trial, ...] | None) -> RunRecord:
-    latency, validation = record.get("latency_ms") or {}, record.get("validation_accuracy") or {}
-    hardware, edits = record.get("hardware") or {}, record.get("edits") or {}
-    steps = record.get("reductions")
+@dataclass(frozen=True)
+class _BeforeAfter:
+    other_keys: ClassVar[bool] = True
+    before: float | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True)
+class _Hardware:
+    other_keys: ClassVar[bool] = True
+    before: dict[str, int] | None = None
+    after: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Edits:
+    other_keys: ClassVar[bool] = True
+    channels: dict[str, int] | None = None
+    expanded: tuple[str, ...] | None = None
+    weight_bits: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Decision:
+    other_keys: ClassVar[bool] = True
+    layer: str
+    kind: str
+    before: Any
+
+
+@dataclass(frozen=True)
+class _Step:
+    other_keys: ClassVar[bool] = True
+    name: str
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What of ``search.json`` the report shows."""
+
+    other_keys: ClassVar[bool] = True
+    latency_ms: _BeforeAfter | None = None
+    validation_accuracy: _BeforeAfter | None = None
+    space_size: float | None = None
+    trained: int | None = None
+    refused: int | None = None
+    repeated: int | None = None
+    evaluation_seconds: float | None = None
+    trials: int | None = None
+    hardware: _Hardware | None = None
+    edits: _Edits | None = None
+    decisions: tuple[_Decision, ...] | None = None
+    reductions: tuple[_Step, ...] | None = None
+
+
+def _latency_violations(summary: _Summary) -> list[str]:
+    """Latencies that are none."""
+    latency = summary.latency_ms or _BeforeAfter()
+    named = {"latency_ms.before": latency.before, "latency_ms.after": latency.after}
+    named |= {f"reductions: {step.name}": step.latency_ms for step in summary.reductions or ()}
+    return [
+        f"{where}: must be more than 0, not {value:g}"
+        for where, value in named.items()
+        if value is not None and value <= 0
+    ]
+
+
+def _run_record(summary: _Summary, history: tuple[Trial, ...] | None) -> RunRecord:
+    latency = summary.latency_ms or _BeforeAfter()
+    validation = summary.validation_accuracy or _BeforeAfter()
+    hardware, edits = summary.hardware or _Hardware(), summary.edits or _Edits()
     return RunRecord(
-        latency_before_ms=latency.get("before"),
-        latency_after_ms=latency.get("after"),
-        validation_before=validation.get("before"),
-        validation_after=validation.get("after"),
-        space_size=record.get("space_size"),
-        trained=record.get("trained"),
-        refused=record.get("refused"),
-        repeated=record.get("repeated"),
-        seconds=record.get("evaluation_seconds"),
-        trials=record.get("trials"),
-        hardware_before=hardware.get("before"),
-        hardware_after=hardware.get("after"),
-        channels=edits.get("channels"),
+        latency_before_ms=latency.before,
+        latency_after_ms=latency.after,
+        validation_before=validation.before,
+        validation_after=validation.after,
+        space_size=summary.space_size,
+        trained=summary.trained,
+        refused=summary.refused,
+        repeated=summary.repeated,
+        seconds=summary.evaluation_seconds,
+        trials=summary.trials,
+        hardware_before=hardware.before,
+        hardware_after=hardware.after,
+        channels=edits.channels,
         channels_before={
-            decision["layer"]: decision["before"]
-            for decision in record.get("decisions") or ()
-            if decision["kind"] == "channels"
+            decision.layer: decision.before
+            for decision in summary.decisions or ()
+            if decision.kind == "channels" and isinstance(decision.before, int)
         },
-        expanded=tuple(edits["expanded"]) if "expanded" in edits else None,
-        weight_bits=edits.get("weight_bits"),
+        expanded=edits.expanded,
+        weight_bits=edits.weight_bits,
         reductions=tuple(
-            Reduction(step["name"], step["latency_ms"]) for step in steps if step["latency_ms"] is not None
+            Reduction(step.name, step.latency_ms)
+            for step in summary.reductions or ()
+            if step.latency_ms is not None
         )
-        if steps
-        else None,
+        or None,
         history=history,
     )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What of a trial's record the report shows."""
+
+    other_keys: ClassVar[bool] = True
+    latency_ms: float | None = None
+    accuracy: float | None = None
+    refusals: tuple[str, ...] | None = None
 
 
 def _history(path: Path) -> tuple[Trial, ...] | None:
@@ -135,8 +215,16 @@ def _history(path: Path) -> tuple[Trial, ...] | None:
             rows = study.execute(_TRIALS, (OUTCOME,)).fetchall()
     except sqlite3.Error:
         return None
-    outcomes = [(number, json.loads(text)) for number, text in rows]
-    return tuple(
-        Trial(number, found.get("latency_ms"), found.get("accuracy"), bool(found.get("refusals")))
-        for number, found in outcomes
-    )
+    problems: list[str] = []
+    trials = []
+    for number, text in rows:
+        try:
+            record = json.loads(text)
+        except (TypeError, ValueError, RecursionError) as reason:
+            problems.append(f"trial {number}: {reason}")
+            continue
+        found = read_value(_Outcome, record, f"trial {number}", problems)
+        if found is not None:
+            trials.append(Trial(number, found.latency_ms, found.accuracy, bool(found.refusals)))
+    raise_all(ConfigError, f"{path}: not the study of a search:", problems)
+    return tuple(trials)

@@ -138,7 +138,7 @@ def reasons(data: ReportData) -> list[str]:
         refused = (
             "" if run.refused is None else f", {run.refused} refused by the hardware test before training"
         )
-        strategy = point.config.get("search", {}).get("strategy")
+        strategy = point.configured("search", "strategy")
         by = f" by {strategy}" if strategy else ""
         found.append(f"The search{by} looked at {run.trials} candidates{space}{trained}{refused}.")
         if point.latency_bound_ms is not None:

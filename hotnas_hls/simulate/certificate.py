@@ -104,6 +104,24 @@ class Certificate:
         """Cycles left below the bound."""
         return None if self.bound_cycles is None else self.bound_cycles - self.simulated_cycles
 
+    def violations(self) -> list[str]:
+        """What cannot be true of a certificate, each with its place."""
+        found = [f"memory.{problem}" for problem in self.memory.violations()]
+        for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "images", "outputs_compared"):
+            if getattr(self, name) <= 0:
+                found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        if self.stalled_runs < 0:
+            found.append(f"stalled_runs: must be 0 or more, not {self.stalled_runs}")
+        if self.bound_cycles is not None and self.bound_cycles < 1:
+            found.append(f"bound_cycles: must be at least 1, not {self.bound_cycles}; null is no bound")
+        for layer in self.layers:
+            predicted = layer.predicted.terms()
+            if layer.simulated.keys() != predicted.keys():
+                found.append(f"{layer.name}: simulated must hold {', '.join(predicted)}")
+            if min(*predicted.values(), *layer.simulated.values()) < 0:
+                found.append(f"{layer.name}: a count of cycles is negative")
+        return found
+
     def ms(self, cycles: int) -> float:
         """Cycles at this design's clock, in milliseconds."""
         return cycles / (self.clock_mhz * 1000)
@@ -157,6 +175,8 @@ class Certificate:
                 layer.pop("margin", None)
         problems: list[str] = []
         certificate = read_record(cls, record, "", problems)
+        if certificate is not None:
+            problems += certificate.violations()
         raise_all(ConfigError, f"{path}: not a certificate:", problems)
         return certificate
 
@@ -233,7 +253,7 @@ def simulate_runs(
         if "did not finish within" not in str(failure):
             raise
         done = job / "results.json"
-        finished = len(json.loads(done.read_text())) if done.is_file() else 0
+        finished = len(json.loads(done.read_text(encoding="utf-8"))) if done.is_file() else 0
         raise SimulationFailed(
             f"{point.network}: run {finished + 1} of {len(runs)} hung: it did not finish within {timeout} "
             f"cycles, {predicted} were predicted; all that was printed is in {job / 'simulation.log'}"

@@ -59,12 +59,12 @@ def run_csim(
         *("-o", program),
     ]
     built = run(command, program.with_suffix(".build.log"), timeout=BUILD_SECONDS, failure=SimulationFailed)
-    warnings = len(re.findall(r"\bwarning:", built.log.read_text(errors="replace")))
+    warnings = len(re.findall(r"\bwarning:", built.log.read_text(encoding="utf-8", errors="replace")))
     arguments = ["--per-layer"] if per_layer else []
     arguments += ["--images", str(images)] if images else []
     log = program.with_suffix(".log")
     ran = run([program, *arguments, directory], log, timeout=RUN_SECONDS)
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     verdict = re.search(r"^PASS: (\d+) transactions, (\d+) layers", text, re.MULTILINE)
     if ran.returncode != 0 or verdict is None:
         found = re.search(r"^MISMATCH .*", text, re.MULTILINE)

@@ -58,6 +58,14 @@ class DramCheck:
         """The outputs are right and the model is within its tolerance."""
         return self.outputs_match and abs(self.difference) <= TOLERANCE
 
+    def violations(self) -> list[str]:
+        """What cannot be true of a check, each with its place."""
+        found = [f"dram.{problem}" for problem in self.dram.violations()]
+        for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "fixed_cycles"):
+            if getattr(self, name) <= 0:
+                found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        return found
+
     def line(self) -> str:
         """The finding and its assumptions in words."""
         outputs = "outputs equal" if self.outputs_match else "OUTPUTS DIFFER"
@@ -84,6 +92,8 @@ class DramCheck:
         record.pop("difference", None)
         problems: list[str] = []
         check = read_record(cls, record, "", problems)
+        if check is not None:
+            problems += check.violations()
         raise_all(ConfigError, f"{path}: not a DRAM check:", problems)
         return check
 

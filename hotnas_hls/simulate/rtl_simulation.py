@@ -31,6 +31,7 @@ from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
 from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import SimulationFailed
+from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
 from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
 SIM = shipped_folder("sim")
@@ -100,17 +101,13 @@ def build(
     """
     started = time.monotonic()
     verilator = tools.require("verilator")
-    write_bench(folder / "bench")
-    source = folder / "rtl"
-    source.mkdir(parents=True, exist_ok=True)
-    for name, text in rtl.items():
-        (source / name).write_text(text)
     from cocotb_tools import config
 
-    libraries = config.libs_dir
+    libraries, share = Path(config.libs_dir), Path(config.share_dir)
+    for path in (verilator.path, libraries, share):
+        refuse_strange(path, "where hotnas is installed", "a folder")
     flags = ("-std=c++20", "-march=native")
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
-    take(library, folder / "obj")
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
@@ -125,7 +122,6 @@ def build(
         *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
-        # Names relative to the folder: make takes no path with a space.
         *("--Mdir", "obj"),
         *(["--trace-fst"] if waves else []),
         "bench/public.vlt",
@@ -133,31 +129,28 @@ def build(
         *(f"bench/{name}" for name in SV_SOURCES),
         "../bench/dram.cpp",
         f"../bench/{DRAM_SOURCE}",
-        str(Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"),
+        str(share / "lib" / "verilator" / "verilator.cpp"),
     ]
-    tools.run(
-        command,
-        folder / "build.log",
-        cwd=folder,
-        environment=verilator.full_environment(),
-        failure=SimulationFailed,
-    )
-    keep(library, folder / "obj")
+    with plain_place(folder, ("rtl", "bench", "obj")) as place:
+        write_sources(rtl, place)
+        take(library, place / "obj")
+        tools.run(
+            command,
+            folder / "build.log",
+            cwd=place,
+            environment=verilator.full_environment(),
+            failure=SimulationFailed,
+        )
+        keep(library, place / "obj")
     return SimulationModel(folder, time.monotonic() - started)
 
 
-def write_bench(folder: Path) -> None:
-    """The files of the bench in ``folder``, which is made; a Verilator build beside it follows.
-
-    Raises SimulationFailed where make cannot build.
-    """
-    if re.search(r"\s", str(folder.resolve())):
-        raise SimulationFailed(
-            f"{folder.parent}: make builds in no folder with a space in its name; move the package to another"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in bench_files().items():
-        (folder / name).write_text(text)
+def write_sources(rtl: Mapping[str, str], place: Path) -> None:
+    """``rtl`` (file name -> text) and the files of the bench, in ``rtl`` and ``bench`` of ``place``."""
+    for folder, files in (("rtl", rtl), ("bench", bench_files())):
+        (place / folder).mkdir()
+        for name, text in files.items():
+            (place / folder / name).write_text(text, encoding="utf-8")
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:
@@ -258,17 +251,17 @@ def run_networks(
     (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
     log = job / "simulation.log"
     tools.run(
-        [model.folder / "obj" / TOP, f"+dir={job}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
+        [model.folder / "obj" / TOP, "+dir=.", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
         log,
         cwd=job,
         environment=_cocotb_environment(job),
         failure=SimulationFailed,
     )
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     if "FAIL=0" not in text:
         tail = "\n".join(text.splitlines()[-30:])
         raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
-    done = iter(json.loads((job / "results.json").read_text()))
+    done = iter(json.loads((job / "results.json").read_text(encoding="utf-8")))
     return [
         [
             RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
@@ -280,7 +273,7 @@ def run_networks(
 
 def _profile_slots(model: SimulationModel) -> int:
     """Slots of the cycle-count window of the RTL that was built."""
-    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text())
+    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text(encoding="utf-8"))
     if found is None:
         raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
     return int(found[1])

@@ -18,12 +18,8 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.errors import SimulationFailed
-from hotnas_hls.simulate.rtl_simulation import (
-    DRAM_SOURCE,
-    SV_SOURCES,
-    TOP,
-    write_bench,
-)
+from hotnas_hls.simulate.plain_place import plain_place
+from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP, write_sources
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
@@ -34,11 +30,6 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
     verilator = tools.require("verilator")
     tools.require("g++")
-    write_bench(folder / "bench")
-    source = folder / "rtl"
-    source.mkdir(parents=True, exist_ok=True)
-    for name, text in rtl.items():
-        (source / name).write_text(text)
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),
@@ -49,20 +40,21 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
         *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
-        # Names relative to the folder: make takes no path with a space.
         *("--Mdir", "obj"),
         *(f"rtl/{name}" for name in rtl),
         *(f"bench/{name}" for name in SV_SOURCES),
         "../bench/board.cpp",
         f"../bench/{DRAM_SOURCE}",
     ]
-    tools.run(
-        command,
-        folder / "build.log",
-        cwd=folder,
-        environment=verilator.full_environment(),
-        failure=SimulationFailed,
-    )
+    with plain_place(folder, ("rtl", "bench", "obj")) as place:
+        write_sources(rtl, place)
+        tools.run(
+            command,
+            folder / "build.log",
+            cwd=place,
+            environment=verilator.full_environment(),
+            failure=SimulationFailed,
+        )
     return folder / "obj" / LIBRARY
 
 

@@ -46,7 +46,7 @@ def build_once(rtl: Mapping[str, str], folder: Path, *, optimise: bool = True) -
     stamp = folder / STAMP
     if (folder / "obj" / TOP).is_file() and stamp.is_file():
         fits = {json.dumps(made_of | {"optimise": fast}) for fast in {optimise, True}}
-        if stamp.read_text() in fits:
+        if stamp.read_text(encoding="utf-8") in fits:
             return SimulationModel(folder, 0.0)
     if not stamp.is_file():  # a build that did not end: make would take half-written files for finished ones
         shutil.rmtree(folder / "obj", ignore_errors=True)

@@ -9,6 +9,7 @@ the start of the weight image.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,14 +170,23 @@ def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
     )
 
 
-def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> bytes:
-    """Descriptor bytes, sealed. Raises ValueError when a value does not fit its field."""
-    words = np.zeros(accel.descriptor_bytes // 4, dtype=np.uint64)
+def field_violations(values: Mapping[str, int]) -> list[str]:
+    """Values that do not fit their field of the descriptor, those among ``values`` that have one."""
+    found = []
     for field in FIELDS:
-        value = values[field.name]
+        value = values.get(field.name, 0)
         low, high = (-(1 << field.width - 1), 1 << field.width - 1) if field.signed else (0, 1 << field.width)
         if not low <= value < high:
-            raise ValueError(f"descriptor field {field.name} = {value} does not fit {field.width} bits")
-        words[field.word] |= np.uint64((value & (1 << field.width) - 1) << field.lsb)
+            found.append(f"{field.meaning}: {value}; its descriptor has {field.width} bits for it")
+    return found
+
+
+def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> bytes:
+    """Descriptor bytes, sealed. Raises ValueError when a value does not fit its field."""
+    if misfits := field_violations(values):
+        raise ValueError("; ".join(misfits))
+    words = np.zeros(accel.descriptor_bytes // 4, dtype=np.uint64)
+    for field in FIELDS:
+        words[field.word] |= np.uint64((values[field.name] & (1 << field.width) - 1) << field.lsb)
     words[DESCRIPTOR_HEADER_WORDS : DESCRIPTOR_HEADER_WORDS + len(table)] = table
     return sealed(words.astype("<u4"), accel).tobytes()

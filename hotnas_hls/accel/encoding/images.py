@@ -7,10 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.descriptor import Addresses, encode, entry_table, field_values
+from hotnas_hls.accel.encoding.descriptor import (
+    Addresses,
+    encode,
+    entry_table,
+    field_values,
+    field_violations,
+)
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.accel.plan import PATTERN_BITS, LayerPlan, Tile, ceil_div, entry_count, job_beats, plan_layer
 
+ADDRESSED = 1 << 32  # bytes that an address of the descriptor reaches
 ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
 
 
@@ -53,6 +60,43 @@ def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) 
         plan = plan_layer(layer, accel, tiles[layer.name])
         address = _align(address + layer_beats(plan, layer) * accel.wgt_bits // 8)
     return MemoryMap(offsets, end, weights, address)
+
+
+def encoding_violations(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) -> list[str]:
+    """What of a network no descriptor can say: counts beyond their fields, bytes beyond 32-bit addresses.
+
+    Layers without numbers are checked as far as their shapes go.
+    """
+    maps = sum(feature_map_bytes(fm, accel) for fm in net.feature_maps.values() if fm.concat_of is None)
+    weights = sum(
+        layer.m * (layer.n if layer.kind is LayerKind.CONV else 1) * layer.positions * layer.weight_bits // 8
+        for layer in net.layers
+    )
+    found = [
+        f"{what} take {size:,} bytes; addresses have 32 bits, which is {ADDRESSED:,}"
+        for what, size in (("feature maps", maps), ("weights", weights))
+        if size > ADDRESSED
+    ]
+    if found:
+        return found
+    memory = map_memory(net, accel, tiles)
+    blank = LayerNumbers(np.zeros(0, np.int32), np.zeros(0, np.int64), 0, 0, 0)
+    for layer in net.layers:
+        plan = plan_layer(layer, accel, tiles[layer.name])
+        numbers = net.numbers.get(layer.name, blank)
+        values = field_values(layer, plan, accel, numbers, addresses_of(layer, memory))
+        found += [f"{layer.name}: {problem}" for problem in field_violations(values)]
+    return found
+
+
+def addresses_of(layer: Layer, memory: MemoryMap) -> Addresses:
+    """Where a layer's regions lie."""
+    return Addresses(
+        ifm_addr=memory.feature_maps[layer.source],
+        ofm_addr=memory.feature_maps[layer.target],
+        res_addr=memory.feature_maps[layer.residual] if layer.residual else 0,
+        wgt_addr=memory.weights[layer.name],
+    )
 
 
 def layer_beats(plan: LayerPlan, layer: Layer) -> int:
@@ -152,12 +196,7 @@ def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]
     image = bytearray(memory.weight_bytes)
     for index, layer in enumerate(net.layers):
         numbers, plan = net.numbers[layer.name], plan_layer(layer, accel, tiles[layer.name])
-        addresses = Addresses(
-            ifm_addr=memory.feature_maps[layer.source],
-            ofm_addr=memory.feature_maps[layer.target],
-            res_addr=memory.feature_maps[layer.residual] if layer.residual else 0,
-            wgt_addr=memory.weights[layer.name],
-        )
+        addresses = addresses_of(layer, memory)
         values = field_values(layer, plan, accel, numbers, addresses)
         descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel)
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor

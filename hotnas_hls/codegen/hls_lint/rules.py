@@ -158,7 +158,7 @@ def pragmas_stand_behind_macros(unit: Unit) -> Iterator[Finding]:
     for path in sorted(path for kind in ("include/*.h", "src/*.cpp") for path in unit.folder.glob(kind)):
         if path == unit.folder / MACROS:
             continue
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if LITERAL_PRAGMA.search(line):
                 file = path.relative_to(unit.folder).as_posix()
                 yield Finding(file, number, "pragmas-behind-macros", f"write it by a macro of {MACROS}")

@@ -132,7 +132,7 @@ def read_function(cursor: Cursor, dataflow: bool) -> Function:
             label = parent.spelling if parent.kind is CursorKind.LABEL_STMT else None
             function.loops.append(Loop(node, label))
     path = Path(cursor.location.file.name).resolve()
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     for number in range(cursor.extent.start.line, cursor.extent.end.line + 1):
         text = PRAGMA.match(lines[number - 1])
         if text and (dataflow or text[1] != "DATAFLOW"):  # the macro is empty without dataflow

@@ -9,6 +9,7 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome
 from hotnas_hls.search.running.study import SearchStudy
 
@@ -21,9 +22,9 @@ class ConsoleReporter:
     """A live bar in a terminal; a line now and then in a log."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or text_console(stderr=True)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -49,9 +50,7 @@ class ConsoleReporter:
         self._drop()
         self._refusals.clear()
         self._stopped, self._first = 0, None
-        self.console.print(
-            f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, highlight=False
-        )
+        self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", highlight=False)
 
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
         """A trial is finished."""
@@ -83,7 +82,7 @@ class ConsoleReporter:
             self._spoken = now
             left = (now - began) / (done - before) * (total - done)
             line = f"  {text}, {left:.0f} s left{more}"
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def _summary(self, study: SearchStudy) -> str:
         best = best_outcome(study.outcomes, 0.0, bounded=True)

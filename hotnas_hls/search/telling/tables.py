@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.table import Table
-from rich.text import Text
 
 from hotnas_hls.platforms.platform import Platform
 from hotnas_hls.search.detecting.detect import Detection
@@ -27,12 +26,12 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
         effect = finding.best
         saves = f"{effect.saved:,.0f} ({effect.saved / total:.1%})" if effect else ""
         table.add_row(
-            Text(finding.layer),
+            finding.layer,
             finding.label,
             f"{finding.cost:,.0f}",
             *(f"{finding.shares[term]:.0%}" for term in terms),
             f"{finding.slack:,.0f} to {finding.next_term}",
-            Text(f"{effect.remedy}: {effect.description}" if effect else "none saves time"),
+            f"{effect.remedy}: {effect.description}" if effect else "none saves time",
             saves,
         )
     return table

@@ -1,0 +1,28 @@
+"""Output for people: tables in which text is text, on whatever terminal there is."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def text_console(piped_width: int | None = None, *, stderr: bool = False) -> Console:
+    """A console that reads no markup and no emoji codes in strings: a name such as ``[/x]`` stays one.
+
+    piped_width: columns of tables when nobody looks at a terminal.
+    """
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else piped_width
+    return Console(width=width, stderr=stderr, markup=False, emoji=False)
+
+
+def show_everything() -> None:
+    """From here on, characters that a terminal's encoding lacks are printed by number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not so under a test's capture
+            stream.reconfigure(errors="backslashreplace")
