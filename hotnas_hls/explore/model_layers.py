@@ -51,7 +51,10 @@ def load_layers(
     """The network that ``model`` names (a zoo name, package.module:function, x.onnx); see ``load_model``."""
     from hotnas_hls.frontends.source import load_model
 
-    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits, arrangement)
+    from hotnas_hls.models.zoo import ZOO
+
+    graph = load_model(model, None, input_shape, proven=model not in ZOO).graph
+    return layers_of(graph, weight_bits, act_bits, arrangement)
 
 
 def layers_of(
