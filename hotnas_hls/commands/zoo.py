@@ -64,6 +64,7 @@ def _prove(networks: list[str]) -> None:
             reason = str(error).split("\n")[0]
             print(f"{name:{width}}  refused: {reason}", flush=True)
         else:
+            assert proof is not None
             print(f"{name:{width}}  {proof.seconds:6.2f} s  difference {proof.difference:.1e}", flush=True)
 
 

@@ -51,7 +51,9 @@ def load_layers(
     """The network that ``model`` names (a zoo name, package.module:function, x.onnx); see ``load_model``."""
     from hotnas_hls.frontends.source import load_model
 
-    return layers_of(load_model(model, None, input_shape).graph, weight_bits, act_bits, arrangement)
+    own = ":" in model or model.endswith(".onnx")  # no network of the zoo
+    graph = load_model(model, None, input_shape, proven=own).graph
+    return layers_of(graph, weight_bits, act_bits, arrangement)
 
 
 def layers_of(

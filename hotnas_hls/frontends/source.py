@@ -25,18 +25,21 @@ class LoadedModel(NamedTuple):
 
     module: nn.Module | None
     graph: Graph
-    proof: Proof
+    proof: Proof | None  # None: not asked for
 
 
-def load_model(spec: str, weights: str | Path | None = None, input_shape: Shape | None = None) -> LoadedModel:
+def load_model(
+    spec: str, weights: str | Path | None = None, input_shape: Shape | None = None, proven: bool = True
+) -> LoadedModel:
     """The network that ``spec`` names, with ``weights`` if given (random otherwise), and its proven graph.
 
     ``input_shape`` is (channels, rows, columns); zoo networks and most ONNX files have one of their own.
+    Without ``proven`` the graph is as it was read: for shapes of zoo networks, whose imports tests prove.
     A module computes in float32 afterwards, whatever it was made in. ConfigError for a spec that names
     nothing; also whatever loading weights, tracing and the proof raise.
     """
     if spec.endswith(".onnx"):
-        return _onnx_model(spec, weights, input_shape)
+        return _onnx_model(spec, weights, input_shape, proven)
     try:
         from hotnas_hls.frontends import checkpoint, trace
         from hotnas_hls.models import zoo
@@ -60,16 +63,18 @@ def load_model(spec: str, weights: str | Path | None = None, input_shape: Shape 
     if weights is not None:
         checkpoint.load_weights(module, weights)
     graph = trace.trace(module.float().eval(), input_shape, name)
-    return LoadedModel(module, graph, prove(graph, trace.TracedModule(module)))
+    return LoadedModel(module, graph, prove(graph, trace.TracedModule(module)) if proven else None)
 
 
-def _onnx_model(spec: str, weights: str | Path | None, input_shape: Shape | None) -> LoadedModel:
+def _onnx_model(
+    spec: str, weights: str | Path | None, input_shape: Shape | None, proven: bool
+) -> LoadedModel:
     from hotnas_hls.frontends.onnx_import import OnnxModel
 
     if weights is not None:
         raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
     model = OnnxModel(spec, input_shape)
-    return LoadedModel(None, model.graph, prove(model.graph, model, model.fixed_batch))
+    return LoadedModel(None, model.graph, prove(model.graph, model, model.fixed_batch) if proven else None)
 
 
 def _from_function(spec: str) -> nn.Module:
