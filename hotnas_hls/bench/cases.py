@@ -121,7 +121,7 @@ def layer_evaluations() -> Figures:
 
     layers = load_layers(EXPLORED_NETWORK).layers
     space, board = module.Space(tm=(32, 64), tn=(16, 32)), load_board(BOARD)
-    bases = [for_layers(base, layers) for base in module._bases(space, board)]
+    bases = [for_layers(base, layers) for base in module._bases(space, board, board.clock_mhz, True)]
     tile = Tile(7, 14)
     rows = np.array([[*module._layer_row(layer), 1] for layer in layers])
     table = np.array([module._base_row(base) for base in bases])

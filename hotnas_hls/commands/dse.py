@@ -125,7 +125,8 @@ def run(args: argparse.Namespace) -> None:
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
     packed = packing_choice(args.packed_resolutions)
     explored = explore_arrangements(
-        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed
+        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed,
+        clock,
     )
     model, found, arrangement = explored.model, explored.found, explored.arrangement
     least = {str(tried): cycles for tried, cycles in explored.cycles.items()}

@@ -74,7 +74,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--accel", metavar="KEY=N,...", help=f"an accelerator: {', '.join(ACCEL_KEYS)} (ports: 128 bits)"
     )
     parser.add_argument("--board", default="ZCU102", help="that the accelerator must fit (default ZCU102)")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: 200, or the design's)")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's, or the design's; 200 by the published rule)")
     parser.add_argument("--read-latency", type=int, help="of the memory, in cycles (default 40)")
     parser.add_argument(
         "--stem",
@@ -250,8 +250,8 @@ class _Priced:
 def _true(args: argparse.Namespace) -> Result:
     from hotnas_hls.accel.timing.efficiency import multipliers
     from hotnas_hls.accel.timing.latency_report import rows_of
+    from hotnas_hls.boards.board import load_board
 
-    clock = args.clock or PUBLISHED_MHZ
     if args.design_file:
         from hotnas_hls.accel.design_point import DesignPoint
 
@@ -259,6 +259,7 @@ def _true(args: argparse.Namespace) -> Result:
         clock = args.clock or point.clock_mhz
         priced = _of_model(args, point) if args.model else _of_point(args, point)
     else:
+        clock = args.clock or load_board(args.board).clock_mhz
         priced = _of_model(args)
     accel = priced.accel
     about = {
@@ -333,7 +334,7 @@ def _built(
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
         model = layers_of(graph, given.weight_bits, given.act_bits, arrangement)
-        accel = fitted(given, model.layers, board)
+        accel = fitted(given, model.layers, board, args.clock)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
         return model, accel

@@ -24,6 +24,7 @@ from hotnas_hls.accel import plan
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, Tile, ceil_div, for_layers
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import Resources, accelerator_resources
 from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.latency import (
@@ -119,14 +120,16 @@ def explore(
     space: Space = WHOLE_SPACE,
     top: int = 10,
     blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
 ) -> Exploration:
     """The ``top`` designs of ``space`` for ``layers`` on ``board`` and the Pareto front.
 
-    blocks: channel blocks the network allows (concatenation), None for all. Raises InfeasibleDesign when
-    nothing fits.
+    blocks: channel blocks the network allows (concatenation), None for all. clock_mhz: None for the board's.
+    Raises InfeasibleDesign when nothing fits.
     """
     started = time.perf_counter()
-    found = _decided(layers, board, memory, space, top, _bases_for(layers, board, space, blocks))
+    bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
+    found = _decided(layers, board, memory, space, top, bases)
     return dataclasses.replace(found, seconds=time.perf_counter() - started)
 
 
@@ -136,12 +139,13 @@ def fastest(
     memory: MemoryTiming = FIXED_LATENCY,
     space: Space = WHOLE_SPACE,
     blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
 ) -> Explored:
     """The fastest design of ``explore``, of equals one that takes least, in a fraction of the time.
 
     Bases are decided in the order of lower bounds on their cycles, until these exceed the best found.
     """
-    bases = _bases_for(layers, board, space, blocks)
+    bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
     order = np.argsort(floors, kind="stable")
     best: Explored | None = None
@@ -169,10 +173,11 @@ def _nothing_fits(board: Board) -> str:
 
 
 def _bases_for(
-    layers: Sequence[Layer], board: Board, space: Space, blocks: Sequence[int] | None
+    layers: Sequence[Layer], board: Board, clock_mhz: float, space: Space, blocks: Sequence[int] | None
 ) -> list[Accelerator]:
     """The bases that these layers can use; InfeasibleDesign where there are none."""
-    found = [b for b in _bases(_usable(space, layers), board) if blocks is None or b.channel_block in blocks]
+    bases = _bases(_usable(space, layers), board, clock_mhz, has_residual(layers))
+    found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
         raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
     return [for_layers(base, layers) for base in found]
@@ -238,14 +243,16 @@ def _usable(space: Space, layers: Sequence[Layer]) -> Space:
     return dataclasses.replace(space, dsp_packing=packing)
 
 
-def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
-    """Legal arrays and ports within the board's DSP slices and memory ports; buffers as small as can be."""
+def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
+    """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
+
+    residual: whether a layer reads one.
+    """
     split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
     shared = [((bits, bits, bits), True) for bits in space.bus_bits]
     for (ifm, wgt, ofm), shared_bus in split + shared:
-        masters = (ofm,) if shared_bus else (ifm, wgt, ofm)
-        ports = sum(ceil_div(bits, board.ports.bits) for bits in masters)
-        if ports > board.ports.count or sum(masters) > board.port_bits:
+        wired = Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
+        if port_violations(wired, board, clock_mhz, residual):
             continue
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm

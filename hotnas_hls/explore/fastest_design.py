@@ -40,10 +40,11 @@ def explore_arrangements(
     weight_bits: int = 16,
     pattern_ones: int | None = None,
     packed: PackingChoice = BEST,
+    clock_mhz: float | None = None,
 ) -> ArrangementExploration:
     """``explore`` in the arrangement asked for, or in the one of the network whose best design is fastest.
 
-    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
+    clock_mhz: None for the board's. pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
     channels share their patterns where the space has DSP packing to offer, which asks for it.
     """
     pattern_rows = 2 if True in space.packing(weight_bits) else 1
@@ -52,13 +53,13 @@ def explore_arrangements(
         model = layers_of(graph, weight_bits, space.act_bits, tried)
         if pattern_ones is not None:
             model = model.pruned(pattern_ones, pattern_rows)
-        return model, explore.fastest(model.layers, board, memory, space, model.blocks).cycles
+        return model, explore.fastest(model.layers, board, memory, space, model.blocks, clock_mhz).cycles
 
     explored = attempts(allowed_arrangements(graph, stem, packed), attempt)
     cycles = {tried: least for tried, (_, least) in explored.items()}
     chosen = fastest(cycles, float)
     model = explored[chosen][0]
-    found = explore.explore(model.layers, board, memory, space, top, model.blocks)
+    found = explore.explore(model.layers, board, memory, space, top, model.blocks, clock_mhz)
     return ArrangementExploration(chosen, model, found, cycles)
 
 

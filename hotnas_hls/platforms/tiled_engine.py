@@ -11,6 +11,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -176,7 +177,7 @@ class TiledEnginePlatform:
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The fastest design of the space, exactly (see ``hotnas_hls.explore.exhaustive``)."""
         legal = channel_blocks(self.act_bits, self.concat_alignment)
-        accel = fastest(layers, self.board, self.memory, self.space, legal).accel
+        accel = fastest(layers, self.board, self.memory, self.space, legal, self.clock_mhz).accel
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
@@ -194,11 +195,12 @@ class TiledEnginePlatform:
         return EngineDesign(accel, {name: tile for name, tile in tiles.items() if tile is not None})
 
     def violations(self, layers: Sequence[Layer], design: EngineDesign) -> list[str]:
-        """Rules of the generator, resources of the board, layers that fit no tile."""
+        """Rules of the generator, resources and ports of the board, layers that fit no tile."""
         found = design.accel.violations()
         if found:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
+        found += port_violations(design.accel, self.board, self.clock_mhz, has_residual(layers))
         if self.concat_alignment % design.accel.channel_block:
             found.append(
                 f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
