@@ -99,7 +99,7 @@ class DesignPoint:
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
     packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
     port_plan: PortPlan | None = None  # None: as :func:`plan_ports` has it, which is then kept
-    dram: DramTiming | None = None  # behind the ports; None: the board's, which is then kept, where it is known
+    dram: DramTiming | None = None  # behind the ports; None: the board's where known, which is then kept
     memory: MemoryTiming = MemoryTiming()  # the ideal one, of which every term is predicted
     latency_bound_ms: float | None = None
     predicted_cycles: int | None = None  # a record of what the search saw; never read as the truth
@@ -243,9 +243,7 @@ class DesignPoint:
         if illegal or wrong:
             return found
         residual = has_residual([entry.layer for entry in self.layers])
-        found += port_violations(
-            self.accelerator, self.board, self.clock_mhz, residual, self.port_plan
-        )
+        found += port_violations(self.accelerator, self.board, self.clock_mhz, residual, self.port_plan)
         block = self.accelerator.channel_block
         for fm in self.feature_maps:
             if fm.concat_offset % block:

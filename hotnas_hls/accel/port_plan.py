@@ -1,7 +1,8 @@
 """Which of the board's memory ports carries which stream, and whether they can.
 
-Every AXI master is wired to one port that can be set to its width, so that no interconnect changes a width;
-no port serves two masters. Behind the ports lies one DRAM: what the masters ask for together must pass its pins.
+Every AXI master is wired to one port that can be set to its width, so that no interconnect changes a
+width; no port serves two masters. Behind the ports lies one DRAM: what the masters ask for together must
+pass its pins.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ def port_violations(
                 )
             if kind.clock_mhz is not None and clock_mhz > kind.clock_mhz:
                 found.append(
-                    f"{stream}: port {name} of {board.name} takes clocks up to {kind.clock_mhz:g} MHz, the design "
-                    f"runs at {clock_mhz:g}; lower its clock"
+                    f"{stream}: port {name} of {board.name} takes clocks up to {kind.clock_mhz:g} MHz, the "
+                    f"design runs at {clock_mhz:g}; lower its clock"
                 )
     demanded = demanded_bits(accel, residual) / 8 * clock_mhz
     if demanded > board.dram_mb_per_s:

@@ -74,7 +74,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "--accel", metavar="KEY=N,...", help=f"an accelerator: {', '.join(ACCEL_KEYS)} (ports: 128 bits)"
     )
     parser.add_argument("--board", default="ZCU102", help="that the accelerator must fit (default ZCU102)")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's, or the design's; 200 by the published rule)")
+    parser.add_argument(
+        "--clock",
+        type=float,
+        metavar="MHZ",
+        help="clock (default: the board's, or the design's; 200 by the published rule)",
+    )
     parser.add_argument("--read-latency", type=int, help="of the memory, in cycles (default 40)")
     parser.add_argument(
         "--stem",

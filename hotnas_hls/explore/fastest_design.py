@@ -44,7 +44,8 @@ def explore_arrangements(
 ) -> ArrangementExploration:
     """``explore`` in the arrangement asked for, or in the one of the network whose best design is fastest.
 
-    clock_mhz: None for the board's. pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
+    clock_mhz: None for the board's.
+    pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
     channels share their patterns where the space has DSP packing to offer, which asks for it.
     """
     pattern_rows = 2 if True in space.packing(weight_bits) else 1

@@ -82,7 +82,7 @@ def fitted(
 ) -> Accelerator:
     """``accel`` for these layers: slots, widths, and of the buffers that fit those they are fastest on.
 
-    clock_mhz: None for the board's. Raises InfeasibleDesign when the board's ports or resources do not allow it.
+    clock_mhz: None for the board's. Raises InfeasibleDesign when its ports or resources do not allow it.
     """
     accel = for_layers(accel, layers)
     raise_all(

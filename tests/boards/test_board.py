@@ -64,8 +64,9 @@ def test_unknown_board_names_the_known_ones():
 def test_own_board(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text(OWN)
+    ports = (Ports(("HP0", "HP1"), (32, 64), 250.0),)
     assert load_board(path) == Board(
-        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, (Ports(("HP0", "HP1"), (32, 64), 250.0),), 2100.0, 100.0
+        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, ports, 2100.0, 100.0
     )
 
 
@@ -98,7 +99,8 @@ def test_own_board_with_impossible_numbers(tmp_path: Path):
 
 def test_ports_that_cannot_be(tmp_path: Path):
     path = tmp_path / "mine.yaml"
-    path.write_text(OWN.replace("[HP0, HP1], bits: [32, 64], clock_mhz: 250", "[A, A], bits: [48], clock_mhz: 0"))
+    ports = "names: [HP0, HP1], bits: [32, 64], clock_mhz: 250"
+    path.write_text(OWN.replace(ports, "names: [A, A], bits: [48], clock_mhz: 0"))
     with pytest.raises(ConfigError) as caught:
         load_board(path)
     assert str(caught.value) == (

@@ -18,6 +18,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 
 DRAMS_FILE = Path(__file__).with_name("drams.yaml")
 WEIGHTS_BASE = 1 << 28  # byte of the DRAM where the weight image lies; feature maps lie at 0
+PHASES = 16  # of the refresh, evenly over its interval, that a start may meet
 LEAST_ROW = 1024  # bytes: a burst of 4 KiB lies in few rows
 
 
@@ -43,6 +44,7 @@ class DramNumbers(NamedTuple):
     outstanding: int
     run_length: int
     weights_base: int
+    first_refresh: int  # after the first burst reaches the controller
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,11 @@ class DramTiming:
             found.append("refresh_interval: must be more than refresh + rp, or nothing is ever answered")
         return found
 
-    def numbers(self, clock_mhz: float) -> DramNumbers:
-        """This DRAM seen by an accelerator at ``clock_mhz``."""
+    def numbers(self, clock_mhz: float, phase: int = PHASES - 1) -> DramNumbers:
+        """This DRAM seen by an accelerator at ``clock_mhz``.
+
+        phase: of PHASES; the first refresh comes (phase + 1) / PHASES of its interval after the first burst.
+        """
         values = {
             name: round(1000 * getattr(self, name))
             for name in DramNumbers._fields
@@ -154,6 +159,7 @@ class DramTiming:
             outstanding=self.outstanding,
             run_length=self.run_length,
             weights_base=WEIGHTS_BASE,
+            first_refresh=round(1000 * self.refresh_interval * (phase + 1) / PHASES),
         )
 
     def line(self) -> str:
