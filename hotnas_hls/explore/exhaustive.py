@@ -178,7 +178,7 @@ def within(
     blocks: Sequence[int] | None = None,
     clock_mhz: float | None = None,
 ) -> list[Explored]:
-    """Every design of ``space`` that takes at most ``limit`` cycles, the fastest first."""
+    """Designs of ``space`` that take at most ``limit`` cycles, the fastest first."""
     bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
     near = [base for base, floor in zip(bases, floors, strict=True) if floor <= limit]
@@ -587,7 +587,7 @@ def _explore(
 
     A design is left (PRUNED) as soon as what is known of it shows that it is neither on the front of cycles
     and ``shares`` nor among the best; UNFIT where a layer fits no tile. best_cycles: one place for each
-    different number of cycles wanted, filled here; none: every design of at most ``limit`` cycles is priced.
+    different number of cycles wanted, filled here; none: all designs of at most ``limit`` cycles are priced.
     """
     priced = asked = known = 0
     front_cycles, front_shares = np.empty(4096, dtype=np.int64), np.empty(4096)

@@ -13,8 +13,9 @@ import numpy as np
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.memory.dram_latency import DramLatency, dram_latency
+from hotnas_hls.accel.memory.dram_latency import DramLatency
 from hotnas_hls.accel.memory.dram_timing import PHASES, Assumed, DramNumbers, DramTiming
+from hotnas_hls.accel.memory.pricing import latency_behind
 from hotnas_hls.simulate.rtl_simulation import RunResult
 
 TOLERANCE = 0.02  # of the total, that the model may be wrong by
@@ -88,7 +89,7 @@ class Forecast:
 
 def at_phase(point: DesignPoint, net: IntegerNetwork, dram: DramTiming, phase: int) -> DramLatency:
     """Cycles of one image behind ``dram`` at one of ``PHASES``."""
-    return dram_latency(net, point.accelerator, point.tiles, dram.numbers(point.clock_mhz, phase))
+    return latency_behind(net, point.accelerator, point.tiles, dram, point.clock_mhz, phase)
 
 
 def forecast(point: DesignPoint, net: IntegerNetwork, dram: DramTiming) -> Forecast:

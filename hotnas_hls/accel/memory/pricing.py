@@ -30,27 +30,24 @@ def least_memory(dram: DramTiming, clock_mhz: float) -> MemoryTiming:
     return MemoryTiming(max(cycles, LEAST_LATENCY), max(cycles, LEAST_LATENCY))
 
 
-def without_numbers(layers: Sequence[Layer], maps: Iterable[FeatureMap] = ()) -> IntegerNetwork:
+def without_numbers(
+    layers: Sequence[Layer], act_bits: int, maps: Iterable[FeatureMap] = ()
+) -> IntegerNetwork:
     """A network of these layers whose integers are left out: what its time needs is there.
 
     maps: its feature maps; those that are not given are as large as the layers say, each on its own.
     """
     found: dict[str, FeatureMap] = {}
     for layer in layers:
-        found[layer.source] = FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns)
-    for layer in layers:
-        target = FeatureMap(layer.target, layer.m, layer.out_rows, layer.out_columns)
-        found[layer.target] = target
+        ofm = (layer.m, layer.out_rows, layer.out_columns)
         if layer.residual is not None:
-            found.setdefault(layer.residual, FeatureMap(layer.residual, *target_shape(target)))
+            found.setdefault(layer.residual, FeatureMap(layer.residual, *ofm))
+        found.setdefault(layer.source, FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns))
+        found.setdefault(layer.target, FeatureMap(layer.target, *ofm))
     found |= {fm.name: fm for fm in maps}
     numbers = {layer.name: NO_NUMBERS for layer in layers}
-    return IntegerNetwork("", found, tuple(layers), numbers, layers[0].source, layers[-1].target)
-
-
-def target_shape(fm: FeatureMap) -> tuple[int, int, int]:
-    """Channels, rows and columns."""
-    return fm.channels, fm.rows, fm.columns
+    ends = (layers[0].source, layers[-1].target)
+    return IntegerNetwork("", found, tuple(layers), numbers, *ends, act_bits)
 
 
 def latency_behind(
