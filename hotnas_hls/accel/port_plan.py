@@ -20,7 +20,7 @@ class Masters(NamedTuple):
     """The AXI masters of one stream."""
 
     bits: int
-    count: int = 1
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def demanded_bits(accel: Accelerator, residual: bool) -> int:
     """
     found = sum(bits * count for bits, count in masters(accel).values())
     both_ways = masters(accel)["ofm"] if accel.shared_bus or residual else Masters(0)
-    return found + both_ways.bits * both_ways.count
+    return found + both_ways.bits * both_ways.number
 
 
 def has_residual(layers: Sequence[Layer]) -> bool:

@@ -1,13 +1,14 @@
 """The fastest designs behind the board's DRAM: a bound prunes, the stepper decides among what is left.
 
 ``accel.memory.pricing`` says why the bound is one. A layer's tile is the fastest by the bound, so that a
-design's bound and its price speak of the same tiles; designs that differ in buffers alone and have equal
-tiles take equal time and are stepped once.
+design's bound and its price speak of the same tiles. Of designs with the same array and ports and an equal
+bound, which differ in buffers that change nothing, the one that takes least of the board stands for all.
 """
 
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,7 +17,7 @@ from hotnas_hls.accel.layer import FeatureMap, Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
 from hotnas_hls.boards.board import Board
-from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Explored, Space, explore, within
+from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Explored, Space, explore, fastest, within
 
 Candidate = TypeVar("Candidate")
 
@@ -35,7 +36,6 @@ class Decision(Generic[Candidate]):
     """The cheapest candidates, and how many had to be priced for it."""
 
     best: tuple[Priced[Candidate], ...]
-    bounded: int  # candidates whose bound was not above the worst price among the best
     priced: int
 
 
@@ -48,14 +48,14 @@ def decide(
     above the worst of the best prices so far cannot be among them, nor can any behind it: none is priced.
     """
     best: list[Priced[Candidate]] = []
-    bounded = 0
+    priced = 0
     for bound, candidate in candidates:
         if len(best) == top and bound > best[-1].price:
             break
-        bounded += 1
+        priced += 1
         bisect.insort(best, Priced(candidate, bound, price(candidate)), key=lambda one: one.price)
         del best[top:]
-    return Decision(tuple(best), bounded, bounded)
+    return Decision(tuple(best), priced)
 
 
 def fastest_behind(
@@ -75,17 +75,16 @@ def fastest_behind(
     """
     memory = least_memory(dram, clock_mhz)
     net = without_numbers(layers, space.act_bits, maps)
-    known: dict[object, int] = {}
 
+    @functools.cache
     def price(design: Explored) -> int:
-        key = design.key(layers, memory)
-        if key not in known:
-            tiles = design.tiles(layers, memory)
-            known[key] = latency_behind(net, design.accel, tiles, dram, clock_mhz).cycles
-        return known[key]
+        tiles = design.tiles(layers, memory)
+        return latency_behind(net, design.accel, tiles, dram, clock_mhz).cycles
 
-    first = explore(layers, board, memory, space, top, blocks, clock_mhz).best
+    if top == 1:
+        first: Sequence[Explored] = (fastest(layers, board, memory, space, blocks, clock_mhz),)
+    else:
+        first = explore(layers, board, memory, space, top, blocks, clock_mhz).best
     limit = max(price(design) for design in first)
     near = within(layers, board, limit, memory, space, blocks, clock_mhz)
-    found = decide(((design.cycles, design) for design in near), price, top)
-    return Decision(found.best, found.bounded, len(known))
+    return decide(((design.cycles, design) for design in near), price, top)

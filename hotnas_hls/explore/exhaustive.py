@@ -93,12 +93,6 @@ class Explored:
         return network_latency(layers, self.accel, self.tiles(layers, memory), memory)
 
 
-    def key(self, layers: Sequence[Layer], memory: MemoryTiming) -> tuple[Accelerator, tuple[Tile, ...]]:
-        """What time depends on: array and ports, and the tiles that the buffers allow."""
-        base = dataclasses.replace(self.accel, tr=1, tc=1, ifm_depth=1)
-        return base, tuple(self.tiles(layers, memory).values())
-
-
 @dataclass(frozen=True)
 class Exploration:
     """What was found, and how fast."""
@@ -178,7 +172,10 @@ def within(
     blocks: Sequence[int] | None = None,
     clock_mhz: float | None = None,
 ) -> list[Explored]:
-    """Designs of ``space`` that take at most ``limit`` cycles, the fastest first."""
+    """The designs of ``space`` that take at most ``limit`` cycles, the fastest first.
+
+    Of those that differ in buffers alone and take equal cycles the one that takes least of the board.
+    """
     bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
     near = [base for base, floor in zip(bases, floors, strict=True) if floor <= limit]
@@ -187,9 +184,12 @@ def within(
     tiles, depths = _buffers(space)
     used, share, cycles = _unpriced(near, board, tiles, depths)
     _price(layers, near, _products(tiles), depths, memory, share, 0, cycles, limit)
-    found = np.argwhere((cycles > 0) & (cycles <= limit))
-    designs = [_design(near, tiles, depths, used, share, cycles, tuple(at)) for at in found]
-    return sorted(designs, key=_rank)
+    found: dict[tuple[int, int], Explored] = {}
+    for at in map(tuple, np.argwhere((cycles > 0) & (cycles <= limit))):
+        design = _design(near, tiles, depths, used, share, cycles, at)
+        same = (at[0], design.cycles)
+        found[same] = min(found.get(same, design), design, key=_rank)
+    return sorted(found.values(), key=_rank)
 
 
 def _rank(design: Explored) -> tuple[int, float, int]:
@@ -265,7 +265,7 @@ def _products(tiles: Buffers) -> np.ndarray:
 def _unpriced(
     bases: Sequence[Accelerator], board: Board, tiles: Buffers, depths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resources, share of the board, and cycles yet to be found (0; UNFIT above the board) of every design."""
+    """Of every design resources, share of the board, and cycles: 0, yet to be found, or UNFIT."""
     used = _resources(bases, tiles, depths)  # (bases, ofm, ifm, resource)
     limits = np.array([getattr(board, name) for name in RESOURCES])
     share = (used / np.maximum(limits, 1)).max(axis=3)
