@@ -272,6 +272,13 @@ def _say(name: str, figures: Figures) -> None:
     print(f"{name}: {found}", file=sys.stderr, flush=True)
 
 
+def prices() -> Figures:
+    """Every network of :mod:`whole_networks` priced behind a board's DRAM, by the bound and stepped."""
+    from hotnas_hls.bench.prices import measure
+
+    return measure()
+
+
 def ablation() -> Figures:
     """Every stage of the ablation; what ABLATION_RESULTS already holds is not repeated."""
     from hotnas_hls.errors import DataMissing
@@ -291,6 +298,7 @@ CASES: tuple[Case, ...] = (
     Case("layer-evaluations", "true rule: layers priced per second", layer_evaluations),
     Case("true-exploration", "true rule: a million designs", true_exploration),
     Case("growth", "true rule: time over layers and designs", growth),
+    Case("prices", "bound and stepped cycles behind a board's DRAM, whole networks", prices),
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),

@@ -141,6 +141,8 @@ def run(args: argparse.Namespace) -> None:
     rows = rows_of(best, macs, multipliers(fastest.accel))
     if args.save:
         point = design_point(fastest.accel, model, board, clock, memory)
+        if explored.decision is not None:
+            point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.decision.best[0].price)
         print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)

@@ -9,7 +9,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
-from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
+from hotnas_hls.accel.memory.pricing import least_memory
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.latency import best_tile, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -92,8 +92,8 @@ def design_point(
 ) -> DesignPoint:
     """An uncompressed network on ``accel``, each layer in its fastest tile; it has no weights.
 
-    memory: the ideal one of the certificate. Tiles are the fastest by the bound behind the board's DRAM, and
-    the predicted cycles those of the worst phase of its refresh; where it is not known, of the ideal memory.
+    memory: the ideal one, of which the cycles are predicted. Tiles are the fastest by the bound behind the
+    board's DRAM; where it is not known, with the ideal memory.
 
     Raises InfeasibleDesign with every layer that fits in no tile, or everything else that ``accel`` lacks.
     """
@@ -122,9 +122,5 @@ def design_point(
         memory=memory,
     )
     raise_all(InfeasibleDesign, cannot, point.violations())
-    if dram is None:
-        predicted = network_latency(model.layers, accel, point.tiles, memory).cycles
-    else:
-        net = without_numbers(model.layers, accel.act_bits, model.feature_maps)
-        predicted = worst_phase(net, accel, point.tiles, dram, clock).cycles
+    predicted = network_latency(model.layers, accel, point.tiles, memory).cycles
     return dataclasses.replace(point, predicted_cycles=predicted)
