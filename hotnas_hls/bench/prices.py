@@ -1,6 +1,6 @@
 """How far the bound that prunes lies below what a network takes behind the board's DRAM.
 
-Each network runs on the accelerator of :mod:`whole_networks`, in its fastest arrangement. Nothing is simulated.
+Each network runs on the accelerator of :mod:`whole_networks`, in its fastest arrangement, unsimulated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BOARDS = ("ZCU102", "KV260")
 
 
 def measure() -> Figures:
-    """By network and board: ideal and behind the DRAM in cycles, and how much of the latter the bound misses."""
+    """By network and board: cycles, ideal and behind the DRAM, and the share of them the bound misses."""
     from hotnas_hls.frontends.source import load_model
 
     found: Figures = {}
