@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -15,7 +14,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory.dram_timing import load_dram
-from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
+from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
@@ -243,19 +242,17 @@ class TiledEnginePlatform:
         return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
 
     def measure(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
-        """Cycles behind the DRAM: of a start that meets one refresh more than the timer at rest."""
+        """Cycles behind the DRAM at the worst phase of its refresh: what the certificate measures."""
         cost = self.cost(layers, design)
         if self.dram is None:
             return cost
         net = without_numbers(layers, self.act_bits)
-        behind = latency_behind(net, design.accel, design.tiles, self.dram, self.clock_mhz)
+        behind = worst_phase(net, design.accel, design.tiles, self.dram, self.clock_mhz)
         found = tuple(
             dataclasses.replace(layer, total=float(behind.layers[layer.layer])) for layer in cost.layers
         )
-        total = behind.cycles + math.ceil((self.dram.refresh + self.dram.rp) * self.clock_mhz / 1000)
-        return dataclasses.replace(
-            cost, layers=found, total=float(total), latency_ms=total / (self.clock_mhz * 1000)
-        )
+        took = behind.cycles / (self.clock_mhz * 1000)
+        return dataclasses.replace(cost, layers=found, total=float(behind.cycles), latency_ms=took)
 
     def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
         """What the array computes and the ports move in a cycle at most."""
