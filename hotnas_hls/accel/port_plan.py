@@ -1,7 +1,7 @@
 """Which of the board's memory ports carries which stream, and whether they can.
 
-Every AXI master is wired to one port that can be set to its width, so that no interconnect changes a
-width; no port serves two masters. Behind the ports lies one DRAM: what the masters ask for together must
+Every AXI master is wired to one port that takes its width at a beat a cycle, so that no interconnect narrows
+it; no port serves two masters. Behind the ports lies one DRAM: what the masters ask for together must
 pass its pins.
 """
 
@@ -50,7 +50,7 @@ def masters(accel: Accelerator) -> dict[str, Masters]:
 
 
 def plan_ports(accel: Accelerator, board: Board) -> PortPlan:
-    """For each master the first free port that can be set to its width, of those the narrowest.
+    """For each master the first free port that takes its width, of those the narrowest.
 
     A master for which there is no port is left without one; :func:`port_violations` says why.
     """
@@ -99,7 +99,7 @@ def port_violations(
         kinds = {name: kind for name in names if (kind := board.port(name)) is not None}
         if count and bits not in widths:
             found.append(
-                f"{stream}: no port of {board.name} can be set to {bits} bits, and no width is converted; "
+                f"{stream}: no port of {board.name} is {bits} bits wide, and no stream is narrowed; "
                 f"use {' or '.join(map(str, widths))}"
             )
             continue
@@ -116,7 +116,7 @@ def port_violations(
         for name, kind in kinds.items():
             if count and bits not in kind.bits:
                 found.append(
-                    f"port_plan.{stream}: {name} cannot be set to {bits} bits, only to "
+                    f"port_plan.{stream}: {name} takes no master of {bits} bits, only of "
                     f"{' or '.join(map(str, kind.bits))}; wire the stream to another port"
                 )
             if kind.clock_mhz is not None and clock_mhz > kind.clock_mhz:

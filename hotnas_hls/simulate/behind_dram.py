@@ -44,6 +44,16 @@ class BehindDram:
     slow_cycles: int | None  # and at the worst; None: nothing is known of either
     outputs_match: bool
 
+    def violations(self) -> list[str]:
+        """What cannot be true of it, each with its place."""
+        found = [f"dram.{problem}" for problem in self.dram.violations()]
+        for name in ("predicted_cycles", "simulated_cycles"):
+            if getattr(self, name) <= 0:
+                found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        if not self.phases or max(self.phases) != self.predicted_cycles:
+            found.append("phases: their largest must be predicted_cycles")
+        return found
+
     @property
     def difference(self) -> float:
         """Predicted - simulated, as a share of simulated."""

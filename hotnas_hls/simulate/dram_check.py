@@ -38,10 +38,9 @@ class DramCheck:
 
     def violations(self) -> list[str]:
         """What cannot be true of a check, each with its place."""
-        found = [f"dram.{problem}" for problem in self.dram.violations()]
-        for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "fixed_cycles"):
-            if getattr(self, name) <= 0:
-                found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        found = [f"behind.{problem}" for problem in self.behind.violations()]
+        if self.clock_mhz <= 0:
+            found.append(f"clock_mhz: must be more than 0, not {self.clock_mhz:g}")
         return found
 
     def line(self) -> str:

@@ -241,7 +241,7 @@ def test_a_design_of_before_that_no_port_carries_says_what_would(tmp_path: Path)
         record["accelerator"]["wgt_bits"] = 256
 
     assert refusal(edited(tmp_path, wide)).splitlines()[1:] == [
-        "  - wgt: no port of ZCU102 can be set to 256 bits, and no width is converted; use 32 or 64 or 128"
+        "  - wgt: no port of ZCU102 is 256 bits wide, and no stream is narrowed; use 32 or 64 or 128"
     ]
 
 

@@ -63,7 +63,7 @@ def test_a_residual_is_read_beside_the_write() -> None:
 def test_every_reason_has_its_cure() -> None:
     wide = ports(512, 512, 512, shared=True)
     assert port_violations(wide, ZCU102, 200, residual=False) == [
-        "ofm: no port of ZCU102 can be set to 512 bits, and no width is converted; use 32 or 64 or 128",
+        "ofm: no port of ZCU102 is 512 bits wide, and no stream is narrowed; use 32 or 64 or 128",
         "the ports ask for 25,600 MB/s while all are busy, the pins of ZCU102 give 17,064; "
         "use narrower ports or a lower clock",
     ]
@@ -90,7 +90,7 @@ def test_a_plan_by_hand_is_checked() -> None:
     ]
     plan = PortPlan(("LPD",), ("HP0",), ("HP2",))
     assert port_violations(ports(64, 64, 64), board, 200, residual=False, plan=plan) == [
-        "port_plan.ifm: LPD cannot be set to 64 bits, only to 32; wire the stream to another port"
+        "port_plan.ifm: LPD takes no master of 64 bits, only of 32; wire the stream to another port"
     ]
     shared = ports(64, 64, 64, shared=True)
     assert port_violations(shared, board, 200, residual=False, plan=plan) == [

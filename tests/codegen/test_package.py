@@ -108,7 +108,8 @@ def test_everything_the_readme_names_is_there(whole: Bundle) -> None:
 
 def test_assumptions_and_tables(point: DesignPoint, files: dict[str, str]) -> None:
     text = files["ASSUMPTIONS.md"]
-    assert "| Read latency | 40 cycles" in text and "| Write latency | 20 cycles" in text
+    assert "one DRAM behind all ports: DDR4-2133-64" in text
+    assert "| Ideal memory of the prediction | 40 cycles" in text
     assert "HLS synthesis, co-simulation | not run" in text
     assert ("weights are random" in text) == (point.numbers is None)
     descriptors = files["docs/descriptors.md"]
@@ -339,14 +340,14 @@ def test_another_clock_than_the_designs_stops_the_build(bitstream: tuple[Path, P
 
 @pytest.mark.parametrize("board", board_names())
 def test_ports_of_the_processor_keep_their_native_width(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board))
+    point = on_board(board)
     processor = processor_of(point.board.part)
     if processor is None:
         return
     script = str(package_files(point, "small")["scripts/block_design.tcl"])
     widths = re.findall(r"CONFIG\.(?:PSU__SAXIGP\d__|PCW_S_AXI_HP\d_)DATA_WIDTH (\d+)", script)
     native = "64" if point.board.part.startswith("xc7z") else "128"
-    assert widths == [native] * 3 and processor.hp_bits == int(native)
+    assert widths == [native] * 3 and max(point.board.ports[0].bits) == int(native)
 
 
 PARAMETERS = {  # of the processor: what switches a port on, and its width
@@ -394,26 +395,6 @@ def test_a_port_the_processor_does_not_have_is_refused(point: DesignPoint) -> No
     cure = "the Zynq UltraScale+ has HPC0, HPC1, HP0, HP1, HP2, HP3; rename it in the board's record"
     lines = [f"  - {name}: {cure}" for name in ("left", "right", "up")]
     assert str(caught.value) == "\n".join(["ZCU102: the block design cannot wire these ports:", *lines])
-
-
-@pytest.mark.parametrize("board", board_names())
-def test_ports_of_the_processor_keep_their_native_width(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board))
-    processor = processor_of(point.board.part)
-    if processor is None:
-        return
-    script = str(package_files(point, "small")["scripts/block_design.tcl"])
-    widths = re.findall(r"CONFIG\.(?:PSU__SAXIGP\d__|PCW_S_AXI_HP\d_)DATA_WIDTH (\d+)", script)
-    native = "64" if point.board.part.startswith("xc7z") else "128"
-    assert widths == [native] * 3 and processor.hp_bits == int(native)
-
-
-def test_ports_the_board_narrows_are_named(point: DesignPoint) -> None:
-    wide = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, wgt_bits=256))
-    text = str(package_files(wide, "small")["ASSUMPTIONS.md"])
-    assert "**`m_axi_wgt` is wider than the board's port** | 256 bits here, 128" in text
-    assert "then takes 2 cycles" in text
-    assert "is wider" not in str(package_files(point, "small")["ASSUMPTIONS.md"])
 
 
 @pytest.mark.parametrize("board", board_names())
