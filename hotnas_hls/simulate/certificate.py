@@ -137,6 +137,10 @@ class Certificate:
         for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "images", "outputs_compared"):
             if getattr(self, name) <= 0:
                 found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        if self.behind is not None:
+            found += [f"behind.{problem}" for problem in self.behind.violations()]
+            if [layer.name for layer in self.behind.layers] != [check.name for check in self.layers]:
+                found.append("behind.layers: must be those of layers")
         if self.stalled_runs < 0:
             found.append(f"stalled_runs: must be 0 or more, not {self.stalled_runs}")
         if self.bound_cycles is not None and self.bound_cycles < 1:
