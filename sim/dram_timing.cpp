@@ -6,7 +6,7 @@
 // A row that is open costs `cas`; a closed bank `rcd` more; another open row `rp` more still. Turning the
 // bus costs `read_to_write`, or `write_to_read` and `cas`. Every `refresh_interval` all banks close for
 // `refresh`. Data pass on the bus in the order of the grants; each way through the interconnect takes
-// `path`. hotnas_hls/accel/dram.py is the same schedule for the latency model; a test compares both.
+// `path`. hotnas_hls/accel/memory/dram.py is the same schedule for the latency model; a test compares both.
 //
 // Times are picoseconds. A call tells the cycle it is made in; what is asked in a cycle reaches the
 // controller later than that cycle, so the order of calls within a cycle does not matter.
@@ -26,7 +26,7 @@ constexpr int kPorts = 3;
 constexpr Time kNever = std::numeric_limits<Time>::max();
 constexpr std::int64_t kNoRow = -1;
 
-// The file dram_configure reads: these numbers, 64 bits each (DramNumbers in accel/dram_timing.py).
+// The file dram_configure reads: these numbers, 64 bits each (DramNumbers in accel/memory/dram_timing.py).
 struct Numbers {
   Time cycle;                 // of the accelerator's clock
   Time access;                // one burst of 8 transfers on the data bus
@@ -43,6 +43,7 @@ struct Numbers {
   std::int64_t outstanding;   // bursts of a port and direction in flight
   std::int64_t run_length;
   std::int64_t weights_base;  // where region 1 lies
+  Time first_refresh;         // after the first burst arrives
 };
 
 struct Piece {  // the part of an AXI burst that lies in one DRAM row
@@ -75,7 +76,7 @@ class Dram {
     Requester& requester = requesters_[2 * port + write];
     requester.beat_bytes = beat_bytes;
     const Time arrival = cycle * n_.cycle + n_.path;
-    if (refresh_ == kNever) refresh_ = arrival + n_.refresh_interval;
+    if (refresh_ == kNever) refresh_ = arrival + n_.first_refresh;
     while (beats > 0) {
       const auto row_beats = static_cast<int>((n_.row_bytes - address % n_.row_bytes) / beat_bytes);
       const int part = std::min(beats, row_beats);

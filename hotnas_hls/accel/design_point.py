@@ -27,18 +27,21 @@ from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
+from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.plan import Tile, plan_violations
+from hotnas_hls.accel.port_plan import PortPlan, has_residual, plan_ports, port_violations
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import load_json, read_record, to_record
-from hotnas_hls.boards.board import Board
+from hotnas_hls.boards.board import Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)  # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices
+FORMAT_VERSION = 4
+# 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 said nothing of ports and DRAM
+READABLE_VERSIONS = (1, 2, 3, 4)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -95,7 +98,9 @@ class DesignPoint:
     layers: tuple[DesignLayer, ...]
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
     packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
-    memory: MemoryTiming = MemoryTiming()
+    port_plan: PortPlan | None = None  # None: as :func:`plan_ports` has it, which is then kept
+    dram: DramTiming | None = None  # behind the ports; None: the board's where known, which is then kept
+    memory: MemoryTiming = MemoryTiming()  # the ideal one, of which every term is predicted
     latency_bound_ms: float | None = None
     predicted_cycles: int | None = None  # a record of what the search saw; never read as the truth
     accuracy: Accuracy = Accuracy()
@@ -110,6 +115,10 @@ class DesignPoint:
     golden: Golden | None = field(default=None, compare=False, repr=False, metadata={"record": False})
 
     def __post_init__(self) -> None:
+        if self.port_plan is None and not self.accelerator.violations():
+            object.__setattr__(self, "port_plan", plan_ports(self.accelerator, self.board))
+        if self.dram is None and self.board.dram is not None:
+            object.__setattr__(self, "dram", load_dram(self.board.dram))
         if self.numbers is not None:
             digest = hashlib.sha256(self.weights_bytes()).hexdigest()
             object.__setattr__(self, "weights", WeightsFile(WEIGHTS_FILE, digest))
@@ -229,8 +238,12 @@ class DesignPoint:
             if entry.tile.tr < 1 or entry.tile.tc < 1:
                 wrong.append(f"{entry.layer.name}: tile {entry.tile.tr} x {entry.tile.tc}: at least 1 x 1")
         found += wrong
+        if self.dram is not None:
+            found += [f"dram.{problem}" for problem in self.dram.violations()]
         if illegal or wrong:
             return found
+        residual = has_residual([entry.layer for entry in self.layers])
+        found += port_violations(self.accelerator, self.board, self.clock_mhz, residual, self.port_plan)
         block = self.accelerator.channel_block
         for fm in self.feature_maps:
             if fm.concat_offset % block:
@@ -329,7 +342,8 @@ class DesignPoint:
         record = load_json(path)
         _refuse_foreign(path, record)
         problems: list[str] = []
-        point = read_record(cls, record | {"format_version": FORMAT_VERSION}, "", problems)
+        current = record | {"format_version": FORMAT_VERSION, "board": with_port_names(record.get("board"))}
+        point = read_record(cls, current, "", problems)
         if point is not None and point.weights is not None:
             point = _with_numbers(point, path.parent, problems)
         if point is not None:

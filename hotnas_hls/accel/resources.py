@@ -141,7 +141,7 @@ def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]
 
 
 def violations(resources: Resources, board: Board) -> list[str]:
-    """What does not fit ``board``, each with its cure; empty when all does."""
+    """What does not fit ``board``, each with its cure; empty when all does. Ports: see ``port_plan``."""
     fewer_macs = "choose a smaller Tm or Tn, fewer weight bits, or turn patterns off"
     limits = (
         ("DSP slices", resources.dsp, board.dsp, "choose a smaller Tm or Tn, or fewer taps"),
@@ -156,7 +156,6 @@ def violations(resources: Resources, board: Board) -> list[str]:
         ("LUTs", resources.lut, board.lut, fewer_macs),
         ("LUTs as memory", resources.lutram, board.lutram, "choose fewer wgt_entries or weight bits"),
         ("flip-flops", resources.ff, board.ff, fewer_macs),
-        ("port bits", resources.port_bits, board.port_bits, "choose narrower ports"),
     )
     return [
         f"{used:,} {name}, {board.name} has {available:,}; {cure}"

@@ -54,7 +54,7 @@ START = Design(
         tr=16,
         tc=16,
         ifm_bits=128,
-        wgt_bits=256,
+        wgt_bits=128,
         ofm_bits=128,
         ifm_depth=2048,
         wgt_entries=9,
@@ -63,16 +63,11 @@ START = Design(
     )
 )
 LEVERS = (
-    Lever("none", "none: three ports of 128, 256 and 128 bits"),
+    Lever("none", "none: three ports of 128 bits"),
     Lever(
         "stem",
         "stem unfolded by the driver (ResNet-18's 7x7, stride 2, on 3 channels becomes 4x1 on 42)",
         {"stem": Stem.UNFOLDED},
-    ),
-    Lever(
-        "bus",
-        "all reads share one port of as many bits",
-        of_accelerator={"ifm_bits": 512, "wgt_bits": 512, "ofm_bits": 512, "shared_bus": True},
     ),
     Lever(
         "taps",

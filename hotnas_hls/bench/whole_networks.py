@@ -32,14 +32,13 @@ ACCELERATOR = Accelerator(
     tn=32,
     tr=16,
     tc=16,
-    ifm_bits=512,
-    wgt_bits=512,
-    ofm_bits=512,
+    ifm_bits=128,
+    wgt_bits=128,
+    ofm_bits=128,
     ifm_depth=6144,  # SqueezeNet's mean of 13 x 13 reads 32 slices of it at once
     wgt_entries=9,
     max_entries=43,  # the same mean, four taps a cycle
     patterns=True,  # packed pixels of the small networks are patterns too
-    shared_bus=True,
     taps=4,
 )
 MOST_LAYERS = 188  # DenseNet-121

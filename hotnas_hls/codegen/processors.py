@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Processor:
-    """A processor; ``{}`` stands for the number of a memory port, or its name in Vivado's settings."""
+    """A processor; ``{}`` stands for the name of a memory port, or its number in Vivado's settings."""
 
     name: str
     parts: tuple[str, ...]  # what the names of its devices begin with
     ip: str
-    hp_bits: int  # native width of a high-performance port
+    ports: tuple[str, ...]  # its memory ports, each in the place of its number in the settings
     control: str  # its AXI master for registers, and that one's clock
     control_clock: str
-    memory: str  # its high-performance port, and that one's clock
+    memory: str  # a memory port, and that one's clock
     memory_clock: str
     clock: str
     reset: str
@@ -24,13 +24,21 @@ class Processor:
     settings: tuple[tuple[str, object], ...]
     memory_settings: tuple[tuple[str, object], ...]  # of each port in use
     clock_setting: str
-    first_memory: int = 0  # number of the first port in the settings
     external: str = ""  # interfaces that leave the chip
 
-    def all_settings(self, clock_mhz: float, masters: Sequence[str]) -> list[tuple[str, object]]:
-        """Vivado's settings for a clock and one memory port for each of ``masters``, native width."""
+    def memory_pin(self, port: str) -> str:
+        """The interface of a memory port."""
+        return self.memory.format(port)
+
+    def memory_clock_pin(self, port: str) -> str:
+        """Its clock."""
+        return self.memory_clock.format(port.lower() if self.memory_clock.islower() else port)
+
+    def all_settings(self, clock_mhz: float, ports: Sequence[str]) -> list[tuple[str, object]]:
+        """Vivado's settings for a clock and these memory ports, native width."""
         found: list[tuple[str, object]] = [(self.clock_setting, clock_mhz), *self.settings]
-        for number in range(self.first_memory, self.first_memory + len(masters)):
+        for port in ports:
+            number = self.ports.index(port)
             found += [(setting.format(number), value) for setting, value in self.memory_settings]
         return found
 
@@ -40,11 +48,11 @@ PROCESSORS = (
         name="Zynq UltraScale+",
         parts=("xczu", "xck26", "xck24"),
         ip="zynq_ultra_ps_e",
-        hp_bits=128,
+        ports=("HPC0", "HPC1", "HP0", "HP1", "HP2", "HP3"),  # S_AXI_GP0 to 5
         control="M_AXI_HPM0_FPD",
         control_clock="maxihpm0_fpd_aclk",
-        memory="S_AXI_HP{}_FPD",
-        memory_clock="saxihp{}_fpd_aclk",
+        memory="S_AXI_{}_FPD",
+        memory_clock="saxi{}_fpd_aclk",
         clock="pl_clk0",
         reset="pl_resetn0",
         interrupt="pl_ps_irq0",
@@ -57,17 +65,16 @@ PROCESSORS = (
             ("PSU__USE__IRQ0", 1),
         ),
         memory_settings=(("PSU__USE__S_AXI_GP{}", 1), ("PSU__SAXIGP{}__DATA_WIDTH", 128)),
-        first_memory=2,  # S_AXI_GP2 is HP0
     ),
     Processor(
         name="Zynq-7000",
         parts=("xc7z",),
         ip="processing_system7",
-        hp_bits=64,
+        ports=("HP0", "HP1", "HP2", "HP3"),
         control="M_AXI_GP0",
         control_clock="M_AXI_GP0_ACLK",
-        memory="S_AXI_HP{}",
-        memory_clock="S_AXI_HP{}_ACLK",
+        memory="S_AXI_{}",
+        memory_clock="S_AXI_{}_ACLK",
         clock="FCLK_CLK0",
         reset="FCLK_RESET0_N",
         interrupt="IRQ_F2P",

@@ -1,8 +1,9 @@
 """Best designs of a network on a board by the true latency model: exhaustive, with true tiles.
 
-Every legal array, port and buffer size of the space is decided exactly: priced by the model that simulation
-confirms, or shown by a lower bound to be neither among the best nor on the Pareto front of latency against
-the share of the board (of the resource a design takes most of).
+Every legal array, ports that can be wired and buffer size of the space is decided. Behind the board's DRAM
+time is priced in two steps: a quick bound prunes, and what it cannot tell from the best is stepped cycle by
+cycle; the fastest is never lost. The Pareto front of latency against the share of the board (of the resource
+a design takes most of) is that of the bound. --no-dram explores with an ideal memory instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.boards.board import Board
+    from hotnas_hls.explore.behind_dram import Decision
     from hotnas_hls.explore.exhaustive import Exploration, Explored
 
 GROUP = "explore"
@@ -40,7 +43,7 @@ PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas dse``."""
     from hotnas_hls.accel.image_layout import BEST, STEM_CHOICES
-    from hotnas_hls.commands.latency import add_packed_option
+    from hotnas_hls.commands.latency import add_dram_options, add_packed_option
 
     parser = subparsers.add_parser("dse", description=__doc__)
     parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
@@ -48,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--board", default="ZCU102", help="a name, or the path of a YAML file")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
     parser.add_argument("--top", type=int, default=5, help="designs to show (default 5)")
-    parser.add_argument("--read-latency", type=int, default=40, help="of the memory, in cycles (default 40)")
+    add_dram_options(parser)
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
     parser.add_argument("--weight-bits", type=int, default=16, help="weights (default 16)")
     parser.add_argument("--array", metavar="TMxTN", help="this MAC array only, e.g. 4x4 (default: all)")
@@ -90,19 +93,21 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explore and print."""
+    from hotnas_hls.accel.memory.pricing import least_memory
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.base.pictures import picture_violations
     from hotnas_hls.boards.board import clock_violations, load_board
-    from hotnas_hls.commands.latency import packing_choice
+    from hotnas_hls.commands.latency import dram_of, packing_choice
     from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
     from hotnas_hls.frontends.source import load_model
 
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
-    memory = MemoryTiming(read_latency=args.read_latency)
+    memory = MemoryTiming() if args.read_latency is None else MemoryTiming(read_latency=args.read_latency)
+    dram = dram_of(args, board.dram, board.name)
     problems = [f"--clock {problem}" for problem in clock_violations(clock)]
     if args.top < 1:
         problems.append(f"--top {args.top}: must be more than 0")
@@ -125,15 +130,19 @@ def run(args: argparse.Namespace) -> None:
         space = dataclasses.replace(space, tm=(tm,), packed_tm=(tm,), tn=(tn,))
     packed = packing_choice(args.packed_resolutions)
     explored = explore_arrangements(
-        graph, board, memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed
+        graph, board, dram or memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed,
+        clock,
     )
     model, found, arrangement = explored.model, explored.found, explored.arrangement
     least = {str(tried): cycles for tried, cycles in explored.cycles.items()}
-    best = found.best[0].latency(model.layers, memory)
+    fastest = explored.decision.best[0].candidate if explored.decision else found.best[0]
+    best = fastest.latency(model.layers, memory if dram is None else least_memory(dram, clock))
     macs = needed_macs(model.layers, model.image, model.image_layout)
-    rows = rows_of(best, macs, multipliers(found.best[0].accel))
+    rows = rows_of(best, macs, multipliers(fastest.accel))
     if args.save:
-        point = design_point(found.best[0].accel, model, board, clock, memory)
+        point = design_point(fastest.accel, model, board, clock, memory)
+        if explored.decision is not None:
+            point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.decision.best[0].price)
         print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
@@ -144,14 +153,32 @@ def run(args: argparse.Namespace) -> None:
             **dataclasses.asdict(arrangement),
             "cycles_by_arrangement": least,
         }
-        found_record = exploration_record(found, clock) | about
-        print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
+        found_record = exploration_record(found, clock)
+        if explored.decision is not None:
+            about |= behind_record(explored.decision, dram, clock)
+        print(json.dumps(found_record | about | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
     console = text_console(PIPED_WIDTH)
     title = f"{model.name} on {board.name} at {clock:g} MHz, {arrangement}"
-    console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
-    console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
+    if explored.decision is None or dram is None:
+        console.print(designs_table(found.best, clock, f"{title}: the fastest designs, ideal memory"))
+    else:
+        designs = tuple(
+            dataclasses.replace(one.candidate, cycles=one.price) for one in explored.decision.best
+        )
+        console.print(designs_table(designs, clock, f"{title}: the fastest designs behind {dram.name}"))
+    which = "" if explored.decision is None else ", by the bound"
+    title = f"Pareto front: latency against share of the board{which}"
+    console.print(designs_table(found.front, clock, title))
     console.print(latency_table(rows, clock, "layers of the fastest design"))
+    if explored.decision is not None and dram is not None:
+        first = explored.decision.best[0]
+        console.print(
+            f"behind {dram.name}: {first.price:,} cycles, {first.price / (clock * 1000):.4g} ms; the bound, "
+            f"of which the layers above are, says {first.bound:,} ({first.price / first.bound - 1:+.1%}); "
+            f"{explored.decision.priced:,} designs stepped",
+            soft_wrap=True,
+        )
     tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
     console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
@@ -236,6 +263,23 @@ def exploration_record(found: Exploration, clock: float) -> dict[str, Any]:
         **figures,
         "best": [design(d) for d in found.best],
         "front": [design(d) for d in found.front],
+    }
+
+
+def behind_record(decision: Decision[Explored], dram: DramTiming | None, clock: float) -> dict[str, Any]:
+    """JSON of what was decided behind the DRAM, the fastest first."""
+    return {
+        "dram": None if dram is None else dram.name,
+        "stepped": decision.priced,
+        "behind_dram": [
+            {
+                "cycles": one.price,
+                "ms": one.price / (clock * 1000),
+                "bound_cycles": one.bound,
+                "accelerator": dataclasses.asdict(one.candidate.accel),
+            }
+            for one in decision.best
+        ],
     }
 
 

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from hotnas_hls.accel.accelerator import Accelerator
     from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.accel.image_layout import StemChoice
-    from hotnas_hls.accel.layer import Layer
+    from hotnas_hls.accel.layer import IntegerNetwork, Layer
+    from hotnas_hls.accel.memory.dram_latency import DramLatency
+    from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.accel.pixel_packing import PackingChoice
+    from hotnas_hls.accel.plan import Tile
     from hotnas_hls.accel.timing.latency import NetworkLatency
     from hotnas_hls.accel.timing.latency_report import LayerRow
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -74,8 +77,13 @@ def add_parser(subparsers: Subparsers) -> None:
         "--accel", metavar="KEY=N,...", help=f"an accelerator: {', '.join(ACCEL_KEYS)} (ports: 128 bits)"
     )
     parser.add_argument("--board", default="ZCU102", help="that the accelerator must fit (default ZCU102)")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: 200, or the design's)")
-    parser.add_argument("--read-latency", type=int, help="of the memory, in cycles (default 40)")
+    parser.add_argument(
+        "--clock",
+        type=float,
+        metavar="MHZ",
+        help="clock (default: the board's, or the design's; 200 by the published rule)",
+    )
+    add_dram_options(parser)
     parser.add_argument(
         "--stem",
         choices=STEM_CHOICES,
@@ -129,6 +137,29 @@ def _check(args: argparse.Namespace) -> None:
     if args.read_latency is not None and args.read_latency < LEAST_LATENCY:
         found.append(f"--read-latency {args.read_latency}: must be at least {LEAST_LATENCY}")
     raise_all(ConfigError, "these options do not go together:", found)
+
+
+def add_dram_options(parser: argparse.ArgumentParser) -> None:
+    """``--dram``, ``--no-dram`` and ``--read-latency``."""
+    parser.add_argument("--dram", metavar="NAME", help="another DRAM than the board's: PYNQ-Z2, dram.yaml")
+    parser.add_argument("--no-dram", action="store_true", help="an ideal memory, of fixed latency, alone")
+    parser.add_argument("--read-latency", type=int, help="of the ideal memory, in cycles (default 40)")
+
+
+def dram_of(args: argparse.Namespace, known: str | None, board: str) -> DramTiming | None:
+    """The DRAM of the options, else ``known``; None with ``--no-dram``. ConfigError where there is none."""
+    from hotnas_hls.accel.memory.dram_timing import load_dram
+
+    if args.no_dram and args.dram:
+        raise ConfigError(f"--dram {args.dram} --no-dram: give one of them")
+    if args.no_dram:
+        return None
+    name = args.dram or known
+    if name is None:
+        raise ConfigError(
+            f"{board}: no DRAM is known behind its ports; name one (--dram), or leave it out (--no-dram)"
+        )
+    return load_dram(name)
 
 
 def add_packed_option(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -244,22 +275,26 @@ class _Priced:
     latency: NetworkLatency
     macs: dict[str, int]
     memory: MemoryTiming
+    behind: DramLatency | None  # at the worst phase of the refresh
+    dram: DramTiming | None
     notes: tuple[str, ...] = ()
 
 
 def _true(args: argparse.Namespace) -> Result:
+    from hotnas_hls.accel.memory.dram_timing import PHASES
     from hotnas_hls.accel.timing.efficiency import multipliers
     from hotnas_hls.accel.timing.latency_report import rows_of
+    from hotnas_hls.boards.board import load_board
 
-    clock = args.clock or PUBLISHED_MHZ
     if args.design_file:
         from hotnas_hls.accel.design_point import DesignPoint
 
         point = DesignPoint.load(args.design_file)
         clock = args.clock or point.clock_mhz
-        priced = _of_model(args, point) if args.model else _of_point(args, point)
+        priced = _of_model(args, clock, point) if args.model else _of_point(args, clock, point)
     else:
-        priced = _of_model(args)
+        clock = args.clock or load_board(args.board).clock_mhz
+        priced = _of_model(args, clock)
     accel = priced.accel
     about = {
         "model": priced.network,
@@ -268,11 +303,24 @@ def _true(args: argparse.Namespace) -> Result:
         "accelerator": dataclasses.asdict(accel),
     }
     notes = [f"arrangement: {priced.arrangement}", *priced.notes, _memory_note(priced.memory)]
+    if priced.behind is not None and priced.dram is not None:
+        cycles, ideal = priced.behind.cycles, priced.latency.cycles
+        about["behind_dram"] = {
+            "dram": priced.dram.name,
+            "cycles": cycles,
+            "ms": cycles / (clock * 1000),
+            "layers": priced.behind.layers,
+        }
+        notes.append(
+            f"behind {priced.dram.name}, worst of {PHASES} phases of its refresh: {cycles:,} cycles, "
+            f"{cycles / (clock * 1000):.4g} ms ({cycles / ideal - 1:+.1%} against the table's ideal memory)"
+        )
     return rows_of(priced.latency, priced.macs, multipliers(accel)), clock, about, notes
 
 
-def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
+def _of_point(args: argparse.Namespace, clock: float, point: DesignPoint) -> _Priced:
     """A design file as it stands."""
+    from hotnas_hls.accel.memory.pricing import worst_phase
     from hotnas_hls.accel.timing.latency import network_latency
     from hotnas_hls.explore.arrangement import Arrangement
 
@@ -280,37 +328,57 @@ def _of_point(args: argparse.Namespace, point: DesignPoint) -> _Priced:
     arrangement = Arrangement(point.stem, point.packed_resolutions)
     layers = [entry.layer for entry in point.layers]
     latency = network_latency(layers, point.accelerator, point.tiles, memory)
-    return _Priced(point.network, arrangement, point.accelerator, latency, point.needed_macs(), memory)
+    dram = point.dram if not (args.dram or args.no_dram) else dram_of(args, None, point.board.name)
+    behind = None
+    if dram is not None:
+        behind = worst_phase(point.integer_network(), point.accelerator, point.tiles, dram, clock)
+    macs = point.needed_macs()
+    return _Priced(point.network, arrangement, point.accelerator, latency, macs, memory, behind, dram)
 
 
-def _of_model(args: argparse.Namespace, point: DesignPoint | None = None) -> _Priced:
+def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None = None) -> _Priced:
     """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
+    from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
     from hotnas_hls.accel.timing.efficiency import needed_macs
     from hotnas_hls.accel.timing.latency import best_tile, network_latency
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+    from hotnas_hls.boards.board import load_board
     from hotnas_hls.errors import InfeasibleDesign
     from hotnas_hls.explore.arrangement import allowed_arrangements, attempts, fastest
+    from hotnas_hls.explore.behind_dram import decide
     from hotnas_hls.frontends.source import load_model
 
     memory = _memory(args, point.memory if point else MemoryTiming())
+    board = point.board if point else load_board(args.board)
+    dram = dram_of(args, board.dram, board.name)
+    least = memory if dram is None else least_memory(dram, clock)
     loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
     print(loaded.proof, file=sys.stderr)
     graph = loaded.graph
+    runs: dict[Arrangement, tuple[int, IntegerNetwork, Accelerator, dict[str, Tile]]] = {}
 
     def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []
         model, accel = _built(args, graph, arrangement, point, notes)
-        found = {layer.name: best_tile(layer, accel, memory) for layer in model.layers}
+        found = {layer.name: best_tile(layer, accel, least) for layer in model.layers}
         tiles = {name: tile for name, tile in found.items() if tile is not None}
         _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
         latency = network_latency(model.layers, accel, tiles, memory)
         macs = needed_macs(model.layers, model.image, model.image_layout)
-        return _Priced(args.model, arrangement, accel, latency, macs, memory, tuple(notes))
+        bound = network_latency(model.layers, accel, tiles, least).cycles
+        net = without_numbers(model.layers, accel.act_bits, model.feature_maps)
+        runs[arrangement] = bound, net, accel, tiles
+        return _Priced(args.model, arrangement, accel, latency, macs, memory, None, dram, tuple(notes))
 
     stem: StemChoice = args.stem or ("plain" if args.design else "best")
     packed = packing_choice(args.packed_resolutions or ("0" if args.design else "best"))
     priced = attempts(allowed_arrangements(graph, stem, packed), attempt)
-    return priced[fastest(priced, lambda one: one.latency.cycles)]
+    if dram is None:
+        return priced[fastest(priced, lambda one: one.latency.cycles)]
+    bounds = sorted(((runs[tried][0], tried) for tried in priced), key=lambda pair: pair[0])
+    found = decide(bounds, lambda tried: latency_behind(*runs[tried][1:], dram, clock).cycles)
+    chosen = found.best[0].candidate
+    return dataclasses.replace(priced[chosen], behind=worst_phase(*runs[chosen][1:], dram, clock))
 
 
 def _built(
@@ -333,7 +401,7 @@ def _built(
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
         model = layers_of(graph, given.weight_bits, given.act_bits, arrangement)
-        accel = fitted(given, model.layers, board)
+        accel = fitted(given, model.layers, board, args.clock)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
         return model, accel
@@ -398,4 +466,7 @@ def _shown(accel: Accelerator) -> str:
 
 
 def _memory_note(memory: MemoryTiming) -> str:
-    return f"memory: {memory.read_latency} cycles to the first beat, {memory.write_latency} after a write"
+    return (
+        f"ideal memory of the table: {memory.read_latency} cycles to the first beat, "
+        f"{memory.write_latency} after a write"
+    )

@@ -1,17 +1,19 @@
 """Simulate a package: HLS C++ with g++, the RTL under Verilator and cocotb; certify it.
 
 Every layer's output must equal the integer reference, and every cycle count of the SystemVerilog twin must
-be as predicted. Writes reports/certificate.json into the package; the exit status is 1 when the certificate
-does not hold (a layer is slower than predicted, or the whole slower than its bound).
+be as predicted, with an ideal memory in every term. One image runs behind the DRAM of the board, at the phase
+of its refresh that takes longest of 16: this time is certified. Writes reports/certificate.json into the
+package; the exit status is 1 when the certificate does not hold (a layer is not as predicted, or the whole
+slower than its bound). --no-dram leaves the DRAM out; what is certified then is of the ideal memory.
 
 --rtl DIR runs other RTL with the same top level instead, such as solution/syn/verilog of a Vitis project,
 under the same bench. Limits: plain Verilog that Verilator reads (no encrypted or vendor IP cores), the
 design's own interfaces and data widths, .dat files beside it. Its outputs must equal the reference; its
 cycles are shown beside the prediction, which is of the twin, and no certificate is written.
 
---dram NAME runs one image behind a DRAM too (by name, by its board, or a YAML file): what the model expects,
-what simulation counts, the difference; reports/dram.json. The exit status is 1 when they differ by more than
-2 %. It says what this DRAM would cost; the certificate's figure stays that of the memory of fixed latency.
+--dram NAME runs one image behind another DRAM too (by name, by its board, or a YAML file): what the model
+expects, what simulation counts, the difference; reports/dram.json. The exit status is 1 when they differ by
+more than 2 %. It says what this DRAM would cost; the certificate's stays that of the board.
 
 --sweep draws what the memory's latency costs; with --dram its idle read latency and its bandwidth.
 """
@@ -57,6 +59,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "--dram",
         metavar="NAME",
         help="also behind this DRAM, e.g. ZCU102, PYNQ-Z2, dram.yaml: reports/dram.json",
+    )
+    parser.add_argument(
+        "--no-dram", action="store_true", help="certify with an ideal memory alone, without the board's DRAM"
     )
     parser.add_argument(
         "--sweep",
@@ -119,6 +124,7 @@ def _simulate(
         csim=not args.no_csim,
         rtl=args.rtl,
         build=build,
+        behind=not args.no_dram,
         stage=lambda text: console.print(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
     if done.changed:
@@ -161,35 +167,44 @@ def _latencies(text: str | None) -> tuple[int, ...] | None:
 
 
 def certificate_table(certificate: Certificate) -> Table:
-    """A line a layer: its share of the bound, prediction, simulation, bottleneck, margin."""
+    """A line a layer: predicted and simulated with the ideal memory and behind the DRAM, and the bound."""
     from rich.table import Table
 
     def number(value: int | None) -> str:
         return "-" if value is None else f"{value:,}"
 
+    behind = certificate.behind
     title = f"{certificate.design} on {certificate.board}"
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("layer", footer="total")
     for head, value in (
-        ("bound", certificate.bound_cycles),
         ("predicted", certificate.predicted_cycles),
         ("simulated", certificate.simulated_cycles),
     ):
         table.add_column(head, justify="right", footer=number(value))
     table.add_column("difference", justify="right", footer=_gap(certificate))
-    table.add_column("bound by")
+    if behind is not None:
+        for head, value in (
+            ("predicted behind DRAM", behind.predicted_cycles),
+            ("simulated", behind.simulated_cycles),
+        ):
+            table.add_column(head, justify="right", footer=number(value))
+    table.add_column("bound", justify="right", footer=number(certificate.bound_cycles))
     table.add_column("margin", justify="right", footer=number(certificate.margin))
+    table.add_column("bound by")
     table.add_column("output", footer="equal" if certificate.outputs_match else "DIFFERS")
-    for layer in certificate.layers:
-        cycles = layer.simulated["cycles"]
+    bounds, certified = certificate.layer_bounds(), certificate.layer_cycles()
+    for at, layer in enumerate(certificate.layers):
+        cycles, bound = layer.simulated["cycles"], bounds[at]
         table.add_row(
             layer.name,
-            number(layer.bound),
             number(layer.predicted.cycles),
             number(cycles),
             f"{cycles - layer.predicted.cycles:+,}" if cycles != layer.predicted.cycles else "0",
+            *([] if behind is None else [number(behind.layers[at].predicted), number(certified[at])]),
+            number(bound),
+            number(None if bound is None else bound - certified[at]),
             layer.bottleneck,
-            number(layer.margin),
             "equal" if layer.outputs_match else "DIFFERS",
         )
     return table
@@ -201,24 +216,20 @@ def _gap(certificate: Certificate) -> str:
 
 
 def dram_table(check: DramCheck) -> Table:
-    """A line a layer: at fixed latency, predicted and simulated behind the DRAM."""
+    """A line a layer: predicted and simulated behind the DRAM."""
     from rich.table import Table
 
-    table = Table(title=f"{check.design} behind {check.dram.name}", title_justify="left", show_footer=True)
+    found = check.behind
+    table = Table(title=f"{check.design} behind {found.dram.name}", title_justify="left", show_footer=True)
     table.add_column("layer", footer="total")
-    for head, value in (
-        ("fixed latency", check.fixed_cycles),
-        ("predicted", check.predicted_cycles),
-        ("simulated", check.simulated_cycles),
-    ):
+    for head, value in (("predicted", found.predicted_cycles), ("simulated", found.simulated_cycles)):
         table.add_column(head, justify="right", footer=f"{value:,}")
-    table.add_column("difference", justify="right", footer=f"{check.difference:+.2%}")
-    stalls = sum(layer.stall for layer in check.layers)
-    table.add_column("array waits", justify="right", footer=f"{stalls / check.simulated_cycles:.1%}")
-    for layer in check.layers:
+    table.add_column("difference", justify="right", footer=f"{found.difference:+.2%}")
+    stalls = sum(layer.stall for layer in found.layers)
+    table.add_column("array waits", justify="right", footer=f"{stalls / found.simulated_cycles:.1%}")
+    for layer in found.layers:
         table.add_row(
             layer.name,
-            f"{layer.fixed:,}",
             f"{layer.predicted:,}",
             f"{layer.simulated:,}",
             f"{layer.predicted / layer.simulated - 1:+.2%}",

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -24,6 +25,7 @@ from hotnas_hls.accel import plan
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, Tile, ceil_div, for_layers
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import Resources, accelerator_resources
 from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.latency import (
@@ -44,6 +46,7 @@ RESOURCES = ("dsp", "bram18", "uram", "lut", "ff", "port_bits", "lutram")
 SQUARES, OBLONGS = (2, 4, 7, 8, 14, 16, 28, 32, 56), ((7, 14), (14, 28), (16, 32), (28, 56))
 TILES = (*((side, side) for side in SQUARES), *OBLONGS)
 DECIDED_TOGETHER = 256  # bases
+Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
 
 
@@ -119,14 +122,16 @@ def explore(
     space: Space = WHOLE_SPACE,
     top: int = 10,
     blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
 ) -> Exploration:
     """The ``top`` designs of ``space`` for ``layers`` on ``board`` and the Pareto front.
 
-    blocks: channel blocks the network allows (concatenation), None for all. Raises InfeasibleDesign when
-    nothing fits.
+    blocks: channel blocks the network allows (concatenation), None for all. clock_mhz: None for the board's.
+    Raises InfeasibleDesign when nothing fits.
     """
     started = time.perf_counter()
-    found = _decided(layers, board, memory, space, top, _bases_for(layers, board, space, blocks))
+    bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
+    found = _decided(layers, board, memory, space, top, bases)
     return dataclasses.replace(found, seconds=time.perf_counter() - started)
 
 
@@ -136,12 +141,13 @@ def fastest(
     memory: MemoryTiming = FIXED_LATENCY,
     space: Space = WHOLE_SPACE,
     blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
 ) -> Explored:
     """The fastest design of ``explore``, of equals one that takes least, in a fraction of the time.
 
     Bases are decided in the order of lower bounds on their cycles, until these exceed the best found.
     """
-    bases = _bases_for(layers, board, space, blocks)
+    bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
     order = np.argsort(floors, kind="stable")
     best: Explored | None = None
@@ -157,6 +163,35 @@ def fastest(
     return best
 
 
+def within(
+    layers: Sequence[Layer],
+    board: Board,
+    limit: int,
+    memory: MemoryTiming = FIXED_LATENCY,
+    space: Space = WHOLE_SPACE,
+    blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
+) -> list[Explored]:
+    """The designs of ``space`` that take at most ``limit`` cycles, the fastest first.
+
+    Of those that differ in buffers alone and take equal cycles the one that takes least of the board.
+    """
+    bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
+    floors = _floors_of(layers, bases, memory).sum(axis=1)
+    near = [base for base, floor in zip(bases, floors, strict=True) if floor <= limit]
+    if not near:
+        return []
+    tiles, depths = _buffers(space)
+    used, share, cycles = _unpriced(near, board, tiles, depths)
+    _price(layers, near, _products(tiles), depths, memory, share, 0, cycles, limit)
+    found: dict[tuple[int, int], Explored] = {}
+    for at in map(tuple, np.argwhere((cycles > 0) & (cycles <= limit))):
+        design = _design(near, tiles, depths, used, share, cycles, at)
+        same = (at[0], design.cycles)
+        found[same] = min(found.get(same, design), design, key=_rank)
+    return sorted(found.values(), key=_rank)
+
+
 def _rank(design: Explored) -> tuple[int, float, int]:
     return design.cycles, design.board_share, design.resources.bram18
 
@@ -169,10 +204,11 @@ def _nothing_fits(board: Board) -> str:
 
 
 def _bases_for(
-    layers: Sequence[Layer], board: Board, space: Space, blocks: Sequence[int] | None
+    layers: Sequence[Layer], board: Board, clock_mhz: float, space: Space, blocks: Sequence[int] | None
 ) -> list[Accelerator]:
     """The bases that these layers can use; InfeasibleDesign where there are none."""
-    found = [b for b in _bases(_usable(space, layers), board) if blocks is None or b.channel_block in blocks]
+    bases = _bases(_usable(space, layers), board, clock_mhz, has_residual(layers))
+    found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
         raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
     return [for_layers(base, layers) for base in found]
@@ -188,15 +224,9 @@ def _decided(
 ) -> Exploration:
     """``explore`` over some bases."""
     started = time.perf_counter()
-    tiles = sorted({tr * tc: (tr, tc) for tr, tc in space.tiles}.items())
-    ofm_depths = np.array([depth for depth, _ in tiles], dtype=np.int64)
-    ifm_depths = np.array(sorted(space.ifm_depths), dtype=np.int64)
-    used = _resources(bases, tiles, ifm_depths)  # (bases, ofm, ifm, resource)
-    limits = np.array([getattr(board, name) for name in RESOURCES])
-    share = (used / np.maximum(limits, 1)).max(axis=3)
-    fits = (used <= limits).all(axis=3)
-    cycles = np.where(fits, 0, UNFIT).astype(np.int64)
-    evaluations, shared = _price(layers, bases, ofm_depths, ifm_depths, memory, share, top, cycles)
+    tiles, depths = _buffers(space)
+    used, share, cycles = _unpriced(bases, board, tiles, depths)
+    evaluations, shared = _price(layers, bases, _products(tiles), depths, memory, share, top, cycles)
     flat, shares = cycles.ravel(), share.ravel()
     feasible = np.flatnonzero(flat > 0)
     if not len(feasible):
@@ -206,13 +236,7 @@ def _decided(
     first = order[np.flatnonzero(np.diff(flat[order], prepend=-1))]  # of designs of equal cycles
 
     def design(index: int) -> Explored:
-        base, ofm, ifm = np.unravel_index(index, cycles.shape)
-        accel = dataclasses.replace(
-            bases[base], tr=tiles[ofm][1][0], tc=tiles[ofm][1][1], ifm_depth=int(ifm_depths[ifm])
-        )
-        values = (int(value) for value in used[base, ofm, ifm])
-        resources = Resources(**dict(zip(RESOURCES, values, strict=True)))
-        return Explored(accel, int(flat[index]), resources, float(shares[index]))
+        return _design(bases, tiles, depths, used, share, cycles, np.unravel_index(index, cycles.shape))
 
     least = np.minimum.accumulate(shares[order])
     on_front = order[np.concatenate([[True], shares[order][1:] < least[:-1]])]
@@ -228,6 +252,37 @@ def _decided(
     )
 
 
+def _buffers(space: Space) -> tuple[Buffers, np.ndarray]:
+    """Output tiles by their products, and IFM depths, the smallest first."""
+    tiles = sorted({tr * tc: (tr, tc) for tr, tc in space.tiles}.items())
+    return tiles, np.array(sorted(space.ifm_depths), dtype=np.int64)
+
+
+def _products(tiles: Buffers) -> np.ndarray:
+    return np.array([depth for depth, _ in tiles], dtype=np.int64)
+
+
+def _unpriced(
+    bases: Sequence[Accelerator], board: Board, tiles: Buffers, depths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every design resources, share of the board, and cycles: 0, yet to be found, or UNFIT."""
+    used = _resources(bases, tiles, depths)  # (bases, ofm, ifm, resource)
+    limits = np.array([getattr(board, name) for name in RESOURCES])
+    share = (used / np.maximum(limits, 1)).max(axis=3)
+    return used, share, np.where((used <= limits).all(axis=3), 0, UNFIT).astype(np.int64)
+
+
+def _design(
+    bases: Sequence[Accelerator], tiles: Buffers, depths: np.ndarray, used: np.ndarray, share: np.ndarray,
+    cycles: np.ndarray, at: tuple[Any, ...],
+) -> Explored:  # fmt: skip
+    base, ofm, ifm = at
+    tr, tc = tiles[ofm][1]
+    accel = dataclasses.replace(bases[base], tr=tr, tc=tc, ifm_depth=int(depths[ifm]))
+    resources = Resources(**dict(zip(RESOURCES, map(int, used[at]), strict=True)))
+    return Explored(accel, int(cycles[at]), resources, float(share[at]))
+
+
 def _usable(space: Space, layers: Sequence[Layer]) -> Space:
     """``space`` without what these layers cannot use."""
     if all(layer.kind is LayerKind.CONV for layer in layers):
@@ -238,14 +293,16 @@ def _usable(space: Space, layers: Sequence[Layer]) -> Space:
     return dataclasses.replace(space, dsp_packing=packing)
 
 
-def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
-    """Legal arrays and ports within the board's DSP slices and memory ports; buffers as small as can be."""
+def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
+    """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
+
+    residual: whether a layer reads one.
+    """
     split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
     shared = [((bits, bits, bits), True) for bits in space.bus_bits]
     for (ifm, wgt, ofm), shared_bus in split + shared:
-        masters = (ofm,) if shared_bus else (ifm, wgt, ofm)
-        ports = sum(ceil_div(bits, board.ports.bits) for bits in masters)
-        if ports > board.ports.count or sum(masters) > board.port_bits:
+        wired = Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
+        if port_violations(wired, board, clock_mhz, residual):
             continue
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm
@@ -265,7 +322,7 @@ def _bases(space: Space, board: Board) -> Iterator[Accelerator]:
 
 
 def _resources(
-    bases: Sequence[Accelerator], tiles: Sequence[tuple[int, tuple[int, int]]], ifm_depths: np.ndarray
+    bases: Sequence[Accelerator], tiles: Buffers, ifm_depths: np.ndarray
 ) -> np.ndarray:
     """Resources of every design, (bases, ofm depths, ifm depths, resource).
 
@@ -296,6 +353,7 @@ def _price(
     shares: np.ndarray,
     top: int,
     cycles: np.ndarray,
+    limit: int = 0,
 ) -> tuple[int, int]:
     """Fill ``cycles`` (0 where a price is wanted); returns layers priced and prices asked for."""
     counted, rows, table = _tables(layers, bases)
@@ -307,7 +365,7 @@ def _price(
     best_cycles = np.full(top, np.iinfo(np.int64).max)
     counts = _explore(
         rows, table, order, floors, heights, widths, ofm_depths, ifm_depths, *timing,
-        shares, best_cycles, cycles,
+        shares, best_cycles, limit, cycles,
     )  # fmt: skip
     return int(counts[0]), int(counts[1])
 
@@ -523,13 +581,13 @@ def _beaten(
 def _explore(
     layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
     widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,
-    write_latency: int, shares: np.ndarray, best_cycles: np.ndarray, cycles: np.ndarray,
+    write_latency: int, shares: np.ndarray, best_cycles: np.ndarray, limit: int, cycles: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """Price designs into ``cycles`` (bases, ofm, ifm), the bases in ``order``, the layers in theirs.
 
     A design is left (PRUNED) as soon as what is known of it shows that it is neither on the front of cycles
     and ``shares`` nor among the best; UNFIT where a layer fits no tile. best_cycles: one place for each
-    different number of cycles wanted, filled here.
+    different number of cycles wanted, filled here; none: all designs of at most ``limit`` cycles are priced.
     """
     priced = asked = known = 0
     front_cycles, front_shares = np.empty(4096, dtype=np.int64), np.empty(4096)
@@ -555,9 +613,13 @@ def _explore(
                     so_far = cycles[b, o, i]
                     if so_far < 0:
                         continue
-                    if so_far > best_cycles[-1] and _beaten(
-                        so_far, shares[b, o, i], front_cycles, front_shares, known
-                    ):
+                    if len(best_cycles) == 0:
+                        lost = so_far > limit
+                    else:
+                        lost = so_far > best_cycles[-1] and _beaten(
+                            so_far, shares[b, o, i], front_cycles, front_shares, known
+                        )
+                    if lost:
                         cycles[b, o, i] = PRUNED
                         continue
                     best = found = 0
@@ -594,7 +656,7 @@ def _explore(
         for o in range(len(ofm_depths)):
             for i in range(len(ifm_depths)):
                 total, share = cycles[b, o, i], shares[b, o, i]
-                if total < 0:
+                if total < 0 or len(best_cycles) == 0:
                     continue
                 if total < best_cycles[-1] and not (best_cycles == total).any():
                     best_cycles[-1] = total

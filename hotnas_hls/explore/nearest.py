@@ -12,14 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import for_layers
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import best_tile, layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
-from hotnas_hls.errors import ConfigError, InfeasibleDesign
+from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.latency import WORD_BITS
 from hotnas_hls.published.layers import PublishedLayer
@@ -40,19 +41,20 @@ class Nearest:
 def nearest_accelerator(
     hardware: PublishedHardware, layers: Sequence[Layer], board: Board, blocks: Sequence[int] | None = None
 ) -> Nearest:
-    """The accelerator nearest to ``hardware`` that fits ``board`` and runs ``layers``.
+    """The accelerator nearest to ``hardware`` that fits ``board`` and its ports, and runs ``layers``.
 
     blocks: channel blocks the network allows (concatenation). Raises InfeasibleDesign when the array and the
     ports alone exceed the board.
     """
     design = hardware.cconv
     lanes = {"wgt": design.wp, "ifm": design.ip, "ofm": design.op}
-    bits = {port: _nearest_port(WORD_BITS * count) for port, count in lanes.items()}
+    legal = sorted({width for kind in board.ports for width in kind.bits})
+    bits = {port: _nearest_port(WORD_BITS * count, legal) for port, count in lanes.items()}
     while blocks is not None and max(bits["ifm"], bits["ofm"]) // WORD_BITS not in blocks:
         widest = max(("ifm", "ofm"), key=lambda port: bits[port])
-        if bits[widest] == LEGAL_PORT_BITS[0]:
+        if bits[widest] == legal[0]:
             raise InfeasibleDesign("the network's concatenations fit no feature-map port of 16-bit words")
-        bits[widest] //= 2
+        bits[widest] = max(width for width in legal if width < bits[widest])
     block = max(bits["ifm"], bits["ofm"]) // WORD_BITS
     tm, tn = _nearest_array(design.tm, design.tn, block, board.dsp)
     accel = fitted(_blank(tm, tn, design.tr, design.tc, bits), layers, board)
@@ -75,9 +77,19 @@ def nearest_accelerator(
     return Nearest(accel, tuple(changes))
 
 
-def fitted(accel: Accelerator, layers: Sequence[Layer], board: Board) -> Accelerator:
-    """``accel`` for these layers: slots, widths, and of the buffers that fit those they are fastest on."""
+def fitted(
+    accel: Accelerator, layers: Sequence[Layer], board: Board, clock_mhz: float | None = None
+) -> Accelerator:
+    """``accel`` for these layers: slots, widths, and of the buffers that fit those they are fastest on.
+
+    clock_mhz: None for the board's. Raises InfeasibleDesign when its ports or resources do not allow it.
+    """
     accel = for_layers(accel, layers)
+    raise_all(
+        InfeasibleDesign,
+        f"{accel.tm} x {accel.tn} on {board.name}:",
+        port_violations(accel, board, clock_mhz or board.clock_mhz, has_residual(layers)),
+    )
     best: tuple[int, Accelerator] | None = None
     for tr, tc in _halvings(accel.tr, accel.tc):
         deepest = _deepest(dataclasses.replace(accel, tr=tr, tc=tc), layers, board)
@@ -133,9 +145,9 @@ def _wanted_depth(accel: Accelerator, layers: Iterable[Layer]) -> int:
     return min(MOST_DEPTH, 1 << (need - 1).bit_length())
 
 
-def _nearest_port(bits: int) -> int:
+def _nearest_port(bits: int, legal: Sequence[int]) -> int:
     """The legal width nearest in ratio, the wider of two."""
-    return min(LEGAL_PORT_BITS, key=lambda legal: (max(legal / bits, bits / legal), -legal))
+    return min(legal, key=lambda legal: (max(legal / bits, bits / legal), -legal))
 
 
 def _nearest_array(tm: int, tn: int, block: int, dsp: int) -> tuple[int, int]:

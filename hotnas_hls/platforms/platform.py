@@ -109,7 +109,7 @@ class Platform(Protocol[Design]):
         ...
 
     def cost(self, layers: Sequence[Layer], design: Design) -> Cost:
-        """The true cost; only asked of designs without violations."""
+        """The true cost, or a bound that it is never below; only asked of designs without violations."""
         ...
 
     def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
@@ -136,6 +136,20 @@ class Emission:
     accuracy: Accuracy
     config: Mapping[str, Any]
     golden: Golden | None
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A platform whose ``cost`` is a quick bound, and that can tell what the whole network takes."""
+
+    def measure(self, layers: Sequence[Layer], design: object) -> Cost: ...
+
+
+def measured(platform: Platform[Design], layers: Sequence[Layer], design: Design) -> Cost:
+    """The cost of a whole network as nearly as the platform knows it."""
+    if isinstance(platform, Measures):
+        return platform.measure(layers, design)
+    return platform.cost(layers, design)
 
 
 @runtime_checkable

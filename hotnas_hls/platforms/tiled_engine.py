@@ -1,4 +1,7 @@
-"""The platform of this project: one tiled convolution engine on one board, priced by its true model."""
+"""The platform of this project: one tiled convolution engine on one board, behind that board's DRAM.
+
+``cost`` is the bound of ``accel.memory.pricing``, layer by layer; ``measure`` steps the whole network.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from itertools import product
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import LayerLatency, best_tile, layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
+from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Space, fastest
 from hotnas_hls.network.lower import channel_blocks
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
@@ -59,11 +66,14 @@ class EngineDesign:
 
 @dataclass
 class TiledEnginePlatform:
-    """:class:`~hotnas_hls.platforms.platform.Platform` on ``timing.latency`` and ``resources``."""
+    """:class:`~hotnas_hls.platforms.platform.Platform` on ``accel.memory`` and ``resources``.
+
+    Where the board's DRAM is not known the memory is the ideal one.
+    """
 
     board: Board
     clock_mhz: float
-    memory: MemoryTiming = MemoryTiming()
+    memory: MemoryTiming = MemoryTiming()  # the ideal one
     act_bits: int = 16
     concat_alignment: int = 0  # channels; only channel blocks that divide it are legal (see lower)
     options: EngineOptions = EngineOptions()
@@ -74,6 +84,8 @@ class TiledEnginePlatform:
     def __post_init__(self) -> None:
         self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"
         self._whole_board = self.board
+        self.dram = None if self.board.dram is None else load_dram(self.board.dram)
+        self.least = self.memory if self.dram is None else least_memory(self.dram, self.clock_mhz)
         if self.options.dsp_limit is not None:
             limited = min(self.board.dsp, self.options.dsp_limit)
             self.board = dataclasses.replace(self.board, dsp=limited)
@@ -174,9 +186,13 @@ class TiledEnginePlatform:
         return (Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}),)
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
-        """The fastest design of the space, exactly (see ``hotnas_hls.explore.exhaustive``)."""
+        """The fastest design of the space, exactly (see ``hotnas_hls.explore.behind_dram``)."""
         legal = channel_blocks(self.act_bits, self.concat_alignment)
-        accel = fastest(layers, self.board, self.memory, self.space, legal).accel
+        if self.dram is None:
+            accel = fastest(layers, self.board, self.memory, self.space, legal, self.clock_mhz).accel
+        else:
+            at = (self.board, self.dram, self.clock_mhz, self.space)
+            accel = fastest_behind(layers, *at, blocks=legal).best[0].candidate.accel
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
@@ -194,11 +210,12 @@ class TiledEnginePlatform:
         return EngineDesign(accel, {name: tile for name, tile in tiles.items() if tile is not None})
 
     def violations(self, layers: Sequence[Layer], design: EngineDesign) -> list[str]:
-        """Rules of the generator, resources of the board, layers that fit no tile."""
+        """Rules of the generator, resources and ports of the board, layers that fit no tile."""
         found = design.accel.violations()
         if found:
             return found
         found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
+        found += port_violations(design.accel, self.board, self.clock_mhz, has_residual(layers))
         if self.concat_alignment % design.accel.channel_block:
             found.append(
                 f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
@@ -212,7 +229,7 @@ class TiledEnginePlatform:
         return found
 
     def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
-        """Cycles of every layer by the true model, and their sum."""
+        """Cycles below which no layer stays, and their sum."""
         costs = []
         for layer in layers:
             latency = self._latency(layer, design.accel, design.tiles[layer.name])
@@ -224,6 +241,19 @@ class TiledEnginePlatform:
         limits = {name: float(getattr(self.board, name)) for name in usage}
         return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
 
+    def measure(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
+        """Cycles behind the DRAM at the worst phase of its refresh: what the certificate measures."""
+        cost = self.cost(layers, design)
+        if self.dram is None:
+            return cost
+        net = without_numbers(layers, self.act_bits)
+        behind = worst_phase(net, design.accel, design.tiles, self.dram, self.clock_mhz)
+        found = tuple(
+            dataclasses.replace(layer, total=float(behind.layers[layer.layer])) for layer in cost.layers
+        )
+        took = behind.cycles / (self.clock_mhz * 1000)
+        return dataclasses.replace(cost, layers=found, total=float(behind.cycles), latency_ms=took)
+
     def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
         """What the array computes and the ports move in a cycle at most."""
         accel = self._accelerator(layers, choices)
@@ -233,6 +263,10 @@ class TiledEnginePlatform:
         """The design point: all that HLS, RTL and simulation need."""
         network = emission.network
         design = self.design(network.layers, emission.choices)
+        if self.dram is None:
+            predicted = int(self.cost(network.layers, design).total)
+        else:
+            predicted = worst_phase(network, design.accel, design.tiles, self.dram, self.clock_mhz).cycles
         return DesignPoint(
             network=network.name,
             board=self._whole_board,
@@ -246,7 +280,7 @@ class TiledEnginePlatform:
             image_layout=network.image_layout,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
-            predicted_cycles=int(self.cost(network.layers, design).total),
+            predicted_cycles=predicted,
             accuracy=emission.accuracy,
             config=dict(emission.config),
             numbers=network.numbers,
@@ -265,13 +299,13 @@ class TiledEnginePlatform:
     def _tile(self, layer: Layer, accel: Accelerator) -> Tile | None:
         key = (_shape(layer), accel)
         if key not in self._tiles:
-            self._tiles[key] = best_tile(layer, accel, self.memory)
+            self._tiles[key] = best_tile(layer, accel, self.least)
         return self._tiles[key]
 
     def _latency(self, layer: Layer, accel: Accelerator, tile: Tile) -> LayerLatency:
         key = (_shape(layer), accel, tile)
         if key not in self._latencies:
-            self._latencies[key] = layer_latency(layer, accel, tile, self.memory)
+            self._latencies[key] = layer_latency(layer, accel, tile, self.least)
         return self._latencies[key]
 
 

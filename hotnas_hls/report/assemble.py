@@ -115,6 +115,15 @@ def _layers(
     latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
     total, macs = latencies.cycles, point.needed_macs()
     checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
+    bounds: dict[str, int | None] = {
+        name: None if bound is None else bound * latency.cycles // total
+        for name, latency in latencies.layers.items()
+    }
+    if certificate is not None:
+        bounds = dict(zip(checks, certificate.layer_bounds(), strict=True))
+    behind = {}
+    if certificate is not None and certificate.behind is not None:
+        behind = {layer.name: layer.simulated for layer in certificate.behind.layers}
     cut = (run.channels if run else None) or {}
     widths = (run.channels_before if run else None) or {}
     cosim = _cosim_cycles(point, vendor)
@@ -141,9 +150,10 @@ def _layers(
                 macs=macs[layer.name],
                 dsp_efficiency=efficiency(macs[layer.name], latency.cycles, multipliers(accel)),
                 traffic_bytes=traffic_bytes(point, entry.layer),
-                bound=None if bound is None else bound * latency.cycles // total,
+                bound=bounds[layer.name],
                 predicted=latency,
                 simulated=check.simulated if check else None,
+                behind=behind.get(layer.name),
                 cosim=cosim.get(layer.name),
                 outputs_match=check.outputs_match if check else None,
             )

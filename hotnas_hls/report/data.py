@@ -47,7 +47,8 @@ class LayerReport:
     traffic_bytes: int  # both ways, halo and reloads included
     bound: int | None  # share of the latency bound, in cycles
     predicted: LayerLatency
-    simulated: dict[str, int] | None  # by term
+    simulated: dict[str, int] | None  # by term, with the ideal memory
+    behind: int | None  # cycles simulated behind the board's DRAM
     cosim: int | None  # cycles of its transaction in co-simulation
     outputs_match: bool | None
 
@@ -62,8 +63,9 @@ class LayerReport:
 
     @property
     def margin(self) -> int | None:
-        """Cycles below the bound: of the simulation where there was one, else of the prediction."""
+        """Cycles below the bound: of what is certified, where nothing is of the prediction."""
         cycles = self.predicted.cycles if self.simulated is None else self.simulated["cycles"]
+        cycles = cycles if self.behind is None else self.behind
         return None if self.bound is None else self.bound - cycles
 
     @property
@@ -162,9 +164,14 @@ class ReportData:
         return None if self.certificate is None else self.certificate.simulated_cycles
 
     @property
+    def certified_cycles(self) -> int | None:
+        """What the certificate vouches for: behind the board's DRAM, unless that was left out."""
+        return None if self.certificate is None else self.certificate.certified_cycles
+
+    @property
     def latency_ms(self) -> float:
-        """Of the simulation where there was one, else of the prediction."""
-        return self.point.cycles_to_ms(self.simulated_cycles or self.predicted_cycles)
+        """What is certified, where nothing is the prediction with the ideal memory."""
+        return self.point.cycles_to_ms(self.certified_cycles or self.predicted_cycles)
 
     @property
     def latency_before_ms(self) -> float | None:
@@ -229,6 +236,8 @@ class ReportData:
                 "margin_ms": self.margin_ms,
                 "predicted_cycles": self.predicted_cycles,
                 "simulated_cycles": self.simulated_cycles,
+                "certified_cycles": self.certified_cycles,
+                "range_ms": None if certificate is None else certificate.range_ms,
                 "bound_cycles": point.latency_bound_cycles,
                 "csynth_cycles": self.csynth_cycles,
                 "cosim_cycles": self.cosim_cycles,

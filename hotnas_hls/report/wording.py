@@ -6,6 +6,7 @@ import math
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
+from hotnas_hls.simulate.certificate import Certificate
 
 UNKNOWN = "unknown"
 
@@ -108,20 +109,37 @@ def cycle_check(data: ReportData) -> str:
     if certificate is None:
         return "No simulation of this design is recorded; run 'hotnas sim' on its package."
     gap = certificate.simulated_cycles - certificate.predicted_cycles
+    runs = certificate.images + certificate.stalled_runs + (certificate.behind is not None)
     against = (
         CYCLE_CHECK if certificate.simulated_rtl in CYCLE_CHECK else f"against {certificate.simulated_rtl}"
     )
     return (
-        f"{number(certificate.predicted_cycles)} cycles predicted, {number(certificate.simulated_cycles)} "
-        f"simulated, difference {signed(gap)}; the {against}, with a memory that answers a read after "
-        f"{certificate.memory.read_latency} cycles. {number(certificate.outputs_compared)} feature maps of "
-        f"{certificate.images + certificate.stalled_runs} runs ({certificate.stalled_runs} under random "
-        "stalls) "
+        f"{_certified(certificate)}With an ideal memory, which answers a read after "
+        f"{certificate.memory.read_latency} cycles: {number(certificate.predicted_cycles)} cycles predicted, "
+        f"{number(certificate.simulated_cycles)} simulated, difference {signed(gap)}; the {against}. "
+        f"{number(certificate.outputs_compared)} feature maps of "
+        f"{runs} runs ({certificate.stalled_runs} under random stalls) "
         + (
             "equal the integer reference bit for bit."
             if certificate.outputs_match
             else "were compared: NOT all equal."
         )
+    )
+
+
+def _certified(certificate: Certificate) -> str:
+    """What is certified behind the board's DRAM, and how far it could be off."""
+    behind = certificate.behind
+    if behind is None:
+        return "Nothing is certified behind a DRAM: it was left out. "
+    reach = ""
+    if certificate.range_ms is not None:
+        fast, slow = certificate.range_ms
+        reach = f"; {ms(fast)} to {ms(slow)} over what is assumed of the DRAM, certified is the usual"
+    return (
+        f"Certified: {number(behind.simulated_cycles)} cycles, "
+        f"{ms(certificate.ms(behind.simulated_cycles))}, behind {behind.dram.name} at the worst of "
+        f"{len(behind.phases)} phases of its refresh ({number(behind.predicted_cycles)} predicted){reach}. "
     )
 
 

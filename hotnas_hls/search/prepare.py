@@ -13,7 +13,7 @@ from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.network.fold import fold_shapes
-from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform
+from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.start import Start, starts
@@ -210,7 +210,7 @@ def _require_feasible(
 ) -> None:
     """InfeasibleDesign when even the fastest candidate misses the bound: said before anything is trained."""
     layers = workload.compressed(compression_of(fastest, space))
-    cost = platform.cost(layers, platform.design(layers, choices_of(fastest, space)))
+    cost = measured(platform, layers, platform.design(layers, choices_of(fastest, space)))
     if bound_ms is None or cost.latency_ms <= bound_ms:
         return
     slowest = cost.slowest

@@ -15,7 +15,7 @@ from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy
-from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform
+from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import SearchSpace
 from hotnas_hls.search.detecting.detect import Detection
 from hotnas_hls.search.detecting.reductions import Reduction, reductions
@@ -164,11 +164,11 @@ def _best_hardware(
     network: IntegerNetwork, platform: Platform, choices: Choices, searched: bool
 ) -> tuple[Choices, Cost]:
     """The hardware of the chosen candidate; where hardware is searched, a faster one for the same network."""
-    found = platform.cost(network.layers, platform.design(network.layers, choices))
+    found = measured(platform, network.layers, platform.design(network.layers, choices))
     if not searched:
         return choices, found
     explored = platform.explore(network.layers)
-    cost = platform.cost(network.layers, platform.design(network.layers, explored))
+    cost = measured(platform, network.layers, platform.design(network.layers, explored))
     return (explored, cost) if cost.total < found.total else (choices, found)
 
 

@@ -1,8 +1,10 @@
 """The latency certificate: what was predicted, what simulation counted, and whether the bound holds.
 
 The simulated hardware is the SystemVerilog twin of the design (unless RTL that Vitis exported is named).
-Its cycles are compared with the latency model term by term in runs without stalls; outputs of every layer
-are compared with the integer reference bit for bit in all runs, also under random stalls of the memory.
+With an ideal memory, which answers in fixed time, its cycles are compared with the latency model term by
+term. Behind the DRAM of the design's board, at the phase of the refresh that takes longest, they are what is
+certified: the bound must hold there. Outputs of every layer are compared with the integer reference bit for
+bit in all runs, also under random stalls of the memory.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError, SimulationFailed, raise_all
+from hotnas_hls.simulate.behind_dram import BehindDram, at_phase, forecast
 from hotnas_hls.simulate.rtl_simulation import Run, RunResult, run_network
 from hotnas_hls.simulate.verilated import build_once, sources_digest
 
 FORMAT = "hotnas-certificate"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 was of the ideal memory alone
 TWIN = "SystemVerilog twin"
 DEFAULT_STALLS = (64,)  # chances in 256 that a channel of the memory pauses, one run each
 LEAST_RUNS = 2  # back to back, so that state left behind by a run would show
@@ -40,10 +43,9 @@ FEW_CYCLES = 2_000_000  # up to here a quick compilation is worth more than a fa
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """One layer: prediction, simulation, and its share of the bound (in proportion to the prediction)."""
+    """One layer with the ideal memory: prediction, simulation."""
 
     name: str
-    bound: int | None  # cycles; null without a latency bound
     predicted: LayerLatency
     simulated: dict[str, int]  # by term; the slowest of the runs without stalls
     exact: bool  # every term of every run without stalls as predicted
@@ -53,11 +55,6 @@ class LayerCheck:
     def bottleneck(self) -> str:
         """HotNAS's label of the layer."""
         return str(self.predicted.bottleneck)
-
-    @property
-    def margin(self) -> int | None:
-        """Cycles left below the layer's share of the bound."""
-        return None if self.bound is None else self.bound - self.simulated["cycles"]
 
     def differences(self) -> dict[str, int]:
         """Terms that were not as predicted: simulated - predicted."""
@@ -78,8 +75,9 @@ class Certificate:
     sources_digest: str  # of that RTL, comments left out
     tool_versions: dict[str, str]
     layers: tuple[LayerCheck, ...]
-    predicted_cycles: int
+    predicted_cycles: int  # with the ideal memory
     simulated_cycles: int  # slowest run without stalls, from start to interrupt
+    behind: BehindDram | None  # one image behind the DRAM; null where it was left out
     bound_cycles: int | None
     images: int  # runs without stalls, one image each
     stalled_runs: int
@@ -97,12 +95,41 @@ class Certificate:
     @property
     def outputs_match(self) -> bool:
         """Every layer's output equal to the reference, in every run."""
-        return all(layer.outputs_match for layer in self.layers)
+        behind = self.behind is None or self.behind.outputs_match
+        return behind and all(layer.outputs_match for layer in self.layers)
+
+    @property
+    def certified_cycles(self) -> int:
+        """What simulation counted behind the DRAM, or with the ideal memory where that is all there is."""
+        return self.simulated_cycles if self.behind is None else self.behind.simulated_cycles
 
     @property
     def margin(self) -> int | None:
         """Cycles left below the bound."""
-        return None if self.bound_cycles is None else self.bound_cycles - self.simulated_cycles
+        return None if self.bound_cycles is None else self.bound_cycles - self.certified_cycles
+
+    @property
+    def range_ms(self) -> tuple[float, float] | None:
+        """Latency at the best and at the worst of what is assumed of the DRAM; None where nothing is."""
+        behind = self.behind
+        if behind is None or behind.fast_cycles is None or behind.slow_cycles is None:
+            return None
+        return self.ms(behind.fast_cycles), self.ms(behind.slow_cycles)
+
+    def layer_bounds(self) -> tuple[int | None, ...]:
+        """Every layer's share of the bound, in proportion to its predicted cycles."""
+        if self.bound_cycles is None:
+            return (None,) * len(self.layers)
+        found = [check.predicted.cycles for check in self.layers]
+        if self.behind is not None:
+            found = [layer.predicted for layer in self.behind.layers]
+        return tuple(self.bound_cycles * cycles // sum(found) for cycles in found)
+
+    def layer_cycles(self) -> tuple[int, ...]:
+        """What is certified of every layer, in cycles."""
+        if self.behind is not None:
+            return tuple(layer.simulated for layer in self.behind.layers)
+        return tuple(check.simulated["cycles"] for check in self.layers)
 
     def violations(self) -> list[str]:
         """What cannot be true of a certificate, each with its place."""
@@ -110,6 +137,10 @@ class Certificate:
         for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "images", "outputs_compared"):
             if getattr(self, name) <= 0:
                 found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        if self.behind is not None:
+            found += [f"behind.{problem}" for problem in self.behind.violations()]
+            if [layer.name for layer in self.behind.layers] != [check.name for check in self.layers]:
+                found.append("behind.layers: must be those of layers")
         if self.stalled_runs < 0:
             found.append(f"stalled_runs: must be 0 or more, not {self.stalled_runs}")
         if self.bound_cycles is not None and self.bound_cycles < 1:
@@ -131,12 +162,28 @@ class Certificate:
         bound = "no bound"
         if self.bound_cycles is not None and self.margin is not None:
             bound = f"bound {self.ms(self.bound_cycles):.4g} ms, margin {self.margin / self.bound_cycles:.1%}"
+        ideal = (
+            f"an ideal memory ({self.memory.read_latency} cycles to the first beat of a read, "
+            f"{self.memory.write_latency} to the answer of a write)"
+        )
+        holds = f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}:"
+        at = f"at {self.clock_mhz:g} MHz, {bound}"
+        exact = f"predicted {self.predicted_cycles} cycles, simulated {self.simulated_cycles}"
+        if self.behind is None:
+            return (
+                f"{holds} {exact} ({self.simulated_rtl}), {self.ms(self.simulated_cycles):.4g} ms {at}; of "
+                f"{ideal} alone: no board has it, behind a DRAM it takes longer"
+            )
+        behind = self.behind
+        reach = ""
+        if self.range_ms is not None:
+            fast, slow = self.range_ms
+            reach = f"; {fast:.4g} to {slow:.4g} ms over what is assumed of the DRAM, certified is the usual"
         return (
-            f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}: predicted "
-            f"{self.predicted_cycles} cycles, simulated {self.simulated_cycles} ({self.simulated_rtl}), "
-            f"{self.ms(self.simulated_cycles):.4g} ms at {self.clock_mhz:g} MHz, {bound}; "
-            f"of a memory of fixed latency: {self.memory.read_latency} cycles to the first beat of a read, "
-            f"{self.memory.write_latency} to the answer of a write"
+            f"{holds} behind {behind.dram.name}, worst of {len(behind.phases)} phases of its refresh: "
+            f"predicted {behind.predicted_cycles} cycles, simulated {behind.simulated_cycles} "
+            f"({self.simulated_rtl}), {self.ms(behind.simulated_cycles):.4g} ms {at}{reach}. "
+            f"With {ideal}: {exact}. Assumed: {behind.dram.line()}"
         )
 
     def to_json(self) -> str:
@@ -146,13 +193,14 @@ class Certificate:
         record |= {
             "predicted_ms": self.ms(self.predicted_cycles),
             "simulated_ms": self.ms(self.simulated_cycles),
+            "certified_ms": self.ms(self.certified_cycles),
             "bound_ms": None if self.bound_cycles is None else self.ms(self.bound_cycles),
             "margin": self.margin,
             "exact": self.exact,
             "outputs_match": self.outputs_match,
             "layers": [
-                layer | {"bottleneck": check.bottleneck, "margin": check.margin}
-                for layer, check in zip(layers, self.layers, strict=True)
+                layer | {"bottleneck": check.bottleneck, "bound": bound}
+                for layer, check, bound in zip(layers, self.layers, self.layer_bounds(), strict=True)
             ],
         }
         heading = ("format", "format_version")
@@ -166,13 +214,15 @@ class Certificate:
             raise ConfigError(f'{path}: not a certificate (it has no "format": "{FORMAT}")')
         if record.get("format_version") != FORMAT_VERSION:
             raise ConfigError(f"{path}: format_version must be {FORMAT_VERSION}; run hotnas sim again")
-        for derived in ("predicted_ms", "simulated_ms", "bound_ms", "margin", "exact", "outputs_match"):
+        for derived in ("predicted_ms", "simulated_ms", "certified_ms", "bound_ms", "margin"):
+            record.pop(derived, None)
+        for derived in ("exact", "outputs_match"):
             record.pop(derived, None)
         layers = record.get("layers")
         for layer in layers if isinstance(layers, list) else ():
             if isinstance(layer, dict):
                 layer.pop("bottleneck", None)
-                layer.pop("margin", None)
+                layer.pop("bound", None)
         problems: list[str] = []
         certificate = read_record(cls, record, "", problems)
         if certificate is not None:
@@ -210,23 +260,35 @@ def certify(
     images: int = LEAST_RUNS,
     stalls: Sequence[int] = DEFAULT_STALLS,
     rtl: Rtl | None = None,
+    behind: bool = True,
 ) -> Certificate:
-    """Simulate ``images`` inferences back to back, then one per entry of ``stalls``; compare everything.
+    """Simulate ``images`` inferences back to back, one per entry of ``stalls``, one behind the DRAM.
 
-    folder: for the build and the jobs. rtl: what to simulate, by default the twin generated anew. Raises
-    SimulationFailed when the RTL does not build, hangs, or breaks a rule of AXI; a latency or an output
-    that is not as it should be gives a certificate that does not hold.
+    folder: for the build and the jobs. rtl: what to simulate, by default the twin generated anew. behind:
+    False leaves the DRAM out; the bound is then of the ideal memory. Raises ConfigError for a board whose
+    DRAM is not known, SimulationFailed when the RTL does not build, hangs, or breaks a rule of AXI; a latency
+    or an output that is not as it should be gives a certificate that does not hold.
     """
+    if behind and point.dram is None:
+        raise ConfigError(
+            f"{point.board.name}: no DRAM is known behind its ports; name one in the board's record (dram), "
+            "or leave it out (--no-dram)"
+        )
     rtl = rtl or twin(point)
     net = point.integer_network()
     predicted = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
     inputs = point.golden_images(images)
     planned = [Run(image, memory=point.memory) for image in inputs]
     planned += [Run(inputs[at % images], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
-    results = simulate_runs(point, net, planned, folder, predicted.cycles, rtl)
+    ahead = forecast(point, net, point.dram) if behind and point.dram is not None else None
+    if ahead is not None:
+        planned.append(Run(inputs[0], memory=point.memory, dram=ahead.numbers))
+    slowest = max(predicted.cycles, 0 if ahead is None else ahead.worst.cycles)
+    results = simulate_runs(point, net, planned, folder, slowest, rtl)
     expected = [reference(net, image) for image in inputs]
+    seen = None if ahead is None else ahead.judged(net, results.pop(), expected[0])
     outputs = expected + [expected[at % images] for at in range(len(stalls))]
-    return _judge(point, rtl, net, predicted, results, outputs, images)
+    return _judge(point, rtl, net, predicted, results, outputs, images, seen)
 
 
 def simulate_runs(
@@ -268,11 +330,12 @@ def _judge(
     results: Sequence[RunResult],
     expected: Sequence[Mapping[str, np.ndarray]],
     unstalled: int,
+    behind: BehindDram | None,
 ) -> Certificate:
     bound = point.latency_bound_cycles
     checks = []
     for index, layer in enumerate(net.layers):
-        forecast = predicted.layers[layer.name]
+        foreseen = predicted.layers[layer.name]
         counted = [result.layers[index] for result in results[:unstalled]]
         slowest = max(counted, key=lambda terms: terms["cycles"])
         matches = [
@@ -282,15 +345,14 @@ def _judge(
         checks.append(
             LayerCheck(
                 name=layer.name,
-                bound=None if bound is None else bound * forecast.cycles // predicted.cycles,
-                predicted=forecast,
+                predicted=foreseen,
                 simulated=slowest,
-                exact=all(terms == forecast.terms() for terms in counted),
+                exact=all(terms == foreseen.terms() for terms in counted),
                 outputs_match=all(matches),
             )
         )
     simulated = max(result.cycles for result in results[:unstalled])
-    reasons = _reasons(checks, predicted.cycles, simulated, bound, results, rtl.is_twin)
+    reasons = _reasons(checks, predicted.cycles, simulated, bound, results, behind, rtl.is_twin)
     return Certificate(
         design=point.network,
         design_digest=point.digest(),
@@ -303,10 +365,11 @@ def _judge(
         layers=tuple(checks),
         predicted_cycles=predicted.cycles,
         simulated_cycles=simulated,
+        behind=behind,
         bound_cycles=bound,
         images=unstalled,
         stalled_runs=len(results) - unstalled,
-        outputs_compared=len(results) * len(checks),
+        outputs_compared=(len(results) + (behind is not None)) * len(checks),
         holds=not reasons,
         reasons=tuple(reasons),
     )
@@ -318,6 +381,7 @@ def _reasons(
     simulated: int,
     bound: int | None,
     results: Sequence[RunResult],
+    behind: BehindDram | None,
     is_twin: bool,
 ) -> list[str]:
     """Why a certificate does not hold; of RTL that is not the twin only outputs and the bound count."""
@@ -330,6 +394,15 @@ def _reasons(
             found.append(f"{check.name}: simulated cycles differ from the prediction ({terms or 'in a run'})")
     if is_twin and simulated != predicted:
         found.append(f"total: {simulated} cycles simulated, {predicted} predicted")
+    if behind is not None:
+        if not behind.outputs_match:
+            found.append(f"behind {behind.dram.name}: an output differs from the integer reference")
+        if is_twin and not behind.as_predicted:
+            found.append(
+                f"behind {behind.dram.name}: {behind.simulated_cycles} cycles simulated, "
+                f"{behind.predicted_cycles} predicted"
+            )
+        simulated = behind.simulated_cycles
     if bound is not None and simulated > bound:
         found.append(f"total: {simulated} cycles exceed the bound of {bound}")
     return found
@@ -358,16 +431,34 @@ def recheck(certificate: Certificate, point: DesignPoint, sources: Mapping[str, 
         or certificate.bound_cycles != point.latency_bound_cycles
     ):
         found.append("certificate: its total or its bound is not the design's")
+    if certificate.behind is not None:
+        found += _recheck_behind(certificate.behind, point)
     total = sum(check.simulated["cycles"] for check in certificate.layers)
     exact = all(not check.differences() and check.exact for check in certificate.layers)
     holds = exact and certificate.outputs_match and total == certificate.simulated_cycles == predicted.cycles
     if certificate.bound_cycles is not None:
-        holds = holds and certificate.simulated_cycles <= certificate.bound_cycles
+        holds = holds and certificate.certified_cycles <= certificate.bound_cycles
+    if certificate.behind is not None:
+        holds = holds and certificate.behind.as_predicted
     if certificate.holds and not holds:
         found.append("certificate: says that it holds, but its own counts say that it does not")
     if not certificate.holds:
         found += [f"certificate: does not hold: {reason}" for reason in certificate.reasons]
     return found
+
+
+def _recheck_behind(behind: BehindDram, point: DesignPoint) -> list[str]:
+    """What no longer holds of the figures behind the DRAM."""
+    if behind.dram != point.dram:
+        return ["certificate: is of another DRAM than the design's; run hotnas sim again"]
+    worst = at_phase(point, point.integer_network(), behind.dram, behind.phases.index(max(behind.phases)))
+    if worst.layers != {layer.name: layer.predicted for layer in behind.layers} or (
+        worst.cycles != behind.predicted_cycles
+    ):
+        return ["certificate: the model no longer predicts what it says behind the DRAM"]
+    if sum(layer.simulated for layer in behind.layers) != behind.simulated_cycles:
+        return ["certificate: its layers behind the DRAM do not add up to its total"]
+    return []
 
 
 def tool_versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One design behind a DRAM: what the model expects, what simulation counts, and how far both are apart."""
+"""One design behind a DRAM that is not its board's: what the model expects, and what simulation counts."""
 
 from __future__ import annotations
 
@@ -6,89 +6,70 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
-from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.simulate.behind_dram import BehindDram, forecast
 from hotnas_hls.simulate.certificate import Rtl, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
 
 FORMAT = "hotnas-dram-check"
-TOLERANCE = 0.02  # of the total, that the model may be wrong by
-
-
-@dataclass(frozen=True)
-class DramLayer:
-    """One layer behind the DRAM, in cycles."""
-
-    name: str
-    predicted: int
-    simulated: int
-    stall: int  # simulated: the MAC array waited
-    fixed: int  # predicted with the design's memory of fixed latency
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
 class DramCheck:
-    """One image behind one DRAM. A statement about this DRAM, not a guarantee."""
+    """One image behind one DRAM. A statement about this DRAM, not about the design's board."""
 
     design: str
     design_digest: str
     clock_mhz: float
     simulated_rtl: str
-    dram: DramTiming
-    layers: tuple[DramLayer, ...]
-    predicted_cycles: int
-    simulated_cycles: int
-    fixed_cycles: int  # the certificate's figure: a memory of fixed latency
-    outputs_match: bool
-
-    @property
-    def difference(self) -> float:
-        """Predicted - simulated, as a share of simulated."""
-        return self.predicted_cycles / self.simulated_cycles - 1
+    behind: BehindDram
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
 
     @property
     def holds(self) -> bool:
         """The outputs are right and the model is within its tolerance."""
-        return self.outputs_match and abs(self.difference) <= TOLERANCE
+        return self.behind.outputs_match and self.behind.as_predicted
 
     def violations(self) -> list[str]:
         """What cannot be true of a check, each with its place."""
-        found = [f"dram.{problem}" for problem in self.dram.violations()]
-        for name in ("clock_mhz", "predicted_cycles", "simulated_cycles", "fixed_cycles"):
-            if getattr(self, name) <= 0:
-                found.append(f"{name}: must be more than 0, not {getattr(self, name):g}")
+        found = [f"behind.{problem}" for problem in self.behind.violations()]
+        if self.clock_mhz <= 0:
+            found.append(f"clock_mhz: must be more than 0, not {self.clock_mhz:g}")
         return found
 
     def line(self) -> str:
         """The finding and its assumptions in words."""
-        outputs = "outputs equal" if self.outputs_match else "OUTPUTS DIFFER"
+        found = self.behind
+        outputs = "outputs equal" if found.outputs_match else "OUTPUTS DIFFER"
+        took = f"{found.simulated_cycles / (self.clock_mhz * 1000):.4g} ms at {self.clock_mhz:g} MHz"
         return (
-            f"{self.design} behind a DRAM: predicted {self.predicted_cycles} cycles, simulated "
-            f"{self.simulated_cycles} ({self.simulated_rtl}), difference {self.difference:+.2%}, "
-            f"{self.simulated_cycles / (self.clock_mhz * 1000):.4g} ms at {self.clock_mhz:g} MHz, "
-            f"{self.simulated_cycles / self.fixed_cycles - 1:+.1%} against the fixed-latency figure of the "
-            f"certificate; {outputs}. Assumed, not guaranteed: {self.dram.line()}"
+            f"{self.design} behind another DRAM: predicted {found.predicted_cycles} cycles, "
+            f"simulated {found.simulated_cycles} ({self.simulated_rtl}), difference {found.difference:+.2%}, "
+            f"{took}; {outputs}. Assumed, not guaranteed: {found.dram.line()}"
         )
 
     def to_json(self) -> str:
         """The text of ``dram.json``."""
-        return (
-            json.dumps({"format": FORMAT, "difference": self.difference} | to_record(self), indent=2) + "\n"
-        )
+        record = to_record(self)
+        heading = {name: record.pop(name) for name in ("format", "format_version")}
+        return json.dumps(heading | {"difference": self.behind.difference} | record, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, path: Path) -> DramCheck:
         """The check in a file; ConfigError for anything that is not one."""
         record = load_json(path)
-        if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ConfigError(f"{path}: not a DRAM check; run 'hotnas sim --dram' again")
+        if record.get("format_version") != FORMAT_VERSION:
+            raise ConfigError(
+                f"{path}: format_version must be {FORMAT_VERSION}; run 'hotnas sim --dram' again"
+            )
         record.pop("difference", None)
         problems: list[str] = []
         check = read_record(cls, record, "", problems)
@@ -102,27 +83,13 @@ def check_dram(point: DesignPoint, dram: DramTiming, rtl: Rtl, folder: Path) -> 
     """Simulate one image behind ``dram`` and compare cycles with the model, outputs with the reference."""
     net = point.integer_network()
     image = point.golden_images(1)[0]
-    numbers = dram.numbers(point.clock_mhz)
-    predicted = dram_latency(net, point.accelerator, point.tiles, numbers)
-    fixed = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
-    run = Run(image, memory=point.memory, dram=numbers)
-    (result,) = simulate_runs(point, net, [run], folder, predicted.cycles, rtl)
-    expected = reference(net, image)
+    expected = forecast(point, net, dram)
+    run = Run(image, memory=point.memory, dram=expected.numbers)
+    (result,) = simulate_runs(point, net, [run], folder, expected.worst.cycles, rtl)
     return DramCheck(
         design=point.network,
         design_digest=point.digest(),
         clock_mhz=point.clock_mhz,
         simulated_rtl=rtl.description,
-        dram=dram,
-        layers=tuple(
-            DramLayer(name, cycles, counted["cycles"], counted["stall"], fixed.layers[name].cycles)
-            for (name, cycles), counted in zip(predicted.layers.items(), result.layers, strict=True)
-        ),
-        predicted_cycles=predicted.cycles,
-        simulated_cycles=result.cycles,
-        fixed_cycles=fixed.cycles,
-        outputs_match=result.status == 0
-        and all(
-            np.array_equal(result.feature_maps[layer.target], expected[layer.target]) for layer in net.layers
-        ),
+        behind=expected.judged(net, result, reference(net, image)),
     )

@@ -117,11 +117,13 @@ def simulate(
     csim: bool = True,
     rtl: Path | None = None,
     build: Path | None = None,
+    behind: bool = True,
     stage: Callable[[str], None] = lambda text: None,
 ) -> Simulated:
     """C simulation and RTL simulation of a package, as it lies on disk; writes the certificate into it.
 
-    rtl: a folder of Verilog to run instead of the package's twin. build: where programs and logs go.
+    rtl: a folder of Verilog to run instead of the package's twin. build: where programs and logs go. behind:
+    False leaves the board's DRAM out.
     Raises SimulationFailed when something does not compile, hangs, or a C output is wrong.
     """
     point = load_package(output)
@@ -134,7 +136,7 @@ def simulate(
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
     stage("RTL simulation")
     built = build / ("rtl_given" if rtl else "rtl")
-    certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl))
+    certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl), behind=behind)
     if rtl is None:
         add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
     return Simulated(certificate, done, changed)

@@ -110,7 +110,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 3,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 4,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -118,8 +118,8 @@ def test_json_is_readable():
 
 def test_a_hand_written_design_may_leave_out_defaults_and_weights(tmp_path: Path):
     record = json.loads(design().to_json())
-    optional = "image_layout memory latency_bound_ms predicted_cycles accuracy config weights tool_version"
-    for name in optional.split():
+    optional = "image_layout port_plan dram memory latency_bound_ms predicted_cycles accuracy config"
+    for name in (*optional.split(), "weights", "tool_version"):
         del record[name]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(record))
@@ -215,8 +215,34 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2 and 3; use hotnas 9.0 or generate it again"
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3 and 4; use hotnas 9.0 or generate it again"
     )
+
+
+def before_ports_had_names(record) -> None:
+    """As version 3 wrote it."""
+    del record["port_plan"], record["dram"], record["board"]["dram"]
+    record["board"]["ports"] = {"count": 4, "bits": 128}
+    record["format_version"] = 3
+
+
+def test_a_design_of_before_loads_with_its_ports_planned(tmp_path: Path):
+    point = DesignPoint.load(edited(tmp_path, before_ports_had_names))
+    assert (point.board, point.port_plan, point.dram) == (
+        with_numbers().board,
+        with_numbers().port_plan,
+        with_numbers().dram,
+    )
+
+
+def test_a_design_of_before_that_no_port_carries_says_what_would(tmp_path: Path):
+    def wide(record) -> None:
+        before_ports_had_names(record)
+        record["accelerator"]["wgt_bits"] = 256
+
+    assert refusal(edited(tmp_path, wide)).splitlines()[1:] == [
+        "  - wgt: no port of ZCU102 is 256 bits wide, and no stream is narrowed; use 32 or 64 or 128"
+    ]
 
 
 def test_a_missing_file(tmp_path: Path):

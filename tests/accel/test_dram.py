@@ -12,16 +12,16 @@ import pytest
 
 from hotnas_hls.accel.memory.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
 from hotnas_hls.accel.memory.dram_latency import dram_latency
-from hotnas_hls.accel.memory.dram_timing import DramNumbers, DramTiming, known_drams, load_dram
+from hotnas_hls.accel.memory.dram_timing import PHASES, DramNumbers, DramTiming, known_drams, load_dram
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
-from hotnas_hls.boards.board import load_board
+from hotnas_hls.boards.board import known_boards
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
-from hotnas_hls.simulate.dram_check import TOLERANCE
+from hotnas_hls.simulate.behind_dram import TOLERANCE
 from hotnas_hls.simulate.rtl_simulation import SIM, Run, build, run_network
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
@@ -32,6 +32,7 @@ HAND = DramNumbers(
     cycle=1000, access=4000, access_bytes=64, row_bytes=1024, banks=4, cas=10_000, rcd=12_000, rp=14_000,
     ras=30_000, write_recovery=15_000, write_to_read=7_000, read_to_write=2_000, activate_gap=5_000,
     refresh_interval=1_000_000, refresh=300_000, path=20_000, outstanding=8, run_length=2, weights_base=1,
+    first_refresh=1_000_000,
 )  # fmt: skip
 BEAT = 16  # bytes, all ports
 IFM, WGT, OFM_WRITES = 0, 2, 5
@@ -51,23 +52,56 @@ def first_beats(dram: Dram, requester: int, count: int, until: int = 3000) -> li
 def test_every_shipped_dram_is_possible_and_as_fast_as_its_boards_say() -> None:
     for dram in known_drams():
         assert dram.violations() == []
-        for name in dram.boards:
-            assert load_dram(name.lower()) is dram
-            assert dram.mb_per_s == pytest.approx(load_board(name).dram_mb_per_s, rel=0.001)
+    for board in known_boards():
+        dram = load_dram(board.name.lower())
+        assert dram.name == board.dram
+        assert dram.mb_per_s == pytest.approx(board.dram_mb_per_s, rel=0.001)
+
+
+def test_what_is_assumed_reaches_from_better_to_worse_than_usual() -> None:
+    for dram in known_drams():
+        assert dram.fast is not None and dram.slow is not None
+        assert dram.fast.path < dram.path < dram.slow.path
+        assert dram.fast.outstanding > dram.outstanding > dram.slow.outstanding
+        assert dram.fast.efficiency > dram.efficiency > dram.slow.efficiency
+        slow = dram.assuming(dram.slow)
+        assert (slow.path, slow.outstanding) == (dram.slow.path, dram.slow.outstanding)
+        assert slow.numbers(200).access == pytest.approx(
+            dram.numbers(200).access * dram.efficiency / dram.slow.efficiency, abs=1
+        )
+
+
+def test_phases_of_the_refresh_lie_evenly_over_its_interval() -> None:
+    dram = load_dram("ZCU102")
+    firsts = [dram.numbers(200, phase).first_refresh for phase in range(PHASES)]
+    assert firsts[-1] == dram.numbers(200).refresh_interval == 7_800_000
+    assert {after - before for before, after in zip(firsts, firsts[1:], strict=False)} == {487_500}
 
 
 def test_a_dram_of_ones_own_is_checked(tmp_path: Path) -> None:
     import yaml
 
-    record = {**dataclasses.asdict(load_dram("pynq-z2")), "name": "mine", "boards": []}
+    record = {**dataclasses.asdict(load_dram("pynq-z2")), "name": "mine"}
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(record))
-    assert load_dram(path) == dataclasses.replace(load_dram("pynq-z2"), name="mine", boards=())
+    assert load_dram(path) == dataclasses.replace(load_dram("pynq-z2"), name="mine")
     path.write_text(yaml.safe_dump(record | {"row_bytes": 1000, "refresh": 9000, "path": 0, "bus_bits": 12}))
     with pytest.raises(ConfigError) as refused:
         load_dram(path)
     for words in ("bus_bits: must be", "path: must be more than 0", "refresh_interval: must be more"):
         assert words in str(refused.value)
+    wrong = {"efficiency": 1.5, "burst_length": 7, "slow": {"path": 0, "outstanding": -1, "efficiency": 2}}
+    path.write_text(yaml.safe_dump(record | wrong))
+    with pytest.raises(ConfigError) as refused:
+        load_dram(path)
+    assert str(refused.value) == (
+        f"{path}: not a valid DRAM:\n"
+        "  - mine.burst_length: must be 4, 8 or 16, not 7\n"
+        "  - mine.efficiency: must be at most 1, not 1.5\n"
+        "  - mine.slow.path: must be more than 0\n"
+        "  - mine.slow.outstanding: must be more than 0\n"
+        "  - mine.slow.efficiency: must be at most 1, not 2"
+    )
     path.write_text(yaml.safe_dump(record | {"row_bytes": 1000}))
     with pytest.raises(ConfigError, match="row_bytes: must be a power of two"):
         load_dram(path)
@@ -176,7 +210,7 @@ def random_numbers(rng: np.random.Generator) -> DramNumbers:
         run_length=int(rng.integers(1, 9)),
     )
     assert dram.violations() == []
-    return dram.numbers(float(rng.uniform(80, 400)))
+    return dram.numbers(float(rng.uniform(80, 400)), int(rng.integers(PHASES)))
 
 
 @needs_gxx
@@ -248,6 +282,7 @@ def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, sha
     numbers = DramNumbers(**nothing)._replace(
         cycle=1000, path=500 * latency, access_bytes=64, row_bytes=4096, banks=1, outstanding=64,
         run_length=1, refresh_interval=1 << 60, weights_base=1 << 28,
+        first_refresh=1 << 60,
     )  # fmt: skip
     behind = dram_latency(case.net, case.accel, case.tiles, numbers)
     fixed = network_latency(case.net.layers, case.accel, case.tiles, MemoryTiming(latency, latency))

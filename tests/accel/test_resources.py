@@ -112,7 +112,7 @@ def test_what_fits_has_no_violations() -> None:
 
 
 def test_violations_say_what_how_much_and_the_cure() -> None:
-    used = Resources(dsp=221, bram18=281, uram=1, lut=53201, ff=106401, port_bits=257, lutram=17401)
+    used = Resources(dsp=221, bram18=281, uram=1, lut=53201, ff=106401, lutram=17401)
     assert violations(used, load_board("PYNQ-Z2")) == [
         "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, or fewer taps",
         "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take "
@@ -122,7 +122,6 @@ def test_violations_say_what_how_much_and_the_cure() -> None:
         "17,401 LUTs as memory, PYNQ-Z2 has 17,400; choose fewer wgt_entries or weight bits",
         "106,401 flip-flops, PYNQ-Z2 has 106,400; choose a smaller Tm or Tn, fewer weight bits, "
         "or turn patterns off",
-        "257 port bits, PYNQ-Z2 has 256; choose narrower ports",
     ]
 
 

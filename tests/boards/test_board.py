@@ -18,7 +18,8 @@ uram: 0
 lut: 17600
 lutram: 6000
 ff: 35200
-ports: {count: 2, bits: 64}
+ports:
+  - {names: [HP0, HP1], bits: [32, 64], clock_mhz: 250}
 dram_mb_per_s: 2.1e3
 clock_mhz: 100
 """
@@ -26,7 +27,7 @@ clock_mhz: 100
 
 def test_zcu102_is_the_board_of_hotnas():
     board = load_board("zcu102")
-    assert (board.dsp, board.bram18, board.uram, board.port_bits) == (2520, 1824, 0, 512)
+    assert (board.dsp, board.bram18, board.uram, board.port_bits) == (2520, 1824, 0, 6 * 128)
     assert board.part == "xczu9eg-ffvb1156-2-e"
     assert board.clock_mhz == 200.0
 
@@ -63,23 +64,24 @@ def test_unknown_board_names_the_known_ones():
 def test_own_board(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text(OWN)
+    ports = (Ports(("HP0", "HP1"), (32, 64), 250.0),)
     assert load_board(path) == Board(
-        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, Ports(2, 64), 2100.0, 100.0
+        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, ports, 2100.0, 100.0
     )
 
 
 def test_own_board_lists_every_problem(tmp_path: Path):
     path = tmp_path / "mine.yaml"
-    path.write_text(OWN.replace("dsp: 80", "dps: 80").replace("bits: 64", "bits: wide") + "colour: red\n")
+    path.write_text(OWN.replace("dsp: 80", "dps: 80").replace("[32, 64]", "wide") + "colour: red\n")
     with pytest.raises(ConfigError) as caught:
         load_board(path)
-    keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz"
+    keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz, dram"
     assert str(caught.value) == (
         f"{path}: not a valid board:\n"
         f"  - dps: unknown key; accepted here: {keys}\n"
         f"  - colour: unknown key; accepted here: {keys}\n"
         "  - dsp: missing key; give a whole number\n"
-        '  - ports.bits: expected a whole number, not "wide"'
+        '  - ports[0].bits: expected a list, each a whole number, not "wide"'
     )
 
 
@@ -93,6 +95,34 @@ def test_own_board_with_impossible_numbers(tmp_path: Path):
         "  - dsp: must be more than 0, not 0\n"
         "  - lutram: 99999 is more than lut = 17600; it counts a part of them"
     )
+
+
+def test_ports_that_cannot_be(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    ports = "names: [HP0, HP1], bits: [32, 64], clock_mhz: 250"
+    path.write_text(OWN.replace(ports, "names: [A, A], bits: [48], clock_mhz: 0"))
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    assert str(caught.value) == (
+        f"{path}: not a valid board:\n"
+        "  - ports: A is named 2 times; name each port once\n"
+        "  - ports[0].bits: 48: AXI ports have 32, 64, 128, 256, 512 bits\n"
+        "  - ports[0].clock_mhz: must be more than 0, not 0"
+    )
+    path.write_text(OWN.replace("  - {names: [HP0, HP1], bits: [32, 64], clock_mhz: 250}", "  []"))
+    with pytest.raises(ConfigError, match="ports: the board has none; name at least one"):
+        load_board(path)
+
+
+def test_ports_as_a_count_and_a_width_still_load(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    older = OWN.replace("\n  - {names: [HP0, HP1], bits: [32, 64], clock_mhz: 250}", " {count: 2, bits: 64}")
+    path.write_text(older)
+    board = load_board(path)
+    assert board.ports == (Ports(("HP0", "HP1"), (64,), None),) and board.dram is None
+    path.write_text(older.replace("name: Mine", "name: pynq z2"))
+    assert load_board(path).ports == load_board("PYNQ-Z2").ports
+    assert load_board(path).dram == load_board("PYNQ-Z2").dram
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pytest
 from small_designs import small_design
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
+from hotnas_hls.accel.port_plan import PortPlan, masters
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.tools import find
-from hotnas_hls.boards.board import board_names, load_board
+from hotnas_hls.boards.board import Ports, board_names, load_board
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
 from hotnas_hls.codegen.driver import REGISTERS, STATUS_BITS
@@ -25,7 +26,7 @@ from hotnas_hls.codegen.package import add_package, archive, package_files
 from hotnas_hls.codegen.processors import processor_of
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.errors import OutputRefused
+from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.simulate import flow
 
 RECORDER = Path(__file__).with_name("vivado_recorder.tcl")
@@ -107,7 +108,8 @@ def test_everything_the_readme_names_is_there(whole: Bundle) -> None:
 
 def test_assumptions_and_tables(point: DesignPoint, files: dict[str, str]) -> None:
     text = files["ASSUMPTIONS.md"]
-    assert "| Read latency | 40 cycles" in text and "| Write latency | 20 cycles" in text
+    assert "one DRAM behind all ports: DDR4-2133-64" in text
+    assert "| Ideal memory of the prediction | 40 cycles" in text
     assert "HLS synthesis, co-simulation | not run" in text
     assert ("weights are random" in text) == (point.numbers is None)
     descriptors = files["docs/descriptors.md"]
@@ -242,9 +244,15 @@ def test_scripts_run_in_a_folder_with_spaces(whole: Bundle, tmp_path: Path) -> N
 
 
 PORTS = {
-    "ZCU102": ("ps/S_AXI_HP0_FPD", "ps/S_AXI_HP1_FPD", "ps/S_AXI_HP2_FPD", "ps/pl_clk0", "ps/pl_ps_irq0"),
+    "ZCU102": ("ps/S_AXI_HP0_FPD", "ps/S_AXI_HP1_FPD", "ps/S_AXI_HP3_FPD", "ps/pl_clk0", "ps/pl_ps_irq0"),
     "PYNQ-Z2": ("ps/S_AXI_HP0", "ps/S_AXI_HP1", "ps/S_AXI_HP2", "ps/FCLK_CLK0", "ps/IRQ_F2P"),
 }
+
+
+def on_board(name: str, **changes) -> DesignPoint:
+    """The small design on another board, its streams planned and its DRAM found anew."""
+    found = {"board": load_board(name), "port_plan": None, "dram": None}
+    return dataclasses.replace(small_design(), **(found | changes))
 
 
 def leave_implementation(work: Path) -> None:
@@ -260,7 +268,7 @@ def leave_implementation(work: Path) -> None:
 @needs_tclsh
 @pytest.mark.parametrize("board", PORTS)
 def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board), clock_mhz=100.0)
+    point = on_board(board, clock_mhz=100.0)
     package = write_package(point, tmp_path / "small")
     work = tmp_path / "work"
     leave_implementation(work)
@@ -332,27 +340,66 @@ def test_another_clock_than_the_designs_stops_the_build(bitstream: tuple[Path, P
 
 @pytest.mark.parametrize("board", board_names())
 def test_ports_of_the_processor_keep_their_native_width(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board))
+    point = on_board(board)
     processor = processor_of(point.board.part)
     if processor is None:
         return
     script = str(package_files(point, "small")["scripts/block_design.tcl"])
     widths = re.findall(r"CONFIG\.(?:PSU__SAXIGP\d__|PCW_S_AXI_HP\d_)DATA_WIDTH (\d+)", script)
     native = "64" if point.board.part.startswith("xc7z") else "128"
-    assert widths == [native] * 3 and processor.hp_bits == int(native)
+    assert widths == [native] * 3 and max(point.board.ports[0].bits) == int(native)
 
 
-def test_ports_the_board_narrows_are_named(point: DesignPoint) -> None:
-    wide = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, wgt_bits=256))
-    text = str(package_files(wide, "small")["ASSUMPTIONS.md"])
-    assert "**`m_axi_wgt` is wider than the board's port** | 256 bits here, 128" in text
-    assert "then takes 2 cycles" in text
-    assert "is wider" not in str(package_files(point, "small")["ASSUMPTIONS.md"])
+PARAMETERS = {  # of the processor: what switches a port on, and its width
+    "ZCU102": (r"PSU__USE__S_AXI_GP(\d) 1", r"PSU__SAXIGP(\d)__DATA_WIDTH 128"),
+    "PYNQ-Z2": (r"PCW_USE_S_AXI_HP(\d) 1", r"PCW_S_AXI_HP(\d)_DATA_WIDTH 64"),
+}
+PLANS = {  # ports of ifm, wgt and ofm, and their numbers among the processor's parameters
+    "ZCU102": (PortPlan(("HPC1",), ("HP2",), ("HP0",)), ["1", "4", "2"]),
+    "PYNQ-Z2": (PortPlan(("HP3",), ("HP0",), ("HP2",)), ["3", "0", "2"]),
+}
+
+
+@needs_tclsh
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("board", PLANS)
+def test_the_block_design_wires_exactly_the_plan(board: str, shared: bool, tmp_path: Path) -> None:
+    plan, numbers = PLANS[board]
+    accel = small_design().accelerator
+    if shared:
+        accel = dataclasses.replace(accel, ifm_bits=32, wgt_bits=32, shared_bus=True)
+        plan, numbers = PortPlan(ofm=plan.ofm), numbers[2:]
+    point = on_board(board, accelerator=accel, clock_mhz=50.0, port_plan=plan)
+    assert point.violations() == []
+    package = write_package(point, tmp_path / "small")
+    clock = {"RECORDED_CLOCK": "50000000", "HOTNAS_BITSTREAM": "0"}
+    commands = recorded(package / "scripts" / "block_design.tcl", tmp_path / "work", **clock)
+    (settings,) = (each for each in commands if "IRQ" in each and each.startswith("set_property"))
+    enable, width = PARAMETERS[board]
+    assert re.findall(enable, settings) == re.findall(width, settings) == numbers
+    nets = [command.split() for command in commands if command.startswith("connect_bd_intf_net")]
+    into = [pin for _, source, pin in nets if source.startswith("hotnas_accel_0/m_axi_")]
+    assert len(into) == len(set(into)) == 3  # idle masters of a shared bus too: HLS C++ uses them
+    out = [pin for _, source, pin in nets if source.startswith("memory_")]
+    ports = [name for stream in masters(accel) for name in plan.of(stream)]
+    assert [re.sub(r"ps/S_AXI_|_FPD", "", pin) for pin in out] == ports
+    for name in ports:  # at native width the port is never narrower than its master
+        assert max(point.board.port(name).bits) >= max(bits for bits, _ in masters(accel).values())
+
+
+def test_a_port_the_processor_does_not_have_is_refused(point: DesignPoint) -> None:
+    ports = (Ports(("left", "right", "up"), (32, 64)),)
+    named = dataclasses.replace(point.board, ports=ports)
+    with pytest.raises(ConfigError) as caught:
+        package_files(dataclasses.replace(point, board=named, port_plan=None), "small")
+    cure = "the Zynq UltraScale+ has HPC0, HPC1, HP0, HP1, HP2, HP3; rename it in the board's record"
+    lines = [f"  - {name}: {cure}" for name in ("left", "right", "up")]
+    assert str(caught.value) == "\n".join(["ZCU102: the block design cannot wire these ports:", *lines])
 
 
 @pytest.mark.parametrize("board", board_names())
 def test_boards_without_a_processor_get_no_block_design(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board))
+    point = on_board(board)
     files = package_files(point, "small")
     processor = processor_of(point.board.part)
     assert ("Alveo" in board) == (processor is None)

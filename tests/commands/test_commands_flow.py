@@ -126,10 +126,10 @@ def test_dram_is_reported_and_is_no_guarantee(faked, package: Path, capsys):  # 
     shown = " ".join(capsys.readouterr().out.split())
     assert "Assumed, not guaranteed: one DRAM behind all ports: DDR4-2133-64" in shown
     check = DramCheck.from_json(package / "reports" / "dram.json")
-    assert check.holds and check.difference == 0 and check.simulated_cycles > check.fixed_cycles
-    assert check.fixed_cycles == small_design().predicted_cycles == sum(layer.fixed for layer in check.layers)
+    assert check.holds and check.behind.difference == 0
     certificate = json.loads((package / "reports" / "certificate.json").read_text())
-    assert certificate["simulated_cycles"] == check.fixed_cycles
+    assert certificate["behind"]["simulated_cycles"] == check.behind.simulated_cycles  # the same DRAM
+    assert certificate["simulated_cycles"] == small_design().predicted_cycles < check.behind.simulated_cycles
     record = json.loads((package / "reports" / "dram_sweep.json").read_text())
     assert [point["read_latency"] for point in record["latency"]] == [20, 80]
     cycles = [point["simulated_cycles"] for point in record["bandwidth"]]
@@ -138,7 +138,14 @@ def test_dram_is_reported_and_is_no_guarantee(faked, package: Path, capsys):  # 
     assert (package / "reports" / "dram_sweep.svg").is_file() and verify(package) == []
     assert main(["report", str(package)]) == 0
     assert check.line() in (package / "reports" / "report.md").read_text()
-    assert "behind a DRAM: predicted" in (package / "reports" / "report.html").read_text()
+    assert "behind another DRAM: predicted" in (package / "reports" / "report.html").read_text()
+
+
+def test_an_ideal_memory_alone_on_request(faked, package: Path, capsys):  # noqa: F811
+    assert main(["sim", str(package), "--no-csim", "--no-dram"]) == 0
+    assert "no board has it" in " ".join(capsys.readouterr().out.split())
+    certificate = json.loads((package / "reports" / "certificate.json").read_text())
+    assert certificate["behind"] is None and certificate["certified_ms"] == certificate["simulated_ms"]
 
 
 def test_dram_far_from_the_prediction_fails(faked, package: Path, capsys):  # noqa: F811
@@ -148,7 +155,7 @@ def test_dram_far_from_the_prediction_fails(faked, package: Path, capsys):  # no
 
     faked.append(slower)
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ-Z2"]) == 1
-    assert "difference -2.8" in " ".join(capsys.readouterr().out.split())
+    assert "difference -2.9" in " ".join(capsys.readouterr().out.split())
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ"]) == 1
     assert "unknown DRAM 'PYNQ'" in capsys.readouterr().err
 

@@ -51,7 +51,7 @@ def test_compiled_price_is_that_of_the_model_and_never_below_its_floor():
 def every_design(layers, space, memory):
     """(cycles, board share) of every design of the space, one by one, by the model alone."""
     found = {}
-    for base in module._bases(space, BOARD):
+    for base in module._bases(space, BOARD, BOARD.clock_mhz, True):
         for tr, tc in space.tiles:
             for depth in space.ifm_depths:
                 accel = dataclasses.replace(for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
@@ -72,7 +72,7 @@ def every_design(layers, space, memory):
 def test_same_best_and_front_as_pricing_every_design():
     found = explore(LAYERS, BOARD, MEMORY, SMALL, top=4)
     every = every_design(LAYERS, SMALL, MEMORY)
-    assert found.designs == len(list(module._bases(SMALL, BOARD))) * 9
+    assert found.designs == len(list(module._bases(SMALL, BOARD, BOARD.clock_mhz, True))) * 9
     assert [d.cycles for d in found.best] == sorted({cycles for cycles, _ in every.values()})[:4]
     for design in (*found.best, *found.front):
         assert every[design.accel] == (design.cycles, pytest.approx(design.board_share))
@@ -117,7 +117,7 @@ def test_equal_layers_are_priced_once_and_counted_each():
 
 
 def test_resources_add_up_over_both_buffers():
-    base = for_layers(next(iter(module._bases(SMALL, BOARD))), LAYERS)
+    base = for_layers(next(iter(module._bases(SMALL, BOARD, BOARD.clock_mhz, True))), LAYERS)
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in module.TILES}.items())
     depths = np.array([32, 64, 256, 2048, 16384])
     used = module._resources([base], tiles, depths)[0]

@@ -3,10 +3,28 @@
 import json
 import sqlite3
 
+from hotnas_hls.accel.memory.dram_timing import load_dram
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.simulate.behind_dram import BehindDram, DramLayer
 from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
 
 REDUCTIONS = [("pattern", 0.046), ("channel", 0.041), ("quantisation", 0.0335), ("hardware", 0.03)]
+
+
+def behind_of(predicted):
+    """As if every layer took an eighth longer behind the DRAM of the ZCU102."""
+    layers = [(name, latency.cycles * 9 // 8) for name, latency in predicted.layers.items()]
+    total = sum(cycles for _, cycles in layers)
+    return BehindDram(
+        dram=load_dram("ZCU102"),
+        layers=tuple(DramLayer(name, cycles, cycles, 0) for name, cycles in layers),
+        phases=(total,) * 16,
+        predicted_cycles=total,
+        simulated_cycles=total,
+        fast_cycles=total - 50,
+        slow_cycles=total + 100,
+        outputs_match=True,
+    )
 
 
 def certificate_of(point, off=0):
@@ -17,8 +35,7 @@ def certificate_of(point, off=0):
     for index, (name, forecast) in enumerate(predicted.layers.items()):
         counted = forecast.terms()
         counted["cycles"] += off if index == 0 else 0
-        share = bound * forecast.cycles // predicted.cycles
-        checks.append(LayerCheck(name, share, forecast, counted, counted == forecast.terms(), True))
+        checks.append(LayerCheck(name, forecast, counted, counted == forecast.terms(), True))
     return Certificate(
         design=point.network,
         design_digest=point.digest(),
@@ -31,10 +48,11 @@ def certificate_of(point, off=0):
         layers=tuple(checks),
         predicted_cycles=predicted.cycles,
         simulated_cycles=predicted.cycles + off,
+        behind=behind_of(predicted),
         bound_cycles=bound,
         images=2,
         stalled_runs=1,
-        outputs_compared=3 * len(checks),
+        outputs_compared=4 * len(checks),
         holds=not off,
         reasons=(f"{checks[0].name}: simulated cycles differ",) if off else (),
     )

@@ -40,7 +40,8 @@ def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
     assert all(layer["simulated"] is None and layer["difference"] is None for layer in record["layers"])
     text = markdown(data)
     assert "not simulated yet" in text
-    assert "| cycles simulated |  | unknown |" in text
+    assert "| cycles simulated, ideal memory |  | unknown |" in text
+    assert "| cycles certified, behind the DRAM |  | unknown |" in text
     assert "| latency | unknown |" in text
     assert "| test accuracy | unknown | unknown |" in text
     html = page(data)

@@ -6,8 +6,11 @@ import itertools
 import pytest
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.memory.pricing import latency_behind, without_numbers, worst_phase
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import WHOLE_SPACE, explore
 from hotnas_hls.platforms.platform import Emits, Validates
 from hotnas_hls.platforms.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
@@ -36,25 +39,52 @@ def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEngi
 
 
 def test_exploration_finds_what_trying_all_finds():
-    engine = platform(options=dataclasses.replace(SMALL, tm=(8, 16), tn=(8, 16), tr=(4,), tc=(4, 8)))
+    engine = platform(options=dataclasses.replace(SMALL, tm=(8, 16), tn=(8,), tr=(4,), tc=(4, 8)))
     best = engine.explore(LAYERS)
-    found = engine.cost(LAYERS, engine.design(LAYERS, best)).total
-    every = []
+    net, at = without_numbers(LAYERS, 16), (load_dram("ZCU102"), 200)
+    chosen = engine.design(LAYERS, best)
+    found = latency_behind(net, chosen.accel, chosen.tiles, *at).cycles
+    every = {}  # by what time depends on: buffers do not change that of equal tiles
     for values in itertools.product(*(engine.values(name) for name in AXES)):
         choices = dict(zip(AXES, values, strict=True))
         design = engine.design(LAYERS, choices)
         if not engine.violations(LAYERS, design):
-            every.append(engine.cost(LAYERS, design).total)
-    assert len(every) > 50 and found == min(every)
+            same = dataclasses.replace(design.accel, tr=1, tc=1, ifm_depth=1), *design.tiles.values()
+            if same not in every:
+                every[same] = latency_behind(net, design.accel, design.tiles, *at).cycles
+                assert engine.cost(LAYERS, design).total <= every[same]
+    assert len(every) > 50 and found == min(every.values())
 
 
 def test_it_explores_what_dse_explores():
     assert platform(options=EngineOptions()).space == WHOLE_SPACE
     engine = platform()
     best = engine.explore(LAYERS)
-    expected = explore(LAYERS, engine.board, engine.memory, engine.space, top=1).best[0]
-    assert engine.design(LAYERS, best).accel == expected.accel
-    assert engine.cost(LAYERS, engine.design(LAYERS, best)).total == expected.cycles
+    dram = load_dram("ZCU102")
+    expected = fastest_behind(LAYERS, engine.board, dram, 200, engine.space).best[0]
+    assert engine.design(LAYERS, best).accel == expected.candidate.accel
+    design = engine.design(LAYERS, best)
+    assert engine.cost(LAYERS, design).total == expected.bound
+    worst = worst_phase(without_numbers(LAYERS, 16), design.accel, design.tiles, dram, 200).cycles
+    assert engine.measure(LAYERS, design).total == worst >= expected.price
+
+
+def test_ports_that_cannot_be_wired_are_violations():
+    engine = platform("PYNQ-Z2")  # at 200 MHz, where its pins give 84 bits a cycle
+    broken = engine.violations(LAYERS, engine.design(LAYERS, CHOICES))
+    assert broken == [
+        "the ports ask for 6,400 MB/s while all are busy, the pins of PYNQ-Z2 give 2,100; "
+        "use narrower ports or a lower clock"
+    ]
+
+
+def test_a_board_whose_dram_is_not_known_is_priced_with_the_ideal_memory():
+    unknown = dataclasses.replace(load_board("ZCU102"), dram=None)
+    engine = TiledEnginePlatform(unknown, 200.0, options=SMALL)
+    design = engine.design(LAYERS, engine.explore(LAYERS))
+    assert engine.measure(LAYERS, design) == engine.cost(LAYERS, design)
+    expected = explore(LAYERS, unknown, engine.memory, engine.space, top=1).best[0]
+    assert engine.cost(LAYERS, design).total == expected.cycles
 
 
 def test_a_shared_bus_has_one_width():

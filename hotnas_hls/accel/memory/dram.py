@@ -62,7 +62,7 @@ def ask(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> Non
     numbers, bus, queue = dram.numbers[0], dram.bus[0], dram.queues[requester]
     arrival = cycle * numbers.cycle + numbers.path
     if bus.refresh == NEVER:
-        bus.refresh = arrival + numbers.refresh_interval
+        bus.refresh = arrival + numbers.first_refresh
     while beats > 0:
         part = min(beats, (numbers.row_bytes - address % numbers.row_bytes) // queue.beat_bytes)
         piece = dram.pieces[requester, queue.asked % PIECES]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotnas_hls.base.records import load_yaml, read_value
-from hotnas_hls.boards.board import plain_name
+from hotnas_hls.boards.board import known_boards, plain_name
 from hotnas_hls.errors import ConfigError, raise_all
 
 DRAMS_FILE = Path(__file__).with_name("drams.yaml")
-TRANSFERS = 8  # of one access (burst length 8, DDR3 and DDR4)
 WEIGHTS_BASE = 1 << 28  # byte of the DRAM where the weight image lies; feature maps lie at 0
+PHASES = 16  # of the refresh, evenly over its interval, that a start may meet
 LEAST_ROW = 1024  # bytes: a burst of 4 KiB lies in few rows
 
 
@@ -44,6 +44,16 @@ class DramNumbers(NamedTuple):
     outstanding: int
     run_length: int
     weights_base: int
+    first_refresh: int  # after the first burst reaches the controller
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What no document says of the way from a port to the pins, at its best or at its worst."""
+
+    path: float
+    outstanding: int
+    efficiency: float
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,19 @@ class DramTiming:
     path: float  # interconnect and controller, each way
     outstanding: int  # bursts a port may have in flight, each direction
     run_length: int  # grants in one direction while the other waits
-    boards: tuple[str, ...] = ()
+    burst_length: int = 8  # transfers of one access
+    efficiency: float = 1  # share of the pins' rate that an access gets at most
+    fast: Assumed | None = None  # path, outstanding and efficiency at best; None: nothing is known of it
+    slow: Assumed | None = None  # and at worst
 
     @property
     def mb_per_s(self) -> float:
         """Peak of the data pins."""
         return self.mega_transfers * self.bus_bits / 8
+
+    def assuming(self, case: Assumed) -> DramTiming:
+        """The same DRAM at the best or the worst of what is assumed of it."""
+        return dataclasses.replace(self, **vars(case), fast=None, slow=None)
 
     @property
     def idle_read_ns(self) -> float:
@@ -101,9 +118,19 @@ class DramTiming:
             value = getattr(self, field.name)
             if isinstance(value, int | float) and value < 0:
                 found.append(f"{field.name}: must be 0 or more, not {value:g}")
-        for name in ("mega_transfers", "banks", "path", "refresh_interval", "outstanding", "run_length"):
+        for name in ("mega_transfers", "banks", "refresh_interval", "run_length"):
             if getattr(self, name) == 0:
                 found.append(f"{name}: must be more than 0")
+        if self.burst_length not in (4, 8, 16):
+            found.append(f"burst_length: must be 4, 8 or 16, not {self.burst_length}")
+        for place, case in (("", self), ("fast.", self.fast), ("slow.", self.slow)):
+            if case is None:
+                continue
+            for name in ("path", "outstanding", "efficiency"):
+                if getattr(case, name) == 0 or (case is not self and getattr(case, name) < 0):
+                    found.append(f"{place}{name}: must be more than 0")
+            if case.efficiency > 1:
+                found.append(f"{place}efficiency: must be at most 1, not {case.efficiency:g}")
         if self.bus_bits not in (8, 16, 32, 64, 128):
             found.append(f"bus_bits: must be 8, 16, 32, 64 or 128, not {self.bus_bits}")
         elif self.row_bytes < LEAST_ROW or self.row_bytes & (self.row_bytes - 1):
@@ -112,8 +139,11 @@ class DramTiming:
             found.append("refresh_interval: must be more than refresh + rp, or nothing is ever answered")
         return found
 
-    def numbers(self, clock_mhz: float) -> DramNumbers:
-        """This DRAM seen by an accelerator at ``clock_mhz``."""
+    def numbers(self, clock_mhz: float, phase: int = PHASES - 1) -> DramNumbers:
+        """This DRAM seen by an accelerator at ``clock_mhz``.
+
+        phase: of PHASES; the first refresh comes (phase + 1) / PHASES of its interval after the first burst.
+        """
         values = {
             name: round(1000 * getattr(self, name))
             for name in DramNumbers._fields
@@ -122,19 +152,21 @@ class DramTiming:
         return DramNumbers(
             **values,
             cycle=round(1e6 / clock_mhz),
-            access=round(TRANSFERS * 1e6 / self.mega_transfers),
-            access_bytes=TRANSFERS * self.bus_bits // 8,
+            access=round(self.burst_length * 1e6 / (self.mega_transfers * self.efficiency)),
+            access_bytes=self.burst_length * self.bus_bits // 8,
             row_bytes=self.row_bytes,
             banks=self.banks,
             outstanding=self.outstanding,
             run_length=self.run_length,
             weights_base=WEIGHTS_BASE,
+            first_refresh=round(1000 * self.refresh_interval * (phase + 1) / PHASES),
         )
 
     def line(self) -> str:
         """The assumptions in a sentence."""
         return (
-            f"one DRAM behind all ports: {self.name}, {self.mb_per_s:,.0f} MB/s at the pins, "
+            f"one DRAM behind all ports: {self.name}, {self.mb_per_s:,.0f} MB/s at the pins of which "
+            f"{self.efficiency:.0%} are used at most, "
             f"{self.idle_read_ns:.0f} ns to the first data of an idle read, {self.banks} banks of "
             f"{self.row_bytes}-byte rows, refresh of {self.refresh:g} ns every {self.refresh_interval:g} ns, "
             f"{self.outstanding} bursts in flight a port and direction"
@@ -156,10 +188,15 @@ def load_dram(name: str | Path) -> DramTiming:
         problems: list[str] = []
         given = read_value(DramTiming, load_yaml(Path(text)), "", problems)
         return _checked(Path(text), (given,), problems)[0]
+    boards = {plain_name(board.name): board.dram for board in known_boards()}
+    wanted = plain_name(boards.get(plain_name(text)) or text)
     for dram in known_drams():
-        if plain_name(text) in map(plain_name, (dram.name, *dram.boards)):
+        if plain_name(dram.name) == wanted:
             return dram
-    known = ", ".join(f"{dram.name} ({', '.join(dram.boards)})" for dram in known_drams())
+    known = ", ".join(
+        f"{dram.name} ({', '.join(board.name for board in known_boards() if board.dram == dram.name)})"
+        for dram in known_drams()
+    )
     raise ConfigError(
         f"unknown DRAM {text!r}; known: {known}; for another give the path of a YAML file with the keys of "
         f"{DRAMS_FILE.name}"

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.platforms.platform import Choices, Cost, Platform
-from hotnas_hls.search.detecting.detect import price
+from hotnas_hls.platforms.platform import Choices, Cost, Platform, measured
 from hotnas_hls.search.detecting.start import Start
 
 NOTHING = Compression()
@@ -48,7 +47,7 @@ def reductions(
         if not of.workload.takes(edits):
             return None
         layers = of.workload.compressed(edits)
-        cost = price(engine, layers, of.choices) or _fastest(engine, layers)
+        cost = _measured(engine, layers, of.choices) or _fastest(engine, layers)
         return cost.latency_ms if cost is not None else None
 
     kinds = {
@@ -67,13 +66,19 @@ def reductions(
         narrowed = name == "quantisation"
         steps.append(Reduction(name, latency(so_far, narrowed), latency(alone, narrowed)))
     same_width = baseline.format.act_bits == start.format.act_bits
-    alone_cost = price(full, baseline.workload.layers, after) if same_width else None
+    alone_cost = _measured(full, baseline.workload.layers, after) if same_width else None
     return (*steps, Reduction("hardware", final.latency_ms, alone_cost.latency_ms if alone_cost else None))
 
 
 def _fastest(platform: Platform, layers: Sequence[Layer]) -> Cost | None:
     """The cost on the hardware that suits the layers best."""
     try:
-        return price(platform, layers, platform.explore(layers))
+        return _measured(platform, layers, platform.explore(layers))
     except InfeasibleDesign:
         return None
+
+
+def _measured(platform: Platform, layers: Sequence[Layer], choices: Choices) -> Cost | None:
+    """The cost of a whole network on the hardware of ``choices``; None when it cannot run there."""
+    design = platform.design(layers, choices)
+    return None if platform.violations(layers, design) else measured(platform, layers, design)

@@ -12,7 +12,7 @@ from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, at
 from hotnas_hls.explore.integer_layers import IntegerFormat, workload_of
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.platforms.platform import Choices, Platform
+from hotnas_hls.platforms.platform import Choices, Platform, measured
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def fastest_start(
         arranged = replace(form, arrangement=tried)
         workload = workload_of(graph, model, arranged)
         choices = platform.explore(workload.layers)
-        cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
+        cost = measured(platform, workload.layers, platform.design(workload.layers, choices))
         return Start(workload, choices, arranged, cost.total, cost.latency_ms)
 
     found = attempts(allowed_arrangements(graph, stem, packed), attempt)

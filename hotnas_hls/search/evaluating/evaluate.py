@@ -23,7 +23,7 @@ from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress, copied
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.models.train import divergence, logits
-from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.platforms.platform import Platform, measured
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.evaluating.stopping import CHECK_IMAGES, CHECKS, UNLIMITED, Limits, verdict
@@ -60,6 +60,8 @@ class Evaluator:
         if broken:
             return HardwareTest(None, None, tuple(broken), {"resources": float(len(broken))})
         cost = self.platform.cost(layers, design)
+        if self.bound_ms is None or cost.latency_ms <= self.bound_ms:  # else it is too slow at best
+            cost = measured(self.platform, layers, design)
         return self._bounded(cost.latency_ms, cost.total)
 
     def layers(self, compression: Compression) -> tuple[Layer, ...]:

@@ -1,0 +1,41 @@
+"""The port plan as the block design wires it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.port_plan import STREAMS, PortPlan
+from hotnas_hls.codegen.processors import Processor
+from hotnas_hls.errors import ConfigError, raise_all
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A port of the processor, and the masters behind the interconnect in front of it."""
+
+    port: str
+    masters: tuple[str, ...]
+
+
+def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
+    """Every port of the plan; none on a board without a processor that we know.
+
+    On a shared bus the idle masters lead to its port too: HLS C++ keeps using them. Raises ConfigError for
+    ports that the processor does not have.
+    """
+    plan = point.port_plan or PortPlan()
+    if processor is None:
+        return []
+    found = [(stream, port) for stream in STREAMS for port in plan.of(stream)]
+    raise_all(
+        ConfigError,
+        f"{point.board.name}: the block design cannot wire these ports:",
+        [
+            f"{port}: the {processor.name} has {', '.join(processor.ports)}; rename it in the board's record"
+            for _, port in found
+            if port not in processor.ports
+        ],
+    )
+    shared = point.accelerator.shared_bus
+    return [Wire(port, STREAMS if shared else (stream,)) for stream, port in found]
