@@ -28,6 +28,7 @@ from hotnas_hls.accel.integers.random_numbers import random_images, random_numbe
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
 from hotnas_hls.accel.plan import Tile, plan_violations
+from hotnas_hls.accel.residency import residency_violations
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.atomic import replace_files
@@ -37,8 +38,9 @@ from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError, raise_all
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)  # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices
+FORMAT_VERSION = 4
+# 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 kept nothing on chip.
+READABLE_VERSIONS = (1, 2, 3, 4)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -240,6 +242,8 @@ class DesignPoint:
                 )
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
+        shapes = [entry.layer for entry in self.layers]
+        found += residency_violations(shapes, self.feature_maps, self.image, self.logits, self.accelerator)
         misfits = [] if self.numbers is None else self._numbers_violations(self.numbers)
         found += misfits
         if not misfits and not any("concat_offset" in problem for problem in found):

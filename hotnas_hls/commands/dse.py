@@ -74,6 +74,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "channels and fewer kernel positions (default best: each is explored, the fastest is taken)",
     )
     add_packed_option(parser, BEST)
+    parser.add_argument(
+        "--on-chip",
+        action="store_true",
+        help="let the fastest design keep maps and weights in the block RAM it leaves free; says what that "
+        "brings, and --save writes that design",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
         "--save",
@@ -98,6 +104,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.commands.latency import packing_choice
     from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
+    from hotnas_hls.explore.on_chip import kept_on_chip
     from hotnas_hls.frontends.source import load_model
 
     board = load_board(args.board)
@@ -132,9 +139,14 @@ def run(args: argparse.Namespace) -> None:
     best = found.best[0].latency(model.layers, memory)
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(found.best[0].accel))
-    if args.save:
+    kept = None
+    if args.save or args.on_chip:
         point = design_point(found.best[0].accel, model, board, clock, memory)
-        print(save(point, args.save, args.overwrite), file=sys.stderr)
+        if args.on_chip:
+            kept = kept_on_chip(point)
+            point = kept
+        if args.save:
+            print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -144,6 +156,11 @@ def run(args: argparse.Namespace) -> None:
             **dataclasses.asdict(arrangement),
             "cycles_by_arrangement": least,
         }
+        if kept is not None:
+            about["on_chip"] = {
+                "cycles": kept.predicted_cycles,
+                "accelerator": dataclasses.asdict(kept.accelerator),
+            }
         found_record = exploration_record(found, clock) | about
         print(json.dumps(found_record | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
@@ -152,6 +169,8 @@ def run(args: argparse.Namespace) -> None:
     console.print(designs_table(found.best, clock, f"{title}: the fastest designs"))
     console.print(designs_table(found.front, clock, "Pareto front: latency against share of the board"))
     console.print(latency_table(rows, clock, "layers of the fastest design"))
+    if kept is not None:
+        console.print(on_chip_line(kept, best.cycles), soft_wrap=True)
     tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
     console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
@@ -178,6 +197,20 @@ def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
         if path.is_file() and not overwrite and path.read_text() != point.to_json():
             raise OutputRefused(f"{path}: is another design point; name another folder, or give --overwrite")
         return point.save(folder)
+
+
+def on_chip_line(point: DesignPoint, before: int) -> str:
+    """What keeping maps and weights on chip brings to the fastest design."""
+    accel, layers = point.accelerator, [entry.layer for entry in point.layers]
+    if not accel.map_words and not accel.weight_planes:
+        return "on chip: no faster"
+    maps, weights = (sum(getattr(one, flag) for one in layers) for flag in ("ofm_on_chip", "weights_on_chip"))
+    return (
+        f"on chip: outputs of {maps} of {len(layers)} layers in {accel.map_words:,} words of "
+        f"{accel.word_width} bits, weights of {weights} in {accel.weight_planes:,} planes of "
+        f"{accel.plane_width} bits: {before:,} -> {point.predicted_cycles:,} cycles, "
+        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms"
+    )
 
 
 def parse_array(text: str) -> tuple[int, int]:

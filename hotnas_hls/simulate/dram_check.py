@@ -103,7 +103,7 @@ def check_dram(point: DesignPoint, dram: DramTiming, rtl: Rtl, folder: Path) -> 
     net = point.integer_network()
     image = point.golden_images(1)[0]
     numbers = dram.numbers(point.clock_mhz)
-    predicted = dram_latency(net, point.accelerator, point.tiles, numbers)
+    predicted = dram_latency(net, point.accelerator, point.tiles, numbers, loaded=False)
     fixed = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
     run = Run(image, memory=point.memory, dram=numbers)
     (result,) = simulate_runs(point, net, [run], folder, predicted.cycles, rtl)

@@ -110,7 +110,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 3,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 4,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -215,7 +215,7 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2 and 3; use hotnas 9.0 or generate it again"
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3 and 4; use hotnas 9.0 or generate it again"
     )
 
 
@@ -223,6 +223,18 @@ def test_a_missing_file(tmp_path: Path):
     cure = "'hotnas search' and 'hotnas dse --save' write one"
     assert refusal(tmp_path / "x.json") == f"{tmp_path / 'x.json'}: no such file; {cure}"
     assert refusal(tmp_path) == f"{tmp_path / 'design_point.json'}: no such file; {cure}"
+
+
+def test_a_design_that_knew_no_memory_on_chip_streams_everything(tmp_path: Path):
+    def edit(record):
+        record["format_version"] = 3
+        for name in ("word_bits", "map_words", "plane_bits", "weight_planes"):
+            del record["accelerator"][name]
+        for entry in record["layers"]:
+            for name in ("ifm_on_chip", "residual_on_chip", "ofm_on_chip", "weights_on_chip"):
+                del entry["layer"][name]
+
+    assert DesignPoint.load(edited(tmp_path, edit)).to_json() == with_numbers().to_json()
 
 
 def test_every_wrong_key_is_listed(tmp_path: Path):
@@ -244,7 +256,8 @@ def test_every_wrong_key_is_listed(tmp_path: Path):
         "  - clock_mhz: expected a number, not null",
         "  - seed: missing key; give a whole number",
         "  - accelerator.tz: unknown key; accepted here: tm, tn, tr, tc, ifm_bits, wgt_bits, ofm_bits, "
-        "ifm_depth, wgt_entries, max_entries, act_bits, weight_bits, shared_bus, patterns, taps, dsp_packing",
+        "ifm_depth, wgt_entries, max_entries, act_bits, weight_bits, shared_bus, patterns, taps, "
+        "dsp_packing, word_bits, map_words, plane_bits, weight_planes",
         "  - accelerator.tm: missing key; give a whole number",
         '  - layers[0].layer.kind: expected one of conv, depthwise, maxpool, not "convolution"',
         '  - layers[1].tile.tr: expected a whole number, not "8"',
