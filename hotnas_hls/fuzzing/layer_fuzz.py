@@ -206,13 +206,13 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
     """
     image, others = case.inputs[case.net.image], case.inputs
     expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
-    plain = Run(image, others, case.memory)
+    start = Run(image, others, case.memory)
     filling, plain, stalled = run_network(
         model,
         case.net,
         case.accel,
         case.tiles,
-        [plain, plain, dataclasses.replace(plain, stall=STALL, reset=True)],
+        [start, start, dataclasses.replace(start, stall=STALL, reset=True)],
         job,
         timeout_cycles=20 * expected_cycles + 100_000,
     )
