@@ -45,6 +45,7 @@ class Accelerator:
     map_words: int = 0  # words of feature maps kept on chip; 0: all maps lie in DRAM
     plane_bits: int | None = None  # of a plane of weights; None: those of the weight port
     weight_planes: int = 0  # planes of weights kept on chip; 0: all weights are streamed
+    ultra_ram: bool = False  # maps and weights on chip lie in UltraRAM; in block RAM when False
 
     @property
     def word_width(self) -> int:

@@ -22,6 +22,7 @@ from hotnas_hls.boards.board import Board
 # One RAMB18: words of so many bits; two halves (RAMB36) hold as many words of twice the bits, or
 # twice as many of the same bits. 36 bits are those of a simple dual-port RAM.
 BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+URAM_BITS, URAM_WORDS = 72, 4096  # of an UltraRAM block
 LUT_RAM_DEPTH = 64  # words up to which sdp_ram is LUT RAM (its LutDepth)
 LUTS_PER_RAM_CELL = 8  # RAM32M16 and RAM64M8: the LUTs of half a CLB
 RAM_CELL_32_BITS = 14  # bits a cell holds of 32 words: one of its LUTs takes the write address
@@ -132,13 +133,13 @@ def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resource
     The accelerator must be legal; that is not checked here.
     """
     dsp, bram, lut, ff, lutram = _total(*_arguments(accel, layer_count))
-    return Resources(dsp, bram, 0, lut, ff, accel.port_bits, lutram)
+    return Resources(dsp, bram, sum(_ultra(accel).values()), lut, ff, accel.port_bits, lutram)
 
 
 def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]:
     """Every block by the name of its RTL module; all rows, lanes and channels of one together."""
     found = {
-        name: Resources(dsp, bram, 0, lut, ff, 0, lutram)
+        name: Resources(dsp, bram, _ultra(accel).get(name, 0), lut, ff, 0, lutram)
         for name, (dsp, bram, lut, ff, lutram) in zip(
             BLOCKS, _blocks(*_arguments(accel, layer_count)), strict=True
         )
@@ -159,7 +160,7 @@ def violations(resources: Resources, board: Board) -> list[str]:
             "choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take fewer taps (each read "
             "port has a copy of the IFM), or keep fewer maps and weights on chip",
         ),
-        ("UltraRAM blocks", resources.uram, board.uram, "choose a smaller ifm_depth"),
+        ("UltraRAM blocks", resources.uram, board.uram, "keep fewer maps and weights on chip"),
         ("LUTs", resources.lut, board.lut, fewer_macs),
         ("LUTs as memory", resources.lutram, board.lutram, "choose fewer wgt_entries or weight bits"),
         ("flip-flops", resources.ff, board.ff, fewer_macs),
@@ -170,6 +171,21 @@ def violations(resources: Resources, board: Board) -> list[str]:
         for name, used, available, cure in limits
         if used > available
     ]
+
+
+def _ultra(accel: Accelerator) -> dict[str, int]:
+    """UltraRAM blocks by RTL module: a copy of the maps for each of two readers, and the weights."""
+    if not accel.ultra_ram:
+        return {}
+    return {
+        "map_memory": 2 * uram(accel.word_width, accel.map_words),
+        "weight_memory": uram(accel.plane_width, accel.weight_planes),
+    }
+
+
+def uram(width: int, depth: int) -> int:
+    """UltraRAM blocks of a memory of ``depth`` words of ``width`` bits."""
+    return -(-width // URAM_BITS) * -(-depth // URAM_WORDS)
 
 
 def bram18(width: int, depth: int) -> int:
@@ -184,7 +200,7 @@ def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
         accel.tr * accel.tc, accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * accel.header_words,
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
         int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
-        32 * accel.header_words,
+        32 * accel.header_words, int(accel.ultra_ram),
     )  # fmt: skip
 
 
@@ -194,11 +210,13 @@ def _total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
+        ultra,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -213,6 +231,7 @@ def _blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
@@ -226,8 +245,8 @@ def _blocks(
         _sequencer(wgt_bits, header_bits),
         _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
-        _map_memory(word, ifm_bits, ofm_bits, map_words),
-        _weight_memory(plane, wgt_bits, weight_planes),
+        _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
+        _weight_memory(plane, wgt_bits, weight_planes, ultra),
         _entry_table(wgt_bits, table_bits),
         _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
@@ -346,7 +365,7 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
 
 
 @numba.njit(cache=True)
-def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int) -> Counts:
+def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
     """Words from and to several beats, and the maps on chip: a copy for each reader."""
     lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
     if ofm_bits < word:
@@ -357,18 +376,18 @@ def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int) -> Counts:
     addr = max(1, _bits(words - 1))
     lut += 2 * (word + CHIP_MUX_LUT + CHIP_READER_LUT) + CHIP_WRITER_LUT
     ff += 2 * (word + 2 * addr + CHIP_READER_FF) + addr + CHIP_WRITER_FF
-    return _rams(2, word, words, lut, ff)
+    return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
 
 
 @numba.njit(cache=True)
-def _weight_memory(plane: int, port: int, planes: int) -> Counts:
+def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
     """Planes from several beats, and the weights on chip."""
     if planes == 0:
         return 0, 0, 0, _joiner(plane, port), 0
     addr = max(1, _bits(planes - 1))
     lut = plane + CHIP_MUX_LUT + CHIP_READER_LUT + WEIGHT_MEMORY_LUT
     ff = _joiner(plane, port) + plane + 3 * addr + CHIP_READER_FF + WEIGHT_MEMORY_FF
-    return _rams(1, plane, planes, lut, ff)
+    return (0, 0, lut, ff, 0) if ultra else _rams(1, plane, planes, lut, ff)
 
 
 @numba.njit(cache=True)

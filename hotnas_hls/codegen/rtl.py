@@ -80,6 +80,7 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("MinSweep", MIN_SWEEP, "least cycles between two accumulations into a pixel"),
         Constant("MapWords", accel.map_words, "words of feature maps kept on chip"),
         Constant("WeightPlanes", accel.weight_planes, "planes of weights kept on chip"),
+        Constant("UltraRam", int(accel.ultra_ram), "1: both lie in UltraRAM"),
         Constant("HeaderBits", HEADER_BITS, "bits of a descriptor before its entry table, all fields"),
         Constant(
             "FetchedBits", 32 * accel.header_words, "those of them that this design has; the others are zero"

@@ -77,8 +77,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--on-chip",
         action="store_true",
-        help="let the fastest design keep maps and weights in the block RAM it leaves free; says what that "
-        "brings, and --save writes that design",
+        help="let the fastest design keep maps and weights in the block RAM or UltraRAM it leaves free; says "
+        "what that brings, and --save writes that design",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(

@@ -43,7 +43,7 @@ PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
 ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
-ACCEL_SWITCHES = ("shared_bus", "dsp_packing")  # 0 or 1
+ACCEL_SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")  # 0 or 1
 ACCEL_KEYS = (
     *ACCEL_REQUIRED,
     "ifm_bits",

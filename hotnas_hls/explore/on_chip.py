@@ -1,4 +1,4 @@
-"""What a design gains when the block RAM it leaves free keeps maps and weights on chip."""
+"""What a design gains when the block RAM or UltraRAM it leaves free keeps maps and weights on chip."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ def _designs(point: DesignPoint) -> Iterator[Accelerator]:
     accel = point.accelerator
     for word_bits in (bits for bits in LEGAL_PORT_BITS if bits >= max(accel.ifm_bits, accel.ofm_bits)):
         for plane_bits in (bits for bits in LEGAL_PORT_BITS if bits >= accel.wgt_bits):
-            wide = dataclasses.replace(accel, word_bits=word_bits, plane_bits=plane_bits)
-            words = 0
-            while not wide.violations() and _fits(dataclasses.replace(wide, map_words=words), point):
-                yield dataclasses.replace(wide, map_words=words)
-                words = 2 * words or LEAST_WORDS
+            for ultra_ram in (False, True) if point.board.uram else (False,):
+                wide = dataclasses.replace(
+                    accel, word_bits=word_bits, plane_bits=plane_bits, ultra_ram=ultra_ram
+                )
+                words = 0
+                while not wide.violations() and _fits(dataclasses.replace(wide, map_words=words), point):
+                    yield dataclasses.replace(wide, map_words=words)
+                    words = 2 * words or LEAST_WORDS
 
 
 def _with(point: DesignPoint, accel: Accelerator) -> DesignPoint | None:

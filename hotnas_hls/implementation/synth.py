@@ -269,6 +269,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             map_words=numbers["MapWords"],
             plane_bits=numbers["PlaneBits"],
             weight_planes=numbers["WeightPlanes"],
+            ultra_ram=numbers["UltraRam"] == 1,
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

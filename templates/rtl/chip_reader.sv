@@ -36,7 +36,7 @@ module chip_reader #(
   assign run_ready_o = (left_q == '0) || (issue && (left_q == 32'd1));
   assign raddr       = issue ? addr_q : held_q;
 
-  sdp_ram #(.Width(Width), .Depth(Depth)) u_ram (
+  sdp_ram #(.Width(Width), .Depth(Depth), .Ultra(hotnas_pkg::UltraRam == 1)) u_ram (
     .clk_i,
     .we_i,
     .waddr_i,

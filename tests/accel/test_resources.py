@@ -81,6 +81,9 @@ def test_maps_on_chip_take_a_copy_a_reader_and_weights_one() -> None:
     assert some["weight_memory"].bram18 - none["weight_memory"].bram18 == bram18(64, 2048)
     assert some["layer_sequencer"].ff - none["layer_sequencer"].ff == 16 * 32  # the longer descriptor
     assert none["map_memory"] == none["weight_memory"] == Resources()
+    ultra = breakdown(dataclasses.replace(kept, ultra_ram=True))
+    assert (ultra["map_memory"].uram, ultra["weight_memory"].uram) == (2, 1)
+    assert ultra["map_memory"].bram18 == ultra["weight_memory"].bram18 == 0
 
 
 def test_packing_halves_the_multipliers_of_the_array_alone() -> None:
@@ -126,7 +129,7 @@ def test_violations_say_what_how_much_and_the_cure() -> None:
         "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, or fewer taps",
         "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take "
         "fewer taps (each read port has a copy of the IFM), or keep fewer maps and weights on chip",
-        "1 UltraRAM blocks, PYNQ-Z2 has 0; choose a smaller ifm_depth",
+        "1 UltraRAM blocks, PYNQ-Z2 has 0; keep fewer maps and weights on chip",
         "53,201 LUTs, PYNQ-Z2 has 53,200; choose a smaller Tm or Tn, fewer weight bits, or turn patterns off",
         "17,401 LUTs as memory, PYNQ-Z2 has 17,400; choose fewer wgt_entries or weight bits",
         "106,401 flip-flops, PYNQ-Z2 has 106,400; choose a smaller Tm or Tn, fewer weight bits, "

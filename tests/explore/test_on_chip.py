@@ -27,6 +27,15 @@ def test_a_design_that_keeps_data_is_faster_and_fits(board: str) -> None:
         assert getattr(kept.accelerator, name) == getattr(point.accelerator, name)
 
 
+def test_ultra_ram_keeps_what_block_ram_has_no_room_for() -> None:
+    point = small_design()
+    used = accelerator_resources(point.accelerator, len(point.layers)).bram18
+    board = dataclasses.replace(point.board, bram18=used, uram=8)
+    kept = kept_on_chip(dataclasses.replace(point, board=board))
+    assert kept.accelerator.ultra_ram and kept.accelerator.map_words > 64
+    assert kept.predicted_cycles == kept_on_chip(point).predicted_cycles
+
+
 def test_it_keeps_less_where_the_board_has_less_room() -> None:
     point = small_design()
     used = accelerator_resources(point.accelerator, len(point.layers)).bram18

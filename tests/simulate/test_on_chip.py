@@ -69,6 +69,7 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(t
 
 def test_the_certificate_counts_the_run_that_loads_apart(tmp_path: Path) -> None:
     point = kept_on_chip(small_design())
+    point = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, ultra_ram=True))
     certificate = certify(point, tmp_path, 2, (60,))
     layers = [entry.layer for entry in point.layers]
     fill = sum(fill_cycles(layer, point.accelerator, point.memory) for layer in layers)
