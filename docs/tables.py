@@ -18,7 +18,7 @@ from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.encoding.descriptor import FIELDS
+from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.plan import MIN_SWEEP
 from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
@@ -86,6 +86,18 @@ CONSTANTS = (
         "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`",
     ),
     (
+        "CHIP_READ",
+        latency.CHIP_READ,
+        "address to word of memory on chip",
+        "`chip_reader.sv`: RAM, output register",
+    ),
+    (
+        "FILL_ADDRESS",
+        latency.FILL_ADDRESS,
+        "a layer could begin, to address on AXI of the weights it loads to stay",
+        "`weight_memory.sv`: `Ask`; `burst_splitter.sv`",
+    ),
+    (
         "MAX_HIDDEN_LATENCY",
         latency.MAX_HIDDEN_LATENCY,
         "read latency that bursts of one beat still hide",
@@ -111,7 +123,7 @@ def descriptor() -> str:
                 f"`{field.name}`",
                 field.meaning + (", signed" if field.signed else ""),
             )
-            for field in FIELDS
+            for field in FIELDS + CHIP_FIELDS
         ),
     )
 

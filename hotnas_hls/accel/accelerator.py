@@ -10,6 +10,7 @@ PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
 DESCRIPTOR_HEADER_WORDS = 32
+CHIP_HEADER_WORDS = 48  # of a design that keeps data on chip: where, behind the others
 LARGEST_ARRAY = 1 << 16  # multipliers: more than any FPGA has, two in a DSP slice
 # The hardware counts entries in 8 bits and addresses a buffer in 20.
 LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
@@ -19,8 +20,9 @@ LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
 class Accelerator:
     """One tiled convolution engine.
 
-    Feature maps lie in DRAM as [channel block][row][column][channel in block]; a *word* is one
-    pixel of one channel block (``channel_block`` activations, the wider of the IFM and OFM port).
+    Feature maps lie in memory as [channel block][row][column][channel in block]; a *word* is one
+    pixel of one channel block (``channel_block`` activations). A word may be wider than the ports, which
+    then move it in several beats; memory on chip moves it in one cycle.
     """
 
     tm: int  # output channels in parallel
@@ -39,11 +41,31 @@ class Accelerator:
     patterns: bool = True  # four IFM read ports and a pattern index per kernel
     taps: int = 1  # kernel positions a cycle of the layers that keep every channel to itself
     dsp_packing: bool = False  # output channels 2k and 2k + 1 share their DSP slices: 8-bit factors only
+    word_bits: int | None = None  # of a feature map's word; None: those of the wider feature-map port
+    map_words: int = 0  # words of feature maps kept on chip; 0: all maps lie in DRAM
+    plane_bits: int | None = None  # of a plane of weights; None: those of the weight port
+    weight_planes: int = 0  # planes of weights kept on chip; 0: all weights are streamed
+    ultra_ram: bool = False  # maps and weights on chip lie in UltraRAM; in block RAM when False
+
+    @property
+    def word_width(self) -> int:
+        """Bits of a word."""
+        return self.word_bits or max(self.ifm_bits, self.ofm_bits)
+
+    @property
+    def plane_width(self) -> int:
+        """Bits of a plane of weights."""
+        return self.plane_bits or self.wgt_bits
 
     @property
     def channel_block(self) -> int:
         """Channels per word (Cb)."""
-        return max(self.ifm_bits, self.ofm_bits) // self.act_bits
+        return self.word_width // self.act_bits
+
+    @property
+    def header_words(self) -> int:
+        """Words of a descriptor before its entry table."""
+        return CHIP_HEADER_WORDS if self.map_words or self.weight_planes else DESCRIPTOR_HEADER_WORDS
 
     @property
     def port_bits(self) -> int:
@@ -84,25 +106,29 @@ class Accelerator:
 
     @property
     def ifm_beats_per_word(self) -> int:
-        return self.channel_block * self.act_bits // self.ifm_bits
+        return self.word_width // self.ifm_bits
 
     @property
     def ofm_beats_per_word(self) -> int:
-        return self.channel_block * self.act_bits // self.ofm_bits
+        return self.word_width // self.ofm_bits
 
     @property
     def word_bytes(self) -> int:
-        return self.channel_block * self.act_bits // 8
+        return self.word_width // 8
+
+    @property
+    def wgt_beats_per_plane(self) -> int:
+        return self.plane_width // self.wgt_bits
 
     @property
     def rows_per_group(self) -> int:
-        """Weight rows (of Tn weights) in one bit-plane group of ``wgt_bits`` weights."""
-        return max(1, self.wgt_bits // self.tn)
+        """Weight rows (of Tn weights) in one bit-plane group of ``plane_width`` weights."""
+        return max(1, self.plane_width // self.tn)
 
     @property
     def parts_per_row(self) -> int:
-        """Bit-plane groups that make one weight row (more than 1 only when Tn > wgt_bits)."""
-        return -(-self.tn // self.wgt_bits)
+        """Bit-plane groups that make one weight row (more than 1 only when Tn > plane_width)."""
+        return -(-self.tn // self.plane_width)
 
     @property
     def tree_levels(self) -> int:
@@ -116,7 +142,7 @@ class Accelerator:
     @property
     def descriptor_bytes(self) -> int:
         """Bytes of one layer descriptor in DRAM: header and entry table, whole 64-byte lines."""
-        return -(-4 * (DESCRIPTOR_HEADER_WORDS + self.max_entries) // 64) * 64
+        return -(-4 * (self.header_words + self.max_entries) // 64) * 64
 
     def violations(self) -> list[str]:
         """Rules of the generator this design breaks, each with its cure; empty when legal."""
@@ -133,6 +159,22 @@ class Accelerator:
                 f"ifm_bits = {self.ifm_bits}, wgt_bits = {self.wgt_bits}, ofm_bits = {self.ofm_bits}: "
                 f"a shared bus has one width; make them equal or set shared_bus to false"
             )
+        if self.word_bits is not None:
+            widest = max(self.ifm_bits, self.ofm_bits)
+            found += _wide_violations("word_bits", self.word_bits, widest, "a word", "the feature-map ports")
+        if self.plane_bits is not None:
+            found += _wide_violations(
+                "plane_bits", self.plane_bits, self.wgt_bits, "a plane", "the weight port"
+            )
+        for field, what in (("map_words", "map is"), ("weight_planes", "weights are")):
+            kept = getattr(self, field)
+            if kept < 0:
+                found.append(f"{field} = {kept}: must be 0 (no {what} kept on chip) or more")
+            elif kept and self.shared_bus:
+                found.append(
+                    f"{field} = {kept}: on a shared bus every read has its turn, so none can come from "
+                    f"memory on chip; set shared_bus to false or {field} to 0"
+                )
         if self.act_bits not in (8, 16):
             found.append(f"act_bits = {self.act_bits}: activations are 8 or 16 bits")
         if not 2 <= self.weight_bits <= 16:
@@ -168,13 +210,21 @@ class Accelerator:
                 nearest = f"{below} or {above}" if below else str(above)
                 found.append(
                     f"{field} = {value}: must be a multiple of the channel block "
-                    f"{block} (= widest feature-map port / act_bits); use {nearest}"
+                    f"{block} (= bits of a word / act_bits); use {nearest}"
                 )
-        if self.tn > self.wgt_bits and self.tn % self.wgt_bits:
+        plane, name = self.plane_width, "wgt_bits" if self.plane_bits is None else "plane_bits"
+        if self.tn > plane and self.tn % plane:
             found.append(
-                f"tn = {self.tn}: above wgt_bits = {self.wgt_bits} it must be a multiple of it; "
-                f"use {self.tn // self.wgt_bits * self.wgt_bits}"
+                f"tn = {self.tn}: above {name} = {plane} it must be a multiple of it; "
+                f"use {self.tn // plane * plane}"
             )
         if self.taps > self.td:
             found.append(f"taps = {self.taps}: must be at most tm and tn; use fewer taps or a larger array")
         return found
+
+
+def _wide_violations(field: str, bits: int, least: int, what: str, ports: str) -> list[str]:
+    if bits in LEGAL_PORT_BITS and bits >= least:
+        return []
+    legal = ", ".join(str(legal) for legal in LEGAL_PORT_BITS if legal >= least)
+    return [f"{field} = {bits}: {what} is as wide as {ports} or wider; use {legal}"]

@@ -30,6 +30,7 @@ from hotnas_hls.accel.layer_checks import layout_violations, network_violations,
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.port_plan import PortPlan, has_residual, plan_ports, port_violations
+from hotnas_hls.accel.residency import residency_violations
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.atomic import replace_files
@@ -41,6 +42,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 FORMAT = "hotnas-design-point"
 FORMAT_VERSION = 4
 # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 said nothing of ports and DRAM
+# and kept nothing on chip.
 READABLE_VERSIONS = (1, 2, 3, 4)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -253,6 +255,8 @@ class DesignPoint:
                 )
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
+        shapes = [entry.layer for entry in self.layers]
+        found += residency_violations(shapes, self.feature_maps, self.image, self.logits, self.accelerator)
         misfits = [] if self.numbers is None else self._numbers_violations(self.numbers)
         found += misfits
         if not misfits and not any("concat_offset" in problem for problem in found):

@@ -68,6 +68,10 @@ class Layer:
     pattern_ones: int | None = None  # ones per 2-D kernel when pattern pruned, None when dense
     pattern_rows: int = 1  # output channels in a row that share their patterns
     needed_macs: int | None = None  # of the layer this is an exact rewrite of; None: all of its own
+    ifm_on_chip: bool = False  # the map read lies on chip
+    residual_on_chip: bool = False
+    ofm_on_chip: bool = False
+    weights_on_chip: bool = False  # loaded once, before the layer first runs
 
     @property
     def positions(self) -> int:

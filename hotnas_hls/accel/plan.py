@@ -42,6 +42,26 @@ def entry_count(layer: Layer, taps: int) -> int:
 
 
 @dataclass(frozen=True)
+class WordCycles:
+    """Cycles a word of a layer's maps, or a plane of its weights, takes: beats of a port, or one on chip."""
+
+    ifm: int
+    residual: int
+    ofm: int
+    wgt: int
+
+
+def word_cycles(layer: Layer, accel: Accelerator) -> WordCycles:
+    """How fast maps and weights of ``layer`` move."""
+    return WordCycles(
+        ifm=1 if layer.ifm_on_chip else accel.ifm_beats_per_word,
+        residual=1 if layer.residual_on_chip else accel.ofm_beats_per_word,
+        ofm=1 if layer.ofm_on_chip else accel.ofm_beats_per_word,
+        wgt=1 if layer.weights_on_chip else accel.wgt_beats_per_plane,
+    )
+
+
+@dataclass(frozen=True)
 class Tile:
     """Output rows and columns computed at a time, chosen per layer."""
 
@@ -79,7 +99,7 @@ class LayerPlan:
     entries_last: int
     groups: int  # bit-plane groups per entry and output tile
     groups_last: int
-    bias_beats: int  # beats of the bias section (first job of an output tile)
+    bias_beats: int  # planes of the bias section (first job of an output tile)
 
     @property
     def tiles(self) -> int:
@@ -146,7 +166,7 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
         entries_last=total_entries - (chunks - 1) * entries,
         groups=groups,
         groups_last=groups_last,
-        bias_beats=ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits),
+        bias_beats=ceil_div(accel.tm * BIAS_BITS, accel.plane_width),
     )
 
 
@@ -204,8 +224,18 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
     return found
 
 
+def layer_beats(plan: LayerPlan, layer: Layer) -> int:
+    """Planes of a layer's weight image: the jobs of one spatial tile."""
+    return sum(
+        job_beats(plan, layer, m, n, k)
+        for m in range(plan.tiles_m)
+        for n in range(plan.tiles_n)
+        for k in range(plan.chunks)
+    )
+
+
 def job_beats(plan: LayerPlan, layer: Layer, m: int, n: int, k: int) -> int:
-    """Beats on m_axi_wgt of weight job (m, n, k): bias, pattern indices, bit planes."""
+    """Planes of weight job (m, n, k), beats of a weight port as wide: bias, pattern indices, bit planes."""
     groups = plan.groups_last if m == plan.tiles_m - 1 else plan.groups
     entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
     beats = plan.bias_beats if n == 0 and k == 0 else 0

@@ -15,13 +15,14 @@ from typing import TypeAlias
 
 import numba
 
-from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.boards.board import Board
 
 # ---------------------------------------------------------------- memories (UG573, UG574)
 # One RAMB18: words of so many bits; two halves (RAMB36) hold as many words of twice the bits, or
 # twice as many of the same bits. 36 bits are those of a simple dual-port RAM.
 BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+URAM_BITS, URAM_WORDS = 72, 4096  # of an UltraRAM block
 LUT_RAM_DEPTH = 64  # words up to which sdp_ram is LUT RAM (its LutDepth)
 LUTS_PER_RAM_CELL = 8  # RAM32M16 and RAM64M8: the LUTs of half a CLB
 RAM_CELL_32_BITS = 14  # bits a cell holds of 32 words: one of its LUTs takes the write address
@@ -71,20 +72,27 @@ WRITE_MASTER_FF = 132
 CONTROL_LUT = 645
 CONTROL_FF = 404
 SEQUENCER_LUT = 428
-SEQUENCER_FF = 1638  # 1024 of them the descriptor
+SEQUENCER_FF = 614  # beside the descriptor
 CHECK_LUT = 31  # checksum of a descriptor: an exclusive or over every bit of a beat
 CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
 TOP_LUT = 101  # m_axi_wgt: sequencer or loader
 OWNER_BITS = 34  # read_order: whose run, and its beats
 READ_ORDER_LUT = 459
 READ_ORDER_FF = 174
+CHIP_READER_LUT = 135  # counters of a run, two stages that can wait
+CHIP_READER_FF = 34  # the same, without addresses and words
+CHIP_WRITER_LUT = 103
+CHIP_WRITER_FF = 32
+CHIP_MUX_LUT = 7  # a stream comes from a port or from memory on chip, beside a LUT a bit
+WEIGHT_MEMORY_LUT = 275  # what is loaded, and the loading of the rest
+WEIGHT_MEMORY_FF = 98
 PROFILE_BITS = 256  # of a layer in the window of cycle counts
 FIFO_DEPTH = 16
 
 BLOCKS = (
-    "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "entry_table",
-    "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row", "mac_row", "mac_pair",
-    "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
+    "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "map_memory",
+    "weight_memory", "entry_table", "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row",
+    "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
 )  # fmt: skip
 
 
@@ -125,13 +133,13 @@ def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resource
     The accelerator must be legal; that is not checked here.
     """
     dsp, bram, lut, ff, lutram = _total(*_arguments(accel, layer_count))
-    return Resources(dsp, bram, 0, lut, ff, accel.port_bits, lutram)
+    return Resources(dsp, bram, sum(_ultra(accel).values()), lut, ff, accel.port_bits, lutram)
 
 
 def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]:
     """Every block by the name of its RTL module; all rows, lanes and channels of one together."""
     found = {
-        name: Resources(dsp, bram, 0, lut, ff, 0, lutram)
+        name: Resources(dsp, bram, _ultra(accel).get(name, 0), lut, ff, 0, lutram)
         for name, (dsp, bram, lut, ff, lutram) in zip(
             BLOCKS, _blocks(*_arguments(accel, layer_count)), strict=True
         )
@@ -150,9 +158,9 @@ def violations(resources: Resources, board: Board) -> list[str]:
             resources.bram18,
             board.bram18,
             "choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take fewer taps (each read "
-            "port has a copy of the IFM)",
+            "port has a copy of the IFM), or keep fewer maps and weights on chip",
         ),
-        ("UltraRAM blocks", resources.uram, board.uram, "choose a smaller ifm_depth"),
+        ("UltraRAM blocks", resources.uram, board.uram, "keep fewer maps and weights on chip"),
         ("LUTs", resources.lut, board.lut, fewer_macs),
         ("LUTs as memory", resources.lutram, board.lutram, "choose fewer wgt_entries or weight bits"),
         ("flip-flops", resources.ff, board.ff, fewer_macs),
@@ -164,6 +172,21 @@ def violations(resources: Resources, board: Board) -> list[str]:
     ]
 
 
+def _ultra(accel: Accelerator) -> dict[str, int]:
+    """UltraRAM blocks by RTL module: a copy of the maps for each of two readers, and the weights."""
+    if not accel.ultra_ram:
+        return {}
+    return {
+        "map_memory": 2 * uram(accel.word_width, accel.map_words),
+        "weight_memory": uram(accel.plane_width, accel.weight_planes),
+    }
+
+
+def uram(width: int, depth: int) -> int:
+    """UltraRAM blocks of a memory of ``depth`` words of ``width`` bits."""
+    return -(-width // URAM_BITS) * -(-depth // URAM_WORDS)
+
+
 def bram18(width: int, depth: int) -> int:
     """RAMB18 halves of a memory of ``depth`` words of ``width`` bits, all in one shape: the fewest."""
     return _block_ram(width, depth)[0]
@@ -171,25 +194,28 @@ def bram18(width: int, depth: int) -> int:
 
 def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
     return (
-        accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.channel_block,
-        accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth, accel.tr * accel.tc,
-        accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * DESCRIPTOR_HEADER_WORDS,
+        accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.word_width,
+        accel.plane_width, accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth,
+        accel.tr * accel.tc, accel.wgt_entries, 8 * accel.descriptor_bytes - 32 * accel.header_words,
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
-        int(accel.shared_bus), accel.rows_per_dsp,
+        int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
+        32 * accel.header_words, int(accel.ultra_ram),
     )  # fmt: skip
 
 
 # ---------------------------------------------------------------- blocks, compiled: a search counts millions
 @numba.njit(cache=True)
 def _total(
-    tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int, rows_per_dsp: int,
+    slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in _blocks(
-        tm, tn, act, wgt, acc, block, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries, table_bits,
-        patterns, taps, slots, shared, rows_per_dsp,
+        tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
+        table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
+        ultra,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -201,12 +227,13 @@ def _total(
 
 @numba.njit(cache=True)
 def _blocks(
-    tm: int, tn: int, act: int, wgt: int, acc: int, block: int, ifm_bits: int, wgt_bits: int,
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
-    slots: int, shared: int, rows_per_dsp: int,
+    slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
-    td, word, product = min(tm, tn), block * act, act + wgt
+    td, block, product = min(tm, tn), word // act, act + wgt
     levels, ifm_addr, acc_addr = _bits(tn - 1), _bits(2 * ifm_depth - 1), max(1, _bits(ofm_depth - 1))
     ports = patterns if patterns > 1 else taps
     pairs = tm // 2 if rows_per_dsp == 2 else 0
@@ -214,15 +241,17 @@ def _blocks(
     return (
         _top(shared),
         _control_regs(slots),
-        (0, 0, SEQUENCER_LUT + max(CHECK_LUT, int(CHECK_LUT_PER_BIT * wgt_bits)), SEQUENCER_FF, 0),
+        _sequencer(wgt_bits, header_bits),
         _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
+        _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
+        _weight_memory(plane, wgt_bits, weight_planes, ultra),
         _entry_table(wgt_bits, table_bits),
-        _ifm_loader(word, ifm_bits, ifm_addr),
+        _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
-        (WGT_LOADER_DSP, 0, wgt_bits * wgt + WGT_LOADER_LUT, wgt_bits * (wgt + 1) + WGT_LOADER_FF, 0),
+        (WGT_LOADER_DSP, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
-        _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // wgt_bits), 2 * entries, patterns),
+        _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // plane), 2 * entries, patterns),
         _mac_rows(tm - 2 * pairs, tn, act, product, levels, patterns),
         _mac_pairs(pairs, tn, act, wgt, levels, patterns),
         _channel_lanes(td, product, levels, taps),
@@ -231,7 +260,7 @@ def _blocks(
             2 * tm, acc, ofm_depth,
             tm * (ACC_LUT_PER_BIT_X8 * acc // 8 + 2 * acc_addr + ACC_LUT), tm * (acc + 2 * acc_addr + ACC_FF),
         ),
-        _ofm_store(word, ofm_bits, block * acc, tm // block, acc_addr),
+        _ofm_store(word, block * acc, tm // block, acc_addr),
         (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
     )  # fmt: skip
 
@@ -242,6 +271,12 @@ def _top(shared: int) -> Counts:
         return 0, 0, TOP_LUT, 0, 0
     owners = _lut_ram(OWNER_BITS, 64)
     return 0, 0, TOP_LUT + READ_ORDER_LUT + owners, READ_ORDER_FF, owners
+
+
+@numba.njit(cache=True)
+def _sequencer(port: int, header_bits: int) -> Counts:
+    check = max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
+    return 0, 0, SEQUENCER_LUT + check, SEQUENCER_FF + header_bits, 0
 
 
 @numba.njit(cache=True)
@@ -329,23 +364,52 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
 
 
 @numba.njit(cache=True)
-def _ifm_loader(word: int, port: int, ifm_addr: int) -> Counts:
+def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
+    """Words from and to several beats, and the maps on chip: a copy for each reader."""
+    lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
+    if ofm_bits < word:
+        lut += ofm_bits
+        ff += _bits(word // ofm_bits - 1)
+    if words == 0:
+        return 0, 0, lut, ff, 0
+    addr = max(1, _bits(words - 1))
+    lut += 2 * (word + CHIP_MUX_LUT + CHIP_READER_LUT) + CHIP_WRITER_LUT
+    ff += 2 * (word + 2 * addr + CHIP_READER_FF) + addr + CHIP_WRITER_FF
+    return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
+
+
+@numba.njit(cache=True)
+def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
+    """Planes from several beats, and the weights on chip."""
+    if planes == 0:
+        return 0, 0, 0, _joiner(plane, port), 0
+    addr = max(1, _bits(planes - 1))
+    lut = plane + CHIP_MUX_LUT + CHIP_READER_LUT + WEIGHT_MEMORY_LUT
+    ff = _joiner(plane, port) + plane + 3 * addr + CHIP_READER_FF + WEIGHT_MEMORY_FF
+    return (0, 0, lut, ff, 0) if ultra else _rams(1, plane, planes, lut, ff)
+
+
+@numba.njit(cache=True)
+def _joiner(word: int, port: int) -> int:
+    """Flip-flops that hold the beats before a word's last, and count them."""
+    return word - port + _bits(word // port - 1)
+
+
+@numba.njit(cache=True)
+def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     fifo = _lut_ram(32 + ifm_addr, 2)
-    ff = IFM_LOADER_FF + 5 * ifm_addr + word + (word - port)
+    ff = IFM_LOADER_FF + 5 * ifm_addr + word
     dsp = IFM_LOADER_DSP + (1 if ifm_addr >= DSP_LEAST_BITS else 0)
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
 
 
 @numba.njit(cache=True)
-def _ofm_store(word: int, port: int, drained: int, blocks: int, acc_addr: int) -> Counts:
+def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     fifos = 2 * _lut_ram(word, FIFO_DEPTH)
     lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
     ff = OFM_STORE_FF + acc_addr + drained + 2 * word
     if blocks > 1:
         ff += BLOCK_COUNTER_FF
-    if port < word:  # words from and to several beats
-        lut += port
-        ff += word - port + 2 * _bits(word // port - 1)
     return OFM_STORE_DSP, 0, lut, ff, fifos
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.descriptor import FIELDS, Field
 from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
@@ -195,6 +195,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kIfmBeatBytes", accel.ifm_bits // 8),
             Line("kWgtBeatBytes", accel.wgt_bits // 8),
             Line("kWgtWords", accel.wgt_bits // 32, "32-bit words per beat"),
+            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane),
             Line("kOfmBeatBytes", accel.ofm_bits // 8),
         ),
         _group(
@@ -213,7 +214,7 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kIfmPorts", accel.read_ports, "pixels read per cycle"),
             Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
             Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
-            Line("kWgtFifoDepth", FIFO_BEATS, "beats between load_wgt and compute"),
+            Line("kWgtFifoDepth", FIFO_BEATS, "planes between load_wgt and compute"),
             Line("kOfmFifoDepth", FIFO_BEATS, "words between compute and store_ofm"),
         ),
         _group(
@@ -221,20 +222,22 @@ def _constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, L
             Line("kWgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
             Line(
                 "kMaxEntries",
-                accel.descriptor_bytes // 4 - DESCRIPTOR_HEADER_WORDS,
+                accel.descriptor_bytes // 4 - accel.header_words,
                 "rows of a descriptor's entry table",
             ),
             Line("kPatterns", PATTERN_COUNT if accel.patterns else 1, "patterns a kernel may follow"),
             Line("kPatternBits", PATTERN_BITS),
             Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
             Line("kPartsPerRow", accel.parts_per_row, "groups that make one row"),
-            Line("kBiasPerBeat", accel.wgt_bits // BIAS_BITS),
-            Line("kBiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits)),
+            Line("kPlaneBits", accel.plane_width, "bits of a plane: one of as many weights"),
+            Line("kPlaneWords", accel.plane_width // 32, "32-bit words per plane"),
+            Line("kBiasPerPlane", accel.plane_width // BIAS_BITS),
+            Line("kBiasPlanes", ceil_div(accel.tm * BIAS_BITS, accel.plane_width)),
         ),
         _group(
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
-            Line("kDescriptorHeaderWords", DESCRIPTOR_HEADER_WORDS),
+            Line("kDescriptorHeaderWords", accel.header_words),
             Line("kSealBits", SEAL_BITS, "of a descriptor's checksum"),
             Line("kSignature", signature(accel), "checksum of every descriptor made for this design"),
             Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
@@ -272,8 +275,8 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobs", jobs),
         Line("kTripSteps", jobs + 2),
-        Line("kTripJobBeats", max(job, 1)),
-        Line("kTripWgtBeats", max(job, 1) * jobs),
+        Line("kTripJobBeats", max(job, 1) * accel.wgt_beats_per_plane),
+        Line("kTripWgtBeats", max(job, 1) * jobs * accel.wgt_beats_per_plane),
         Line("kTripStepCycles", max(sweep, job)),
         Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
         Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
@@ -299,11 +302,10 @@ def _checks(accel: Accelerator) -> list[Check]:
             )
         )
         checks.append(Check(f"k{port}BeatBytes * 8 == k{port}Bits", "Beats are counted in whole bytes."))
-    wider, other = ("Ifm", "Ofm") if accel.ifm_bits >= accel.ofm_bits else ("Ofm", "Ifm")
     checks += [
         Check(
-            f"kChannelBlock * kActBits == k{wider}Bits && k{wider}Bits >= k{other}Bits",
-            "A word is as wide as the wider feature-map port.",
+            "kChannelBlock * kActBits >= kIfmBits && kChannelBlock * kActBits >= kOfmBits",
+            "A word is as wide as the feature-map ports or wider.",
         ),
         Check("kWordBytes * 8 == kChannelBlock * kActBits", "A word is a channel block of activations."),
         Check("kIfmLanes * kIfmBeatsPerWord == kChannelBlock", "IFM beats fill a word exactly."),
@@ -327,14 +329,17 @@ def _checks(accel: Accelerator) -> list[Check]:
         Check("kPatterns == 1 || kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
         Check("kWgtWords * 32 == kWgtBits", "Beats are read in whole 32-bit words."),
         Check("kMinSweep >= 4", "Reading, adding and writing an accumulator takes four cycles."),
-        Check("kTn <= kWgtBits || kTn % kWgtBits == 0", "A row of weights is cut into whole groups."),
-        Check("kPartsPerRow == ceil_div(kTn, kWgtBits)", "The parts of a row hold all Tn weights."),
+        Check("kPlaneWords * 32 == kPlaneBits", "Planes are read in whole 32-bit words."),
+        Check("kWgtBeatsPerPlane * kWgtBits == kPlaneBits", "Beats of the weight port fill a plane exactly."),
+        Check("kTn <= kPlaneBits || kTn % kPlaneBits == 0", "A row of weights is cut into whole groups."),
+        Check("kPartsPerRow == ceil_div(kTn, kPlaneBits)", "The parts of a row hold all Tn weights."),
         Check(
-            "kRowsPerGroup == (kWgtBits >= kTn ? kWgtBits / kTn : 1)", "A group holds as many rows as fit."
+            "kRowsPerGroup == (kPlaneBits >= kTn ? kPlaneBits / kTn : 1)",
+            "A group holds as many rows as fit.",
         ),
         Check("kRowsPerGroup == 1 || kPartsPerRow == 1", "A group holds whole rows, or a row whole groups."),
-        Check("kBiasPerBeat * 32 == kWgtBits", "Biases are 32 bits."),
-        Check("kBiasBeats == ceil_div(kTm, kBiasPerBeat)", "The bias section holds Tm biases."),
+        Check("kBiasPerPlane * 32 == kPlaneBits", "Biases are 32 bits."),
+        Check("kBiasPlanes == ceil_div(kTm, kBiasPerPlane)", "The bias section holds Tm biases."),
         Check("kWgtEntries >= 1 && kWgtEntries <= 255", "Entries of a job are counted in 8 bits."),
         Check("kDescriptorBytes % 64 == 0", "A descriptor is a whole number of beats of any port."),
         Check(

@@ -15,16 +15,15 @@ from typing import Any
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import (
-    DESCRIPTOR_HEADER_WORDS,
     MAX_BURST_BEATS,
     OUTSTANDING_READS,
 )
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.encoding.descriptor import FIELDS
+from hotnas_hls.accel.encoding.descriptor import fields_of
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
-from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen import ports
 from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
@@ -108,6 +107,8 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
             for layer in net.layers
         ],
         "predicted_cycles": predicted.cycles,
+        "first_cycles": predicted.cycles
+        + sum(fill_cycles(layer, accel, point.memory) for layer in net.layers),
         "efficiency": efficiency(sum(macs.values()), predicted.cycles, at_once),
         "multipliers": at_once,
         "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",
@@ -118,8 +119,8 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         ],
         "memory": memory,
         "alignment": ALIGNMENT,
-        "fields": FIELDS,
-        "header_words": DESCRIPTOR_HEADER_WORDS,
+        "fields": fields_of(accel),
+        "header_words": accel.header_words,
         "max_burst": MAX_BURST_BEATS,
         "outstanding": OUTSTANDING_READS,
         "processor": processor,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
-from hotnas_hls.accel.encoding.descriptor import FIELDS
+from hotnas_hls.accel.accelerator import CHIP_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
+from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
-HEADER_BITS = 1024
+HEADER_BITS = 32 * CHIP_HEADER_WORDS  # of a descriptor, those of data on chip included
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,12 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("SumBits", accel.act_bits + accel.weight_bits + accel.tree_levels, "bits of a row's sum"),
         Constant("TreeLevels", accel.tree_levels, "levels of a row's adder tree"),
         Constant("ChannelBlock", accel.channel_block, "channels in a word of a feature map"),
-        Constant("WordBits", accel.channel_block * accel.act_bits, "bits of a word"),
+        Constant("WordBits", accel.word_width, "bits of a word"),
         Constant("IfmPortBits", accel.ifm_bits, "data bits of m_axi_ifm"),
         Constant("WgtPortBits", accel.wgt_bits, "data bits of m_axi_wgt"),
         Constant("OfmPortBits", accel.ofm_bits, "data bits of m_axi_ofm"),
         Constant("SharedBus", int(accel.shared_bus), "1: all reads go through m_axi_ofm"),
-        Constant("IfmBeatsPerWord", accel.ifm_beats_per_word, "beats of m_axi_ifm per word"),
-        Constant("OfmBeatsPerWord", accel.ofm_beats_per_word, "beats of m_axi_ofm per word"),
+        Constant("PlaneBits", accel.plane_width, "bits of a plane of weights"),
         Constant("IfmDepth", accel.ifm_depth, "words per IFM bank and half"),
         Constant("OfmDepth", accel.ofm_depth, "pixels per accumulator bank and half (Tr x Tc)"),
         Constant("IfmAddrBits", (2 * accel.ifm_depth - 1).bit_length(), "address bits of an IFM bank"),
@@ -76,9 +75,16 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("ReadPorts", accel.read_ports, "IFM read ports: one per pattern, or per tap"),
         Constant("RowsPerGroup", accel.rows_per_group, "weight rows in a bit-plane group"),
         Constant("PartsPerRow", accel.parts_per_row, "bit-plane groups in a weight row"),
-        Constant("BiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.wgt_bits), "beats of a bias section"),
+        Constant("BiasBeats", ceil_div(accel.tm * BIAS_BITS, accel.plane_width), "planes of a bias section"),
         Constant("PatternBits", PATTERN_BITS, "bits of a pattern index"),
         Constant("MinSweep", MIN_SWEEP, "least cycles between two accumulations into a pixel"),
+        Constant("MapWords", accel.map_words, "words of feature maps kept on chip"),
+        Constant("WeightPlanes", accel.weight_planes, "planes of weights kept on chip"),
+        Constant("UltraRam", int(accel.ultra_ram), "1: both lie in UltraRAM"),
+        Constant("HeaderBits", HEADER_BITS, "bits of a descriptor before its entry table, all fields"),
+        Constant(
+            "FetchedBits", 32 * accel.header_words, "those of them that this design has; the others are zero"
+        ),
         Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),
         Constant("SealBits", SEAL_BITS, "bits of a descriptor's checksum"),
         Constant("Signature", signature(accel), "checksum of every descriptor made for this design"),
@@ -90,10 +96,10 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
 
 
 def descriptor_members() -> tuple[PackedField, ...]:
-    """Members of descriptor_t from the top bit of word 31 down to bit 0 of word 0."""
+    """Members of descriptor_t from the top bit of the last word down to bit 0 of word 0."""
     members: list[PackedField] = []
     above = HEADER_BITS
-    for field in sorted(FIELDS, key=lambda f: (f.word, f.lsb), reverse=True):
+    for field in sorted(FIELDS + CHIP_FIELDS, key=lambda f: (f.word, f.lsb), reverse=True):
         lsb = field.word * 32 + field.lsb
         if gap := above - (lsb + field.width):
             members.append(PackedField(f"unused_{lsb + field.width}", gap, False, ""))

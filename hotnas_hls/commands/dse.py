@@ -77,6 +77,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "channels and fewer kernel positions (default best: each is explored, the fastest is taken)",
     )
     add_packed_option(parser, BEST)
+    parser.add_argument(
+        "--on-chip",
+        action="store_true",
+        help="let the fastest design keep maps and weights in the block RAM or UltraRAM it leaves free; says "
+        "what that brings, and --save writes that design",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
         "--save",
@@ -93,7 +99,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explore and print."""
-    from hotnas_hls.accel.memory.pricing import least_memory
+    from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
     from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -102,6 +108,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.commands.latency import dram_of, packing_choice
     from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
+    from hotnas_hls.explore.on_chip import kept_on_chip
     from hotnas_hls.frontends.source import load_model
 
     board = load_board(args.board)
@@ -139,11 +146,21 @@ def run(args: argparse.Namespace) -> None:
     best = fastest.latency(model.layers, memory if dram is None else least_memory(dram, clock))
     macs = needed_macs(model.layers, model.image, model.image_layout)
     rows = rows_of(best, macs, multipliers(fastest.accel))
-    if args.save:
+    kept, before = None, 0
+    if args.save or args.on_chip:
         point = design_point(fastest.accel, model, board, clock, memory)
         if explored.decision is not None:
             point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.decision.best[0].price)
-        print(save(point, args.save, args.overwrite), file=sys.stderr)
+        if args.on_chip:
+            before, kept = point.predicted_cycles or 0, kept_on_chip(point)
+            if dram is not None and kept is not point:
+                layers = [entry.layer for entry in kept.layers]
+                net = without_numbers(layers, kept.accelerator.act_bits, kept.feature_maps)
+                behind = latency_behind(net, kept.accelerator, kept.tiles, dram, clock)
+                kept = dataclasses.replace(kept, predicted_cycles=behind.cycles)
+            point = kept
+        if args.save:
+            print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -153,6 +170,11 @@ def run(args: argparse.Namespace) -> None:
             **dataclasses.asdict(arrangement),
             "cycles_by_arrangement": least,
         }
+        if kept is not None:
+            about["on_chip"] = {
+                "cycles": kept.predicted_cycles,
+                "accelerator": dataclasses.asdict(kept.accelerator),
+            }
         found_record = exploration_record(found, clock)
         if explored.decision is not None:
             about |= behind_record(explored.decision, dram, clock)
@@ -179,6 +201,8 @@ def run(args: argparse.Namespace) -> None:
             f"{explored.decision.priced:,} designs stepped",
             soft_wrap=True,
         )
+    if kept is not None:
+        console.print(on_chip_line(kept, before), soft_wrap=True)
     tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
     console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
@@ -205,6 +229,20 @@ def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
         if path.is_file() and not overwrite and path.read_text() != point.to_json():
             raise OutputRefused(f"{path}: is another design point; name another folder, or give --overwrite")
         return point.save(folder)
+
+
+def on_chip_line(point: DesignPoint, before: int) -> str:
+    """What keeping maps and weights on chip brings to the fastest design."""
+    accel, layers = point.accelerator, [entry.layer for entry in point.layers]
+    if not accel.map_words and not accel.weight_planes:
+        return "on chip: no faster"
+    maps, weights = (sum(getattr(one, flag) for one in layers) for flag in ("ofm_on_chip", "weights_on_chip"))
+    return (
+        f"on chip: outputs of {maps} of {len(layers)} layers in {accel.map_words:,} words of "
+        f"{accel.word_width} bits, weights of {weights} in {accel.weight_planes:,} planes of "
+        f"{accel.plane_width} bits: {before:,} -> {point.predicted_cycles:,} cycles, "
+        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms"
+    )
 
 
 def parse_array(text: str) -> tuple[int, int]:

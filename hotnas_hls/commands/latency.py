@@ -46,7 +46,7 @@ PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
 ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
-ACCEL_SWITCHES = ("shared_bus", "dsp_packing")  # 0 or 1
+ACCEL_SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")  # 0 or 1
 ACCEL_KEYS = (
     *ACCEL_REQUIRED,
     "ifm_bits",
@@ -56,6 +56,10 @@ ACCEL_KEYS = (
     "act_bits",
     "weight_bits",
     "taps",
+    "word_bits",
+    "map_words",
+    "plane_bits",
+    "weight_planes",
     *ACCEL_SWITCHES,
 )
 
@@ -363,6 +367,7 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
         found = {layer.name: best_tile(layer, accel, least) for layer in model.layers}
         tiles = {name: tile for name, tile in found.items() if tile is not None}
         _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
+        model = model.weights_kept(accel, tiles, memory)
         latency = network_latency(model.layers, accel, tiles, memory)
         macs = needed_macs(model.layers, model.image, model.image_layout)
         bound = network_latency(model.layers, accel, tiles, least).cycles
@@ -400,7 +405,7 @@ def _built(
         if args.genes:
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
-        model = layers_of(graph, given.weight_bits, given.act_bits, arrangement)
+        model = layers_of(graph, given.weight_bits, given.act_bits, arrangement).maps_kept(given)
         accel = fitted(given, model.layers, board, args.clock)
         if "ifm_depth" in args.accel:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
@@ -458,10 +463,15 @@ def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, 
 
 def _shown(accel: Accelerator) -> str:
     packed = ", two products a DSP slice" if accel.dsp_packing else ""
+    on_chip = ""
+    if accel.map_words:
+        on_chip += f", {accel.map_words} words of {accel.word_width} bits for maps on chip"
+    if accel.weight_planes:
+        on_chip += f", {accel.weight_planes} planes of {accel.plane_width} bits for weights"
     return (
         f"array {accel.tm} x {accel.tn}{packed}, {accel.td} lanes x {accel.taps} taps, "
         f"tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
-        f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank"
+        f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank{on_chip}"
     )
 
 

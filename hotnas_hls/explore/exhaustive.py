@@ -484,10 +484,10 @@ def _layer_cycles(
         stride_rows, stride, pad_top, pad_left, in_rows, in_columns,
         slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
         entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
-        weight_bits, pattern_bits,
-        block * act_bits // ifm_bits, block * act_bits // ofm_bits, residual != 0,
-        ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits, read_latency, write_latency,
-        shared_bus != 0,
+        weight_bits, pattern_bits, 1, read_latency,
+        block * act_bits // ifm_bits, block * act_bits // ofm_bits, block * act_bits // ofm_bits,
+        residual != 0, ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits,
+        read_latency, read_latency, read_latency, write_latency, shared_bus != 0,
     )[0]  # fmt: skip
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
+from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.residency import keep_maps, keep_weights
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.network.graph import Graph, Shape
 from hotnas_hls.network.lower import channel_blocks, concat_alignment
@@ -23,6 +28,17 @@ class ModelLayers:
     logits: str
     image_layout: ImageLayout | None = None  # None: the stem is plain
     arrangement: Arrangement = PLAIN
+
+    def maps_kept(self, accel: Accelerator) -> ModelLayers:
+        """The same network with as many maps on chip as ``accel`` has words for."""
+        layers = keep_maps(self.layers, self.feature_maps, self.image, self.logits, accel)
+        return replace(self, layers=layers)
+
+    def weights_kept(
+        self, accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+    ) -> ModelLayers:
+        """The same network with those weights on chip that save most, as ``accel`` has planes for."""
+        return replace(self, layers=keep_weights(self.layers, accel, tiles, memory))
 
     def pruned(self, ones: int, rows: int = 1) -> ModelLayers:
         """The same network, each 3x3 convolution over all channels pruned to ``ones`` positions.

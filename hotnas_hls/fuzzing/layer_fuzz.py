@@ -18,12 +18,15 @@ from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
-from hotnas_hls.accel.timing.latency import layer_latency, network_latency
+from hotnas_hls.accel.residency import keep_maps, keep_weights
+from hotnas_hls.accel.timing.latency import fill_cycles, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.simulate.rtl_simulation import Run, RunResult, SimulationModel, build, run_network
 
+MAP_WORDS = (50, 128, 300, 1000)
+WEIGHT_PLANES = (200, 700, 2000)
 STALL = 70  # chance in 256 that a memory channel pauses, in the stalled run
 
 
@@ -44,7 +47,7 @@ class PairResult:
     """One layer on one design."""
 
     layer: str
-    predicted: dict[str, int]  # cycle counts by term
+    predicted: dict[str, int]  # cycle counts by term; first: of the run that loads what stays on chip
     simulated: dict[str, int]
     outputs_equal: bool
     outputs_equal_stalled: bool
@@ -59,13 +62,20 @@ def _pick(rng: np.random.Generator, *options: int) -> int:
     return int(options[rng.integers(len(options))])
 
 
-def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Accelerator:
-    """A small legal design; buffer sizes are set later, from the layers."""
+def random_accelerator(
+    rng: np.random.Generator, shared_bus: bool = False, on_chip: bool = False
+) -> Accelerator:
+    """A small legal design; buffer sizes are set later, from the layers.
+
+    on_chip: it has room for maps and weights, whose words and planes may be wider than its ports.
+    """
     act_bits = _pick(rng, 8, 16)
     ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
     if shared_bus:
         wgt_bits = ofm_bits = ifm_bits
-    block = max(ifm_bits, ofm_bits) // act_bits
+    widest = max(ifm_bits, ofm_bits)
+    word_bits = _pick(rng, *(bits for bits in (32, 64, 128, 256) if bits >= widest)) if on_chip else None
+    block = (word_bits or widest) // act_bits
     tm, tn = (block * _pick(rng, *range(1, max(1, 16 // block) + 1)) for _ in range(2))
     if tn > wgt_bits:
         tn = wgt_bits
@@ -85,6 +95,12 @@ def random_accelerator(rng: np.random.Generator, shared_bus: bool = False) -> Ac
         shared_bus=shared_bus,
         patterns=bool(rng.integers(4)),
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
+        word_bits=word_bits,
+        map_words=_pick(rng, *MAP_WORDS) if on_chip else 0,
+        plane_bits=_pick(rng, *(bits for bits in (32, 64, 128, 256) if bits >= wgt_bits))
+        if on_chip
+        else None,
+        weight_planes=_pick(rng, *WEIGHT_PLANES) if on_chip else 0,
     )
     if act_bits > PACKED_BITS or not rng.integers(3):
         return accel
@@ -132,10 +148,14 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     return layer, tile
 
 
-def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
-    """The design and the layers of a seed; all reads through one port on a ``shared_bus``."""
+def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = False) -> FuzzCase:
+    """The design and the layers of a seed; all reads through one port on a ``shared_bus``.
+
+    on_chip: the design has room for maps and weights; outputs and weights stay there that find it. No layer
+    reads another's output.
+    """
     rng = np.random.default_rng(seed)
-    accel = random_accelerator(rng, shared_bus)
+    accel = random_accelerator(rng, shared_bus, on_chip)
     drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
     tiles = {layer.name: tile for layer, tile in drawn}
     plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]
@@ -156,18 +176,20 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False) -> FuzzCase:
             inputs[layer.residual] = rng.integers(
                 -top, top, size=(layer.m, layer.out_rows, layer.out_columns)
             )
+    memory = MemoryTiming(int(rng.integers(2, 56)), int(rng.integers(2, 40)))
+    image, logits = drawn[0][0].source, drawn[-1][0].target
+    kept = keep_maps([layer for layer, _ in drawn], tuple(maps.values()), image, logits, accel)
     net = IntegerNetwork(
         name=f"fuzz{seed}",
         feature_maps=maps,
-        layers=tuple(layer for layer, _ in drawn),
+        layers=keep_weights(kept, accel, tiles, memory),
         numbers={
             layer.name: random_numbers(layer, seed, accel.act_bits, accel.acc_bits) for layer, _ in drawn
         },
-        image=drawn[0][0].source,
-        logits=drawn[-1][0].target,
+        image=image,
+        logits=logits,
         act_bits=accel.act_bits,
     )
-    memory = MemoryTiming(int(rng.integers(2, 56)), int(rng.integers(2, 40)))
     return FuzzCase(seed, net, accel, tiles, inputs, memory)
 
 
@@ -178,20 +200,26 @@ def build_case(case: FuzzCase, folder: Path) -> SimulationModel:
 
 
 def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResult]:
-    """Run the case's layers on its design without and with stalls, compare each."""
+    """Run the case's layers on its design without and with stalls, compare each.
+
+    The first run loads what stays on chip, the second has it and counts; the one with stalls loads it again.
+    """
     image, others = case.inputs[case.net.image], case.inputs
     expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
-    plain, stalled = run_network(
+    start = Run(image, others, case.memory)
+    filling, plain, stalled = run_network(
         model,
         case.net,
         case.accel,
         case.tiles,
-        [Run(image, others, case.memory), Run(image, others, case.memory, stall=STALL)],
+        [start, start, dataclasses.replace(start, stall=STALL, reset=True)],
         job,
         timeout_cycles=20 * expected_cycles + 100_000,
     )
     results = []
-    for layer, counted in zip(case.net.layers, plain.layers, strict=True):
+    for layer, first, counted in zip(case.net.layers, filling.layers, plain.layers, strict=True):
+        latency = layer_latency(layer, case.accel, case.tiles[layer.name], case.memory)
+        fill = fill_cycles(layer, case.accel, case.memory)
         residual = case.inputs[layer.residual] if layer.residual is not None else None
         expected = run_layer(layer, case.net.numbers[layer.name], case.inputs[layer.source], residual)
 
@@ -201,9 +229,9 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
         results.append(
             PairResult(
                 layer=layer.name,
-                predicted=layer_latency(layer, case.accel, case.tiles[layer.name], case.memory).terms(),
-                simulated=counted,
-                outputs_equal=equal(plain),
+                predicted=latency.terms() | {"first": latency.cycles + fill},
+                simulated=counted | {"first": first["cycles"]},
+                outputs_equal=equal(filling) and equal(plain),
                 outputs_equal_stalled=equal(stalled),
             )
         )

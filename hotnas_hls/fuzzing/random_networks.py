@@ -7,6 +7,7 @@ are drawn too.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ import numpy as np
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import LARGEST_KERNEL, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, ceil_div, plan_violations
+from hotnas_hls.accel.residency import keep_maps, keep_weights
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
 from hotnas_hls.network.lower import LoweredNetwork, Weights, lower
@@ -48,6 +51,8 @@ def random_network(rng: np.random.Generator, accel: Accelerator, name: str) -> R
     patterns = _random_patterns(rng, accel, lowered)
     net = quantise(graph, lowered, images, accel.act_bits, weight_bits, patterns)
     tiles = {layer.name: _random_tile(rng, layer, accel) for layer in net.layers}
+    kept = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.logits, accel)
+    net = dataclasses.replace(net, layers=keep_weights(kept, accel, tiles, MemoryTiming()))
     return RandomNetwork(graph, net, tiles, quantise_image(net, images[0]))
 
 

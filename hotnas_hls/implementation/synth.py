@@ -256,13 +256,20 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             ofm_bits=numbers["OfmPortBits"],
             ifm_depth=numbers["IfmDepth"],
             wgt_entries=numbers["WgtEntries"],
-            max_entries=numbers.get("MaxEntries", numbers["DescriptorBytes"] // 4 - 32),
+            max_entries=numbers.get(
+                "MaxEntries", (8 * numbers["DescriptorBytes"] - numbers["FetchedBits"]) // 32
+            ),
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],
             shared_bus=numbers["SharedBus"] == 1,
             patterns=numbers["Patterns"] > 1,
             taps=numbers["Taps"],
             dsp_packing=numbers["RowsPerDsp"] == 2,
+            word_bits=numbers["WordBits"],
+            map_words=numbers["MapWords"],
+            plane_bits=numbers["PlaneBits"],
+            weight_planes=numbers["WeightPlanes"],
+            ultra_ram=numbers["UltraRam"] == 1,
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
-from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, layer_beats, map_memory
+from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, map_memory
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import ceil_div, plan_layer
+from hotnas_hls.accel.plan import ceil_div, layer_beats, plan_layer
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -193,14 +193,20 @@ def _kind(layer: Layer) -> str:
 
 
 def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
-    """Bytes a layer moves over all ports: halo, reloaded weights and padded channels included."""
+    """Bytes a layer moves over all ports: halo, reloaded weights and padded channels included.
+
+    What lies on chip moves over none.
+    """
     accel = point.accelerator
     plan = plan_layer(layer, accel, point.tiles[layer.name])
     read_blocks = (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last
     read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * read_blocks
     written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
-    words = read + written * (2 if layer.residual else 1)
-    return words * accel.word_bytes + plan.tiles * layer_beats(plan, layer) * accel.wgt_bits // 8
+    words = (0 if layer.ifm_on_chip else read) + (0 if layer.ofm_on_chip else written)
+    if layer.residual and not layer.residual_on_chip:
+        words += written
+    planes = 0 if layer.weights_on_chip else plan.tiles * layer_beats(plan, layer)
+    return words * accel.word_bytes + planes * accel.plane_width // 8
 
 
 def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement | None:
@@ -242,7 +248,7 @@ def _regions(point: DesignPoint) -> list[Region]:
     found = [Region("wgt", "layer descriptors", 0, len(net.layers) * accel.descriptor_bytes)]
     for layer in net.layers:
         plan = plan_layer(layer, accel, point.tiles[layer.name])
-        size = layer_beats(plan, layer) * accel.wgt_bits // 8
+        size = layer_beats(plan, layer) * accel.plane_width // 8
         found.append(Region("wgt", layer.name, memory.weights[layer.name], size))
     for fm in net.feature_maps.values():
         offset = memory.feature_maps[fm.name]

@@ -10,8 +10,8 @@ bit in all runs, also under random stalls of the memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.timing.latency import LayerLatency, NetworkLatency, network_latency
+from hotnas_hls.accel.timing.latency import LayerLatency, NetworkLatency, fill_cycles, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.base.records import load_json, read_record, to_record
@@ -84,6 +84,7 @@ class Certificate:
     outputs_compared: int  # feature maps, over all runs and layers
     holds: bool
     reasons: tuple[str, ...]  # why it does not hold
+    first_cycles: int | None = None  # simulated, of a run that also loads what stays on chip; None: nothing
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 
@@ -278,17 +279,40 @@ def certify(
     net = point.integer_network()
     predicted = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
     inputs = point.golden_images(images)
+    # What stays on chip is loaded in a run before those that count.
+    fill = sum(fill_cycles(layer, point.accelerator, point.memory) for layer in net.layers)
+    loading = [Run(inputs[0], memory=point.memory)] if fill else []
     planned = [Run(image, memory=point.memory) for image in inputs]
     planned += [Run(inputs[at % images], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
     ahead = forecast(point, net, point.dram) if behind and point.dram is not None else None
     if ahead is not None:
         planned.append(Run(inputs[0], memory=point.memory, dram=ahead.numbers))
     slowest = max(predicted.cycles, 0 if ahead is None else ahead.worst.cycles)
-    results = simulate_runs(point, net, planned, folder, slowest, rtl)
+    results = simulate_runs(point, net, loading + planned, folder, slowest + fill, rtl)
+    first = results.pop(0) if loading else None
     expected = [reference(net, image) for image in inputs]
     seen = None if ahead is None else ahead.judged(net, results.pop(), expected[0])
     outputs = expected + [expected[at % images] for at in range(len(stalls))]
-    return _judge(point, rtl, net, predicted, results, outputs, images, seen)
+    certificate = _judge(point, rtl, net, predicted, results, outputs, images, seen)
+    if first is None:
+        return certificate
+    reasons = certificate.reasons + tuple(
+        _first_reasons(first, expected[0], net, predicted.cycles + fill, rtl)
+    )
+    return replace(certificate, first_cycles=first.cycles, holds=not reasons, reasons=reasons)
+
+
+def _first_reasons(
+    run: RunResult, expected: Mapping[str, np.ndarray], net: IntegerNetwork, predicted: int, rtl: Rtl
+) -> Iterator[str]:
+    """What is wrong with the run that loads what stays on chip."""
+    if run.status:
+        yield f"the first run ended with status {run.status}"
+    for layer in net.layers:
+        if not np.array_equal(run.feature_maps[layer.target], expected[layer.target]):
+            yield f"{layer.name}: the output of the first run differs from the integer reference"
+    if rtl.is_twin and run.cycles != predicted:
+        yield f"the first run: {run.cycles} cycles simulated, {predicted} predicted"
 
 
 def simulate_runs(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, network_latency
+from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, fill_cycles, network_latency
 from hotnas_hls.base.records import to_record
 from hotnas_hls.simulate.certificate import Rtl, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
@@ -61,8 +61,10 @@ def sweep(
     predicted = [
         network_latency(net.layers, point.accelerator, point.tiles, memory).cycles for memory in memories
     ]
-    runs = [Run(image, memory=memory) for memory in memories]
-    results = simulate_runs(point, net, runs, folder, max(predicted), rtl)
+    # What stays on chip is loaded in a run before those that count.
+    fill = sum(fill_cycles(layer, point.accelerator, memories[0]) for layer in net.layers)
+    runs = [Run(image, memory=memory) for memory in (memories[:1] if fill else []) + memories]
+    results = simulate_runs(point, net, runs, folder, max(predicted) + fill, rtl)[-len(memories) :]
     return [
         SweepPoint(latency, forecast, result.cycles, sum(layer["stall"] for layer in result.layers))
         for latency, forecast, result in zip(latencies, predicted, results, strict=True)
@@ -83,7 +85,9 @@ def sweep_dram(
     drams = [dram.with_idle_read(1000 * latency / point.clock_mhz) for latency in latencies]
     drams += [dram.with_bandwidth(share * dram.mb_per_s) for share in bandwidths]
     numbers = [each.numbers(point.clock_mhz) for each in drams]
-    predicted = [dram_latency(net, point.accelerator, point.tiles, each).cycles for each in numbers]
+    predicted = [
+        dram_latency(net, point.accelerator, point.tiles, each, loaded=False).cycles for each in numbers
+    ]
     runs = [Run(image, memory=point.memory, dram=each) for each in numbers]
     results = simulate_runs(point, net, runs, folder, max(predicted), rtl)
     found = [

@@ -9,7 +9,7 @@ module compute_ctrl (
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic          start_i,       // pulse: begin the layer in cfg_i
-  input  logic [1023:0] cfg_i,         // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,         // hotnas_pkg::descriptor_t
   output logic          busy_o,        // a sweep is under way
   output logic          stall_o,       // a step waits for data or for a free accumulator half
   output logic          idle_o,        // every step of the layer was issued

@@ -9,7 +9,7 @@ module entry_table (
 );
 
   localparam int unsigned PerBeat  = hotnas_pkg::WgtPortBits / 32;
-  localparam int unsigned Beats    = (hotnas_pkg::DescriptorBytes * 8 - 1024) / hotnas_pkg::WgtPortBits;
+  localparam int unsigned Beats    = (hotnas_pkg::DescriptorBytes * 8 - hotnas_pkg::FetchedBits) / hotnas_pkg::WgtPortBits;
   localparam int unsigned BeatBits = Beats > 1 ? $clog2(Beats) : 1;
 
   logic [hotnas_pkg::WgtPortBits-1:0] mem [Beats];

@@ -5,20 +5,20 @@ module ifm_loader (
   input  logic                  clk_i,
   input  logic                  rst_ni,
   input  logic                  start_i,      // pulse: begin the layer in cfg_i
-  input  logic [1023:0]         cfg_i,        // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0]         cfg_i,        // hotnas_pkg::descriptor_t
   input  logic [63:0]           base_i,       // byte address of `ifm`
   input  logic                  release_i,    // pulse: compute is done with the oldest half
   output logic                  slice_done_o, // pulse: one more input slice is in the buffer
   output logic                  busy_o,       // a tile is being loaded
-  // runs and beats of m_axi_ifm
+  // runs of words, in DRAM or on chip
   output logic                  run_valid_o,
   input  logic                  run_ready_i,
   output logic [63:0]           run_addr_o,
-  output logic [31:0]           run_beats_o,
+  output logic [31:0]           run_words_o,
   output logic                  slice_last_o, // the run offered is the last one of its input slice
-  input  logic                  beat_valid_i,
-  output logic                  beat_ready_o,
-  input  logic [hotnas_pkg::IfmPortBits-1:0] beat_i,
+  input  logic                  word_valid_i,
+  output logic                  word_ready_o,
+  input  logic [hotnas_pkg::WordBits-1:0] word_i,
   // IFM buffer write port
   output logic                  we_o,
   output logic [15:0]           wblock_o,     // channel block within the slice
@@ -40,7 +40,7 @@ module ifm_loader (
   logic signed [32:0] row_bytes_q, col_bytes_q;  // the same in bytes
   logic [15:0] skip_rows_q, skip_cols_q, rows_q, cols_q;
   logic [hotnas_pkg::IfmAddrBits-1:0] skip_q;                // words before the first valid one in a bank
-  logic [31:0] run_beats_q;
+  logic [31:0] run_words_q;
   logic [15:0] runs_q;
   logic [63:0] addr_q;
   logic        last_r, last_c, walker_start, walker_last, tile_taken, box_ready;
@@ -116,11 +116,11 @@ module ifm_loader (
       cols_q      <= cols;
       skip_rows_q <= skip_rows;
       skip_cols_q <= skip_cols;
-      addr_q      <= base_i + 64'(cfg.ifm_addr) + (row_bytes_q[32] ? '0 : 64'(row_bytes_q[31:0]))
+      addr_q      <= ((hotnas_pkg::MapWords != 0 && cfg.ifm_on_chip) ? 64'(cfg.ifm_chip) : base_i + 64'(cfg.ifm_addr)) + (row_bytes_q[32] ? '0 : 64'(row_bytes_q[31:0]))
                      + (col_bytes_q[32] ? '0 : 64'(col_bytes_q[31:0]));
     end
     if (state_q == Size) begin
-      run_beats_q <= (cfg.ifm_merged ? 32'(rows_q) * 32'(cols_q) : 32'(cols_q)) * 32'(hotnas_pkg::IfmBeatsPerWord);
+      run_words_q <= cfg.ifm_merged ? 32'(rows_q) * 32'(cols_q) : 32'(cols_q);
       runs_q      <= cfg.ifm_merged ? 16'd1 : rows_q;
       skip_q      <= IfmAddrBits'(skip_rows_q * cfg.tw) + IfmAddrBits'(skip_cols_q);
     end
@@ -137,11 +137,11 @@ module ifm_loader (
     .block_stride_i (cfg.ifm_block_stride),
     .runs_i         (runs_q),
     .run_stride_i   (cfg.ifm_row_stride),
-    .beats_i        (run_beats_q),
+    .words_i        (run_words_q),
     .run_valid_o,
     .run_ready_i,
     .run_addr_o,
-    .run_beats_o,
+    .run_words_o,
     .block_last_o   (block_last),
     .last_o         (walker_last)
   );
@@ -171,16 +171,14 @@ module ifm_loader (
   );
 
   logic [15:0] slice_q, block_q, row_q, col_q;
-  logic [$clog2(hotnas_pkg::IfmBeatsPerWord + 1)-1:0] beat_q;
   logic [hotnas_pkg::IfmAddrBits-1:0] slice_addr_q, row_addr_q, slice_addr, row_addr;
   logic [hotnas_pkg::IfmAddrBits-1:0] half_base;
   logic word_done, row_done, block_done, slice_done, tile_received, last_slice, last_block, first_word;
 
-  assign beat_ready_o  = box_valid;
+  assign word_ready_o  = box_valid;
   assign last_slice    = slice_q == cfg.slices - 16'd1;
   assign last_block    = block_q == (last_slice ? cfg.slice_blocks_last : cfg.slice_blocks) - 16'd1;
-  assign word_done     = beat_valid_i && beat_ready_o
-                         && (beat_q == ($bits(beat_q))'(hotnas_pkg::IfmBeatsPerWord - 1));
+  assign word_done     = word_valid_i && word_ready_o;
   assign row_done      = word_done && (col_q == box_cols - 16'd1);
   assign block_done    = row_done && (row_q == box_rows - 16'd1);
   assign slice_done    = block_done && last_block;
@@ -200,17 +198,13 @@ module ifm_loader (
       block_q     <= '0;
       row_q       <= '0;
       col_q       <= '0;
-      beat_q      <= '0;
-    end else if (beat_valid_i && beat_ready_o) begin
-      beat_q <= word_done ? '0 : beat_q + 1'b1;
-      if (word_done) begin
-        receiving_q <= !tile_received;
-        half_q      <= half_q ^ tile_received;
-        col_q       <= row_done ? '0 : col_q + 1'b1;
-        if (row_done) row_q <= block_done ? '0 : row_q + 1'b1;
-        if (block_done) block_q <= slice_done ? '0 : block_q + 1'b1;
-        if (slice_done) slice_q <= tile_received ? '0 : slice_q + 1'b1;
-      end
+    end else if (word_done) begin
+      receiving_q <= !tile_received;
+      half_q      <= half_q ^ tile_received;
+      col_q       <= row_done ? '0 : col_q + 1'b1;
+      if (row_done) row_q <= block_done ? '0 : row_q + 1'b1;
+      if (block_done) block_q <= slice_done ? '0 : block_q + 1'b1;
+      if (slice_done) slice_q <= tile_received ? '0 : slice_q + 1'b1;
     end
   end
 
@@ -224,18 +218,7 @@ module ifm_loader (
     end
   end
 
-  // Words narrower ports bring in several beats, lowest channels first.
-  if (hotnas_pkg::IfmBeatsPerWord == 1) begin : gen_whole_word
-    always_ff @(posedge clk_i) if (word_done) wdata_o <= beat_i;
-  end else begin : gen_word_of_beats
-    logic [hotnas_pkg::WordBits-hotnas_pkg::IfmPortBits-1:0] held_q;  // beats before the word's last
-    logic [hotnas_pkg::WordBits-1:0] word;
-    assign word = {beat_i, held_q};
-    always_ff @(posedge clk_i) begin
-      if (beat_valid_i) held_q <= word[hotnas_pkg::WordBits-1:hotnas_pkg::IfmPortBits];
-      if (word_done) wdata_o <= word;
-    end
-  end
+  always_ff @(posedge clk_i) if (word_done) wdata_o <= word_i;
 
   always_ff @(posedge clk_i) begin
     we_o         <= word_done && rst_ni;

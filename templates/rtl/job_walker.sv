@@ -4,7 +4,7 @@ module job_walker (
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic          start_i,
-  input  logic [1023:0] cfg_i,           // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,           // hotnas_pkg::descriptor_t
   input  logic          next_i,
   output logic          first_o,         // first job of an output tile (n = 0, k = 0)
   output logic          last_m_o,        // last output tile of the layer's channels

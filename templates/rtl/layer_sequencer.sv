@@ -26,7 +26,7 @@ module layer_sequencer (
   input  logic          beat_valid_i,
   input  logic [hotnas_pkg::WgtPortBits-1:0] beat_i,
   output logic          fetching_o,     // m_axi_wgt serves the sequencer
-  output logic [1023:0] cfg_o,          // hotnas_pkg::descriptor_t of the layer
+  output logic [hotnas_pkg::HeaderBits-1:0] cfg_o,          // hotnas_pkg::descriptor_t of the layer
   output logic          entry_we_o,     // a beat of the entry table
   output logic [7:0]    entry_beat_o,
   // engine
@@ -44,7 +44,7 @@ module layer_sequencer (
 );
 
   localparam int unsigned Beat         = hotnas_pkg::WgtPortBits;
-  localparam int unsigned HeaderBeats  = 1024 / Beat;
+  localparam int unsigned HeaderBeats  = hotnas_pkg::FetchedBits / Beat;
   localparam int unsigned FetchBeats   = hotnas_pkg::DescriptorBytes * 8 / Beat;
 
   typedef enum logic [2:0] {Idle, Ask, Fetch, Start, Run, File} state_e;
@@ -144,9 +144,12 @@ module layer_sequencer (
     end
   end
 
+  // Fields that this design's descriptors have no words for are zero.
+  logic [hotnas_pkg::FetchedBits-1:0] cfg_q;
+  assign cfg_o = hotnas_pkg::HeaderBits'(cfg_q);
   always_ff @(posedge clk_i) begin
     if ((state_q == Fetch) && beat_valid_i && (beat_q < 16'(HeaderBeats)))
-      cfg_o <= {beat_i, cfg_o[1023:Beat]};
+      cfg_q <= {beat_i, cfg_q[hotnas_pkg::FetchedBits-1:Beat]};
   end
 
   always_ff @(posedge clk_i) begin

@@ -3,18 +3,18 @@
 // channel to itself, fed by the weight rows 0 to Taps-1 and as many read ports.
 module mac_array (
   input  logic          clk_i,
-  input  logic [1023:0] cfg_i,  // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,  // hotnas_pkg::descriptor_t
   input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,  // S3
   // weight memory write port
   input  logic          slot_i,
   input  logic          bias_we_i,
   input  logic [15:0]   bias_beat_i,
-  input  logic [hotnas_pkg::WgtPortBits-1:0] bias_i,
+  input  logic [hotnas_pkg::PlaneBits-1:0] bias_i,
   input  logic          pattern_we_i,
   input  logic          weight_we_i,
   input  logic [15:0]   group_i,
   input  logic [7:0]    entry_i,
-  input  logic [hotnas_pkg::WgtPortBits*hotnas_pkg::WgtBits-1:0] lanes_i,
+  input  logic [hotnas_pkg::PlaneBits*hotnas_pkg::WgtBits-1:0] lanes_i,
   // weights in use
   input  logic          load_i,            // S2
   input  logic          load_slot_i,

@@ -1,10 +1,10 @@
 // store_ofm: drains a complete accumulator half, channel block by channel block, adds the residual,
-// requantises and writes the words to the OFM. The residual is read through the same AXI port.
+// requantises and writes the words to the OFM.
 module ofm_store (
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic          start_i,        // pulse: begin the layer in cfg_i
-  input  logic [1023:0] cfg_i,          // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,          // hotnas_pkg::descriptor_t
   input  logic [63:0]   base_i,         // byte address of `ofm`
   input  logic          output_done_i,  // pulse: an accumulator half is complete
   output logic          stored_o,       // pulse: the oldest half is written and free
@@ -14,23 +14,23 @@ module ofm_store (
   output logic          drain_half_o,
   output logic [hotnas_pkg::AccAddrBits-1:0] drain_addr_o,
   input  logic [hotnas_pkg::Tm*hotnas_pkg::AccBits-1:0] drain_i,  // one cycle later
-  // residual: runs and beats read through m_axi_ofm
+  // residual: runs of words, in DRAM or on chip
   output logic          res_run_valid_o,
   input  logic          res_run_ready_i,
   output logic [63:0]   res_run_addr_o,
-  output logic [31:0]   res_run_beats_o,
+  output logic [31:0]   res_run_words_o,
   output logic          res_last_o,     // the run offered is the last one of its output tile
-  input  logic          res_beat_valid_i,
-  output logic          res_beat_ready_o,
-  input  logic [hotnas_pkg::OfmPortBits-1:0] res_beat_i,
-  // OFM: runs and beats written through m_axi_ofm
+  input  logic          res_word_valid_i,
+  output logic          res_word_ready_o,
+  input  logic [hotnas_pkg::WordBits-1:0] res_word_i,
+  // OFM: runs of words, to DRAM or on chip
   output logic          run_valid_o,
   input  logic          run_ready_i,
   output logic [63:0]   run_addr_o,
-  output logic [31:0]   run_beats_o,
-  output logic          beat_valid_o,
-  input  logic          beat_ready_i,
-  output logic [hotnas_pkg::OfmPortBits-1:0] beat_o
+  output logic [31:0]   run_words_o,
+  output logic          word_valid_o,
+  input  logic          word_ready_i,
+  output logic [hotnas_pkg::WordBits-1:0] word_o
 );
 
   localparam int unsigned Word   = hotnas_pkg::WordBits;
@@ -38,7 +38,6 @@ module ofm_store (
   localparam int unsigned Acc    = hotnas_pkg::AccBits;
   localparam int unsigned Act    = hotnas_pkg::ActBits;
   localparam int unsigned Blocks = hotnas_pkg::Tm / Block;
-  localparam int unsigned Beats  = hotnas_pkg::OfmBeatsPerWord;
   localparam int unsigned FifoDepth = 16;
 
   hotnas_pkg::descriptor_t cfg;
@@ -48,7 +47,7 @@ module ofm_store (
   typedef enum logic [2:0] {Idle, Wait, Count, Size, Drain} state_e;
   state_e      state_q;
   logic [15:0] tile_r_q, tile_c_q, m_q, rows, cols, blocks;
-  logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_beats_q;
+  logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_words_q;
   logic [63:0] ofm_addr_q, res_addr_q;
   logic [15:0] runs_q;
   logic [31:0] words_q, words_left_q;  // words of this output tile; those not yet written
@@ -112,9 +111,9 @@ module ofm_store (
   always_ff @(posedge clk_i) begin
     if (state_q == Count) pixels_q <= 32'(rows) * 32'(cols);
     if (state_q == Size) begin
-      ofm_addr_q   <= base_i + 64'(cfg.ofm_addr) + 64'(offset);
-      res_addr_q   <= base_i + 64'(cfg.res_addr) + 64'(offset);
-      run_beats_q  <= (cfg.ofm_merged ? pixels_q : 32'(cols)) * 32'(Beats);
+      ofm_addr_q   <= ((hotnas_pkg::MapWords != 0 && cfg.ofm_on_chip) ? 64'(cfg.ofm_chip) : base_i + 64'(cfg.ofm_addr)) + 64'(offset);
+      res_addr_q   <= ((hotnas_pkg::MapWords != 0 && cfg.res_on_chip) ? 64'(cfg.res_chip) : base_i + 64'(cfg.res_addr)) + 64'(offset);
+      run_words_q  <= cfg.ofm_merged ? pixels_q : 32'(cols);
       runs_q       <= cfg.ofm_merged ? 16'd1 : rows;
       words_q      <= pixels_q * 32'(blocks);
       words_left_q <= pixels_q * 32'(blocks);
@@ -134,11 +133,11 @@ module ofm_store (
     .block_stride_i (cfg.ofm_block_stride),
     .runs_i         (runs_q),
     .run_stride_i   (cfg.ofm_row_stride),
-    .beats_i        (run_beats_q),
+    .words_i        (run_words_q),
     .run_valid_o,
     .run_ready_i,
     .run_addr_o,
-    .run_beats_o,
+    .run_words_o,
     .block_last_o   (),
     .last_o         (unused_last)
   );
@@ -152,41 +151,25 @@ module ofm_store (
     .block_stride_i (cfg.ofm_block_stride),
     .runs_i         (runs_q),
     .run_stride_i   (cfg.ofm_row_stride),
-    .beats_i        (run_beats_q),
+    .words_i        (run_words_q),
     .run_valid_o    (res_run_valid_o),
     .run_ready_i    (res_run_ready_i),
     .run_addr_o     (res_run_addr_o),
-    .run_beats_o    (res_run_beats_o),
+    .run_words_o    (res_run_words_o),
     .block_last_o   (),
     .last_o         (res_last_o)
   );
 
   // ---------------------------------------------------------------- residual words
-  logic            res_valid, res_ready, res_word_valid, res_take;
-  logic [Word-1:0] res_word, res_in;
-  if (Beats == 1) begin : gen_res_whole
-    assign res_word_valid   = res_beat_valid_i;
-    assign res_in           = res_beat_i;
-    assign res_beat_ready_o = res_ready;
-  end else begin : gen_res_beats
-    logic [Word-hotnas_pkg::OfmPortBits-1:0] held_q;  // beats before the word's last
-    logic [$clog2(Beats)-1:0] beat_q;
-    assign res_in           = {res_beat_i, held_q};
-    assign res_word_valid   = res_beat_valid_i && (beat_q == ($clog2(Beats))'(Beats - 1));
-    assign res_beat_ready_o = res_ready;
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) beat_q <= '0;
-      else if (res_beat_valid_i && res_ready) beat_q <= beat_q + 1'b1;
-      if (res_beat_valid_i && res_ready) held_q <= res_in[Word-1:hotnas_pkg::OfmPortBits];
-    end
-  end
+  logic            res_valid, res_take;
+  logic [Word-1:0] res_word;
 
   stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_residual (
     .clk_i,
     .rst_ni,
-    .valid_i (res_word_valid),
-    .ready_o (res_ready),
-    .data_i  (res_in),
+    .valid_i (res_word_valid_i),
+    .ready_o (res_word_ready_o),
+    .data_i  (res_word_i),
     .valid_o (res_valid),
     .ready_i (res_take),
     .data_o  (res_word)
@@ -198,9 +181,9 @@ module ofm_store (
   logic [15:0] block_q, block_d1_q;
   logic [31:0] words_to_drain_q;
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
-  logic        drain, word_valid, word_ready;
+  logic        drain;
   logic [4:0]  valid_q;     // D1 .. D5
-  logic [Word-1:0] res_d1_q, res_d2_q, word_in, word;
+  logic [Word-1:0] res_d1_q, res_d2_q, word_in;
   logic [Block*Acc-1:0] block_acc_q;
 
   assign drain        = (words_to_drain_q != '0) && (pending_q != 5'(FifoDepth))
@@ -217,7 +200,7 @@ module ofm_store (
       pixel_q          <= '0;
       block_q          <= '0;
     end else begin
-      pending_q <= pending_q + 5'(drain) - 5'(word_valid && word_ready);
+      pending_q <= pending_q + 5'(drain) - 5'(word_written);
       valid_q   <= {valid_q[3:0], drain};
       if (walkers_start_q) begin
         words_to_drain_q <= words_q;
@@ -259,7 +242,6 @@ module ofm_store (
     );
   end
 
-  // ---------------------------------------------------------------- words to beats
   logic unused_ready;
   stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_words (
     .clk_i,
@@ -267,25 +249,11 @@ module ofm_store (
     .valid_i (valid_q[4]),
     .ready_o (unused_ready),  // pending_q never exceeds the depth
     .data_i  (word_in),
-    .valid_o (word_valid),
-    .ready_i (word_ready),
-    .data_o  (word)
+    .valid_o (word_valid_o),
+    .ready_i (word_ready_i),
+    .data_o  (word_o)
   );
-
-  assign beat_valid_o = word_valid;
-  assign word_written = word_valid && word_ready;
-  if (Beats == 1) begin : gen_whole
-    assign beat_o     = word;
-    assign word_ready = beat_ready_i;
-  end else begin : gen_beats
-    logic [$clog2(Beats)-1:0] beat_q;
-    assign beat_o     = word[32'(beat_q)*hotnas_pkg::OfmPortBits +: hotnas_pkg::OfmPortBits];
-    assign word_ready = beat_ready_i && (beat_q == ($clog2(Beats))'(Beats - 1));
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) beat_q <= '0;
-      else if (word_valid && beat_ready_i) beat_q <= beat_q + 1'b1;
-    end
-  end
+  assign word_written = word_valid_o && word_ready_i;
 
   logic unused;
   assign unused = ^{cfg, unused_last, unused_ready};

@@ -10,7 +10,7 @@ module read_order (
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic          start_i,           // pulse: begin the layer in cfg_i
-  input  logic [1023:0] cfg_i,             // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,             // hotnas_pkg::descriptor_t
   input  logic          fetching_i,        // the sequencer reads a descriptor through load_wgt's runs
   // runs wanted
   input  logic          wgt_run_valid_i,

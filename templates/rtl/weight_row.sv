@@ -9,12 +9,12 @@ module weight_row #(
   input  logic        slot_i,
   input  logic        bias_we_i,
   input  logic [15:0] bias_beat_i,
-  input  logic [hotnas_pkg::WgtPortBits-1:0] bias_i,
+  input  logic [hotnas_pkg::PlaneBits-1:0] bias_i,
   input  logic        pattern_we_i,
   input  logic        weight_we_i,
   input  logic [15:0] group_i,
   input  logic [7:0]  entry_i,
-  input  logic [hotnas_pkg::WgtPortBits*hotnas_pkg::WgtBits-1:0] lanes_i,
+  input  logic [hotnas_pkg::PlaneBits*hotnas_pkg::WgtBits-1:0] lanes_i,
   // read port: loads the registers
   input  logic        load_i,
   input  logic        load_slot_i,
@@ -31,7 +31,7 @@ module weight_row #(
   localparam int unsigned SegmentLen  = hotnas_pkg::Tn / hotnas_pkg::PartsPerRow;
   localparam int unsigned FirstLane   = (Row % hotnas_pkg::RowsPerGroup) * hotnas_pkg::Tn;
   localparam int unsigned FirstGroup  = (Row / hotnas_pkg::RowsPerGroup) * hotnas_pkg::PartsPerRow;
-  localparam int unsigned BiasPerBeat = hotnas_pkg::WgtPortBits / 32;
+  localparam int unsigned BiasPerBeat = hotnas_pkg::PlaneBits / 32;
   localparam int unsigned AddrBits    = $clog2(2 * hotnas_pkg::WgtEntries);
 
   logic [AddrBits-1:0] waddr, raddr;

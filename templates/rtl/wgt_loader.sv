@@ -1,37 +1,37 @@
 // load_wgt: streams the layer's weight jobs, one per compute step, into two slots of the weight
-// memories. Weights arrive as bit planes, most significant bit first: a group of `weight_bits` beats
+// memories. Weights arrive as bit planes, most significant bit first: a group of `weight_bits` planes
 // holds one weight per lane, so unpacking any width is one shift register per lane.
 // A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
 module wgt_loader (
   input  logic         clk_i,
   input  logic         rst_ni,
   input  logic         start_i,     // pulse: begin the layer in cfg_i
-  input  logic [1023:0] cfg_i,      // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,      // hotnas_pkg::descriptor_t
   input  logic [63:0]  base_i,      // byte address of `wgt`
   input  logic         release_i,   // pulse: compute is done with the oldest slot
   output logic         job_done_o,  // pulse: one more job is in its slot
   output logic         busy_o,      // a job is being loaded
-  // runs and beats of m_axi_wgt
+  // runs of planes, in DRAM or on chip
   output logic         run_valid_o,
   input  logic         run_ready_i,
   output logic [63:0]  run_addr_o,
-  output logic [31:0]  run_beats_o,
-  input  logic         beat_valid_i,
-  output logic         beat_ready_o,
-  input  logic [hotnas_pkg::WgtPortBits-1:0] beat_i,
+  output logic [31:0]  run_planes_o,
+  input  logic         plane_valid_i,
+  output logic         plane_ready_o,
+  input  logic [hotnas_pkg::PlaneBits-1:0] plane_i,
   // weight memory write port
   output logic         slot_o,
   output logic         bias_we_o,
   output logic [15:0]  bias_beat_o,
-  output logic [hotnas_pkg::WgtPortBits-1:0] bias_o,
+  output logic [hotnas_pkg::PlaneBits-1:0] bias_o,
   output logic         pattern_we_o,
   output logic         weight_we_o,
   output logic [15:0]  group_o,
   output logic [7:0]   entry_o,
-  output logic [hotnas_pkg::WgtPortBits*hotnas_pkg::WgtBits-1:0] lanes_o
+  output logic [hotnas_pkg::PlaneBits*hotnas_pkg::WgtBits-1:0] lanes_o
 );
 
-  localparam int unsigned Lanes = hotnas_pkg::WgtPortBits;
+  localparam int unsigned Lanes = hotnas_pkg::PlaneBits;
   localparam int unsigned Bits  = hotnas_pkg::WgtBits;
 
   hotnas_pkg::descriptor_t cfg;
@@ -71,12 +71,15 @@ module wgt_loader (
   request_e    state_q;
   logic [1:0]  slots_free_q;
   logic [63:0] addr_q;
-  logic [31:0] beats_q;
+  logic [31:0] run_planes_q;
   logic [23:0] planes_q;
 
+  logic [63:0] first_addr;  // of the layer's weights
+  assign first_addr  = (hotnas_pkg::WeightPlanes != 0 && cfg.wgt_on_chip) ? 64'(cfg.wgt_chip)
+                                                                       : base_i + 64'(cfg.wgt_addr);
   assign run_valid_o = state_q == Request;
   assign run_addr_o  = addr_q;
-  assign run_beats_o = beats_q;
+  assign run_planes_o = run_planes_q;
   assign ask_next    = run_valid_o && run_ready_i;
 
   always_ff @(posedge clk_i) begin
@@ -89,28 +92,28 @@ module wgt_loader (
       unique case (state_q)
         Idle: if (start_i) begin
           state_q <= WaitSlot;
-          addr_q  <= base_i + 64'(cfg.wgt_addr);
+          addr_q  <= first_addr;
         end
         WaitSlot: if (slots_free_q != '0) state_q <= Planes;
         Planes: state_q <= Size;
         Size: state_q <= Request;
         Request: if (run_ready_i) begin
           state_q <= ask_last ? Idle : WaitSlot;
-          addr_q  <= ask_last_tile_job ? base_i + 64'(cfg.wgt_addr)
-                                       : addr_q + 64'(beats_q) * 64'(hotnas_pkg::WgtPortBits / 8);
+          addr_q  <= ask_last_tile_job ? first_addr
+                                       : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
         end
         default: state_q <= Idle;
       endcase
     end
   end
 
-  // beats = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles
+  // planes = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles
   always_ff @(posedge clk_i) begin
     if (state_q == Planes)
       planes_q <= 24'(ask_last_k ? cfg.entries_last : cfg.entries) * 24'(cfg.weight_bits)
                   + (cfg.pruned ? 24'(hotnas_pkg::PatternBits) : '0);
     if (state_q == Size)
-      beats_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0)
+      run_planes_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0)
                  + 32'(ask_last_m ? cfg.groups_last : cfg.groups) * 32'(planes_q);
   end
 
@@ -133,8 +136,8 @@ module wgt_loader (
   assign groups      = got_last_m ? cfg.groups_last : cfg.groups;
   assign entries     = got_last_k ? cfg.entries_last : cfg.entries;
   assign bits        = section == Patterns ? 8'(hotnas_pkg::PatternBits) : cfg.weight_bits;
-  assign beat_ready_o = active_q;
-  assign accept      = beat_valid_i && beat_ready_o;
+  assign plane_ready_o = active_q;
+  assign accept      = plane_valid_i && plane_ready_o;
   assign bias_end    = (section == Bias) && (bias_beat_q == 16'(hotnas_pkg::BiasBeats - 1));
   assign group_end   = (section != Bias) && (bit_q == bits - 8'd1);
   assign entry_end   = group_end && (group_q == groups - 16'd1);
@@ -170,8 +173,8 @@ module wgt_loader (
     logic [Bits-1:0] lane_q;
     always_ff @(posedge clk_i) begin
       if (accept) begin
-        if (bit_q == '0) lane_q <= {Bits{beat_i[lane] && (section == Weights)}} | Bits'(beat_i[lane]);
-        else lane_q <= {lane_q[Bits-2:0], beat_i[lane]};
+        if (bit_q == '0) lane_q <= {Bits{plane_i[lane] && (section == Weights)}} | Bits'(plane_i[lane]);
+        else lane_q <= {lane_q[Bits-2:0], plane_i[lane]};
       end
     end
     assign lanes_o[lane*Bits +: Bits] = lane_q;
@@ -181,7 +184,7 @@ module wgt_loader (
     slot_o       <= slot_q;
     bias_we_o    <= accept && (section == Bias);
     bias_beat_o  <= bias_beat_q;
-    bias_o       <= beat_i;
+    bias_o       <= plane_i;
     pattern_we_o <= accept && group_end && (section == Patterns);
     weight_we_o  <= accept && group_end && (section == Weights);
     group_o      <= group_q;

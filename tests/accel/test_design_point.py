@@ -251,6 +251,18 @@ def test_a_missing_file(tmp_path: Path):
     assert refusal(tmp_path) == f"{tmp_path / 'design_point.json'}: no such file; {cure}"
 
 
+def test_a_design_that_knew_no_memory_on_chip_streams_everything(tmp_path: Path):
+    def edit(record):
+        record["format_version"] = 3
+        for name in ("word_bits", "map_words", "plane_bits", "weight_planes", "ultra_ram"):
+            del record["accelerator"][name]
+        for entry in record["layers"]:
+            for name in ("ifm_on_chip", "residual_on_chip", "ofm_on_chip", "weights_on_chip"):
+                del entry["layer"][name]
+
+    assert DesignPoint.load(edited(tmp_path, edit)).to_json() == with_numbers().to_json()
+
+
 def test_every_wrong_key_is_listed(tmp_path: Path):
     def edit(record):
         record["colour"] = "red"
@@ -270,7 +282,8 @@ def test_every_wrong_key_is_listed(tmp_path: Path):
         "  - clock_mhz: expected a number, not null",
         "  - seed: missing key; give a whole number",
         "  - accelerator.tz: unknown key; accepted here: tm, tn, tr, tc, ifm_bits, wgt_bits, ofm_bits, "
-        "ifm_depth, wgt_entries, max_entries, act_bits, weight_bits, shared_bus, patterns, taps, dsp_packing",
+        "ifm_depth, wgt_entries, max_entries, act_bits, weight_bits, shared_bus, patterns, taps, "
+        "dsp_packing, word_bits, map_words, plane_bits, weight_planes, ultra_ram",
         "  - accelerator.tm: missing key; give a whole number",
         '  - layers[0].layer.kind: expected one of conv, depthwise, maxpool, not "convolution"',
         '  - layers[1].tile.tr: expected a whole number, not "8"',

@@ -13,14 +13,15 @@ import pytest
 from hotnas_hls.accel.memory.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import PHASES, DramNumbers, DramTiming, known_drams, load_dram
-from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.boards.board import known_boards
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
+from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case, random_accelerator
+from hotnas_hls.fuzzing.random_networks import random_network
 from hotnas_hls.simulate.behind_dram import TOLERANCE
 from hotnas_hls.simulate.rtl_simulation import SIM, Run, build, run_network
 
@@ -273,21 +274,43 @@ def drawn_case(seed: int, layers: int, shared: bool) -> FuzzCase:
     return dataclasses.replace(case, accel=accel)
 
 
+def no_time(latency: int) -> DramNumbers:
+    """A DRAM that answers a read and a write after ``latency`` cycles, whatever else it does."""
+    nothing = dict.fromkeys(DramNumbers._fields, 0)
+    return DramNumbers(**nothing)._replace(
+        cycle=1000, path=500 * latency, access_bytes=64, row_bytes=4096, banks=1, outstanding=64,
+        run_length=1, refresh_interval=1 << 60, weights_base=1 << 28, first_refresh=1 << 60,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("seed", range(10))
 def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, shared: bool) -> None:
     case = drawn_case(seed, 6, shared)
     latency = 2 * (seed + 2)
-    nothing = dict.fromkeys(DramNumbers._fields, 0)
-    numbers = DramNumbers(**nothing)._replace(
-        cycle=1000, path=500 * latency, access_bytes=64, row_bytes=4096, banks=1, outstanding=64,
-        run_length=1, refresh_interval=1 << 60, weights_base=1 << 28,
-        first_refresh=1 << 60,
-    )  # fmt: skip
-    behind = dram_latency(case.net, case.accel, case.tiles, numbers)
+    behind = dram_latency(case.net, case.accel, case.tiles, no_time(latency))
     fixed = network_latency(case.net.layers, case.accel, case.tiles, MemoryTiming(latency, latency))
     assert behind.layers == {name: layer.cycles for name, layer in fixed.layers.items()}
     assert behind.stalls == {name: layer.stall for name, layer in fixed.layers.items()}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_so_it_is_for_maps_and_weights_on_chip_and_for_their_loading(seed: int) -> None:
+    accel = dataclasses.replace(
+        random_accelerator(np.random.default_rng(seed), on_chip=True), ifm_depth=600, max_entries=49
+    )
+    network = random_network(np.random.default_rng(seed), accel, "on_chip")
+    layers, tiles, memory = network.net.layers, network.tiles, MemoryTiming(2 * (seed + 2), 2 * (seed + 2))
+    assert any(layer.ifm_on_chip for layer in layers) and any(layer.weights_on_chip for layer in layers)
+    loaded, first = (
+        dram_latency(network.net, accel, tiles, no_time(memory.read_latency), loaded=loaded)
+        for loaded in (True, False)
+    )
+    fixed = network_latency(layers, accel, tiles, memory)
+    assert loaded.layers == {name: layer.cycles for name, layer in fixed.layers.items()}
+    assert loaded.stalls == {name: layer.stall for name, layer in fixed.layers.items()}
+    fill = {layer.name: fill_cycles(layer, accel, memory) for layer in layers}
+    assert first.layers == {name: layer.cycles + fill[name] for name, layer in fixed.layers.items()}
 
 
 @needs_verilator

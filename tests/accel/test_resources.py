@@ -74,6 +74,18 @@ def test_each_tap_takes_a_multiplier_a_lane_and_a_copy_of_the_ifm() -> None:
     assert two["ifm_buffer"].bram18 == 2 * one["ifm_buffer"].bram18
 
 
+def test_maps_on_chip_take_a_copy_a_reader_and_weights_one() -> None:
+    kept = dataclasses.replace(DESIGN, map_words=1024, weight_planes=2048)
+    none, some = (breakdown(accel) for accel in (DESIGN, kept))
+    assert some["map_memory"].bram18 - none["map_memory"].bram18 == 2 * bram18(64, 1024)
+    assert some["weight_memory"].bram18 - none["weight_memory"].bram18 == bram18(64, 2048)
+    assert some["layer_sequencer"].ff - none["layer_sequencer"].ff == 16 * 32  # the longer descriptor
+    assert none["map_memory"] == none["weight_memory"] == Resources()
+    ultra = breakdown(dataclasses.replace(kept, ultra_ram=True))
+    assert (ultra["map_memory"].uram, ultra["weight_memory"].uram) == (2, 1)
+    assert ultra["map_memory"].bram18 == ultra["weight_memory"].bram18 == 0
+
+
 def test_packing_halves_the_multipliers_of_the_array_alone() -> None:
     narrow = dataclasses.replace(DESIGN, act_bits=8, weight_bits=8)
     one, two = (breakdown(dataclasses.replace(narrow, dsp_packing=packed)) for packed in (False, True))
@@ -116,8 +128,8 @@ def test_violations_say_what_how_much_and_the_cure() -> None:
     assert violations(used, load_board("PYNQ-Z2")) == [
         "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, or fewer taps",
         "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take "
-        "fewer taps (each read port has a copy of the IFM)",
-        "1 UltraRAM blocks, PYNQ-Z2 has 0; choose a smaller ifm_depth",
+        "fewer taps (each read port has a copy of the IFM), or keep fewer maps and weights on chip",
+        "1 UltraRAM blocks, PYNQ-Z2 has 0; keep fewer maps and weights on chip",
         "53,201 LUTs, PYNQ-Z2 has 53,200; choose a smaller Tm or Tn, fewer weight bits, or turn patterns off",
         "17,401 LUTs as memory, PYNQ-Z2 has 17,400; choose fewer wgt_entries or weight bits",
         "106,401 flip-flops, PYNQ-Z2 has 106,400; choose a smaller Tm or Tn, fewer weight bits, "

@@ -164,7 +164,7 @@ def test_sources_that_do_not_compile_show_the_compiler(tmp_path: Path) -> None:
         ("kIfmBits", 96, "An AXI data port is a power of two from 32 to 512 bits wide."),
         ("kWeightBits", 17, "Weights are 2 to 16 bits."),
         ("kMinSweep", 2, "Reading, adding and writing an accumulator takes four cycles."),
-        ("kBiasBeats", 3, "The bias section holds Tm biases."),
+        ("kBiasPlanes", 3, "The bias section holds Tm biases."),
         ("kRowsPerGroup", 8, "A group holds as many rows as fit."),
         ("kIfmPorts", 2, "An IFM read port per pattern, or per tap."),
         ("kDescriptorBytes", 100, "A descriptor is a whole number of beats of any port."),

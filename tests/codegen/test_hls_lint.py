@@ -72,8 +72,8 @@ BROKEN = [
         "no-recursion",
         "include/weights.h",
         "const int groups = job_groups(layer, job);",
-        "const int groups = job_beats(layer, job);",
-        "job_beats reaches itself",
+        "const int groups = job_planes(layer, job);",
+        "job_planes reaches itself",
     ),
     (
         "no-ap-int-results",

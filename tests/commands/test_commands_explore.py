@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -136,6 +137,15 @@ def test_dse_packs_two_multiplications_a_slice_where_factors_are_narrow(capsys):
     assert pruned["best"][0]["accelerator"]["patterns"] and pruned["best"][0]["cycles"] <= design["cycles"]
     assert main([*arguments, "--dsp-packing", "on"]) == 1
     assert "--dsp-packing on: needs --act-bits 8" in capsys.readouterr().err
+
+
+def test_dse_keeps_on_chip_what_fits(tmp_path, capsys):
+    arguments = ["dse", "--model", "digits_resnet", "--board", "ZCU102", "--top", "1", "--array", "16x16"]
+    assert main([*arguments, "--on-chip", "--json", "--save", str(tmp_path)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    point = DesignPoint.load(tmp_path)
+    assert record["on_chip"]["cycles"] == point.predicted_cycles <= record["best"][0]["cycles"]
+    assert record["on_chip"]["accelerator"] == dataclasses.asdict(point.accelerator)
 
 
 def test_dse_refuses_what_cannot_be(capsys):

@@ -64,7 +64,7 @@ def test_every_case_is_legal_and_short(number: int) -> None:
 def test_differences_are_told_one_by_one(case: tuple[NetworkCase, Accelerator]) -> None:
     one, accel = case
     good = faultless(one, accel)
-    assert list(differences(one, accel, good, good)) == []
+    assert list(differences(one, accel, good, good, good)) == []
     last = one.network.net.layers[-1]
     wrong_map = good.feature_maps[last.target].copy()
     wrong_map.flat[0] += 1
@@ -73,13 +73,19 @@ def test_differences_are_told_one_by_one(case: tuple[NetworkCase, Accelerator]) 
     late = dataclasses.replace(
         good, cycles=good.cycles + 1, layers=[*good.layers[:-1], good.layers[-1] | {"cycles": cycles + 1}]
     )
-    assert list(differences(one, accel, late, stalled)) == [
+    assert list(differences(one, accel, good, late, stalled)) == [
         f"{last.name}: 1 outputs with stalls differ from the reference",
         f"{last.name}: cycles = {cycles} predicted, {cycles + 1} simulated",
         f"the run takes {good.cycles + 1} cycles, {good.cycles} predicted",
     ]
+    slow = dataclasses.replace(good, cycles=good.cycles + 1)
+    assert list(differences(one, accel, slow, good, good)) == [
+        f"the run that loads takes {good.cycles + 1} cycles, {good.cycles} predicted"
+    ]
     refused = dataclasses.replace(good, status=0x30010)
-    assert list(differences(one, accel, good, refused)) == ["the run with stalls ended with status 0x30010"]
+    assert list(differences(one, accel, good, good, refused)) == [
+        "the run with stalls ended with status 0x30010"
+    ]
 
 
 def test_only_what_passed_with_the_same_code_is_left_out(

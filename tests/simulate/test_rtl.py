@@ -21,18 +21,23 @@ needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Ve
 
 SEEDS = (0, 1, 2, 3, 4, 6, 9, 11)
 SHARED_SEEDS = range(3)  # on one port for all reads
+ON_CHIP_SEEDS = (0, 12, 26)  # with maps and weights on chip, words and planes wider than ports
 LAYERS = 14
 NETWORKS = 3  # a design
-DESIGNS = [(seed, LAYERS, False) for seed in SEEDS] + [(seed, LAYERS, True) for seed in SHARED_SEEDS]
+DESIGNS = [
+    *((seed, LAYERS, False, False) for seed in SEEDS),
+    *((seed, LAYERS, True, False) for seed in SHARED_SEEDS),
+    *((seed, LAYERS, False, True) for seed in ON_CHIP_SEEDS),
+]
 
 
 @needs_verilator
-@pytest.mark.parametrize(("seed", "shared_bus"), [(seed, shared_bus) for seed, _, shared_bus in DESIGNS])
+@pytest.mark.parametrize(("seed", "layers", "shared_bus", "on_chip"), DESIGNS)
 def test_random_layers_and_networks_are_bit_exact_and_predicted_to_the_cycle(
-    seed: int, shared_bus: bool, tmp_path: Path
+    seed: int, layers: int, shared_bus: bool, on_chip: bool, tmp_path: Path
 ) -> None:
     """One test for both, since building the design takes longer than running them."""
-    case = fuzz_case(seed, LAYERS, shared_bus)
+    case = fuzz_case(seed, layers, shared_bus, on_chip)
     model = build_case(case, tmp_path)
     results = run_case(case, model, tmp_path / "layers")
     assert len(results) == LAYERS
@@ -66,6 +71,9 @@ def test_random_networks_exercise_every_operator() -> None:
     assert any(any(node.padding) for node in nodes if node.kind is OpKind.MAXPOOL)
     assert any(layer.pattern_ones for layer in layers)
     assert sum(layer.residual is not None for layer in layers) >= 20
+    for flag in ("ifm_on_chip", "residual_on_chip", "ofm_on_chip", "weights_on_chip"):
+        least = 2 if flag == "residual_on_chip" else 50
+        assert sum(getattr(layer, flag) for layer in layers) >= least, flag
     assert any(fm.concat_offset for network in networks for fm in network.network.net.feature_maps.values())
     maps = [run_network(network.network.net, network.network.image) for network in networks]
     constant = sum(np.ptp(values) == 0 for outputs in maps for values in outputs.values())
@@ -97,11 +105,11 @@ def test_random_pairs_exercise_every_mechanism() -> None:
 
 
 @needs_verilator
-@pytest.mark.parametrize("shared_bus", [False, True])
+@pytest.mark.parametrize("kind", ["three ports", "shared bus", "on chip"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_lint_is_clean(seed: int, shared_bus: bool, tmp_path: Path) -> None:
+def test_lint_is_clean(seed: int, kind: str, tmp_path: Path) -> None:
     verilator = tools.require("verilator")
-    case = fuzz_case(seed, 4, shared_bus)
+    case = fuzz_case(seed, 4, shared_bus=kind == "shared bus", on_chip=kind == "on chip")
     files = rtl_files(case.accel, 4, Banner("lint", "test"))
     for name, text in files.items():
         (tmp_path / name).write_text(text)

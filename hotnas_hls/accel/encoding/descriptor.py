@@ -1,9 +1,9 @@
 """The layer descriptor in DRAM: one field list that Python, C++ and SystemVerilog share.
 
-A descriptor is 32 header words (32 bits, little endian) followed by the entry table: one word per
-entry, byte q holding (kernel row << 4 | kernel column) of the position read through port q. That is
-position e of pattern q; dense layers repeat one position in all four bytes, channelwise layers have
-``taps`` different ones. Descriptors lie ``Accelerator.descriptor_bytes`` apart at
+A descriptor is 32 header words (32 bits, little endian), 48 in a design that keeps data on chip, followed
+by the entry table: one word per entry, byte q holding (kernel row << 4 | kernel column) of the position
+read through port q. That is position e of pattern q; dense layers repeat one position in all four bytes,
+channelwise layers have ``taps`` different ones. Descriptors lie ``Accelerator.descriptor_bytes`` apart at
 the start of the weight image.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, SEAL_LSB, sealed
 from hotnas_hls.accel.layer import Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.plan import LayerPlan, entry_count
+from hotnas_hls.accel.plan import LayerPlan, entry_count, layer_beats
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,39 @@ FIELDS = (
     Field("ifm_blocks", 31, 0, 16, "channel blocks of the IFM: all slices together"),
     Field("stride_rows", 31, 16, 8, "stride down, in rows that are read"),
 )
+# Of a design that keeps data on chip. HLS C++ does not read them: its maps lie in DRAM.
+CHIP_FIELDS = (
+    Field("ifm_on_chip", 32, 0, 1, "the IFM is read on chip"),
+    Field("res_on_chip", 32, 1, 1, "the residual map is read on chip"),
+    Field("ofm_on_chip", 32, 2, 1, "the OFM is written on chip"),
+    Field("wgt_on_chip", 32, 3, 1, "the weights are kept on chip"),
+    Field("ifm_chip", 33, 0, 32, "byte address of the IFM on chip"),
+    Field("res_chip", 34, 0, 32, "byte address of the residual map on chip"),
+    Field("ofm_chip", 35, 0, 32, "byte address of the OFM on chip"),
+    Field("wgt_chip", 36, 0, 32, "byte address of the weights on chip"),
+    Field("wgt_planes", 37, 0, 32, "planes of the weights"),
+    Field("wgt_id", 38, 0, 32, "CRC-32 of all weights kept on chip: others are loaded anew"),
+)
+
+
+def fields_of(accel: Accelerator) -> tuple[Field, ...]:
+    """The fields of a design's descriptors."""
+    return FIELDS + (CHIP_FIELDS if accel.header_words > DESCRIPTOR_HEADER_WORDS else ())
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Byte offsets of a layer's four DRAM regions (see the fields of the same names)."""
+    """Byte offsets of a layer's regions in DRAM, and of those on chip (see the fields of the same names)."""
 
     ifm_addr: int
     ofm_addr: int
     res_addr: int
     wgt_addr: int
+    ifm_chip: int = 0
+    ofm_chip: int = 0
+    res_chip: int = 0
+    wgt_chip: int = 0
+    wgt_id: int = 0
 
 
 def field_values(
@@ -144,9 +167,14 @@ def field_values(
         "ofm_block_stride": layer.out_rows * ofm_row,
         "ofm_tile_row_step": plan.tr * ofm_row,
         "ofm_tile_column_step": plan.tc * word,
+        "ifm_on_chip": layer.ifm_on_chip,
+        "res_on_chip": layer.residual_on_chip,
+        "ofm_on_chip": layer.ofm_on_chip,
+        "wgt_on_chip": layer.weights_on_chip,
+        "wgt_planes": layer_beats(plan, layer),
     }
     values = {**vars(plan), **vars(addresses), **derived}
-    return {field.name: int(values[field.name]) for field in FIELDS}
+    return {field.name: int(values[field.name]) for field in FIELDS + CHIP_FIELDS}
 
 
 def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
@@ -173,7 +201,7 @@ def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
 def field_violations(values: Mapping[str, int]) -> list[str]:
     """Values that do not fit their field of the descriptor, those among ``values`` that have one."""
     found = []
-    for field in FIELDS:
+    for field in FIELDS + CHIP_FIELDS:
         value = values.get(field.name, 0)
         low, high = (-(1 << field.width - 1), 1 << field.width - 1) if field.signed else (0, 1 << field.width)
         if not low <= value < high:
@@ -186,7 +214,7 @@ def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> byt
     if misfits := field_violations(values):
         raise ValueError("; ".join(misfits))
     words = np.zeros(accel.descriptor_bytes // 4, dtype=np.uint64)
-    for field in FIELDS:
+    for field in fields_of(accel):
         words[field.word] |= np.uint64((values[field.name] & (1 << field.width) - 1) << field.lsb)
-    words[DESCRIPTOR_HEADER_WORDS : DESCRIPTOR_HEADER_WORDS + len(table)] = table
+    words[accel.header_words : accel.header_words + len(table)] = table
     return sealed(words.astype("<u4"), accel).tobytes()

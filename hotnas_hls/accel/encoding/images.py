@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,16 @@ from hotnas_hls.accel.encoding.descriptor import (
     field_violations,
 )
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.plan import PATTERN_BITS, LayerPlan, Tile, ceil_div, entry_count, job_beats, plan_layer
+from hotnas_hls.accel.plan import (
+    PATTERN_BITS,
+    LayerPlan,
+    Tile,
+    ceil_div,
+    entry_count,
+    layer_beats,
+    plan_layer,
+)
+from hotnas_hls.accel.residency import chip_planes, chip_words
 
 ADDRESSED = 1 << 32  # bytes that an address of the descriptor reaches
 ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
@@ -38,6 +49,8 @@ class MemoryMap:
     feature_map_bytes: int  # of the whole arena
     weights: dict[str, int]  # by layer
     weight_bytes: int  # of the whole weight image, descriptors included
+    on_chip: dict[str, int]  # byte addresses of the feature maps kept on chip, which DRAM has room for too
+    weights_on_chip: dict[str, int]  # the same of weights, by layer
 
 
 def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) -> MemoryMap:
@@ -58,8 +71,14 @@ def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) 
     for layer in net.layers:
         weights[layer.name] = address
         plan = plan_layer(layer, accel, tiles[layer.name])
-        address = _align(address + layer_beats(plan, layer) * accel.wgt_bits // 8)
-    return MemoryMap(offsets, end, weights, address)
+        address = _align(address + layer_beats(plan, layer) * accel.plane_width // 8)
+    words = chip_words(net.layers, net.feature_maps.values(), accel)
+    planes = chip_planes(net.layers, accel)
+    return MemoryMap(
+        offsets, end, weights, address,
+        {name: word * accel.word_bytes for name, word in words.items()},
+        {name: plane * accel.plane_width // 8 for name, plane in planes.items()},
+    )  # fmt: skip
 
 
 def encoding_violations(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) -> list[str]:
@@ -96,16 +115,10 @@ def addresses_of(layer: Layer, memory: MemoryMap) -> Addresses:
         ofm_addr=memory.feature_maps[layer.target],
         res_addr=memory.feature_maps[layer.residual] if layer.residual else 0,
         wgt_addr=memory.weights[layer.name],
-    )
-
-
-def layer_beats(plan: LayerPlan, layer: Layer) -> int:
-    """Beats of a layer's weight image: the jobs of one spatial tile."""
-    return sum(
-        job_beats(plan, layer, m, n, k)
-        for m in range(plan.tiles_m)
-        for n in range(plan.tiles_n)
-        for k in range(plan.chunks)
+        ifm_chip=memory.on_chip[layer.source] if layer.ifm_on_chip else 0,
+        ofm_chip=memory.on_chip[layer.target] if layer.ofm_on_chip else 0,
+        res_chip=memory.on_chip[layer.residual] if layer.residual and layer.residual_on_chip else 0,
+        wgt_chip=memory.weights_on_chip.get(layer.name, 0),
     )
 
 
@@ -113,11 +126,11 @@ def _bit_planes(rows: np.ndarray, groups: int, bits: int, accel: Accelerator) ->
     """groups * bits beats of weight rows (rows, Tn): their bit planes, most significant first.
 
     Lane l of a group holds weight (l // Tn, l % Tn) of its ``rows_per_group`` rows; when
-    Tn > wgt_bits, a row is cut into ``parts_per_row`` groups.
+    Tn > plane_width, a row is cut into ``parts_per_row`` groups.
     """
-    lanes = np.zeros((groups, accel.wgt_bits), dtype=np.int64)
+    lanes = np.zeros((groups, accel.plane_width), dtype=np.int64)
     if accel.parts_per_row > 1:
-        lanes[: len(rows) * accel.parts_per_row] = rows.reshape(-1, accel.wgt_bits)
+        lanes[: len(rows) * accel.parts_per_row] = rows.reshape(-1, accel.plane_width)
     else:
         held = np.zeros((groups * accel.rows_per_group, accel.tn), dtype=np.int64)
         held[: len(rows)] = rows
@@ -175,7 +188,7 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
         for n in range(plan.tiles_n):
             for k in range(plan.chunks):
                 if n == 0 and k == 0:
-                    section = np.zeros(plan.bias_beats * accel.wgt_bits // 32, dtype="<i4")
+                    section = np.zeros(plan.bias_beats * accel.plane_width // 32, dtype="<i4")
                     section[:m_width] = bias[first : first + m_width]
                     beats.append(section.tobytes())
                 if layer.pattern_ones is not None:
@@ -194,14 +207,21 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
 def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], memory: MemoryMap) -> bytes:
     """Everything behind ``wgt``: the descriptor table, then each layer's weights."""
     image = bytearray(memory.weight_bytes)
+    packed = {
+        layer.name: pack_weights(
+            layer, plan_layer(layer, accel, tiles[layer.name]), accel, net.numbers[layer.name]
+        )
+        for layer in net.layers
+    }
+    kept = zlib.crc32(b"".join(packed[name] for name in memory.weights_on_chip))
     for index, layer in enumerate(net.layers):
         numbers, plan = net.numbers[layer.name], plan_layer(layer, accel, tiles[layer.name])
-        addresses = addresses_of(layer, memory)
+        addresses = dataclasses.replace(addresses_of(layer, memory), wgt_id=kept)
         values = field_values(layer, plan, accel, numbers, addresses)
         descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel)
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor
-        packed = pack_weights(layer, plan, accel, numbers)
-        image[addresses.wgt_addr : addresses.wgt_addr + len(packed)] = packed
+        start = addresses.wgt_addr
+        image[start : start + len(packed[layer.name])] = packed[layer.name]
     return bytes(image)
 
 

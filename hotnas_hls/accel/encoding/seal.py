@@ -29,6 +29,7 @@ def signature(accel: Accelerator) -> int:
     for name in ("tr", "tc", "max_entries"):
         del parameters[name]
     parameters |= {"ofm_depth": accel.ofm_depth, "descriptor_bytes": accel.descriptor_bytes}
+    parameters |= {"word_bits": accel.word_width, "plane_bits": accel.plane_width}
     text = json.dumps(parameters, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "little") | 1
 

@@ -19,8 +19,8 @@ import numba
 import numpy as np
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
-from hotnas_hls.accel.encoding.descriptor import FIELDS, Addresses, field_values
-from hotnas_hls.accel.encoding.images import map_memory
+from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS, field_values
+from hotnas_hls.accel.encoding.images import addresses_of, map_memory
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory.dram import (
     NEVER,
@@ -33,9 +33,10 @@ from hotnas_hls.accel.memory.dram import (
     take_beat,
 )
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
-from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, Tile, plan_layer
+from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, Tile, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
     ARRAY_STAGES,
+    CHIP_READ,
     DRAIN_BEAT,
     IFM_ADDRESS,
     STORE_DRAIN,
@@ -57,9 +58,10 @@ LAST_ANSWER = 3  # last write answered -> the next layer's descriptor is asked f
 IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN - 1
 
 LAYER = np.dtype(
-    [(field.name, np.int64) for field in FIELDS]
-    + [(name, np.int64) for name in ("bias_beats", "descriptor", "fetch_beats", "to_store")]
-    + [(name, np.int64) for name in ("ifm_beats", "ofm_beats", "weights_base", "shared")]
+    [(field.name, np.int64) for field in FIELDS + CHIP_FIELDS]
+    + [(name, np.int64) for name in ("bias_beats", "descriptor", "fetch_beats", "to_store", "fill_beats")]
+    + [(name, np.int64) for name in ("ifm_beats", "residual_beats", "ofm_beats", "plane_beats")]
+    + [(name, np.int64) for name in ("weights_base", "shared")]
 )
 # A box of runs that is offered: for each of its blocks, some runs of equal length.
 BOX = np.dtype(
@@ -68,6 +70,8 @@ BOX = np.dtype(
 )
 # The run that a master cuts into bursts.
 MASTER = np.dtype([(name, np.int64) for name in ("address", "left", "in_flight")])
+# Words on their way out of memory on chip, and from which cycle on each can be taken.
+CHIP = np.dtype([(name, np.int64) for name in ("words", "first", "second")])
 # Whose turn it is on a shared bus, and whose beats are to come.
 TURN = np.dtype(
     [(name, np.int64) for name in ("whose", "job", "slices", "residuals", "ahead", "block")]
@@ -89,10 +93,16 @@ class DramLatency:
 
 
 def dram_latency(
-    net: IntegerNetwork, accel: Accelerator, tiles: Mapping[str, Tile], numbers: DramNumbers
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: Mapping[str, Tile],
+    numbers: DramNumbers,
+    *,
+    loaded: bool = True,
 ) -> DramLatency:
     """Cycles of every layer of ``net``, its images placed by ``map_memory``, behind the DRAM of ``numbers``.
 
+    loaded: the weights kept on chip are there already; otherwise each layer loads its own before it begins.
     The DRAM is idle and its refresh timer at rest when the first descriptor is asked for. Raises ValueError
     for a network whose processes wait for each other, which no legal plan does.
     """
@@ -100,7 +110,10 @@ def dram_latency(
     dram = new_dram(numbers, beat_bytes)
     # Owned here: numba does not keep an array alive for the records taken from it.
     boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
-    cycles, stalls = _run(_layers(net, accel, tiles, numbers), dram, boxes, masters, turns)
+    layers = _layers(net, accel, tiles, numbers)
+    if loaded:
+        layers["fill_beats"] = 0
+    cycles, stalls = _run(layers, dram, boxes, masters, np.zeros(REQUESTERS, CHIP), turns)
     names = [layer.name for layer in net.layers]
     return DramLatency(
         dict(zip(names, map(int, cycles), strict=True)), dict(zip(names, map(int, stalls), strict=True))
@@ -115,22 +128,21 @@ def _layers(
     records = np.zeros(len(net.layers), LAYER)
     for index, layer in enumerate(net.layers):
         plan = plan_layer(layer, accel, tiles[layer.name])
-        addresses = Addresses(
-            ifm_addr=memory.feature_maps[layer.source],
-            ofm_addr=memory.feature_maps[layer.target],
-            res_addr=memory.feature_maps[layer.residual] if layer.residual else 0,
-            wgt_addr=memory.weights[layer.name],
-        )
+        addresses = addresses_of(layer, memory)
+        word = word_cycles(layer, accel)
         values: dict[str, Any] = field_values(layer, plan, accel, net.numbers[layer.name], addresses) | {
             "bias_beats": plan.bias_beats,
             "descriptor": index * accel.descriptor_bytes,
             "fetch_beats": accel.descriptor_bytes * 8 // accel.wgt_bits,
             "to_store": ARRAY_STAGES + accel.tree_levels,
-            "ifm_beats": accel.ifm_beats_per_word,
-            "ofm_beats": accel.ofm_beats_per_word,
+            "ifm_beats": word.ifm,
+            "residual_beats": word.residual,
+            "ofm_beats": word.ofm,
+            "plane_beats": word.wgt,
             "weights_base": numbers.weights_base,
             "shared": accel.shared_bus,
         }
+        values["fill_beats"] = values["wgt_on_chip"] * values["wgt_planes"] * accel.wgt_beats_per_plane
         records[index] = tuple(values[name] for name in LAYER.names or ())
     return records
 
@@ -190,6 +202,23 @@ def _read(dram: Dram, master: Any, requester: int, limit: int, now: int) -> None
 
 
 @numba.njit(cache=True)
+def _read_chip(master: Any, chip: Any, takes: bool, now: int) -> bool:
+    """One cycle of a chip_reader: whether a word is taken. Two are on their way at most."""
+    taken = takes and chip.words > 0 and chip.first <= now
+    if taken:
+        chip.words -= 1
+        chip.first = chip.second
+    if master.left > 0 and chip.words < 2:
+        master.left -= 1
+        if chip.words == 0:
+            chip.first = now + CHIP_READ
+        else:
+            chip.second = now + CHIP_READ
+        chip.words += 1
+    return taken
+
+
+@numba.njit(cache=True)
 def _receive(dram: Dram, master: Any, requester: int, now: int) -> bool:
     """Take a beat if it is there."""
     taken = take_beat(dram, requester, now)
@@ -224,7 +253,8 @@ def _job_beats(cfg: Any, job: int) -> int:
     if cfg.pruned:
         planes += PATTERN_BITS
     beats = (cfg.groups_last if m == cfg.tiles_m - 1 else cfg.groups) * planes
-    return beats + (cfg.bias_beats if job % (cfg.tiles_n * cfg.chunks) == 0 else 0)
+    beats += cfg.bias_beats if job % (cfg.tiles_n * cfg.chunks) == 0 else 0
+    return beats * cfg.plane_beats
 
 
 @numba.njit(cache=True)
@@ -240,15 +270,17 @@ def _offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
     tile, m = output // cfg.tiles_m, output % cfg.tiles_m
     r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
     runs = cfg.tr_last if r == cfg.tiles_r - 1 else cfg.tr
-    beats = (cfg.tc_last if c == cfg.tiles_c - 1 else cfg.tc) * cfg.ofm_beats
+    words = cfg.tc_last if c == cfg.tiles_c - 1 else cfg.tc
     blocks = cfg.m_blocks_last if m == cfg.tiles_m - 1 else cfg.m_blocks
     offset = r * cfg.ofm_tile_row_step + c * cfg.ofm_tile_column_step
     offset += m * cfg.m_blocks * cfg.ofm_block_stride
     if cfg.ofm_merged:
-        runs, beats = 1, runs * beats
+        runs, words = 1, runs * words
     strides = (cfg.ofm_block_stride, cfg.ofm_row_stride)
-    _offer(box, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], beats)
+    if not cfg.ofm_on_chip:
+        _offer(box, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], words * cfg.ofm_beats)
     if cfg.has_residual:
+        beats = words * cfg.residual_beats
         _offer(residual, cfg.res_addr + offset, blocks, strides[0], runs, strides[1], beats)
     return _pixels(cfg, tile) * blocks
 
@@ -318,14 +350,19 @@ def _receive_shared(
 
 @numba.njit(cache=True)
 def _run(
-    layers: np.ndarray, dram: Dram, boxes: np.ndarray, masters: np.ndarray, turns: np.ndarray
+    layers: np.ndarray,
+    dram: Dram,
+    boxes: np.ndarray,
+    masters: np.ndarray,
+    chips: np.ndarray,
+    turns: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles and stalls of the layers, one after another."""
     cycles = np.zeros(len(layers), np.int64)
     stalls = np.zeros(len(layers), np.int64)
     now = 0
     for index in range(len(layers)):
-        end, stalls[index] = _run_layer(layers[index], dram, boxes, masters, turns[0], now)
+        end, stalls[index] = _run_layer(layers[index], dram, boxes, masters, chips, turns[0], now)
         cycles[index] = end - now
         now = end
     return cycles, stalls
@@ -333,7 +370,7 @@ def _run(
 
 @numba.njit(cache=True)
 def _run_layer(
-    cfg: Any, dram: Dram, boxes: np.ndarray, masters: np.ndarray, turn: Any, now: int
+    cfg: Any, dram: Dram, boxes: np.ndarray, masters: np.ndarray, chips: np.ndarray, turn: Any, now: int
 ) -> tuple[int, int]:
     """The cycle in which the next layer's descriptor is asked for, and the cycles the array waited."""
     ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
@@ -343,17 +380,18 @@ def _run_layer(
     wgt_bytes = dram.queues[WGT].beat_bytes
     limit = min(OUTSTANDING_READS, dram.numbers[0].outstanding)
 
-    _offer(wgt, cfg.weights_base + cfg.descriptor, 1, 0, 1, 0, cfg.fetch_beats)
     fetcher = RESIDUAL if cfg.shared else WGT
-    left = cfg.fetch_beats
-    while left > 0:
-        grant_until(dram, now)
-        _read(dram, masters[fetcher], fetcher, limit, now)
-        _take_run(wgt, masters[fetcher])
-        if _receive(dram, masters[fetcher], fetcher, now):
-            left -= 1
-        now += 1
-    now += 1  # the cycle of layer_start is over
+    for address, beats in ((cfg.descriptor, cfg.fetch_beats), (cfg.wgt_addr, cfg.fill_beats)):
+        if beats > 0:
+            _offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
+            while beats > 0:
+                grant_until(dram, now)
+                _read(dram, masters[fetcher], fetcher, limit, now)
+                _take_run(wgt, masters[fetcher])
+                if _receive(dram, masters[fetcher], fetcher, now):
+                    beats -= 1
+                now += 1
+            now += 1  # the cycle of layer_start is over
     turn.whose, turn.job = WGT, 0
 
     moved = now  # when something last happened
@@ -394,13 +432,25 @@ def _run_layer(
 
     while True:
         grant_until(dram, now)
-        _read(dram, shared, RESIDUAL, limit, now)
+        residual_ready = residual_words < FIFO_WORDS
+        ifm_beat = wgt_beat = residual_arrives = False
         if cfg.shared:
+            _read(dram, shared, RESIDUAL, limit, now)
             _take_turns(cfg, turn, boxes, shared, owners)
         else:
-            _take_run(residual, shared)
-            for requester in (IFM, WGT):
-                _read(dram, masters[requester], requester, limit, now)
+            if cfg.res_on_chip:
+                residual_arrives = _read_chip(shared, chips[RESIDUAL], residual_ready, now)
+            else:
+                _read(dram, shared, RESIDUAL, limit, now)
+            if cfg.ifm_on_chip:
+                ifm_beat = _read_chip(masters[IFM], chips[IFM], True, now)
+            else:
+                _read(dram, masters[IFM], IFM, limit, now)
+            if cfg.wgt_on_chip:
+                wgt_beat = _read_chip(masters[WGT], chips[WGT], True, now)
+            else:
+                _read(dram, masters[WGT], WGT, limit, now)
+            for requester in (RESIDUAL, IFM, WGT):
                 _take_run(boxes[requester], masters[requester])
         burst = _send(writer, ofm_bytes, limit)
         if burst > 0:
@@ -438,14 +488,16 @@ def _run_layer(
                 wgt_offered, wgt_loads = True, NEVER
 
         # ------------------------------------------------------------ beats arrive
-        residual_ready = residual_words < FIFO_WORDS
         if cfg.shared:
             owner = _receive_shared(dram, turn, shared, owners, residual_ready, now)
             ifm_beat, wgt_beat, residual_arrives = owner == IFM, owner == WGT, owner == RESIDUAL
         else:
-            ifm_beat = _receive(dram, masters[IFM], IFM, now)
-            wgt_beat = _receive(dram, masters[WGT], WGT, now)
-            residual_arrives = residual_ready and _receive(dram, shared, RESIDUAL, now)
+            if not cfg.ifm_on_chip:
+                ifm_beat = _receive(dram, masters[IFM], IFM, now)
+            if not cfg.wgt_on_chip:
+                wgt_beat = _receive(dram, masters[WGT], WGT, now)
+            if not cfg.res_on_chip:
+                residual_arrives = residual_ready and _receive(dram, shared, RESIDUAL, now)
         if ifm_beat or wgt_beat or residual_arrives:
             moved = now
         if ifm_beat:
@@ -503,17 +555,18 @@ def _run_layer(
             drains += 1
         if residual_arrives:
             residual_beat += 1
-            if residual_beat == cfg.ofm_beats:
+            if residual_beat == cfg.residual_beats:
                 residual_beat = 0
                 residual_words += 1
-        if writes < drains and drained[writes % FIFO_WORDS] <= now and finished < sent:
+        if writes < drains and drained[writes % FIFO_WORDS] <= now and (cfg.ofm_on_chip or finished < sent):
             writing = bursts[finished % OUTSTANDING_READS]
-            if writing[0] < now:
-                burst_beat += 1
-                if burst_beat == writing[2]:
-                    ask(dram, OFM, writing[1], writing[2], now)
-                    burst_beat = 0
-                    finished += 1
+            if cfg.ofm_on_chip or writing[0] < now:
+                if not cfg.ofm_on_chip:
+                    burst_beat += 1
+                    if burst_beat == writing[2]:
+                        ask(dram, OFM, writing[1], writing[2], now)
+                        burst_beat = 0
+                        finished += 1
                 word_beat += 1
                 if word_beat == cfg.ofm_beats:
                     word_beat = 0

@@ -57,9 +57,11 @@ def latency_behind(
     dram: DramTiming,
     clock_mhz: float,
     phase: int = PHASES - 1,
+    *,
+    loaded: bool = True,
 ) -> DramLatency:
-    """Cycles of one image of ``net`` behind ``dram`` at one phase of its refresh."""
-    return dram_latency(net, accel, tiles, dram.numbers(clock_mhz, phase))
+    """Cycles of one image of ``net`` behind ``dram`` at one phase of its refresh; ``loaded`` as there."""
+    return dram_latency(net, accel, tiles, dram.numbers(clock_mhz, phase), loaded=loaded)
 
 
 def worst_phase(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import ceil_div, entry_count
+from hotnas_hls.accel.plan import ceil_div, entry_count, word_cycles
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ def layer_floors(layer: Layer, accel: Accelerator) -> Floors:
         LayerKind.DEPTHWISE: tiles_m * accel.groups(accel.taps),
         LayerKind.MAXPOOL: 0,
     }[layer.kind]
-    entries = entry_count(layer, accel.taps)
+    entries, word = entry_count(layer, accel.taps), word_cycles(layer, accel)
     read = _side(layer.out_rows, layer.kernel_rows, layer.stride, layer.in_rows, layer.pad_top)
     read *= _side(layer.out_columns, layer.kernel_columns, layer.stride, layer.in_columns, layer.pad_left)
     return Floors(
         compute=tiles_m * tiles_n * entries * pixels,
-        load_ifm=ceil_div(layer.n, block) * read * accel.ifm_beats_per_word,
-        load_wgt=groups * tiles_n * entries * layer.weight_bits,
-        store_ofm=ceil_div(layer.m, block) * pixels * accel.ofm_beats_per_word,
+        load_ifm=ceil_div(layer.n, block) * read * word.ifm,
+        load_wgt=groups * tiles_n * entries * layer.weight_bits * word.wgt,
+        store_ofm=ceil_div(layer.m, block) * pixels * word.ofm,
     )
 
 

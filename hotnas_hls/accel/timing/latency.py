@@ -29,7 +29,16 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, LayerPlan, Tile, ceil_div, plan_layer
+from hotnas_hls.accel.plan import (
+    MIN_SWEEP,
+    PATTERN_BITS,
+    LayerPlan,
+    Tile,
+    ceil_div,
+    layer_beats,
+    plan_layer,
+    word_cycles,
+)
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 TOKEN = 2  # beat taken -> token counted by compute (one register each side)
@@ -40,6 +49,8 @@ STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumula
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
+FILL_ADDRESS = 2  # weight_memory: layer_start -> its run, address on AXI
+CHIP_READ = 2  # chip_reader: address -> word, of memory on chip: RAM, output register
 MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
 
 
@@ -106,8 +117,9 @@ def _recurrence(
     stride_rows: int, stride_columns: int, pad_top: int, pad_left: int, in_rows: int, in_columns: int,
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
-    ifm_beats: int, ofm_beats: int, has_residual: bool, to_store: int, fetch_beats: int, read_latency: int,
-    write_latency: int, shared_bus: bool,
+    plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
+    has_residual: bool, to_store: int, fetch_beats: int,
+    read_latency: int, ifm_latency: int, residual_latency: int, write_latency: int, shared_bus: bool,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = read_latency + fetch_beats + 1  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -144,8 +156,8 @@ def _recurrence(
                         asked = start + 1 + SECOND_REQUEST * step
                     else:
                         asked = step_end_2 + to_store + 1
-                    first = max(asked + WGT_ADDRESS + read_latency, wgt_bus + 1)
-                    wgt_bus = first + beats - 1
+                    first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1)
+                    wgt_bus = first + beats * plane_beats - 1
                     load_wgt += wgt_bus - max(asked, wgt_last)
                     wgt_last = wgt_bus
                     if shared_bus:
@@ -167,7 +179,7 @@ def _recurrence(
                             else:
                                 asked = tile_end + to_store + 1
                             load_ifm -= max(asked, ifm_last)
-                            ifm_bus = max(asked + IFM_ADDRESS + read_latency - 1, ifm_bus)
+                            ifm_bus = max(asked + IFM_ADDRESS + ifm_latency - 1, ifm_bus)
                         last_slice = asked_slice == slices - 1
                         ifm_bus += block_beats * (slice_blocks_last if last_slice else slice_blocks)
                         there[asked_tile & 1, asked_slice] = ifm_bus
@@ -184,7 +196,7 @@ def _recurrence(
                     if words_due > 0:
                         taken, last, residual_bus = _store(
                             step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
-                            read_latency, residual_bus,
+                            residual_beats, residual_latency, residual_bus,
                         )  # fmt: skip
                         stored[(output + 1) & 1] = last
                         store_ofm += last - taken
@@ -211,7 +223,7 @@ def _recurrence(
             if not has_residual or output == tiles * tiles_m:
                 taken, last, residual_bus = _store(
                     step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
-                    read_latency, residual_bus,
+                    residual_beats, residual_latency, residual_bus,
                 )  # fmt: skip
                 stored[(output + 1) & 1] = last
                 store_ofm += last - taken
@@ -223,17 +235,17 @@ def _recurrence(
 
 @numba.njit(cache=True)
 def _store(
-    complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, read_latency: int,
-    residual_bus: int,
+    complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
+    residual_latency: int, residual_bus: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """An output tile that is ``complete``: when it is taken, its last beat, the residual port's last beat."""
     taken = max(complete, before) + 1
-    drain = taken + STORE_DRAIN
+    drain, pace = taken + STORE_DRAIN, ofm_beats  # cycles between two words
     if has_residual:
-        first = max(taken + RESIDUAL_DRAIN + read_latency, residual_bus + 1)
-        drain = first + ofm_beats
-        residual_bus = first + words * ofm_beats - 1
-    return taken, drain + DRAIN_BEAT + words * ofm_beats - 1, residual_bus
+        first = max(taken + RESIDUAL_DRAIN + residual_latency, residual_bus + 1)
+        drain, pace = first + residual_beats, max(residual_beats, ofm_beats)
+        residual_bus = first + words * residual_beats - 1
+    return taken, drain + DRAIN_BEAT + (words - 1) * pace + ofm_beats - 1, residual_bus
 
 
 @numba.njit(cache=True)
@@ -248,6 +260,7 @@ def _inside(
 
 def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
     """Cycles of a planned layer; see :func:`layer_latency`."""
+    word, latency = word_cycles(layer, accel), memory.read_latency
     return LayerLatency(
         *_recurrence(
             plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
@@ -257,11 +270,21 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
-            accel.ifm_beats_per_word, accel.ofm_beats_per_word, layer.residual is not None,
-            ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits,
-            memory.read_latency, memory.write_latency, accel.shared_bus,
+            word.wgt, CHIP_READ if layer.weights_on_chip else latency,
+            word.ifm, word.residual, word.ofm, layer.residual is not None,
+            ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits, latency,
+            CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
+            0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
         )
     )  # fmt: skip
+
+
+def fill_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
+    """Cycles more that a layer takes the first time it runs: its weights are loaded to stay on chip."""
+    if not layer.weights_on_chip:
+        return 0
+    planes = layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
+    return FILL_ADDRESS + memory.read_latency + planes * accel.wgt_beats_per_plane
 
 
 def layer_latency(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerLatency:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer
+from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
     ARRAY_STAGES,
+    CHIP_READ,
     DRAIN_BEAT,
     IFM_ADDRESS,
     RESIDUAL_DRAIN,
@@ -80,6 +81,7 @@ class _Timeline:
         self.layer, self.plan, self.accel, self.memory = layer, plan, accel, memory
         self.to_store = ARRAY_STAGES + accel.tree_levels  # last term -> accumulator holds the sum
         self.start = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+        self.word = word_cycles(layer, accel)
         self.reads = _Reads(accel.shared_bus)
         self.sizes = list(tile_sizes(layer, plan))
         self.load_ifm: list[Interval] = []  # one per tile
@@ -120,7 +122,8 @@ class _Timeline:
             self.tile_ends.append(self.steps[-1].end)
         self._store_waiting()
         busy = (self.load_ifm, self.load_wgt, self.steps, self.stores)
-        cycles = self.stores[-1].end + self.memory.write_latency + 3
+        answered = 0 if self.layer.ofm_on_chip else self.memory.write_latency
+        cycles = self.stores[-1].end + answered + 3
         return LayerTimeline(dict(zip(PROCESSES, busy, strict=True)), self.stalls, cycles)
 
     def _asked(self, jobs: int, ends: list[int]) -> int:
@@ -131,8 +134,9 @@ class _Timeline:
 
     def _take_job(self, m: int, n: int, k: int) -> None:
         asked = self._asked(len(self.load_wgt), [step.end for step in self.steps])
-        beats = job_beats(self.plan, self.layer, m, n, k)
-        taken = self.reads.take("load_wgt", asked + WGT_ADDRESS + self.memory.read_latency, beats)
+        beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
+        ready = asked + WGT_ADDRESS + self._read_latency(self.layer.weights_on_chip)
+        taken = self.reads.take("load_wgt", ready, beats)
         before = self.load_wgt[-1].end if self.load_wgt else 0
         self.load_wgt.append(Interval(max(asked + 1, before), taken.end))
 
@@ -147,9 +151,9 @@ class _Timeline:
         for _ in range(due):
             of_tile, index = divmod(len(self.slices), plan.slices)
             asked = self._asked(of_tile, self.tile_ends)
-            block = self.sizes[of_tile][0] * self.accel.ifm_beats_per_word
+            block = self.sizes[of_tile][0] * self.word.ifm
             blocks = plan.slice_blocks_last if index == plan.slices - 1 else plan.slice_blocks
-            ready = asked + IFM_ADDRESS + self.memory.read_latency
+            ready = asked + IFM_ADDRESS + self._read_latency(self.layer.ifm_on_chip)
             taken = self.reads.take("load_ifm", ready, blocks * block)
             if index == 0:
                 self.load_ifm.append(
@@ -158,18 +162,22 @@ class _Timeline:
             self.load_ifm[-1] = Interval(self.load_ifm[-1].start, taken.end)
             self.slices.append(taken.end)
 
+    def _read_latency(self, on_chip: bool) -> int:
+        return CHIP_READ if on_chip else self.memory.read_latency
+
     def _store_waiting(self) -> None:
         """store_ofm, as soon as the output tile is complete and the one before is stored."""
         if self.unstored is None:
             return
-        beats = self.unstored * self.accel.ofm_beats_per_word
         before = self.stores[-1].end if self.stores else self.start
         taken = max(self.steps[-1].end + self.to_store, before) + 1
-        drain = taken + STORE_DRAIN
+        drain, pace = taken + STORE_DRAIN, self.word.ofm
         if self.layer.residual is not None:
-            ready = taken + RESIDUAL_DRAIN + self.memory.read_latency
-            drain = self.reads.take("residual", ready, beats).start + self.accel.ofm_beats_per_word
-        self.stores.append(Interval(taken, drain + DRAIN_BEAT + beats - 1))
+            ready = taken + RESIDUAL_DRAIN + self._read_latency(self.layer.residual_on_chip)
+            read = self.reads.take("residual", ready, self.unstored * self.word.residual)
+            drain, pace = read.start + self.word.residual, max(self.word.residual, self.word.ofm)
+        end = drain + DRAIN_BEAT + (self.unstored - 1) * pace + self.word.ofm - 1
+        self.stores.append(Interval(taken, end))
         self.unstored = None
 
 

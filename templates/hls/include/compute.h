@@ -5,6 +5,7 @@
 
 #include "descriptor.h"
 #include "integers.h"
+#include "load_wgt.h"
 #include "mac.h"
 #include "pragmas.h"
 #include "tile.h"
@@ -15,16 +16,16 @@
 #include <hls_stream.h>
 
 // A software pipeline of three stages in one loop. In step s,
-//   job s is taken in from `beats` to slot s % 2,
+//   job s is taken in from `planes` to slot s % 2,
 //   job s - 1 is computed from the other slot,
 //   the output tile completed last is drained to `sums` from the other accumulator bank,
-// all in the same cycles, so that a step takes as long as the longest of the three. Beats are taken
-// when they are there and sums are sent when there is room, so that a slow memory does not stop the
-// MAC array. Only the first intake and the last drain of a spatial tile stand alone; the RTL twin,
-// whose stages run across tiles, hides these too.
+// all in the same cycles, so that a step takes as long as the longest of the three. Planes are
+// taken when they are there and sums are sent when there is room, so that a slow memory does not
+// stop the MAC array. Only the first intake and the last drain of a spatial tile stand alone; the
+// RTL twin, whose stages run across tiles, hides these too.
 inline void compute(const Descriptor layer, int tile_index,
                     const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
-                    hls::stream<WgtBeat>& beats, hls::stream<AccWord>& sums) {
+                    hls::stream<WgtPlane>& planes, hls::stream<AccWord>& sums) {
   HLS_VITIS(inline off)
   HOTNAS_LARGE_LOCAL WeightRows weights;
   HLS_VITIS(array_partition variable = weights complete dim = 2)
@@ -37,7 +38,7 @@ inline void compute(const Descriptor layer, int tile_index,
   HOTNAS_LARGE_LOCAL AccBanks acc;
   HLS_VITIS(array_partition variable = acc complete dim = 1)
   HLS_VITIS(array_partition variable = acc complete dim = 2)
-  ap_int<kWeightBits> lanes[kWgtBits];
+  ap_int<kWeightBits> lanes[kPlaneBits];
   HLS_VITIS(array_partition variable = lanes complete dim = 1)
 
   const Tile tile = tile_at(layer, tile_index);
@@ -51,16 +52,16 @@ COMPUTE_STEP:
     const bool taking_in = step < jobs;
     const bool computing = step >= 1 && step <= jobs;
     const int slot = step % 2;
-    const int beat_count = taking_in ? job_beats(layer, incoming) : 0;
+    const int plane_count = taking_in ? job_planes(layer, incoming) : 0;
     const int mac_cycles = computing ? job_entries(layer, current) * sweep_cycles(tile) : 0;
     // The next output tile is summed into the bank being drained, so this step must empty it.
     const bool must_drain = !computing || completes_sums(layer, current);
     Intake intake = intake_start(layer, incoming);
     Sweep sweep = sweep_start();
-    int taken = 0;  // beats of the incoming job
+    int taken = 0;  // planes of the incoming job
   COMPUTE_CYCLE:
-    for (int cycle = 0; cycle < mac_cycles || taken < beat_count || (must_drain && !drained(drain));
-         ++cycle) {
+    for (int cycle = 0;
+         cycle < mac_cycles || taken < plane_count || (must_drain && !drained(drain)); ++cycle) {
       HLS_VITIS(pipeline II = 1)
       HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
       // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep.
@@ -69,8 +70,8 @@ COMPUTE_STEP:
       HLS_VITIS(dependence variable = weights inter false)
       HLS_VITIS(dependence variable = patterns inter false)
       HLS_VITIS(dependence variable = bias inter false)
-      if (taken < beat_count && !beats.empty()) {
-        take_in(layer, incoming, beats.read(), slot, intake, lanes, bias, patterns, weights);
+      if (taken < plane_count && !planes.empty()) {
+        take_in(layer, incoming, planes.read(), slot, intake, lanes, bias, patterns, weights);
         ++taken;
       }
       if (cycle < mac_cycles) {
@@ -97,14 +98,20 @@ inline void load_wgt_job(const Descriptor& layer, const Job& job, const WgtBeat*
                          std::uint32_t first_beat, BiasRows bias, PatternRows patterns,
                          WeightRows weights) {
   HLS_VITIS(inline off)
-  ap_int<kWeightBits> lanes[kWgtBits];
+  ap_int<kWeightBits> lanes[kPlaneBits];
   HLS_VITIS(array_partition variable = lanes complete dim = 1)
   Intake intake = intake_start(layer, job);
+  WgtPlane plane;
+  HLS_VITIS(array_partition variable = plane.word complete dim = 1)
+  int part = 0;  // beat within the plane
 LOAD_WGT_BEAT:
-  for (int beat = 0; beat < job_beats(layer, job); ++beat) {
+  for (int beat = 0; beat < job_planes(layer, job) * kWgtBeatsPerPlane; ++beat) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripJobBeats)
-    take_in(layer, job, wgt[first_beat + beat], 0, intake, lanes, bias, patterns, weights);
+    join_beat(wgt[first_beat + beat], part, plane);
+    if (++part < kWgtBeatsPerPlane) continue;
+    part = 0;
+    take_in(layer, job, plane, 0, intake, lanes, bias, patterns, weights);
   }
 }
 

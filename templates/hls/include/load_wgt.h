@@ -8,21 +8,37 @@
 #include "types.h"
 #include "weights.h"
 
+// Puts beat `part` of a plane in its place.
+inline void join_beat(const WgtBeat& beat, int part, WgtPlane& plane) {
+  HLS_VITIS(inline)
+JOIN_WORD:
+  for (int word = 0; word < kPlaneWords; ++word) {
+    HLS_VITIS(unroll)
+    if (word / kWgtWords == part) plane.word[word] = beat.word[word % kWgtWords];
+  }
+}
+
 #if HOTNAS_DATAFLOW
 #include <hls_stream.h>
 
-inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<WgtBeat>& beats) {
+inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<WgtPlane>& planes) {
   HLS_VITIS(inline off)
   const int groups = layer.groups * (layer.tiles_m - 1) + layer.groups_last;  // of all output tiles
   const int patterns = layer.pruned ? kPatternBits : 0;
   const std::uint32_t bits = patterns + layer.total_entries * layer.weight_bits;  // of one kernel
-  const std::uint32_t count = kBiasBeats * layer.tiles_m + layer.tiles_n * groups * bits;
+  const std::uint32_t count = kBiasPlanes * layer.tiles_m + layer.tiles_n * groups * bits;
   const std::uint32_t first = layer.wgt_addr / kWgtBeatBytes;
+  WgtPlane plane;
+  HLS_VITIS(array_partition variable = plane.word complete dim = 1)
+  int part = 0;  // beat within the plane
 LOAD_WGT_BEAT:
-  for (std::uint32_t beat = 0; beat < count; ++beat) {
+  for (std::uint32_t beat = 0; beat < count * kWgtBeatsPerPlane; ++beat) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripWgtBeats)
-    beats.write(wgt[first + beat]);
+    join_beat(wgt[first + beat], part, plane);
+    if (++part < kWgtBeatsPerPlane) continue;
+    part = 0;
+    planes.write(plane);
   }
 }
 #endif  // HOTNAS_DATAFLOW

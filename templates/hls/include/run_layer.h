@@ -69,15 +69,15 @@ RUN_TILE:
     HLS_VITIS(array_partition variable = ifm_tile complete dim = 1)
     HLS_VITIS(array_partition variable = ifm_tile complete dim = 2)
     HLS_VITIS(array_reshape variable = ifm_tile complete dim = 4)
-    hls::stream<WgtBeat> beats("beats");
-    HLS_VITIS(stream variable = beats depth = kWgtFifoDepth)
-    HLS_AGGREGATE(beats)
+    hls::stream<WgtPlane> planes("planes");
+    HLS_VITIS(stream variable = planes depth = kWgtFifoDepth)
+    HLS_AGGREGATE(planes)
     hls::stream<AccWord> sums("sums");
     HLS_VITIS(stream variable = sums depth = kOfmFifoDepth)
     HLS_AGGREGATE(sums)
     load_ifm(layer, tile, ifm, ifm_tile);
-    load_wgt(layer, wgt, beats);
-    compute(layer, tile, entry_table, ifm_tile, beats, sums);
+    load_wgt(layer, wgt, planes);
+    compute(layer, tile, entry_table, ifm_tile, planes, sums);
     store_ofm(layer, tile, sums, ofm);
   }
 }
@@ -128,7 +128,7 @@ RUN_TILE:
           offset += layer.ofm_block_stride;
         }
       }
-      wgt_beat += job_beats(layer, job);
+      wgt_beat += job_planes(layer, job) * kWgtBeatsPerPlane;
       job = next_job(layer, job);
     }
   }

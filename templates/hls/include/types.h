@@ -18,6 +18,11 @@ struct OfmBeat {
   std::uint32_t word[kOfmBits / 32];
 };
 
+// One bit of many weights, or their biases, in one beat of the weight port or several.
+struct WgtPlane {
+  std::uint32_t word[kPlaneWords];
+};
+
 // One pixel of one channel block: in DRAM, in the IFM buffer and in the residual buffer.
 struct ActWord {
   Act lane[kChannelBlock];

@@ -1,10 +1,10 @@
 // Weight jobs: what one compute step needs, and how its beats are unpacked.
 //
 // A job is the weights of one (output tile m, input slice n, chunk k of kernel entries). Its
-// beats are, in this order: a bias section (first job of an output tile: int32), a pattern section
+// planes are, in this order: a bias section (first job of an output tile: int32), a pattern section
 // (pruned layers: pattern number of each kernel, 2 bits), and the weights, entry by entry: Tm rows,
 // channel-wise kTaps rows.
-// Patterns and weights come as bit planes: one beat has one bit of kWgtBits values (a group), most
+// Patterns and weights come as bit planes: each has one bit of kPlaneBits values (a group), most
 // significant bit first, so that a layer's width costs exactly its bits in traffic.
 
 #ifndef HOTNAS_WEIGHTS_H_
@@ -65,20 +65,20 @@ inline int job_groups(const Descriptor& layer, const Job& job) {
   return job.m == layer.tiles_m - 1 ? layer.groups_last : layer.groups;
 }
 
-inline int job_beats(const Descriptor& layer, const Job& job) {
+inline int job_planes(const Descriptor& layer, const Job& job) {
   HLS_VITIS(inline)
   const int groups = job_groups(layer, job);
-  const int bias = starts_sums(job) ? kBiasBeats : 0;
+  const int bias = starts_sums(job) ? kBiasPlanes : 0;
   const int patterns = layer.pruned ? kPatternBits * groups : 0;
   return bias + patterns + job_entries(layer, job) * groups * layer.weight_bits;
 }
 
-// What the next beat of a job is.
+// What the next plane of a job is.
 enum Section { kBiasSection, kPatternSection, kWeightSection };
 
 struct Intake {
   Section section;
-  int beat;   // of the bias section
+  int plane_of_bias;
   int entry;  // within the job
   int group;
   int plane;  // 0 is the most significant bit
@@ -91,35 +91,35 @@ inline Intake intake_start(const Descriptor& layer, const Job& job) {
   return intake;
 }
 
-inline void take_in_bias(const WgtBeat& beat, int index, std::int32_t bias[kTm]) {
+inline void take_in_bias(const WgtPlane& plane, int index, std::int32_t bias[kTm]) {
   HLS_VITIS(inline)
 TAKE_IN_BIAS:
   for (int m = 0; m < kTm; ++m) {
     HLS_VITIS(unroll)
-    if (m / kBiasPerBeat == index) {
-      bias[m] = static_cast<std::int32_t>(beat.word[m % kBiasPerBeat]);
+    if (m / kBiasPerPlane == index) {
+      bias[m] = static_cast<std::int32_t>(plane.word[m % kBiasPerPlane]);
     }
   }
 }
 
-// Takes one beat of `job` into slot `slot` and advances `intake`. `lanes` keeps the bits of the
+// Takes one plane of `job` into slot `slot` and advances `intake`. `lanes` keeps the bits of the
 // group being collected. Every destination has one lane that can write it, so the fan-out is
 // wiring.
-inline void take_in(const Descriptor& layer, const Job& job, const WgtBeat& beat, int slot,
-                    Intake& intake, ap_int<kWeightBits> lanes[kWgtBits], BiasRows bias,
+inline void take_in(const Descriptor& layer, const Job& job, const WgtPlane& plane, int slot,
+                    Intake& intake, ap_int<kWeightBits> lanes[kPlaneBits], BiasRows bias,
                     PatternRows patterns, WeightRows weights) {
   HLS_VITIS(inline)
   if (intake.section == kBiasSection) {
-    take_in_bias(beat, intake.beat, bias[job.m % 2]);
-    if (++intake.beat == kBiasBeats) {
+    take_in_bias(plane, intake.plane_of_bias, bias[job.m % 2]);
+    if (++intake.plane_of_bias == kBiasPlanes) {
       intake.section = layer.pruned ? kPatternSection : kWeightSection;
     }
     return;
   }
 TAKE_IN_LANE:
-  for (int lane = 0; lane < kWgtBits; ++lane) {
+  for (int lane = 0; lane < kPlaneBits; ++lane) {
     HLS_VITIS(unroll)
-    const int bit = beat.word[lane / 32] >> (lane % 32) & 1;
+    const int bit = plane.word[lane / 32] >> (lane % 32) & 1;
     // The first plane is the sign: it fills the whole lane.
     lanes[lane] = intake.plane == 0 ? -bit : static_cast<int>(lanes[lane]) * 2 + bit;
   }
@@ -133,8 +133,8 @@ TAKE_IN_ROW:
   TAKE_IN_COLUMN:
     for (int n = 0; n < kTn; ++n) {
       HLS_VITIS(unroll)
-      const int group = m / kRowsPerGroup * kPartsPerRow + n / kWgtBits;
-      const int lane = m % kRowsPerGroup * kTn + n % kWgtBits;
+      const int group = m / kRowsPerGroup * kPartsPerRow + n / kPlaneBits;
+      const int lane = m % kRowsPerGroup * kTn + n % kPlaneBits;
       if (group != intake.group) continue;
       if (is_pattern) {
         patterns[slot][m][n] = static_cast<std::uint8_t>(lanes[lane] & (kPatterns - 1));

@@ -1,0 +1,224 @@
+"""What stays on chip: which feature maps and weights, and where.
+
+A map is on chip for the layer that writes it and for all that read it, or for none. It holds its words from
+the layer that writes its first part to the last one that reads it; after that others may have them. A map
+placed inside a concatenation is where the concatenation is. The image and the logits are the host's: they
+lie in DRAM.
+
+Weights are a layer's own: they lie behind one another in the order the layers run, and stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import FeatureMap, Layer
+from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
+from hotnas_hls.accel.timing.latency import layer_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+
+ROLES = (("source", "ifm_on_chip"), ("residual", "residual_on_chip"), ("target", "ofm_on_chip"))
+
+
+@dataclass(frozen=True)
+class Life:
+    """A map that is not part of another, over the layers."""
+
+    first: int  # layer that writes it first; -1: the host
+    last: int  # layer that uses it last
+    uses: int  # times it is written or read
+    words: int
+
+
+def lives(
+    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], image: str, accel: Accelerator
+) -> dict[str, Life]:
+    """Every map that some layer uses, by name; parts of a concatenation count for it."""
+    maps = {fm.name: fm for fm in feature_maps}
+    found: dict[str, Life] = {}
+    for index, layer in enumerate(layers):
+        for role, _ in ROLES:
+            name = getattr(layer, role)
+            if name is None:
+                continue
+            root = _root(name, maps)
+            life = found.get(root)
+            if life is None:
+                first = index if role == "target" and root != image else -1
+                life = Life(first, index, 0, words_of(maps[root], accel))
+            found[root] = dataclasses.replace(life, last=index, uses=life.uses + 1)
+    return found
+
+
+def words_of(fm: FeatureMap, accel: Accelerator) -> int:
+    """Words a feature map takes."""
+    return ceil_div(fm.channels, accel.channel_block) * fm.rows * fm.columns
+
+
+def keep_maps(
+    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+) -> tuple[Layer, ...]:
+    """``layers`` with as many maps on chip as ``accel`` has words for.
+
+    Maps used often for the words and layers they take go first; what finds no place lies in DRAM.
+    """
+    maps = {fm.name: fm for fm in feature_maps}
+    alive = lives(layers, feature_maps, image, accel)
+    outside = {_root(name, maps) for name in (image, logits)}
+    wanted = [name for name, life in alive.items() if name not in outside and life.first >= 0]
+
+    def cost(name: str) -> float:
+        life = alive[name]
+        return (life.last - life.first + 1) / life.uses
+
+    kept: dict[str, Life] = {}
+    for name in sorted(wanted, key=cost):
+        trial = kept | {name: alive[name]}
+        if _top(_first_fit(trial), trial) <= accel.map_words:
+            kept = trial
+    return tuple(_flagged(layer, maps, kept) for layer in layers)
+
+
+def chip_words(
+    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
+) -> dict[str, int]:
+    """First word on chip of every map kept there, parts of a concatenation included."""
+    maps = {fm.name: fm for fm in feature_maps}
+    kept = _kept(layers, maps)
+    alive = lives(layers, maps.values(), "", accel)
+    places = _first_fit({name: life for name, life in alive.items() if name in kept})
+    found = {}
+    for fm in maps.values():
+        root = _root(fm.name, maps)
+        if root in places:
+            block = fm.concat_offset // accel.channel_block if root != fm.name else 0
+            found[fm.name] = places[root] + block * fm.rows * fm.columns
+    return found
+
+
+def chip_planes(layers: Iterable[Layer], accel: Accelerator) -> dict[str, int]:
+    """First plane on chip of the weights of every layer that keeps them there."""
+    found, end = {}, 0
+    for layer in layers:
+        if layer.weights_on_chip:
+            found[layer.name] = end
+            end += planes_of(layer, accel)
+    return found
+
+
+def planes_of(layer: Layer, accel: Accelerator) -> int:
+    """Planes of a layer's weights, the same for every tile."""
+    return layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
+
+
+def keep_weights(
+    layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+) -> tuple[Layer, ...]:
+    """``layers`` with those weights on chip that save most cycles for their planes, as ``accel`` has room."""
+    saved, left = {}, accel.weight_planes
+    for layer in layers:
+        kept = dataclasses.replace(layer, weights_on_chip=True)
+        before, after = (layer_latency(one, accel, tiles[layer.name], memory).cycles for one in (layer, kept))
+        saved[layer.name] = (before - after) / planes_of(layer, accel)
+    chosen = set()
+    for layer in sorted(layers, key=lambda layer: -saved[layer.name]):
+        if saved[layer.name] > 0 and planes_of(layer, accel) <= left:
+            chosen.add(layer.name)
+            left -= planes_of(layer, accel)
+    return tuple(dataclasses.replace(layer, weights_on_chip=layer.name in chosen) for layer in layers)
+
+
+def residency_violations(
+    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+) -> list[str]:
+    """What cannot stay on chip as the layers say, each with its cure."""
+    maps = {fm.name: fm for fm in feature_maps}
+    kept = _kept(layers, maps)
+    found = []
+    for role, name in (("image", image), ("logits", logits)):
+        if _root(name, maps) in kept:
+            found.append(
+                f"{role}: {name!r} is kept on chip, where the host cannot reach it; leave it in DRAM"
+            )
+    for layer in layers:
+        for role, flag in ROLES:
+            name = getattr(layer, role)
+            if name is None and getattr(layer, flag):
+                found.append(f"{layer.name}: {flag}, but it has no {role}; set {flag} to false")
+            elif name is not None and (_root(name, maps) in kept) != getattr(layer, flag):
+                found.append(
+                    f"{layer.name}: another layer has {name!r} on chip; set {flag} to true, "
+                    f"or to false what the others say of it"
+                )
+    alive = lives(layers, feature_maps, image, accel)
+    for name in kept:
+        if name in alive and alive[name].first < 0 and name != _root(image, maps):
+            found.append(
+                f"{name!r} is kept on chip, but no layer writes it before it is read; leave it in DRAM"
+            )
+    needed = _top(_first_fit({name: life for name, life in alive.items() if name in kept}), alive)
+    if needed > accel.map_words:
+        found.append(
+            f"the maps kept on chip need {needed:,} words, map_words = {accel.map_words:,}; "
+            f"raise it, or keep fewer maps"
+        )
+    planes = sum(planes_of(layer, accel) for layer in layers if layer.weights_on_chip)
+    if planes > accel.weight_planes:
+        found.append(
+            f"the weights kept on chip need {planes:,} planes, weight_planes = {accel.weight_planes:,}; "
+            f"raise it, or stream the weights of more layers"
+        )
+    return found
+
+
+def _kept(layers: Sequence[Layer], maps: dict[str, FeatureMap]) -> set[str]:
+    """Maps, not parts of others, that some layer has on chip."""
+    return {
+        _root(getattr(layer, role), maps)
+        for layer in layers
+        for role, flag in ROLES
+        if getattr(layer, flag) and getattr(layer, role) is not None
+    }
+
+
+def _root(name: str, maps: dict[str, FeatureMap]) -> str:
+    within = maps[name].concat_of
+    return name if within is None else _root(within, maps)
+
+
+def _flagged(layer: Layer, maps: dict[str, FeatureMap], kept: Collection[str]) -> Layer:
+    def stays(name: str | None) -> bool:
+        return name is not None and _root(name, maps) in kept
+
+    return dataclasses.replace(
+        layer,
+        ifm_on_chip=stays(layer.source),
+        residual_on_chip=stays(layer.residual),
+        ofm_on_chip=stays(layer.target),
+    )
+
+
+def _first_fit(alive: dict[str, Life]) -> dict[str, int]:
+    """The lowest words for each map that no other one holds while it lives, in the order they are written."""
+    places: dict[str, int] = {}
+    for name, life in sorted(alive.items(), key=lambda entry: entry[1].first):
+        beside = sorted(
+            (places[other], alive[other].words)
+            for other in places
+            if alive[other].last >= life.first and alive[other].first <= life.last
+        )
+        start = 0
+        for taken, words in beside:
+            if start + life.words <= taken:
+                break
+            start = max(start, taken + words)
+        places[name] = start
+    return places
+
+
+def _top(places: dict[str, int], alive: dict[str, Life]) -> int:
+    """Words that hold all places."""
+    return max((start + alive[name].words for name, start in places.items()), default=0)

@@ -1,0 +1,71 @@
+// Memory on chip, read in runs of words as axi_read_master reads DRAM: the first word comes two cycles after
+// its run's address, the others and those of the next run behind it, one a cycle. Each reader has a copy.
+module chip_reader #(
+  parameter int unsigned Width = 128,
+  parameter int unsigned Depth = 1024
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  // words written
+  input  logic             we_i,
+  input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] waddr_i,
+  input  logic [Width-1:0] wdata_i,
+  // runs to read
+  input  logic             run_valid_i,
+  output logic             run_ready_o,
+  input  logic [63:0]      run_addr_i,   // byte address, aligned to a word
+  input  logic [31:0]      run_words_i,  // at least 1
+  // words read
+  output logic             word_valid_o,
+  input  logic             word_ready_i,
+  output logic [Width-1:0] word_o
+);
+
+  localparam int unsigned AddrBits  = Depth > 1 ? $clog2(Depth) : 1;
+  localparam int unsigned WordShift = $clog2(Width / 8);
+
+  logic [AddrBits-1:0] addr_q, held_q, raddr;
+  logic [31:0]         left_q;
+  logic                read_q, read_moves, out_moves, issue;
+  logic [Width-1:0]    read;
+
+  // A stage moves on when the next one takes its word; a word that waits is read again.
+  assign out_moves   = !word_valid_o || word_ready_i;
+  assign read_moves  = !read_q || out_moves;
+  assign issue       = (left_q != '0) && read_moves;
+  assign run_ready_o = (left_q == '0) || (issue && (left_q == 32'd1));
+  assign raddr       = issue ? addr_q : held_q;
+
+  sdp_ram #(.Width(Width), .Depth(Depth), .Ultra(hotnas_pkg::UltraRam == 1)) u_ram (
+    .clk_i,
+    .we_i,
+    .waddr_i,
+    .wdata_i,
+    .raddr_i (raddr),
+    .rdata_o (read)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      left_q       <= '0;
+      read_q       <= 1'b0;
+      word_valid_o <= 1'b0;
+    end else begin
+      if (run_valid_i && run_ready_o) left_q <= run_words_i;
+      else if (issue) left_q <= left_q - 32'd1;
+      if (read_moves) read_q <= issue;
+      if (out_moves) word_valid_o <= read_q;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    held_q <= raddr;
+    if (run_valid_i && run_ready_o) addr_q <= run_addr_i[WordShift +: AddrBits];
+    else if (issue) addr_q <= addr_q + 1'b1;
+    if (out_moves) word_o <= read;
+  end
+
+  logic unused;
+  assign unused = ^run_addr_i;
+
+endmodule

@@ -1,0 +1,149 @@
+// Where the weights of a layer lie: hands load_wgt's runs of planes to the port of DRAM, or to the weights
+// kept on chip. These are loaded when a layer that keeps them runs for the first time: its start waits for
+// them. They stay until a layer names others (wgt_id), or an error came while they were loaded.
+module weight_memory (
+  input  logic          clk_i,
+  input  logic          rst_ni,
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,  // hotnas_pkg::descriptor_t
+  input  logic [63:0]   base_i,       // byte address of `wgt`
+  input  logic          start_i,      // pulse: the layer in cfg_i may begin
+  output logic          start_o,      // pulse: it begins, its weights are there
+  output logic          filling_o,    // it waits for them
+  input  logic          error_i,      // pulse: a beat came with an error
+  // load_wgt: runs and planes
+  input  logic          load_run_valid_i,
+  output logic          load_run_ready_o,
+  input  logic [63:0]   load_run_addr_i,
+  input  logic [31:0]   load_run_planes_i,
+  output logic          plane_valid_o,
+  input  logic          plane_ready_i,
+  output logic [hotnas_pkg::PlaneBits-1:0] plane_o,
+  // DRAM: runs and beats
+  output logic          run_valid_o,
+  input  logic          run_ready_i,
+  output logic [63:0]   run_addr_o,
+  output logic [31:0]   run_beats_o,
+  input  logic          beat_valid_i,
+  output logic          beat_ready_o,
+  input  logic [hotnas_pkg::WgtPortBits-1:0] beat_i
+);
+
+  localparam int unsigned Plane      = hotnas_pkg::PlaneBits;
+  localparam int unsigned Planes     = hotnas_pkg::WeightPlanes;
+  localparam int unsigned PlaneShift = $clog2(Plane / 8);
+  localparam int unsigned AddrBits   = Planes > 1 ? $clog2(Planes) : 1;
+
+  hotnas_pkg::descriptor_t cfg;
+  assign cfg = cfg_i;
+
+  logic             reader_run_valid, reader_run_ready, reader_valid, reader_ready;
+  logic [31:0]      reader_run_planes;
+  logic             chip_run_valid, chip_run_ready, chip_valid, chip_ready;
+  logic [Plane-1:0] chip_plane;
+
+  word_reader #(.BeatBits(hotnas_pkg::WgtPortBits), .WordBits(Plane), .OnChip(Planes != 0)) u_planes (
+    .clk_i,
+    .rst_ni,
+    .on_chip_i        (cfg.wgt_on_chip && !filling_o),
+    .run_valid_i      (reader_run_valid),
+    .run_ready_o      (reader_run_ready),
+    .run_words_i      (reader_run_planes),
+    .word_valid_o     (reader_valid),
+    .word_ready_i     (reader_ready),
+    .word_o           (plane_o),
+    .run_valid_o,
+    .run_ready_i,
+    .run_beats_o,
+    .beat_valid_i,
+    .beat_ready_o,
+    .beat_i,
+    .chip_run_valid_o (chip_run_valid),
+    .chip_run_ready_i (chip_run_ready),
+    .chip_valid_i     (chip_valid),
+    .chip_ready_o     (chip_ready),
+    .chip_word_i      (chip_plane)
+  );
+
+  if (Planes == 0) begin : gen_none
+    assign filling_o         = 1'b0;
+    assign start_o           = start_i;
+    assign reader_run_valid  = load_run_valid_i;
+    assign reader_run_planes = load_run_planes_i;
+    assign load_run_ready_o  = reader_run_ready;
+    assign run_addr_o        = load_run_addr_i;
+    assign plane_valid_o     = reader_valid;
+    assign reader_ready      = plane_ready_i;
+    assign {chip_run_ready, chip_valid, chip_plane} = '0;
+    logic unused_chip;
+    assign unused_chip = ^{base_i, error_i, chip_run_valid, chip_ready};
+  end else begin : gen_on_chip
+    typedef enum logic [1:0] {Ready, Ask, Fill, Begin} state_e;
+    state_e              state_q;
+    logic [31:0]         loaded_q, first, left_q;  // planes loaded; the layer's first; those still to come
+    logic [31:0]         id_q;                     // of the weights that are loaded
+    logic [AddrBits-1:0] addr_q;
+    logic                missing, we;
+
+    assign first     = cfg.wgt_chip >> PlaneShift;
+    assign missing   = cfg.wgt_on_chip && ((loaded_q <= first) || (id_q != cfg.wgt_id));
+    assign filling_o = state_q != Ready;
+    assign start_o   = (state_q == Begin) || (start_i && !missing);
+    assign we        = (state_q == Fill) && reader_valid;
+
+    assign reader_run_valid  = filling_o ? state_q == Ask : load_run_valid_i;
+    assign reader_run_planes = filling_o ? cfg.wgt_planes : load_run_planes_i;
+    assign load_run_ready_o  = reader_run_ready && !filling_o;
+    assign run_addr_o        = filling_o ? base_i + 64'(cfg.wgt_addr) : load_run_addr_i;
+    assign plane_valid_o     = reader_valid && !filling_o;
+    assign reader_ready      = filling_o || plane_ready_i;
+
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        state_q  <= Ready;
+        loaded_q <= '0;
+      end else begin
+        unique case (state_q)
+          Ready: if (start_i && missing) state_q <= Ask;
+          Ask: if (reader_run_ready) state_q <= Fill;
+          Fill: if (we && (left_q == 32'd1)) begin
+            state_q  <= Begin;
+            loaded_q <= first + cfg.wgt_planes;
+          end
+          default: state_q <= Ready;
+        endcase
+        // Behind an error nothing of it is taken for loaded.
+        if (error_i) loaded_q <= '0;
+      end
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (state_q == Ask) begin
+        left_q <= cfg.wgt_planes;
+        addr_q <= AddrBits'(first);
+        id_q   <= cfg.wgt_id;
+      end else if (we) begin
+        left_q <= left_q - 32'd1;
+        addr_q <= addr_q + 1'b1;
+      end
+    end
+
+    chip_reader #(.Width(Plane), .Depth(Planes)) u_kept (
+      .clk_i,
+      .rst_ni,
+      .we_i         (we),
+      .waddr_i      (addr_q),
+      .wdata_i      (plane_o),
+      .run_valid_i  (chip_run_valid),
+      .run_ready_o  (chip_run_ready),
+      .run_addr_i   (load_run_addr_i),
+      .run_words_i  (load_run_planes_i),
+      .word_valid_o (chip_valid),
+      .word_ready_i (chip_ready),
+      .word_o       (chip_plane)
+    );
+  end
+
+  logic unused;
+  assign unused = ^cfg;
+
+endmodule

@@ -1,0 +1,66 @@
+// Reads a feature map in runs of words: from DRAM, where a word comes in one beat of the port or several,
+// lowest channels first, or from memory on chip.
+module word_reader #(
+  parameter int unsigned BeatBits = 128,
+  parameter int unsigned WordBits = 128,
+  parameter bit          OnChip   = 1'b0  // there is memory on chip
+) (
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  logic                on_chip_i,    // of the layer's map
+  // runs and words of the layer
+  input  logic                run_valid_i,
+  output logic                run_ready_o,
+  input  logic [31:0]         run_words_i,
+  output logic                word_valid_o,
+  input  logic                word_ready_i,
+  output logic [WordBits-1:0] word_o,
+  // runs and beats of the port
+  output logic                run_valid_o,
+  input  logic                run_ready_i,
+  output logic [31:0]         run_beats_o,
+  input  logic                beat_valid_i,
+  output logic                beat_ready_o,
+  input  logic [BeatBits-1:0] beat_i,
+  // the same runs on chip
+  output logic                chip_run_valid_o,
+  input  logic                chip_run_ready_i,
+  input  logic                chip_valid_i,
+  output logic                chip_ready_o,
+  input  logic [WordBits-1:0] chip_word_i
+);
+
+  localparam int unsigned Beats = WordBits / BeatBits;
+
+  logic                on_chip;
+  logic                whole;  // the beat completes a word
+  logic [WordBits-1:0] joined;
+
+  assign on_chip          = OnChip && on_chip_i;
+  assign run_valid_o      = run_valid_i && !on_chip;
+  assign chip_run_valid_o = run_valid_i && on_chip;
+  assign run_ready_o      = on_chip ? chip_run_ready_i : run_ready_i;
+  assign run_beats_o      = run_words_i * Beats;
+  assign word_valid_o     = on_chip ? chip_valid_i : beat_valid_i && whole;
+  assign word_o           = on_chip ? chip_word_i : joined;
+  assign beat_ready_o     = word_ready_i && !on_chip;
+  assign chip_ready_o     = word_ready_i && on_chip;
+
+  if (Beats == 1) begin : gen_whole
+    assign whole  = 1'b1;
+    assign joined = beat_i;
+    logic unused;
+    assign unused = clk_i ^ rst_ni;
+  end else begin : gen_beats
+    logic [WordBits-BeatBits-1:0] held_q;  // beats before the word's last
+    logic [$clog2(Beats)-1:0]     beat_q;
+    assign whole  = beat_q == ($clog2(Beats))'(Beats - 1);
+    assign joined = {beat_i, held_q};
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) beat_q <= '0;
+      else if (beat_valid_i && beat_ready_o) beat_q <= beat_q + 1'b1;
+      if (beat_valid_i && beat_ready_o) held_q <= joined[WordBits-1:BeatBits];
+    end
+  end
+
+endmodule
