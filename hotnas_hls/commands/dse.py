@@ -9,6 +9,7 @@ a design takes most of) is that of the bound. --no-dram explores with an ideal m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import re
@@ -98,6 +99,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from hotnas_hls.base.writer import sole_writer
+
+    with contextlib.ExitStack() as held:
+        if args.save and not args.save.is_file():
+            held.enter_context(sole_writer(args.save, "hotnas dse"))  # before anything is computed for it
+        _explore(args)
+
+
+def _explore(args: argparse.Namespace) -> None:
     """Explore and print."""
     from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
