@@ -245,7 +245,8 @@ class DesignPoint:
         if illegal or wrong:
             return found
         residual = has_residual([entry.layer for entry in self.layers])
-        found += port_violations(self.accelerator, self.board, self.clock_mhz, residual, self.port_plan)
+        if 0 < self.clock_mhz <= LARGEST_CLOCK_MHZ:
+            found += port_violations(self.accelerator, self.board, self.clock_mhz, residual, self.port_plan)
         block = self.accelerator.channel_block
         for fm in self.feature_maps:
             if fm.concat_offset % block:

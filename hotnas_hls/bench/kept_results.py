@@ -72,7 +72,7 @@ def simulated(point: DesignPoint, rtl: Rtl, folder: Path) -> Figures:
         "simulated_cycles": certificate.simulated_cycles,
         "certified_cycles": certificate.certified_cycles,
         "ms": certificate.ms(certificate.certified_cycles),
-        "range_ms": certificate.range_ms,
+        "range_ms": certificate.range_ms and list(certificate.range_ms),
         "dsp_efficiency": efficiency(macs, certificate.certified_cycles, multipliers(accel)),
         "every_layer_exact": certificate.exact,
         "every_output_equal": certificate.outputs_match,

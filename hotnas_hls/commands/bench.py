@@ -91,6 +91,8 @@ def machine() -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """A figure for people."""
+    if value is None:
+        return "unknown"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
     if isinstance(value, list):

@@ -228,12 +228,12 @@ def test_both_schedules_answer_in_the_same_cycles(
     dram = new_dram(numbers, beat_bytes)
     in_flight = [0] * 6
     answered = 0
-    for cycle in range(6000):
+    for cycle in range(9000):
         grant_until(dram, cycle)
         for requester in rng.permutation(6).tolist():
             port, write = divmod(requester, 2)
             size = beat_bytes[port]
-            if in_flight[requester] < 32 and cycle < 4000 and rng.random() < 0.03:
+            if in_flight[requester] < 32 and cycle < 7000 and rng.random() < 0.03:
                 page = int(rng.integers(40)) * 4096
                 beats = int(rng.integers(1, min(64, 4096 // size) + 1))
                 address = page + int(rng.integers(4096 // size - beats + 1)) * size

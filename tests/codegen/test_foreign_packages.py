@@ -14,14 +14,15 @@ import pytest
 from report.files import certificate_of, write_run
 from small_designs import small_design
 
-from hotnas_hls.accel.memory.dram_timing import load_dram
-from hotnas_hls.base.records import to_record
+from hotnas_hls.accel.memory.dram_timing import known_drams
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import read_manifest, verify
 from hotnas_hls.errors import HotnasError, OutputRefused
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
+from hotnas_hls.simulate.behind_dram import BehindDram, DramLayer
+from hotnas_hls.simulate.dram_check import DramCheck
 from hotnas_hls.simulate.flow import add_reports, generate, load_package
 
 DRAWS = 40  # of each file
@@ -168,12 +169,9 @@ def disturbed(record, stream):
 def reports_of(point) -> dict[str, object]:
     """One file of every kind that commands leave in ``reports``."""
     heading = {"design": "small", "design_digest": point.digest()}
-    dram = {
-        "format": "hotnas-dram-check", "difference": 0.0, **heading, "clock_mhz": 200.0, "simulated_rtl": "x",
-        "dram": to_record(load_dram("ZCU102")), "layers": [
-            {"name": "stem", "predicted": 5, "simulated": 5, "stall": 1, "fixed": 4}
-        ], "predicted_cycles": 5, "simulated_cycles": 5, "fixed_cycles": 4, "outputs_match": True,
-    }  # fmt: skip
+    layers = (DramLayer("stem", predicted=5, simulated=5, stall=1),)
+    behind = BehindDram(known_drams()[0], layers, (4, 5), 5, 5, None, 6, outputs_match=True)
+    dram = DramCheck("small", point.digest(), 200.0, "x", behind)
     used = {"lut": {"used": 5, "available": 9}, "ff": {"used": 5, "available": 9}}
     path = {"from": "a", "to": "b", "logic_ns": 1.0, "routing_ns": 2.0}
     place = {**heading, "device": "x", "fmax_mhz": 45.6, "used": used, "slowest_path": path}
@@ -187,7 +185,7 @@ def reports_of(point) -> dict[str, object]:
     }
     return {
         "certificate.json": json.loads(certificate_of(point).to_json()),
-        "dram.json": dram,
+        "dram.json": json.loads(dram.to_json()),
         "place.json": place,
         "synth.json": {**heading, "total": {"lut": {"model": 5, "yosys": 6}}},
         "sweep.json": {**heading, "points": sweep},

@@ -274,10 +274,6 @@ def test_bad_arguments_are_refused() -> None:
     case = small_case()
     with pytest.raises(ValueError, match="at least one image"):
         hls_files(case.net, case.accel, case.tiles, images=[], target=Target(), banner=BANNER)
-    with pytest.raises(ValueError, match="use letters, digits"):
-        image = random_images(case.net.feature_maps["x"], 1, 0)
-        banner = Banner("a b", "0")
-        hls_files(case.net, case.accel, case.tiles, images=list(image), target=Target(), banner=banner)
 
 
 def test_a_misspelt_name_in_a_template_stops_generation() -> None:

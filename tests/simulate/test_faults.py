@@ -16,7 +16,6 @@ from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import profile_slots, rtl_files
-from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
 from hotnas_hls.simulate.rtl_simulation import (
     Run,
@@ -220,17 +219,6 @@ def test_a_number_of_layers_that_is_none_or_too_many_runs_nothing(bench: Bench) 
     nothing, many, most, after = bench.run({"layers": 0}, {"layers": rows}, {"layers": 0xFFFFFFFF}, {})
     assert [nothing.status, many.status, most.status] == [0, TOO_MANY_LAYERS, TOO_MANY_LAYERS]
     assert bench.is_right(after)
-
-
-@needs_verilator
-def test_a_folder_that_make_cannot_build_in_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SimulationFailed) as refused:
-        build({}, tmp_path / "my designs")
-    assert str(refused.value) == (
-        f"{tmp_path / 'my designs'}: make builds in no folder with a space in its name; "
-        "move the package to another"
-    )
-    assert not (tmp_path / "my designs").exists()
 
 
 @needs_verilator
