@@ -266,7 +266,8 @@ class TiledEnginePlatform:
         if self.dram is None:
             predicted = int(self.cost(network.layers, design).total)
         else:
-            predicted = worst_phase(network, design.accel, design.tiles, self.dram, self.clock_mhz).cycles
+            shapes = without_numbers(network.layers, network.act_bits, network.feature_maps.values())
+            predicted = worst_phase(shapes, design.accel, design.tiles, self.dram, self.clock_mhz).cycles
         return DesignPoint(
             network=network.name,
             board=self._whole_board,

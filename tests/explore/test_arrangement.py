@@ -106,7 +106,7 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert (record["format_version"], record["packed_resolutions"]) == (3, 0)
+    assert (record["format_version"], record["packed_resolutions"]) == (4, 0)
 
 
 def test_design_points_of_older_versions_are_plain(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_dse_saves_the_fastest_arrangement(tmp_path: Path, capsys) -> None:
     assert tried[str(chosen)] == min(tried.values()) == best["best"][0]["cycles"]
     point = DesignPoint.load(tmp_path)
     assert (point.stem, point.packed_resolutions) == (chosen.stem, chosen.packed_resolutions)
-    assert point.predicted_cycles == tried[str(chosen)]
+    assert point.predicted_cycles == best["behind_dram"][0]["cycles"] >= tried[str(chosen)]
     plain = printed(capsys, *model, "--stem", "plain", "--packed-resolutions", "0")
     assert plain["cycles_by_arrangement"] == {"plain stem": tried["plain stem"]}
     assert 0 < plain["best_latency"]["dsp_efficiency"] < best["best_latency"]["dsp_efficiency"] < 1

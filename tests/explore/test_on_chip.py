@@ -15,7 +15,7 @@ from hotnas_hls.explore.on_chip import kept_on_chip
 
 @pytest.mark.parametrize("board", ["ZCU102", "PYNQ-Z2"])
 def test_a_design_that_keeps_data_is_faster_and_fits(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board))
+    point = dataclasses.replace(small_design(), board=load_board(board), clock_mhz=40.0, port_plan=None)
     kept = kept_on_chip(point)
     assert kept.violations() == []
     assert violations(accelerator_resources(kept.accelerator, len(kept.layers)), kept.board) == []
