@@ -152,7 +152,7 @@ def test_a_reader_that_leaves_is_no_error():
 def test_boards(capsys):
     assert cli.main(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["ZCU102", "2,520", "1,824", "0", "274,080", "548,160", "512", "17,064", "200"]
+    assert lines[1].split() == ["ZCU102", "2,520", "1,824", "0", "274,080", "548,160", "768", "17,064", "200"]
     assert cli.main(["boards", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["dsp"] == 2520
 

@@ -13,7 +13,7 @@ from typing import Any
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Platform, Remedy
+from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Platform, Remedy, measured
 
 PATTERN_ZEROS = {3: 3, 5: 6}  # zeros per kernel side: the published sets (section 3.2)
 CUT_SHOWN = 0.75  # share of the channels a shown channel cut keeps, rounded down to the hardware's multiple
@@ -86,13 +86,17 @@ class Detection:
 def detect(
     workload: Workload, platform: Platform, choices: Choices, least_bits: int = 2, remedies: bool = True
 ) -> Detection:
-    """Label every layer of ``workload`` on the design of ``choices``, and price its remedies."""
+    """Label every layer of ``workload`` on the design of ``choices``, and price its remedies.
+
+    The cost of the whole is the one that is measured, so that searches compare like with like; layers and
+    remedies are priced one by one.
+    """
     design = platform.design(workload.layers, choices)
     cost = platform.cost(workload.layers, design)
     pricing = _Pricing(workload, platform, choices, cost, least_bits)
     return Detection(
         choices,
-        cost,
+        measured(platform, workload.layers, design) if remedies else cost,
         tuple(_finding(item, pricing.effects(item) if remedies else ()) for item in cost.layers),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.platforms.platform import Choices, Cost, Platform
+from hotnas_hls.platforms.platform import Choices, Cost, Platform, measured
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import price
 from hotnas_hls.search.detecting.reductions import Reduction, reductions
@@ -51,7 +51,7 @@ def strongest_edits(baseline: Start, start: Start, platform: Platform, options: 
     candidate = fastest_candidate(start.workload, platform, space, ladder(space, 2)[-1])
     compression, choices = compression_of(candidate, space), choices_of(candidate, space)
     layers = start.workload.compressed(compression)
-    cost = platform.cost(layers, platform.design(layers, choices))
+    cost = measured(platform, layers, platform.design(layers, choices))
     steps = reductions(baseline, start, platform, compression, choices, cost)
     return Strongest(baseline, compression, choices, cost, steps)
 
