@@ -88,16 +88,18 @@ def detect(
 ) -> Detection:
     """Label every layer of ``workload`` on the design of ``choices``, and price its remedies.
 
-    The cost of the whole is the one that is measured, so that searches compare like with like; layers and
-    remedies are priced one by one.
+    Costs are the measured ones, so that searches compare like with like; what a remedy saves is the
+    difference of two prices. Without remedies nothing is measured: prices tell the labels.
     """
     design = platform.design(workload.layers, choices)
     cost = platform.cost(workload.layers, design)
+    if not remedies:
+        return Detection(choices, cost, tuple(_finding(item, ()) for item in cost.layers))
+    whole = measured(platform, workload.layers, design)
     pricing = _Pricing(workload, platform, choices, cost, least_bits)
+    pairs = zip(whole.layers, cost.layers, strict=True)
     return Detection(
-        choices,
-        measured(platform, workload.layers, design) if remedies else cost,
-        tuple(_finding(item, pricing.effects(item) if remedies else ()) for item in cost.layers),
+        choices, whole, tuple(_finding(item, pricing.effects(priced)) for item, priced in pairs)
     )
 
 
