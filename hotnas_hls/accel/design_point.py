@@ -36,7 +36,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import load_json, read_record, to_record
-from hotnas_hls.boards.board import Board, with_port_names
+from hotnas_hls.boards.board import CLOCK_RANGE_MHZ, Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
 
 FORMAT = "hotnas-design-point"
@@ -48,7 +48,6 @@ DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
 _ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns")
-LARGEST_CLOCK_MHZ = 10_000
 _LINE = 120  # columns up to which a JSON record stays on one line
 
 
@@ -206,8 +205,9 @@ class DesignPoint:
         found += [f"memory.{problem}" for problem in self.memory.violations()]
         if self.seed < 0:
             found.append(f"seed: must be 0 or more, not {self.seed}")
-        if self.clock_mhz > LARGEST_CLOCK_MHZ:
-            found.append(f"clock_mhz: must be at most {LARGEST_CLOCK_MHZ:,}, not {self.clock_mhz:g}")
+        fastest_mhz = CLOCK_RANGE_MHZ[1]
+        if self.clock_mhz > fastest_mhz:
+            found.append(f"clock_mhz: must be at most {fastest_mhz:,.0f}, not {self.clock_mhz:g}")
         for name in ("clock_mhz", "latency_bound_ms", "predicted_cycles"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -245,7 +245,7 @@ class DesignPoint:
         if illegal or wrong:
             return found
         residual = has_residual([entry.layer for entry in self.layers])
-        if 0 < self.clock_mhz <= LARGEST_CLOCK_MHZ:
+        if 0 < self.clock_mhz <= fastest_mhz:
             found += port_violations(self.accelerator, self.board, self.clock_mhz, residual, self.port_plan)
         block = self.accelerator.channel_block
         for fm in self.feature_maps:
