@@ -56,16 +56,19 @@ def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> P
     On the first batch every map is compared, since what differs inside may hardly show in the result of a
     network with random weights; on the others the results are. UnsupportedNetwork where they differ by more
     than TOLERANCE of the largest value of a map, naming the first node that does, or where the original does
-    not run.
+    not run. What the host makes of the logits is compared on the logits of the original: softmax makes small
+    differences of large logits large.
     """
     started, worst = perf_counter(), 0.0
     sizes = [fixed_batch or size for size in BATCHES]
+    host, output = graph.host, graph.output.name
+    shape = graph.input.shape if host.preparation is None else host.preparation.source
     for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
-        images = batch(graph.input.shape, size, scale, number)
-        if number == 0:
+        images = batch(shape, size, scale, number)
+        if number == 0 or host.answer is not None:
             difference = _compare_maps(graph, original, images)
         else:
-            found = run(graph, images, keep=[graph.output.name])[graph.output.name]
+            found = run(graph, host.prepared(images), keep=[output])[output]
             difference = _difference(found, _run(graph.name, original.output, images))
             if not difference <= TOLERANCE:
                 _compare_maps(graph, original, images)
@@ -107,7 +110,7 @@ def _difference(found: Array, wanted: Array) -> float:
 def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
     """The largest difference of any map; UnsupportedNetwork with the first node whose map differs."""
     wanted = _run(graph.name, original.maps, images)
-    found = run(graph, images)
+    found = run(graph, graph.host.prepared(images))
     worst = 0.0
     for node in graph:
         if node.name in wanted:
@@ -116,6 +119,12 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
                 where = f"{node.name} ({node.kind})"
                 raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
             worst = max(worst, difference)
+    if graph.host.answer is not None:
+        logits = wanted.get(graph.output.name, found[graph.output.name])
+        answer = _run(graph.name, original.output, images)
+        difference = _difference(graph.host.answered(logits), answer)
+        if not difference <= TOLERANCE:
+            raise UnsupportedNetwork(_differs(graph.name, f"its {graph.host.answer}", difference, images))
     return worst
 
 
