@@ -357,6 +357,13 @@ TOOLS: dict[str, Wanted] = {
             _package("ray"),
         ),
         Wanted(
+            "ccache",
+            "building RTL simulations again in a second",
+            "everything; what was compiled before is compiled again",
+            "on Debian or Ubuntu: apt install ccache",
+            _on_path("ccache"),
+        ),
+        Wanted(
             "clang++",
             "checking the HLS C++ with a second compiler",
             "everything; g++ is enough",

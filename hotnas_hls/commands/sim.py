@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.accel.memory.dram_timing import DramTiming
-    from hotnas_hls.simulate.certificate import Certificate, Rtl
+    from hotnas_hls.simulate.certificate import Certificate
+    from hotnas_hls.simulate.certify import Rtl
     from hotnas_hls.simulate.dram_check import DramCheck
     from hotnas_hls.simulate.sweep import SweepPoint
 

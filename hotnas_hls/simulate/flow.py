@@ -37,7 +37,8 @@ from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-from hotnas_hls.simulate.certificate import LEAST_RUNS, Certificate, Rtl, certify, recheck
+from hotnas_hls.simulate.certificate import Certificate, recheck
+from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 

@@ -37,7 +37,7 @@ from hotnas_hls.explore.model_layers import layers_of
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.architectures.densenet import DenseNet
-from hotnas_hls.simulate.certificate import twin
+from hotnas_hls.simulate.certify import twin
 from hotnas_hls.simulate.rtl_simulation import Run, run_network
 from hotnas_hls.simulate.verilated import build_once
 

@@ -10,7 +10,8 @@ from small_designs import small_design
 from synthesised_designs import LAYERS, MEASURED
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.resources import BLOCKS, Resources
+from hotnas_hls.accel.block_counts import BLOCKS
+from hotnas_hls.accel.resources import Resources
 from hotnas_hls.base import tools
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
