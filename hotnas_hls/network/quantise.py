@@ -68,6 +68,7 @@ def quantise(
         logits=lowered.logits,
         act_bits=act_bits,
         image_layout=lowered.image_layout,
+        host=graph.host,
     )
     raise_all(
         ConfigError,
