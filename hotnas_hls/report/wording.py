@@ -124,6 +124,7 @@ def cycle_check(data: ReportData) -> str:
             if certificate.outputs_match
             else "were compared: NOT all equal."
         )
+        + (f" {certificate.hls_synthesis}." if certificate.hls_synthesis else "")
     )
 
 
