@@ -108,7 +108,7 @@ def _largest(values: Array) -> float:
 
 
 def _compare_outputs(graph: Graph, original: Original, images: Array) -> float:
-    """The difference of the results; UnsupportedNetwork where it is too large, naming the node that shows it."""
+    """The difference of the results; UnsupportedNetwork where it is too large, naming the node."""
     found = run(graph, images, keep=[graph.output.name])[graph.output.name]
     difference = _difference(found, _run(graph.name, original.output, images))
     if not difference <= TOLERANCE:
