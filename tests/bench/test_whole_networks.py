@@ -54,6 +54,8 @@ REDUCED = {  # side of an image small enough for a test
     "mobilenet_v2": 32,
     "mnasnet1_0": 32,
 }
+
+
 @cache
 def whole(name: str) -> DesignPoint:
     return module.on_accelerator(load_model(name).graph, BOARD)
