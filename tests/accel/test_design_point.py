@@ -216,7 +216,8 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4 and 5; use hotnas 9.0 or generate it again"
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4 and 5; "
+        "use hotnas 9.0 or generate it again"
     )
 
 
@@ -433,7 +434,9 @@ def test_what_the_host_prepares_must_be_the_image(tmp_path: Path):
     assert violations() == []
     host = HostWork(Preparation((8, 8, 1), (2, 0, 1), (2.0,), (0.5,)), Answer.ARGMAX)
     assert DesignPoint.load(with_numbers(host=host).save(tmp_path)).host == host
-    assert violations(axes=(0, 0, 1)) == ["host.preparation.axes = (0, 0, 1): must be 0, 1 and 2 in some order"]
+    assert violations(axes=(0, 0, 1)) == [
+        "host.preparation.axes = (0, 0, 1): must be 0, 1 and 2 in some order"
+    ]
     assert violations(source=(9, 9, 1)) == [
         "host.preparation: makes an image of 1x9x9, the network reads 1x8x8"
     ]
