@@ -21,6 +21,7 @@ from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import OUTSIDE, Value
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
+from hotnas_hls.network.parts import part_weights
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
@@ -389,16 +390,12 @@ class Draft:
         problems += _window_problems(step, around)
         if gap != (1, 1):
             problems.append((f"dilation {_times(gap)}", "use dilation 1 and a larger kernel"))
-        if groups != 1 and not groups == channels == outputs:
-            problems.append(
-                (
-                    f"{groups} groups from {channels} to {outputs} channels",
-                    "use one group, or a depthwise convolution (as many groups as channels in and out)",
-                )
-            )
         if problems:
             raise Refused(*problems)
         read = self._read(where, source)
+        depthwise = groups == channels == outputs > 1
+        if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
+            weight, groups = part_weights(weight, groups), 1
         order = None
         if groups == 1:
             weight = _onto(weight, read.channels, read.value.shape[0])
@@ -456,14 +453,27 @@ class Draft:
             plain = self._plain_of(source)
             weight = _onto(weight, source.elements.reshape(-1), prod(source.shape))
         outputs = len(weight)
-        value = self._add(
-            where,
-            OpKind.LINEAR,
-            [plain],
-            (outputs, 1, 1),
-            parameters=_parameters(weight=weight, bias=bias),
-        )
-        return value.reshaped((*source.dims[:-1], outputs))
+        first, *others = self._joined(plain, weight)
+        total = self._linear_of(where, *first, bias)
+        for part in others:
+            total = self.add(where, total, self._linear_of(where, *part, None))
+        return total.reshaped((*source.dims[:-1], outputs))
+
+    def _linear_of(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
+        shape, parameters = (len(weight), 1, 1), _parameters(weight=weight, bias=bias)
+        return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
+
+    def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
+        """A vector with its weights; each part with its own where flattened maps are joined, which lie apart."""
+        node = self.nodes[source.name]
+        parts = [self.nodes[name] for name in node.inputs]
+        if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):
+            return [(source, weight)]
+        ends = np.cumsum([part.shape[0] for part in parts])
+        return [
+            (Value(part.name, part.shape, part.shape), weight[:, end - part.shape[0] : end])
+            for part, end in zip(parts, ends, strict=True)
+        ]
 
     def batchnorm(
         self,

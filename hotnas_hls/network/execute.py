@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from hotnas_hls.network.graph import Graph, Node, OpKind
+from hotnas_hls.network.parts import part_weights
 
 Array = np.ndarray
 
@@ -36,7 +37,7 @@ def run(graph: Graph, images: Array, keep: Collection[str] | None = None) -> dic
 
 
 def conv(node: Node, x: Array) -> Array:
-    """Convolution of one group, or depthwise."""
+    """Convolution, in groups or depthwise too."""
     weight = node.parameters["weight"]
     x = _padded(x, node, 0.0)
     if node.is_depthwise:
@@ -45,7 +46,7 @@ def conv(node: Node, x: Array) -> Array:
             out += window * weight[None, :, 0, row, column, None, None]
     else:
         out = np.empty((len(x), *node.shape), dtype=np.float32)
-        flat = weight.reshape(len(weight), -1)
+        flat = part_weights(weight, node.groups).reshape(len(weight), -1)
         together = 1 + WIDE_ENOUGH // prod(node.shape[1:])
         for first in range(0, len(x), together):
             images = slice(first, first + together)

@@ -24,7 +24,7 @@ class OpKind(StrEnum):
     """Operators a traced network can hold."""
 
     INPUT = "input"
-    CONV = "conv"  # groups == 1, or depthwise (groups == in channels == out channels)
+    CONV = "conv"  # of one group, of several, or depthwise (groups == in channels == out channels)
     LINEAR = "linear"
     BATCHNORM = "batchnorm"
     RELU = "relu"
@@ -61,7 +61,12 @@ class Node:
     @property
     def is_depthwise(self) -> bool:
         """True for a convolution that keeps every channel to itself."""
-        return self.kind is OpKind.CONV and self.groups > 1
+        return self.kind is OpKind.CONV and self.groups > 1 and self.groups == self.shape[0]
+
+    @property
+    def is_grouped(self) -> bool:
+        """True for a convolution of several groups of channels."""
+        return self.kind is OpKind.CONV and self.groups > 1 and not self.is_depthwise
 
 
 class Graph:

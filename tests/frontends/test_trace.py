@@ -247,8 +247,6 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     assert message(model) == [
         "net: the accelerator cannot run this network",
         "  - 0: conv2d: dilation 2x2; use dilation 1 and a larger kernel",
-        "  - 0: conv2d: 2 groups from 8 to 16 channels; use one group, or a depthwise convolution "
-        "(as many groups as channels in and out)",
         "  - 1: group_norm: not an operator of the accelerator; replace it by BatchNorm2d",
         "  - 2: silu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",

@@ -1,0 +1,32 @@
+"""A grouped convolution as plain ones: each reads a slice of the channels and writes a slice of the result.
+
+A slice begins on a word of a port, so groups of few channels are taken together: their convolution has zeros
+where the groups do not meet. Where no slices fit, one convolution does it all, with as many zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SLICE_CHANNELS = 16  # a slice is a multiple of these: a word of 8-bit channels on a port of 128 bits
+
+
+def parts_of(groups: int, inputs: int, outputs: int) -> int:
+    """How many convolutions compute one of ``groups`` from ``inputs`` to ``outputs`` channels."""
+    return max(
+        parts
+        for parts in range(1, groups + 1)
+        if groups % parts == 0
+        and (parts == 1 or (inputs // parts % SLICE_CHANNELS == 0 and outputs // parts % SLICE_CHANNELS == 0))
+    )
+
+
+def part_weights(weight: np.ndarray, groups: int, part: int = 0, parts: int = 1) -> np.ndarray:
+    """Weights of one of the convolutions: of (out, in / groups, ...) its (out / parts, in / parts, ...)."""
+    together, made, read = groups // parts, len(weight) // groups, weight.shape[1]
+    found = np.zeros((together * made, together * read, *weight.shape[2:]), dtype=weight.dtype)
+    for group in range(together):
+        of_whole = (part * together + group) * made
+        rows = slice(group * made, (group + 1) * made)
+        found[rows, group * read : (group + 1) * read] = weight[of_whole : of_whole + made]
+    return found
