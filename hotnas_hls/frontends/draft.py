@@ -16,7 +16,7 @@ import networkx as nx
 import numpy as np
 
 from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
-from hotnas_hls.accel.layer import LARGEST_KERNEL
+from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_SIDE
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import OUTSIDE, Value
@@ -27,6 +27,7 @@ Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 
 NO_PADDING: Padding = (0, 0, 0, 0)
+MOST_VALUES = 1 << 28  # of a map: a gigabyte of float32
 _PADDING_REFUSED = ("zeros are put around a map that no convolution reads", "pad inside the operator itself")
 _PART_REFUSED = (
     "it takes a part of a map",
@@ -117,6 +118,13 @@ class Draft:
             self._check(source)
         if min(shape) < 1:
             raise Refused((f"its output would be {_times(shape)}", "use a larger input or less stride"))
+        if max(shape) > LARGEST_SIDE or prod(shape) > MOST_VALUES:
+            raise Refused(
+                (
+                    f"its output would be {_times(shape)}",
+                    f"use at most {LARGEST_SIDE:,} a side and {MOST_VALUES:,} values",
+                )
+            )
         problems = _not_finite(details.get("parameters", {}))
         if problems:
             raise Refused(*problems)
@@ -245,6 +253,11 @@ class Draft:
         """Zeros around a tensor, counts for every axis; kept until the convolution that reads it."""
         if before[0] or after[0]:
             raise Refused(("it adds images", _IMAGES_FIRST))
+        added = [b + a for b, a in zip(before[1:], after[1:], strict=True)]
+        if any(abs(count) > LARGEST_SIDE for count in (*before, *after)) or (
+            prod(max(0, side + count) for side, count in zip(source.dims, added, strict=True)) > MOST_VALUES
+        ):
+            raise Refused((f"it pads {_times(source.dims)} by {_times(added)}", "use smaller maps"))
         cut = min((*before, *after)) < 0
         if cut and any(
             side + b + a < 1 for side, b, a in zip(source.dims, before[1:], after[1:], strict=True)
@@ -464,7 +477,7 @@ class Draft:
         return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
 
     def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
-        """A vector with its weights; each part with its own where flattened maps are joined, which lie apart."""
+        """A vector with its weights; of joined flattened maps, which lie apart, each with its own."""
         node = self.nodes[source.name]
         parts = [self.nodes[name] for name in node.inputs]
         if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):

@@ -107,6 +107,7 @@ class _Drawing:
         steps: list[Callable[[Node], Node]] = [
             *[self.convolution] * 4,
             self.depthwise,
+            self.grouped,
             self.max_pooling,
             self.average_pooling,
             self.preactivation,
@@ -230,6 +231,16 @@ class _Drawing:
             return self.activation(source)
         out = window.pop("out")
         return self.weighted(source, channels, out, window, groups=channels)  # type: ignore[arg-type]
+
+    def grouped(self, source: Node) -> Node:
+        """A convolution of several groups, whose slices are whole channel blocks of every design."""
+        groups, each = ((2, 16), (4, 8), (2, 32), (2, 5))[self.rng.integers(4)]
+        source = self.pointwise(source, groups * each)
+        window = self.window(source, KERNELS, channelwise=False)
+        if window is None:
+            return source
+        out, channels = window.pop("out"), groups * each * int(self.rng.integers(1, 3))
+        return self.weighted(source, channels, out, window, groups=groups)  # type: ignore[arg-type]
 
     def norm(self, source: Node) -> Node:
         channels = source.shape[0]

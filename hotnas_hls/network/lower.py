@@ -95,7 +95,7 @@ class LoweredNetwork:
     image: str  # feature map the host writes
     logits: str  # feature map the host reads
     image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
-    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies or is a part of
+    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies or is part of
 
     @property
     def shapes(self) -> tuple[Layer, ...]:
@@ -419,7 +419,7 @@ class _Lowering:
 def _in_parts(
     lowered: LoweredLayer, groups: int, maps: dict[str, FeatureMap], slices: dict[str, str]
 ) -> list[LoweredLayer]:
-    """A grouped convolution as plain ones; ``maps`` and ``slices`` are given the slices they read and write."""
+    """A grouped convolution as plain ones; ``maps`` and ``slices`` get the slices they read and write."""
     layer = lowered.layer
     parts = parts_of(groups, layer.n, layer.m)
     inputs, outputs = layer.n // parts, layer.m // parts

@@ -400,6 +400,18 @@ def test_wrong_inputs(tmp_path: Path) -> None:
         f"{path}: input x is ?x3x4x4x4; expected images x channels x rows x columns, "
         "images x channels x columns, or images x features"
     )
+    path = saved(tmp_path / "many.onnx", ("Relu",), shape=(65, 3, 4, 4))
+    with pytest.raises(ConfigError) as caught:
+        import_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: input x is 65x3x4x4; leave the number of images open, or make it at most 64"
+    )
+    path = saved(tmp_path / "wide.onnx", ("Relu",), shape=(1, 3, 4, 65001))
+    with pytest.raises(ConfigError) as caught:
+        import_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: input x: its output would be 3x4x65001; use at most 65,000 a side and 268,435,456 values"
+    )
     one, other, total = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4]) for name in ("a", "b", "sum")
     )
