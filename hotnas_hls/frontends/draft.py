@@ -18,6 +18,7 @@ import numpy as np
 from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
 from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_SIDE
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import OUTSIDE, Value
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
@@ -529,6 +530,8 @@ class Draft:
         ]
         if self._is_untouched(source) and len(source.dims) == 3:
             factor, shift = constants
+            if problems := _not_finite({"scale": factor, "offset": shift}):
+                raise Refused(*problems)
             if _by_one_axis(factor) and _by_one_axis(shift):
                 self._scale, self._offset = self._scale * factor, self._offset * factor + shift
                 return self._prepare(where)
@@ -624,6 +627,10 @@ class Draft:
             raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
         if window == step == (1, 1) and around == NO_PADDING:
             return source
+        if any(around) and not count_include_pad:
+            return self._result(
+                read, self._inner_mean(where, read.value, window, step, around), read.channels
+            )
         value = self._add(
             where,
             OpKind.AVGPOOL,
@@ -632,9 +639,46 @@ class Draft:
             kernel=window,
             stride=step,
             padding=around,
-            count_include_pad=count_include_pad,
         )
         return self._result(read, value, read.channels)
+
+    def _inner_mean(self, where: str, source: Value, window: Pair, stride: Pair, padding: Padding) -> Value:
+        """Means of what windows hold of the map (see ``partial_windows``): of every row, then of columns.
+
+        The stride is taken with the columns, whose kernels leave rows out for free.
+        """
+        value = source
+        for axis, name in enumerate(("rows", "columns")):
+            side, before = source.shape[1 + axis], padding[axis]
+            size = (side + before + padding[axis + 2] - window[axis]) // stride[axis] + 1
+            step, steps = stride[axis], stride
+            if axis == 0:
+                size, step, steps = (size - 1) * stride[0] + 1, 1, (1, 1)
+            found = edge_mean(side, size, window[axis], step, before)
+            if found is None:
+                raise Refused(
+                    (
+                        "it averages windows that miss more than a row or column",
+                        "count the padding, or use less",
+                    )
+                )
+            place = f"{where}.{name}"
+            direct = self._along(f"{place}.direct", value, axis, found.direct, steps)
+            if found.edge.weights.any():
+                near = self._along(f"{place}.near", value, axis, found.near, (1, 1))
+                direct = self.add(place, direct, self._along(f"{place}.edge", near, axis, found.edge, steps))
+            value = direct
+        return value
+
+    def _along(self, where: str, source: Value, axis: int, kernel: Kernel, stride: Pair) -> Value:
+        """Every channel weighed along its rows (axis 0) or columns."""
+        channels = source.shape[0]
+        weight = kernel.weights.reshape((1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)).repeat(
+            channels, axis=0
+        )
+        before, after = [0, 0], [0, 0]
+        before[axis], after[axis] = kernel.before, kernel.after
+        return self.conv(where, source, weight, None, stride, (*before, *after), (1, 1), channels)
 
     def adaptive_avgpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
         """Average pooling to ``size``, which must divide the map."""

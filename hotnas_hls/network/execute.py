@@ -79,16 +79,11 @@ def maxpool(node: Node, x: Array) -> Array:
 
 
 def avgpool(node: Node, x: Array) -> Array:
-    """Mean of each window, over the padding too if ``count_include_pad``."""
+    """Mean of each window, over the padding too."""
     total = np.zeros((len(x), *node.shape), dtype=np.float32)
     for _, window in _windows(_padded(x, node, 0.0), node):
         total += window
-    if node.count_include_pad:
-        return total / np.float32(node.kernel[0] * node.kernel[1])
-    counted = np.zeros(node.shape[1:], dtype=np.float32)
-    for _, window in _windows(_padded(np.ones((1, *x.shape[2:]), dtype=np.float32), node, 0.0), node):
-        counted += window[0]
-    return total / counted
+    return total / np.float32(node.kernel[0] * node.kernel[1])
 
 
 def subsample(node: Node, x: Array) -> Array:

@@ -30,7 +30,7 @@ class OpKind(StrEnum):
     RELU = "relu"
     RELU6 = "relu6"
     MAXPOOL = "maxpool"
-    AVGPOOL = "avgpool"  # global average pooling is an AVGPOOL whose kernel is the whole map
+    AVGPOOL = "avgpool"  # padding counts; global average pooling is one whose kernel is the whole map
     ADD = "add"
     CONCAT = "concat"
     SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
@@ -53,7 +53,6 @@ class Node:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
     groups: int = 1
-    count_include_pad: bool = True  # AVGPOOL only
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     epsilon: float = 1e-5  # BATCHNORM only
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)

@@ -268,12 +268,6 @@ class _Lowering:
             kind, weights = LayerKind.MAXPOOL, Weights.NONE
         elif node.kind is OpKind.AVGPOOL:
             weights = Weights.MEAN
-            if not node.count_include_pad and any(padding):
-                self._refuse(
-                    node,
-                    "averages without counting the padding",
-                    "pool without padding, or count_include_pad",
-                )
         else:  # SUBSAMPLE
             weights = Weights.SUBSAMPLE if any(node.channel_pad) else Weights.COPY
             kind = LayerKind.CONV if any(node.channel_pad) else LayerKind.DEPTHWISE

@@ -51,6 +51,10 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "relu by clip": [("Clip", np.array(0, np.float32))],
     "max pool": [("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1})],
     "average pool": [("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2]})],
+    "average pool of what is inside": [
+        ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}),
+        ("AveragePool", {"kernel_shape": [2, 3], "pads": [0, 1, 1, 0]}),
+    ],
     "average pool with padding": [
         ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "count_include_pad": 1})
     ],
@@ -297,6 +301,8 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "leave scaling and squeeze-and-excite branches out, and fine-tune"),
         ([("Concat", "x", {"axis": 2})],
          "step0: Concat: it joins along axis 2; concatenate channels: axis 1"),
+        ([("AveragePool", {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]})], "step0: AveragePool: it averages "
+         "windows that miss more than a row or column; count the padding, or use less"),
         ([("Reshape", integers(1, -1))], "step0: Reshape: it reshapes to 1x864, mixing images; "
          "keep the first axis for the images"),
         ([("Reshape", integers(0, 3, 144))],

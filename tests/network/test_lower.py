@@ -242,8 +242,7 @@ def test_a_concatenation_of_one_map_and_one_as_the_output() -> None:
 def test_everything_unsupported_is_listed() -> None:
     net = Network().add("grouped", OpKind.CONV, "image", shape=(2, 8, 8), groups=2)
     net.add("strides", OpKind.MAXPOOL, "image", shape=(4, 4, 8), kernel=(2, 2), stride=(2, 1))
-    inside = {"kernel": (3, 3), "padding": (1, 1, 1, 1), "count_include_pad": False}
-    net.add("mean", OpKind.AVGPOOL, "image", **inside)
+    net.add("mean", OpKind.AVGPOOL, "image", kernel=(3, 3), padding=(1, 1, 1, 1))
     net.add("wide", OpKind.AVGPOOL, "image", kernel=(16, 16), padding=(4, 4, 4, 4), shape=(4, 1, 1))
     net.add("flat", OpKind.FLATTEN, "mean", shape=(256, 1, 1)).norm("bn", "flat")
     net.add("sum", OpKind.ADD, "mean", "strides", shape=(4, 8, 8)).concat("cat", "flat", "sum")
@@ -254,8 +253,6 @@ def test_everything_unsupported_is_listed() -> None:
         "  - grouped (conv): convolves 4 to 2 channels in 2 groups; "
         "use fewer groups, or as many as input and output channels\n"
         "  - strides (maxpool): has strides 2 x 1; use equal strides\n"
-        "  - mean (avgpool): averages without counting the padding; "
-        "pool without padding, or count_include_pad\n"
         "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
         "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; add equal shapes\n"
