@@ -64,8 +64,9 @@ def by_buffer_depths(accel: Accelerator, ofm_depths: np.ndarray, ifm_depths: np.
 
     ofm_depths: pixels of an output tile; ifm_depths: words of an IFM bank. Both int64.
     """
-    arguments: tuple[Any, ...] = _arguments(accel)
-    counted = totals(*arguments[:10], ifm_depths, ofm_depths, *arguments[12:])
+    fixed = _arguments(accel)
+    arguments: tuple[Any, ...] = (*fixed[:10], ifm_depths, ofm_depths, *fixed[12:])
+    counted = totals(*arguments)
     found = np.empty((*counted.shape[:2], len(RESOURCES)), dtype=np.int64)
     known = {"uram": sum(_ultra(accel).values()), "port_bits": accel.port_bits}
     for at, name in enumerate(RESOURCES):
