@@ -402,10 +402,11 @@ class Draft:
                 )
             )
         problems += _window_problems(step, around)
-        if gap != (1, 1):
-            problems.append((f"dilation {_times(gap)}", "use dilation 1 and a larger kernel"))
+        if min(gap) < 1:
+            problems.append((f"dilation {_times(gap)}", "use a dilation of 1 or more"))
         if problems:
             raise Refused(*problems)
+        gap = _pair([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -425,8 +426,8 @@ class Draft:
         _, rows, columns = read.value.shape
         shape = (
             outputs,
-            (rows + top + bottom - kernel[0]) // step[0] + 1,
-            (columns + left + right - kernel[1]) // step[1] + 1,
+            (rows + top + bottom - gap[0] * (kernel[0] - 1) - 1) // step[0] + 1,
+            (columns + left + right - gap[1] * (kernel[1] - 1) - 1) // step[1] + 1,
         )
         value = self._add(
             where,
@@ -436,6 +437,7 @@ class Draft:
             kernel=kernel,
             stride=step,
             padding=padding_of,
+            dilation=gap,
             groups=groups,
             parameters=_parameters(weight=weight, bias=bias),
         )

@@ -62,7 +62,8 @@ def _random_patterns(rng: np.random.Generator, accel: Accelerator, lowered: Lowe
     for item in lowered.layers:
         layer = item.layer
         positions = layer.kernel_rows * layer.kernel_columns
-        if layer.kind is not LayerKind.CONV or item.weights is not Weights.NODE or positions < 4:
+        dense = layer.kind is LayerKind.CONV and layer.pattern_ones is None
+        if not dense or item.weights is not Weights.NODE or positions < 4:
             continue
         if not accel.patterns or rng.integers(2):
             continue

@@ -133,11 +133,12 @@ def _windows(x: Array, node: Node) -> Iterator[tuple[tuple[int, int], Array]]:
     _, rows, columns = node.shape
     for row in range(node.kernel[0]):
         for column in range(node.kernel[1]):
+            top, left = row * node.dilation[0], column * node.dilation[1]
             yield (
                 (row, column),
                 x[
                     ...,
-                    row : row + (rows - 1) * node.stride[0] + 1 : node.stride[0],
-                    column : column + (columns - 1) * node.stride[1] + 1 : node.stride[1],
+                    top : top + (rows - 1) * node.stride[0] + 1 : node.stride[0],
+                    left : left + (columns - 1) * node.stride[1] + 1 : node.stride[1],
                 ],
             )

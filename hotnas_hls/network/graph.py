@@ -52,10 +52,19 @@ class Node:
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+    dilation: tuple[int, int] = (1, 1)  # CONV only: rows and columns from one weight to the next
     groups: int = 1
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     epsilon: float = 1e-5  # BATCHNORM only
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns from the first weight of a kernel to the last."""
+        rows, columns = (
+            gap * (size - 1) + 1 for size, gap in zip(self.kernel, self.dilation, strict=True)
+        )
+        return rows, columns
 
     @property
     def is_depthwise(self) -> bool:

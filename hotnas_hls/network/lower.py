@@ -20,7 +20,7 @@ from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
-from hotnas_hls.network.parts import part_weights, parts_of
+from hotnas_hls.network.parts import part_weights, parts_of, spread
 from hotnas_hls.network.placement import Placement, place_concatenations
 
 UNBOUNDED = (-inf, inf)
@@ -50,8 +50,18 @@ class LoweredLayer:
     clamp: tuple[float, float] = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
+    dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
     part: int = 0  # of a grouped convolution, which is computed in several
     parts: int = 1
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """Where a dilated kernel has weights, 0/1 (rows, columns); None for a dense one."""
+        if self.layer.pattern_ones is None:
+            return None
+        kernel = (self.layer.kernel_rows, self.layer.kernel_columns)
+        weights = [-(-size // gap) for size, gap in zip(kernel, self.dilation, strict=True)]
+        return spread(np.ones(weights, dtype=np.uint8), self.dilation)
 
     def parameters(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
         """Real weights (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,), floats.
@@ -66,6 +76,8 @@ class LoweredLayer:
             rows = slice(self.part * layer.m, (self.part + 1) * layer.m)
             if layer.kind is LayerKind.CONV and groups > 1:
                 weight = part_weights(weight, groups, self.part, self.parts)
+            if self.dilation != (1, 1):
+                weight = spread(weight, self.dilation)
             if self.stem is not None:
                 kernels = weight.reshape(len(weight), self.stem.source[0], *self.stem.kernel)
                 weight = self.stem.lay_weights(kernels)  # a linear layer's kernel is the whole image
@@ -143,6 +155,7 @@ class _Draft:
     clamp: tuple[float, float] = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)
     stem: ImageLayout | None = None
+    dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
     @property
@@ -256,8 +269,11 @@ class _Lowering:
         kernel, padding = node.kernel, node.padding
         in_channels, in_rows, in_columns = self.shapes[source]
         kind, weights = LayerKind.DEPTHWISE, Weights.NODE
+        ones = None
         if node.kind is OpKind.CONV:
-            kind = self._convolution_kind(node, in_channels)
+            kind, kernel = self._convolution_kind(node, in_channels), node.reach
+            if kind is LayerKind.CONV and node.dilation != (1, 1):  # a pattern: zeros are not computed
+                ones = node.kernel[0] * node.kernel[1]
         elif node.kind is OpKind.LINEAR:
             kind, kernel = LayerKind.CONV, (in_rows, in_columns)
         elif node.kind is OpKind.BATCHNORM:
@@ -296,9 +312,13 @@ class _Lowering:
             stride=stride,
             pad_top=padding[0],
             pad_left=padding[1],
+            pattern_ones=ones,
+            pattern_rows=1 if ones is None else node.shape[0],
         )
         groups = node.groups if kind is LayerKind.CONV else 1
-        self._add(_Draft(layer, weights, node.name, node.name, channel_pad=node.channel_pad, groups=groups))
+        draft = _Draft(layer, weights, node.name, node.name, groups=groups)
+        draft.channel_pad, draft.dilation = node.channel_pad, node.dilation
+        self._add(draft)
 
     def _add(self, draft: _Draft) -> _Draft:
         self.drafts[draft.value] = draft
@@ -357,6 +377,8 @@ class _Lowering:
             stride=1,
             pad_top=0,
             pad_left=0,
+            pattern_ones=None,
+            pattern_rows=1,
         )
 
     # --- the result -----------------------------------------------------------------------------------
@@ -379,7 +401,7 @@ class _Lowering:
             bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
             layer = replace(draft.layer, target=value, weight_bits=bits)
             lowered = LoweredLayer(
-                layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem
+                layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem, draft.dilation
             )
             layers += [lowered] if draft.groups == 1 else _in_parts(lowered, draft.groups, maps, slices)
         return LoweredNetwork(
@@ -443,6 +465,7 @@ def _in_parts(
             residual=layer.residual and cut(layer.residual, outputs, part),
             n=inputs,
             m=outputs,
+            pattern_rows=layer.pattern_rows // parts or 1,
         )
         needed = None if parts == groups else small.macs * parts // groups
         found.append(replace(lowered, layer=replace(small, needed_macs=needed), part=part, parts=parts))

@@ -1,7 +1,12 @@
-"""A grouped convolution as plain ones: each reads a slice of the channels and writes a slice of the result.
+"""Grouped and dilated convolutions as the array computes them.
+
+A grouped one runs as plain ones: each reads a slice of the channels and writes a slice of the result.
 
 A slice begins on a word of a port, so groups of few channels are taken together: their convolution has zeros
 where the groups do not meet. Where no slices fit, one convolution does it all, with as many zeros.
+
+A dilated one has a larger kernel with zeros, which are a pattern: the array leaves them out, as it does those
+of pruned kernels.
 """
 
 from __future__ import annotations
@@ -19,6 +24,15 @@ def parts_of(groups: int, inputs: int, outputs: int) -> int:
         if groups % parts == 0
         and (parts == 1 or (inputs // parts % SLICE_CHANNELS == 0 and outputs // parts % SLICE_CHANNELS == 0))
     )
+
+
+def spread(kernels: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
+    """Kernels (..., rows, columns) with the zeros of a dilation between their weights."""
+    *others, rows, columns = kernels.shape
+    down, across = dilation
+    found = np.zeros((*others, down * (rows - 1) + 1, across * (columns - 1) + 1), dtype=kernels.dtype)
+    found[..., ::down, ::across] = kernels
+    return found
 
 
 def part_weights(weight: np.ndarray, groups: int, part: int = 0, parts: int = 1) -> np.ndarray:

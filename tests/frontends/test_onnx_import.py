@@ -116,6 +116,10 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
         ("Relu",),
         ("Conv", weights(4, 6, 1, 1)),
     ],
+    "dilation": [
+        ("Conv", weights(4, 3, 3, 3), {"dilations": [2, 3], "pads": [2, 3, 1, 0], "strides": [2, 2]}),
+        ("Conv", weights(4, 1, 2, 2), {"dilations": [1, 2], "group": 4, "auto_pad": "SAME_UPPER"}),
+    ],
     "groups before and behind a channel shuffle": [
         ("Conv", weights(6, 3, 3, 3)),
         ("Conv", weights(8, 3, 3, 3), weights(8), {"group": 2, "strides": [2, 2]}),
@@ -266,9 +270,9 @@ def test_torch_export(tmp_path: Path) -> None:
 def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "net.onnx",
-        ("Conv", weights(4, 3, 3, 3), {"dilations": [2, 2]}),
+        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2]}),
         ("HardSwish",),
-        ("Conv", weights(8, 4, 3, 3)),
+        ("Conv", weights(8, 3, 3, 3)),
         ("Sigmoid",),
         ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4], "ceil_mode": 1}),
         ("Clip", np.array(-1, np.float32), np.array(1, np.float32)),
@@ -279,7 +283,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         import_onnx(path)
     assert str(caught.value).split("\n") == [
         "net: the accelerator cannot run this network",
-        "  - step0: Conv: dilation 2x2; use dilation 1 and a larger kernel",
+        "  - step0: MaxPool: dilation 2x2; use dilation 1",
         "  - step1: HardSwish: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - step4: AveragePool: it reads the sigmoid of a map, which the host computes; "
         "use sigmoid at the end of the network only",

@@ -429,3 +429,39 @@ def test_groups_of_few_channels_are_taken_together(
     assert (len(layers), sum(layer.macs for layer in layers)) == (parts, 36 * 9 * channels**2 // parts)
     needed = [layer.needed_macs or layer.macs for layer in layers]
     assert needed == [layer.macs // share for layer in layers]
+
+
+# --- dilation ---------------------------------------------------------------------------------------------
+
+
+def dilated(groups: int = 1) -> Graph:
+    """A 3 x 3 kernel of dilation 2 x 3 behind the image, then one row of weights."""
+    parameters = {"weight": (RNG.normal(size=(6, 4 // groups, 3, 3)) / 4).astype(np.float32)}
+    net = Network(4, 12).add(
+        "wide", OpKind.CONV, "image", shape=(6, 6, 6), kernel=(3, 3), stride=(2, 2), padding=(2, 2, 1, 3),
+        dilation=(2, 3), parameters=parameters, groups=groups,
+    )  # fmt: skip
+    return net.conv("last", "wide", 5).graph()
+
+
+def test_a_dilated_kernel_is_a_pattern() -> None:
+    lowered = checked(dilated())
+    wide = lowered.layers[0]
+    assert (wide.layer.kernel_rows, wide.layer.kernel_columns, wide.layer.pattern_ones) == (5, 7, 9)
+    assert wide.layer.macs == 6 * 4 * 6 * 6 * 9
+    assert wide.mask is not None and wide.mask.tolist() == [
+        [1, 0, 0, 1, 0, 0, 1],
+        [0] * 7,
+        [1, 0, 0, 1, 0, 0, 1],
+        [0] * 7,
+        [1, 0, 0, 1, 0, 0, 1],
+    ]
+
+
+@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
+def test_a_dilated_kernel_on_a_relaid_image_is_dense(stem: Stem) -> None:
+    assert checked(dilated(), stem).layers[0].layer.pattern_ones is None
+
+
+def test_a_dilated_convolution_of_groups() -> None:
+    assert checked(dilated(groups=2)).layers[0].layer.pattern_ones == 9
