@@ -20,7 +20,7 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.plan import Tile, for_layers
+from hotnas_hls.accel.plan import Tile, decided_by
 from hotnas_hls.accel.port_plan import has_residual
 from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
 from hotnas_hls.accel.timing.latency import NetworkLatency, best_tile, network_latency
@@ -29,7 +29,7 @@ from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore.compiled_pricing import PRUNED, UNFIT
-from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_of, usable
+from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_for, usable
 
 DECIDED_TOGETHER = 256  # bases
 Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
@@ -169,11 +169,13 @@ def _bases_for(
     layers: Sequence[Layer], board: Board, clock_mhz: float, space: Space, blocks: Sequence[int] | None
 ) -> list[Accelerator]:
     """The bases that these layers can use; InfeasibleDesign where there are none."""
-    bases = bases_of(usable(space, layers), board, clock_mhz, has_residual(layers))
+    space = usable(space, layers)
+    decided = tuple(decided_by(layers, taps) for taps in space.taps)
+    bases = bases_for(space, board, clock_mhz, has_residual(layers), decided)
     found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
         raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
-    return [for_layers(base, layers) for base in found]
+    return found
 
 
 def _decided(
