@@ -136,6 +136,12 @@ def test_closed_streams_are_never_another_file(tmp_path: Path, closed: str):
     assert done.stdout.startswith("[" if ">&-" not in closed.replace("2>&-", "") else "")
 
 
+def test_python_that_leaves_docstrings_out():
+    command = [sys.executable, "-OO", "-m", "hotnas_hls", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and "not described: python -OO" in done.stdout
+
+
 def test_an_output_that_is_full_is_one_message():
     program = f"{sys.executable} -m hotnas_hls boards > /dev/full"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,18 @@ def test_hls_is_deterministic_and_named_on_request(tmp_path: Path):
     arguments = ["hls", str(tmp_path / "design_point.json"), "--output", str(tmp_path / "out")]
     assert main([*arguments, "--name", "mine", "--images", "1"]) == 0
     assert (tmp_path / "out" / "mine" / "manifest.json").is_file()
+
+
+def test_hls_works_without_compiled_code(tmp_path: Path):
+    small_design().save(tmp_path)
+    program = f"""
+import sys
+from hotnas_hls.cli import main
+sys.exit(main(["hls", {str(tmp_path)!r}, "--output", {str(tmp_path / "out")!r}, "--images", "1"]))
+"""
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_hls_needs_no_torch(tmp_path: Path):
