@@ -7,6 +7,7 @@ new ones from the folder ``runs``, those that are there (see :mod:`measured`).
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -276,6 +277,20 @@ def priced(network: str) -> dict[str, Figures]:
     return {name: figures(point) for name, point in design_points(network)}
 
 
+def proofs() -> str:
+    """What the proof of an import costs, as ``hotnas zoo prove --json`` found it."""
+    found = json.loads((RESULTS / "proofs.json").read_text())
+    return markdown(
+        ("Network", "CPU s", "Difference"),
+        (
+            (name, "refused", "")
+            if "refused" in one
+            else (name, one["cpu_seconds"], f"{one['difference']:.1e}")
+            for name, one in found.items()
+        ),
+    )
+
+
 def verdict(found: Figures) -> str:
     """What simulation said of every layer."""
     return "exact" if found["certificate_holds"] else "; ".join(found["reasons"])
@@ -285,7 +300,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, levers),
+        *(networks, levers, proofs),
     )
 } | search_tables.TABLES
 

@@ -229,9 +229,24 @@ def test_verify_mentions_what_tools_leave_beside_the_package(tmp_path: Path, cap
     assert "src/math.h: added" in capsys.readouterr().out
 
 
-def test_zoo_list(capsys):
+def test_zoo_proves_and_lists_as_json(capsys):
+    assert cli.main(["zoo", "prove", "digits_resnet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["digits_resnet"]
+    assert 0 < found["cpu_seconds"] < 60 and found["difference"] < 1e-5
+    assert cli.main(["zoo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["digits_resnet"] == {
+        "input": [1, 8, 8],
+        "classes": 10,
+        "description": "small residual network, scikit-learn digits",
+        "weights_ship": True,
+        "can_be_trained": True,
+    }
+
+
+@pytest.mark.parametrize("arguments", [["zoo"], ["zoo", "list"]])
+def test_zoo_list(arguments: list[str], capsys):
     pytest.importorskip("torch")
-    assert cli.main(["zoo", "list"]) == 0
+    assert cli.main(arguments) == 0
     assert "\nresnet18 " in capsys.readouterr().out
 
 
