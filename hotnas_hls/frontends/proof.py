@@ -59,14 +59,18 @@ def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> P
     On the first batch every map is compared, since what differs inside may hardly show in the result of a
     network with random weights; on the others the results are. UnsupportedNetwork where they differ by more
     than TOLERANCE of the largest value of a map, naming the first node that does, or where the original does
-    not run.
+    not run. What the host makes of the logits is compared on the logits of the original: softmax makes small
+    differences of large logits large.
     """
     started, cpu_started, worst = perf_counter(), process_time(), 0.0
     sizes = [fixed_batch or size for size in BATCHES]
+    host = graph.host
+    shape = graph.input.shape if host.preparation is None else host.preparation.source
     for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
-        images = batch(graph.input.shape, size, scale, number)
+        images = batch(shape, size, scale, number)
+        every_map = number == 0 or host.answer is not None
         with one_blas_thread():
-            difference = (_compare_outputs if number else _compare_maps)(graph, original, images)
+            difference = (_compare_maps if every_map else _compare_outputs)(graph, original, images)
         worst = max(worst, difference)
     seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
     return Proof(len(sizes), sum(sizes), worst, seconds, cpu_seconds)
@@ -109,7 +113,8 @@ def _largest(values: Array) -> float:
 
 def _compare_outputs(graph: Graph, original: Original, images: Array) -> float:
     """The difference of the results; UnsupportedNetwork where it is too large, naming the node."""
-    found = run(graph, images, keep=[graph.output.name])[graph.output.name]
+    prepared = graph.host.prepared(images)
+    found = run(graph, prepared, keep=[graph.output.name])[graph.output.name]
     difference = _difference(found, _run(graph.name, original.output, images))
     if not difference <= TOLERANCE:
         _compare_maps(graph, original, images)
@@ -120,7 +125,7 @@ def _compare_outputs(graph: Graph, original: Original, images: Array) -> float:
 def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
     """The largest difference of any map; UnsupportedNetwork with the first node whose map differs."""
     wanted = _run(graph.name, original.maps, images)
-    found = run(graph, images)
+    found = run(graph, graph.host.prepared(images))
     worst = 0.0
     for node in graph:
         if node.name in wanted:
@@ -129,6 +134,12 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
                 where = f"{node.name} ({node.kind})"
                 raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
             worst = max(worst, difference)
+    if graph.host.answer is not None:
+        logits = wanted.get(graph.output.name, found[graph.output.name])
+        answer = _run(graph.name, original.output, images)
+        difference = _difference(graph.host.answered(logits), answer)
+        if not difference <= TOLERANCE:
+            raise UnsupportedNetwork(_differs(graph.name, f"its {graph.host.answer}", difference, images))
     return worst
 
 

@@ -120,6 +120,7 @@ def _vendor(data: ReportData) -> list[str]:
         f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {escaped(wording.cosim(data))}, "
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
+        f"Clock, estimated: {escaped(wording.clock_estimate(data))}.",
     ]
 
 

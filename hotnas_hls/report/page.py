@@ -44,6 +44,7 @@ def page(data: ReportData) -> str:
         loss=wording.design_loss(data),
         cycle_check=wording.cycle_check(data),
         placement=wording.placement(data),
+        clock_estimate=wording.clock_estimate(data),
         cosim=wording.cosim(data),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),

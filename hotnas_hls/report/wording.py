@@ -119,6 +119,23 @@ def placement(data: ReportData) -> str:
     )
 
 
+def clock_estimate(data: ReportData) -> str:
+    """What is known of the clock in one sentence: the vendor's routed figure, else the estimate."""
+    clock, found = data.point.clock_mhz, data.clock_estimate
+    placed = data.vendor.implementation if data.vendor else None
+    if placed is not None and placed.fmax_mhz is not None:
+        state = placed.state or "state unknown"
+        return f"{placed.fmax_mhz:g} MHz by Vivado ({state}) for a clock of {clock:g} MHz"
+    if found is None:
+        return UNKNOWN
+    verdict = "within it" if clock <= found.fmax_mhz else "above it"
+    return (
+        f"{found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on {found.part}; the clock "
+        f"of {clock:g} MHz is {verdict}; slowest path {found.slowest_path} (an estimate before placement, "
+        "not Vivado's)"
+    )
+
+
 def verdict(data: ReportData) -> tuple[str, str]:
     """The certificate in three words, and whether that is good, bad or unknown."""
     if data.certificate is None:
@@ -149,6 +166,7 @@ def cycle_check(data: ReportData) -> str:
             if certificate.outputs_match
             else "were compared: NOT all equal."
         )
+        + (f" {certificate.hls_synthesis}." if certificate.hls_synthesis else "")
     )
 
 
