@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import os
@@ -18,6 +17,7 @@ from typing import Any
 
 from hotnas_hls import __version__, commands
 from hotnas_hls.base.escaping import terminal
+from hotnas_hls.base.names import nearest
 from hotnas_hls.base.terminal import show_everything
 from hotnas_hls.errors import HotnasError
 
@@ -130,8 +130,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"hotnas {__version__}")
         return 0
     if name not in command_names():
-        near = difflib.get_close_matches(name, command_names(), 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = nearest(name, command_names())
         what = "option" if name.startswith("-") else "command"
         print(f"hotnas: unknown {what} {name!r}; {hint}'hotnas --help' lists them", file=sys.stderr)
         return WRONG_USAGE

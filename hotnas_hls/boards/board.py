@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.base.names import file_name_violation, name_violation
+from hotnas_hls.base.names import file_name_violation, name_violation, nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 
@@ -121,7 +121,7 @@ def load_board(name: str | Path) -> Board:
         if plain_name(board.name) == plain_name(text) or plain_name(board.name) == "alveo" + plain_name(text):
             return board
     raise ConfigError(
-        f"unknown board {text!r}; known: {', '.join(board_names())}; "
+        f"unknown board {text!r}; {nearest(text, board_names())}known: {', '.join(board_names())}; "
         "for one of your own give the path of a YAML file with the same keys "
         "(hotnas boards ZCU102 shows them)"
     )
@@ -131,8 +131,8 @@ def read_board(path: Path) -> Board:
     """A board from a user's YAML file: one record with the keys of :class:`Board`."""
     problems: list[str] = []
     board = read_value(Board, with_port_names(load_yaml(path)), "", problems)
-    if not problems:
-        problems = board.violations()
+    if board is not None:
+        problems += board.violations()
     raise_all(ConfigError, f"{path}: not a valid board:", problems)
     return board
 

@@ -15,6 +15,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.names import nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.boards.board import Board, clock_violations, load_board
 from hotnas_hls.errors import ConfigError, raise_all
@@ -225,16 +226,16 @@ def load_config(name: str | Path = DEFAULT_CONFIG) -> RunConfig:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
         if str(name) not in shipped_configs():
+            shipped = shipped_configs()
             raise ConfigError(
-                f"unknown configuration {str(name)!r}; shipped: {', '.join(shipped_configs())}; "
-                "or give the path of a YAML file"
+                f"unknown configuration {str(name)!r}; {nearest(str(name), shipped)}shipped: "
+                f"{', '.join(shipped)}; or give the path of a YAML file"
             )
         path = CONFIG_FOLDER / f"{name}.yaml"
     problems: list[str] = []
     config = read_value(RunConfig, load_yaml(path), "", problems)
-    if not problems:
-        problems = config.violations()
     if config is not None:
+        problems += config.violations()
         try:
             config.load_board()
         except ConfigError as unknown:

@@ -78,7 +78,7 @@ def test_own_board_lists_every_problem(tmp_path: Path):
     keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz, dram"
     assert str(caught.value) == (
         f"{path}: not a valid board:\n"
-        f"  - dps: unknown key; accepted here: {keys}\n"
+        f"  - dps: unknown key; did you mean dsp? accepted here: {keys}\n"
         f"  - colour: unknown key; accepted here: {keys}\n"
         "  - dsp: missing key; give a whole number\n"
         '  - ports[0].bits: expected a list, each a whole number, not "wide"'
