@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ def text_console(piped_width: int | None = None, *, stderr: bool = False) -> Con
 
     width = None if sys.stdout.isatty() else piped_width
     return Console(width=width, stderr=stderr, markup=False, emoji=False)
+
+
+def next_command(*words: object) -> str:
+    """A line that names the command to go on with, ready to be copied into a shell."""
+    return f"next: {shlex.join(['hotnas', *map(str, words)])}"
 
 
 def show_everything() -> None:

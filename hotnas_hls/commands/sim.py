@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import next_command, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused
 
@@ -164,6 +164,8 @@ def _simulate(
         console.print(f"{args.package / REPORTS / DRAM_FILE}", soft_wrap=True)
     if args.rtl is None:
         console.print(f"{args.package / REPORTS / 'certificate.json'}", soft_wrap=True)
+    if done.certificate.holds and args.rtl is None:
+        console.print(next_command("report", args.package), soft_wrap=True)
     dram_wrong = check is not None and rtl.is_twin and not check.holds
     return 0 if done.certificate.holds and not dram_wrong else 1
 

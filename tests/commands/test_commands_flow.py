@@ -28,8 +28,9 @@ def package(tmp_path: Path) -> Path:
 def test_hls_writes_a_package_and_says_what_it_is(tmp_path: Path, capsys):
     small_design().save(tmp_path / "run")
     assert main(["hls", str(tmp_path / "run"), "--output", str(tmp_path / "out"), "--images", "2"]) == 0
-    path, figures = capsys.readouterr().out.splitlines()
+    path, figures, following = capsys.readouterr().out.splitlines()
     package = tmp_path / "out" / "small"
+    assert following == f"next: hotnas sim {package}"
     assert Path(path) == package and verify(package) == []
     assert all(word in figures for word in ("files", "lines", "bytes", "s"))
     latency = json.loads((package / "reports" / "latency.json").read_text())
@@ -96,6 +97,7 @@ def test_sim_certifies_and_the_package_stays_verified(faked, package: Path, caps
     assert main(["sim", str(package), "--no-csim"]) == 0
     shown = capsys.readouterr().out
     assert "holds" in shown and "residual" in shown and "margin" in shown
+    assert shown.splitlines()[-1] == f"next: hotnas report {package}"
     assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is True
     assert verify(package) == []
 

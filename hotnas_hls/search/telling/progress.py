@@ -50,7 +50,8 @@ class ConsoleReporter:
         self._drop()
         self._refusals.clear()
         self._stopped, self._first = 0, None
-        self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", highlight=False)
+        passed = time.monotonic() - self._started
+        self.console.print(f"[{passed:6.1f} s] {text}", highlight=False, soft_wrap=True)
 
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
         """A trial is finished."""
