@@ -35,8 +35,18 @@ GROUPS = {
 }
 
 
+ORDER = (  # in which a new user meets them; others follow by name
+    *("search", "hls", "sim", "report"),
+    *("graph", "zoo", "boards", "detect", "latency", "dse", "compare", "published"),
+    *("synth", "timing", "import-reports", "package", "verify"),
+    *("doctor", "bench", "fuzz"),
+)
 ABOUT = "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources."
 MORE = "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."
+STATUSES = (
+    "Exit status: 0 done; 1 refused, failed, or a check does not hold; 2 wrong usage; 130 interrupted. "
+    "NO_COLOR=1 leaves colours out."
+)
 WIDEST = 100  # columns of help that are still easy to read
 
 
@@ -115,8 +125,9 @@ def _drop_output() -> None:
 
 
 def command_names() -> list[str]:
-    """Every sub-command, found by its module."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+    """Every sub-command, found by its module, in the order of the help."""
+    names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -166,7 +177,7 @@ def help_text() -> str:
                     initial_indent=f"  {name:{column - 2}}",
                     subsequent_indent=" " * column,
                 )
-    lines += ["", *textwrap.wrap(MORE, help_width())]
+    lines += ["", *textwrap.wrap(MORE, help_width()), *textwrap.wrap(STATUSES, help_width())]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.search.config import DEFAULT_CONFIG, load_config
 
@@ -28,8 +28,7 @@ PIPED_WIDTH = 160  # columns of the table when nobody looks at a terminal
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas detect``."""
     parser = subparsers.add_parser("detect", description=__doc__)
-    parser.add_argument("model", nargs="?", help="a zoo name, package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="a shipped configuration, or a YAML file")
     parser.add_argument("--board", help="board, instead of the configuration's")
     parser.add_argument("--bars", type=Path, metavar="FILE", help="draw the terms of each layer (.svg, .png)")

@@ -19,7 +19,7 @@ from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def add_parser(subparsers: Subparsers) -> None:
     from hotnas_hls.accel.image_layout import STEM_CHOICES
 
     parser = subparsers.add_parser("latency", description=__doc__)
-    parser.add_argument("--model", help="a zoo name, package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--rule", choices=("published", "true"), default="true", help="(default true)")
     parser.add_argument("--design", metavar="TM,TN,TR,TC,TK,WP,IP,OP", help="a published engine")
     parser.add_argument("--dconv", metavar="TM,1,TR,TC,TK,WP,IP,OP", help="its depthwise engine")

@@ -24,7 +24,15 @@ from hotnas_hls.base.terminal import next_command
 from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-from hotnas_hls.search.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
+from hotnas_hls.search.config import (
+    DEFAULT_CONFIG,
+    BoundSettings,
+    RunConfig,
+    Strategy,
+    config_path,
+    load_config,
+    shipped_configs,
+)
 
 if TYPE_CHECKING:
     from hotnas_hls.search.running.storage import StudyPlace
@@ -37,8 +45,17 @@ NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "t
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas search``."""
     parser = subparsers.add_parser("search", description=__doc__)
+    shipped = ", ".join(shipped_configs())
     parser.add_argument(
-        "config", nargs="?", default=DEFAULT_CONFIG, help="a shipped configuration, or a YAML file"
+        "config",
+        nargs="?",
+        default=DEFAULT_CONFIG,
+        help=f"a YAML file, or a shipped configuration: {shipped} (default {DEFAULT_CONFIG})",
+    )
+    parser.add_argument(
+        "--show-config",
+        action="store_true",
+        help="print the configuration, with what its keys mean, as a start for one of your own",
     )
     parser.add_argument("--output", type=Path, help="the run's folder (default: the configuration's)")
     parser.add_argument("--bound-ms", type=float, help="latency bound, instead of the configuration's")
@@ -69,6 +86,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Search, write the design point, print what was found."""
     started = time.perf_counter()
+    if args.show_config:
+        print(config_path(args.config).read_text(encoding="utf-8"), end="")
+        return
     config = _configured(args)
     folder = args.output or Path(config.output)
     if config.search.ray is not None:
