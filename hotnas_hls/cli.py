@@ -18,7 +18,7 @@ from typing import Any
 from hotnas_hls import __version__, commands
 from hotnas_hls.base.escaping import terminal
 from hotnas_hls.base.names import nearest
-from hotnas_hls.base.terminal import show_everything
+from hotnas_hls.base.terminal import be_quiet, show_everything
 from hotnas_hls.errors import HotnasError
 
 FAILED = 1
@@ -72,6 +72,12 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", ParagraphFormatter)
         super().__init__(allow_abbrev=False, **settings)
+        self.add_argument(
+            *("-q", "--quiet"),
+            action="store_true",
+            default=argparse.SUPPRESS,  # or an action's own parser would take it back
+            help="results and errors only, no progress",
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,6 +158,7 @@ def _dispatch(arguments: list[str]) -> int:
         args = parser.parse_args(arguments)
     except SystemExit as done:  # argparse has printed its help or its error
         return int(done.code or 0)
+    be_quiet(getattr(args, "quiet", False))
     status = module.run(args)
     sys.stdout.flush()
     return int(status or 0)

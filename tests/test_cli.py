@@ -15,7 +15,7 @@ import yaml
 import hotnas_hls
 from hotnas_hls import cli
 from hotnas_hls.base import tools
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress_console, text_console
 from hotnas_hls.boards.board import load_board, read_board
 from hotnas_hls.codegen.bundle import Bundle
 from hotnas_hls.errors import HotnasError
@@ -311,6 +311,18 @@ def test_help_is_in_the_order_of_the_flow(capsys):
     assert "Exit status: 0 done; 1 refused, failed, or a check does not hold; 2 wrong usage" in " ".join(
         text.split()
     )
+
+
+def test_quiet_leaves_progress_out(capsys):
+    pytest.importorskip("torch")
+    for place in ([], ["--quiet"], []):  # one call does not silence the next
+        assert cli.main(["graph", "digits_resnet", *place]) == 0
+        said = capsys.readouterr()
+        assert said.err.startswith("import proven: ") == (not place) and "conv1" in said.out
+    assert cli.main(["zoo", "-q", "list"]) == 0
+    with progress_console().capture() as captured:
+        progress_console().print("a stage")
+    assert captured.get() == ""
 
 
 def test_no_colour_where_none_is_wanted(monkeypatch, capsys):

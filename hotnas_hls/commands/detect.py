@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.telling.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     platform, options = platform_of(config, loaded.graph), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, named_network, parse_shape
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
@@ -140,7 +140,7 @@ def _explore(args: argparse.Namespace) -> None:
         problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
     loaded = load_model(model_name, None, parse_shape(args.input) if args.input else None)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     graph = loaded.graph
     if args.array:
         tm, tn = parse_array(args.array)

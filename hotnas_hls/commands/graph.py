@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
     loaded = load_model(model, args.weights, shape)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     graph = loaded.graph
     if args.draw:
         draw_graph(graph, args.draw)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, parse_shape
@@ -356,7 +355,7 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
     dram = dram_of(args, board.dram, board.name)
     least = memory if dram is None else least_memory(dram, clock)
     loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     graph = loaded.graph
     runs: dict[Arrangement, tuple[int, IntegerNetwork, Accelerator, dict[str, Tile]]] = {}
 

@@ -9,7 +9,7 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress_console
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome
 from hotnas_hls.search.running.study import SearchStudy
 
@@ -22,7 +22,7 @@ class ConsoleReporter:
     """A live bar in a terminal; a line now and then in a log."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or text_console(stderr=True)
+        self.console = console or progress_console()
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
