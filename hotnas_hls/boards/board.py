@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 
 CLOCK_RANGE_MHZ = (0.001, 10_000.0)
 AXI_BITS = (32, 64, 128, 256, 512)  # data widths of the AXI ports that designs have
+PART = re.compile(r"x[acq][a-z0-9]+-[A-Za-z0-9-]+")
 BOARDS_FILE = Path(__file__).with_name("boards.yaml")
 
 
@@ -33,7 +35,7 @@ class Board:
     part: str  # as Vivado writes it
     dsp: int
     bram18: int  # 18 Kb halves
-    uram: int
+    uram: int = field(default=0, kw_only=True)
     lut: int
     lutram: int  # LUTs that can be memory; part of ``lut``
     ff: int
@@ -55,16 +57,21 @@ class Board:
         """What cannot be true of a board, each with its place."""
         may_be_zero = ("uram", "lutram")
         found = []
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for key in fields(self):
+            value = getattr(self, key.name)
             if isinstance(value, int | float):
-                if value < 0 or (value == 0 and field.name not in may_be_zero):
-                    least = "0 or more" if field.name in may_be_zero else "more than 0"
-                    found.append(f"{field.name}: must be {least}, not {value:g}")
+                if value < 0 or (value == 0 and key.name not in may_be_zero):
+                    least = "0 or more" if key.name in may_be_zero else "more than 0"
+                    found.append(f"{key.name}: must be {least}, not {value:g}")
         if problem := name_violation(self.name):
             found.append(f"name: {problem}")
         if problem := file_name_violation(self.part):
             found.append(f"part: {problem}; write it as Vivado does")
+        elif not PART.fullmatch(self.part):
+            found.append(
+                f"part: {self.part!r} is none of Vivado's; write device, package and speed grade, "
+                "e.g. xczu3eg-sbva484-1-e or xc7z010clg400-1"
+            )
         names = [name for kind in self.ports for name in kind.names]
         if not names:
             found.append("ports: the board has none; name at least one")

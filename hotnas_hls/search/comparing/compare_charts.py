@@ -58,9 +58,9 @@ def no_difference(record: Record) -> list[str]:
             runs = [run for run in record["runs"] if run["variant"] in names]
             refused = sum(run["refused"] for run in runs) / sum(len(run["hypervolume"]) for run in runs)
             found.append(
-                f"no difference between {' and '.join(names)}: {refused:.0%} of their candidates were refused "
-                "by the hardware test, and what was best is a first candidate that all of them are given; "
-                "give them more trials, or a looser bound"
+                f"no difference between {' and '.join(names)}: {refused:.0%} of their candidates were "
+                "refused by the hardware test, and what was best is a first candidate that all of them are "
+                "given; give them more trials, or a looser bound"
             )
     return found
 
