@@ -262,7 +262,7 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
     """Cycles of a planned layer; see :func:`layer_latency`."""
     word, latency = word_cycles(layer, accel), memory.read_latency
     return LayerLatency(
-        *_recurrence(
+        *map(int, _recurrence(  # NumPy's integers, where Numba compiles nothing
             plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
             layer.kind is not LayerKind.CONV,
             plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
@@ -275,7 +275,7 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits, latency,
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
-        )
+        ))
     )  # fmt: skip
 
 
