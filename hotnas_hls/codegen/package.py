@@ -81,6 +81,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "logits": net.feature_maps[net.logits],
         "layout": net.image_layout,
         "image_shape": net.image_shape,
+        "raw_shape": net.host.preparation.source if net.host.preparation else net.image_shape,
         "image_values": math.prod(net.image_shape),
         "version": __version__,
         "top": TOP,

@@ -119,6 +119,7 @@ def design_point(
         feature_maps=model.feature_maps,
         layers=layers,
         image_layout=model.image_layout,
+        host=model.host,
         packed_resolutions=model.arrangement.packed_resolutions,
         memory=memory,
     )

@@ -280,6 +280,7 @@ class TiledEnginePlatform:
             feature_maps=tuple(network.feature_maps.values()),
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
             image_layout=network.image_layout,
+            host=network.host,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,
