@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.base import tools
 from hotnas_hls.base.records import to_record
 from hotnas_hls.codegen.rtl import TOP
 from hotnas_hls.errors import HotnasError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of
 from hotnas_hls.implementation.netlist import Cell, Netlist, arcs, captures, follows_inputs, launch
-from hotnas_hls.implementation.synth import TIMEOUT_SECONDS, Source, synthesised
+from hotnas_hls.implementation.synth import TIMEOUT_SECONDS, Source, synthesised, tool_text
 
 TIMING_FILE = "timing.json"
 PATHS = 10
@@ -224,15 +223,16 @@ def time_design(
     Yosys, SynthesisFailed when it fails, NetlistRefused for a netlist without registers.
     """
     family, grade = family_of(part)
-    tool = tools.require("yosys")
     script = f"synth_xilinx -family {family.yosys} -flatten -top {TOP}; write_json {NETLIST}; stat"
     with synthesised(source, script, log, timeout) as (finished, folder):
-        modules = json.loads((folder / NETLIST).read_text(encoding="utf-8"))["modules"]
-    found = estimate(Netlist(modules[TOP], source.files), family, grade)
-    version = tools.version(tool) or "(version unknown)"
-    return Timing(
-        source.name, source.design_digest, part, clock_mhz, f"yosys {version}", finished.seconds, found
-    )
+        netlist = read_netlist(folder / NETLIST, source)
+    found = estimate(netlist, family, grade)
+    return Timing(source.name, source.design_digest, part, clock_mhz, tool_text(), finished.seconds, found)
+
+
+def read_netlist(path: Path, source: Source) -> Netlist:
+    """The flat netlist that Yosys wrote of ``source``."""
+    return Netlist(json.loads(path.read_text(encoding="utf-8"))["modules"][TOP], source.files)
 
 
 def refuse_if_missed(timing: Timing) -> None:

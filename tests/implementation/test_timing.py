@@ -1,4 +1,4 @@
-"""hotnas timing: arrivals in netlists counted by hand, what is refused, the ratchet, and calibration."""
+"""hotnas timing: arrivals in netlists counted by hand, what is refused, what becomes of an estimate."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import Any
 
 import pytest
 from small_designs import small_design
-from synthesised_designs import LAYERS
 
-from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.base import tools
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
-from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of, known_families
 from hotnas_hls.implementation.netlist import Netlist, NetlistRefused
-from hotnas_hls.implementation.synth import Source
-from hotnas_hls.implementation.timing import Estimate, estimate, table, time_design
+from hotnas_hls.implementation.timing import Estimate, estimate
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
@@ -318,26 +313,3 @@ def test_without_yosys_it_is_one_message(
     assert main(["timing", str(package)]) == 1
     assert capsys.readouterr().err.startswith("hotnas: yosys not found: it is needed for ")
     assert not (package / "reports" / "timing.json").exists()
-
-
-# ---------------------------------------------------------------- the ratchet
-
-
-def built(array: int, **settings: Any) -> Source:
-    accel = Accelerator(
-        tm=array, tn=array, tr=4, tc=4, ifm_depth=128, wgt_entries=4, max_entries=9, act_bits=8,
-        weight_bits=8, patterns=False, **(dict(ifm_bits=32, wgt_bits=32, ofm_bits=32) | settings),
-    )  # fmt: skip
-    return Source("ratchet", accel, LAYERS, rtl_files(accel, LAYERS, Banner("ratchet", "0")))
-
-
-@pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")
-@pytest.mark.timeout(1800)
-def test_a_4_by_4_array_does_not_get_slower() -> None:
-    timing = time_design(built(4), ZCU102, 150.0, timeout=1800)
-    assert timing.estimate.fmax_mhz >= RATCHET_MHZ[4], "\n".join(table(timing))
-    assert timing.estimate.fmax_mhz < RATCHET_MHZ[4] + 15, "faster: raise RATCHET_MHZ"
-    assert all(path.start.declared for path in timing.estimate.paths), "registers are named with their lines"
-
-
-RATCHET_MHZ = {4: 150.0}
