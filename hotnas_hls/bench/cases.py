@@ -90,8 +90,9 @@ def published_zoo() -> Figures:
 
 def true_exploration() -> Figures:
     """A million real designs with true tiles, after numba has compiled."""
-    from hotnas_hls.explore.exhaustive import Space, explore
+    from hotnas_hls.explore.exhaustive import explore
     from hotnas_hls.explore.model_layers import load_layers
+    from hotnas_hls.explore.space import Space
 
     model, board = load_layers(EXPLORED_NETWORK), load_board(BOARD)
     warm = Space((8,), (8,), (64,), ((7, 7),), (4096,))
@@ -116,26 +117,28 @@ def layer_evaluations() -> Figures:
 
     from hotnas_hls.accel.plan import Tile, for_layers
     from hotnas_hls.accel.timing.latency import layer_latency
-    from hotnas_hls.explore import exhaustive as module
+    from hotnas_hls.explore import compiled_pricing as bulk
+    from hotnas_hls.explore.exhaustive import FIXED_LATENCY
     from hotnas_hls.explore.model_layers import load_layers
+    from hotnas_hls.explore.space import Space, bases_of
 
     layers = load_layers(EXPLORED_NETWORK).layers
-    space, board = module.Space(tm=(32, 64), tn=(16, 32)), load_board(BOARD)
-    bases = [for_layers(base, layers) for base in module._bases(space, board, board.clock_mhz, True)]
+    space, board = Space(tm=(32, 64), tn=(16, 32)), load_board(BOARD)
+    bases = [for_layers(base, layers) for base in bases_of(space, board, board.clock_mhz, True)]
     tile = Tile(7, 14)
-    rows = np.array([[*module._layer_row(layer), 1] for layer in layers])
-    table = np.array([module._base_row(base) for base in bases])
+    rows = np.array([[*bulk.layer_row(layer), 1] for layer in layers])
+    table = np.array([bulk.base_row(base) for base in bases])
 
     def compiled() -> None:
         for base in table:
             for row, layer in zip(rows, layers, strict=True):
                 tr, tc = min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns)
-                module._layer_cycles(row, base, tr, tc, 40, 20)
+                bulk.layer_cycles(row, base, tr, tc, 40, 20)
 
     def plain() -> None:
         for base in bases:
             for layer in layers:
-                layer_latency(layer, base, tile, module.FIXED_LATENCY)
+                layer_latency(layer, base, tile, FIXED_LATENCY)
 
     compiled()
     count = len(bases) * len(layers)
@@ -150,8 +153,9 @@ def growth() -> Figures:
     """How exploration grows with layers (of different shape) and with designs."""
     import dataclasses
 
-    from hotnas_hls.explore.exhaustive import Space, explore
+    from hotnas_hls.explore.exhaustive import explore
     from hotnas_hls.explore.model_layers import load_layers
+    from hotnas_hls.explore.space import Space
 
     layers, board = load_layers(EXPLORED_NETWORK).layers, load_board(BOARD)
 
@@ -183,7 +187,7 @@ def flow() -> Figures:
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.problem import load_problem
     from hotnas_hls.search.search import search
-    from hotnas_hls.simulate.certificate import certify
+    from hotnas_hls.simulate.certify import certify
     from hotnas_hls.simulate.csim import run_csim
     from hotnas_hls.simulate.flow import generate
 

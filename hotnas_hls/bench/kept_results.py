@@ -20,7 +20,7 @@ from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.records import load_json
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.simulate.certificate import Rtl, certify, twin
+from hotnas_hls.simulate.certify import Rtl, certify, twin
 from hotnas_hls.simulate.verilated import build_once, sources_digest
 
 FORMAT = "hotnas-simulated-networks"

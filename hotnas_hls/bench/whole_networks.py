@@ -118,7 +118,8 @@ def on_accelerator(graph: Graph, board: Board) -> DesignPoint:
 def _problem(network: WholeNetwork) -> Problem:
     """The network with its checkpoint, and CIFAR-10; DataMissing where either is not on this machine."""
     from hotnas_hls.frontends.source import load_model
-    from hotnas_hls.models.data import DATA_VARIABLE, cifar10, data_folders
+    from hotnas_hls.models.cifar10 import cifar10
+    from hotnas_hls.models.data import DATA_VARIABLE, data_folders
     from hotnas_hls.search.problem import Problem
 
     places = [folder / "weights" / str(network.checkpoint) for folder in data_folders()]

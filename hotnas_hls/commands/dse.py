@@ -116,9 +116,9 @@ def _explore(args: argparse.Namespace) -> None:
     from hotnas_hls.base.pictures import picture_violations
     from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import dram_of, packing_choice
-    from hotnas_hls.explore.exhaustive import Space
     from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
     from hotnas_hls.explore.on_chip import kept_on_chip
+    from hotnas_hls.explore.space import Space
     from hotnas_hls.frontends.source import load_model
 
     board = load_board(args.board)

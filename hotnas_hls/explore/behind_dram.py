@@ -17,7 +17,8 @@ from hotnas_hls.accel.layer import FeatureMap, Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
 from hotnas_hls.boards.board import Board
-from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Explored, Space, explore, fastest, within
+from hotnas_hls.explore.exhaustive import Explored, explore, fastest, within
+from hotnas_hls.explore.space import WHOLE_SPACE, Space
 
 Candidate = TypeVar("Candidate")
 

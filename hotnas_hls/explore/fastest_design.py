@@ -18,8 +18,9 @@ from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore import exhaustive as explore
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
 from hotnas_hls.explore.behind_dram import Decision, decide, fastest_behind
-from hotnas_hls.explore.exhaustive import FIXED_LATENCY, WHOLE_SPACE, Exploration, Explored, Space
+from hotnas_hls.explore.exhaustive import FIXED_LATENCY, Exploration, Explored
 from hotnas_hls.explore.model_layers import ModelLayers, layers_of
+from hotnas_hls.explore.space import WHOLE_SPACE, Space
 from hotnas_hls.network.graph import Graph
 
 

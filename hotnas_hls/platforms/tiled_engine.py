@@ -22,7 +22,8 @@ from hotnas_hls.accel.timing.latency import LayerLatency, best_tile, layer_laten
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.behind_dram import fastest_behind
-from hotnas_hls.explore.exhaustive import WHOLE_SPACE, Space, fastest
+from hotnas_hls.explore.exhaustive import fastest
+from hotnas_hls.explore.space import WHOLE_SPACE, Space
 from hotnas_hls.network.lower import channel_blocks
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.platforms.space import Axis, AxisKind

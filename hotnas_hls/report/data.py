@@ -254,7 +254,8 @@ class ReportData:
                 "csynth_cycles": self.csynth_cycles,
                 "cosim_cycles": self.cosim_cycles,
             },
-            "accuracy": to_record(point.accuracy),
+            "accuracy": to_record(point.accuracy)
+            | {"drop_allowed": point.configured("search", "accuracy_drop")},
             "certificate": None
             if certificate is None
             else {

@@ -41,6 +41,7 @@ def page(data: ReportData) -> str:
         verdict=text,
         mood=mood,
         accelerator=wording.accelerator_line(data),
+        loss=wording.design_loss(data),
         cycle_check=wording.cycle_check(data),
         placement=wording.placement(data),
         clock_estimate=wording.clock_estimate(data),

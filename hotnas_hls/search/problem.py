@@ -16,8 +16,10 @@ from torch import nn
 from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import load_model
-from hotnas_hls.models.data import Dataset, cifar10, digits, find_weights, image_folder
+from hotnas_hls.models.cifar10 import cifar10
+from hotnas_hls.models.data import Dataset, digits, find_weights
 from hotnas_hls.models.edits import copied
+from hotnas_hls.models.image_folder import image_folder
 from hotnas_hls.models.train import WEIGHTS
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings
@@ -95,6 +97,11 @@ def load_problem(settings: NetworkSettings) -> Problem:
     if weights is None and ":" not in settings.model:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
+        )
+    if loaded.graph.host.is_some:
+        raise ConfigError(
+            f"network.model: {settings.model}: {loaded.graph.host}; a search works on images as the data set "
+            "gives them and on logits, so leave that out of the network"
         )
     outputs, *pixels = loaded.graph.output.shape
     if pixels != [1, 1]:

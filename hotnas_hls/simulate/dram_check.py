@@ -12,7 +12,7 @@ from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.simulate.behind_dram import BehindDram, forecast
-from hotnas_hls.simulate.certificate import Rtl, simulate_runs
+from hotnas_hls.simulate.certify import Rtl, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
 
 FORMAT = "hotnas-dram-check"

@@ -18,7 +18,7 @@ from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, fill_cycles, network_latency
 from hotnas_hls.base.records import to_record
-from hotnas_hls.simulate.certificate import Rtl, simulate_runs
+from hotnas_hls.simulate.certify import Rtl, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
 
 if TYPE_CHECKING:

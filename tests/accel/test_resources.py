@@ -9,7 +9,8 @@ import pytest
 from synthesised_designs import DESIGN, LAYERS, MEASURED
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.resources import Resources, accelerator_resources, bram18, breakdown, violations
+from hotnas_hls.accel.fpga_memories import bram18
+from hotnas_hls.accel.resources import Resources, accelerator_resources, breakdown, violations
 from hotnas_hls.boards.board import load_board
 
 

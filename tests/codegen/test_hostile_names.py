@@ -27,7 +27,7 @@ from hotnas_hls.implementation.synth import Source
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
-from hotnas_hls.simulate.certificate import twin
+from hotnas_hls.simulate.certify import twin
 from hotnas_hls.simulate.csim import run_csim
 from hotnas_hls.simulate.flow import package
 

@@ -26,7 +26,7 @@ from hotnas_hls.explore.arrangement import PLAIN, Arrangement, allowed_arrangeme
 from hotnas_hls.network.graph import Graph, Node, OpKind
 from hotnas_hls.network.lower import lower
 from hotnas_hls.network.quantise import quantise, quantise_image
-from hotnas_hls.simulate.certificate import certify
+from hotnas_hls.simulate.certify import certify
 from hotnas_hls.simulate.csim import run_csim
 from hotnas_hls.simulate.flow import generate
 

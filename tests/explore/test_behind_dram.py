@@ -14,9 +14,8 @@ from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import best_tile, network_latency
 from hotnas_hls.boards.board import load_board
-from hotnas_hls.explore import exhaustive
 from hotnas_hls.explore.behind_dram import decide, fastest_behind
-from hotnas_hls.explore.exhaustive import Space
+from hotnas_hls.explore.space import Space, bases_of
 from hotnas_hls.fuzzing.layer_fuzz import fuzz_case
 
 BOARD = load_board("ZCU102")
@@ -52,7 +51,7 @@ def test_the_best_of_all_designs_is_never_pruned(name: str) -> None:
     memory = least_memory(dram, 200)
     net = without_numbers(LAYERS, SPACE.act_bits)
     every, stepped = {}, {}
-    for base in exhaustive._bases(SPACE, BOARD, 200, True):
+    for base in bases_of(SPACE, BOARD, 200, True):
         for tr, tc in SPACE.tiles:
             for depth in SPACE.ifm_depths:
                 accel = dataclasses.replace(for_layers(base, LAYERS), tr=tr, tc=tc, ifm_depth=depth)

@@ -10,14 +10,16 @@ from small_designs import LAYERS
 
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
-from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
 from hotnas_hls.accel.timing.latency import best_tile, layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore import exhaustive as module
-from hotnas_hls.explore.exhaustive import Space, explore
+from hotnas_hls.explore.exhaustive import explore
 from hotnas_hls.explore.model_layers import load_layers
+from hotnas_hls.explore.space import TILES, Space, bases_of
 from hotnas_hls.fuzzing.layer_fuzz import random_accelerator, random_layer
 
 BOARD = load_board("ZCU102")
@@ -38,20 +40,20 @@ def random_pairs(count: int):
 
 def test_compiled_price_is_that_of_the_model_and_never_below_its_floor():
     for layer, accel, tile, memory in random_pairs(300):
-        row = np.array([*module._layer_row(layer), 1])
-        base = np.array(module._base_row(accel))
+        row = np.array([*compiled.layer_row(layer), 1])
+        base = np.array(compiled.base_row(accel))
         expected = layer_latency(layer, accel, tile, memory).cycles
         timing = (memory.read_latency, memory.write_latency)
-        assert module._layer_cycles(row, base, tile.tr, tile.tc, *timing) == expected, (layer, accel, tile)
-        floor = module._floor(row, base, tile.tr, tile.tc, *timing)
-        anywhere = module._floor(row, base, 0, 0, *timing)
+        assert compiled.layer_cycles(row, base, tile.tr, tile.tc, *timing) == expected, (layer, accel, tile)
+        floor = compiled.floor(row, base, tile.tr, tile.tc, *timing)
+        anywhere = compiled.floor(row, base, 0, 0, *timing)
         assert anywhere <= expected and floor <= expected, (layer, accel, tile)
 
 
 def every_design(layers, space, memory):
     """(cycles, board share) of every design of the space, one by one, by the model alone."""
     found = {}
-    for base in module._bases(space, BOARD, BOARD.clock_mhz, True):
+    for base in bases_of(space, BOARD, BOARD.clock_mhz, True):
         for tr, tc in space.tiles:
             for depth in space.ifm_depths:
                 accel = dataclasses.replace(for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
@@ -63,7 +65,7 @@ def every_design(layers, space, memory):
                     layer_latency(layer, accel, tile, memory).cycles
                     for layer, tile in zip(layers, tiles, strict=True)
                 )
-                limits = {name: getattr(BOARD, name) for name in module.RESOURCES}
+                limits = {name: getattr(BOARD, name) for name in RESOURCES}
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)
     return found
@@ -72,7 +74,7 @@ def every_design(layers, space, memory):
 def test_same_best_and_front_as_pricing_every_design():
     found = explore(LAYERS, BOARD, MEMORY, SMALL, top=4)
     every = every_design(LAYERS, SMALL, MEMORY)
-    assert found.designs == len(list(module._bases(SMALL, BOARD, BOARD.clock_mhz, True))) * 9
+    assert found.designs == len(list(bases_of(SMALL, BOARD, BOARD.clock_mhz, True))) * 9
     assert [d.cycles for d in found.best] == sorted({cycles for cycles, _ in every.values()})[:4]
     for design in (*found.best, *found.front):
         assert every[design.accel] == (design.cycles, pytest.approx(design.board_share))
@@ -117,15 +119,15 @@ def test_equal_layers_are_priced_once_and_counted_each():
 
 
 def test_resources_add_up_over_both_buffers():
-    base = for_layers(next(iter(module._bases(SMALL, BOARD, BOARD.clock_mhz, True))), LAYERS)
-    tiles = sorted({tr * tc: (tr, tc) for tr, tc in module.TILES}.items())
+    base = for_layers(next(iter(bases_of(SMALL, BOARD, BOARD.clock_mhz, True))), LAYERS)
+    tiles = sorted({tr * tc: (tr, tc) for tr, tc in TILES}.items())
     depths = np.array([32, 64, 256, 2048, 16384])
-    used = module._resources([base], tiles, depths)[0]
+    used = by_buffer_depths(base, np.array([product for product, _ in tiles]), depths)
     for o, (_, (tr, tc)) in enumerate(tiles):
         for i, depth in enumerate(depths):
             accel = dataclasses.replace(base, tr=tr, tc=tc, ifm_depth=int(depth))
             expected = accelerator_resources(accel)
-            assert list(used[o, i]) == [getattr(expected, name) for name in module.RESOURCES]
+            assert list(used[o, i]) == [getattr(expected, name) for name in RESOURCES]
 
 
 def test_channel_blocks_of_a_concatenation_are_kept():

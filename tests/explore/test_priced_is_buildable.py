@@ -8,8 +8,8 @@ import pytest
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import HotnasError, InfeasibleDesign, UnsupportedNetwork
-from hotnas_hls.explore.exhaustive import Space
 from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
+from hotnas_hls.explore.space import Space
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 BOARD = load_board("ZCU102")

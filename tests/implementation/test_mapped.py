@@ -9,7 +9,7 @@ import pytest
 from synthesised_designs import LAYERS, MEASURED
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.resources import BLOCKS
+from hotnas_hls.accel.block_counts import BLOCKS
 from hotnas_hls.base import tools
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import TOP, rtl_files

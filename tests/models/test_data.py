@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from hotnas_hls.errors import DataMissing, HotnasError
+from hotnas_hls.models import cifar10 as cifar10_module
 from hotnas_hls.models import data
-from hotnas_hls.models.data import IMAGE_MEAN, IMAGE_STD, cifar10, image_folder
+from hotnas_hls.models.cifar10 import cifar10
+from hotnas_hls.models.data import IMAGE_MEAN, IMAGE_STD
+from hotnas_hls.models.image_folder import image_folder
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, size=(60, 32, 32, 3), dtype=np.uint8)
@@ -25,7 +28,7 @@ LABELS = np.arange(60) % 10
 def only_the_named_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTNAS_DATA", str(tmp_path))
     monkeypatch.setattr(data, "NEIGHBOUR_DATA", tmp_path / "nowhere")
-    monkeypatch.setattr(data, "CIFAR10_VALIDATION", 10)
+    monkeypatch.setattr(cifar10_module, "CIFAR10_VALIDATION", 10)
 
 
 def batches() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -65,7 +68,7 @@ def write_binary(folder: Path) -> None:
 
 
 def write_archive(folder: Path) -> None:
-    with tarfile.open(folder / data.CIFAR10_ARCHIVE, "w:gz") as archive:
+    with tarfile.open(folder / cifar10_module.CIFAR10_ARCHIVE, "w:gz") as archive:
         for name, batch in batches().items():
             contents = python_batch(*batch)
             member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
@@ -77,8 +80,8 @@ def write_archive(folder: Path) -> None:
 def test_every_form_of_cifar10(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     if write is write_archive:
-        digest = hashlib.md5((tmp_path / data.CIFAR10_ARCHIVE).read_bytes()).hexdigest()
-        monkeypatch.setattr(data, "CIFAR10_MD5", digest)
+        digest = hashlib.md5((tmp_path / cifar10_module.CIFAR10_ARCHIVE).read_bytes()).hexdigest()
+        monkeypatch.setattr(cifar10_module, "CIFAR10_MD5", digest)
     found = cifar10()
     assert [len(part) for part in (found.train, found.validation, found.test)] == [40, 10, 10]
     np.testing.assert_array_equal(found.test.labels, LABELS[50:])
@@ -134,7 +137,7 @@ def test_weights_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_broken_cifar10_is_not_read(tmp_path: Path) -> None:
-    archive = tmp_path / data.CIFAR10_ARCHIVE
+    archive = tmp_path / cifar10_module.CIFAR10_ARCHIVE
     archive.write_bytes(b"half a download")
     digest = hashlib.md5(b"half a download").hexdigest()
     with pytest.raises(HotnasError) as error:

@@ -26,7 +26,7 @@ from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import CLAMPS, UNBOUNDED, lower
 from hotnas_hls.network.quantise import quantise
-from hotnas_hls.simulate.certificate import certify
+from hotnas_hls.simulate.certify import certify
 from hotnas_hls.simulate.csim import run_csim
 from network.test_lower import checked
 

@@ -18,8 +18,9 @@ from hotnas_hls.base.blas import one_blas_thread
 from hotnas_hls.errors import ConfigError, DataMissing
 from hotnas_hls.frontends.checkpoint import load_weights
 from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.cifar10 import cifar10
 from hotnas_hls.models.compression import PatternChoice
-from hotnas_hls.models.data import NEIGHBOUR_DATA, cifar10
+from hotnas_hls.models.data import NEIGHBOUR_DATA
 from hotnas_hls.models.zoo import ZOO, build
 from hotnas_hls.network.calibrate import observe
 from hotnas_hls.network.execute import run

@@ -11,7 +11,8 @@ from hotnas_hls.accel.memory.pricing import latency_behind, without_numbers, wor
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore.behind_dram import fastest_behind
-from hotnas_hls.explore.exhaustive import WHOLE_SPACE, explore
+from hotnas_hls.explore.exhaustive import explore
+from hotnas_hls.explore.space import WHOLE_SPACE
 from hotnas_hls.platforms.platform import Emits, Validates
 from hotnas_hls.platforms.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
 

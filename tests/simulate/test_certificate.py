@@ -16,8 +16,9 @@ from hotnas_hls.accel.memory.dram_timing import PHASES
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.bench import kept_results
 from hotnas_hls.errors import ConfigError, SimulationFailed
-from hotnas_hls.simulate import certificate as module
-from hotnas_hls.simulate.certificate import Certificate, certify, recheck, twin
+from hotnas_hls.simulate import certify as module
+from hotnas_hls.simulate.certificate import Certificate, recheck
+from hotnas_hls.simulate.certify import certify, twin
 from hotnas_hls.simulate.rtl_simulation import RunResult, SimulationModel
 from hotnas_hls.simulate.verilated import sources_digest
 

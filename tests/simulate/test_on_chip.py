@@ -14,7 +14,7 @@ from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
 from hotnas_hls.base import tools
 from hotnas_hls.explore.on_chip import kept_on_chip
-from hotnas_hls.simulate.certificate import certify, twin
+from hotnas_hls.simulate.certify import certify, twin
 from hotnas_hls.simulate.rtl_simulation import Run, build, run_network, weight_page
 
 pytestmark = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")

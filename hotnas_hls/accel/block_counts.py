@@ -1,0 +1,389 @@
+"""What each block of the accelerator takes, from widths and depths; compiled: a search counts millions.
+
+DSP slices, block RAM, LUT RAM and the data-path registers follow from widths and depths. The logic around
+them cannot be derived; its constants were measured with Yosys 0.23 (``synth_xilinx -family xcup``; measure
+again by ``hotnas synth DESIGN``).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numba
+import numpy as np
+
+from hotnas_hls.accel import fpga_memories
+from hotnas_hls.accel.fpga_memories import (
+    DEEP_MUX_BANKS,
+    LUT_RAM_DEPTH,
+    bit_length,
+    block_ram,
+    deep_mux,
+    lut_ram,
+)
+from hotnas_hls.base.compiled_code import forget_stale
+
+forget_stale(__file__, fpga_memories)
+
+# ---------------------------------------------------------------- logic measured with Yosys
+# mac_array
+WEIGHT_ROW_LUT = 47  # addresses of both slots, bias select
+WEIGHT_ROW_FF = 96  # bias: two slots and the one in use
+PATTERN_LUT = 3  # write enables of the pattern indices of a row
+TREE_SINGLE = 6  # of an adder tree's 2^levels nodes; the others keep their sign bit twice
+PAIR_FF_PER_4 = 7  # of four input channels: borrows on their way up, sign bits kept beside them
+JOIN_LUT_PER_3_BITS = 8  # two taps of a channel lane: add, compare, select maximum or sum
+SRL_STAGES = 3  # least registers in a row that become a shift register in LUT RAM
+ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
+ACC_LUT = -8
+ACC_FF = 7  # controls travelling with the term
+# compute_ctrl
+DSP_LEAST_BITS = 9  # Yosys builds shorter products from LUTs: addresses of a shallow IFM buffer
+COMPUTE_LUT = 550
+COMPUTE_LUT_PER_PORT = 57  # address, bounds check and mask of one IFM read port
+COMPUTE_FF = 294  # loop counters, coordinates, tokens
+COMPUTE_DSP = 2  # tile steps by the stride; with wide addresses also the row pitch, and one a read port
+# loaders
+IFM_LOADER_LUT = 1210
+IFM_LOADER_FF = 596
+IFM_LOADER_DSP = 3  # tile steps by the stride, run length; with wide addresses also the skipped words
+IFM_BUFFER_LUT = 7  # write enables of the banks
+WGT_LOADER_LUT = 560
+WGT_LOADER_FF = 378
+WGT_LOADER_DSP = 2  # beats of a job
+# ofm_store: without requantize and the block multiplexer
+OFM_STORE_LUT = 1370  # two run walkers, two FIFOs
+OFM_STORE_FF = 946
+BLOCK_COUNTER_FF = 32  # which channel block is drained, when there are several
+OFM_STORE_DSP = 5  # pixels, run length, words and bytes of an output tile
+REQUANTIZE_LUT_16 = 870  # three barrel shifters over a 48-bit accumulator
+REQUANTIZE_LUT_8 = 503  # over 32 bits
+# the rest
+SPLITTER_LUT = 515  # burst_splitter: a 64-bit adder and the shortest of three lengths
+SPLITTER_128_LUT = 328  # where a page has 256 beats, Yosys finds a smaller form
+READ_MASTER_LUT = 10
+READ_MASTER_FF = 103
+WRITE_MASTER_LUT = 57
+WRITE_MASTER_FF = 132
+CONTROL_LUT = 645
+CONTROL_FF = 404
+SEQUENCER_LUT = 428
+SEQUENCER_FF = 614  # beside the descriptor
+CHECK_LUT = 31  # checksum of a descriptor: an exclusive or over every bit of a beat
+CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
+TOP_LUT = 101  # m_axi_wgt: sequencer or loader
+OWNER_BITS = 34  # read_order: whose run, and its beats
+READ_ORDER_LUT = 459
+READ_ORDER_FF = 174
+CHIP_READER_LUT = 135  # counters of a run, two stages that can wait
+CHIP_READER_FF = 34  # the same, without addresses and words
+CHIP_WRITER_LUT = 103
+CHIP_WRITER_FF = 32
+CHIP_MUX_LUT = 7  # a stream comes from a port or from memory on chip, beside a LUT a bit
+WEIGHT_MEMORY_LUT = 275  # what is loaded, and the loading of the rest
+WEIGHT_MEMORY_FF = 98
+PROFILE_BITS = 256  # of a layer in the window of cycle counts
+FIFO_DEPTH = 16
+
+BLOCKS = (
+    "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "map_memory",
+    "weight_memory", "entry_table", "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row",
+    "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
+)  # fmt: skip
+
+
+Counts: TypeAlias = tuple[int, int, int, int, int]  # DSP, BRAM18, LUT, FF, LUTs as memory
+
+
+@numba.njit(cache=True)
+def total(
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
+    slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
+) -> Counts:  # fmt: skip
+    dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
+    for counts in blocks(
+        tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
+        table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
+        ultra,
+    ):  # fmt: skip
+        dsp += counts[0]
+        bram += counts[1]
+        lut += counts[2]
+        ff += counts[3]
+        lutram += counts[4]
+    return dsp, bram, lut, ff, lutram
+
+
+@numba.njit(cache=True)
+def totals(
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
+    patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
+    header_bits: int, ultra: int,
+) -> np.ndarray:  # fmt: skip
+    """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
+
+    The two buffers are different blocks of the design, so that their resources add up: each depth is counted
+    once with the other at its first.
+    """
+    found = np.empty((len(ofm_depths), len(ifm_depths), 5), dtype=np.int64)
+    for o in range(len(ofm_depths)):
+        for i in range(len(ifm_depths)):
+            if o == 0 or i == 0:
+                found[o, i] = total(
+                    tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
+                    ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
+                    map_words, weight_planes, header_bits, ultra,
+                )  # fmt: skip
+            else:
+                found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
+    return found
+
+
+@numba.njit(cache=True)
+def blocks(
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
+    slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
+    ultra: int,
+) -> tuple[Counts, ...]:  # fmt: skip
+    """Counts in the order of BLOCKS."""
+    td, block, product = min(tm, tn), word // act, act + wgt
+    levels, ifm_addr = bit_length(tn - 1), bit_length(2 * ifm_depth - 1)
+    acc_addr = max(1, bit_length(ofm_depth - 1))
+    ports = patterns if patterns > 1 else taps
+    pairs = tm // 2 if rows_per_dsp == 2 else 0
+    requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
+    return (
+        _top(shared),
+        _control_regs(slots),
+        _sequencer(wgt_bits, header_bits),
+        _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
+        _write_master(ofm_bits),
+        _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
+        _weight_memory(plane, wgt_bits, weight_planes, ultra),
+        _entry_table(wgt_bits, table_bits),
+        _ifm_loader(word, ifm_addr),
+        _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
+        (WGT_LOADER_DSP, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0),
+        _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
+        _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // plane), 2 * entries, patterns),
+        _mac_rows(tm - 2 * pairs, tn, act, product, levels, patterns),
+        _mac_pairs(pairs, tn, act, wgt, levels, patterns),
+        _channel_lanes(td, product, levels, taps),
+        (0, 0, td * (product + levels), 0, 0),
+        _rams(
+            2 * tm, acc, ofm_depth,
+            tm * (ACC_LUT_PER_BIT_X8 * acc // 8 + 2 * acc_addr + ACC_LUT), tm * (acc + 2 * acc_addr + ACC_FF),
+        ),
+        _ofm_store(word, block * acc, tm // block, acc_addr),
+        (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
+    )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _top(shared: int) -> Counts:
+    if not shared:
+        return 0, 0, TOP_LUT, 0, 0
+    owners = lut_ram(OWNER_BITS, 64)
+    return 0, 0, TOP_LUT + READ_ORDER_LUT + owners, READ_ORDER_FF, owners
+
+
+@numba.njit(cache=True)
+def _sequencer(port: int, header_bits: int) -> Counts:
+    check = max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
+    return 0, 0, SEQUENCER_LUT + check, SEQUENCER_FF + header_bits, 0
+
+
+@numba.njit(cache=True)
+def _weight_rows(
+    rows: int, patterned: int, tn: int, wgt: int, parts: int, depth: int, patterns: int
+) -> Counts:
+    memory = parts * lut_ram(tn * wgt // parts, depth)
+    lut = memory + deep_mux(tn * wgt, depth) + WEIGHT_ROW_LUT
+    ff = tn * wgt + WEIGHT_ROW_FF
+    lut, ff = rows * lut, rows * ff
+    if patterns > 1:  # two slots and the indices in use, 2 bits a lane each
+        lut += patterned * (2 * tn + PATTERN_LUT)
+        ff += patterned * 6 * tn
+    return 0, 0, lut, ff, rows * memory
+
+
+@numba.njit(cache=True)
+def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
+    lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
+    ff = product * tn
+    nodes, width = tn, product
+    for _ in range(levels):
+        lut += nodes // 2 * width
+        nodes, width = (nodes + 1) // 2, width + 1
+        ff += nodes * width
+    twice = max(0, (1 << levels) - TREE_SINGLE)
+    lut += twice // 2
+    ff += twice
+    return rows * tn, 0, rows * lut, rows * ff, 0
+
+
+@numba.njit(cache=True)
+def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
+    """Two MAC rows behind one row of multipliers and one choice of the IFM port."""
+    _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
+    if patterns > 1:
+        lut += act * tn
+    lut += wgt * tn + tn // 2  # the factor of two weights; carries
+    ff += PAIR_FF_PER_4 * tn // 4
+    if tn == 1 << levels:  # the root gives two borrows back; else a leaf is empty and has none
+        lut += act + wgt + levels
+    memory = _late_borrows(tn, levels)
+    return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
+
+
+@numba.njit(cache=True)
+def _late_borrows(tn: int, levels: int) -> int:
+    """Borrows a pair's adder tree hands on through SRL_STAGES registers or more: an SRL each.
+
+    A borrow starts at the last product below the adder that gives it back: a right input there, unless below
+    the root.
+    """
+    count = 0
+    for depth in range(1, levels - SRL_STAGES + 1):
+        products = 1 << (levels - depth)
+        for node in range(1 << depth):
+            if (node % 2 == 0 or depth == 1) and (node + 1) * products <= tn:
+                count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
+    """Products, the heap that joins those of the taps, and the delay that hides it in the adder tree's."""
+    nodes, width, joined = taps, product, 0
+    while nodes > 1:
+        nodes, width, levels = nodes // 2, width + 1, levels - 1
+        joined += nodes * width
+    lut, ff, memory = taps * product + JOIN_LUT_PER_3_BITS * joined // 3, taps * product + joined, 0
+    if levels + 1 >= SRL_STAGES:  # the root and its delay: one SRL a bit
+        memory = width
+        ff -= width
+    else:
+        ff += levels * width
+    return lanes * taps, 0, lanes * (lut + memory), lanes * ff, lanes * memory
+
+
+@numba.njit(cache=True)
+def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, levels: int) -> Counts:
+    reads = ports * (lane_bits + ifm_addr + 2)  # masked words, their address, inside or not
+    pipeline = (3 + levels) * (acc_addr + 5) + 3 * (6 + levels)  # address and tokens down to the accumulator
+    ff = reads + pipeline + 3 * ifm_addr + acc_addr + COMPUTE_FF
+    dsp = COMPUTE_DSP + (1 + ports if ifm_addr >= DSP_LEAST_BITS else 0)
+    return dsp, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
+
+
+@numba.njit(cache=True)
+def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
+    """Words from and to several beats, and the maps on chip: a copy for each reader."""
+    lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
+    if ofm_bits < word:
+        lut += ofm_bits
+        ff += bit_length(word // ofm_bits - 1)
+    if words == 0:
+        return 0, 0, lut, ff, 0
+    addr = max(1, bit_length(words - 1))
+    lut += 2 * (word + CHIP_MUX_LUT + CHIP_READER_LUT) + CHIP_WRITER_LUT
+    ff += 2 * (word + 2 * addr + CHIP_READER_FF) + addr + CHIP_WRITER_FF
+    return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
+
+
+@numba.njit(cache=True)
+def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
+    """Planes from several beats, and the weights on chip."""
+    if planes == 0:
+        return 0, 0, 0, _joiner(plane, port), 0
+    addr = max(1, bit_length(planes - 1))
+    lut = plane + CHIP_MUX_LUT + CHIP_READER_LUT + WEIGHT_MEMORY_LUT
+    ff = _joiner(plane, port) + plane + 3 * addr + CHIP_READER_FF + WEIGHT_MEMORY_FF
+    return (0, 0, lut, ff, 0) if ultra else _rams(1, plane, planes, lut, ff)
+
+
+@numba.njit(cache=True)
+def _joiner(word: int, port: int) -> int:
+    """Flip-flops that hold the beats before a word's last, and count them."""
+    return word - port + bit_length(word // port - 1)
+
+
+@numba.njit(cache=True)
+def _ifm_loader(word: int, ifm_addr: int) -> Counts:
+    fifo = lut_ram(32 + ifm_addr, 2)
+    ff = IFM_LOADER_FF + 5 * ifm_addr + word
+    dsp = IFM_LOADER_DSP + (1 if ifm_addr >= DSP_LEAST_BITS else 0)
+    return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
+
+
+@numba.njit(cache=True)
+def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
+    fifos = 2 * lut_ram(word, FIFO_DEPTH)
+    lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
+    ff = OFM_STORE_FF + acc_addr + drained + 2 * word
+    if blocks > 1:
+        ff += BLOCK_COUNTER_FF
+    return OFM_STORE_DSP, 0, lut, ff, fifos
+
+
+@numba.njit(cache=True)
+def _block_mux(blocks: int) -> int:
+    """LUTs a bit that pick one of Tm's channel blocks."""
+    if blocks <= 2:
+        return blocks - 1
+    return 8
+
+
+@numba.njit(cache=True)
+def _entry_table(port: int, table_bits: int) -> Counts:
+    beats = table_bits // port
+    select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
+    if beats == 1:  # not a memory
+        return 0, 0, select, table_bits, 0
+    memory = lut_ram(port, beats)
+    return 0, 0, memory + select + deep_mux(port, beats), 0, memory
+
+
+@numba.njit(cache=True)
+def _control_regs(slots: int) -> Counts:
+    memory = lut_ram(PROFILE_BITS, slots)
+    return 0, 0, CONTROL_LUT + memory + deep_mux(PROFILE_BITS, slots), CONTROL_FF, memory
+
+
+@numba.njit(cache=True)
+def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> Counts:
+    if shared:
+        return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
+    splitters = _splitter(ifm_bits) + _splitter(wgt_bits) + _splitter(ofm_bits)
+    return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
+
+
+@numba.njit(cache=True)
+def _write_master(port: int) -> Counts:
+    fifo = lut_ram(8, 64)
+    return 0, 0, WRITE_MASTER_LUT + fifo + _splitter(port), WRITE_MASTER_FF, fifo
+
+
+@numba.njit(cache=True)
+def _splitter(port: int) -> int:
+    return SPLITTER_128_LUT if port == 128 else SPLITTER_LUT
+
+
+@numba.njit(cache=True)
+def _rams(count: int, width: int, depth: int, lut: int, ff: int) -> Counts:
+    """``count`` sdp_ram, and the logic around them."""
+    if depth <= LUT_RAM_DEPTH:
+        memory = count * lut_ram(width, depth)
+        return 0, 0, lut + memory, ff + count * width, memory
+    halves, banks = block_ram(width, depth)
+    if banks > 1:
+        lut += count * width * -(-banks // DEEP_MUX_BANKS)
+        ff += count * bit_length(banks - 1)
+    return 0, count * halves, lut, ff, 0
+
+

@@ -1,0 +1,261 @@
+"""The constants of ``params.h`` and the assertions that hold them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, ceil_div, job_beats
+from hotnas_hls.base.escaping import Code
+from hotnas_hls.codegen.rtl import profile_slots
+
+LINE = 100  # columns of a C++ line
+PATTERN_COUNT = 1 << PATTERN_BITS
+
+# An m_axi port of Vitis HLS buffers outstanding x burst beats: 512 fill a block RAM's depth and
+# cover a memory latency of several hundred cycles.
+HLS_OUTSTANDING = 16
+HLS_BURST_BEATS = 32
+HLS_LATENCY = 64
+FIFO_BEATS = 2 * HLS_BURST_BEATS
+
+PROFILE_WORDS = 8
+PROFILE_COUNTERS = 6  # words in use; the others are reserved
+
+
+@dataclass(frozen=True)
+class Line:
+    """One constant of params.h."""
+
+    name: str
+    value: int
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One static_assert: the condition in C++, and the sentence a reader gets when it fails."""
+
+    condition: str
+    sentence: str
+
+    @property
+    def code(self) -> Code:
+        """The assertion in C++."""
+        one_line = f'static_assert({self.condition}, "{self.sentence}");'
+        if len(one_line) <= LINE:
+            return Code(one_line)
+        return Code(f'static_assert({self.condition},\n              "{self.sentence}");')
+
+
+@dataclass(frozen=True)
+class _Group:
+    title: str
+    lines: list[str]
+
+
+def _group(title: str, *constants: Line) -> _Group:
+    """Constants with their comments in one column, as clang-format has it."""
+    code = [f"constexpr int {c.name} = {c.value};" for c in constants]
+    lines = list(code)
+    start = 0
+    while start < len(code):  # comments are aligned within runs of commented lines
+        end = start
+        while end < len(code) and constants[end].meaning:
+            end += 1
+        width = max((len(text) for text in code[start:end]), default=0)
+        for i in range(start, end):
+            lines[i] = f"{code[i]:<{width}}  // {constants[i].meaning}"
+        start = end + 1
+    return _Group(title, lines)
+
+
+def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
+    block = accel.channel_block
+    sum_bits = accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length()
+    return [
+        _group(
+            "The MAC array.",
+            Line("kTm", accel.tm, "output channels in parallel"),
+            Line("kTn", accel.tn, "input channels in parallel"),
+            Line("kTd", accel.td, "channels in parallel in channel-wise layers"),
+            Line("kTaps", accel.taps, "kernel positions per cycle of each of these"),
+            Line("kRowsPerDsp", accel.rows_per_dsp, "output channels that share their multipliers"),
+            Line("kMinSweep", MIN_SWEEP, "cycles between two sums into one pixel"),
+        ),
+        _group(
+            "Numbers.",
+            Line("kActBits", accel.act_bits),
+            Line("kWeightBits", accel.weight_bits, "widest weight"),
+            Line("kAccBits", accel.acc_bits),
+            Line("kSumBits", sum_bits, "of Tn products"),
+            Line("kRequantBits", accel.acc_bits + 2, "accumulator plus residual plus rounding"),
+        ),
+        _group(
+            "Ports.",
+            Line("kIfmBits", accel.ifm_bits),
+            Line("kWgtBits", accel.wgt_bits),
+            Line("kOfmBits", accel.ofm_bits),
+            Line("kIfmBeatBytes", accel.ifm_bits // 8),
+            Line("kWgtBeatBytes", accel.wgt_bits // 8),
+            Line("kWgtWords", accel.wgt_bits // 32, "32-bit words per beat"),
+            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane),
+            Line("kOfmBeatBytes", accel.ofm_bits // 8),
+        ),
+        _group(
+            "Words: one pixel of one channel block.",
+            Line("kChannelBlock", block, "activations per word"),
+            Line("kWordBytes", accel.word_bytes),
+            Line("kIfmBeatsPerWord", accel.ifm_beats_per_word),
+            Line("kOfmBeatsPerWord", accel.ofm_beats_per_word),
+            Line("kIfmLanes", accel.ifm_bits // accel.act_bits, "activations per IFM beat"),
+            Line("kOfmLanes", accel.ofm_bits // accel.act_bits, "activations per OFM beat"),
+        ),
+        _group(
+            "Buffers.",
+            Line("kIfmDepth", accel.ifm_depth, "words per IFM bank"),
+            Line("kIfmBanks", accel.tn // block, "channel blocks of an input slice"),
+            Line("kIfmPorts", accel.read_ports, "pixels read per cycle"),
+            Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
+            Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
+            Line("kWgtFifoDepth", FIFO_BEATS, "planes between load_wgt and compute"),
+            Line("kOfmFifoDepth", FIFO_BEATS, "words between compute and store_ofm"),
+        ),
+        _group(
+            "Weight jobs.",
+            Line("kWgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
+            Line(
+                "kMaxEntries",
+                accel.descriptor_bytes // 4 - accel.header_words,
+                "rows of a descriptor's entry table",
+            ),
+            Line("kPatterns", PATTERN_COUNT if accel.patterns else 1, "patterns a kernel may follow"),
+            Line("kPatternBits", PATTERN_BITS),
+            Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
+            Line("kPartsPerRow", accel.parts_per_row, "groups that make one row"),
+            Line("kPlaneBits", accel.plane_width, "bits of a plane: one of as many weights"),
+            Line("kPlaneWords", accel.plane_width // 32, "32-bit words per plane"),
+            Line("kBiasPerPlane", accel.plane_width // BIAS_BITS),
+            Line("kBiasPlanes", ceil_div(accel.tm * BIAS_BITS, accel.plane_width)),
+        ),
+        _group(
+            "Descriptors and profile.",
+            Line("kDescriptorBytes", accel.descriptor_bytes),
+            Line("kDescriptorHeaderWords", accel.header_words),
+            Line("kSealBits", SEAL_BITS, "of a descriptor's checksum"),
+            Line("kSignature", signature(accel), "checksum of every descriptor made for this design"),
+            Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
+            Line("kProfileWords", PROFILE_WORDS),
+            Line("kProfileCounters", PROFILE_COUNTERS),
+        ),
+        _trip_counts(net, accel, plans),
+    ]
+
+
+def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> _Group:
+    """Largest counts of this network: they tell the HLS reports how long a loop runs."""
+
+    def largest(count: Any) -> int:
+        return max(count(plans[layer.name], layer) for layer in net.layers)
+
+    def beats(plan: LayerPlan, layer: Any) -> list[int]:
+        return [
+            job_beats(plan, layer, m, n, k)
+            for m in {0, plan.tiles_m - 1}
+            for n in {0, plan.tiles_n - 1}
+            for k in {0, plan.chunks - 1}
+        ]
+
+    jobs = largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks)
+    job = largest(lambda plan, layer: max(beats(plan, layer)))
+    sweep = largest(lambda plan, layer: plan.entries * max(plan.tr * plan.tc, MIN_SWEEP))
+    ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.in_columns)
+    ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
+    return _group(
+        "Loop counts of this network at most, for the tool's reports alone.",
+        Line("kTripLayers", len(net.layers)),
+        Line("kTripTiles", largest(lambda plan, layer: plan.tiles)),
+        Line("kTripSlices", largest(lambda plan, layer: plan.slices)),
+        Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
+        Line("kTripJobs", jobs),
+        Line("kTripSteps", jobs + 2),
+        Line("kTripJobBeats", max(job, 1) * accel.wgt_beats_per_plane),
+        Line("kTripWgtBeats", max(job, 1) * jobs * accel.wgt_beats_per_plane),
+        Line("kTripStepCycles", max(sweep, job)),
+        Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
+        Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
+        Line("kTripOfmRows", largest(lambda plan, layer: plan.tr)),
+        Line("kTripOfmRun", ofm_run * accel.ofm_beats_per_word),
+    )
+
+
+def checks(accel: Accelerator) -> list[Check]:
+    """What the engines rely on, re-checked by the compiler."""
+    found = [
+        Check("kActBits == 8 || kActBits == 16", "Activations are 8 or 16 bits."),
+        Check("sizeof(Act) * 8 == kActBits", "Act holds exactly one activation."),
+        Check("kWeightBits >= 2 && kWeightBits <= 16", "Weights are 2 to 16 bits."),
+        Check("sizeof(Weight) * 8 >= kWeightBits", "Weight holds the widest weight."),
+        Check("sizeof(Acc) * 8 >= kAccBits", "Acc holds an accumulator."),
+    ]
+    for port in ("Ifm", "Wgt", "Ofm"):
+        found.append(
+            Check(
+                f"power_of_two(k{port}Bits) && k{port}Bits >= 32 && k{port}Bits <= 512",
+                "An AXI data port is a power of two from 32 to 512 bits wide.",
+            )
+        )
+        found.append(Check(f"k{port}BeatBytes * 8 == k{port}Bits", "Beats are counted in whole bytes."))
+    found += [
+        Check(
+            "kChannelBlock * kActBits >= kIfmBits && kChannelBlock * kActBits >= kOfmBits",
+            "A word is as wide as the feature-map ports or wider.",
+        ),
+        Check("kWordBytes * 8 == kChannelBlock * kActBits", "A word is a channel block of activations."),
+        Check("kIfmLanes * kIfmBeatsPerWord == kChannelBlock", "IFM beats fill a word exactly."),
+        Check("kOfmLanes * kOfmBeatsPerWord == kChannelBlock", "OFM beats empty a word exactly."),
+        Check("kTm % kChannelBlock == 0", "Tm is a whole number of channel blocks."),
+        Check("kTn % kChannelBlock == 0", "Tn is a whole number of channel blocks."),
+        Check("kTd == (kTm < kTn ? kTm : kTn)", "Td is the smaller of Tm and Tn."),
+        Check("kIfmBanks * kChannelBlock == kTn", "The IFM banks hold one input slice side by side."),
+        Check("kOfmBanks * kChannelBlock == kTm", "The accumulators are one output tile side by side."),
+        Check("kIfmDepth >= 1 && kOfmDepth >= 1", "The buffers hold at least one pixel."),
+        Check(
+            "!kDspPacking || (kActBits <= 8 && kWeightBits <= 8)",
+            "A DSP slice forms two products of 8-bit factors.",
+        ),
+        Check("kTm % kRowsPerDsp == 0", "Channels that share their multipliers are in the same output tile."),
+        Check("kTaps == 1 || kTaps == 2 || kTaps == 4", "A channel lane takes 1, 2 or 4 positions a cycle."),
+        Check("kTaps <= kTd", "Each tap has a weight row, and Tn lanes hide the sum of the taps."),
+        Check(
+            "kIfmPorts == (kPatterns == 1 ? kTaps : kPatterns)", "An IFM read port per pattern, or per tap."
+        ),
+        Check("kPatterns == 1 || kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
+        Check("kWgtWords * 32 == kWgtBits", "Beats are read in whole 32-bit words."),
+        Check("kMinSweep >= 4", "Reading, adding and writing an accumulator takes four cycles."),
+        Check("kPlaneWords * 32 == kPlaneBits", "Planes are read in whole 32-bit words."),
+        Check("kWgtBeatsPerPlane * kWgtBits == kPlaneBits", "Beats of the weight port fill a plane exactly."),
+        Check("kTn <= kPlaneBits || kTn % kPlaneBits == 0", "A row of weights is cut into whole groups."),
+        Check("kPartsPerRow == ceil_div(kTn, kPlaneBits)", "The parts of a row hold all Tn weights."),
+        Check(
+            "kRowsPerGroup == (kPlaneBits >= kTn ? kPlaneBits / kTn : 1)",
+            "A group holds as many rows as fit.",
+        ),
+        Check("kRowsPerGroup == 1 || kPartsPerRow == 1", "A group holds whole rows, or a row whole groups."),
+        Check("kBiasPerPlane * 32 == kPlaneBits", "Biases are 32 bits."),
+        Check("kBiasPlanes == ceil_div(kTm, kBiasPerPlane)", "The bias section holds Tm biases."),
+        Check("kWgtEntries >= 1 && kWgtEntries <= 255", "Entries of a job are counted in 8 bits."),
+        Check("kDescriptorBytes % 64 == 0", "A descriptor is a whole number of beats of any port."),
+        Check(
+            "kDescriptorBytes >= 4 * (kDescriptorHeaderWords + kMaxEntries)",
+            "A descriptor holds its header and its entry table.",
+        ),
+        Check(
+            "power_of_two(kProfileSlots) && kProfileSlots > kTripLayers",
+            "The profile has a power of two of rows, one more than layers.",
+        ),
+    ]
+    return found

@@ -1,0 +1,298 @@
+"""Prices of layers in tiles, compiled: ``timing.latency`` and its lower bound on tables of numbers.
+
+Every different (layer, base, tile) is priced at most once; a design is left as soon as what is known of it
+shows that it cannot be among the results. numba compiles; nothing here knows of classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+
+from hotnas_hls.accel import plan
+from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, ceil_div
+from hotnas_hls.accel.timing import latency
+from hotnas_hls.accel.timing.latency import ARRAY_STAGES, _recurrence
+from hotnas_hls.base.compiled_code import forget_stale
+
+forget_stale(__file__, latency, plan)
+
+KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
+CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
+UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
+
+
+def layer_row(layer: Layer) -> tuple[int, ...]:
+    """A layer as numbers, in the order ``layer_cycles`` takes them."""
+    return (
+        KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.in_columns, layer.out_rows,
+        layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
+        layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
+        layer.pattern_ones is not None, layer.stride_rows,
+    )  # fmt: skip
+
+
+def base_row(base: Accelerator) -> tuple[int, ...]:
+    """An accelerator as numbers, in the order ``layer_cycles`` takes them."""
+    return (
+        base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
+        base.descriptor_bytes, base.shared_bus, base.taps,
+    )  # fmt: skip
+
+
+def splits(extents: Sequence[int]) -> np.ndarray:
+    """Tile sides of every even split of each extent, the largest first; rows filled up with 0."""
+    lists = []
+    for extent in extents:
+        sides = [ceil_div(extent, parts) for parts in range(1, extent + 1)]
+        lists.append([s for parts, s in enumerate(sides, 1) if ceil_div(extent, s) == parts])
+    table = np.zeros((len(lists), max(map(len, lists))), dtype=np.int64)
+    for row, sides in zip(table, lists, strict=True):
+        row[: len(sides)] = sides
+    return table
+
+
+@numba.njit(cache=True)
+def _ceil(dividend: int, divisor: int) -> int:
+    return (dividend + divisor - 1) // divisor
+
+
+@numba.njit(cache=True)
+def _groups(rows: int, tn: int, wgt_bits: int) -> int:
+    """Accelerator.groups"""
+    return _ceil(rows, max(1, wgt_bits // tn)) * _ceil(tn, wgt_bits)
+
+
+@numba.njit(cache=True)
+def layer_cycles(
+    layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
+) -> int:
+    """Cycles of a layer in tiles of tr x tc (within it): plan_layer and plan_latency on numbers."""
+    kind, n, m, in_rows, in_columns = layer[0], layer[1], layer[2], layer[3], layer[4]
+    out_rows, out_columns, kernel_rows, kernel_columns = layer[5], layer[6], layer[7], layer[8]
+    stride, pad_top, pad_left, residual = layer[9], layer[10], layer[11], layer[12]
+    weight_bits, positions, pruned, stride_rows = layer[13], layer[14], layer[15], layer[16]
+    tm, tn, ifm_bits, wgt_bits, ofm_bits = base[0], base[1], base[2], base[3], base[4]
+    act_bits, wgt_entries, descriptor_bytes, shared_bus, taps = base[5], base[6], base[7], base[8], base[9]
+    conv = kind == 0
+    block = max(ifm_bits, ofm_bits) // act_bits
+    tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
+    tr_last, tc_last = out_rows - (tiles_r - 1) * tr, out_columns - (tiles_c - 1) * tc
+    slice_blocks = (tn if conv else min(tm, tn)) // block
+    m_blocks = (tm if conv else min(tm, tn)) // block
+    n_total, m_total = _ceil(n, block), _ceil(m, block)
+    slices, tiles_m = _ceil(n_total, slice_blocks), _ceil(m_total, m_blocks)
+    m_blocks_last = m_total - (tiles_m - 1) * m_blocks
+    total_entries = positions if conv else _ceil(positions, taps)
+    chunks = 1 if kind == 2 else _ceil(total_entries, wgt_entries)
+    entries = _ceil(total_entries, chunks)
+    groups = groups_last = 0
+    if kind == 0:
+        groups, groups_last = _groups(tm, tn, wgt_bits), _groups(m_blocks_last * block, tn, wgt_bits)
+    elif kind == 1:
+        groups = groups_last = _groups(taps, tn, wgt_bits)
+    levels = 0
+    while (1 << levels) < tn:
+        levels += 1
+    tiles_n = slices if conv else 1
+    pattern_bits = PATTERN_BITS if pruned else 0
+    return _recurrence(
+        tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
+        tr, tr_last, tc, tc_last,
+        (tr - 1) * stride_rows + kernel_rows, (tr_last - 1) * stride_rows + kernel_rows,
+        (tc - 1) * stride + kernel_columns, (tc_last - 1) * stride + kernel_columns,
+        stride_rows, stride, pad_top, pad_left, in_rows, in_columns,
+        slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
+        entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
+        weight_bits, pattern_bits, 1, read_latency,
+        block * act_bits // ifm_bits, block * act_bits // ofm_bits, block * act_bits // ofm_bits,
+        residual != 0, ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits,
+        read_latency, read_latency, read_latency, write_latency, shared_bus != 0,
+    )[0]  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _around(base: np.ndarray, read_latency: int, write_latency: int) -> int:
+    """Cycles before the first and after the last transfer or multiplication of any layer."""
+    return read_latency + base[7] * 8 // base[3] + 1 + write_latency + 3
+
+
+@numba.njit(cache=True)
+def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) -> int:
+    """Input rows (or columns) loaded for all tiles of one direction, halos included."""
+    total = 0
+    for start in range(0, out, tile):
+        first = start * stride - pad
+        last = (min(start + tile, out) - 1) * stride + kernel - pad
+        total += max(0, min(last, extent) - max(first, 0))
+    return total
+
+
+@numba.njit(cache=True)
+def floor(
+    layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
+) -> int:
+    """Cycles below which a layer cannot stay, in closed form: in tiles of tr x tc, or in any (tr = 0).
+
+    Each process in turn is taken to work without a pause; compute begins after its first slice, and the
+    last output tile is stored after it.
+    """
+    any_tile = tr == 0
+    if any_tile:  # one tile reads no halo; a stride beyond the kernel skips most in tiles of one pixel
+        tr = layer[5] if layer[16] <= layer[7] else 1
+        tc = layer[6] if layer[9] <= layer[8] else 1
+    tm, tn, ifm_bits, wgt_bits, ofm_bits, act_bits = base[0], base[1], base[2], base[3], base[4], base[5]
+    out_rows, out_columns, stride, stride_rows = layer[5], layer[6], layer[9], layer[16]
+    block = max(ifm_bits, ofm_bits) // act_bits
+    lanes = tn if layer[0] == 0 else min(tm, tn)
+    rows = tm if layer[0] == 0 else min(tm, tn)
+    tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
+    tiles = 1 if any_tile else tiles_r * tiles_c
+    tiles_m, m_total, n_total = _ceil(layer[2], rows), _ceil(layer[2], block), _ceil(layer[1], block)
+    tiles_n = _ceil(layer[1], lanes) if layer[0] == 0 else 1
+    jobs = tiles_m * tiles_n
+    entries = layer[14] if layer[0] == 0 else _ceil(layer[14], base[9])
+    steps = jobs * (1 if layer[0] == 2 else _ceil(entries, base[6]))
+    beats_in, beats_out = block * act_bits // ifm_bits, block * act_bits // ofm_bits
+    compute = jobs * entries * out_rows * out_columns + tiles * steps
+    last_blocks = m_total - (tiles_m - 1) * (rows // block)
+    if not any_tile:
+        first = min(tr * stride_rows - stride_rows + layer[7] - layer[10], layer[3])
+        first *= min(tc * stride - stride + layer[8] - layer[11], layer[4])
+        last = (out_rows - (tiles_r - 1) * tr) * (out_columns - (tiles_c - 1) * tc)
+        compute += first * min(lanes // block, n_total) * beats_in + read_latency
+        compute += last_blocks * last * beats_out
+    loaded = _read(out_rows, tr, layer[7], stride_rows, layer[10], layer[3])
+    loaded *= _read(out_columns, tc, layer[8], stride, layer[11], layer[4])
+    loaded *= n_total * beats_in
+    groups = 0
+    if layer[0] == 0:
+        groups = (tiles_m - 1) * _groups(tm, tn, wgt_bits) + _groups(last_blocks * block, tn, wgt_bits)
+    elif layer[0] == 1:
+        groups = tiles_m * _groups(base[9], tn, wgt_bits)
+    weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, wgt_bits))
+    stored = m_total * out_rows * out_columns * beats_out
+    return max(compute, loaded, weights, stored) + _around(base, read_latency, write_latency)
+
+
+@numba.njit(cache=True)
+def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_latency: int) -> np.ndarray:
+    """Least cycles of every base and layer, all equal layers together, whatever the tile."""
+    floors = np.empty((len(bases), len(layers)), dtype=np.int64)
+    for b in range(len(bases)):
+        for at in range(len(layers)):
+            least = floor(layers[at], bases[b], 0, 0, read_latency, write_latency)
+            floors[b, at] = layers[at, 17] * least
+    return floors
+
+
+@numba.njit(cache=True)
+def _beaten(
+    cycles: int, share: float, front_cycles: np.ndarray, front_shares: np.ndarray, known: int
+) -> bool:
+    """True when a known design is at least as good in both."""
+    for at in range(known):
+        if front_cycles[at] <= cycles and front_shares[at] <= share:
+            return True
+    return False
+
+
+@numba.njit(cache=True)
+def price(
+    layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
+    widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,
+    write_latency: int, shares: np.ndarray, best_cycles: np.ndarray, limit: int, cycles: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Price designs into ``cycles`` (bases, ofm, ifm), the bases in ``order``, the layers in theirs.
+
+    A design is left (PRUNED) as soon as what is known of it shows that it is neither on the front of cycles
+    and ``shares`` nor among the best; UNFIT where a layer fits no tile. best_cycles: one place for each
+    different number of cycles wanted, filled here; none: all designs of at most ``limit`` cycles are priced.
+    """
+    priced = asked = known = 0
+    front_cycles, front_shares = np.empty(4096, dtype=np.int64), np.empty(4096)
+    prices = np.empty((heights.shape[1], widths.shape[1]), dtype=np.int64)
+    least = np.empty_like(prices)
+    for b in order:
+        base = bases[b]
+        block = max(base[2], base[4]) // base[5]
+        whole = floors[b].sum()
+        for o in range(len(ofm_depths)):
+            for i in range(len(ifm_depths)):
+                if cycles[b, o, i] != UNFIT:
+                    cycles[b, o, i] = whole
+        for at in range(len(layers)):
+            layer = layers[at]
+            lanes = base[1] if layer[0] == 0 else min(base[0], base[1])
+            slices = _ceil(_ceil(layer[1], block), lanes // block)
+            stride = layer[9]
+            prices[:] = UNFIT
+            least[:] = UNFIT
+            for o in range(len(ofm_depths)):
+                for i in range(len(ifm_depths)):
+                    so_far = cycles[b, o, i]
+                    if so_far < 0:
+                        continue
+                    if len(best_cycles) == 0:
+                        lost = so_far > limit
+                    else:
+                        lost = so_far > best_cycles[-1] and _beaten(
+                            so_far, shares[b, o, i], front_cycles, front_shares, known
+                        )
+                    if lost:
+                        cycles[b, o, i] = PRUNED
+                        continue
+                    best = found = 0
+                    for c in range(widths.shape[1]):
+                        tc = widths[at, c]
+                        if tc == 0 or found >= CANDIDATES:
+                            break
+                        columns = (tc - 1) * stride + layer[8]
+                        fitting = 0
+                        for r in range(heights.shape[1]):
+                            tr = heights[at, r]
+                            if tr == 0 or fitting == CANDIDATES_PER_SPLIT:
+                                break
+                            if tr * tc > ofm_depths[o]:
+                                continue
+                            if slices * ((tr - 1) * layer[16] + layer[7]) * columns > ifm_depths[i]:
+                                continue
+                            found += 1
+                            fitting += 1
+                            asked += 1
+                            if least[r, c] == UNFIT:
+                                least[r, c] = floor(layer, base, tr, tc, read_latency, write_latency)
+                            if best and least[r, c] >= best:
+                                continue
+                            if prices[r, c] == UNFIT:
+                                prices[r, c] = layer_cycles(layer, base, tr, tc, read_latency, write_latency)
+                                priced += 1
+                            if best == 0 or prices[r, c] < best:
+                                best = prices[r, c]
+                    if found:
+                        cycles[b, o, i] += layer[17] * best - floors[b, at]
+                    else:
+                        cycles[b, o, i] = UNFIT
+        for o in range(len(ofm_depths)):
+            for i in range(len(ifm_depths)):
+                total, share = cycles[b, o, i], shares[b, o, i]
+                if total < 0 or len(best_cycles) == 0:
+                    continue
+                if total < best_cycles[-1] and not (best_cycles == total).any():
+                    best_cycles[-1] = total
+                    best_cycles.sort()
+                if not _beaten(total, share, front_cycles, front_shares, known):
+                    kept = 0
+                    for at in range(known):
+                        if front_cycles[at] < total or front_shares[at] < share:
+                            front_cycles[kept], front_shares[kept] = front_cycles[at], front_shares[at]
+                            kept += 1
+                    known = kept
+                    if known < len(front_cycles):
+                        front_cycles[known], front_shares[known] = total, share
+                        known += 1
+    return np.array([priced, asked])

@@ -1,0 +1,80 @@
+"""The design space: values of the hardware axes, and the arrays and ports that a board can wire."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
+from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.plan import ceil_div
+from hotnas_hls.accel.port_plan import port_violations
+from hotnas_hls.boards.board import Board
+
+WIDEST_PORT = 256
+SQUARES, OBLONGS = (2, 4, 7, 8, 14, 16, 28, 32, 56), ((7, 14), (14, 28), (16, 32), (28, 56))
+TILES = (*((side, side) for side in SQUARES), *OBLONGS)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Values of the hardware axes; their product, as far as it is legal and fits the board, is explored."""
+
+    tm: tuple[int, ...] = tuple(range(4, 132, 4))
+    tn: tuple[int, ...] = tuple(range(4, 132, 4))
+    port_bits: tuple[int, ...] = tuple(bits for bits in LEGAL_PORT_BITS if bits <= WIDEST_PORT)
+    tiles: tuple[tuple[int, int], ...] = TILES  # only their products matter: each layer has its own tile
+    ifm_depths: tuple[int, ...] = tuple(2**power for power in range(5, 15))
+    taps: tuple[int, ...] = LEGAL_TAPS  # only 1 for a network without channelwise layers
+    act_bits: int = 16
+    bus_bits: tuple[int, ...] = LEGAL_PORT_BITS  # of one port that all reads share
+    dsp_packing: tuple[bool, ...] = (False, True)  # True only for factors of 8 bits or fewer
+    packed_tm: tuple[int, ...] = tuple(range(4, 260, 4))  # Tm of the designs with dsp_packing
+
+    def packing(self, weight_bits: int) -> tuple[bool, ...]:
+        """Values of ``dsp_packing`` that weights of so many bits allow."""
+        narrow = max(self.act_bits, weight_bits) <= PACKED_BITS
+        return tuple(packed for packed in self.dsp_packing if narrow or not packed)
+
+
+WHOLE_SPACE = Space()
+
+
+def usable(space: Space, layers: Sequence[Layer]) -> Space:
+    """``space`` without what these layers cannot use."""
+    if all(layer.kind is LayerKind.CONV for layer in layers):
+        space = dataclasses.replace(space, taps=(1,))
+    packing = space.packing(max(layer.weight_bits for layer in layers))
+    if not all(layer.pairs_channels for layer in layers):
+        packing = tuple(packed for packed in packing if not packed)
+    return dataclasses.replace(space, dsp_packing=packing)
+
+
+def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
+    """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
+
+    residual: whether a layer reads one.
+    """
+    split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
+    shared = [((bits, bits, bits), True) for bits in space.bus_bits]
+    for (ifm, wgt, ofm), shared_bus in split + shared:
+        wired = Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
+        if port_violations(wired, board, clock_mhz, residual):
+            continue
+        for dsp_packing in space.dsp_packing:
+            rows = space.packed_tm if dsp_packing else space.tm
+            for tm, tn, taps in product(rows, space.tn, space.taps):
+                if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
+                    continue
+                base = Accelerator(
+                    *(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1),
+                    act_bits=space.act_bits,
+                    weight_bits=PACKED_BITS,  # legal whatever else; for_layers puts the layers' own
+                    shared_bus=shared_bus,
+                    taps=taps,
+                    dsp_packing=dsp_packing,
+                )
+                if not base.violations():
+                    yield base
