@@ -17,7 +17,7 @@ from typing import Any
 
 from hotnas_hls.base.records import to_record
 from hotnas_hls.codegen.rtl import TOP
-from hotnas_hls.errors import HotnasError
+from hotnas_hls.errors import ConfigError, HotnasError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of
 from hotnas_hls.implementation.netlist import Cell, Netlist, arcs, captures, follows_inputs, launch
 from hotnas_hls.implementation.synth import TIMEOUT_SECONDS, Source, synthesised, tool_text
@@ -223,6 +223,8 @@ def time_design(
     Yosys, SynthesisFailed when it fails, NetlistRefused for a netlist without registers.
     """
     family, grade = family_of(part)
+    if not family.yosys:
+        raise ConfigError(f"{part}: {family.name} is placed and routed, not estimated: hotnas synth --place")
     script = f"synth_xilinx -family {family.yosys} -flatten -top {TOP}; write_json {NETLIST}; stat"
     with synthesised(source, script, log, timeout) as (finished, folder):
         netlist = read_netlist(folder / NETLIST, source)

@@ -15,7 +15,8 @@ from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of, known_families
 from hotnas_hls.implementation.netlist import Netlist, NetlistRefused
-from hotnas_hls.implementation.timing import Estimate, estimate
+from hotnas_hls.implementation.synth import Source
+from hotnas_hls.implementation.timing import Estimate, estimate, time_design
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
@@ -221,6 +222,12 @@ def test_a_part_without_delays_is_refused() -> None:
         "xczu9eg-ffvb1156-9-e: speed grade 9 of UltraScale+ has no known delays; known are 3, 2, 2L, 2LV, "
         "1, 1L (hotnas_hls/implementation/delays.yaml)"
     )
+
+
+def test_a_device_for_calibration_alone_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        time_design(Source("x", small_design().accelerator, 1, {}), "LFE5U-45F-6", 50.0)
+    assert str(error.value) == ("LFE5U-45F-6: ECP5 is placed and routed, not estimated: hotnas synth --place")
 
 
 def test_remembered_delays_are_told() -> None:
