@@ -281,11 +281,6 @@ def _tables(
     layers: Sequence[Layer], bases: Sequence[Accelerator]
 ) -> tuple[Counter[Layer], np.ndarray, np.ndarray]:
     """Different layers and how often each occurs, the same as numbers, and the bases as numbers."""
-    counted = Counter(_shape(layer) for layer in layers)
+    counted = Counter(layer.unnamed() for layer in layers)
     rows = np.array([[*compiled.layer_row(layer), count] for layer, count in counted.items()], dtype=np.int64)
     return counted, rows, np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
-
-
-def _shape(layer: Layer) -> Layer:
-    """The layer without its names: equal for layers that cost the same."""
-    return dataclasses.replace(layer, name="", source="", target="", residual="r" if layer.residual else None)
