@@ -2,17 +2,17 @@
 //: depth 2
 //: search 20
 //: mutant every_job_once
-//:   if (last_k_o && last_n) m_q <= last_m_o ? '0 : m_q + 1'b1;
-//:   if (last_k_o) m_q <= last_m_o ? '0 : m_q + 1'b1;
+//:   if (last_k_o && last_n) m_q <= last_m_o ? cfg.tiles_m : m_q - 1'b1;
+//:   if (last_k_o) m_q <= last_m_o ? cfg.tiles_m : m_q - 1'b1;
 //: mutant ends_with_the_last
 //:   assign last_o          = last_tile_job_o && last_tile_o;
 //:   assign last_o          = last_tile_job_o && last_c;
 //: mutant first_of_an_output_tile
-//:   assign first_o         = (n_q == '0) && (k_q == '0);
-//:   assign first_o         = k_q == '0;
+//:   first_q <= last_output_job_o;
+//:   first_q <= last_k_o;
 
   (* anyconst *) logic [1:0] rows, columns, outputs, inputs, chunks;  // of the layer
-  logic [7:0] jobs, done_q, at;
+  logic [7:0] jobs, done_q, left;
 
   // Products of numbers up to 3.
   function automatic logic [7:0] times(input logic [7:0] value, input logic [1:0] count);
@@ -20,8 +20,8 @@
   endfunction
 
   assign jobs = times(times(times(times(8'(rows), columns), outputs), inputs), chunks);
-  assign at   = times(times(times(times(r_q[7:0], columns) + c_q[7:0], outputs) + m_q[7:0], inputs) + n_q[7:0], chunks)
-                + k_q[7:0];
+  assign left = times(times(times(times(r_q[7:0] - 8'd1, columns) + c_q[7:0] - 8'd1, outputs) + m_q[7:0] - 8'd1, inputs)
+                      + n_q[7:0] - 8'd1, chunks) + k_q[7:0];
 
   always_comb begin
     assume (rows != '0 && columns != '0 && outputs != '0 && inputs != '0 && chunks != '0);
@@ -36,7 +36,8 @@
   end
 
   always_ff @(posedge clk_i) if (formal_started_q) begin
-    every_job_once: assert (done_q == at && r_q < rows && c_q < columns && m_q < outputs && n_q < inputs && k_q < chunks);
+    every_job_once: assert (done_q == jobs - left && r_q - 16'd1 < rows && c_q - 16'd1 < columns
+      && m_q - 16'd1 < outputs && n_q - 16'd1 < inputs && k_q - 16'd1 < chunks);
     ends_with_the_last: assert (last_o == (done_q == jobs - 8'd1));
-    first_of_an_output_tile: assert (first_o == (n_q == '0 && k_q == '0));
+    first_of_an_output_tile: assert (first_o == (n_q == cfg.tiles_n && k_q == cfg.chunks));
   end
