@@ -1,8 +1,8 @@
 // Properties of axi_write_master: addresses and data stay until they are taken, a burst has as many beats as its address
 // said and WLAST with the last, no more are in flight than may be, and idle_o tells that all were answered.
 //: bounded
-//: depth 10
-//: search 10
+//: depth 8
+//: search 9
 //: with burst_splitter stream_fifo
 //: set DataBits 32
 //: constant Outstanding 2

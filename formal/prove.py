@@ -36,8 +36,8 @@ FOLDER = Path(__file__).parent
 PACKAGE = "hotnas_pkg.sv"
 SECONDS = 300
 DESIGN = Accelerator(
-    tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128, wgt_entries=4, max_entries=9,
-    act_bits=8, weight_bits=8, patterns=False,
+    tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128, wgt_entries=4,
+    max_entries=9, act_bits=8, weight_bits=8, patterns=False,
 )  # fmt: skip
 # Before every property file: the first cycle is a reset, and the only one.
 PROLOGUE = """
@@ -116,17 +116,18 @@ def sources(properties: Properties, mutant: Mutant | None = None) -> dict[str, s
             raise NotProved(f"{properties.module}: hotnas_pkg has no constant {name}")
     if mutant is not None:
         if module.count(mutant.old) != 1:
-            raise NotProved(f"{properties.module}: the mutant of {mutant.label} is not in it once: {mutant.old}")
+            raise NotProved(
+                f"{properties.module}: what {mutant.label}'s mutant replaces is not in it once: {mutant.old}"
+            )
         module = module.replace(mutant.old, mutant.new)
         # Only the mutant's own property is asked: it must find the fault without the others.
         own = re.sub(rf"(\b(?!{mutant.label}:)\w+): assert", r"\1: cover", own)
-    # A proof takes the properties of the modules inside with it: what they assume of their inputs, the one around
-    # them must keep to.
     others = {}
     for name in properties.others:
-        file = FOLDER / f"{name}.sv"
-        kept = file.read_text(encoding="utf-8").replace("assume (", "assert (") if mutant is None and file.is_file() else ""
-        others[f"{name}.sv"] = spliced(rtl[f"{name}.sv"], kept)
+        # A proof takes the properties of the modules inside with it: what they assume of their inputs, the
+        # one around them must keep to.
+        inner = "" if mutant else (FOLDER / f"{name}.sv").read_text(encoding="utf-8")
+        others[f"{name}.sv"] = spliced(rtl[f"{name}.sv"], inner.replace("assume (", "assert ("))
     return {PACKAGE: package, **others, f"{properties.module}.sv": spliced(module, own)}
 
 
@@ -191,8 +192,8 @@ def proved(properties: Properties, seconds: int = SECONDS) -> str:
         raise NotProved(f"{properties.module}: {', '.join(failed)} can fail, at step {deep}")
     if status == "UNKNOWN":
         raise NotProved(
-            f"{properties.module}: {', '.join(failed)}: no counterexample in {properties.depth} cycles, but no "
-            "proof either (induction fails): strengthen the invariant or raise its depth"
+            f"{properties.module}: {', '.join(failed)}: no counterexample in {properties.depth} cycles, but "
+            "no proof either (induction fails): strengthen the invariant or raise its depth"
         )
     if status == "TIMEOUT":
         raise NotProved(f"{properties.module}: {names}: no answer in {seconds} s; step {deep} was reached")

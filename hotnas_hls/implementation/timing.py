@@ -85,6 +85,14 @@ class Timing:
         """Whether the design's clock is within the estimate."""
         return self.clock_mhz <= self.estimate.fmax_mhz
 
+    def line(self) -> str:
+        """The estimate in one sentence."""
+        found = self.estimate
+        return (
+            f"estimated {found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on {self.part} "
+            f"before placement; the clock of {self.clock_mhz:g} MHz is {'within' if self.met else 'above'} it"
+        )
+
     def record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         found = self.estimate
@@ -94,6 +102,7 @@ class Timing:
             "part": self.part,
             "clock_mhz": self.clock_mhz,
             "met": self.met,
+            "line": self.line(),
             "speaks_of": "an estimate before placement; not Vivado's, no board confirms it",
             "tool": self.tool,
             "seconds": round(self.seconds, 1),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report.files import certificate_of
 from small_designs import small_design
 
 from hotnas_hls.base import tools
@@ -20,7 +21,9 @@ from hotnas_hls.implementation.timing import Estimate, estimate, time_design
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
-from hotnas_hls.simulate.flow import add_reports, generate
+from hotnas_hls.simulate import flow
+from hotnas_hls.simulate.certificate import Certificate
+from hotnas_hls.simulate.flow import add_reports, generate, load_package
 
 ZCU102 = "xczu9eg-ffvb1156-2-e"
 PYNQ = "xc7z020clg400-1"
@@ -320,3 +323,16 @@ def test_without_yosys_it_is_one_message(
     assert main(["timing", str(package)]) == 1
     assert capsys.readouterr().err.startswith("hotnas: yosys not found: it is needed for ")
     assert not (package / "reports" / "timing.json").exists()
+
+
+def test_a_certificate_names_the_estimate_as_one(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = load_package(package)
+    monkeypatch.setattr(flow, "certify", lambda *_, **__: certificate_of(point))
+    assert flow.simulate(package, csim=False).certificate.clock_estimate is None
+    stand_in(tmp_path, monkeypatch, chain(8))
+    assert main(["timing", str(package)]) == 0
+    line = flow.simulate(package, csim=False).certificate.clock_estimate
+    assert line is not None and line.startswith("estimated ") and "before placement" in line
+    assert Certificate.from_json(package / "reports" / "certificate.json").clock_estimate == line
