@@ -1,7 +1,7 @@
 // Properties of control_regs: every access of AXI4-Lite is answered once, what is offered stays until it is taken,
 // a run starts only when none is under way, and its end is not lost.
 //: depth 2
-//: search 8
+//: search 14
 //: mutant one_answer_to_a_write
 //:   assign bvalid_o  = write_q == WriteResp;
 //:   assign bvalid_o  = write_q != WriteAddr;

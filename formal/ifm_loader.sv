@@ -1,7 +1,7 @@
 // Properties of ifm_loader: its tokens. A half of the buffer is filled only while it is free, and none is counted twice.
 //: depth 3
-//: search 12
-//: with run_walker stream_fifo
+//: search 15
+//: plain run_walker stream_fifo
 //: mutant never_below_none
 //:   WaitHalf: if (halves_free_q != '0) state_q <= Clip;
 //:   WaitHalf: state_q <= Clip;

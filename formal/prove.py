@@ -6,7 +6,8 @@ A property file is put before the module's ``endmodule``, so it sees every signa
     //: depth N                 steps of the induction, or of a bounded check
     //: search N                cycles after a reset within which mutants must be found (default: 12)
     //: bounded                 no induction: only the first N cycles after a reset are checked
-    //: with MODULE ...         modules it instantiates
+    //: with MODULE ...         modules it instantiates, each with its own properties
+    //: plain MODULE ...        modules it instantiates, without: they hold for small numbers only
     //: set NAME VALUE          a parameter of the module
     //: constant NAME VALUE     a constant of hotnas_pkg, where the design's own is too large for a solver
     //: mutant LABEL            the next two lines are a text of the module and what replaces it; the property
@@ -70,6 +71,7 @@ class Properties:
     search: int
     bounded: bool = False
     others: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()  # of the others, those without their properties
     parameters: dict[str, str] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     mutants: tuple[Mutant, ...] = ()
@@ -96,7 +98,8 @@ def read(path: Path) -> Properties:
         depth=next((int(order[1]) for order in orders if order[0] == "depth"), 10),
         search=next((int(order[1]) for order in orders if order[0] == "search"), 12),
         bounded=["bounded"] in orders,
-        others=tuple(name for order in orders if order[0] == "with" for name in order[1:]),
+        others=tuple(name for order in orders if order[0] in ("with", "plain") for name in order[1:]),
+        plain=tuple(name for order in orders if order[0] == "plain" for name in order[1:]),
         parameters={order[1]: order[2] for order in orders if order[0] == "set"},
         constants={order[1]: order[2] for order in orders if order[0] == "constant"},
         mutants=tuple(mutants),
@@ -126,7 +129,8 @@ def sources(properties: Properties, mutant: Mutant | None = None) -> dict[str, s
     for name in properties.others:
         # A proof takes the properties of the modules inside with it: what they assume of their inputs, the
         # one around them must keep to.
-        inner = "" if mutant else (FOLDER / f"{name}.sv").read_text(encoding="utf-8")
+        bare = mutant is not None or name in properties.plain
+        inner = "" if bare else (FOLDER / f"{name}.sv").read_text(encoding="utf-8")
         others[f"{name}.sv"] = spliced(rtl[f"{name}.sv"], inner.replace("assume (", "assert ("))
     return {PACKAGE: package, **others, f"{properties.module}.sv": spliced(module, own)}
 

@@ -223,12 +223,17 @@ def _package(name: str) -> Callable[[], Tool | None]:
     return locate
 
 
-def _wheel_program(name: str, wheel: str, program: str | None = None) -> Callable[[], Tool | None]:
-    """Finds the program that a PyPI wheel puts beside Python, on PATH or not; by default named alike."""
+def _wheel_program(
+    name: str, wheel: str, program: str | None = None, package: str | None = None
+) -> Callable[[], Tool | None]:
+    """Finds the program that a PyPI wheel puts beside Python, on PATH or not.
+
+    program, package: of the wheel, where they are not named as it is.
+    """
 
     def locate() -> Tool | None:
         path = Path(sys.executable).parent / (program or wheel)
-        if _package_version(wheel) is None or not path.is_file():
+        if _module(package or wheel.replace("-", "_")) is None or not path.is_file():
             return None
         return Tool(name, path, f"PyPI wheel {wheel}")
 
@@ -418,7 +423,7 @@ TOOLS: dict[str, Wanted] = {
             "proofs of the RTL",
             "everything but make prove",
             "pip install 'hotnas-hls[prove]'",
-            _first(_on_path("z3"), _wheel_program("z3", "z3-solver", "z3")),
+            _first(_on_path("z3"), _wheel_program("z3", "z3-solver", "z3", "z3")),
         ),
         Wanted(
             "ssh-keygen",
