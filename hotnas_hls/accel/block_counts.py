@@ -44,27 +44,27 @@ COMPUTE_LUT_PER_PORT = 57  # address, bounds check and mask of one IFM read port
 COMPUTE_FF = 294  # loop counters, coordinates, tokens
 COMPUTE_DSP = 2  # tile steps by the stride; with wide addresses also the row pitch, and one a read port
 # loaders
-IFM_LOADER_LUT = 1210
-IFM_LOADER_FF = 596
-IFM_LOADER_DSP = 3  # tile steps by the stride, run length; with wide addresses also the skipped words
+IFM_LOADER_LUT = 1275
+IFM_LOADER_FF = 748
+IFM_LOADER_DSP = 2  # tile steps by the stride; with wide addresses also run length and skipped words
 IFM_BUFFER_LUT = 7  # write enables of the banks
 WGT_LOADER_LUT = 560
 WGT_LOADER_FF = 378
 WGT_LOADER_DSP = 2  # beats of a job
 # ofm_store: without requantize and the block multiplexer
 OFM_STORE_LUT = 1370  # two run walkers, two FIFOs
-OFM_STORE_FF = 946
+OFM_STORE_FF = 1032
+OFM_BLOCKS_DSP = 2  # bytes of an output tile, where it has several channel blocks
 BLOCK_COUNTER_FF = 32  # which channel block is drained, when there are several
-OFM_STORE_DSP = 5  # pixels, run length, words and bytes of an output tile
 REQUANTIZE_LUT_16 = 870  # three barrel shifters over a 48-bit accumulator
 REQUANTIZE_LUT_8 = 503  # over 32 bits
 # the rest
-SPLITTER_LUT = 515  # burst_splitter: a 64-bit adder and the shortest of three lengths
-SPLITTER_128_LUT = 328  # where a page has 256 beats, Yosys finds a smaller form
+SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengths
+SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
 READ_MASTER_LUT = 10
-READ_MASTER_FF = 103
+READ_MASTER_FF = 124
 WRITE_MASTER_LUT = 57
-WRITE_MASTER_FF = 132
+WRITE_MASTER_FF = 153
 CONTROL_LUT = 645
 CONTROL_FF = 404
 SEQUENCER_LUT = 428
@@ -317,7 +317,7 @@ def _joiner(word: int, port: int) -> int:
 def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     fifo = lut_ram(32 + ifm_addr, 2)
     ff = IFM_LOADER_FF + 5 * ifm_addr + word
-    dsp = IFM_LOADER_DSP + (1 if ifm_addr >= DSP_LEAST_BITS else 0)
+    dsp = IFM_LOADER_DSP + (2 if ifm_addr >= DSP_LEAST_BITS else 0)
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
 
 
@@ -328,7 +328,10 @@ def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     ff = OFM_STORE_FF + acc_addr + drained + 2 * word
     if blocks > 1:
         ff += BLOCK_COUNTER_FF
-    return OFM_STORE_DSP, 0, lut, ff, fifos
+    dsp = 1 if acc_addr + 1 >= DSP_LEAST_BITS else 0  # pixels of an output tile
+    if blocks > 1:
+        dsp += OFM_BLOCKS_DSP + (1 if acc_addr + 1 + bit_length(blocks) >= DSP_LEAST_BITS else 0)  # its words
+    return dsp, 0, lut, ff, fifos
 
 
 @numba.njit(cache=True)
