@@ -57,7 +57,7 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     """Everything of a package that is neither HLS C++, nor SystemVerilog, nor data, by path."""
     banner = Banner(name, point.digest())
     net, accel = point.integer_network(), point.accelerator
-    files = driver_files(net, accel, point.tiles, banner=banner)
+    files = driver_files(net, accel, point.tiles, banner=banner, timing=point.memory)
     processor = processor_of(point.board.part)
     without = () if processor else (BLOCK_DESIGN,)
     rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor), without)

@@ -44,6 +44,8 @@ def page(data: ReportData) -> str:
         cycle_check=wording.cycle_check(data),
         placement=wording.placement(data),
         cosim=wording.cosim(data),
+        board=wording.board(data),
+        on_board=any(layer.board is not None for layer in data.layers),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),
         reduction=wording.reduction(data),

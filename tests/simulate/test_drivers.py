@@ -466,10 +466,12 @@ def test_c_driver_ends_though_another_reads_the_done_bit(harness: Harness) -> No
 @needs_compiler
 def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> None:
     source = design.folder / "driver" / "hotnas_accel.c"
+    selftest = source.with_name("hotnas_selftest.c")
     for compiler in filter(shutil.which, ("gcc", "clang")):
-        for extra in ((), ("-std=c11",), ("-m32", "-ffreestanding", "-fsyntax-only")):
+        free = ("-m32", "-ffreestanding", "-fsyntax-only")
+        for file, extra in ((source, ()), (source, ("-std=c11",)), (source, free), (selftest, ())):
             done = subprocess.run(
-                [compiler, *C_FLAGS, *extra, "-c", source, "-o", tmp_path / "driver.o"],
+                [compiler, *C_FLAGS, *extra, "-c", file, "-o", tmp_path / "driver.o"],
                 capture_output=True,
                 text=True,
             )
@@ -485,8 +487,7 @@ def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> N
 @pytest.mark.skipif(shutil.which("clang-format") is None, reason="needs clang-format")
 def test_c_driver_is_formatted(design: Design) -> None:
     style = shipped_folder("templates") / "hls" / ".clang-format"
-    for name in ("hotnas_accel.c", "hotnas_accel.h", "hotnas_baremetal.h"):
-        path = design.folder / "driver" / name
+    for path in sorted((design.folder / "driver").glob("*.[ch]")):
         done = subprocess.run(["clang-format", f"--style=file:{style}", path], capture_output=True, text=True)
         assert done.stdout == path.read_text()
 
