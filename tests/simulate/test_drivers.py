@@ -542,7 +542,7 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
 
     class Driver(ctypes.Structure):
         _fields_ = [
-            ("io", ctypes.c_void_p * 5),
+            ("io", ctypes.c_void_p * 6),
             ("maps", Buffer),
             ("weights", Buffer),
             ("fault", ctypes.c_uint32),

@@ -15,51 +15,27 @@ from typing import Any
 
 import pytest
 from report.files import certificate_of
-from small_designs import small_design
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.images import map_memory
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.cli import main
-from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.selftest import read_selftest
 from hotnas_hls.report import wording
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
-from hotnas_hls.simulate.flow import add_reports, generate
-from hotnas_hls.simulate.simulated_board import SimulatedBoard, build
+from hotnas_hls.simulate.simulated_board import SimulatedBoard
 
 HARNESS = Path(__file__).with_name("selftest_harness.c")
 C_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
-IMAGES = 2
+pytestmark = pytest.mark.xdist_group("small_board")
 UNKNOWN = 0xFFFFFFFF
 needs_verilator = pytest.mark.skipif(
     find("verilator") is None or find("g++") is None, reason="needs Verilator and g++"
 )
-
-
-@pytest.fixture(scope="module")
-def point() -> DesignPoint:
-    return small_design()
-
-
-@pytest.fixture(scope="module")
-def library(point: DesignPoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    banner = Banner("small", point.digest())
-    return build(rtl_files(point.accelerator, len(point.layers), banner), tmp_path_factory.mktemp("board"))
-
-
-@pytest.fixture(scope="module")
-def simulated(point: DesignPoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package with a certificate."""
-    folder = tmp_path_factory.mktemp("package") / "small"
-    generate(point, folder, images=IMAGES)
-    add_reports(folder, {"certificate.json": certificate_of(point).to_json().encode()})
-    return folder
 
 
 @pytest.fixture
@@ -136,8 +112,10 @@ def program(library: Path, simulated: Path, tmp_path_factory: pytest.TempPathFac
 def in_c(program: Path, simulated: Path, tmp_path: Path) -> Selftest:
     def run(mode: str = "", weights: Path | None = None, package: Path = simulated) -> Any:
         path = tmp_path / "selftest.json"
-        command = [program, weights or simulated / "weights" / "weights.bin", package, path, mode]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        used = weights or simulated / "weights" / "weights.bin"
+        done = subprocess.run(
+            [program, used, package, path, mode], capture_output=True, text=True, timeout=120
+        )
         code, lines = done.returncode, done.stdout.splitlines()
         return code, lines, json.loads(path.read_text()) if code < 2 else {}
 
