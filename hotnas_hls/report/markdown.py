@@ -22,6 +22,7 @@ def markdown(data: ReportData) -> str:
             f"{data.point.network} on the {data.point.board.name} ({data.point.board.part}) at "
             f"{data.point.clock_mhz:g} MHz: {wording.accelerator_line(data)}."
         ),
+        *[f"**{escaped(lost)}.**" for lost in [wording.design_loss(data)] if lost],
         _headline(data),
         "## What was chosen and why",
         "\n".join(f"- {escaped(sentence)}" for sentence in wording.reasons(data)),
@@ -123,6 +124,7 @@ def _vendor(data: ReportData) -> list[str]:
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
         f"On the board: {escaped(wording.board(data))}.",
+        f"Clock, estimated: {escaped(wording.clock_estimate(data))}.",
     ]
 
 

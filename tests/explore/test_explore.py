@@ -10,7 +10,7 @@ from small_designs import LAYERS
 
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
-from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
 from hotnas_hls.accel.timing.latency import best_tile, layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
@@ -65,7 +65,7 @@ def every_design(layers, space, memory):
                     layer_latency(layer, accel, tile, memory).cycles
                     for layer, tile in zip(layers, tiles, strict=True)
                 )
-                limits = {name: getattr(BOARD, name) for name in module.RESOURCES}
+                limits = {name: getattr(BOARD, name) for name in RESOURCES}
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)
     return found
@@ -122,12 +122,12 @@ def test_resources_add_up_over_both_buffers():
     base = for_layers(next(iter(bases_of(SMALL, BOARD, BOARD.clock_mhz, True))), LAYERS)
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in TILES}.items())
     depths = np.array([32, 64, 256, 2048, 16384])
-    used = module._resources([base], tiles, depths)[0]
+    used = by_buffer_depths(base, np.array([product for product, _ in tiles]), depths)
     for o, (_, (tr, tc)) in enumerate(tiles):
         for i, depth in enumerate(depths):
             accel = dataclasses.replace(base, tr=tr, tc=tc, ifm_depth=int(depth))
             expected = accelerator_resources(accel)
-            assert list(used[o, i]) == [getattr(expected, name) for name in module.RESOURCES]
+            assert list(used[o, i]) == [getattr(expected, name) for name in RESOURCES]
 
 
 def test_channel_blocks_of_a_concatenation_are_kept():
