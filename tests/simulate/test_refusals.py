@@ -69,16 +69,17 @@ def test_images_of_another_type_or_range(driver: ModuleType, library: Path, poin
 @pytest.mark.parametrize("buffer", ["feature maps", "weights"])
 def test_buffers_that_do_not_begin_on_a_page(buffer: str, driver: ModuleType, library: Path) -> None:
     board = SimulatedBoard(library)
-    moved = []
+    addresses: list[int] = []
 
     def allocate(shape: tuple[int], dtype: type) -> CachedBuffer:
         made = board.allocate(shape, dtype)
-        if len(moved) == ("feature maps", "weights").index(buffer):
+        assert made.device_address is not None
+        if len(addresses) == ("feature maps", "weights").index(buffer):
             made.device_address += 64
-        moved.append(made.device_address)
+        addresses.append(made.device_address)
         return made
 
     with pytest.raises(driver.AcceleratorError) as refused:
         driver.Accelerator(board, allocate=allocate)
-    address = moved[("feature maps", "weights").index(buffer)]
+    address = addresses[("feature maps", "weights").index(buffer)]
     assert str(refused.value) == f"the buffer of the {buffer} lies at 0x{address:x}, not on a 4 KiB page"
