@@ -50,6 +50,7 @@ class LayerReport:
     simulated: dict[str, int] | None  # by term, with the ideal memory
     behind: int | None  # cycles simulated behind the board's DRAM
     cosim: int | None  # cycles of its transaction in co-simulation
+    board: int | None  # cycles on the board, by the self-test
     outputs_match: bool | None
 
     @property
@@ -217,6 +218,12 @@ class ReportData:
         cycles = [layer.cosim for layer in self.layers if layer.cosim is not None]
         return sum(cycles) if len(cycles) == len(self.layers) else None
 
+    @property
+    def board_cycles(self) -> int | None:
+        """Of an image on the board, by the self-test."""
+        board = self.vendor.board if self.vendor else None
+        return board.cycles if board else None
+
     def timelines(self) -> list[LayerTimeline]:
         """Every layer's events, in order."""
         point = self.point
@@ -253,6 +260,7 @@ class ReportData:
                 "bound_cycles": point.latency_bound_cycles,
                 "csynth_cycles": self.csynth_cycles,
                 "cosim_cycles": self.cosim_cycles,
+                "board_cycles": self.board_cycles,
             },
             "accuracy": to_record(point.accuracy)
             | {"drop_allowed": point.configured("search", "accuracy_drop")},

@@ -468,10 +468,12 @@ def test_c_driver_ends_though_another_reads_the_done_bit(harness: Harness) -> No
 @needs_compiler
 def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> None:
     source = design.folder / "driver" / "hotnas_accel.c"
+    selftest = source.with_name("hotnas_selftest.c")
     for compiler in filter(shutil.which, ("gcc", "clang")):
-        for extra in ((), ("-std=c11",), ("-m32", "-ffreestanding", "-fsyntax-only")):
+        free = ("-m32", "-ffreestanding", "-fsyntax-only")
+        for file, extra in ((source, ()), (source, ("-std=c11",)), (source, free), (selftest, ())):
             done = subprocess.run(
-                [compiler, *C_FLAGS, *extra, "-c", source, "-o", tmp_path / "driver.o"],
+                [compiler, *C_FLAGS, *extra, "-c", file, "-o", tmp_path / "driver.o"],
                 capture_output=True,
                 text=True,
             )
@@ -491,8 +493,7 @@ def test_c_driver_is_formatted(design: Design, tmp_path: Path) -> None:
     for answer in Answer:
         folders.append(tmp_path / answer)
         host_design(answer, folders[-1])
-    names = ("hotnas_accel.c", "hotnas_accel.h", "hotnas_baremetal.h")
-    for path in (folder / "driver" / name for folder in folders for name in names):
+    for path in (path for folder in folders for path in sorted((folder / "driver").glob("*.[ch]"))):
         done = subprocess.run(["clang-format", f"--style=file:{style}", path], capture_output=True, text=True)
         assert done.stdout == path.read_text()
 
@@ -547,7 +548,7 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
 
     class Driver(ctypes.Structure):
         _fields_ = [
-            ("io", ctypes.c_void_p * 5),
+            ("io", ctypes.c_void_p * 6),
             ("maps", Buffer),
             ("weights", Buffer),
             ("fault", ctypes.c_uint32),
