@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -97,6 +97,11 @@ class Layer:
     def stride_rows(self) -> int:
         """Stride down in rows that are not left out."""
         return self.stride // self.row_step
+
+    @property
+    def nameless(self) -> Layer:
+        """The layer without its names: equal for layers that cost the same."""
+        return replace(self, name="", source="", target="", residual="r" if self.residual else None)
 
     def image_layout(self, stem: Stem, source: Shape) -> ImageLayout:
         """The layout in which this layer reads the image ``source`` by ``stem``."""
