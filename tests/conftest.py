@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hotnas_hls.base import tools
+
 SHARED_SCOPES = {"module", "package"}
 
 
@@ -19,6 +21,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]}; pytest --long runs it"))
         if item.get_closest_marker("xdist_group") is None and shares_a_fixture(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(autouse=True)
+def no_bambu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on most machines: a simulation does not spend minutes in it because it happens to be there."""
+    monkeypatch.setattr(tools, "BAMBU_FOLDER", "/nowhere")
 
 
 def shares_a_fixture(item: pytest.Item) -> bool:

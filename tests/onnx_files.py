@@ -38,7 +38,8 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
         last = f"y{index}"
         nodes.append(helper.make_node(operator, inputs, [last], name=f"step{index}", **attributes))
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))
-    output = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
+    kind = TensorProto.INT64 if steps[-1][0] == "ArgMax" else TensorProto.FLOAT
+    output = helper.make_tensor_value_info(last, kind, None)
     graph = helper.make_graph(nodes, "main", [image], [output], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     model = onnx.shape_inference.infer_shapes(model)  # gives the output its shape

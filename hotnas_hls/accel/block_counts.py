@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numba
+import numpy as np
 
 from hotnas_hls.accel import fpga_memories
 from hotnas_hls.accel.fpga_memories import (
@@ -116,6 +117,32 @@ def total(
         ff += counts[3]
         lutram += counts[4]
     return dsp, bram, lut, ff, lutram
+
+
+@numba.njit(cache=True)
+def totals(
+    tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
+    ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
+    patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
+    header_bits: int, ultra: int,
+) -> np.ndarray:  # fmt: skip
+    """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
+
+    The two buffers are different blocks of the design, so that their resources add up: each depth is counted
+    once with the other at its first.
+    """
+    found = np.empty((len(ofm_depths), len(ifm_depths), 5), dtype=np.int64)
+    for o in range(len(ofm_depths)):
+        for i in range(len(ifm_depths)):
+            if o == 0 or i == 0:
+                found[o, i] = total(
+                    tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
+                    ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
+                    map_words, weight_planes, header_bits, ultra,
+                )  # fmt: skip
+            else:
+                found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
+    return found
 
 
 @numba.njit(cache=True)

@@ -73,6 +73,10 @@ class Layer:
     ofm_on_chip: bool = False
     weights_on_chip: bool = False  # loaded once, before the layer first runs
 
+    def unnamed(self) -> Layer:
+        """The layer without its names: equal for layers that cost the same."""
+        return replace(self, name="", source="", target="", residual="r" if self.residual else None)
+
     @property
     def positions(self) -> int:
         """Kernel positions computed per 2-D kernel: all of them, or a pattern's ones."""
@@ -97,11 +101,6 @@ class Layer:
     def stride_rows(self) -> int:
         """Stride down in rows that are not left out."""
         return self.stride // self.row_step
-
-    @property
-    def nameless(self) -> Layer:
-        """The layer without its names: equal for layers that cost the same."""
-        return replace(self, name="", source="", target="", residual="r" if self.residual else None)
 
     def image_layout(self, stem: Stem, source: Shape) -> ImageLayout:
         """The layout in which this layer reads the image ``source`` by ``stem``."""

@@ -125,7 +125,7 @@ def keep_weights(
         own = layer_latency(layer, accel, tiles[layer.name], memory, found[at]).cycles
         if not found[at].ahead:
             return own
-        before, place = layers[at - 1], dataclasses.replace(found[at - 1], then=layer.nameless)
+        before, place = layers[at - 1], dataclasses.replace(found[at - 1], then=layer.unnamed())
         return own + layer_latency(before, accel, tiles[before.name], memory, place).cycles
 
     saved, left = {}, accel.weight_planes

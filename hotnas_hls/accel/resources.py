@@ -9,11 +9,17 @@ and needs fewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.block_counts import BLOCKS, blocks, total
+from hotnas_hls.accel.block_counts import BLOCKS, blocks, total, totals
 from hotnas_hls.accel.fpga_memories import uram
 from hotnas_hls.boards.board import Board
+
+RESOURCES = ("dsp", "bram18", "uram", "lut", "ff", "port_bits", "lutram")
+COUNTED = ("dsp", "bram18", "lut", "ff", "lutram")  # in the order of block_counts.Counts
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,21 @@ def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resource
     """
     dsp, bram, lut, ff, lutram = total(*_arguments(accel, layer_count))
     return Resources(dsp, bram, sum(_ultra(accel).values()), lut, ff, accel.port_bits, lutram)
+
+
+def by_buffer_depths(accel: Accelerator, ofm_depths: np.ndarray, ifm_depths: np.ndarray) -> np.ndarray:
+    """Resources of ``accel`` with every pair of buffer depths, int64 (OFM depths, IFM depths, RESOURCES).
+
+    ofm_depths: pixels of an output tile; ifm_depths: words of an IFM bank. Both int64.
+    """
+    fixed = _arguments(accel)
+    arguments: tuple[Any, ...] = (*fixed[:10], ifm_depths, ofm_depths, *fixed[12:])
+    counted = totals(*arguments)
+    found = np.empty((*counted.shape[:2], len(RESOURCES)), dtype=np.int64)
+    known = {"uram": sum(_ultra(accel).values()), "port_bits": accel.port_bits}
+    for at, name in enumerate(RESOURCES):
+        found[..., at] = known[name] if name in known else counted[..., COUNTED.index(name)]
+    return found
 
 
 def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]:
@@ -99,7 +120,7 @@ def _ultra(accel: Accelerator) -> dict[str, int]:
     }
 
 
-def _arguments(accel: Accelerator, layer_count: int) -> tuple[int, ...]:
+def _arguments(accel: Accelerator, layer_count: int = 31) -> tuple[int, ...]:
     return (
         accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.word_width,
         accel.plane_width, accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ifm_depth,

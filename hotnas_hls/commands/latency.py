@@ -229,7 +229,7 @@ def _published_layers(model: str, shape: str | None) -> tuple[PublishedLayer, ..
     given = parse_shape(shape) if shape else None
     if model in ZOO and given in (None, ZOO[model].input_shape):
         return zoo_layers(model)
-    if given is not None and given[1] != given[2]:
+    if given is not None and (len(given) != 3 or given[1] != given[2]):
         raise ConfigError(f"--input {shape}: the published rule knows square images only")
     from hotnas_hls.frontends.source import load_model
 

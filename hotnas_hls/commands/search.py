@@ -207,13 +207,9 @@ def readable(summary: dict[str, Any], folder: Path) -> str:
 
 def _losses(summary: dict[str, Any]) -> list[str]:
     """A line where the result loses more accuracy than the search was allowed to."""
+    from hotnas_hls.report.wording import loss
+
     asked = summary.get("accuracy_drop")  # unknown of searches of older versions
-    if asked is None:
-        return []
-    lost = {
-        kind: summary[f"{kind}_accuracy"]["before"] - summary[f"{kind}_accuracy"]["after"]
-        for kind in ("validation", "test")
-    }
-    more = [f"{points:.2%} of {kind} accuracy" for kind, points in lost.items() if points > asked + 1e-9]
-    cure = "raise the bound, or give it more trials"
-    return [f"LOSES {' and '.join(more)}, more than accuracy_drop ({asked:.2%}); {cure}"] if more else []
+    accuracies = {kind: summary[f"{kind}_accuracy"] for kind in ("validation", "test")}
+    found = loss(asked, {kind: (one["before"], one["after"]) for kind, one in accuracies.items()})
+    return [f"{found}; raise the bound, or give it more trials"] if found else []

@@ -1,5 +1,8 @@
 """Simulate a package: HLS C++ with g++, the RTL under Verilator and cocotb; certify it.
 
+Where the open HLS compiler Bambu is found and the array is small, Verilog that it makes of the HLS C++ runs
+under the package's testbench too, layer by layer.
+
 Every layer's output must equal the integer reference, and every cycle count of the SystemVerilog twin must
 be as predicted, with an ideal memory in every term. One image runs behind the DRAM of the board, at the phase
 of its refresh that takes longest of 16: this time is certified. Writes reports/certificate.json into the
@@ -54,6 +57,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("package", type=Path, help="the package's folder, e.g. hls_out/digits")
     parser.add_argument("--images", type=int, default=2, help="images on the RTL, back to back (default 2)")
     parser.add_argument("--no-csim", action="store_true", help="leave the C simulation out")
+    parser.add_argument(
+        "--bambu",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="synthesise the HLS C++ by Bambu and co-simulate an image (default: where Bambu is found and "
+        "the array is small)",
+    )
     parser.add_argument("--rtl", type=Path, metavar="DIR", help="run the RTL of this folder instead")
     parser.add_argument("--build", type=Path, metavar="DIR", help="for programs and logs (default: beside)")
     parser.add_argument(
@@ -126,6 +136,7 @@ def _simulate(
         rtl=args.rtl,
         build=build,
         behind=not args.no_dram,
+        bambu=False if args.rtl and args.bambu is None else args.bambu,
         stage=lambda text: console.print(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
     if done.changed:

@@ -65,7 +65,8 @@ def _prove(networks: list[str]) -> None:
             print(f"{name:{width}}  refused: {reason}", flush=True)
         else:
             assert proof is not None
-            print(f"{name:{width}}  {proof.seconds:6.2f} s  difference {proof.difference:.1e}", flush=True)
+            cost = f"{proof.cpu_seconds:6.2f} CPU s  {proof.seconds:6.2f} s"
+            print(f"{name:{width}}  {cost}  difference {proof.difference:.1e}", flush=True)
 
 
 def _train(network: str, seed: int, output: Path | None) -> None:

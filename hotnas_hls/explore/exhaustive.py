@@ -22,7 +22,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.port_plan import has_residual
-from hotnas_hls.accel.resources import Resources, accelerator_resources
+from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
 from hotnas_hls.accel.timing.latency import NetworkLatency, Place, best_tiles, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
@@ -31,7 +31,6 @@ from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore.compiled_pricing import PRUNED, UNFIT
 from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_of, usable
 
-RESOURCES = ("dsp", "bram18", "uram", "lut", "ff", "port_bits", "lutram")
 DECIDED_TOGETHER = 256  # bases
 Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
 FIXED_LATENCY = MemoryTiming()
@@ -228,8 +227,8 @@ def _products(tiles: Buffers) -> np.ndarray:
 def _unpriced(
     bases: Sequence[Accelerator], board: Board, tiles: Buffers, depths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of every design resources, share of the board, and cycles: 0, yet to be found, or UNFIT."""
-    used = _resources(bases, tiles, depths)  # (bases, ofm, ifm, resource)
+    """Resources, share of the board, cycles (0 or UNFIT) of every design, (bases, OFM, IFM depths)."""
+    used = np.stack([by_buffer_depths(base, _products(tiles), depths) for base in bases])
     limits = np.array([getattr(board, name) for name in RESOURCES])
     share = (used / np.maximum(limits, 1)).max(axis=3)
     return used, share, np.where((used <= limits).all(axis=3), 0, UNFIT).astype(np.int64)
@@ -244,29 +243,6 @@ def _design(
     accel = dataclasses.replace(bases[base], tr=tr, tc=tc, ifm_depth=int(depths[ifm]))
     resources = Resources(**dict(zip(RESOURCES, map(int, used[at]), strict=True)))
     return Explored(accel, int(cycles[at]), resources, float(share[at]))
-
-
-def _resources(
-    bases: Sequence[Accelerator], tiles: Buffers, ifm_depths: np.ndarray
-) -> np.ndarray:
-    """Resources of every design, (bases, ofm depths, ifm depths, resource).
-
-    The two buffers are different blocks of the design, so that their resources add up: each depth is
-    counted once with the other at its least.
-    """
-
-    def row(accel: Accelerator) -> list[int]:
-        resources = accelerator_resources(accel)
-        return [getattr(resources, name) for name in RESOURCES]
-
-    used = np.empty((len(bases), len(tiles), len(ifm_depths), len(RESOURCES)), dtype=np.int64)
-    for at, base in enumerate(bases):
-        least = dataclasses.replace(base, tr=tiles[0][1][0], tc=tiles[0][1][1], ifm_depth=int(ifm_depths[0]))
-        by_ofm = [row(dataclasses.replace(least, tr=tr, tc=tc)) for _, (tr, tc) in tiles]
-        by_ifm = [row(dataclasses.replace(least, ifm_depth=int(depth))) for depth in ifm_depths]
-        ofm, ifm = np.array(by_ofm), np.array(by_ifm)
-        used[at] = ofm[:, None, :] + ifm[None, :, :] - ofm[0]
-    return used
 
 
 def _price(
@@ -305,7 +281,7 @@ def _tables(
     layers: Sequence[Layer], bases: Sequence[Accelerator]
 ) -> tuple[Counter[tuple[Layer, Place]], np.ndarray, np.ndarray]:
     """Different layers and how often each occurs, the same as numbers, and the bases as numbers."""
-    found = zip((layer.nameless for layer in layers), places(layers, shared_bus=False), strict=True)
+    found = zip((layer.unnamed() for layer in layers), places(layers, shared_bus=False), strict=True)
     counted = Counter(found)  # where a base shares its bus, its price leaves the places out
     rows = [[*compiled.layer_row(*placed), count] for placed, count in counted.items()]
     table = np.array([compiled.base_row(base) for base in bases], dtype=np.int64)

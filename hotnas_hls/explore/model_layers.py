@@ -12,7 +12,7 @@ from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.residency import keep_maps, keep_weights
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
-from hotnas_hls.network.graph import Graph, Shape
+from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import channel_blocks, concat_alignment
 
 
@@ -59,7 +59,7 @@ class ModelLayers:
 
 def load_layers(
     model: str,
-    input_shape: Shape | None = None,
+    input_shape: tuple[int, ...] | None = None,
     weight_bits: int = 16,
     act_bits: int = 16,
     arrangement: Arrangement = PLAIN,

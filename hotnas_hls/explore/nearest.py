@@ -124,7 +124,7 @@ def _deepest(accel: Accelerator, layers: Sequence[Layer], board: Board) -> Accel
 
 def _cycles(layers: Sequence[Layer], accel: Accelerator) -> int | None:
     """Cycles of all layers in their fastest tiles; None when one fits none."""
-    placed = zip((layer.nameless for layer in layers), places(layers, accel.shared_bus), strict=True)
+    placed = zip((layer.unnamed() for layer in layers), places(layers, accel.shared_bus), strict=True)
     total, memory = 0, MemoryTiming()
     for (layer, place), count in Counter(placed).items():
         tile = best_tile(layer, accel, memory, place)

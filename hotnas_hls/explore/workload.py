@@ -81,7 +81,7 @@ def edited_graph(graph: Graph, paths: Mapping[str, CutPath], compression: Compre
             changes["padding"] = tuple(side + 1 for side in node.padding)
         return dataclasses.replace(node, **changes) if changes else node
 
-    return Graph(graph.name, [edited(node) for node in graph])
+    return Graph(graph.name, [edited(node) for node in graph], graph.host)
 
 
 def _widths(paths: Mapping[str, CutPath], compression: Compression) -> tuple[dict[str, int], dict[str, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import signature
@@ -13,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.errors import ConfigError, ToolNotFound, raise_all
-from hotnas_hls.frontends.draft import Draft, Refused, Value, cure_for
+from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.onnx_operators import HANDLERS
-from hotnas_hls.network.graph import Graph, Shape
+from hotnas_hls.frontends.refusal import Refused, cure_for
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.network.graph import Graph
 
 try:
     import onnx
@@ -29,13 +30,13 @@ FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice o
 FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*(.+)")
 
 
-def import_onnx(path: str | Path, input_shape: Shape | None = None) -> Graph:
+def import_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> Graph:
     """The graph of an ONNX model with one image input and one output.
 
-    ``input_shape`` (channels, rows, columns) is needed where the file leaves it open. Node names are the
-    file's, with a dot for whatever is not a letter, digit or underscore. Raises ToolNotFound without the
-    ``onnx`` extra, ConfigError for a file that is not a model or whose shapes do not fit each other,
-    UnsupportedNetwork listing everything that the accelerator does not have.
+    ``input_shape`` (channels, rows, columns), or as many sizes as the input has, is needed where the file
+    leaves it open. Node names are the file's, with a dot for whatever is not a letter, digit or underscore.
+    Raises ToolNotFound without the ``onnx`` extra, ConfigError for a file that is not a model or whose shapes
+    do not fit each other, UnsupportedNetwork listing everything that the accelerator does not have.
     """
     return OnnxModel(path, input_shape).graph
 
@@ -43,7 +44,7 @@ def import_onnx(path: str | Path, input_shape: Shape | None = None) -> Graph:
 class OnnxModel:
     """An ONNX file: its graph, and the original that the graph is proven against (``frontends.proof``)."""
 
-    def __init__(self, path: str | Path, input_shape: Shape | None = None) -> None:
+    def __init__(self, path: str | Path, input_shape: tuple[int, ...] | None = None) -> None:
         """Raises as :func:`import_onnx`."""
         path = Path(path)
         if onnx is None:
@@ -55,20 +56,22 @@ class OnnxModel:
         self.graph = reader.graph()
         self.fixed_batch = reader.fixed_batch
         self._model = reader.model
-        self._tensor_of = reader.tensor_of
+        self._made = reader.made
 
     def output(self, images: np.ndarray) -> np.ndarray:
-        """Its result (B, ...) for ``images`` float32 (B, C, H, W)."""
+        """Its result (B, ...) for raw ``images`` float32 (B, C, H, W)."""
         return self._run(self._model, images)[0]
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the model computes for every node of the graph, (B, ...)."""
-        tensors = {node: name for node, name in self._tensor_of.items() if node in self.graph}
+        made = {node: tensor for node, tensor in self._made.items() if node in self.graph}
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         del model.graph.output[:]
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors.values())
-        return dict(zip(tensors, self._run(model, images), strict=True))
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name, _ in made.values())
+        arrays = zip(made.items(), self._run(model, images), strict=True)
+        maps = {node: value.map_of(np.asarray(array)) for (node, (_, value)), array in arrays}
+        return {node: map for node, map in maps.items() if map is not None}
 
     @cached_property
     def _input(self) -> Any:
@@ -78,7 +81,8 @@ class OnnxModel:
     def _run(self, model: Any, images: np.ndarray) -> list[np.ndarray]:
         """onnxruntime where it has the operators in this precision, else ONNX's own evaluator."""
         dtype = onnx.helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
-        feeds = {self._input.name: images.astype(dtype)}
+        sizes = [size.dim_value for size in self._input.type.tensor_type.shape.dim[1:]]
+        feeds = {self._input.name: images.reshape(len(images), *sizes).astype(dtype)}
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it says is raised too
         try:
@@ -121,19 +125,21 @@ def _inferred(model: Any, path: Path) -> Any:
 class _Reader:
     """One pass over the nodes: constants are evaluated, the rest goes into a draft."""
 
-    def __init__(self, model: Any, path: Path, input_shape: Shape | None) -> None:
+    def __init__(self, model: Any, path: Path, input_shape: tuple[int, ...] | None) -> None:
         self.path = path
-        self.draft = Draft(path.stem)
+        self.opset = max(
+            (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1
+        )
         self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
-        self.tensor_of: dict[str, str] = {}  # graph node -> the tensor it was made for
+        self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
         image = self._image(model)
         self.fixed_batch, shape = self._input_shape(image, input_shape)
-        self.batch = self.fixed_batch or FREE_BATCH
+        self.draft = Draft(path.stem, self.fixed_batch or FREE_BATCH)
         self.values[image.name] = self.draft.input(shape, _dotted(image.name))
         self.model = _inferred(model, path)
-        used = [name for node in model.graph.node for name in node.input]
-        self.readers = Counter(used + [output.name for output in model.graph.output])
+        self.used = {name for node in model.graph.node for name in node.input}
+        self.used |= {output.name for output in model.graph.output}
 
     def graph(self) -> Graph:
         """The finished graph."""
@@ -148,7 +154,7 @@ class _Reader:
             self.draft.violations.append(
                 f"output: {outputs[0].name} does not depend on the input; export the whole network"
             )
-        return self.draft.finish(output or next(iter(filter(None, self.values.values()))))
+        return self.draft.finish(output or self.draft.stand_in(()))
 
     def _image(self, model: Any) -> Any:
         inputs = [entry for entry in model.graph.input if entry.name not in self.constants]
@@ -157,20 +163,25 @@ class _Reader:
             raise ConfigError(f"{self.path}: one image input expected, found {names}; export it with one")
         return inputs[0]
 
-    def _input_shape(self, image: Any, wanted: Shape | None) -> tuple[int | None, Shape]:
-        """Batch size, None where it is open, and (channels, rows, columns), where ``wanted`` fills in."""
+    def _input_shape(self, image: Any, wanted: tuple[int, ...] | None) -> tuple[int | None, tuple[int, ...]]:
+        """Batch size, None where it is open, and the sizes behind it, where ``wanted`` fills in."""
         sizes = image.type.tensor_type.shape.dim
         known = [size.dim_value for size in sizes]  # 0: left open
         text = "x".join(str(size or "?") for size in known)
-        if len(known) != 4:
+        if not 2 <= len(known) <= 4:
             raise ConfigError(
-                f"{self.path}: input {image.name} is {text}; expected images x channels x rows x columns"
+                f"{self.path}: input {image.name} is {text}; expected images x channels x rows x columns, "
+                "images x channels x columns, or images x features"
             )
+        own = known[1:]
         if wanted is None:
-            if not all(known[1:]):
+            if not all(own):
                 raise ConfigError(f"{self.path}: input {image.name} is {text}; give the input shape as well")
-            wanted = (known[1], known[2], known[3])
-        if any(size not in (0, want) for size, want in zip(known[1:], wanted, strict=True)):
+            wanted = tuple(own)
+        fits = len(own) == len(wanted) and all(
+            size in (0, want) for size, want in zip(own, wanted, strict=True)
+        )
+        if not fits:
             asked = "x".join(map(str, wanted))
             raise ConfigError(
                 f"{self.path}: input {image.name} is {text}, not ?x{asked}; leave the input shape out"
@@ -191,19 +202,23 @@ class _Reader:
         try:
             if handler is None:
                 raise Refused(("not an operator of the accelerator", cure_for(node.op_type)))
-            if any(self.readers[name] for name in node.output[1:] if name):
-                raise Refused(("its second output is used", "use the first output only"))
+            if node.op_type == "Split":
+                attributes["outputs"] = len(node.output)
             behind_refused = any(name and item is None for name, item in zip(node.input, inputs, strict=True))
-            result = None if behind_refused else _called(handler, self, node, where, *inputs, **attributes)
+            result = None if behind_refused else _called(handler, self, where, *inputs, **attributes)
+            results = result if isinstance(result, list) else [result]
+            if any(name in self.used for name in node.output[len(results) :] if name):
+                raise Refused(("its second output is used", "use the first output only"))
         except Refused as refused:
             self.draft.refuse(where, node.op_type, refused)
-            result = self._inferred(node.output[0])
-        if isinstance(result, np.ndarray):
-            self.constants[node.output[0]] = result
-        else:
-            self.values[node.output[0]] = result
-            if result is not None:
-                self.tensor_of.setdefault(result.name, node.output[0])
+            results = [self._inferred(name) for name in node.output]
+        for name, result in zip(node.output, results, strict=False):
+            if isinstance(result, np.ndarray):
+                self.constants[name] = result
+            else:
+                self.values[name] = result
+                if result is not None:
+                    self.made.setdefault(result.name, (name, result))
 
     def _evaluate(self, node: Any) -> None:
         """A node that computes constants from constants."""
@@ -235,10 +250,7 @@ class _Reader:
             ),
             [],
         )
-        if len(sizes) not in (2, 4) or not all(sizes[1:]):
-            return None
-        channels, rows, columns = (*sizes[1:], 1, 1)[:3]
-        return Value(self.draft.name, (channels, rows, columns), len(sizes))
+        return self.draft.stand_in(sizes[1:]) if len(sizes) > 1 and all(sizes[1:]) else None
 
 
 def _called(handler: Callable[..., Any], *inputs: Any, **attributes: Any) -> Any:
@@ -247,7 +259,7 @@ def _called(handler: Callable[..., Any], *inputs: Any, **attributes: Any) -> Any
         signature(handler).bind(*inputs, **attributes)
     except TypeError as error:
         raise Refused(
-            (f"its form is not known ({error})", "export again with an opset from 13 to 22")
+            (f"its form is not known ({error})", "export again with an opset from 7 to 22")
         ) from error
     return handler(*inputs, **attributes)
 

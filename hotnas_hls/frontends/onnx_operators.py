@@ -1,28 +1,30 @@
-"""ONNX operators to calls of Draft: (reader, node, where, *inputs, **attributes) -> Value.
+"""ONNX operators to calls of Draft: (reader, where, *inputs, **attributes) -> Value.
 
-A handler returns an array where its result is a constant (a shape). Inputs are values, or arrays where they
-are constants.
+A handler returns an array where its result is a constant (a shape), and a list where it has several. Inputs
+are values, or arrays where they are constants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from hotnas_hls.frontends.draft import NO_PADDING, Draft, Padding, Pair, Refused, Value
+from hotnas_hls.accel.host_work import Answer
+from hotnas_hls.frontends.draft import Draft
+from hotnas_hls.frontends.refusal import Refused
+from hotnas_hls.frontends.tensor import Value
 
 FLOATS = (1, 11)  # ONNX's numbers of float32 and float64
+WIDEST = float(np.finfo(np.float32).max)  # as a bound: none
 
 
 class Reader(Protocol):
     """What a handler asks of the reader."""
 
     draft: Draft
-    batch: int
-    readers: Mapping[str, int]  # tensor -> how often it is read
-    tensor_of: dict[str, str]  # graph node -> the tensor it was made for
+    opset: int
 
 
 def _constant(item: Value | np.ndarray | None, role: str) -> np.ndarray:
@@ -37,60 +39,62 @@ def _value(item: Value | np.ndarray, role: str) -> Value:
     return item
 
 
-def _map(value: Value) -> Value:
-    if value.rank != 4:
-        raise Refused((f"it reads a tensor of rank {value.rank}", "use it on maps"))
-    return value
+def _numbers(item: Value | np.ndarray | None, attribute: Any, role: str) -> list[int] | None:
+    """Whole numbers given as an input since some opset, as an attribute before; None where left out."""
+    if item is None:
+        return None if attribute is None else [int(number) for number in attribute]
+    return [int(number) for number in _constant(item, role).reshape(-1)]
 
 
-def _pair(sizes: Any) -> Pair:
-    if len(sizes) != 2:
-        raise Refused((f"{len(sizes)} spatial axes", "use two-dimensional operators"))
-    return int(sizes[0]), int(sizes[1])
+def _sides(source: Value, given: Any, default: int) -> list[int]:
+    """One number for every side of a map."""
+    return [default] * (source.rank - 2) if given is None else [int(size) for size in given]
 
 
-def _around(source: Value, kernel: Pair, stride: Pair, pads: Any, auto_pad: bytes, dilation: Pair) -> Padding:
-    """(top, left, bottom, right) from ``pads`` or ``auto_pad``."""
+def _around(
+    source: Value, kernel: Sequence[int], stride: Sequence[int], pads: Any, auto_pad: bytes, dilation: Any
+) -> list[int]:
+    """Zeros before, then after every side, from ``pads`` or ``auto_pad``."""
+    sides = source.dims[1:]
     if auto_pad in (b"NOTSET", b"VALID"):
-        top, left, bottom, right = pads if auto_pad == b"NOTSET" else NO_PADDING
-        return int(top), int(left), int(bottom), int(right)
+        return (
+            [int(pad) for pad in pads] if pads is not None and auto_pad == b"NOTSET" else [0] * 2 * len(sides)
+        )
     before, after = [], []
-    for side, window, step, gap in zip(source.padded_shape[1:], kernel, stride, dilation, strict=True):
+    for side, window, step, gap in zip(sides, kernel, stride, dilation, strict=True):
         total = max(0, (-(-side // step) - 1) * step + (window - 1) * gap + 1 - side)
         small, large = total // 2, total - total // 2
         before.append(large if auto_pad == b"SAME_LOWER" else small)
         after.append(small if auto_pad == b"SAME_LOWER" else large)
-    return before[0], before[1], after[0], after[1]
+    return before + after
 
 
 def _conv(
     reader: Reader,
-    node: Any,
     where: str,
-    source: Value,
+    source: Any,
     weight: Any,
     bias: Any = None,
     *,
     kernel_shape: Any = None,
-    strides: Any = (1, 1),
-    pads: Any = NO_PADDING,
-    dilations: Any = (1, 1),
+    strides: Any = None,
+    pads: Any = None,
+    dilations: Any = None,
     group: int = 1,
     auto_pad: bytes = b"NOTSET",
 ) -> Value:
-    weight = _constant(weight, "weight")
-    kernel, stride, dilation = _pair(weight.shape[2:]), _pair(strides), _pair(dilations)
+    source, weight = _value(source, "input"), _constant(weight, "weight")
+    kernel, stride, gaps = weight.shape[2:], _sides(source, strides, 1), _sides(source, dilations, 1)
     if kernel_shape is not None and tuple(kernel_shape) != kernel:
         asked, own = ("x".join(map(str, sizes)) for sizes in (kernel_shape, kernel))
         raise Refused((f"kernel_shape is {asked}, its weights have {own}", "give the shape of the weights"))
-    around = _around(_map(source), kernel, stride, pads, auto_pad, dilation)
+    around = _around(source, kernel, stride, pads, auto_pad, gaps)
     bias = None if bias is None else _constant(bias, "bias")
-    return reader.draft.conv(where, source, weight, bias, stride, around, dilation, group)
+    return reader.draft.conv(where, source, weight, bias, stride, around, gaps, group)
 
 
 def _gemm(
     reader: Reader,
-    node: Any,
     where: str,
     source: Any,
     weight: Any,
@@ -100,6 +104,7 @@ def _gemm(
     beta: float = 1.0,
     transA: int = 0,
     transB: int = 0,
+    broadcast: int = 0,
 ) -> Value:
     if transA:
         raise Refused(("transA=1", "leave it out"))
@@ -114,106 +119,100 @@ def _gemm(
     return reader.draft.linear(where, _value(source, "first input"), weight, bias)
 
 
-def _matmul(reader: Reader, node: Any, where: str, source: Any, weight: Any) -> Value:
+def _matmul(reader: Reader, where: str, source: Any, weight: Any) -> Value:
     weight = _constant(weight, "second input")
-    if weight.ndim != 2:
-        raise Refused((f"its constant has rank {weight.ndim}", "multiply a vector by a matrix"))
     return reader.draft.linear(where, _value(source, "first input"), weight.T, None)
 
 
 def _batch_normalization(
     reader: Reader,
-    node: Any,
     where: str,
-    source: Value,
+    source: Any,
     *parameters: Any,
     epsilon: float = 1e-5,
     momentum: float = 0.9,
     training_mode: int = 0,
     spatial: int = 1,
 ) -> Value:
-    if training_mode:
+    if training_mode or not spatial:
         raise Refused(("it uses the statistics of the batch", "export the network in inference mode"))
     weight, bias, mean, var = (_constant(item, "parameter") for item in parameters)
-    return reader.draft.batchnorm(where, source, mean, var, weight, bias, epsilon)
+    return reader.draft.batchnorm(where, _value(source, "input"), mean, var, weight, bias, epsilon)
 
 
-def _relu(reader: Reader, node: Any, where: str, source: Value) -> Value:
+def _relu(reader: Reader, where: str, source: Value) -> Value:
     return reader.draft.clip(where, source, 0, None)
 
 
 def _clip(
     reader: Reader,
-    node: Any,
     where: str,
-    source: Value,
+    source: Any,
     low: Any = None,
     high: Any = None,
     *,
     min: float | None = None,
     max: float | None = None,
 ) -> Value:
-    low = min if low is None else float(_constant(low, "lower bound"))
-    high = max if high is None else float(_constant(high, "upper bound"))
-    widest = float(np.finfo(np.float32).max)
-    return reader.draft.clip(where, source, low, None if high is not None and high >= widest else high)
+    low = min if low is None else _constant(low, "lower bound").item()
+    high = max if high is None else _constant(high, "upper bound").item()
+    low = None if low is not None and low <= -WIDEST else low
+    high = None if high is not None and high >= WIDEST else high
+    return reader.draft.clip(where, _value(source, "input"), low, high)
 
 
 def _max_pool(
     reader: Reader,
-    node: Any,
     where: str,
     source: Value,
     *,
     kernel_shape: Any,
-    strides: Any = (1, 1),
-    pads: Any = NO_PADDING,
-    dilations: Any = (1, 1),
+    strides: Any = None,
+    pads: Any = None,
+    dilations: Any = None,
     ceil_mode: int = 0,
     auto_pad: bytes = b"NOTSET",
     storage_order: int = 0,
 ) -> Value:
-    kernel, stride, dilation = _pair(kernel_shape), _pair(strides), _pair(dilations)
-    around = _around(_map(source), kernel, stride, pads, auto_pad, dilation)
-    return reader.draft.maxpool(where, source, kernel, stride, around, dilation, bool(ceil_mode))
+    stride, gaps = _sides(source, strides, 1), _sides(source, dilations, 1)
+    around = _around(source, kernel_shape, stride, pads, auto_pad, gaps)
+    return reader.draft.maxpool(where, source, kernel_shape, stride, around, gaps, bool(ceil_mode))
 
 
 def _average_pool(
     reader: Reader,
-    node: Any,
     where: str,
     source: Value,
     *,
     kernel_shape: Any,
-    strides: Any = (1, 1),
-    pads: Any = NO_PADDING,
-    dilations: Any = (1, 1),
+    strides: Any = None,
+    pads: Any = None,
+    dilations: Any = None,
     ceil_mode: int = 0,
     count_include_pad: int = 0,
     auto_pad: bytes = b"NOTSET",
 ) -> Value:
-    kernel, stride = _pair(kernel_shape), _pair(strides)
-    if _pair(dilations) != (1, 1):
-        raise Refused((f"dilation {'x'.join(map(str, dilations))}", "use dilation 1"))
-    around = _around(_map(source), kernel, stride, pads, auto_pad, (1, 1))
+    stride, gaps = _sides(source, strides, 1), _sides(source, dilations, 1)
+    if max(gaps) > 1:
+        raise Refused((f"dilation {'x'.join(map(str, gaps))}", "use dilation 1"))
+    around = _around(source, kernel_shape, stride, pads, auto_pad, gaps)
     return reader.draft.avgpool(
         where,
         source,
-        kernel,
+        kernel_shape,
         stride,
         around,
         ceil_mode=bool(ceil_mode),
-        count_include_pad=bool(count_include_pad) or around == NO_PADDING,
+        count_include_pad=bool(count_include_pad) or not any(around),
     )
 
 
-def _global_average_pool(reader: Reader, node: Any, where: str, source: Value) -> Value:
-    return reader.draft.adaptive_avgpool(where, _map(source), (1, 1))
+def _global_average_pool(reader: Reader, where: str, source: Value) -> Value:
+    return reader.draft.mean(where, source, range(2, source.rank), keep=True)
 
 
 def _reduce_mean(
     reader: Reader,
-    node: Any,
     where: str,
     source: Value,
     axes_input: Any = None,
@@ -222,99 +221,125 @@ def _reduce_mean(
     keepdims: int = 1,
     noop_with_empty_axes: int = 0,
 ) -> Value:
-    axes = axes if axes_input is None else _constant(axes_input, "axes").tolist()
-    axes = sorted(axis % source.rank for axis in axes or ())
-    if source.rank != 4 or axes != [2, 3]:
-        raise Refused((f"mean over axes {axes}", "average over rows and columns: axes 2 and 3"))
-    whole = source.shape[1:]
-    return reader.draft.avgpool(where, source, whole, whole, rank=4 if keepdims else 2)
+    chosen = _numbers(axes_input, axes, "axes")
+    if not chosen and noop_with_empty_axes:
+        return source
+    return reader.draft.mean(where, source, chosen or range(source.rank), bool(keepdims))
 
 
-def _add(reader: Reader, node: Any, where: str, one: Any, other: Any) -> Value:
+def _add(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
     if isinstance(one, Value) and isinstance(other, Value):
         return reader.draft.add(where, one, other)
     value, constant = (one, other) if isinstance(one, Value) else (other, one)
-    name = node.input[0] if isinstance(one, Value) else node.input[1]
-    if reader.readers[name] > 1 or reader.tensor_of.get(value.name, name) != name:
+    return reader.draft.affine(where, value, offset=_aligned(value, constant, **old))
+
+
+def _subtract(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
+    if isinstance(one, Value) and isinstance(other, Value):
+        raise Refused(("it subtracts maps", "add them, with the sign in the layer before"))
+    if isinstance(one, Value):
+        return reader.draft.affine(where, one, offset=-_aligned(one, other, **old))
+    return reader.draft.affine(where, other, scale=-1.0, offset=_aligned(other, one, **old))
+
+
+def _multiply(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
+    if isinstance(one, Value) and isinstance(other, Value):
         raise Refused(
-            ("it adds a constant to a map that is read elsewhere too", "use the bias of the layer before")
+            ("it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune")
         )
-    reader.tensor_of[value.name] = node.output[0]
-    return reader.draft.add_bias(value, constant)
+    value, constant = (one, other) if isinstance(one, Value) else (other, one)
+    return reader.draft.affine(where, value, scale=_aligned(value, constant, **old))
 
 
-def _concat(reader: Reader, node: Any, where: str, *sources: Any, axis: int) -> Value:
-    values = [_value(source, "part") for source in sources]
-    if axis % values[0].rank != 1:
-        raise Refused((f"it joins along axis {axis}", "concatenate channels: axis 1"))
-    return reader.draft.concat(where, values)
+def _divide(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
+    divisor = _aligned(_value(one, "dividend"), _constant(other, "divisor"), **old).astype(np.float64)
+    if not divisor.all():
+        raise Refused(("it divides by zero", "divide by other constants"))
+    return reader.draft.affine(where, one, scale=1 / divisor)
 
 
-def _flatten(reader: Reader, node: Any, where: str, source: Value, *, axis: int = 1) -> Value:
+def _aligned(value: Value, constant: np.ndarray, broadcast: int = 0, axis: int | None = None) -> np.ndarray:
+    """A constant beside a value; before opset 7 its first axis was named."""
+    if axis is None or not broadcast:
+        return constant
+    return constant.reshape(*constant.shape, *[1] * (value.rank - axis % value.rank - constant.ndim))
+
+
+def _negative(reader: Reader, where: str, source: Value) -> Value:
+    return reader.draft.affine(where, source, scale=-1.0)
+
+
+def _sum(reader: Reader, where: str, first: Any, *others: Any) -> Any:
+    total = first
+    for other in others:
+        constants = not isinstance(total, Value) and not isinstance(other, Value)
+        total = total + other if constants else _add(reader, where, total, other)
+    return total
+
+
+def _concat(reader: Reader, where: str, *sources: Any, axis: int) -> Value:
+    return reader.draft.concat(where, sources, axis)
+
+
+def _flatten(reader: Reader, where: str, source: Value, *, axis: int = 1) -> Value:
     if axis % source.rank != 1:
         raise Refused((f"axis {axis}", "flatten from axis 1"))
-    return reader.draft.flatten(where, source)
+    return reader.draft.reshape(where, source, (reader.draft.batch, int(np.prod(source.dims))))
 
 
 def _reshape(
-    reader: Reader, node: Any, where: str, source: Value, target: Any, *, allowzero: int = 0
+    reader: Reader, where: str, source: Value, target: Any = None, *, shape: Any = None, allowzero: int = 0
 ) -> Value:
-    sizes = [int(size) for size in _constant(target, "target shape")]
-    own = [reader.batch, *source.padded_shape][: source.rank]
-    sizes = [own[axis] if size == 0 and axis < len(own) else size for axis, size in enumerate(sizes)]
-    total = int(np.prod(own))
+    sizes = _numbers(target, shape, "target shape") or []
+    own = [reader.draft.batch, *source.dims]
+    if not allowzero:
+        sizes = [own[axis] if size == 0 and axis < len(own) else size for axis, size in enumerate(sizes)]
     rest = int(np.prod([size for size in sizes if size != -1]))
-    sizes = [total // rest if size == -1 and rest else size for size in sizes]
-    if sizes[0] != reader.batch or int(np.prod(sizes)) != total:
-        raise Refused(
-            (
-                f"it reshapes to {'x'.join(map(str, sizes))}, mixing images",
-                "keep the first axis for the images",
-            )
-        )
-    if len(sizes) == 2:
-        return reader.draft.flatten(where, source)
-    if tuple(sizes[1:]) == source.padded_shape:
-        return source
-    raise Refused(
-        (f"it reshapes a map to {'x'.join(map(str, sizes[1:]))}", "only flattening to a vector exists")
-    )
+    sizes = [int(np.prod(own)) // rest if size == -1 and rest else size for size in sizes]
+    return reader.draft.reshape(where, source, sizes or [0])
 
 
-def _squeeze(
-    reader: Reader, node: Any, where: str, source: Value, axes_input: Any = None, *, axes: Any = None
+def _squeeze(reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None) -> Value:
+    return reader.draft.squeeze(where, source, _numbers(axes_input, axes, "axes"))
+
+
+def _unsqueeze(
+    reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None
 ) -> Value:
-    axes = axes if axes_input is None else _constant(axes_input, "axes").tolist()
-    if sorted(axis % source.rank for axis in axes or ()) != [2, 3] or source.shape[1:] != (1, 1):
-        raise Refused((f"it drops axes {list(axes or ())}", "drop axes 2 and 3 of a 1x1 map"))
-    return reader.draft.flatten(where, source)
+    given = _numbers(axes_input, axes, "axes") or []
+    rank = source.rank + len(given)
+    added = {axis % rank for axis in given}
+    own = iter((reader.draft.batch, *source.dims))
+    return reader.draft.reshape(where, source, [1 if axis in added else next(own) for axis in range(rank)])
+
+
+def _transpose(reader: Reader, where: str, source: Value, *, perm: Any = None) -> Value:
+    return reader.draft.permute(where, source, list(range(source.rank))[::-1] if perm is None else list(perm))
 
 
 def _shape(
-    reader: Reader, node: Any, where: str, source: Value, *, start: int = 0, end: int | None = None
+    reader: Reader, where: str, source: Value, *, start: int = 0, end: int | None = None
 ) -> np.ndarray:
-    return np.array([reader.batch, *source.padded_shape][: source.rank][start:end], dtype=np.int64)
+    return np.array([reader.draft.batch, *source.dims][start:end], dtype=np.int64)
+
+
+def _size(reader: Reader, where: str, source: Value) -> np.ndarray:
+    return np.array(reader.draft.batch * int(np.prod(source.dims)), dtype=np.int64)
 
 
 def _dropout(
-    reader: Reader,
-    node: Any,
-    where: str,
-    source: Value,
-    ratio: Any = None,
-    training: Any = None,
-    **_: Any,
+    reader: Reader, where: str, source: Value, ratio: Any = None, training: Any = None, **_: Any
 ) -> Value:
-    if training is not None and bool(_constant(training, "mode")):
+    if training is not None and bool(_constant(training, "mode").item()):
         raise Refused(("it drops values in inference too", "export the network in inference mode"))
     return source
 
 
-def _identity(reader: Reader, node: Any, where: str, source: Value) -> Value:
+def _identity(reader: Reader, where: str, source: Value) -> Value:
     return source
 
 
-def _cast(reader: Reader, node: Any, where: str, source: Value, *, to: int, **_: Any) -> Value:
+def _cast(reader: Reader, where: str, source: Value, *, to: int, **_: Any) -> Value:
     if to not in FLOATS:
         raise Refused((f"to data type {to}", "keep float32; quantisation comes later"))
     return source
@@ -322,7 +347,6 @@ def _cast(reader: Reader, node: Any, where: str, source: Value, *, to: int, **_:
 
 def _pad(
     reader: Reader,
-    node: Any,
     where: str,
     source: Value,
     pads_input: Any = None,
@@ -331,53 +355,104 @@ def _pad(
     *,
     mode: bytes = b"constant",
     pads: Any = None,
+    paddings: Any = None,
     value: float = 0.0,
 ) -> Value:
-    amounts = [int(a) for a in (pads if pads_input is None else _constant(pads_input, "size"))]
-    value = value if fill is None else float(_constant(fill, "fill"))
+    amounts = _numbers(pads_input, pads if paddings is None else paddings, "size") or []
+    value = value if fill is None else float(_constant(fill, "fill").item())
     if mode != b"constant" or value != 0:
-        raise Refused((f"padding is {mode.decode()} {value:g}", "pad with zeros"))
-    if axes is not None:
-        chosen = [int(axis) % source.rank for axis in _constant(axes, "axes")]
-        full = [0] * (2 * source.rank)
-        for position, axis in enumerate(chosen):
-            full[axis], full[axis + source.rank] = amounts[position], amounts[position + len(chosen)]
-        amounts = full
-    if source.rank != 4 or min(amounts) < 0 or amounts[0] or amounts[4]:
-        raise Refused(("it does not only add rows, columns or channels", "pad maps with zeros outwards"))
-    _, before, top, left, _, after, bottom, right = amounts
-    if before or after:
-        source = reader.draft.subsample(where, source, (1, 1), before, after)
-    return reader.draft.pad(source, (top, left, bottom, right)) if top + left + bottom + right else source
+        raise Refused((f"padding is {mode.decode(errors='replace')} {value:g}", "pad with zeros"))
+    chosen = _numbers(axes, range(source.rank), "axes") or []
+    if len(amounts) != 2 * len(chosen):
+        raise Refused((f"it has {len(amounts)} sizes for {len(chosen)} axes", "give two for every axis"))
+    before, after = [0] * source.rank, [0] * source.rank
+    for position, axis in enumerate(chosen):
+        before[axis % source.rank] = amounts[position]
+        after[axis % source.rank] = amounts[position + len(chosen)]
+    return reader.draft.pad(where, source, before, after)
 
 
 def _slice(
     reader: Reader,
-    node: Any,
     where: str,
     source: Value,
+    starts_input: Any = None,
+    ends_input: Any = None,
+    axes_input: Any = None,
+    steps_input: Any = None,
+    *,
     starts: Any = None,
     ends: Any = None,
     axes: Any = None,
-    steps: Any = None,
-    **_: Any,
 ) -> Value:
-    if starts is None:
-        raise Refused(("an operator of opset 9 or older", "export the network again with a newer opset"))
-    first, last = (_constant(item, "range").tolist() for item in (starts, ends))
-    axis_list = list(range(len(first))) if axes is None else _constant(axes, "axes").tolist()
-    step_list = [1] * len(first) if steps is None else _constant(steps, "step").tolist()
-    sizes = [reader.batch, *source.padded_shape]
-    stride = [1, 1, 1, 1]
-    for axis, start, end, step in zip(axis_list, first, last, step_list, strict=True):
-        axis %= source.rank
-        if start != 0 or end < sizes[axis] or step < 1 or (step > 1 and axis < 2) or source.rank != 4:
-            raise Refused(
-                ("it takes a part of a map", "only every s-th row and column exists; split by convolutions")
-            )
-        stride[axis] = step
-    rows, columns = stride[2:]
-    return source if rows == columns == 1 else reader.draft.subsample(where, source, (rows, columns), 0, 0)
+    first, last = _numbers(starts_input, starts, "range") or [], _numbers(ends_input, ends, "range") or []
+    chosen = _numbers(axes_input, axes, "axes")
+    chosen = list(range(len(first))) if chosen is None else chosen
+    steps = _numbers(steps_input, None, "step") or [1] * len(first)
+    index: list[Any] = [slice(None)] * source.rank
+    for axis, start, end, step in zip(chosen, first, last, steps, strict=True):
+        size = (reader.draft.batch, *source.dims)[axis % source.rank]
+        # An end before the front, going back, is numpy's None.
+        index[axis % source.rank] = slice(start, None if step < 0 and end < -size else end, step)
+    if len(range(reader.draft.batch)[index[0]]) != reader.draft.batch or (index[0].step or 1) < 0:
+        raise Refused(("it takes some of the images", "keep the first axis for the images"))
+    return reader.draft.take(where, source, index[1:])
+
+
+def _gather(reader: Reader, where: str, source: Any, indices: Any, *, axis: int = 0) -> Value:
+    value, chosen = _value(source, "data"), _constant(indices, "indices")
+    index: list[Any] = [slice(None)] * (value.rank - 1)
+    index[reader.draft.axis(value, axis) - 1] = chosen
+    return reader.draft.take(where, value, index)
+
+
+def _split(
+    reader: Reader,
+    where: str,
+    source: Value,
+    sizes_input: Any = None,
+    *,
+    axis: int = 0,
+    split: Any = None,
+    num_outputs: int | None = None,
+    outputs: int = 0,
+) -> list[Value]:
+    along = reader.draft.axis(source, axis) - 1
+    size, count = source.dims[along], num_outputs or outputs
+    wide = -(-size // max(1, count))
+    sizes = _numbers(sizes_input, split, "sizes") or [min(wide, size - at) for at in range(0, size, wide)]
+    parts, first = [], 0
+    for each in sizes:
+        index: list[Any] = [slice(None)] * (source.rank - 1)
+        index[along] = slice(first, first + each)
+        parts.append(reader.draft.take(where, source, index))
+        first += each
+    return parts
+
+
+def _softmax(answer: Answer) -> Callable[..., Value]:
+    def handler(reader: Reader, where: str, source: Value, *, axis: int | None = None) -> Value:
+        if reader.opset < 13:  # over all axes from ``axis`` on
+            axis = 1 if axis is None else axis
+            if axis % source.rank != 1 or any(size != 1 for size in source.dims[1:]):
+                raise Refused((f"it is the {answer} over all values of a map", "take it over the channels"))
+        return reader.draft.answer(where, source, answer, -1 if axis is None else axis, source.dims)
+
+    return handler
+
+
+def _sigmoid(reader: Reader, where: str, source: Value) -> Value:
+    return reader.draft.answer(where, source, Answer.SIGMOID, 1, source.dims)
+
+
+def _argmax(
+    reader: Reader, where: str, source: Value, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0
+) -> Value:
+    if select_last_index:
+        raise Refused(("it takes the last of equal values", "take the first"))
+    along = reader.draft.axis(source, axis) - 1
+    dims = [1 if at == along else size for at, size in enumerate(source.dims) if keepdims or at != along]
+    return reader.draft.answer(where, source, Answer.ARGMAX, axis, dims)
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {
@@ -392,14 +467,28 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "GlobalAveragePool": _global_average_pool,
     "ReduceMean": _reduce_mean,
     "Add": _add,
+    "Sub": _subtract,
+    "Mul": _multiply,
+    "Div": _divide,
+    "Neg": _negative,
+    "Sum": _sum,
     "Concat": _concat,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Transpose": _transpose,
     "Shape": _shape,
+    "Size": _size,
     "Dropout": _dropout,
     "Identity": _identity,
     "Cast": _cast,
     "Pad": _pad,
     "Slice": _slice,
+    "Gather": _gather,
+    "Split": _split,
+    "Softmax": _softmax(Answer.SOFTMAX),
+    "LogSoftmax": _softmax(Answer.LOG_SOFTMAX),
+    "Sigmoid": _sigmoid,
+    "ArgMax": _argmax,
 }

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hotnas_hls.errors import ConfigError, ToolNotFound
 from hotnas_hls.frontends.proof import Proof, prove
-from hotnas_hls.network.graph import Graph, Shape
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.lower import lower
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,14 +31,18 @@ class LoadedModel(NamedTuple):
 
 
 def load_model(
-    spec: str, weights: str | Path | None = None, input_shape: Shape | None = None, proven: bool = True
+    spec: str,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    proven: bool = True,
 ) -> LoadedModel:
     """The network that ``spec`` names, with ``weights`` if given (random otherwise), and its proven graph.
 
-    ``input_shape`` is (channels, rows, columns); zoo networks and most ONNX files have one of their own.
+    ``input_shape`` is (channels, rows, columns), (channels, columns) or (features,), as the network reads it;
+    zoo networks and most ONNX files have one of their own.
     Without ``proven`` the graph is as it was read: for shapes of zoo networks, whose imports tests prove.
     A module computes in float32 afterwards, whatever it was made in. ConfigError for a spec that names
-    nothing; also whatever loading weights, tracing and the proof raise.
+    nothing; also whatever loading weights, tracing, lowering and the proof raise.
     """
     if spec.endswith(".onnx"):
         return _onnx_model(spec, weights, input_shape, proven)
@@ -63,17 +69,20 @@ def load_model(
     if weights is not None:
         checkpoint.load_weights(module, weights)
     graph = trace.trace(module.float().eval(), input_shape, name)
-    return LoadedModel(module, graph, prove(graph, trace.TracedModule(module)) if proven else None)
+    lower(fold_shapes(graph))  # what no later command could run is refused here
+    original = trace.TracedModule(module, input_shape)
+    return LoadedModel(module, graph, prove(graph, original) if proven else None)
 
 
 def _onnx_model(
-    spec: str, weights: str | Path | None, input_shape: Shape | None, proven: bool
+    spec: str, weights: str | Path | None, input_shape: tuple[int, ...] | None, proven: bool
 ) -> LoadedModel:
     from hotnas_hls.frontends.onnx_import import OnnxModel
 
     if weights is not None:
         raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
     model = OnnxModel(spec, input_shape)
+    lower(fold_shapes(model.graph))
     return LoadedModel(None, model.graph, prove(model.graph, model, model.fixed_batch) if proven else None)
 
 

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from hotnas_hls.frontends.draft import NO_PADDING, Draft, Padding, Pair, Refused, Value
-from hotnas_hls.network.graph import Shape
+from hotnas_hls.accel.host_work import Answer
+from hotnas_hls.frontends.draft import Draft
+from hotnas_hls.frontends.refusal import Refused
+from hotnas_hls.frontends.tensor import Value
 
 
-def map_shape(tensor: Tensor) -> Shape:
-    """(channels, rows, columns) of a batch, as far as it has them."""
-    channels, rows, columns = (*tensor.shape[1:4], 1, 1, 1)[:3]
-    return channels, rows, columns
+def _sizes(size: Any, value: Value) -> list[int]:
+    """One number for every side of a map, from one for all of them."""
+    given = [size] if isinstance(size, int) else list(size)
+    return [int(each) for each in (given * (value.rank - 2) if len(given) == 1 else given)]
 
 
-def _pair(size: Any) -> Pair:
-    rows, columns = (size, size) if isinstance(size, int) else (size * 2 if len(size) == 1 else size)
-    return int(rows), int(columns)
+def _around(padding: Any, value: Value) -> list[int]:
+    """The same on both ends of every side."""
+    return _sizes(padding, value) * 2
 
 
-def _around(padding: Any) -> Padding:
-    rows, columns = _pair(padding)
-    return rows, columns, rows, columns
-
-
-def _array(tensor: Any, role: str) -> np.ndarray:
+def _constant(item: Any, role: str) -> np.ndarray:
     """A constant as float32."""
-    if not isinstance(tensor, Tensor):
+    if isinstance(item, int | float):
+        return np.float32(item)  # type: ignore[return-value]
+    if not isinstance(item, Tensor):
         raise Refused((f"its {role} is computed from the input", "use a constant"))
-    return tensor.detach().cpu().float().numpy()
+    return item.detach().cpu().float().numpy()
 
 
 def _optional(tensor: Any, role: str) -> np.ndarray | None:
     """A constant that may be left out."""
-    return None if tensor is None else _array(tensor, role)
+    return None if tensor is None else _constant(tensor, role)
 
 
-def _conv2d(
+def _value(item: Any, role: str) -> Value:
+    if not isinstance(item, Value):
+        raise Refused((f"its {role} is a constant", "use it on computed maps"))
+    return item
+
+
+def _axes(dim: Any) -> list[int]:
+    return [] if dim is None else [dim] if isinstance(dim, int) else list(dim)
+
+
+def _conv(
     draft: Draft,
     where: str,
     result: Tensor,
-    input: Value,
+    input: Any,
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -52,18 +61,23 @@ def _conv2d(
     dilation: Any = 1,
     groups: Any = 1,
 ) -> Value:
-    arrays = _array(weight, "weight"), _optional(bias, "bias")
+    arrays = _constant(weight, "weight"), _optional(bias, "bias")
+    input = _value(input, "input")
+    gaps = _sizes(dilation, input)
     if padding == "same":
-        kernel = weight.shape[2:]
-        total = [step * (side - 1) for step, side in zip(_pair(dilation), kernel, strict=True)]
-        around = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
+        total = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
+        around = [size // 2 for size in total] + [size - size // 2 for size in total]
     else:
-        around = NO_PADDING if padding == "valid" else _around(padding)
-    return draft.conv(where, input, *arrays, _pair(stride), around, _pair(dilation), groups)
+        around = _around(0 if padding == "valid" else padding, input)
+    return draft.conv(where, input, *arrays, _sizes(stride, input), around, gaps, groups)
 
 
 def _linear(draft: Draft, where: str, result: Tensor, input: Value, weight: Any, bias: Any = None) -> Value:
-    return draft.linear(where, input, _array(weight, "weight"), _optional(bias, "bias"))
+    return draft.linear(where, input, _constant(weight, "weight"), _optional(bias, "bias"))
+
+
+def _matmul(draft: Draft, where: str, result: Tensor, input: Any, other: Any) -> Value:
+    return draft.linear(where, _value(input, "first input"), _constant(other, "second input").T, None)
 
 
 def _batch_norm(
@@ -81,7 +95,7 @@ def _batch_norm(
 ) -> Value:
     if training or running_mean is None:
         raise Refused(("it uses the statistics of the batch", "use BatchNorm2d with running statistics"))
-    mean, var = _array(running_mean, "mean"), _array(running_var, "variance")
+    mean, var = _constant(running_mean, "mean"), _constant(running_var, "variance")
     return draft.batchnorm(where, input, mean, var, _optional(weight, "weight"), _optional(bias, "bias"), eps)
 
 
@@ -111,7 +125,7 @@ def _clamp(draft: Draft, where: str, result: Tensor, input: Value, min: Any = No
     return draft.clip(where, input, min, max)
 
 
-def _max_pool2d(
+def _max_pool(
     draft: Draft,
     where: str,
     result: Tensor,
@@ -123,12 +137,13 @@ def _max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Value:
-    kernel = _pair(kernel_size)
-    step = _pair(stride) if stride not in (None, (), []) else kernel
-    return draft.maxpool(where, input, kernel, step, _around(padding), _pair(dilation), ceil_mode)
+    kernel = _sizes(kernel_size, input)
+    step = kernel if stride in (None, (), []) else _sizes(stride, input)
+    around, gaps = _around(padding, input), _sizes(dilation, input)
+    return draft.maxpool(where, input, kernel, step, around, gaps, ceil_mode)
 
 
-def _avg_pool2d(
+def _avg_pool(
     draft: Draft,
     where: str,
     result: Tensor,
@@ -140,27 +155,26 @@ def _avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: Any = None,
 ) -> Value:
-    kernel = _pair(kernel_size)
-    if divisor_override not in (None, kernel[0] * kernel[1]):
+    kernel = _sizes(kernel_size, input)
+    if divisor_override not in (None, np.prod(kernel)):
         raise Refused((f"divisor_override={divisor_override}", "leave it out"))
-    step = _pair(stride) if stride not in (None, (), []) else kernel
+    step = kernel if stride in (None, (), []) else _sizes(stride, input)
     return draft.avgpool(
         where,
         input,
         kernel,
         step,
-        _around(padding),
+        _around(padding, input),
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
     )
 
 
-def _adaptive_avg_pool2d(draft: Draft, where: str, result: Tensor, input: Value, output_size: Any) -> Value:
-    sizes = (output_size, output_size) if isinstance(output_size, int) else output_size
-    rows, columns = (
-        side if want is None else want for want, side in zip(sizes, input.shape[1:], strict=True)
-    )
-    return draft.adaptive_avgpool(where, input, (rows, columns))
+def _adaptive_avg_pool(draft: Draft, where: str, result: Tensor, input: Value, output_size: Any) -> Value:
+    given = [output_size] if isinstance(output_size, int) else output_size
+    wanted = list(given) * (input.rank - 2 if len(given) == 1 else 1)
+    size = [side if want is None else want for want, side in zip(wanted, input.dims[1:], strict=True)]
+    return draft.adaptive_avgpool(where, input, size)
 
 
 def _mean(
@@ -174,51 +188,78 @@ def _mean(
     dtype: Any = None,
     axis: Any = None,
 ) -> Value:
-    dim = axis if dim is None else dim
-    given = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {axis % input.rank for axis in given}
-    _, rows, columns = input.shape
-    if input.rank == 4 and axes == {2, 3}:
-        return draft.avgpool(where, input, (rows, columns), (rows, columns), rank=result.dim())
-    if input.rank == 4 and axes == {3}:  # as the first half of x.mean(3).mean(2)
-        return draft.avgpool(where, input, (1, columns), (1, columns), rank=result.dim())
-    if columns == 1 and axes == {2}:
-        return draft.avgpool(where, input, (rows, 1), (rows, 1), rank=result.dim())
-    raise Refused((f"mean over axes {sorted(axes)}", "average over rows and columns: mean((2, 3))"))
+    return draft.mean(where, input, _axes(axis if dim is None else dim), keepdim)
 
 
 def _add(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
-    if alpha != 1:
-        raise Refused((f"alpha={alpha}", "add without a factor"))
-    if not (isinstance(input, Value) and isinstance(other, Value)):
-        raise Refused(("it adds a constant", "put the constant into the bias of the layer before"))
-    return draft.add(where, input, other)
+    if isinstance(input, Value) and isinstance(other, Value):
+        if alpha != 1:
+            raise Refused((f"alpha={alpha}", "add without a factor"))
+        return draft.add(where, input, other)
+    if isinstance(input, Value):
+        return draft.affine(where, input, offset=_constant(other, "constant") * alpha)
+    return draft.affine(where, other, scale=alpha, offset=_constant(input, "constant"))
+
+
+def _subtract(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
+    if isinstance(input, Value) and isinstance(other, Value):
+        raise Refused(("it subtracts maps", "add them, with the sign in the layer before"))
+    return (
+        _add(draft, where, result, input, other, alpha=-alpha)
+        if isinstance(input, Value)
+        else (draft.affine(where, other, scale=-alpha, offset=_constant(input, "constant")))
+    )
+
+
+def _reverse_subtract(draft: Draft, where: str, result: Tensor, input: Value, other: Any) -> Value:
+    return draft.affine(where, input, scale=-1.0, offset=_constant(other, "constant"))
+
+
+def _multiply(draft: Draft, where: str, result: Tensor, input: Any, other: Any) -> Value:
+    if isinstance(input, Value) and isinstance(other, Value):
+        raise Refused(_TWO_MAPS)
+    value, constant = (input, other) if isinstance(input, Value) else (other, input)
+    return draft.affine(where, value, scale=_constant(constant, "constant"))
+
+
+def _divide(
+    draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, rounding_mode: Any = None
+) -> Value:
+    if rounding_mode is not None or not isinstance(input, Value) or isinstance(other, Value):
+        raise Refused(("it divides by a map, or rounds", "divide by constants"))
+    divisor = _constant(other, "divisor").astype(np.float64)
+    if not divisor.all():
+        raise Refused(("it divides by zero", "divide by other constants"))
+    return draft.affine(where, input, scale=1 / divisor)
+
+
+def _negative(draft: Draft, where: str, result: Tensor, input: Value) -> Value:
+    return draft.affine(where, input, scale=-1.0)
 
 
 def _cat(draft: Draft, where: str, result: Tensor, tensors: Any, dim: Any = 0, *, axis: Any = None) -> Value:
-    dim = dim if axis is None else axis
-    values = [item for item in tensors if isinstance(item, Value)]
-    if dim % result.dim() != 1:
-        raise Refused((f"it joins along axis {dim}", "concatenate channels: dim=1"))
-    if len(values) == len(tensors):
-        return draft.concat(where, values)
-    constants = [item for item in tensors if not isinstance(item, Value)]
-    if len(values) > 1 or any(bool(item.any()) for item in constants):
-        raise Refused(("it joins maps with constants", "concatenate computed maps, or one map with zeros"))
-    position = next(i for i, item in enumerate(tensors) if isinstance(item, Value))
-    before = sum(item.shape[1] for item in tensors[:position])
-    after = sum(item.shape[1] for item in tensors[position + 1 :])
-    return draft.subsample(where, values[0], (1, 1), before, after)
+    sources = [item if isinstance(item, Value) else _constant(item, "part") for item in tensors]
+    return draft.concat(where, sources, dim if axis is None else axis)
 
 
 def _reshape(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any, **options: Any) -> Value:
-    if result.dim() == 2:
-        return draft.flatten(where, input)
-    if map_shape(result) == input.padded_shape:
-        return Value(input.name, input.shape, result.dim(), input.padding)
-    raise Refused(
-        (f"it reshapes a map to {'x'.join(map(str, result.shape[1:]))}", "only flattening to a vector exists")
-    )
+    return draft.reshape(where, input, tuple(result.shape))
+
+
+def _permute(draft: Draft, where: str, result: Tensor, input: Value, *dims: Any, **named: Any) -> Value:
+    dims = named.get("dims", dims)
+    return draft.permute(where, input, dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+
+
+def _transpose(draft: Draft, where: str, result: Tensor, input: Value, dim0: Any, dim1: Any) -> Value:
+    axes = list(range(input.rank))
+    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    return draft.permute(where, input, axes)
+
+
+def _channel_shuffle(draft: Draft, where: str, result: Tensor, input: Value, groups: int) -> Value:
+    channels = np.arange(input.dims[0]).reshape(groups, -1).T.reshape(-1)
+    return draft.take(where, input, [channels])
 
 
 def _dropout(
@@ -246,55 +287,95 @@ def _pad(
     mode: str = "constant",
     value: Any = None,
 ) -> Value:
-    pad = [*pad, *([0] * (8 - len(pad)))]
-    left, right, top, bottom, before, after, *images = pad
     if mode != "constant" or value:
         raise Refused((f"padding is {mode} {value or 0:g}", "pad with zeros"))
-    if min(pad) < 0 or any(images) or input.rank != 4:
-        raise Refused(("it does not only add rows, columns or channels", "pad maps with zeros outwards"))
-    if before or after:
-        input = draft.subsample(where, input, (1, 1), before, after)
-    return draft.pad(input, (top, left, bottom, right)) if any((left, right, top, bottom)) else input
+    amounts = [*pad, *([0] * (2 * input.rank - len(pad)))]
+    return draft.pad(where, input, amounts[::2][::-1], amounts[1::2][::-1])
 
 
 def _getitem(draft: Draft, where: str, result: Tensor, input: Value, index: Any) -> Value:
-    """Axes added or, where they hold one value, dropped; every s-th row and column; nothing else."""
+    """What numpy's indexing means, images left alone; axes of one value may go and come."""
     items = list(index) if isinstance(index, tuple) else [index]
+    items = [np.asarray(item) if isinstance(item, Tensor | list | range) else item for item in items]
+    if not all(
+        item is None or item is Ellipsis or isinstance(item, int | slice | np.ndarray) for item in items
+    ):
+        raise Refused(("its index is computed from the input", "use a constant"))
     taken = sum(item is not None and item is not Ellipsis for item in items)
     gap = next((at for at, item in enumerate(items) if item is Ellipsis), len(items))
     items[gap : gap + 1] = [slice(None)] * (input.rank - taken)
-    sides = [None, *input.shape][: input.rank]  # None: the images
-    steps: list[int] = []
-    for item, side in zip((item for item in items if item is not None), sides, strict=True):
-        whole = isinstance(item, slice) and item.start in (None, 0) and item.stop is None
-        only_value = type(item) is int and side == 1 and item in (0, -1)
-        step = (item.step or 1) if whole else 1
-        if not (whole or only_value) or (step != 1 and len(steps) < 2):
-            cure = "only x[:, :, ::s, ::s] exists; split the channels by convolutions"
-            raise Refused(("it takes a part of a map", cure))
-        steps.append(step)
-    if max(steps) == 1:
-        return _reshape(draft, where, result, input)
-    value = draft.subsample(where, input, (steps[2], steps[3]), 0, 0)
-    return value if result.dim() == 4 else _reshape(draft, where, result, value)
+    first = items[0]
+    if not (
+        isinstance(first, slice)
+        and first.start in (None, 0)
+        and first.stop is None
+        and first.step in (None, 1)
+    ):
+        raise Refused(("it takes some of the images", "keep the first axis for the images"))
+    return draft.take(where, input, items[1:])
 
 
-HANDLERS: dict[str, Callable[..., Value]] = {
-    "conv2d": _conv2d,
+def _chunk(draft: Draft, where: str, result: Any, input: Value, *sizes: Any, **named: Any) -> list[Value]:
+    """Parts along one axis, as many and as wide as torch made of it."""
+    dim = named.get("dim", sizes[1] if len(sizes) > 1 else 0)
+    axis = draft.axis(input, dim) - 1
+    parts, first = [], 0
+    for part in result:
+        wide = part.shape[axis + 1]
+        index = [slice(None)] * (input.rank - 1)
+        index[axis] = slice(first, first + wide)
+        parts.append(draft.take(where, input, index))
+        first += wide
+    return parts
+
+
+def _answer(answer: Answer) -> Callable[..., Value]:
+    def handler(
+        draft: Draft, where: str, result: Tensor, input: Value, dim: Any = None, *_: Any, **__: Any
+    ) -> Value:
+        axis = 1 if dim is None or answer is Answer.SIGMOID else dim
+        return draft.answer(where, input, answer, axis, tuple(result.shape[1:]))
+
+    return handler
+
+
+_TWO_MAPS = "it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune"
+
+
+def _names(*names: Sequence[str], handler: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {str(name): handler for name in names}
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    **_names("conv1d", "conv2d", handler=_conv),
     "linear": _linear,
+    "matmul": _matmul,
     "batch_norm": _batch_norm,
     "relu": _relu,
     "relu6": _relu6,
     "hardtanh": _hardtanh,
-    **dict.fromkeys(("clamp", "clip", "clamp_min"), _clamp),
-    "max_pool2d": _max_pool2d,
-    "avg_pool2d": _avg_pool2d,
-    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
+    **_names("clamp", "clip", "clamp_min", handler=_clamp),
+    **_names("max_pool1d", "max_pool2d", handler=_max_pool),
+    **_names("avg_pool1d", "avg_pool2d", handler=_avg_pool),
+    **_names("adaptive_avg_pool1d", "adaptive_avg_pool2d", handler=_adaptive_avg_pool),
     "mean": _mean,
-    **dict.fromkeys(("add", "iadd", "radd"), _add),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
-    **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), _reshape),
-    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout"), _dropout),
+    **_names("add", "iadd", "radd", handler=_add),
+    **_names("sub", "isub", "subtract", handler=_subtract),
+    "rsub": _reverse_subtract,
+    **_names("mul", "imul", "rmul", "multiply", handler=_multiply),
+    **_names("div", "truediv", "itruediv", "idiv", "divide", handler=_divide),
+    "neg": _negative,
+    **_names("cat", "concat", "concatenate", handler=_cat),
+    **_names("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", handler=_reshape),
+    "permute": _permute,
+    **_names("channel_shuffle", "native_channel_shuffle", handler=_channel_shuffle),
+    **_names("transpose", "swapaxes", handler=_transpose),
+    **_names("chunk", "split", handler=_chunk),
+    **_names("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout", handler=_dropout),
     "pad": _pad,
     "getitem": _getitem,
+    "softmax": _answer(Answer.SOFTMAX),
+    "log_softmax": _answer(Answer.LOG_SOFTMAX),
+    "sigmoid": _answer(Answer.SIGMOID),
+    "argmax": _answer(Answer.ARGMAX),
 }

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
-from hotnas_hls.frontends.draft import Draft, Refused, Value, cure_for
-from hotnas_hls.frontends.torch_operators import HANDLERS, map_shape
-from hotnas_hls.network.graph import Graph, Shape
+from hotnas_hls.frontends.draft import Draft
+from hotnas_hls.frontends.refusal import Refused, cure_for
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.torch_operators import HANDLERS
+from hotnas_hls.network.graph import Graph
 
 BATCH = 2  # more than one image, so that an operator that mixes images shows
 
@@ -52,8 +53,10 @@ ALIASES = frozenset(
 )
 
 
-def trace(model: nn.Module, input_shape: Shape, name: str | None = None) -> Graph:
+def trace(model: nn.Module, input_shape: tuple[int, ...], name: str | None = None) -> Graph:
     """The graph of ``model`` in inference for an input of (channels, rows, columns).
+
+    (channels, columns) for a network of one row, (features,) for one of vectors.
 
     Node names are module paths ("layer1.0.conv1"), with the operator's name behind it for what a module does
     in its own ``forward`` ("layer1.0.add"). Weights are float32 copies. UnsupportedNetwork lists everything
@@ -66,34 +69,40 @@ def trace(model: nn.Module, input_shape: Shape, name: str | None = None) -> Grap
 class TracedModule:
     """A module as the original that its graph is proven against (see ``frontends.proof``)."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None:
+        """``input_shape`` as of :func:`trace`; None: three numbers."""
         self.model = model
+        self.input_shape = input_shape
+
+    def _as_it_reads(self, images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), *(self.input_shape or images.shape[1:]))
 
     def output(self, images: np.ndarray) -> np.ndarray:
         """Its result for ``images`` (B, C, H, W), float32 (B, ...)."""
         with _inference(self.model), torch.no_grad():
-            return _plain(self.model(_images(self.model, images)))
+            return _plain(self.model(_images(self.model, self._as_it_reads(images))))
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the module computes for every node of its graph, float32 (B, ...).
 
         UnsupportedNetwork where a run on these images does what the graph has no node for.
         """
-        kept: dict[str, Tensor] = {}
-        _recorded(self.model, images, None, kept)
-        return {name: _plain(tensor) for name, tensor in kept.items()}
+        kept: dict[str, tuple[Value, Tensor]] = {}
+        _recorded(self.model, self._as_it_reads(images), None, kept)
+        maps = {name: value.map_of(_plain(tensor)) for name, (value, tensor) in kept.items()}
+        return {name: map for name, map in maps.items() if map is not None}
 
 
 def _recorded(
-    model: nn.Module, images: np.ndarray, name: str | None, kept: dict[str, Tensor] | None
+    model: nn.Module, images: np.ndarray, name: str | None, kept: dict[str, tuple[Value, Tensor]] | None
 ) -> Graph:
-    """The graph of one run on ``images``; ``kept`` is filled with the tensor of every node."""
+    """The graph of one run on ``images``; ``kept`` is filled with a value and its tensor for every node."""
     model = _unwrapped(model)
-    draft = Draft(name or type(model).__name__)
+    draft = Draft(name or type(model).__name__, len(images))
     _refuse_scripts(model, draft.name)
     tensor = _images(model, images)
-    recorder = _Recorder(draft, len(images), kept)
-    recorder.follow(tensor, draft.input((images.shape[1], images.shape[2], images.shape[3])))
+    recorder = _Recorder(draft, kept)
+    recorder.follow(tensor, draft.input(images.shape[1:]))
     with _inference(model), _module_paths(model, recorder.stack), torch.no_grad():
         try:
             with recorder:
@@ -109,7 +118,7 @@ def _recorded(
             f"output: {type(result).__name__}: the result is not one tensor computed from the input; "
             "return the logits only"
         )
-        output = Value("input", draft.nodes["input"].shape)
+        output = draft.stand_in(())
     return draft.finish(output)
 
 
@@ -178,10 +187,9 @@ class _Recorder(TorchFunctionMode):
     is no mere look at a property (an assignment into a map, a callback).
     """
 
-    def __init__(self, draft: Draft, batch: int, kept: dict[str, Tensor] | None) -> None:
+    def __init__(self, draft: Draft, kept: dict[str, tuple[Value, Tensor]] | None) -> None:
         super().__init__()
         self.draft = draft
-        self.batch = batch
         self.kept = kept
         self.stack: list[tuple[str, nn.Module]] = []
         self._values: dict[int, Value] = {}
@@ -194,7 +202,7 @@ class _Recorder(TorchFunctionMode):
         self._tensors[id(tensor)] = tensor
         self._overwritten.discard(id(tensor))
         if self.kept is not None and value.name not in self.kept:
-            self.kept[value.name] = tensor.detach().clone()  # an operator may change it in place later
+            self.kept[value.name] = value, tensor.detach().clone()  # an operator may change it in place later
 
     def value_of(self, item: object) -> Value | None:
         """The value a tensor carries; None for a constant or anything else."""
@@ -223,24 +231,30 @@ class _Recorder(TorchFunctionMode):
                 raise Refused(("it assigns into a tensor", "compute a new tensor by an operator instead"))
             arguments, options = tree_map(lambda item: self.value_of(item) or item, (args, kwargs))
             value = self._translate(operator, where, result, arguments, options)
-            self._check_shape(value, result)
+            values = value if isinstance(value, list) else [value]
+            for one, tensor in zip(values, results, strict=True):
+                self._check_shape(one, tensor)
         except Refused as refused:
             self.draft.refuse(where, operator.strip("_"), refused)
             for item in results:
-                self.follow(item, Value("input", map_shape(item), item.dim()))
+                self.follow(item, self.draft.stand_in(item.shape[1:]))
             return result
-        if any(result is item for item in read) and value != self.value_of(result):
-            self._mark_overwritten(result)
-        self.follow(result, value)
+        for one, tensor in zip(values, results, strict=True):
+            if any(tensor is item for item in read) and one is not self.value_of(tensor):
+                self._mark_overwritten(tensor)
+            self.follow(tensor, one)
         return result
 
-    def _translate(self, operator: str, where: str, result: Any, args: Any, kwargs: Any) -> Value:
+    def _translate(
+        self, operator: str, where: str, result: Any, args: Any, kwargs: Any
+    ) -> Value | list[Value]:
         if operator in ALIASES and result.dtype in (torch.float32, torch.float64):
             return args[0]
         handler = HANDLERS.get(operator.strip("_"))
-        if handler is None or not isinstance(result, Tensor):
+        parts = list(result) if isinstance(result, tuple | list) else [result]
+        if handler is None or not parts or not all(isinstance(part, Tensor) for part in parts):
             raise Refused(("not an operator of the accelerator", cure_for(operator)))
-        if result.shape[:1] != (self.batch,):
+        if any(part.shape[:1] != (self.draft.batch,) for part in parts):
             raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
         try:
             signature(handler).bind(self.draft, where, result, *args, **kwargs)
@@ -261,12 +275,11 @@ class _Recorder(TorchFunctionMode):
 
     def _check_shape(self, value: Value, result: Tensor) -> None:
         """What the draft derived must be what torch computed."""
-        expected = (self.batch, *value.padded_shape)
-        if (result.dim() == 4 and result.shape != expected) or result.numel() != prod(expected):
+        if tuple(result.shape) != (self.draft.batch, *value.dims):
             raise Refused(
                 (
                     f"torch gives {'x'.join(map(str, result.shape[1:]))}, "
-                    f"the accelerator {'x'.join(map(str, value.shape))}",
+                    f"the accelerator {'x'.join(map(str, value.dims))}",
                     "report this: the two should agree",
                 )
             )

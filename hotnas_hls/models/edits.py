@@ -80,8 +80,9 @@ _PLAIN = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
 def own_modules(model: nn.Module, graph: Graph) -> dict[str, nn.Module]:
     """The modules that alone make the node of their name, so that editing one changes that node only.
 
-    They are of torch's own kinds and applied once, their parameters belong to no other module, and nothing
-    computes them (a subclass, a parametrisation, weight normalisation).
+    They are of torch's own kinds and applied once, their parameters belong to no other module, nothing
+    computes them (a subclass, a parametrisation, weight normalisation), and the node holds them as they are
+    (behind a channel shuffle it holds them in another order).
     """
     modules = dict(model.named_modules())
     owners = Counter(id(p) for module in modules.values() for p in module.parameters(recurse=False))
@@ -97,8 +98,14 @@ def own_modules(model: nn.Module, graph: Graph) -> dict[str, nn.Module]:
         and type(module) in _PLAIN
         and node.name not in again
         and ("weight" in module._parameters)
+        and _holds(node, module)
         and all(owners[id(p)] == 1 for p in module.parameters(recurse=False))
     }
+
+
+def _holds(node: Node, module: nn.Module) -> bool:
+    weight = module._parameters["weight"]
+    return weight is None or np.array_equal(node.parameters["weight"], weight.detach().cpu().float().numpy())
 
 
 @dataclass(frozen=True)

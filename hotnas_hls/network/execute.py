@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from math import prod
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from hotnas_hls.network.graph import Graph, Node, OpKind
 
 Array = np.ndarray
 
+WIDE_ENOUGH = 256  # columns from which a matrix product runs at full speed
 
 def run(graph: Graph, images: Array, keep: Collection[str] | None = None) -> dict[str, Array]:
     """Node outputs, each float32 (images, *node.shape), for ``images`` (images, channels, rows, columns).
@@ -37,28 +39,34 @@ def conv(node: Node, x: Array) -> Array:
     """Convolution of one group, or depthwise."""
     weight = node.parameters["weight"]
     x = _padded(x, node, 0.0)
-    out = np.zeros((len(x), *node.shape), dtype=np.float32)
     if node.is_depthwise:
+        out = np.zeros((len(x), *node.shape), dtype=np.float32)
         for (row, column), window in _windows(x, node):
             out += window * weight[None, :, 0, row, column, None, None]
     else:
+        out = np.empty((len(x), *node.shape), dtype=np.float32)
         flat = weight.reshape(len(weight), -1)
-        for image, target in zip(x, out, strict=True):
-            patches = np.stack([window for _, window in _windows(image, node)], axis=1)
-            target[...] = (flat @ patches.reshape(flat.shape[1], -1)).reshape(target.shape)
-    return out + _bias(node)
+        together = 1 + WIDE_ENOUGH // prod(node.shape[1:])
+        for first in range(0, len(x), together):
+            images = slice(first, first + together)
+            sums = flat @ _patches(x[images], node)
+            out[images] = sums.reshape(len(flat), -1, *node.shape[1:]).swapaxes(0, 1)
+    return _biased(out, node)
 
 
 def linear(node: Node, x: Array) -> Array:
     """Fully connected layer."""
     out = x.reshape(len(x), -1) @ node.parameters["weight"].T
-    return out[:, :, None, None] + _bias(node)
+    return _biased(out[:, :, None, None], node)
 
 
 def batchnorm(node: Node, x: Array) -> Array:
     """Normalisation by running statistics."""
     of = {role: array[:, None, None] for role, array in node.parameters.items()}
-    return (x - of["mean"]) / np.sqrt(of["var"] + np.float32(node.epsilon)) * of["weight"] + of["bias"]
+    out = x - of["mean"]
+    out *= of["weight"] / np.sqrt(of["var"] + np.float32(node.epsilon))
+    out += of["bias"]
+    return out
 
 
 def maxpool(node: Node, x: Array) -> Array:
@@ -103,8 +111,17 @@ OPERATORS: dict[OpKind, Callable[..., Array]] = {
 }
 
 
-def _bias(node: Node) -> Array:
-    return node.parameters.get("bias", np.zeros(node.shape[0], dtype=np.float32))[:, None, None]
+def _biased(out: Array, node: Node) -> Array:
+    """``out`` (images, channels, ...), changed in place where the node has a bias."""
+    if "bias" in node.parameters:
+        out += node.parameters["bias"][:, None, None]
+    return out
+
+
+def _patches(images: Array, node: Node) -> Array:
+    """What each output pixel of each image meets: (channels x kernel positions, images x pixels)."""
+    windows = [window.swapaxes(0, 1) for _, window in _windows(images, node)]
+    return np.stack(windows, axis=1).reshape(len(windows) * images.shape[1], -1)
 
 
 def _padded(x: Array, node: Node, value: float) -> Array:

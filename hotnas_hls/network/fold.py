@@ -1,4 +1,4 @@
-"""Batch normalisation into the weights of the layer before it."""
+"""Batch normalisation into the weights, or into the batch norm, of the layer before it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
+FOLDED_INTO = (OpKind.CONV, OpKind.LINEAR, OpKind.BATCHNORM)
+
 
 def fold_batchnorm(graph: Graph) -> Graph:
-    """The same network without the batch norms that alone read a convolution or linear layer.
+    """The same network without the batch norms that alone read a convolution, linear layer or batch norm.
 
     The layer keeps its name and takes the norm's place. A batch norm behind anything else stays
     (pre-activation networks). ``graph`` is not changed.
@@ -22,7 +24,10 @@ def fold_batchnorm(graph: Graph) -> Graph:
 def fold_shapes(graph: Graph) -> Graph:
     """What :func:`fold_batchnorm` leaves, shapes only: no weights, but the numbers of the norms that stay."""
     without = [node if node.kind is OpKind.BATCHNORM else replace(node, parameters={}) for node in graph]
-    return _fold(Graph(graph.name, without), lambda layer, norm: layer)
+    return _fold(
+        Graph(graph.name, without, graph.host),
+        lambda layer, norm: folded(layer, norm) if layer.kind is OpKind.BATCHNORM else layer,
+    )
 
 
 def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
@@ -34,18 +39,25 @@ def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
         if node.kind is OpKind.BATCHNORM:
             layer = nodes[node.inputs[0]]
             read_by_others = len(graph.consumers(graph[node.name].inputs[0])) > 1
-            if layer.kind in (OpKind.CONV, OpKind.LINEAR) and not read_by_others:
+            if layer.kind in FOLDED_INTO and not read_by_others:
                 nodes[layer.name] = merged(layer, node)
                 stands_for[node.name] = layer.name
                 continue
         nodes[node.name] = node
-    return Graph(graph.name, list(nodes.values()))
+    return Graph(graph.name, list(nodes.values()), graph.host)
 
 
 def folded(layer: Node, norm: Node) -> Node:
     """``layer`` with the per-channel scale and offset of ``norm`` in its weight and bias."""
     of = {role: array.astype(np.float64) for role, array in norm.parameters.items()}
     scale = of["weight"] / np.sqrt(of["var"] + norm.epsilon)
+    if layer.kind is OpKind.BATCHNORM:
+        changed = {
+            "weight": layer.parameters["weight"] * scale,
+            "bias": (layer.parameters["bias"] - of["mean"]) * scale + of["bias"],
+        }
+        parameters = layer.parameters | {role: array.astype(np.float32) for role, array in changed.items()}
+        return replace(layer, parameters=parameters)
     weight = layer.parameters["weight"]
     bias = layer.parameters.get("bias", np.zeros(len(scale)))
     new_weight = weight * scale.reshape(-1, *([1] * (weight.ndim - 1)))

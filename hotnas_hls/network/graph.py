@@ -12,10 +12,12 @@ from enum import StrEnum
 import networkx as nx
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.base.names import LONGEST_OPERATOR, name_violation
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
+NO_HOST_WORK = HostWork()
 
 
 class OpKind(StrEnum):
@@ -63,12 +65,16 @@ class Node:
 
 
 class Graph:
-    """A directed acyclic graph of :class:`Node`, iterated in topological (definition) order."""
+    """A directed acyclic graph of :class:`Node`, iterated in topological (definition) order.
 
-    def __init__(self, name: str, nodes: list[Node]) -> None:
+    ``host``: what the host does to the image before, and of the output; ``run`` and all below leave it out.
+    """
+
+    def __init__(self, name: str, nodes: list[Node], host: HostWork = NO_HOST_WORK) -> None:
         problems = (name_violation(given, LONGEST_OPERATOR) for given in (name, *(n.name for n in nodes)))
         raise_all(UnsupportedNetwork, "names that cannot stand in a table or a file:", filter(None, problems))
         self.name = name
+        self.host = host
         self.dag = nx.DiGraph(name=name)
         for node in nodes:
             if node.name in self.dag:

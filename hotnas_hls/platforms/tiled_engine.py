@@ -300,13 +300,13 @@ class TiledEnginePlatform:
         return for_layers(blank, layers)
 
     def _tile(self, layer: Layer, accel: Accelerator, place: Place) -> Tile | None:
-        key = (layer.nameless, accel, place)
+        key = (layer.unnamed(), accel, place)
         if key not in self._tiles:
             self._tiles[key] = best_tile(layer, accel, self.least, place)
         return self._tiles[key]
 
     def _latency(self, layer: Layer, accel: Accelerator, tile: Tile, place: Place) -> LayerLatency:
-        key = (layer.nameless, accel, tile, place)
+        key = (layer.unnamed(), accel, tile, place)
         if key not in self._latencies:
             self._latencies[key] = layer_latency(layer, accel, tile, self.least, place)
         return self._latencies[key]

@@ -17,6 +17,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.data import (
     REPORTS,
+    ClockEstimate,
     LayerReport,
     Placement,
     Region,
@@ -24,13 +25,13 @@ from hotnas_hls.report.data import (
     ResourceReport,
     SweepPoint,
 )
-from hotnas_hls.report.measured import PlaceFile, SweepFile, SynthFile, measured
+from hotnas_hls.report.measured import PlaceFile, SweepFile, SynthFile, TimingFile, measured
 from hotnas_hls.report.run_record import SUMMARY_FILE, RunRecord, read_run
 from hotnas_hls.simulate.certificate import Certificate, LayerCheck
 from hotnas_hls.simulate.dram_check import DramCheck
 
 CERTIFICATE_FILE, VENDOR_FILE = "certificate.json", "vendor_reports.json"
-SYNTH_FILE, PLACE_FILE = "synth.json", "place.json"
+SYNTH_FILE, PLACE_FILE, TIMING_FILE = "synth.json", "place.json", "timing.json"
 SWEEP_FILE, DRAM_FILE = "sweep.json", "dram.json"
 RESOURCES = {
     "dsp": "DSP",
@@ -64,6 +65,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
         run=record,
         sweep=_sweep(folder, point, notes),
         placement=_placement(folder, point, notes),
+        clock_estimate=_clock_estimate(folder, point, notes),
         dram=_dram(folder, point),
         notes=tuple(notes),
     )
@@ -218,6 +220,16 @@ def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement 
         found.fmax_mhz,
         {kind: (amount.used, amount.available) for kind, amount in found.used.items()},
         f"{found.slowest_path['from']} → {found.slowest_path['to']}",
+    )
+
+
+def _clock_estimate(folder: Path, point: DesignPoint, notes: list[str]) -> ClockEstimate | None:
+    found = measured(TimingFile, folder, TIMING_FILE, "hotnas timing", point, notes)
+    if found is None:
+        return None
+    worst = found.paths[0]
+    return ClockEstimate(
+        found.part, found.fmax_mhz, found.low_mhz, found.high_mhz, f"{worst.start.name} → {worst.end.name}"
     )
 
 

@@ -112,6 +112,17 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class ClockEstimate:
+    """What static timing before placement says of the clock; an estimate, not Vivado's."""
+
+    part: str
+    fmax_mhz: float
+    low_mhz: float
+    high_mhz: float
+    slowest_path: str
+
+
+@dataclass(frozen=True)
 class Region:
     """A stretch of memory behind one of the two pointers."""
 
@@ -146,6 +157,7 @@ class ReportData:
     run: RunRecord | None = None
     sweep: tuple[SweepPoint, ...] | None = None
     placement: Placement | None = None
+    clock_estimate: ClockEstimate | None = None
     dram: DramCheck | None = None
     notes: tuple[str, ...] = ()  # files that were there and are not used, and why
 
@@ -241,7 +253,8 @@ class ReportData:
                 "csynth_cycles": self.csynth_cycles,
                 "cosim_cycles": self.cosim_cycles,
             },
-            "accuracy": to_record(point.accuracy),
+            "accuracy": to_record(point.accuracy)
+            | {"drop_allowed": point.configured("search", "accuracy_drop")},
             "certificate": None
             if certificate is None
             else {
@@ -269,6 +282,7 @@ class ReportData:
             "search": None if self.run is None else to_record(self.run),
             "sweep": None if self.sweep is None else to_record(self.sweep),
             "placement": None if self.placement is None else to_record(self.placement),
+            "clock_estimate": None if self.clock_estimate is None else to_record(self.clock_estimate),
             "dram": None if self.dram is None else to_record(self.dram),
             "notes": list(self.notes),
         }

@@ -22,6 +22,7 @@ def markdown(data: ReportData) -> str:
             f"{data.point.network} on the {data.point.board.name} ({data.point.board.part}) at "
             f"{data.point.clock_mhz:g} MHz: {wording.accelerator_line(data)}."
         ),
+        *[f"**{escaped(lost)}.**" for lost in [wording.design_loss(data)] if lost],
         _headline(data),
         "## What was chosen and why",
         "\n".join(f"- {escaped(sentence)}" for sentence in wording.reasons(data)),
@@ -119,6 +120,7 @@ def _vendor(data: ReportData) -> list[str]:
         f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {escaped(wording.cosim(data))}, "
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
+        f"Clock, estimated: {escaped(wording.clock_estimate(data))}.",
     ]
 
 

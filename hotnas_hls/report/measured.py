@@ -40,6 +40,29 @@ class SynthFile:
 
 
 @dataclass(frozen=True)
+class TimedEnd:
+    other_keys: ClassVar[bool] = True
+    name: str
+
+
+@dataclass(frozen=True)
+class TimedPath:
+    other_keys: ClassVar[bool] = True
+    start: TimedEnd
+    end: TimedEnd
+
+
+@dataclass(frozen=True)
+class TimingFile:
+    other_keys: ClassVar[bool] = True
+    part: str
+    fmax_mhz: float
+    low_mhz: float
+    high_mhz: float
+    paths: tuple[TimedPath, ...]
+
+
+@dataclass(frozen=True)
 class SweepFile:
     other_keys: ClassVar[bool] = True
     points: tuple[SweepPoint, ...]
@@ -67,5 +90,7 @@ def measured(
         problems += ["used.lut: missing key"] if "lut" not in known.used else []
         ends = [end for end in ("from", "to") if end not in known.slowest_path]
         problems += [f"slowest_path.{end}: missing key" for end in ends]
+    if isinstance(known, TimingFile) and not known.paths:
+        problems.append("paths: give at least one")
     raise_all(ConfigError, f"{path}: was not written by '{by}'; run it again:", problems)
     return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
@@ -54,6 +55,30 @@ def power(value: float) -> str:
     return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
+def loss(asked: float | None, accuracies: Mapping[str, tuple[float | None, float | None]]) -> str:
+    """A sentence where more is lost than ``asked``, empty otherwise, and where it is not known.
+
+    accuracies: before and after, by the images they were measured on.
+    """
+    if asked is None:
+        return ""
+    more = [
+        f"{before - after:.2%} of {images} accuracy"
+        for images, (before, after) in accuracies.items()
+        if before is not None and after is not None and before - after > asked + 1e-9
+    ]
+    return f"LOSES {' and '.join(more)}, more than accuracy_drop ({asked:.2%})" if more else ""
+
+
+def design_loss(data: ReportData) -> str:
+    """``loss`` of a design, by what its search was allowed."""
+    accuracies = {"test": (data.point.accuracy.baseline, data.point.accuracy.final)}
+    if data.run is not None:
+        accuracies = {"validation": (data.run.validation_before, data.run.validation_after)} | accuracies
+    asked = data.point.configured("search", "accuracy_drop")
+    return loss(asked if isinstance(asked, float) else None, accuracies)
+
+
 def reduction(data: ReportData) -> float | None:
     """Latency after - before, as a share of before: negative is faster."""
     before = data.latency_before_ms
@@ -94,6 +119,23 @@ def placement(data: ReportData) -> str:
     )
 
 
+def clock_estimate(data: ReportData) -> str:
+    """What is known of the clock in one sentence: the vendor's routed figure, else the estimate."""
+    clock, found = data.point.clock_mhz, data.clock_estimate
+    placed = data.vendor.implementation if data.vendor else None
+    if placed is not None and placed.fmax_mhz is not None:
+        state = placed.state or "state unknown"
+        return f"{placed.fmax_mhz:g} MHz by Vivado ({state}) for a clock of {clock:g} MHz"
+    if found is None:
+        return UNKNOWN
+    verdict = "within it" if clock <= found.fmax_mhz else "above it"
+    return (
+        f"{found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on {found.part}; the clock "
+        f"of {clock:g} MHz is {verdict}; slowest path {found.slowest_path} (an estimate before placement, "
+        "not Vivado's)"
+    )
+
+
 def verdict(data: ReportData) -> tuple[str, str]:
     """The certificate in three words, and whether that is good, bad or unknown."""
     if data.certificate is None:
@@ -124,6 +166,7 @@ def cycle_check(data: ReportData) -> str:
             if certificate.outputs_match
             else "were compared: NOT all equal."
         )
+        + (f" {certificate.hls_synthesis}." if certificate.hls_synthesis else "")
     )
 
 
@@ -149,9 +192,6 @@ def reasons(data: ReportData) -> list[str]:
     found = []
     if run is not None and run.trials is not None:
         space = "" if run.space_size is None else f" of {power(run.space_size)} possible ones"
-        refused = ""
-        if run.refused is not None:
-            refused = f", {run.refused} refused by the hardware test before training"
         trained = "" if run.trained is None else f", {run.trained} trained"
         refused = (
             "" if run.refused is None else f", {run.refused} refused by the hardware test before training"

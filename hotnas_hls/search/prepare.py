@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -19,7 +20,7 @@ from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.start import Start, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.evaluating.reward import RewardTargets
-from hotnas_hls.search.fitting.integer import measured_fidelity
+from hotnas_hls.search.fitting.balance import balanced
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.proposing.generate import (
@@ -76,7 +77,10 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         torch.set_num_threads(1)
 
     _require_writable(problem, platform, start, options)
-    reporter.stage(str(measured_fidelity(problem, options.format)))
+    digests = problem.digests()  # of the weights as they were given
+    problem, told = balanced(problem, options.format)
+    for line in told:
+        reporter.stage(line)
     reporter.stage("iDetect: what bounds each layer")
     full = platform.at_full_precision()
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
@@ -96,7 +100,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.seed,
         options.early_stopping,
     )
-    settings = _study_settings(options, problem, platform, detection.cost.latency_ms)
+    settings = _study_settings(options, problem, digests, platform, detection.cost.latency_ms)
     return Prepared(options, baseline, detection, start, space, tuple(seeds), evaluator, settings, small)
 
 
@@ -134,14 +138,18 @@ def _space_and_seeds(
 
 
 def _study_settings(
-    options: SearchOptions, problem: Problem, platform: Platform, baseline_ms: float
+    options: SearchOptions,
+    problem: Problem,
+    digests: Mapping[str, str],
+    platform: Platform,
+    baseline_ms: float,
 ) -> StudySettings:
     """Reward targets as shares of the bound, or of the baseline's latency where there is none."""
     targets = RewardTargets(*options.accuracy, LATENCY_LOW, 1.0, options.alpha)
     subject = {
         "network.model": problem.name,
         "network.data.name": problem.dataset.name,
-        **problem.digests(),
+        **digests,
         "board": platform.name,
         "bound.latency_ms": options.bound_ms,
         "tuning": asdict(options.tuning),

@@ -98,6 +98,11 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
+    if loaded.graph.host.is_some:
+        raise ConfigError(
+            f"network.model: {settings.model}: {loaded.graph.host}; a search works on images as the data set "
+            "gives them and on logits, so leave that out of the network"
+        )
     outputs, *pixels = loaded.graph.output.shape
     if pixels != [1, 1]:
         shape = "x".join(map(str, loaded.graph.output.shape))

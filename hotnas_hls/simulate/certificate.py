@@ -70,6 +70,7 @@ class Certificate:
     outputs_compared: int  # feature maps, over all runs and layers
     holds: bool
     reasons: tuple[str, ...]  # why it does not hold
+    hls_synthesis: str | None = None  # by an open HLS compiler, in words; None: not tried
     first_cycles: int | None = None  # simulated, of a run that also loads what stays on chip; None: nothing
     format: str = FORMAT
     format_version: int = FORMAT_VERSION

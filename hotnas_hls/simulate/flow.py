@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotnas_hls import __version__
@@ -37,6 +37,7 @@ from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
+from hotnas_hls.simulate.bambu import BambuResult, run_bambu, why_not
 from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
@@ -44,6 +45,7 @@ from hotnas_hls.simulate.rtl_simulation import PACKAGE
 
 REPORTS, RTL = "reports", "rtl"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
+OF_THE_MACHINE = ("tool_versions", "hls_synthesis")  # of a certificate: they differ where tools do
 SOURCE_SUFFIXES = (".v", ".sv")
 DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
@@ -108,6 +110,7 @@ class Simulated:
 
     certificate: Certificate
     csim: CsimResult | None  # None where it was left out
+    bambu: BambuResult | None  # the same
     changed: tuple[str, ...]  # files of the package that are not as they were generated
 
 
@@ -119,12 +122,14 @@ def simulate(
     rtl: Path | None = None,
     build: Path | None = None,
     behind: bool = True,
+    bambu: bool | None = False,
     stage: Callable[[str], None] = lambda text: None,
 ) -> Simulated:
     """C simulation and RTL simulation of a package, as it lies on disk; writes the certificate into it.
 
     rtl: a folder of Verilog to run instead of the package's twin. build: where programs and logs go. behind:
-    False leaves the board's DRAM out.
+    False leaves the board's DRAM out. bambu: HLS synthesis by Bambu, co-simulated; None: where it is found
+    and the array is small.
     Raises SimulationFailed when something does not compile, hangs, or a C output is wrong.
     """
     point = load_package(output)
@@ -135,12 +140,22 @@ def simulate(
         stage("C simulation")
         done = run_csim(output, build=build / "csim")
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
+    synthesised = None
+    reason = why_not(point.accelerator) if bambu is None else None
+    if reason is not None:
+        stage(f"HLS synthesis by Bambu: {reason}")
+    elif bambu is not False:
+        stage("HLS synthesis by Bambu, and its co-simulation")
+        synthesised = run_bambu(output, build / "bambu")
+        stage(synthesised.line())
     stage("RTL simulation")
     built = build / ("rtl_given" if rtl else "rtl")
     certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl), behind=behind)
+    if synthesised is not None:
+        certificate = replace(certificate, hls_synthesis=synthesised.line())
     if rtl is None:
         add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
-    return Simulated(certificate, done, changed)
+    return Simulated(certificate, done, synthesised, changed)
 
 
 def recheck_certificate(output: Path) -> tuple[str | None, list[str]]:
@@ -183,7 +198,7 @@ def repeat(output: Path) -> list[str]:
         again = simulate(folder, images=told.images if told else LEAST_RUNS).certificate
     if told is not None:
         ours, theirs = to_record(again), to_record(told)
-        parts = [key for key in ours if key != "tool_versions" and ours[key] != theirs[key]]
+        parts = [key for key in ours if key not in OF_THE_MACHINE and ours[key] != theirs[key]]
         found += [f"certificate: {key}: simulation finds otherwise" for key in parts]
     elif not again.holds:
         found += [f"simulated again: {reason}" for reason in again.reasons]

@@ -61,7 +61,7 @@ def test_what_comes_ahead_by_hand():
     begin = 1 + 5 + 10 + 64 - 1 + 2
     stored = begin + 9 * 64 + 6 + 2 + 1 + 4 + 6 + 64 - 1
     alone = layer_latency(LAYER, ACCEL, tile, memory)
-    second = layer_latency(LAYER, ACCEL, tile, memory, Place(ahead=True, then=LAYER.nameless))
+    second = layer_latency(LAYER, ACCEL, tile, memory, Place(ahead=True, then=LAYER.unnamed()))
     assert second == dataclasses.replace(alone, cycles=stored + 5 + 3, stall=begin - 1)
     assert second.load_wgt == 4 + 10 + 2 + 9 * 8 - 1  # as if it had loaded them itself
     # The third computes 81 positions in 9 weight jobs, the first of bias and 9 positions of 16 bits ...
@@ -69,7 +69,7 @@ def test_what_comes_ahead_by_hand():
     slow = dataclasses.replace(memory, read_latency=500)
     accel = dataclasses.replace(ACCEL, max_entries=81)
     kept = dataclasses.replace(LAYER, ifm_on_chip=True)  # no read of its own is slow
-    waits = layer_latency(kept, accel, tile, slow, Place(ahead=True, then=wide.nameless))
+    waits = layer_latency(kept, accel, tile, slow, Place(ahead=True, then=wide.unnamed()))
     # ... its descriptor, 4 * (32 + 81) bytes in 64-byte lines = 64 beats, is asked for in cycle 2.
     asked = 2 + 500 + 64 + 1 + 1
     assert waits.cycles == asked + 4 + 500 + 2 + 9 * 16 - 1 + 3

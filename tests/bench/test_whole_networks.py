@@ -46,7 +46,7 @@ NAMES = [network.model for network in module.NETWORKS]
 SMALL = Accelerator(
     16, 16, 8, 8, 128, 128, 128, 2048, wgt_entries=9, max_entries=64, weight_bits=4, patterns=False
 )
-REDUCED = {  # side of an image small enough for a test; by number of layers: two builds of the RTL serve all
+REDUCED = {  # side of an image small enough for a test
     "resnet20": 32,
     "resnet18": 32,
     "squeezenet1_1": 33,
@@ -101,26 +101,32 @@ def reduced(name: str) -> DesignPoint:
     return point
 
 
+@pytest.fixture(scope="module")
+def rtl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where one build of the design lies, which serves all networks."""
+    return tmp_path_factory.mktemp("reduced") / "rtl"
+
+
 @pytest.mark.skipif(find("verilator") is None or find("g++") is None, reason="needs Verilator and g++")
-def test_reduced_networks_are_exact_on_the_rtl(tmp_path: Path) -> None:
+@pytest.mark.long("two minutes")
+@pytest.mark.parametrize("name", REDUCED)
+def test_reduced_networks_are_exact_on_the_rtl(name: str, rtl_folder: Path, tmp_path: Path) -> None:
     """Image to logits in one start, all on one design."""
-    for name in REDUCED:
-        point = reduced(name)
-        net = point.integer_network()
-        model = build_once(twin(point).files, tmp_path / "rtl")
-        image = point.golden_images(1)[0]
-        job = tmp_path / name
-        (result,) = run_network(model, net, SMALL, point.tiles, [Run(image, memory=MEMORY)], job)
-        predicted = network_latency(net.layers, SMALL, point.tiles, MEMORY)
-        assert result.status == 0, name
-        assert result.layers == [predicted.layers[layer.name].terms() for layer in net.layers], name
-        assert result.cycles == predicted.cycles, name
-        expected = reference(net, image)
-        for layer in net.layers:
-            np.testing.assert_array_equal(
-                result.feature_maps[layer.target], expected[layer.target], err_msg=f"{name}: {layer.name}"
-            )
-        assert expected[net.logits].any(), name
+    point = reduced(name)
+    net = point.integer_network()
+    model = build_once(twin(point, module.MOST_LAYERS).files, rtl_folder)
+    image = point.golden_images(1)[0]
+    (result,) = run_network(model, net, SMALL, point.tiles, [Run(image, memory=MEMORY)], tmp_path)
+    predicted = network_latency(net.layers, SMALL, point.tiles, MEMORY)
+    assert result.status == 0
+    assert result.layers == [predicted.layers[layer.name].terms() for layer in net.layers]
+    assert result.cycles == predicted.cycles
+    expected = reference(net, image)
+    for layer in net.layers:
+        np.testing.assert_array_equal(
+            result.feature_maps[layer.target], expected[layer.target], err_msg=layer.name
+        )
+    assert expected[net.logits].any()
 
 
 @pytest.mark.parametrize("name", read_results(DOCS / script("tables").NETWORK_RESULTS))

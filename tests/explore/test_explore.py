@@ -10,7 +10,7 @@ from small_designs import LAYERS
 
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
-from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
 from hotnas_hls.accel.timing.latency import ALONE, Place, best_tiles, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
@@ -34,7 +34,7 @@ def random_pairs(count: int):
         accel = random_accelerator(rng)
         layer, tile = random_layer(rng, accel, f"l{index}")
         then, _ = random_layer(rng, accel, "then")
-        place = Place(bool(rng.integers(2)), then.nameless if rng.integers(2) else None)
+        place = Place(bool(rng.integers(2)), then.unnamed() if rng.integers(2) else None)
         accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.positions)
         clipped = Tile(min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns))
         yield layer, place, accel, clipped, MemoryTiming(int(rng.integers(2, 60)), int(rng.integers(2, 40)))
@@ -65,7 +65,7 @@ def every_design(layers, space, memory):
                 if violations(resources, BOARD) or None in tiles.values():
                     continue
                 cycles = network_latency(layers, accel, tiles, memory).cycles
-                limits = {name: getattr(BOARD, name) for name in module.RESOURCES}
+                limits = {name: getattr(BOARD, name) for name in RESOURCES}
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)
     return found
@@ -122,12 +122,12 @@ def test_resources_add_up_over_both_buffers():
     base = for_layers(next(iter(bases_of(SMALL, BOARD, BOARD.clock_mhz, True))), LAYERS)
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in TILES}.items())
     depths = np.array([32, 64, 256, 2048, 16384])
-    used = module._resources([base], tiles, depths)[0]
+    used = by_buffer_depths(base, np.array([product for product, _ in tiles]), depths)
     for o, (_, (tr, tc)) in enumerate(tiles):
         for i, depth in enumerate(depths):
             accel = dataclasses.replace(base, tr=tr, tc=tc, ifm_depth=int(depth))
             expected = accelerator_resources(accel)
-            assert list(used[o, i]) == [getattr(expected, name) for name in module.RESOURCES]
+            assert list(used[o, i]) == [getattr(expected, name) for name in RESOURCES]
 
 
 def test_channel_blocks_of_a_concatenation_are_kept():

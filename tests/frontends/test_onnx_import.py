@@ -10,7 +10,8 @@ import pytest
 
 from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
 from hotnas_hls.frontends import onnx_import
-from hotnas_hls.frontends.onnx_import import import_onnx
+from hotnas_hls.frontends.onnx_import import OnnxModel, import_onnx
+from hotnas_hls.frontends.proof import prove
 from hotnas_hls.network.execute import run
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, OpKind
@@ -23,10 +24,14 @@ from onnx_files import RNG, integers, saved, weights  # noqa: E402
 
 def assert_same(path: Path) -> Graph:
     graph = import_onnx(path)
-    images = RNG.normal(size=(2, *graph.input.shape)).astype(np.float32)
-    expected = ReferenceEvaluator(str(path)).run(None, {"x": images})[0].reshape(2, -1)
+    before = graph.host.preparation
+    images = RNG.normal(size=(2, *(before.source if before else graph.input.shape))).astype(np.float32)
+    model = onnx.load(path)
+    sizes = [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    expected = ReferenceEvaluator(model).run(None, {"x": images.reshape(2, *sizes)})[0].reshape(2, -1)
     for candidate in (graph, fold_batchnorm(graph)):
-        actual = run(candidate, images)[candidate.output.name].reshape(2, -1)
+        found = run(candidate, graph.host.prepared(images))[candidate.output.name]
+        actual = graph.host.answered(found).reshape(2, -1)
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     return graph
 
@@ -36,7 +41,7 @@ def norm(channels: int) -> list[np.ndarray]:
 
 
 CHAINS: dict[str, list[tuple[Any, ...]]] = {
-    "conv": [("Conv", weights(4, 3, 3, 3), weights(4), {"pads": [1, 0, 1, 2], "strides": [2, 1]}), ("Relu",)],
+    "conv": [("Conv", weights(4, 3, 3, 3), weights(4), {"pads": [1, 0, 1, 2], "strides": [2, 2]}), ("Relu",)],
     "depthwise": [("Conv", weights(3, 1, 5, 5), {"group": 3, "auto_pad": "SAME_UPPER", "strides": [2, 2]})],
     "same lower": [("Conv", weights(2, 3, 4, 4), {"auto_pad": "SAME_LOWER"})],
     "folded norm": [("Conv", weights(4, 3, 1, 1)), ("BatchNormalization", *norm(4), {"epsilon": 1e-3})],
@@ -71,6 +76,60 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
     ],
     "concatenation": [("Relu",), ("Identity",), ("Concat", "x", "y0", {"axis": 1})],
     "conv and bias apart": [("Conv", weights(4, 3, 3, 3)), ("Add", weights(1, 4, 1, 1))],
+    "a constant added to a map that others read": [
+        ("Conv", weights(3, 3, 1, 1)),
+        ("Identity",),
+        ("Add", weights(3, 1, 1)),
+        ("Add", "y0"),
+    ],
+    "norm written out": [
+        ("Relu",),
+        ("Sub", weights(1, 3, 1, 1)),
+        ("Div", np.float32([[[2.0]], [[0.5]], [[3.0]]])),
+        ("Mul", np.array(0.25, np.float32)),
+        ("Neg",),
+        ("Conv", weights(4, 3, 3, 3), {"pads": [1, 1, 1, 1]}),
+        ("Mul", weights(4, 1, 1)),
+        ("Add", weights(4, 1, 1)),
+    ],
+    "sum of three": [("Relu",), ("Conv", weights(3, 3, 1, 1)), ("Sum", "y0", "x")],
+    "channels taken and joined": [
+        ("Conv", weights(6, 3, 3, 3)),
+        ("Gather", integers(4, 1, 0, 5), {"axis": 1}),
+        ("MaxPool", {"kernel_shape": [2, 2]}),
+        ("Slice", integers(3), integers(-9), integers(1), integers(-2)),
+        ("Conv", weights(4, 2, 1, 1)),
+    ],
+    "channel shuffle": [
+        ("Conv", weights(6, 3, 3, 3)),
+        ("Reshape", integers(0, 2, 3, 10, 10)),
+        ("Transpose", {"perm": [0, 2, 1, 3, 4]}),
+        ("Reshape", integers(0, 6, 10, -1)),
+        ("Conv", weights(6, 1, 3, 3), weights(6), {"group": 6}),
+        ("BatchNormalization", *norm(6)),
+        ("Relu",),
+        ("Conv", weights(4, 6, 1, 1)),
+    ],
+    "transposed before it is flattened": [
+        ("Conv", weights(4, 3, 3, 3)),
+        ("Transpose", {"perm": [0, 2, 3, 1]}),
+        ("Relu",),
+        ("Flatten",),
+        ("Gemm", weights(400, 5)),
+    ],
+    "a mean of rows and columns that lie first": [
+        ("Relu",),
+        ("Transpose", {"perm": [0, 2, 3, 1]}),
+        ("ReduceMean", integers(1, 2), {"keepdims": 0}),
+        ("MatMul", weights(3, 5)),
+    ],
+    "flattened maps joined": [
+        ("GlobalAveragePool",),
+        ("Flatten",),
+        ("Flatten", "x", {"chained": False}),
+        ("Concat", "y1", {"axis": 1}),
+        ("Gemm", weights(435, 4)),
+    ],
     "padding apart": [("Pad", integers(0, 0, 1, 0, 0, 0, 2, 1)), ("Conv", weights(4, 3, 3, 3))],
     "parameter-free shortcut": [
         ("Slice", integers(0, 0), integers(99, 2**63 - 1), integers(2, 3), integers(2, 2)),
@@ -92,6 +151,56 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
 @pytest.mark.parametrize("name", CHAINS)
 def test_chain_computes_the_same(tmp_path: Path, name: str) -> None:
     assert_same(saved(tmp_path / "net.onnx", *(step_copy(step) for step in CHAINS[name])))
+
+
+def test_one_row(tmp_path: Path) -> None:
+    steps = [
+        ("Conv", weights(4, 3, 5), weights(4), {"pads": [2, 2], "strides": [2]}),
+        ("BatchNormalization", *norm(4)),
+        ("Relu",),
+        ("MaxPool", {"kernel_shape": [2], "strides": [2]}),
+        ("GlobalAveragePool",),
+        ("Squeeze", integers(2)),
+        ("Gemm", weights(4, 3)),
+    ]
+    graph = assert_same(saved(tmp_path / "net.onnx", *steps, shape=("N", 3, 144)))
+    assert (graph.input.shape, graph["step0"].kernel, graph["step0"].stride) == ((3, 1, 144), (1, 5), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("Softmax", {"axis": 1}),
+        ("LogSoftmax", {"axis": -1}),
+        ("Sigmoid", {}),
+        ("ArgMax", {"axis": 1, "keepdims": 0}),
+    ],
+)
+def test_the_host_prepares_and_answers(tmp_path: Path, operator: str, attributes: dict[str, int]) -> None:
+    steps = [
+        ("Div", np.array(255, np.float32)),
+        ("Sub", np.float32([0.5, 0.25, 0.125])),
+        ("Transpose", {"perm": [0, 3, 1, 2]}),
+        ("Div", np.float32([[[0.5]], [[0.25]], [[0.2]]])),
+        ("Conv", weights(4, 3, 3, 3), {"pads": [1, 1, 1, 1]}),
+        ("GlobalAveragePool",),
+        ("Flatten",),
+        (operator, attributes),
+    ]
+    path = saved(tmp_path / "net.onnx", *steps, shape=("N", 12, 10, 3))
+    graph = assert_same(path)
+    before, after = graph.host.preparation, graph.host.answer
+    assert before is not None and (before.source, before.axes) == ((12, 10, 3), (2, 0, 1))
+    np.testing.assert_allclose(before.scale, [2 / 255, 4 / 255, 5 / 255])
+    np.testing.assert_allclose(before.offset, [-1, -1, -0.625])
+    assert after == {"LogSoftmax": "log_softmax"}.get(operator, operator.lower())
+    assert [node.kind for node in graph] == [OpKind.INPUT, OpKind.CONV, OpKind.AVGPOOL]
+    assert str(graph.host) == (
+        "the host transposes 12x10x3 to 3x12x10 and scales and shifts each channel of the image, "
+        f"then takes the {after} of the logits"
+    )
+    model = OnnxModel(path)
+    assert prove(model.graph, model, model.fixed_batch).images == 7
 
 
 def step_copy(step: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -147,11 +256,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4], "ceil_mode": 1}),
         ("Clip", np.array(-1, np.float32), np.array(1, np.float32)),
         ("Softmax",),
-        ("Transpose", {"perm": [0, 2, 3, 1]}),
-    )
-    build_it_from = (
-        "build the network from convolution, linear, batch norm, ReLU, ReLU6, "
-        "max and average pooling, addition, concatenation, flatten"
+        ("Erf",),
     )
     with pytest.raises(UnsupportedNetwork) as caught:
         import_onnx(path)
@@ -161,35 +266,39 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         "  - step1: HardSwish: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - step2: Conv: 2 groups from 4 to 8 channels; use one group, or a depthwise convolution "
         "(as many groups as channels in and out)",
-        "  - step3: Sigmoid: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
-        "  - step4: AveragePool: ceil_mode adds a partial window; use ceil_mode=False or a size that divides",
+        "  - step4: AveragePool: it reads the sigmoid of a map, which the host computes; "
+        "use sigmoid at the end of the network only",
         "  - step5: Clip: range -1 to 1; use ReLU, or ReLU6 (0 to 6)",
-        f"  - step6: Softmax: not an operator of the accelerator; {build_it_from}",
-        f"  - step7: Transpose: not an operator of the accelerator; {build_it_from}",
+        "  - step6: Softmax: it is the softmax over axis 3 of 8x2x2; take it over the channels",
+        "  - step7: Erf: not an operator of the accelerator; build the network from convolution, linear, "
+        "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten",
     ]
 
 
 @pytest.mark.parametrize(
     ("steps", "line"),
     [
-        ([("Add", weights(3, 1, 1))], "step0: Add: it adds a constant; "
-         "put the constant into the bias of the layer before"),
-        ([("Conv", weights(3, 3, 1, 1)), ("Add", weights(3, 1, 1)), ("Add", "y0")],
-         "step1: Add: it adds a constant to a map that is read elsewhere too; "
-         "use the bias of the layer before"),
-        ([("Conv", weights(3, 3, 1, 1)), ("Identity",), ("Add", weights(3, 1, 1)), ("Add", "y0")],
-         "step2: Add: it adds a constant to a map that is read elsewhere too; "
-         "use the bias of the layer before"),
+        ([("Relu",), ("Add", weights(3, 12, 12))], "step1: Add: its constants differ from value to value "
+         "of a channel; give one value for every channel"),
+        ([("Relu",), ("Add", weights(3, 3, 1, 1))], "step1: Add: its constant is 3x3x1x1, the tensor "
+         "3x12x12; give one value for every channel"),
+        ([("Relu",), ("Mul", "x")], "step1: Mul: it multiplies two maps; "
+         "leave scaling and squeeze-and-excite branches out, and fine-tune"),
         ([("Concat", "x", {"axis": 2})],
          "step0: Concat: it joins along axis 2; concatenate channels: axis 1"),
         ([("Reshape", integers(1, -1))], "step0: Reshape: it reshapes to 1x864, mixing images; "
          "keep the first axis for the images"),
-        ([("Reshape", integers(0, 3, 144))], "step0: Reshape: it reshapes a map to 3x144; "
-         "only flattening to a vector exists"),
+        ([("Reshape", integers(0, 3, 144))],
+         "output: it is the input itself; there is nothing to accelerate"),
+        ([("Reshape", integers(0, 3, 144)), ("Unsqueeze", integers(1)), ("Conv", weights(4, 1, 3, 3))],
+         "step2: Conv: it reads a tensor whose axes are not channels, rows and columns of a map; "
+         "transpose it back"),
         ([("ReduceMean", integers(1))], "step0: ReduceMean: mean over axes [1]; "
          "average over rows and columns: axes 2 and 3"),
-        ([("Slice", integers(0), integers(2), integers(1))], "step0: Slice: it takes a part of a map; "
-         "only every s-th row and column exists; split by convolutions"),
+        ([("Slice", integers(0), integers(2), integers(2)), ("Relu",)], "output: step0: it takes a part of "
+         "a map; take channels, or every s-th row and column"),
+        ([("Slice", integers(0), integers(1), integers(0)), ("Relu",)], "step0: Slice: it takes some of the "
+         "images; keep the first axis for the images"),
         ([("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), {"mode": "edge"})], "step0: Pad: padding is edge 0; "
          "pad with zeros"),
         ([("MatMul", weights(12, 4))], "step0: MatMul: it reads a tensor of rank 4, not a vector; "
@@ -266,17 +375,20 @@ def test_open_sizes_need_an_input_shape(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         import_onnx(path)
     assert str(caught.value) == f"{path}: input x is ?x3x?x?; give the input shape as well"
-    assert import_onnx(path, (3, 20, 24))["step0"].kernel == (20, 24)
+    assert import_onnx(path, (3, 14, 15))["step0"].kernel == (14, 15)
     with pytest.raises(ConfigError) as caught:
         import_onnx(path, (1, 20, 24))
     assert str(caught.value) == f"{path}: input x is ?x3x?x?, not ?x1x20x24; leave the input shape out"
 
 
 def test_wrong_inputs(tmp_path: Path) -> None:
-    path = saved(tmp_path / "vector.onnx", ("Relu",), shape=("N", 3))
+    path = saved(tmp_path / "volume.onnx", ("Relu",), shape=("N", 3, 4, 4, 4))
     with pytest.raises(ConfigError) as caught:
         import_onnx(path)
-    assert str(caught.value) == f"{path}: input x is ?x3; expected images x channels x rows x columns"
+    assert str(caught.value) == (
+        f"{path}: input x is ?x3x4x4x4; expected images x channels x rows x columns, "
+        "images x channels x columns, or images x features"
+    )
     one, other, total = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4]) for name in ("a", "b", "sum")
     )

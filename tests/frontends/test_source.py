@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hotnas_hls.errors import CheckpointError, ConfigError
+from hotnas_hls.errors import CheckpointError, ConfigError, UnsupportedNetwork
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.zoo import ZOO, build
 
@@ -20,6 +20,8 @@ def small():
     return nn.Sequential(nn.Conv2d(1, WIDTH, 3), nn.ReLU())
 def wrong():
     return "a network"
+def uneven():
+    return nn.Sequential(nn.Conv2d(1, 2, 3, stride=(1, 2)))
 def broken():
     raise OSError("no weights here")
 """
@@ -112,3 +114,11 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     torch.save(build("resnet32").state_dict(), tmp_path / "resnet32.pth")
     with pytest.raises(CheckpointError, match="these weights do not fit the network"):
         load_model("resnet20", tmp_path / "resnet32.pth")
+
+
+def test_what_no_later_command_could_run_is_refused_at_once(networks: Path) -> None:
+    with pytest.raises(UnsupportedNetwork) as caught:
+        load_model("my_networks:uneven", None, (1, 8, 8))
+    assert str(caught.value) == (
+        "uneven: the accelerator cannot run this network\n  - 0 (conv): has strides 1 x 2; use equal strides"
+    )

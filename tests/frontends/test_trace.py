@@ -29,7 +29,7 @@ QUICK_SHAPES |= {"alexnet": (3, 224, 224), "vgg16": (3, 224, 224)}
 WITHOUT_GRAPH = {"bit_r50x1", "bit_cifar"}  # group norm
 
 
-def assert_same(model: nn.Module, shape: Shape, rtol: float = 1e-4) -> Graph:
+def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) -> Graph:
     """The traced graph, after checking it and its folded form against the module on random images."""
     model.eval()
     graph = trace(model, shape)
@@ -38,9 +38,14 @@ def assert_same(model: nn.Module, shape: Shape, rtol: float = 1e-4) -> Graph:
         expected = model(images.clone()).numpy().reshape(2, -1)
     for candidate in (graph, fold_batchnorm(graph)):
         name = candidate.output.name
-        actual = run(candidate, images.numpy(), keep=[name])[name].reshape(2, -1)
+        prepared = graph.host.prepared(images.numpy().reshape(2, *raw_shape(graph)))
+        actual = run(candidate, prepared, keep=[name])[name].reshape(2, -1)
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
     return graph
+
+
+def raw_shape(graph: Graph) -> Shape:
+    return graph.input.shape if graph.host.preparation is None else graph.host.preparation.source
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if name not in WITHOUT_GRAPH])
@@ -162,6 +167,10 @@ def test_functional_network_with_control_flow() -> None:
         Layers(lambda _, x: torch.cat([torch.zeros(2, 2, 7, 7), x[..., ::2, ::2]], dim=1)),
         Layers(lambda _, x: F.pad(F.avg_pool2d(x, 1, 2), (0, 0, 0, 0, 1, 2))),
         Layers(lambda _, x: x + x),
+        Layers(lambda _, x: 1 - F.relu(x * 2) / torch.tensor([[[1.0]], [[2.0]], [[4.0]]])),
+        Layers(lambda _, x: torch.cat(F.relu(x).split(2, 1)[::-1], 1)),
+        Layers(lambda _, x: F.relu(x).permute(0, 2, 3, 1).mean((1, 2))),
+        Layers(lambda m, x: m.fc(F.relu(x).transpose(1, 3).flatten(1)), fc=nn.Linear(588, 3)),
         Layers(lambda _, x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1)),
         Layers(lambda _, x: F.adaptive_avg_pool2d(x, 1)[..., 0, 0]),
         Layers(lambda _, x: x.mean(dim=(-2, -1), keepdim=True)),
@@ -171,6 +180,18 @@ def test_functional_network_with_control_flow() -> None:
 )
 def test_module_computes_the_same(model: nn.Module) -> None:
     assert_same(randomised(model), (3, 14, 14))
+
+
+def test_networks_of_one_row_and_of_vectors() -> None:
+    row = nn.Sequential(
+        nn.Conv1d(4, 6, 5, padding=2, stride=2), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(2),
+        nn.Conv1d(6, 6, 3, padding="same", groups=6), nn.AvgPool1d(2), nn.Dropout1d(),
+        nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(6, 3),
+    )  # fmt: skip
+    graph = assert_same(randomised(row), (4, 64))
+    assert (graph.input.shape, graph["0"].kernel, graph["0"].stride) == ((4, 1, 64), (1, 5), (1, 2))
+    vector = nn.Sequential(nn.Linear(20, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 20))
+    assert assert_same(randomised(vector), (20,)).input.shape == (20, 1, 1)
 
 
 def test_a_reused_module_gives_a_node_for_each_use() -> None:
@@ -221,7 +242,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         nn.Conv2d(16, 4, 1),
         nn.LeakyReLU(),
         nn.Linear(5, 2),
-        nn.Softmax(dim=1),
+        nn.Softmax(dim=2),
     )
     assert message(model) == [
         "net: the accelerator cannot run this network",
@@ -238,8 +259,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "choose an input size whose map does, or pool to 1x1",
         "  - 9: leaky_relu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - 10: linear: it reads a tensor of rank 4, not a vector; flatten the map before it",
-        "  - 11: softmax: not an operator of the accelerator; build the network from convolution, linear, "
-        "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten",
+        "  - 11: softmax: it is the softmax over axis 2 of 4x5x2; take it over the channels",
     ]
 
 
@@ -258,28 +278,34 @@ def test_group_norm_network() -> None:
 
 # fmt: off
 ONE_VIOLATION = [
-    (Layers(lambda _, x: x * 2), "mul: not an operator of the accelerator; "
+    (Layers(lambda _, x: F.relu(x) * x), "mul: it multiplies two maps; "
      "leave scaling and squeeze-and-excite branches out, and fine-tune"),
-    (Layers(lambda _, x: x + 1.0), "add: it adds a constant; "
-     "put the constant into the bias of the layer before"),
+    (Layers(lambda _, x: F.relu(x) + torch.arange(12.0)), "add: its constants differ from value to value "
+     "of a channel; give one value for every channel"),
+    (Layers(lambda _, x: F.relu(x / 255 - 1) + x), "add: it reads the image as it is before the host "
+     "prepares it; read the prepared image everywhere, or prepare it outside of the network"),
+    (Layers(lambda _, x: F.relu(F.softmax(x, 1))), "relu: it reads the softmax of a map, which the host "
+     "computes; use softmax at the end of the network only"),
+    (Layers(lambda _, x: 1 - F.relu(x) - x), "sub: it subtracts maps; "
+     "add them, with the sign in the layer before"),
     (Layers(lambda _, x: torch.add(x, x, alpha=2)), "add: alpha=2; add without a factor"),
     (Layers(lambda _, x: x + x.mean((2, 3), keepdim=True)), "add: adds 8x12x12 to 8x1x1; "
      "add maps of the same shape"),
     (Layers(lambda _, x: x.clamp(0, 1)), "clamp: range 0 to 1; use ReLU, or ReLU6 (0 to 6)"),
     (Layers(lambda _, x: torch.cat([x, x], 2)),
-     "cat: it joins along axis 2; concatenate channels: dim=1"),
+     "cat: it joins along axis 2; concatenate channels: axis 1"),
     (Layers(lambda _, x: torch.cat([x, torch.ones(2, 1, 12, 12)], 1)),
      "cat: it joins maps with constants; concatenate computed maps, or one map with zeros"),
-    (Layers(lambda _, x: x[:, :4]), "getitem: it takes a part of a map; "
-     "only x[:, :, ::s, ::s] exists; split the channels by convolutions"),
-    (Layers(lambda _, x: x.chunk(2, 1)[0]), "chunk: not an operator of the accelerator; "
-     "split the channels by separate convolutions instead"),
+    (Layers(lambda _, x: F.relu(x)[..., 1:]), "output: getitem: it takes a part of a map; "
+     "take channels, or every s-th row and column"),
+    (Layers(lambda _, x: F.relu(x).chunk(2, 2)[1]), "output: chunk: it takes a part of a map; "
+     "take channels, or every s-th row and column"),
     (Layers(lambda _, x: x.reshape(1, -1)), "reshape: it mixes the images of a batch; "
      "keep the first axis for the images"),
-    (Layers(lambda _, x: x.view(2, 8, 144)), "view: it reshapes a map to 8x144; "
-     "only flattening to a vector exists"),
+    (Layers(lambda _, x: x.view(2, 8, 144)), "output: it is the input itself; "
+     "there is nothing to accelerate"),
     (Layers(lambda _, x: x.mean(1)),
-     "mean: mean over axes [1]; average over rows and columns: mean((2, 3))"),
+     "mean: mean over axes [1]; average over rows and columns: axes 2 and 3"),
     (Layers(lambda _, x: F.dropout(x)), "dropout: it drops values in inference too; "
      "pass training=self.training"),
     (Layers(lambda _, x: F.conv2d(x, x[:, :, :3, :3])), "conv2d: its weight is computed from the input; "
@@ -288,8 +314,8 @@ ONE_VIOLATION = [
      "conv2d: its weight is computed from the input; use a constant"),
     (Layers(lambda _, x: F.pad(x, (1, 1))), "output: pad: zeros are put around a map that no convolution "
      "reads; pad inside the operator itself"),
-    (Layers(lambda _, x: F.pad(x, (-1, 0))), "pad: it does not only add rows, columns or channels; "
-     "pad maps with zeros outwards"),
+    (Layers(lambda _, x: F.pad(x, (-1, 0))), "output: pad: it takes a part of a map; "
+     "take channels, or every s-th row and column"),
     (Layers(lambda _, x: x), "output: it is the input itself; there is nothing to accelerate"),
     (Layers(lambda _, x: (F.relu(x), x)), "output: tuple: the result is not one tensor computed from the "
      "input; return the logits only"),

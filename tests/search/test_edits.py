@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
-from hotnas_hls.frontends.trace import trace
+from hotnas_hls.frontends.proof import prove
+from hotnas_hls.frontends.trace import TracedModule, trace
 from hotnas_hls.models.architectures.digits import DigitsResNet
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
@@ -284,3 +285,15 @@ def test_a_linear_layer_with_a_norm_is_narrowed_on_the_grid_of_both(model):
     narrow = compress(net, graph, Compression(weight_bits={"1": 4}))
     folded = fold_batchnorm(trace(narrow, (1, 8, 8)))["1"].parameters["weight"]
     assert len(np.unique(np.round(folded / np.abs(folded)[folded != 0].min(), 3))) <= 16
+
+
+def test_what_a_channel_shuffle_has_put_in_order_is_not_edited() -> None:
+    class Shuffled(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self[1](torch.relu(nn.functional.channel_shuffle(self[0](x), 2)))
+
+    model = Shuffled(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1)).eval()
+    graph = trace(model, (3, 8, 8))
+    prove(graph, TracedModule(model))
+    allowed = editable(model, graph)
+    assert (allowed.convolutions, allowed.narrowable, dict(allowed.paths)) == ({"0"}, {"0"}, {})

@@ -278,7 +278,7 @@ class Place:
     """Where a layer stands in its network, as far as its time depends on it."""
 
     ahead: bool = False  # its descriptor and first weight job come while the layer before is in work
-    then: Layer | None = None  # nameless: the one whose descriptor and first weight job come while this is
+    then: Layer | None = None  # unnamed: the one whose descriptor and first weight job come while this is
 
 
 ALONE = Place()
@@ -288,7 +288,7 @@ def places(layers: Sequence[Layer], shared_bus: bool) -> list[Place]:
     """The place of every layer; where all reads share a port each stands alone."""
     if shared_bus:
         return [ALONE] * len(layers)
-    after = [*(layer.nameless for layer in layers[1:]), None]
+    after = [*(layer.unnamed() for layer in layers[1:]), None]
     return [Place(index > 0, then) for index, then in enumerate(after)]
 
 

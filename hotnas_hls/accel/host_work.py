@@ -1,0 +1,112 @@
+"""What the host does around the accelerator: it prepares the image, and makes the answer of the logits.
+
+    raw image --transposed, scaled, shifted--> image --accelerator--> logits --softmax, ...--> answer
+
+Networks bring such operators inside; on the host they cost a pass over the image and one over the logits,
+and the accelerator needs no operator for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from hotnas_hls.accel.image_layout import Shape
+
+
+class Answer(StrEnum):
+    """What the host makes of the logits, over the channels of every pixel."""
+
+    SOFTMAX = "softmax"
+    LOG_SOFTMAX = "log_softmax"
+    SIGMOID = "sigmoid"
+    ARGMAX = "argmax"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """image = raw, its axes in the order ``axes``, times ``scale`` plus ``offset`` of its channel."""
+
+    source: Shape  # of the raw image
+    axes: tuple[int, int, int]  # which axis of the raw image holds channels, rows and columns
+    scale: tuple[float, ...]  # one for each channel
+    offset: tuple[float, ...]
+
+    @property
+    def target(self) -> Shape:
+        """(channels, rows, columns) of the image the network reads."""
+        channels, rows, columns = (self.source[axis] for axis in self.axes)
+        return channels, rows, columns
+
+    def violations(self) -> list[str]:
+        """What does not fit each other."""
+        found = []
+        if sorted(self.axes) != [0, 1, 2]:
+            found.append(f"preparation.axes = {self.axes}: must be 0, 1 and 2 in some order")
+        elif min(self.source) < 1:
+            found.append(f"preparation.source = {self.source}: must be at least 1 x 1 x 1")
+        else:
+            for name in ("scale", "offset"):
+                values = getattr(self, name)
+                if len(values) != self.target[0]:
+                    found.append(
+                        f"preparation.{name}: {len(values)} values for {self.target[0]} channels; "
+                        "give one for each"
+                    )
+                if not np.isfinite(values).all():
+                    found.append(f"preparation.{name}: not every value is finite")
+        return found
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Raw images (..., *source) as the network reads them, float32 (..., C, H, W)."""
+        first = images.ndim - 3
+        images = images.transpose(*range(first), *(first + axis for axis in self.axes))
+        scale, offset = (np.array(values, np.float32)[:, None, None] for values in (self.scale, self.offset))
+        return images.astype(np.float32) * scale + offset
+
+
+@dataclass(frozen=True)
+class HostWork:
+    """The work of the host before and behind the accelerator; None: nothing to do."""
+
+    preparation: Preparation | None = None
+    answer: Answer | None = None
+
+    @property
+    def is_some(self) -> bool:
+        """True where there is something to do."""
+        return self.preparation is not None or self.answer is not None
+
+    def prepared(self, images: np.ndarray) -> np.ndarray:
+        """Raw images as the network's input."""
+        return images if self.preparation is None else self.preparation(images)
+
+    def answered(self, logits: np.ndarray) -> np.ndarray:
+        """Logits (B, C, H, W) as the answer: float32 of that shape, or the classes (B, 1, H, W), int64."""
+        if self.answer is None:
+            return logits
+        if self.answer is Answer.ARGMAX:
+            return logits.argmax(axis=1, keepdims=True)
+        if self.answer is Answer.SIGMOID:
+            with np.errstate(over="ignore"):  # exp of a large number: 1 / infinity is the 0 it should be
+                return 1 / (1 + np.exp(-logits))
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        return np.exp(shifted) / total if self.answer is Answer.SOFTMAX else shifted - np.log(total)
+
+    def __str__(self) -> str:
+        before, after = self.preparation, self.answer
+        told = []
+        if before is not None:
+            parts = []
+            if before.axes != (0, 1, 2):
+                raw, image = ("x".join(map(str, shape)) for shape in (before.source, before.target))
+                parts.append(f"transposes {raw} to {image}")
+            if set(before.scale) != {1.0} or any(before.offset):
+                parts.append("scales and shifts each channel")
+            told.append(f"{' and '.join(parts)} of the image")
+        if after is not None:
+            told.append(f"takes the {after} of the logits")
+        return f"the host {', then '.join(told)}" if told else "nothing is left to the host"

@@ -1,0 +1,35 @@
+"""What the accelerator refuses of a network, and what to do about it."""
+
+from __future__ import annotations
+
+# Operators often met, and what to do about them.
+CURES: dict[tuple[str, ...], str] = {
+    ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
+        "replace it by BatchNorm2d"
+    ),
+    (
+        *("silu", "swish", "hardswish", "hardsigmoid", "gelu", "leakyrelu", "elu", "selu", "celu"),
+        *("prelu", "tanh", "softplus", "mish", "exp", "threshold"),
+    ): "replace it by ReLU or ReLU6 and fine-tune",
+    ("convtranspose", "convtranspose2d", "interpolate", "upsample", "resize", "pixelshuffle"): (
+        "use layers that keep or shrink the map"
+    ),
+}
+SUPPORTED = (
+    "convolution, linear, batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten"
+)
+
+
+def cure_for(operator: str) -> str:
+    """Advice for an operator that the accelerator does not have."""
+    plain = operator.replace("_", "").lower()
+    cures = (cure for operators, cure in CURES.items() if plain in operators)
+    return next(cures, f"build the network from {SUPPORTED}")
+
+
+class Refused(Exception):
+    """An operator that the accelerator cannot run: (reason, cure) for everything wrong with it."""
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
