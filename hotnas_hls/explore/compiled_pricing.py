@@ -124,8 +124,7 @@ def layer_cycles(
         entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
         weight_bits, pattern_bits, 1, read_latency,
         block * act_bits // ifm_bits, block * act_bits // ofm_bits, block * act_bits // ofm_bits,
-        residual != 0, ARRAY_STAGES + levels,
-        read_latency, read_latency, read_latency, write_latency, shared_bus != 0,
+        residual != 0, ARRAY_STAGES + levels, read_latency, read_latency, write_latency, shared_bus != 0,
         ahead, fetched, fetched, next_job,
     )[0]  # fmt: skip
 

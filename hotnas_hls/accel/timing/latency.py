@@ -124,9 +124,8 @@ def _recurrence(
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
-    has_residual: bool, to_store: int,
-    read_latency: int, ifm_latency: int, residual_latency: int, write_latency: int, shared_bus: bool,
-    begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
+    has_residual: bool, to_store: int, ifm_latency: int, residual_latency: int, write_latency: int,
+    shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -314,7 +313,7 @@ def plan_latency(
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
             word.wgt, _weights_latency(layer, memory),
             word.ifm, word.residual, word.ofm, layer.residual is not None,
-            ARRAY_STAGES + accel.tree_levels, latency,
+            ARRAY_STAGES + accel.tree_levels,
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
             place.ahead, fetch_cycles(layer, accel, memory, loaded=loaded),
