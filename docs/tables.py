@@ -99,9 +99,15 @@ CONSTANTS = (
         "`chip_reader.sv`: RAM, output register",
     ),
     (
+        "AHEAD",
+        latency.AHEAD,
+        "last weight beat of a layer, to the next layer's descriptor asked for",
+        "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
+    ),
+    (
         "FILL_ADDRESS",
         latency.FILL_ADDRESS,
-        "a layer could begin, to address on AXI of the weights it loads to stay",
+        "a layer's weights could come, to address on AXI of the weights it loads to stay",
         "`weight_memory.sv`: `Ask`; `burst_splitter.sv`",
     ),
     (
@@ -146,7 +152,7 @@ def registers() -> str:
 def profile() -> str:
     """The words of a layer's profile row."""
     meanings = {
-        "cycles": "from the request of its descriptor to the last write response",
+        "cycles": "from the end of the layer before to its last write response, and what comes ahead",
         "load_ifm": "load_ifm prepares or receives a tile",
         "load_wgt": "load_wgt prepares or receives a job",
         "compute": "a sweep is under way",

@@ -29,7 +29,7 @@ from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
@@ -77,7 +77,7 @@ class Design:
 def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     net = digits_integer_network()
     accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
-    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    tiles = best_tiles(net.layers, accel, MemoryTiming())
     folder = tmp_path_factory.mktemp("package")
     write(driver_files(net, accel, tiles, banner=BANNER), folder)
     (folder / "weights").mkdir()
