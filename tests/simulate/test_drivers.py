@@ -29,7 +29,7 @@ from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
@@ -77,7 +77,7 @@ class Design:
 def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     net = digits_integer_network()
     accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
-    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    tiles = best_tiles(net.layers, accel, MemoryTiming())
     folder = tmp_path_factory.mktemp("package")
     write(driver_files(net, accel, tiles, banner=BANNER), folder)
     (folder / "weights").mkdir()
@@ -468,10 +468,12 @@ def test_c_driver_ends_though_another_reads_the_done_bit(harness: Harness) -> No
 @needs_compiler
 def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> None:
     source = design.folder / "driver" / "hotnas_accel.c"
+    selftest = source.with_name("hotnas_selftest.c")
     for compiler in filter(shutil.which, ("gcc", "clang")):
-        for extra in ((), ("-std=c11",), ("-m32", "-ffreestanding", "-fsyntax-only")):
+        free = ("-m32", "-ffreestanding", "-fsyntax-only")
+        for file, extra in ((source, ()), (source, ("-std=c11",)), (source, free), (selftest, ())):
             done = subprocess.run(
-                [compiler, *C_FLAGS, *extra, "-c", source, "-o", tmp_path / "driver.o"],
+                [compiler, *C_FLAGS, *extra, "-c", file, "-o", tmp_path / "driver.o"],
                 capture_output=True,
                 text=True,
             )
@@ -491,8 +493,7 @@ def test_c_driver_is_formatted(design: Design, tmp_path: Path) -> None:
     for answer in Answer:
         folders.append(tmp_path / answer)
         host_design(answer, folders[-1])
-    names = ("hotnas_accel.c", "hotnas_accel.h", "hotnas_baremetal.h")
-    for path in (folder / "driver" / name for folder in folders for name in names):
+    for path in (path for folder in folders for path in sorted((folder / "driver").glob("*.[ch]"))):
         done = subprocess.run(["clang-format", f"--style=file:{style}", path], capture_output=True, text=True)
         assert done.stdout == path.read_text()
 
@@ -547,7 +548,7 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
 
     class Driver(ctypes.Structure):
         _fields_ = [
-            ("io", ctypes.c_void_p * 5),
+            ("io", ctypes.c_void_p * 6),
             ("maps", Buffer),
             ("weights", Buffer),
             ("fault", ctypes.c_uint32),
