@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import search_tables
-from measured import LEVER_RESULTS, NETWORK_RESULTS, RESULTS, take
+from measured import COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
 from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -99,9 +99,15 @@ CONSTANTS = (
         "`chip_reader.sv`: RAM, output register",
     ),
     (
+        "AHEAD",
+        latency.AHEAD,
+        "last weight beat of a layer, to the next layer's descriptor asked for",
+        "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
+    ),
+    (
         "FILL_ADDRESS",
         latency.FILL_ADDRESS,
-        "a layer could begin, to address on AXI of the weights it loads to stay",
+        "a layer's weights could come, to address on AXI of the weights it loads to stay",
         "`weight_memory.sv`: `Ask`; `burst_splitter.sv`",
     ),
     (
@@ -146,7 +152,7 @@ def registers() -> str:
 def profile() -> str:
     """The words of a layer's profile row."""
     meanings = {
-        "cycles": "from the request of its descriptor to the last write response",
+        "cycles": "from the end of the layer before to its last write response, and what comes ahead",
         "load_ifm": "load_ifm prepares or receives a tile",
         "load_wgt": "load_wgt prepares or receives a job",
         "compute": "a sweep is under way",
@@ -321,11 +327,34 @@ def verdict(found: Figures) -> str:
     return "exact" if found["certificate_holds"] else "; ".join(found["reasons"])
 
 
+def coverage() -> str:
+    """The networks of onnx's light set, and what keeps out those that are refused."""
+    found = {name: figures for name, figures in results(COVERAGE_RESULTS).items() if name != "case_seconds"}
+    rows = []
+    for name, figures in found.items():
+        refused = figures.get("refused")
+        if refused:
+            rest = f" (and {len(refused) - 1} more)" if refused[1:] else ""
+            rows.append((name, "no", "", "", "", "", f"{refused[0]}{rest}"))
+            continue
+        if "unpriced" in figures:
+            cost = ("", "", figures["unpriced"])
+        else:
+            zeros = figures["macs"] / figures["needed_macs"]
+            cost = (f"{zeros:.2f}", f"{figures['ms']:.1f}", figures["host"])
+        layers = figures.get("layers", "")
+        rows.append((name, "yes", f"{figures['difference']:.0e}", layers, *cost))
+    accepted = sum("refused" not in figures for figures in found.values())
+    heads = ("Network", "Imported", "Difference", "Layers", "MACs ÷ needed", "ms")
+    heads = (*heads, "First refusal, or the work of the host")
+    return f"{accepted} of {len(found)} are imported.\n\n" + markdown(heads, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, levers, proofs, keys),
+        *(networks, levers, coverage, proofs, keys),
     )
 } | search_tables.TABLES
 

@@ -342,7 +342,7 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
     """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
     from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
     from hotnas_hls.accel.timing.efficiency import needed_macs
-    from hotnas_hls.accel.timing.latency import best_tile, network_latency
+    from hotnas_hls.accel.timing.latency import best_tiles, network_latency
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.boards.board import load_board
     from hotnas_hls.errors import InfeasibleDesign
@@ -362,7 +362,7 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
     def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []
         model, accel = _built(args, graph, arrangement, point, notes)
-        found = {layer.name: best_tile(layer, accel, least) for layer in model.layers}
+        found = best_tiles(model.layers, accel, least)
         tiles = {name: tile for name, tile in found.items() if tile is not None}
         _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
         model = model.weights_kept(accel, tiles, memory)
