@@ -47,12 +47,13 @@ def run(args: argparse.Namespace) -> None:
     raise_all(ConfigError, "these pictures cannot be drawn:", problems)
 
     from hotnas_hls.frontends.source import load_model
+    from hotnas_hls.report.data import LABELS
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.detecting.detect import detect
     from hotnas_hls.search.detecting.start import fastest_start, starts
     from hotnas_hls.search.proposing.strongest import strongest_edits
     from hotnas_hls.search.telling import charts
-    from hotnas_hls.search.telling.tables import detection_table, reductions_table
+    from hotnas_hls.search.telling.tables import detection_legend, detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
     progress(loaded.proof)
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> None:
         return
     console = text_console(PIPED_WIDTH)
     console.print(detection_table(detection, platform, title))
+    for line in detection_legend(detection, LABELS):
+        console.print(line, soft_wrap=True)
     hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
     console.print(f"hardware: {hardware}; {start.format.arrangement}")
     if strongest is not None:

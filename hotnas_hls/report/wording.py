@@ -230,6 +230,11 @@ def reasons(data: ReportData) -> list[str]:
         for label, (count, share) in data.bottlenecks.items()
     ]
     found.append("What bounds the layers now: " + ", ".join(parts) + ".")
+    scarcest = max(data.resources, key=lambda resource: resource.share or 0.0)
+    found.append(
+        f"The scarcest resource of the {point.board.name} is {scarcest.name}: {number(scarcest.model)} of "
+        f"{number(scarcest.available)}, by the model."
+    )
     return found
 
 

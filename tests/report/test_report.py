@@ -89,6 +89,7 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
         "cycle check is against the SystemVerilog twin",
         "3.5 × 10¹⁷",
         "| hardware | 0.03000 ms | −0.00350 ms |",
+        "The scarcest resource of the ZCU102 is ",
     ):
         assert phrase in text
     html = (package / "reports/report.html").read_text()

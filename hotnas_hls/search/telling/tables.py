@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from hotnas_hls.platforms.platform import Platform
@@ -35,6 +37,24 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
             saves,
         )
     return table
+
+
+def detection_legend(detection: Detection, labels: Mapping[str, str]) -> list[str]:
+    """What the columns of the detection's table say, and which resource is the scarcest.
+
+    labels: what bounds a layer, by the letter of the table.
+    """
+    letters = dict.fromkeys(finding.label for finding in detection.findings)
+    bounds = ", ".join(f"{letter} {labels.get(letter, letter)}" for letter in letters)
+    lines = [
+        f"bound: {bounds}; shares: how long each is busy, of the layer's time; slack: what the bound can be "
+        "shortened by before another one bounds; remedy: what saves most, priced by the model"
+    ]
+    cost = detection.cost
+    if cost.tightest is not None:
+        used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
+        lines.append(f"the scarcest resource is {cost.tightest}: {used:,.0f} of {limit:,.0f}")
+    return lines
 
 
 def reductions_table(found: Strongest, title: str) -> Table:
