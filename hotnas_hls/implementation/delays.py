@@ -126,7 +126,8 @@ def family_of(part: str) -> tuple[Family, Grade]:
                 f"{part}: speed grade {name} of {family.name} has no known delays; known are "
                 f"{', '.join(grade.name for grade in grades)} (hotnas_hls/implementation/delays.yaml)"
             )
-    parts = dict.fromkeys(part for each in known_families() for grade in each.grades for part in grade.parts)
+    usable = [grade for family in known_families() if family.yosys for grade in family.grades]
+    parts = dict.fromkeys(part for grade in usable for part in grade.parts)
     raise ConfigError(
         f"{part}: no delays are known of this part, so nothing can be said of its clock; known are "
         f"{', '.join(parts)}; add its family to hotnas_hls/implementation/delays.yaml, or import Vivado's "

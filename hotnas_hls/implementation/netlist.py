@@ -112,15 +112,15 @@ class Netlist:
         return self._aliases.get(bit, [])
 
     def _declaration(self, signal: str) -> str | None:
-        """Yosys lists the signal's own place among those of the instances around it."""
+        """Yosys lists the signal's own line among those of the instances around it."""
         leaf = signal.rsplit(".", 1)[-1]
         for place in str(self._names[signal].get("attributes", {}).get("src", "")).split("|"):
-            found = re.fullmatch(r"(?:.*/)?([^/:]+):(\d+)\.(\d+)-(\d+)\.(\d+)", place)
-            if not found or found[1] not in self._lines:
+            found = re.fullmatch(r"(?:.*/)?([^/:]+):(\d+)\.\d+-(\d+)\.\d+", place)
+            if not found or found[2] != found[3]:
                 continue
-            row, start, end = int(found[2]) - 1, int(found[3]) - 1, int(found[5]) - 1
-            if self._lines[found[1]][row][start:end] == leaf:
-                return f"{found[1]}:{found[2]}"
+            file, row = found[1], int(found[2])
+            if re.search(rf"\b{re.escape(leaf)}\b", "\n".join(self._lines.get(file, [])[row - 1 : row])):
+                return f"{file}:{row}"
         return None
 
 

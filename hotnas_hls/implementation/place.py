@@ -23,7 +23,10 @@ from hotnas_hls.codegen.ports import top_ports
 from hotnas_hls.codegen.render import Banner, environment
 from hotnas_hls.codegen.rtl import TOP
 from hotnas_hls.errors import HotnasError
+from hotnas_hls.implementation.delays import family_of
+from hotnas_hls.implementation.netlist import Netlist
 from hotnas_hls.implementation.synth import PACKAGE, Source, constants_of
+from hotnas_hls.implementation.timing import estimate
 
 PLACE_FILE = "place.json"
 PLACE_TOP = "place_top"
@@ -96,6 +99,12 @@ class Placed:
     tools: Mapping[str, str]  # name -> version
     routed: Routed
     seconds: Mapping[str, float]  # tool -> time
+    predicted_mhz: float  # by the static timing of 'hotnas timing', before placement
+
+    @property
+    def prediction_error(self) -> float:
+        """Of the static timing, as a share of the routed Fmax."""
+        return self.predicted_mhz / self.routed.fmax_mhz - 1
 
     def record(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -108,6 +117,8 @@ class Placed:
             "tools": dict(self.tools),
             "seed": SEED,
             "fmax_mhz": round(routed.fmax_mhz, 2),
+            "predicted_mhz": round(self.predicted_mhz, 2),
+            "prediction_error_percent": round(100 * self.prediction_error, 1),
             "used": {
                 kind: {"used": amount.used, "available": amount.available}
                 for kind, amount in routed.used.items()
@@ -137,7 +148,8 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
         script = f"read_verilog -sv {files}; synth_ecp5 -top {PLACE_TOP} -json netlist.json; stat -json"
         try:
             synthesis = _run(yosys, ["-p", script], folder / "yosys.log", timeout)
-            device = fitting(source.name, cells_of((folder / "netlist.json").read_text(encoding="utf-8")))
+            module = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][PLACE_TOP]
+            device = fitting(source.name, cells_of(module))
             arguments = [
                 device.option,
                 *("--package", device.package),
@@ -151,11 +163,14 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
             routing = _run(nextpnr, arguments, folder / "nextpnr.log", timeout)
         finally:
             _keep(folder, log)
+        predicted = estimate(Netlist(module), *family_of(f"{device.name}-{SPEED_GRADE}"), paths=1)
         routed = parse_report((folder / "report.json").read_text(encoding="utf-8"))
     versions = {tool.name: tools.version(tool) or "version unknown" for tool in (yosys, nextpnr)}
     seconds = {yosys.name: synthesis.seconds, nextpnr.name: routing.seconds}
     part = f"{device.name}-{SPEED_GRADE} {device.package}"
-    return Placed(source.name, source.design_digest, part, versions, routed, seconds)
+    return Placed(
+        source.name, source.design_digest, part, versions, routed, seconds, predicted.fmax_mhz
+    )
 
 
 def wrapper(source: Source) -> str:
@@ -184,10 +199,10 @@ def wrapper(source: Source) -> str:
     )
 
 
-def cells_of(netlist: str) -> dict[str, int]:
-    """Cells of a flat Yosys netlist (JSON), counted by type."""
+def cells_of(module: Mapping[str, Any]) -> dict[str, int]:
+    """Cells of the flat module of a Yosys netlist, counted by type."""
     counted: dict[str, int] = {}
-    for cell in json.loads(netlist)["modules"][PLACE_TOP]["cells"].values():
+    for cell in module["cells"].values():
         counted[cell["type"]] = counted.get(cell["type"], 0) + 1
     return counted
 
@@ -235,7 +250,8 @@ def table(placed: Placed) -> list[str]:
     """Lines of text, the Fmax first."""
     routed = placed.routed
     lines = [
-        f"{placed.design} placed and routed on a {placed.device}: {routed.fmax_mhz:.1f} MHz",
+        f"{placed.design} placed and routed on a {placed.device}: {routed.fmax_mhz:.1f} MHz; static timing "
+        f"before placement says {placed.predicted_mhz:.1f} MHz ({100 * placed.prediction_error:+.1f} %)",
         "(a Lattice ECP5 by open tools; not the board's part, not what Vivado reaches)",
         "",
         f"{'':20}{'used':>10}{'of':>10}",

@@ -113,13 +113,22 @@ def load_source(path: Path) -> Source:
 
 def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> Comparison:
     """Synthesise ``source`` and put the model beside it; all that Yosys printed goes to ``log``."""
-    tool = tools.require("yosys")
-    model = breakdown(source.accelerator, source.layer_count)
     with synthesised(source, f"synth_xilinx -family xcup -top {TOP}; stat", log, timeout) as (finished, _):
-        text = finished.log.read_text(encoding="utf-8", errors="replace")
-    yosys = blocks_of(parse_statistics(text), tuple(model))
-    version = tools.version(tool) or "(version unknown)"
-    return Comparison(source.name, f"yosys {version}", finished.seconds, model, yosys, source.design_digest)
+        return compared(source, finished)
+
+
+def compared(source: Source, finished: tools.Finished) -> Comparison:
+    """The model beside what a run of Yosys counted; its ``stat`` came before the modules were joined."""
+    model = breakdown(source.accelerator, source.layer_count)
+    yosys = blocks_of(
+        parse_statistics(finished.log.read_text(encoding="utf-8", errors="replace")), tuple(model)
+    )
+    return Comparison(source.name, tool_text(), finished.seconds, model, yosys, source.design_digest)
+
+
+def tool_text() -> str:
+    """Yosys by name and version."""
+    return f"yosys {tools.version(tools.require('yosys')) or '(version unknown)'}"
 
 
 @contextlib.contextmanager

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.base import tools
 from hotnas_hls.base.records import to_record
 from hotnas_hls.codegen.rtl import TOP
-from hotnas_hls.errors import HotnasError
+from hotnas_hls.errors import ConfigError, HotnasError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of
 from hotnas_hls.implementation.netlist import Cell, Netlist, arcs, captures, follows_inputs, launch
-from hotnas_hls.implementation.synth import TIMEOUT_SECONDS, Source, synthesised
+from hotnas_hls.implementation.synth import TIMEOUT_SECONDS, Source, synthesised, tool_text
 
 TIMING_FILE = "timing.json"
 PATHS = 10
@@ -86,6 +85,15 @@ class Timing:
         """Whether the design's clock is within the estimate."""
         return self.clock_mhz <= self.estimate.fmax_mhz
 
+    def line(self) -> str:
+        """The estimate in one sentence."""
+        found = self.estimate
+        return (
+            f"estimated {found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on "
+            f"{self.part} before placement; the clock of {self.clock_mhz:g} MHz is "
+            f"{'within' if self.met else 'above'} it"
+        )
+
     def record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         found = self.estimate
@@ -95,6 +103,7 @@ class Timing:
             "part": self.part,
             "clock_mhz": self.clock_mhz,
             "met": self.met,
+            "line": self.line(),
             "speaks_of": "an estimate before placement; not Vivado's, no board confirms it",
             "tool": self.tool,
             "seconds": round(self.seconds, 1),
@@ -224,15 +233,18 @@ def time_design(
     Yosys, SynthesisFailed when it fails, NetlistRefused for a netlist without registers.
     """
     family, grade = family_of(part)
-    tool = tools.require("yosys")
+    if not family.yosys:
+        raise ConfigError(f"{part}: {family.name} is placed and routed, not estimated: hotnas synth --place")
     script = f"synth_xilinx -family {family.yosys} -flatten -top {TOP}; write_json {NETLIST}; stat"
     with synthesised(source, script, log, timeout) as (finished, folder):
-        modules = json.loads((folder / NETLIST).read_text(encoding="utf-8"))["modules"]
-    found = estimate(Netlist(modules[TOP], source.files), family, grade)
-    version = tools.version(tool) or "(version unknown)"
-    return Timing(
-        source.name, source.design_digest, part, clock_mhz, f"yosys {version}", finished.seconds, found
-    )
+        netlist = read_netlist(folder / NETLIST, source)
+    found = estimate(netlist, family, grade)
+    return Timing(source.name, source.design_digest, part, clock_mhz, tool_text(), finished.seconds, found)
+
+
+def read_netlist(path: Path, source: Source) -> Netlist:
+    """The flat netlist that Yosys wrote of ``source``."""
+    return Netlist(json.loads(path.read_text(encoding="utf-8"))["modules"][TOP], source.files)
 
 
 def refuse_if_missed(timing: Timing) -> None:

@@ -94,6 +94,10 @@ def _run_folder(folder: Path, given: Path | None, point: DesignPoint, notes: lis
     if place is None or not (place / DESIGN_FILE).is_file():
         if given is not None:
             raise ConfigError(f"--run {given}: no {DESIGN_FILE} in it; give the folder of a finished search")
+        if place is not None:
+            notes.append(
+                f"the search is not in {place}, which the design names; --run FOLDER says where it is"
+            )
         return None
     if _digest(place) == point.digest():
         return place

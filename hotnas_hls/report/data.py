@@ -13,7 +13,7 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import LayerLatency
-from hotnas_hls.accel.timing.timeline import LayerTimeline, layer_timeline
+from hotnas_hls.accel.timing.timeline import LayerTimeline, network_timeline
 from hotnas_hls.base.records import to_record
 from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.run_record import RunRecord
@@ -227,9 +227,8 @@ class ReportData:
     def timelines(self) -> list[LayerTimeline]:
         """Every layer's events, in order."""
         point = self.point
-        return [
-            layer_timeline(entry.layer, point.accelerator, entry.tile, point.memory) for entry in point.layers
-        ]
+        layers = [entry.layer for entry in point.layers]
+        return network_timeline(layers, point.accelerator, point.tiles, point.memory)
 
     def record(self) -> dict[str, Any]:
         """The report for programs; ``null`` is unknown."""

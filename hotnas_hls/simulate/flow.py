@@ -19,7 +19,7 @@ from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import file_name_violation
-from hotnas_hls.base.records import to_record
+from hotnas_hls.base.records import load_json, to_record
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.codegen.bundle import (
     MANIFEST,
@@ -45,7 +45,9 @@ from hotnas_hls.simulate.rtl_simulation import PACKAGE
 
 REPORTS, RTL = "reports", "rtl"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
-OF_THE_MACHINE = ("tool_versions", "hls_synthesis")  # of a certificate: they differ where tools do
+TIMING_FILE = "timing.json"  # of hotnas timing
+# Of a certificate: they differ where tools do.
+OF_THE_MACHINE = ("tool_versions", "hls_synthesis", "clock_estimate")
 SOURCE_SUFFIXES = (".v", ".sv")
 DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
@@ -153,9 +155,20 @@ def simulate(
     certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl), behind=behind)
     if synthesised is not None:
         certificate = replace(certificate, hls_synthesis=synthesised.line())
+    if (estimated := _clock_estimate(output, point)) is not None:
+        certificate = replace(certificate, clock_estimate=estimated)
     if rtl is None:
         add_reports(output, {CERTIFICATE_FILE: certificate.to_json().encode()})
     return Simulated(certificate, done, synthesised, changed)
+
+
+def _clock_estimate(output: Path, point: DesignPoint) -> str | None:
+    """What 'hotnas timing' left in the package of this design, in words."""
+    path = output / REPORTS / TIMING_FILE
+    found = load_json(path) if path.is_file() else None
+    if not isinstance(found, dict) or found.get("design_digest") != point.digest():
+        return None
+    return str(found["line"]) if "line" in found else None
 
 
 def recheck_certificate(output: Path) -> tuple[str | None, list[str]]:

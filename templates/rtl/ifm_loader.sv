@@ -43,18 +43,35 @@ module ifm_loader (
   logic [31:0] run_words_q;
   logic [15:0] runs_q;
   logic [63:0] addr_q;
-  logic        last_r, last_c, walker_start, walker_last, tile_taken, box_ready;
+  logic        last_r, last_c, last_r_q, last_c_q, walker_start, walker_last, tile_taken, box_ready;
 
   assign last_r = tile_r_q == cfg.tiles_r - 16'd1;
   assign last_c = tile_c_q == cfg.tiles_c - 16'd1;
+
+  // What follows from the tile in turn alone is prepared in a cycle of WaitHalf, for Clip and Request; what
+  // follows from the layer alone, as it starts.
+  logic signed [17:0] y_last_q, x_last_q;  // ends of the footprint in the IFM, behind its last row or column
+  logic [16:0] row_step_q, col_step_q;     // from tile to tile
+  logic [63:0] base_q;                     // of the layer's map
+  logic [32:0] box_bytes_q;                // from there to the first valid word
+  always_ff @(posedge clk_i) begin
+    last_r_q    <= last_r;
+    last_c_q    <= last_c;
+    y_last_q    <= 18'(y0_q) + $signed({2'b0, last_r ? cfg.th_last : cfg.th});
+    x_last_q    <= 18'(x0_q) + $signed({2'b0, last_c ? cfg.tw_last : cfg.tw});
+    row_step_q  <= 17'(cfg.tr * 16'(cfg.stride_rows));
+    col_step_q  <= 17'(cfg.tc * 16'(cfg.stride_columns));
+    base_q      <= (hotnas_pkg::MapWords != 0 && cfg.ifm_on_chip) ? 64'(cfg.ifm_chip) : base_i + 64'(cfg.ifm_addr);
+    box_bytes_q <= (row_bytes_q[32] ? '0 : {1'b0, row_bytes_q[31:0]}) + (col_bytes_q[32] ? '0 : {1'b0, col_bytes_q[31:0]});
+  end
 
   // valid rows of the footprint: [max(y0, 0), min(y0 + th, in_rows))
   logic signed [17:0] y_end, x_end;
   logic [15:0] rows, cols, skip_rows, skip_cols;
   always_comb begin
-    y_end = 18'(y0_q) + $signed({2'b0, last_r ? cfg.th_last : cfg.th});
+    y_end = y_last_q;
     if (y_end > $signed({2'b0, cfg.in_rows})) y_end = $signed({2'b0, cfg.in_rows});
-    x_end = 18'(x0_q) + $signed({2'b0, last_c ? cfg.tw_last : cfg.tw});
+    x_end = x_last_q;
     if (x_end > $signed({2'b0, cfg.in_columns})) x_end = $signed({2'b0, cfg.in_columns});
     skip_rows = y0_q[16] ? 16'(-y0_q) : '0;
     skip_cols = x0_q[16] ? 16'(-x0_q) : '0;
@@ -91,17 +108,17 @@ module ifm_loader (
         Clip: state_q <= Size;
         Size: state_q <= Request;
         Request: if (walker_start) begin
-          state_q <= (last_r && last_c) ? Idle : WaitHalf;
-          if (last_c) begin
+          state_q <= (last_r_q && last_c_q) ? Idle : WaitHalf;
+          if (last_c_q) begin
             tile_c_q    <= '0;
             x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
             col_bytes_q <= -$signed({1'b0, cfg.ifm_pad_left_bytes});
             tile_r_q    <= tile_r_q + 1'b1;
-            y0_q        <= y0_q + 17'(cfg.tr * 16'(cfg.stride_rows));
+            y0_q        <= y0_q + $signed(row_step_q);
             row_bytes_q <= row_bytes_q + $signed({1'b0, cfg.ifm_tile_row_step});
           end else begin
             tile_c_q    <= tile_c_q + 1'b1;
-            x0_q        <= x0_q + 17'(cfg.tc * 16'(cfg.stride_columns));
+            x0_q        <= x0_q + $signed(col_step_q);
             col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
           end
         end
@@ -116,15 +133,18 @@ module ifm_loader (
       cols_q      <= cols;
       skip_rows_q <= skip_rows;
       skip_cols_q <= skip_cols;
-      addr_q      <= ((hotnas_pkg::MapWords != 0 && cfg.ifm_on_chip) ? 64'(cfg.ifm_chip) : base_i + 64'(cfg.ifm_addr)) + (row_bytes_q[32] ? '0 : 64'(row_bytes_q[31:0]))
-                     + (col_bytes_q[32] ? '0 : 64'(col_bytes_q[31:0]));
+      addr_q      <= base_q + 64'(box_bytes_q);
     end
     if (state_q == Size) begin
-      run_words_q <= cfg.ifm_merged ? 32'(rows_q) * 32'(cols_q) : 32'(cols_q);
+      run_words_q <= 32'(cfg.ifm_merged ? box_words : IfmAddrBits'(cols_q));
       runs_q      <= cfg.ifm_merged ? 16'd1 : rows_q;
-      skip_q      <= IfmAddrBits'(skip_rows_q * cfg.tw) + IfmAddrBits'(skip_cols_q);
+      skip_q      <= IfmAddrBits'(skip_rows_q) * IfmAddrBits'(cfg.tw) + IfmAddrBits'(skip_cols_q);
     end
   end
+
+  // A box fits a bank, and so does its number of words.
+  logic [IfmAddrBits-1:0] box_words;
+  assign box_words = IfmAddrBits'(rows_q) * IfmAddrBits'(cols_q);
 
   assign tile_taken = run_valid_o && run_ready_i && walker_last;
 

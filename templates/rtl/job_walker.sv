@@ -18,15 +18,16 @@ module job_walker (
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
+  // What is left of each loop, the present round included: the last one is found without the descriptor.
   logic [15:0] r_q, c_q, m_q, n_q, k_q;
-  logic        last_n, last_c, last_r;
+  logic        first_q, last_n, last_c, last_r;
 
-  assign first_o         = (n_q == '0) && (k_q == '0);
-  assign last_k_o        = k_q == cfg.chunks - 16'd1;
-  assign last_n          = n_q == cfg.tiles_n - 16'd1;
-  assign last_m_o        = m_q == cfg.tiles_m - 16'd1;
-  assign last_c          = c_q == cfg.tiles_c - 16'd1;
-  assign last_r          = r_q == cfg.tiles_r - 16'd1;
+  assign first_o         = first_q;
+  assign last_k_o        = k_q == 16'd1;
+  assign last_n          = n_q == 16'd1;
+  assign last_m_o        = m_q == 16'd1;
+  assign last_c          = c_q == 16'd1;
+  assign last_r          = r_q == 16'd1;
   assign last_output_job_o = last_k_o && last_n;
   assign last_tile_job_o = last_output_job_o && last_m_o;
   assign last_tile_o     = last_c && last_r;
@@ -34,13 +35,15 @@ module job_walker (
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
-      {r_q, c_q, m_q, n_q, k_q} <= '0;
+      {r_q, c_q, m_q, n_q, k_q} <= {cfg.tiles_r, cfg.tiles_c, cfg.tiles_m, cfg.tiles_n, cfg.chunks};
+      first_q <= 1'b1;
     end else if (next_i) begin
-      k_q <= last_k_o ? '0 : k_q + 1'b1;
-      if (last_k_o) n_q <= last_n ? '0 : n_q + 1'b1;
-      if (last_k_o && last_n) m_q <= last_m_o ? '0 : m_q + 1'b1;
-      if (last_tile_job_o) c_q <= last_c ? '0 : c_q + 1'b1;
-      if (last_tile_job_o && last_c) r_q <= last_r ? '0 : r_q + 1'b1;
+      first_q <= last_output_job_o;
+      k_q <= last_k_o ? cfg.chunks : k_q - 1'b1;
+      if (last_k_o) n_q <= last_n ? cfg.tiles_n : n_q - 1'b1;
+      if (last_k_o && last_n) m_q <= last_m_o ? cfg.tiles_m : m_q - 1'b1;
+      if (last_tile_job_o) c_q <= last_c ? cfg.tiles_c : c_q - 1'b1;
+      if (last_tile_job_o && last_c) r_q <= last_r ? cfg.tiles_r : r_q - 1'b1;
     end
   end
 

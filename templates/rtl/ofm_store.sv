@@ -39,6 +39,10 @@ module ofm_store (
   localparam int unsigned Act    = hotnas_pkg::ActBits;
   localparam int unsigned Blocks = hotnas_pkg::Tm / Block;
   localparam int unsigned FifoDepth = 16;
+  // Counts are as wide as a tile and its channel blocks need: their products stay small.
+  localparam int unsigned PixelBits = hotnas_pkg::AccAddrBits + 1;
+  localparam int unsigned BlockBits = $clog2(Blocks + 1);
+  localparam int unsigned WordsBits = PixelBits + BlockBits;
 
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
@@ -46,23 +50,28 @@ module ofm_store (
   // ---------------------------------------------------------------- output tiles: (tile, m)
   typedef enum logic [2:0] {Idle, Wait, Count, Size, Drain} state_e;
   state_e      state_q;
-  logic [15:0] tile_r_q, tile_c_q, m_q, rows, cols, blocks;
+  logic [15:0] tile_r_q, tile_c_q, m_q, rows_q, cols_q, blocks_q;
   logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_words_q;
   logic [63:0] ofm_addr_q, res_addr_q;
   logic [15:0] runs_q;
-  logic [31:0] words_q, words_left_q;  // words of this output tile; those not yet written
+  logic [WordsBits-1:0] words_q, words_left_q;  // words of this output tile; those not yet written
   logic [1:0]  complete_q;             // accumulator halves waiting to be stored
-  logic        half_q, walkers_start_q, last_r, last_c, last_m, last_beat, word_written;
+  logic        half_q, walkers_start_q, last_r, last_c, last_m, last_r_q, last_c_q, last_m_q;
+  logic        last_beat, word_written;
 
+  // Of the output tile in turn; in a cycle of Wait its sizes and its place are prepared for Count and Size.
   assign last_m = m_q == cfg.tiles_m - 16'd1;
   assign last_c = tile_c_q == cfg.tiles_c - 16'd1;
   assign last_r = tile_r_q == cfg.tiles_r - 16'd1;
-  assign rows   = last_r ? cfg.tr_last : cfg.tr;
-  assign cols   = last_c ? cfg.tc_last : cfg.tc;
-  assign blocks = last_m ? cfg.m_blocks_last : cfg.m_blocks;
+  always_ff @(posedge clk_i) begin
+    {last_r_q, last_c_q, last_m_q} <= {last_r, last_c, last_m};
+    rows_q   <= last_r ? cfg.tr_last : cfg.tr;
+    cols_q   <= last_c ? cfg.tc_last : cfg.tc;
+    blocks_q <= last_m ? cfg.m_blocks_last : cfg.m_blocks;
+  end
   assign busy_o = (state_q != Idle) && (state_q != Wait);
   assign done_o = state_q == Idle;
-  assign last_beat = word_written && (words_left_q == 32'd1);
+  assign last_beat = word_written && (words_left_q == WordsBits'(1));
   assign stored_o  = last_beat;
 
   always_ff @(posedge clk_i) begin
@@ -87,14 +96,14 @@ module ofm_store (
         Count: state_q <= Size;
         Size: state_q <= Drain;
         Drain: if (last_beat) begin
-          state_q   <= (last_m && last_c && last_r) ? Idle : Wait;
+          state_q   <= (last_m_q && last_c_q && last_r_q) ? Idle : Wait;
           half_q    <= !half_q;
-          m_q       <= last_m ? '0 : m_q + 1'b1;
-          m_bytes_q <= last_m ? '0 : m_bytes_q + tile_bytes_q;
-          if (last_m) begin
-            tile_c_q    <= last_c ? '0 : tile_c_q + 1'b1;
-            col_bytes_q <= last_c ? '0 : col_bytes_q + cfg.ofm_tile_column_step;
-            if (last_c) begin
+          m_q       <= last_m_q ? '0 : m_q + 1'b1;
+          m_bytes_q <= last_m_q ? '0 : m_bytes_q + tile_bytes_q;
+          if (last_m_q) begin
+            tile_c_q    <= last_c_q ? '0 : tile_c_q + 1'b1;
+            col_bytes_q <= last_c_q ? '0 : col_bytes_q + cfg.ofm_tile_column_step;
+            if (last_c_q) begin
               tile_r_q    <= tile_r_q + 1'b1;
               row_bytes_q <= row_bytes_q + cfg.ofm_tile_row_step;
             end
@@ -105,21 +114,26 @@ module ofm_store (
     end
   end
 
-  logic [31:0] offset, tile_bytes_q;  // tile_bytes: the m_blocks channel blocks of an output tile
-  logic [31:0] pixels_q;              // counted one cycle before they are used: one product a cycle
-  assign offset = row_bytes_q + col_bytes_q + m_bytes_q;
+  logic [63:0] ofm_base_q, res_base_q;  // of the layer's maps
+  logic [31:0] offset_q, tile_bytes_q;  // tile_bytes: the m_blocks channel blocks of an output tile
+  logic [PixelBits-1:0] pixels_q;       // counted one cycle before they are used: one product a cycle
+  logic [WordsBits-1:0] words;
+  assign words = WordsBits'(pixels_q) * WordsBits'(BlockBits'(blocks_q));
   always_ff @(posedge clk_i) begin
-    if (state_q == Count) pixels_q <= 32'(rows) * 32'(cols);
+    ofm_base_q   <= (hotnas_pkg::MapWords != 0 && cfg.ofm_on_chip) ? 64'(cfg.ofm_chip) : base_i + 64'(cfg.ofm_addr);
+    res_base_q   <= (hotnas_pkg::MapWords != 0 && cfg.res_on_chip) ? 64'(cfg.res_chip) : base_i + 64'(cfg.res_addr);
+    tile_bytes_q <= 32'(BlockBits'(cfg.m_blocks)) * cfg.ofm_block_stride;
+    offset_q     <= row_bytes_q + col_bytes_q + m_bytes_q;
+    if (state_q == Count) pixels_q <= PixelBits'(rows_q) * PixelBits'(cols_q);
     if (state_q == Size) begin
-      ofm_addr_q   <= ((hotnas_pkg::MapWords != 0 && cfg.ofm_on_chip) ? 64'(cfg.ofm_chip) : base_i + 64'(cfg.ofm_addr)) + 64'(offset);
-      res_addr_q   <= ((hotnas_pkg::MapWords != 0 && cfg.res_on_chip) ? 64'(cfg.res_chip) : base_i + 64'(cfg.res_addr)) + 64'(offset);
-      run_words_q  <= cfg.ofm_merged ? pixels_q : 32'(cols);
-      runs_q       <= cfg.ofm_merged ? 16'd1 : rows;
-      words_q      <= pixels_q * 32'(blocks);
-      words_left_q <= pixels_q * 32'(blocks);
-      tile_bytes_q <= 32'(cfg.m_blocks) * cfg.ofm_block_stride;
+      ofm_addr_q   <= ofm_base_q + 64'(offset_q);
+      res_addr_q   <= res_base_q + 64'(offset_q);
+      run_words_q  <= cfg.ofm_merged ? 32'(pixels_q) : 32'(cols_q);
+      runs_q       <= cfg.ofm_merged ? 16'd1 : rows_q;
+      words_q      <= words;
+      words_left_q <= words;
     end else if (word_written) begin
-      words_left_q <= words_left_q - 32'd1;
+      words_left_q <= words_left_q - WordsBits'(1);
     end
   end
 
@@ -129,7 +143,7 @@ module ofm_store (
     .rst_ni,
     .start_i        (walkers_start_q),
     .addr_i         (ofm_addr_q),
-    .blocks_i       (blocks),
+    .blocks_i       (blocks_q),
     .block_stride_i (cfg.ofm_block_stride),
     .runs_i         (runs_q),
     .run_stride_i   (cfg.ofm_row_stride),
@@ -147,7 +161,7 @@ module ofm_store (
     .rst_ni,
     .start_i        (walkers_start_q && cfg.has_residual),
     .addr_i         (res_addr_q),
-    .blocks_i       (blocks),
+    .blocks_i       (blocks_q),
     .block_stride_i (cfg.ofm_block_stride),
     .runs_i         (runs_q),
     .run_stride_i   (cfg.ofm_row_stride),
@@ -179,9 +193,9 @@ module ofm_store (
   // D0 accumulator address, D1 accumulators, D2 the block's accumulators, D3..D5 requantised word.
   logic [hotnas_pkg::AccAddrBits-1:0] pixel_q;
   logic [15:0] block_q, block_d1_q;
-  logic [31:0] words_to_drain_q;
+  logic [WordsBits-1:0] words_to_drain_q;
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
-  logic        drain;
+  logic        drain, last_pixel;
   logic [4:0]  valid_q;     // D1 .. D5
   logic [Word-1:0] res_d1_q, res_d2_q, word_in;
   logic [Block*Acc-1:0] block_acc_q;
@@ -189,6 +203,7 @@ module ofm_store (
   assign drain        = (words_to_drain_q != '0) && (pending_q != 5'(FifoDepth))
                         && (!cfg.has_residual || res_valid);
   assign res_take     = drain && cfg.has_residual;
+  assign last_pixel   = PixelBits'(pixel_q) == pixels_q - PixelBits'(1);
   assign drain_half_o = half_q;
   assign drain_addr_o = pixel_q;
 
@@ -207,9 +222,9 @@ module ofm_store (
         pixel_q          <= '0;
         block_q          <= '0;
       end else if (drain) begin
-        words_to_drain_q <= words_to_drain_q - 32'd1;
-        pixel_q          <= (32'(pixel_q) == pixels_q - 32'd1) ? '0 : pixel_q + 1'b1;
-        if (32'(pixel_q) == pixels_q - 32'd1) block_q <= block_q + 1'b1;
+        words_to_drain_q <= words_to_drain_q - WordsBits'(1);
+        pixel_q          <= last_pixel ? '0 : pixel_q + 1'b1;
+        if (last_pixel) block_q <= block_q + 1'b1;
       end
     end
   end

@@ -1,4 +1,4 @@
-"""hotnas timing: arrivals in netlists counted by hand, what is refused, the ratchet, and calibration."""
+"""hotnas timing: arrivals in netlists counted by hand, what is refused, what becomes of an estimate."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report.files import certificate_of
 from small_designs import small_design
-from synthesised_designs import LAYERS
 
-from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.base import tools
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
-from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.delays import Device, Family, Grade, family_of, known_families
 from hotnas_hls.implementation.netlist import Netlist, NetlistRefused
 from hotnas_hls.implementation.synth import Source
-from hotnas_hls.implementation.timing import Estimate, estimate, table, time_design
+from hotnas_hls.implementation.timing import Estimate, estimate, time_design
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
-from hotnas_hls.simulate.flow import add_reports, generate
+from hotnas_hls.simulate import flow
+from hotnas_hls.simulate.certificate import Certificate
+from hotnas_hls.simulate.flow import add_reports, generate, load_package
 
 ZCU102 = "xczu9eg-ffvb1156-2-e"
 PYNQ = "xc7z020clg400-1"
@@ -228,6 +227,12 @@ def test_a_part_without_delays_is_refused() -> None:
     )
 
 
+def test_a_device_for_calibration_alone_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        time_design(Source("x", small_design().accelerator, 1, {}), "LFE5U-45F-6", 50.0)
+    assert str(error.value) == ("LFE5U-45F-6: ECP5 is placed and routed, not estimated: hotnas synth --place")
+
+
 def test_remembered_delays_are_told() -> None:
     for known in known_families():
         assert known.remembered, "none of the families was looked up in every number"
@@ -320,24 +325,14 @@ def test_without_yosys_it_is_one_message(
     assert not (package / "reports" / "timing.json").exists()
 
 
-# ---------------------------------------------------------------- the ratchet
-
-
-def built(array: int, **settings: Any) -> Source:
-    accel = Accelerator(
-        tm=array, tn=array, tr=4, tc=4, ifm_depth=128, wgt_entries=4, max_entries=9, act_bits=8,
-        weight_bits=8, patterns=False, **(dict(ifm_bits=32, wgt_bits=32, ofm_bits=32) | settings),
-    )  # fmt: skip
-    return Source("ratchet", accel, LAYERS, rtl_files(accel, LAYERS, Banner("ratchet", "0")))
-
-
-@pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")
-@pytest.mark.timeout(1800)
-def test_a_4_by_4_array_does_not_get_slower() -> None:
-    timing = time_design(built(4), ZCU102, 150.0, timeout=1800)
-    assert timing.estimate.fmax_mhz >= RATCHET_MHZ[4], "\n".join(table(timing))
-    assert timing.estimate.fmax_mhz < RATCHET_MHZ[4] + 15, "faster: raise RATCHET_MHZ"
-    assert all(path.start.declared for path in timing.estimate.paths), "registers are named with their lines"
-
-
-RATCHET_MHZ = {4: 150.0}
+def test_a_certificate_names_the_estimate_as_one(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = load_package(package)
+    monkeypatch.setattr(flow, "certify", lambda *_, **__: certificate_of(point))
+    assert flow.simulate(package, csim=False).certificate.clock_estimate is None
+    stand_in(tmp_path, monkeypatch, chain(8))
+    assert main(["timing", str(package)]) == 0
+    line = flow.simulate(package, csim=False).certificate.clock_estimate
+    assert line is not None and line.startswith("estimated ") and "before placement" in line
+    assert Certificate.from_json(package / "reports" / "certificate.json").clock_estimate == line

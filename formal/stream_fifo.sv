@@ -1,0 +1,47 @@
+// Properties of stream_fifo: occupancy, order, no loss and no duplication, by one arbitrary place in its ring.
+//: depth 4
+//: set Width 3
+//: set Depth 4
+//: mutant never_over_full
+//:   assign ready_o = (head_q - tail_q) != (PtrBits + 1)'(Depth);
+//:   assign ready_o = 1'b1;
+//: mutant valid_when_held
+//:   assign valid_o = head_q != tail_q;
+//:   assign valid_o = head_q[0] != tail_q[0];
+//: mutant held_as_counted
+//:   if (valid_o && ready_i) tail_q <= tail_q + 1'b1;
+//:   if (ready_i) tail_q <= tail_q + 1'b1;
+//: mutant in_order
+//:   assign data_o  = mem[tail_q[PtrBits-1:0]];
+//:   assign data_o  = mem[head_q[PtrBits-1:0]];
+//: mutant kept_until_taken
+//:   if (valid_i && ready_o) mem[head_q[PtrBits-1:0]] <= data_i;
+//:   if (valid_i) mem[head_q[PtrBits-1:0]] <= data_i;
+
+  (* anyconst *) logic [PtrBits:0] place;  // of an arbitrary word
+  logic             inside_q;              // the word is in the FIFO
+  logic [Width-1:0] word_q;
+  logic [PtrBits:0] held_q;                // words pushed and not popped
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      inside_q <= 1'b0;
+      held_q   <= '0;
+    end else begin
+      held_q <= held_q + (PtrBits + 1)'(valid_i && ready_o) - (PtrBits + 1)'(valid_o && ready_i);
+      if (valid_i && ready_o && head_q == place) begin
+        inside_q <= 1'b1;
+        word_q   <= data_i;
+      end else if (valid_o && ready_i && tail_q == place) begin
+        inside_q <= 1'b0;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) if (formal_started_q) begin
+    never_over_full: assert (held_q <= Depth);
+    valid_when_held: assert (valid_o == (held_q != '0));
+    held_as_counted: assert (held_q == head_q - tail_q);
+    if (inside_q && tail_q == place) in_order: assert (data_o == word_q);
+    if (inside_q) kept_until_taken: assert (mem[place[PtrBits-1:0]] == word_q && (PtrBits + 1)'(place - tail_q) < held_q);
+  end

@@ -1,0 +1,1 @@
+"""Tests of formal/prove.py."""
