@@ -241,4 +241,7 @@ def test_make_gives_a_program(compiler: str, simulated: Path, tmp_path: Path) ->
     if emulator is not None:
         libraries = ("-L", f"/usr/{compiler.rstrip('-')}") if compiler else ()
         done = subprocess.run([emulator, *libraries, driver / "hotnas_run"], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (1, "usage: hotnas_run [-p PACKAGE] [-r] IMAGE... | -t [JSON]\n")
+        assert (done.returncode, done.stderr) == (
+            1,
+            "usage: hotnas_run [-p PACKAGE] [-r] IMAGE... | -t [JSON]\n",
+        )
