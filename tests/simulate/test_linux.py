@@ -142,6 +142,17 @@ def test_without_an_interrupt_the_control_register_is_read(
 
 
 @needs_verilator
+def test_samples_of_a_picture_are_taken_as_they_are(
+    machine: Machine, point: DesignPoint, tmp_path: Path
+) -> None:
+    samples = np.random.default_rng(2).integers(0, 128, (1, 1, 8, 8))
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5 8 8 255\n" + samples.astype(np.uint8).tobytes())
+    done = machine.run("-r", path)
+    assert done.stdout.rpartition(", ")[0] == lines_of(point, [path], samples)[0], done
+
+
+@needs_verilator
 def test_the_self_test_runs_and_sees_caches_out_of_step(machine: Machine, tmp_path: Path) -> None:
     done = machine.run("-t", tmp_path / "selftest.json")
     assert done.returncode == 0 and done.stdout.endswith("self-test passed: 2 images, 3 runs\n"), done
@@ -230,4 +241,7 @@ def test_make_gives_a_program(compiler: str, simulated: Path, tmp_path: Path) ->
     if emulator is not None:
         libraries = ("-L", f"/usr/{compiler.rstrip('-')}") if compiler else ()
         done = subprocess.run([emulator, *libraries, driver / "hotnas_run"], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (1, "usage: hotnas_run [-p PACKAGE] IMAGE... | -t [JSON]\n")
+        assert (done.returncode, done.stderr) == (
+            1,
+            "usage: hotnas_run [-p PACKAGE] [-r] IMAGE... | -t [JSON]\n",
+        )

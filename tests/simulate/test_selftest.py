@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from codegen.test_hostile_names import named
+from hostile import PRINTED
 from report.files import certificate_of
 
 from hotnas_hls.accel.design_point import DesignPoint
@@ -27,6 +29,7 @@ from hotnas_hls.report import wording
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
+from hotnas_hls.simulate.flow import package
 from hotnas_hls.simulate.simulated_board import SimulatedBoard
 
 HARNESS = Path(__file__).with_name("selftest_harness.c")
@@ -229,6 +232,42 @@ def test_the_self_test_suits_the_python_of_a_board(simulated: Path) -> None:
     text = (simulated / "driver" / "hotnas_selftest.py").read_text()
     ast.parse(text, feature_version=(3, 8))
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_names_of_strangers_stay_text_in_the_json(tmp_path: Path) -> None:
+    """Of a board that is always busy, so that nothing runs."""
+    if find("g++") is None:
+        pytest.skip("needs gcc")
+    hostile = package(named("".join(PRINTED)), "small", images=1)
+    hostile.write(tmp_path / "small")
+    main_c = tmp_path / "main.c"
+    main_c.write_text(
+        """#include "hotnas_selftest.h"
+        static uint32_t busy(void *context, uint32_t offset) { (void)context; (void)offset; return 0; }
+        static void ignore(void *context, uint32_t offset, uint32_t value) {
+          (void)context; (void)offset; (void)value;
+        }
+        int main(int argc, char **argv) {
+          static uint8_t maps[HOTNAS_MAPS_BYTES], weights[HOTNAS_WEIGHTS_BYTES];
+          static hotnas_accel accel;
+          hotnas_io io = hotnas_mapped_io(0, hotnas_uncached);
+          hotnas_buffer to_maps = {maps, 0, sizeof maps}, to_weights = {weights, 0, sizeof weights};
+          io.read = busy;
+          io.write = ignore;
+          if (argc < 3 || hotnas_init(&accel, &io, to_maps, to_weights) != HOTNAS_OK) return 3;
+          return (int)hotnas_selftest(&accel, argv[1], 0, argv[2]);
+        }
+        """
+    )
+    driver, program, path = tmp_path / "small" / "driver", tmp_path / "program", tmp_path / "selftest.json"
+    sources = (main_c, driver / "hotnas_accel.c", driver / "hotnas_selftest.c")
+    subprocess.run(["gcc", *C_FLAGS, f"-I{driver}", *sources, "-o", program], check=True)
+    assert subprocess.run([program, tmp_path / "small", path], capture_output=True).returncode == 1
+    found = read_selftest(path)
+    design = json.loads((driver / "hotnas_design.json").read_text())
+    assert [layer.name for layer in found.layers] == design["layers"]
+    assert found.failures == ("stopped: image 0: the accelerator is still running",)
+    assert (found.images, found.runs, found.cycles, found.ms) == (1, 0, None, None)
 
 
 def board_record(point: DesignPoint, **changes: Any) -> dict[str, Any]:
