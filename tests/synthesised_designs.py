@@ -14,8 +14,8 @@ DESIGN = Accelerator(
     ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=True,
 )  # fmt: skip
 
-# DSP, BRAM18, LUT, FF, LUTs as memory. All but the first: DSP slices of ifm_loader and ofm_store were counted again
-# by Yosys module by module, LUTs and flip-flops are of the RTL before its counts became narrow.
+# DSP, BRAM18, LUT, FF, LUTs as memory. Of all but the first, the DSP slices of ifm_loader and ofm_store were counted
+# again module by module; LUTs and flip-flops are of the RTL before its counts became narrow.
 MEASURED = [
     (
         Accelerator(

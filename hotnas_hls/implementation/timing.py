@@ -89,8 +89,9 @@ class Timing:
         """The estimate in one sentence."""
         found = self.estimate
         return (
-            f"estimated {found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on {self.part} "
-            f"before placement; the clock of {self.clock_mhz:g} MHz is {'within' if self.met else 'above'} it"
+            f"estimated {found.fmax_mhz:.0f} MHz, {found.low_mhz:.0f} to {found.high_mhz:.0f}, on "
+            f"{self.part} before placement; the clock of {self.clock_mhz:g} MHz is "
+            f"{'within' if self.met else 'above'} it"
         )
 
     def record(self) -> dict[str, Any]:
