@@ -3,6 +3,7 @@
 ``take`` copies from a folder ``runs`` what these commands left there::
 
     hotnas bench networks levers ablation
+    hotnas bench coverage --output runs/coverage.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
     hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
@@ -17,6 +18,7 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
+COVERAGE_RESULTS = "coverage.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
     *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
@@ -41,6 +43,8 @@ def take(runs: Path) -> None:
     for name in (NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS):
         if (runs / name).exists():
             shutil.copy(runs / name, RESULTS / name)
+    if (runs / COVERAGE_RESULTS).exists():
+        _keep(COVERAGE_RESULTS, json.loads((runs / COVERAGE_RESULTS).read_text())["cases"]["coverage"])
     _keep(SEARCH_RESULTS, results(SEARCH_RESULTS) | _searches(runs))
     compared = runs / "compare" / "compare.json"
     if compared.exists():

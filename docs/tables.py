@@ -7,13 +7,18 @@ new ones from the folder ``runs``, those that are there (see :mod:`measured`).
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import json
 import re
 import sys
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import search_tables
-from measured import LEVER_RESULTS, NETWORK_RESULTS, RESULTS, take
+from measured import COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
 from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -22,8 +27,10 @@ from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.plan import MIN_SWEEP
 from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
+from hotnas_hls.base.records import describe, record_fields, to_record
 from hotnas_hls.bench.kept_results import Figures, read_results
 from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
+from hotnas_hls.search.config import RunConfig
 
 DOCS = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -92,9 +99,15 @@ CONSTANTS = (
         "`chip_reader.sv`: RAM, output register",
     ),
     (
+        "AHEAD",
+        latency.AHEAD,
+        "last weight beat of a layer, to the next layer's descriptor asked for",
+        "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
+    ),
+    (
         "FILL_ADDRESS",
         latency.FILL_ADDRESS,
-        "a layer could begin, to address on AXI of the weights it loads to stay",
+        "a layer's weights could come, to address on AXI of the weights it loads to stay",
         "`weight_memory.sv`: `Ask`; `burst_splitter.sv`",
     ),
     (
@@ -139,7 +152,7 @@ def registers() -> str:
 def profile() -> str:
     """The words of a layer's profile row."""
     meanings = {
-        "cycles": "from the request of its descriptor to the last write response",
+        "cycles": "from the end of the layer before to its last write response, and what comes ahead",
         "load_ifm": "load_ifm prepares or receives a tile",
         "load_wgt": "load_wgt prepares or receives a job",
         "compute": "a sweep is under way",
@@ -276,16 +289,72 @@ def priced(network: str) -> dict[str, Figures]:
     return {name: figures(point) for name, point in design_points(network)}
 
 
+def keys() -> str:
+    """Every key of a search's configuration, with the words that stand beside it in the code."""
+
+    def rows(kind: Any, where: str = "") -> Iterator[tuple[str, str, str, str]]:
+        hints, source = typing.get_type_hints(kind), inspect.getsource(kind)
+        for field in record_fields(kind):
+            accepted = hints[field.name]
+            if dataclasses.is_dataclass(accepted):
+                yield from rows(accepted, f"{where}{field.name}.")
+                continue
+            said = re.search(rf"^    {field.name}: [^#\n]*#(.*)$", source, re.MULTILINE)
+            needed = field.default is dataclasses.MISSING
+            default = "needed" if needed else f"`{json.dumps(to_record(field.default))}`"
+            words = said[1].strip().replace("``", "`") if said else ""
+            yield f"`{where}{field.name}`", describe(accepted), default, words
+
+    return markdown(("Key", "Takes", "Default", "Meaning"), rows(RunConfig))
+
+
+def proofs() -> str:
+    """What the proof of an import costs, as ``hotnas zoo prove --json`` found it."""
+    found = json.loads((RESULTS / "proofs.json").read_text())
+    return markdown(
+        ("Network", "CPU s", "Difference"),
+        (
+            (name, "refused", "")
+            if "refused" in one
+            else (name, one["cpu_seconds"], f"{one['difference']:.1e}")
+            for name, one in found.items()
+        ),
+    )
+
+
 def verdict(found: Figures) -> str:
     """What simulation said of every layer."""
     return "exact" if found["certificate_holds"] else "; ".join(found["reasons"])
+
+
+def coverage() -> str:
+    """The networks of onnx's light set, and what keeps out those that are refused."""
+    found = {name: figures for name, figures in results(COVERAGE_RESULTS).items() if name != "case_seconds"}
+    rows = []
+    for name, figures in found.items():
+        refused = figures.get("refused")
+        if refused:
+            rest = f" (and {len(refused) - 1} more)" if refused[1:] else ""
+            rows.append((name, "no", "", "", "", "", f"{refused[0]}{rest}"))
+            continue
+        if "unpriced" in figures:
+            cost = ("", "", figures["unpriced"])
+        else:
+            zeros = figures["macs"] / figures["needed_macs"]
+            cost = (f"{zeros:.2f}", f"{figures['ms']:.1f}", figures["host"])
+        layers = figures.get("layers", "")
+        rows.append((name, "yes", f"{figures['difference']:.0e}", layers, *cost))
+    accepted = sum("refused" not in figures for figures in found.values())
+    heads = ("Network", "Imported", "Difference", "Layers", "MACs ÷ needed", "ms")
+    heads = (*heads, "First refusal, or the work of the host")
+    return f"{accepted} of {len(found)} are imported.\n\n" + markdown(heads, rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, levers),
+        *(networks, levers, coverage, proofs, keys),
     )
 } | search_tables.TABLES
 

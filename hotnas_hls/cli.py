@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import os
@@ -18,7 +17,8 @@ from typing import Any
 
 from hotnas_hls import __version__, commands
 from hotnas_hls.base.escaping import terminal
-from hotnas_hls.base.terminal import show_everything
+from hotnas_hls.base.names import nearest
+from hotnas_hls.base.terminal import be_quiet, show_everything
 from hotnas_hls.errors import HotnasError
 
 FAILED = 1
@@ -35,8 +35,18 @@ GROUPS = {
 }
 
 
+ORDER = (  # in which a new user meets them; others follow by name
+    *("search", "hls", "sim", "report"),
+    *("graph", "zoo", "boards", "detect", "latency", "dse", "compare", "published"),
+    *("synth", "timing", "import-reports", "package", "verify"),
+    *("doctor", "bench", "fuzz"),
+)
 ABOUT = "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources."
 MORE = "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."
+STATUSES = (
+    "Exit status: 0 done; 1 refused, failed, or a check does not hold; 2 wrong usage; 130 interrupted. "
+    "NO_COLOR=1 leaves colours out."
+)
 WIDEST = 100  # columns of help that are still easy to read
 
 
@@ -62,6 +72,12 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", ParagraphFormatter)
         super().__init__(allow_abbrev=False, **settings)
+        self.add_argument(
+            *("-q", "--quiet"),
+            action="store_true",
+            default=argparse.SUPPRESS,  # or an action's own parser would take it back
+            help="results and errors only, no progress",
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,8 +131,9 @@ def _drop_output() -> None:
 
 
 def command_names() -> list[str]:
-    """Every sub-command, found by its module."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+    """Every sub-command, found by its module, in the order of the help."""
+    names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -130,8 +147,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"hotnas {__version__}")
         return 0
     if name not in command_names():
-        near = difflib.get_close_matches(name, command_names(), 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = nearest(name, command_names())
         what = "option" if name.startswith("-") else "command"
         print(f"hotnas: unknown {what} {name!r}; {hint}'hotnas --help' lists them", file=sys.stderr)
         return WRONG_USAGE
@@ -142,6 +158,7 @@ def _dispatch(arguments: list[str]) -> int:
         args = parser.parse_args(arguments)
     except SystemExit as done:  # argparse has printed its help or its error
         return int(done.code or 0)
+    be_quiet(getattr(args, "quiet", False))
     status = module.run(args)
     sys.stdout.flush()
     return int(status or 0)
@@ -167,7 +184,7 @@ def help_text() -> str:
                     initial_indent=f"  {name:{column - 2}}",
                     subsequent_indent=" " * column,
                 )
-    lines += ["", *textwrap.wrap(MORE, help_width())]
+    lines += ["", *textwrap.wrap(MORE, help_width()), *textwrap.wrap(STATUSES, help_width())]
     return "\n".join(lines) + "\n"
 
 

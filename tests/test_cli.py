@@ -15,6 +15,7 @@ import yaml
 import hotnas_hls
 from hotnas_hls import cli
 from hotnas_hls.base import tools
+from hotnas_hls.base.terminal import progress_console, text_console
 from hotnas_hls.boards.board import load_board, read_board
 from hotnas_hls.codegen.bundle import Bundle
 from hotnas_hls.errors import HotnasError
@@ -136,6 +137,12 @@ def test_closed_streams_are_never_another_file(tmp_path: Path, closed: str):
     assert done.stdout.startswith("[" if ">&-" not in closed.replace("2>&-", "") else "")
 
 
+def test_python_that_leaves_docstrings_out():
+    command = [sys.executable, "-OO", "-m", "hotnas_hls", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and "not described: python -OO" in done.stdout
+
+
 def test_an_output_that_is_full_is_one_message():
     program = f"{sys.executable} -m hotnas_hls boards > /dev/full"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
@@ -223,9 +230,24 @@ def test_verify_mentions_what_tools_leave_beside_the_package(tmp_path: Path, cap
     assert "src/math.h: added" in capsys.readouterr().out
 
 
-def test_zoo_list(capsys):
+def test_zoo_proves_and_lists_as_json(capsys):
+    assert cli.main(["zoo", "prove", "digits_resnet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["digits_resnet"]
+    assert 0 < found["cpu_seconds"] < 60 and found["difference"] < 1e-5
+    assert cli.main(["zoo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["digits_resnet"] == {
+        "input": [1, 8, 8],
+        "classes": 10,
+        "description": "small residual network, scikit-learn digits",
+        "weights_ship": True,
+        "can_be_trained": True,
+    }
+
+
+@pytest.mark.parametrize("arguments", [["zoo"], ["zoo", "list"]])
+def test_zoo_list(arguments: list[str], capsys):
     pytest.importorskip("torch")
-    assert cli.main(["zoo", "list"]) == 0
+    assert cli.main(arguments) == 0
     assert "\nresnet18 " in capsys.readouterr().out
 
 
@@ -249,10 +271,90 @@ def test_graph_draws(tmp_path: Path, capsys):
     assert "<svg" in (tmp_path / "net.svg").read_text()
 
 
+@pytest.mark.parametrize("command", [["graph"], ["dse", "--array", "16x16", "--top", "1", "--no-dram"]])
+def test_a_network_is_named_in_one_way_or_the_other(command: list[str], capsys):
+    pytest.importorskip("torch")
+    shown = []
+    for given in (["digits_resnet"], ["--model", "digits_resnet"]):
+        assert cli.main([*command, *given]) == 0
+        shown.append(capsys.readouterr().out.partition("decided in")[0].rpartition("\n")[0])
+    assert shown[0] == shown[1] != ""
+    assert cli.main([*command, "resnet20", "--model", "resnet18"]) == 2
+    assert "error: two networks: resnet20 and resnet18; name one" in capsys.readouterr().err
+    assert cli.main(command) == 1
+    assert capsys.readouterr().err == (
+        "hotnas: no network is named; give a name of 'hotnas zoo', package.module:function, or x.onnx\n"
+    )
+
+
+def test_graph_refuses_what_no_command_could_run(tmp_path: Path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    (tmp_path / "padded.py").write_text(
+        "from torch import nn\n\ndef net():\n    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=3))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["graph", "padded:net", "--input", "1x8x8"]) == 1
+    said = capsys.readouterr()
+    assert "conv" in said.out  # as far as it can be read
+    assert said.err.splitlines()[1:3] == [
+        "hotnas: net: cannot be built with a plain stem:",
+        "  - 0: pad_top = 3: must be 0 or more and less than kernel_rows",
+    ]
+
+
+def test_help_is_in_the_order_of_the_flow(capsys):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    names = ("search", "hls", "sim", "report", "graph", "dse", "verify")
+    flow = [text.index(f"\n  {name} ") for name in names]
+    assert flow == sorted(flow)
+    assert "Exit status: 0 done; 1 refused, failed, or a check does not hold; 2 wrong usage" in " ".join(
+        text.split()
+    )
+
+
+def test_quiet_leaves_progress_out(capsys):
+    pytest.importorskip("torch")
+    for place in ([], ["--quiet"], []):  # one call does not silence the next
+        assert cli.main(["graph", "digits_resnet", *place]) == 0
+        said = capsys.readouterr()
+        assert said.err.startswith("import proven: ") == (not place) and "conv1" in said.out
+    assert cli.main(["zoo", "-q", "list"]) == 0
+    with progress_console().capture() as captured:
+        progress_console().print("a stage")
+    assert captured.get() == ""
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text_console().print("7 cycles")
+    monkeypatch.setenv("NO_COLOR", "1")
+    text_console().print("7 cycles")
+    coloured, plain = capsys.readouterr().out.splitlines()
+    assert "\x1b[1;36m7" in coloured and "36m" not in plain and "7" in plain
+
+
+def test_a_configuration_to_start_from(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["search", "--show-config"]) == 0
+    shown = capsys.readouterr().out
+    (tmp_path / "mine.yaml").write_text(shown)
+    assert "trials: 60" in shown and "# what the result may lose" in shown
+    assert cli.main(["search", "mine.yaml", "--show-config"]) == 0
+    assert capsys.readouterr().out == shown
+    assert cli.main(["search", "their.yaml", "--show-config"]) == 1
+    assert capsys.readouterr().err == (
+        "hotnas: their.yaml: no such file; 'hotnas search --show-config' prints one to start from\n"
+    )
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine.yaml"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resnet20", "--input", "32"], "--input 32: give channels, rows and columns, e.g. 3x224x224"),
+        (["resnet20", "--input", "3by32"], "--input 3by32: give channels, rows and columns, e.g. 3x224x224"),
         (["os:nothing", "--input", "1x8x8"], "os:nothing: os has no function nothing"),
     ],
 )

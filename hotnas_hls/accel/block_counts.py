@@ -39,7 +39,7 @@ ACC_LUT = -8
 ACC_FF = 7  # controls travelling with the term
 # compute_ctrl
 DSP_LEAST_BITS = 9  # Yosys builds shorter products from LUTs: addresses of a shallow IFM buffer
-COMPUTE_LUT = 550
+COMPUTE_LUT = 555
 COMPUTE_LUT_PER_PORT = 57  # address, bounds check and mask of one IFM read port
 COMPUTE_FF = 294  # loop counters, coordinates, tokens
 COMPUTE_DSP = 2  # tile steps by the stride; with wide addresses also the row pitch, and one a read port
@@ -48,8 +48,8 @@ IFM_LOADER_LUT = 1275
 IFM_LOADER_FF = 748
 IFM_LOADER_DSP = 2  # tile steps by the stride; with wide addresses also run length and skipped words
 IFM_BUFFER_LUT = 7  # write enables of the banks
-WGT_LOADER_LUT = 560
-WGT_LOADER_FF = 378
+WGT_LOADER_LUT = 561
+WGT_LOADER_FF = 382
 WGT_LOADER_DSP = 2  # beats of a job
 # ofm_store: without requantize and the block multiplexer
 OFM_STORE_LUT = 1370  # two run walkers, two FIFOs
@@ -67,8 +67,10 @@ WRITE_MASTER_LUT = 57
 WRITE_MASTER_FF = 153
 CONTROL_LUT = 645
 CONTROL_FF = 404
-SEQUENCER_LUT = 428
-SEQUENCER_FF = 614  # beside the descriptor
+SEQUENCER_LUT = 387
+SEQUENCER_FF = 542
+FETCH_LUT = 111  # descriptor_fetch, without the checksum
+FETCH_FF = 109  # beside two descriptors
 CHECK_LUT = 31  # checksum of a descriptor: an exclusive or over every bit of a beat
 CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
 TOP_LUT = 101  # m_axi_wgt: sequencer or loader
@@ -86,8 +88,9 @@ PROFILE_BITS = 256  # of a layer in the window of cycle counts
 FIFO_DEPTH = 16
 
 BLOCKS = (
-    "hotnas_accel", "control_regs", "layer_sequencer", "axi_read_master", "axi_write_master", "map_memory",
-    "weight_memory", "entry_table", "ifm_loader", "ifm_buffer", "wgt_loader", "compute_ctrl", "weight_row",
+    "hotnas_accel", "control_regs", "layer_sequencer", "descriptor_fetch", "axi_read_master",
+    "axi_write_master", "map_memory", "weight_memory", "entry_table", "ifm_loader", "ifm_buffer",
+    "wgt_loader", "compute_ctrl", "weight_row",
     "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
 )  # fmt: skip
 
@@ -159,12 +162,13 @@ def blocks(
     return (
         _top(shared),
         _control_regs(slots),
-        _sequencer(wgt_bits, header_bits),
+        (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
+        _descriptor_fetch(wgt_bits, header_bits),
         _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
-        _entry_table(wgt_bits, table_bits),
+        _entry_table(wgt_bits, table_bits, shared),
         _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
         (WGT_LOADER_DSP, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0),
@@ -192,9 +196,9 @@ def _top(shared: int) -> Counts:
 
 
 @numba.njit(cache=True)
-def _sequencer(port: int, header_bits: int) -> Counts:
+def _descriptor_fetch(port: int, header_bits: int) -> Counts:
     check = max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
-    return 0, 0, SEQUENCER_LUT + check, SEQUENCER_FF + header_bits, 0
+    return 0, 0, FETCH_LUT + check, FETCH_FF + 2 * header_bits, 0
 
 
 @numba.njit(cache=True)
@@ -343,13 +347,11 @@ def _block_mux(blocks: int) -> int:
 
 
 @numba.njit(cache=True)
-def _entry_table(port: int, table_bits: int) -> Counts:
-    beats = table_bits // port
+def _entry_table(port: int, table_bits: int, shared: int) -> Counts:
     select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
-    if beats == 1:  # not a memory
-        return 0, 0, select, table_bits, 0
-    memory = lut_ram(port, beats)
-    return 0, 0, memory + select + deep_mux(port, beats), 0, memory
+    rows = 1 << max(1, bit_length(table_bits // port - 1)) + (0 if shared else 1)
+    memory = lut_ram(port, rows)
+    return 0, 0, memory + select + deep_mux(port, rows), 0, memory
 
 
 @numba.njit(cache=True)

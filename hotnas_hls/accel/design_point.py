@@ -22,6 +22,7 @@ import safetensors.numpy
 from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import encoding_violations
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
@@ -40,10 +41,10 @@ from hotnas_hls.boards.board import CLOCK_RANGE_MHZ, Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 said nothing of ports and DRAM
-# and kept nothing on chip.
-READABLE_VERSIONS = (1, 2, 3, 4)
+# and kept nothing on chip; 1 to 4 left nothing to the host.
+READABLE_VERSIONS = (1, 2, 3, 4, 5)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
@@ -98,6 +99,7 @@ class DesignPoint:
     feature_maps: tuple[FeatureMap, ...]
     layers: tuple[DesignLayer, ...]
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
+    host: HostWork = HostWork()  # what the host does to raw images, and with the logits
     packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
     port_plan: PortPlan | None = None  # None: as :func:`plan_ports` has it, which is then kept
     dram: DramTiming | None = None  # behind the ports; None: the board's where known, which is then kept
@@ -176,6 +178,7 @@ class DesignPoint:
             self.logits,
             self.accelerator.act_bits,
             self.image_layout,
+            self.host,
         )
 
     def golden_images(self, count: int) -> np.ndarray:
@@ -190,6 +193,14 @@ class DesignPoint:
 
     def _map(self, name: str) -> FeatureMap:
         return next(fm for fm in self.feature_maps if fm.name == name)
+
+    @property
+    def _image_shape(self) -> tuple[int, int, int]:
+        """(channels, rows, columns) of an image before it is laid."""
+        if self.image_layout is not None:
+            return self.image_layout.source
+        image = self._map(self.image)
+        return image.channels, image.rows, image.columns
 
     def _random_images(self, image: FeatureMap, count: int) -> np.ndarray:
         if self.image_layout is None:
@@ -236,6 +247,8 @@ class DesignPoint:
         if self.image_layout is not None:
             shapes = [entry.layer for entry in self.layers]
             wrong += layout_violations(self.image_layout, self.feature_maps, shapes, self.image)
+        if not wrong and self.host.preparation is not None:
+            found += [f"host.{problem}" for problem in self.host.preparation.violations(self._image_shape)]
         for entry in self.layers:
             if entry.tile.tr < 1 or entry.tile.tc < 1:
                 wrong.append(f"{entry.layer.name}: tile {entry.tile.tr} x {entry.tile.tc}: at least 1 x 1")

@@ -40,13 +40,16 @@ class Preparation:
         channels, rows, columns = (self.source[axis] for axis in self.axes)
         return channels, rows, columns
 
-    def violations(self) -> list[str]:
-        """What does not fit each other."""
+    def violations(self, image: Shape) -> list[str]:
+        """What does not fit each other, or the ``image`` that the network reads."""
         found = []
         if sorted(self.axes) != [0, 1, 2]:
             found.append(f"preparation.axes = {self.axes}: must be 0, 1 and 2 in some order")
         elif min(self.source) < 1:
             found.append(f"preparation.source = {self.source}: must be at least 1 x 1 x 1")
+        elif self.target != image:
+            wanted, made = ("x".join(map(str, shape)) for shape in (image, self.target))
+            found.append(f"preparation: makes an image of {made}, the network reads {wanted}")
         else:
             for name in ("scale", "offset"):
                 values = getattr(self, name)
@@ -60,11 +63,13 @@ class Preparation:
         return found
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Raw images (..., *source) as the network reads them, float32 (..., C, H, W)."""
+        """Raw images (..., *source) as the network reads them, float64 (..., C, H, W)."""
+        if images.shape[-3:] != self.source:
+            raise ValueError(f"the image is {images.shape[-3:]}, the host prepares {self.source}")
         first = images.ndim - 3
         images = images.transpose(*range(first), *(first + axis for axis in self.axes))
-        scale, offset = (np.array(values, np.float32)[:, None, None] for values in (self.scale, self.offset))
-        return images.astype(np.float32) * scale + offset
+        scale, offset = (np.array(values)[:, None, None] for values in (self.scale, self.offset))
+        return images.astype(np.float64) * scale + offset  # as the drivers do: rounded once, to integers
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 
 LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
@@ -165,6 +166,7 @@ class IntegerNetwork:
     logits: str  # feature map the host reads
     act_bits: int  # 8 or 16
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is
+    host: HostWork = HostWork()  # before that, and with the logits
 
     @property
     def image_shape(self) -> Shape:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
@@ -171,12 +172,25 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
 
 
 def for_layers(accel: Accelerator, layers: Sequence[Layer]) -> Accelerator:
-    """``accel`` with what its layers decide: weight slots, entry table, weight width, pattern ports."""
+    """``accel`` with what its layers decide."""
+    return dataclasses.replace(accel, **decided_by(layers, accel.taps)._asdict())
+
+
+class DecidedByLayers(NamedTuple):
+    """Fields of an accelerator that follow from its layers."""
+
+    wgt_entries: int
+    max_entries: int
+    weight_bits: int
+    patterns: bool
+
+
+def decided_by(layers: Sequence[Layer], taps: int) -> DecidedByLayers:
+    """What the layers decide of an accelerator with so many taps."""
     pruned = [layer.positions for layer in layers if layer.pattern_ones is not None]
-    return dataclasses.replace(
-        accel,
+    return DecidedByLayers(
         wgt_entries=max([SLOT_ENTRIES, *pruned]),
-        max_entries=max(entry_count(layer, accel.taps) for layer in layers),
+        max_entries=max(entry_count(layer, taps) for layer in layers),
         weight_bits=max(layer.weight_bits for layer in layers),
         patterns=bool(pruned),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import FeatureMap, Layer
 from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
-from hotnas_hls.accel.timing.latency import layer_latency
+from hotnas_hls.accel.timing.latency import layer_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ROLES = (("source", "ifm_on_chip"), ("residual", "residual_on_chip"), ("target", "ofm_on_chip"))
@@ -118,11 +118,20 @@ def keep_weights(
     layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
 ) -> tuple[Layer, ...]:
     """``layers`` with those weights on chip that save most cycles for their planes, as ``accel`` has room."""
+    found = places(layers, accel.shared_bus)
+
+    def cycles(at: int, layer: Layer) -> int:
+        """Of a layer, and of the one before it, which waits for its first weights."""
+        own = layer_latency(layer, accel, tiles[layer.name], memory, found[at]).cycles
+        if not found[at].ahead:
+            return own
+        before, place = layers[at - 1], dataclasses.replace(found[at - 1], then=layer.unnamed())
+        return own + layer_latency(before, accel, tiles[before.name], memory, place).cycles
+
     saved, left = {}, accel.weight_planes
-    for layer in layers:
-        kept = dataclasses.replace(layer, weights_on_chip=True)
-        before, after = (layer_latency(one, accel, tiles[layer.name], memory).cycles for one in (layer, kept))
-        saved[layer.name] = (before - after) / planes_of(layer, accel)
+    for at, layer in enumerate(layers):
+        gained = cycles(at, layer) - cycles(at, dataclasses.replace(layer, weights_on_chip=True))
+        saved[layer.name] = gained / planes_of(layer, accel)
     chosen = set()
     for layer in sorted(layers, key=lambda layer: -saved[layer.name]):
         if saved[layer.name] > 0 and planes_of(layer, accel) <= left:

@@ -70,9 +70,11 @@ def terminal(text: str) -> str:
 
 # By the suffix of the file, or its name without one; HTML is escaped by Jinja2 itself.
 FILTERS: dict[str, Callable[[str], str]] = {
+    ".bif": plain,
     ".c": c,
     ".cfg": plain,
     ".cpp": c,
+    ".dtso": plain,
     ".f": plain,
     ".h": c,
     ".md": markdown,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 from hotnas_hls.base.escaping import UNPRINTABLE
 
@@ -19,6 +21,13 @@ def name_violation(name: str, longest: int = LONGEST_NAME) -> str | None:
     if len(name) > longest:
         return f"{name[:20]!r}... has {len(name)} characters; use at most {longest}"
     return unprintable(name)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean X? `` for the nearest of ``known``, empty where none is near."""
+    plain = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), plain, 1)
+    return f"did you mean {plain[near[0]]}? " if near else ""
 
 
 def unprintable(text: str) -> str | None:

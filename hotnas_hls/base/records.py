@@ -19,12 +19,16 @@ from typing import Any
 
 import yaml
 
-from hotnas_hls.base.names import unprintable
+from hotnas_hls.base.names import nearest, unprintable
 from hotnas_hls.errors import ConfigError, HotnasError
 
 LARGEST_FLOAT, LARGEST_INT = sys.float_info.max, (1 << 63) - 1
 DEEPEST = 50  # tables and lists inside each other
 MOST_VALUES = 1_000_000  # of a YAML file, whose anchors can stand for many times their size
+
+
+class UnknownKey(str):
+    """A problem of a record that can be read all the same, so that its values can be checked too."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -231,21 +235,25 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
 def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list[str]) -> Any:
     """``record`` as the dataclass ``kind``; fields with a default may be left out.
 
-    Unknown keys are problems, unless ``kind`` has a class variable ``other_keys``: its file says more.
+    Unknown keys are problems, unless ``kind`` has a class variable ``other_keys``: its file says more. None
+    where there are problems other than those.
     """
     fields = {field.name: field for field in record_fields(kind)}
     hints = typing.get_type_hints(kind)
     before = len(problems)
     for name in record if not getattr(kind, "other_keys", False) else ():
         if name not in fields:
-            problems.append(f"{_inside(where, str(name))}: unknown key; accepted here: {', '.join(fields)}")
+            hint = nearest(str(name), fields)
+            accepted = f"{hint}accepted here: {', '.join(fields)}"
+            problems.append(UnknownKey(f"{_inside(where, str(name))}: unknown key; {accepted}"))
     values = {}
     for name, field in fields.items():
         if name in record:
             values[name] = read_value(hints[name], record[name], _inside(where, name), problems)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             problems.append(f"{_inside(where, name)}: missing key; give {describe(hints[name])}")
-    return kind(**values) if len(problems) == before else None
+    readable = all(isinstance(problem, UnknownKey) for problem in problems[before:])
+    return kind(**values) if readable else None
 
 
 def to_record(value: Any) -> Any:

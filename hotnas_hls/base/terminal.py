@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,33 @@ def text_console(piped_width: int | None = None, *, stderr: bool = False) -> Con
 
     width = None if sys.stdout.isatty() else piped_width
     return Console(width=width, stderr=stderr, markup=False, emoji=False)
+
+
+_quiet = False
+
+
+def be_quiet(wanted: bool) -> None:
+    """From here on, ``progress`` says nothing, or something again."""
+    global _quiet
+    _quiet = wanted
+
+
+def progress_console() -> Console:
+    """Where a command tells how it goes: standard error, or nowhere with ``--quiet``."""
+    console = text_console(stderr=True)
+    console.quiet = _quiet
+    return console
+
+
+def progress(text: object) -> None:
+    """A line of how a command goes, beside its results."""
+    if not _quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def next_command(*words: object) -> str:
+    """A line that names the command to go on with, ready to be copied into a shell."""
+    return f"next: {shlex.join(['hotnas', *map(str, words)])}"
 
 
 def show_everything() -> None:

@@ -283,6 +283,13 @@ def prices() -> Figures:
     return measure()
 
 
+def coverage() -> Figures:
+    """Networks that others made: imported and priced, or what keeps them out."""
+    from hotnas_hls.bench.coverage import measure
+
+    return measure()
+
+
 def ablation() -> Figures:
     """Every stage of the ablation; what ABLATION_RESULTS already holds is not repeated."""
     from hotnas_hls.errors import DataMissing
@@ -303,6 +310,7 @@ CASES: tuple[Case, ...] = (
     Case("true-exploration", "true rule: a million designs", true_exploration),
     Case("growth", "true rule: time over layers and designs", growth),
     Case("prices", "bound and stepped cycles behind a board's DRAM, whole networks", prices),
+    Case("coverage", "networks others made: imported, proven and priced, or refused", coverage),
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),

@@ -105,11 +105,11 @@ def design_of(network: WholeNetwork, board: Board) -> tuple[DesignPoint, Figures
     return point, {"weights": network.checkpoint} | _accuracy(point, problem)
 
 
-def on_accelerator(graph: Graph, board: Board) -> DesignPoint:
-    """A network in its fastest arrangement on ACCELERATOR, without weights."""
+def on_accelerator(graph: Graph, board: Board, accelerator: Accelerator = ACCELERATOR) -> DesignPoint:
+    """A network in its fastest arrangement on ``accelerator``, without weights."""
 
     def attempt(tried: Arrangement) -> DesignPoint:
-        return design_point(ACCELERATOR, layers_of(graph, arrangement=tried), board, board.clock_mhz)
+        return design_point(accelerator, layers_of(graph, arrangement=tried), board, board.clock_mhz)
 
     points = attempts(allowed_arrangements(graph), attempt)
     return points[fastest(points, lambda point: point.predicted_cycles or 0)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.base.names import file_name_violation, name_violation
+from hotnas_hls.base.names import file_name_violation, name_violation, nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 
 CLOCK_RANGE_MHZ = (0.001, 10_000.0)
 AXI_BITS = (32, 64, 128, 256, 512)  # data widths of the AXI ports that designs have
+PART = re.compile(r"x[acq][a-z0-9]+-[A-Za-z0-9-]+")
 BOARDS_FILE = Path(__file__).with_name("boards.yaml")
 
 
@@ -33,7 +35,7 @@ class Board:
     part: str  # as Vivado writes it
     dsp: int
     bram18: int  # 18 Kb halves
-    uram: int
+    uram: int = field(default=0, kw_only=True)
     lut: int
     lutram: int  # LUTs that can be memory; part of ``lut``
     ff: int
@@ -55,16 +57,21 @@ class Board:
         """What cannot be true of a board, each with its place."""
         may_be_zero = ("uram", "lutram")
         found = []
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for key in fields(self):
+            value = getattr(self, key.name)
             if isinstance(value, int | float):
-                if value < 0 or (value == 0 and field.name not in may_be_zero):
-                    least = "0 or more" if field.name in may_be_zero else "more than 0"
-                    found.append(f"{field.name}: must be {least}, not {value:g}")
+                if value < 0 or (value == 0 and key.name not in may_be_zero):
+                    least = "0 or more" if key.name in may_be_zero else "more than 0"
+                    found.append(f"{key.name}: must be {least}, not {value:g}")
         if problem := name_violation(self.name):
             found.append(f"name: {problem}")
         if problem := file_name_violation(self.part):
             found.append(f"part: {problem}; write it as Vivado does")
+        elif not PART.fullmatch(self.part):
+            found.append(
+                f"part: {self.part!r} is none of Vivado's; write device, package and speed grade, "
+                "e.g. xczu3eg-sbva484-1-e or xc7z010clg400-1"
+            )
         names = [name for kind in self.ports for name in kind.names]
         if not names:
             found.append("ports: the board has none; name at least one")
@@ -121,7 +128,7 @@ def load_board(name: str | Path) -> Board:
         if plain_name(board.name) == plain_name(text) or plain_name(board.name) == "alveo" + plain_name(text):
             return board
     raise ConfigError(
-        f"unknown board {text!r}; known: {', '.join(board_names())}; "
+        f"unknown board {text!r}; {nearest(text, board_names())}known: {', '.join(board_names())}; "
         "for one of your own give the path of a YAML file with the same keys "
         "(hotnas boards ZCU102 shows them)"
     )
@@ -131,8 +138,8 @@ def read_board(path: Path) -> Board:
     """A board from a user's YAML file: one record with the keys of :class:`Board`."""
     problems: list[str] = []
     board = read_value(Board, with_port_names(load_yaml(path)), "", problems)
-    if not problems:
-        problems = board.violations()
+    if board is not None:
+        problems += board.violations()
     raise_all(ConfigError, f"{path}: not a valid board:", problems)
     return board
 

@@ -8,8 +8,11 @@ from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import feature_map_bytes, map_memory
-from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.records import to_record
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, profile_slots
 
@@ -104,25 +107,43 @@ class Taps:
 
 
 def driver_files(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    timing: MemoryTiming | None = None,
 ) -> dict[str, str | bytes]:
     """``driver/``: the Python and C drivers and what they know of this design, by path.
 
-    They take plain images and lay them as the network's stem reads them.
+    They take raw images, prepare them and lay them as the network's stem reads them, and make the answer of
+    the logits. timing: of the ideal memory that the self-test's predictions assume.
     """
-    design = design_record(net, accel, tiles, banner=banner)
+    design = design_record(net, accel, tiles, banner=banner, timing=timing or MemoryTiming())
     files: dict[str, str | bytes] = {}
-    for name, text in render_folder(FOLDER, banner, {"d": design, "registers": REGISTERS}).items():
+    context = {"d": design, "registers": REGISTERS, "strides": raw_strides(net)}
+    for name, text in render_folder(FOLDER, banner, context).items():
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
     return files
 
 
+def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
+    """How many values apart channels, rows and columns of the image lie in the raw one."""
+    before = net.host.preparation
+    if before is None:
+        return ()
+    _, second, third = before.source
+    apart = (second * third, third, 1)
+    return tuple(apart[axis] for axis in before.axes)
+
+
 def design_record(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner
+    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner, timing: MemoryTiming
 ) -> dict[str, Any]:
     """Everything a driver must know, as it stands in ``hotnas_design.json``."""
     memory = map_memory(net, accel, tiles)
+    predicted = network_latency(net.layers, accel, tiles, timing)
     image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
     taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
@@ -136,6 +157,13 @@ def design_record(
             "rows": fm.rows,
             "columns": fm.columns,
             "frac_bits": fm.frac_bits,
+        }
+
+    def output(layer: Layer) -> dict[str, Any]:
+        """What the self-test compares of a layer."""
+        return placed(net.feature_maps[layer.target]) | {
+            "on_chip": layer.ofm_on_chip,
+            "predicted": predicted.layers[layer.name].cycles,
         }
 
     return {
@@ -158,7 +186,9 @@ def design_record(
             "pad_left": taps.pad_left,
         },
         "logits": placed(logits),
+        "host": to_record(net.host),
         "layers": [layer.name for layer in net.layers],
+        "outputs": [output(layer) for layer in net.layers],
         "registers": {register.name: register.offset for register in REGISTERS},
         "hwh": {register.name: register.hwh for register in REGISTERS} | {"profile": PROFILE_HWH},
         "profile": {

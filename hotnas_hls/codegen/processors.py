@@ -1,9 +1,24 @@
-"""Processors beside the logic: Vivado's names of their ports and settings, for block designs."""
+"""Processors beside the logic: Vivado's names of their ports and settings, and Linux's, for block designs and
+device trees."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LinuxNames:
+    """A processor in device trees of AMD's kernels, and in bootgen."""
+
+    arch: str  # bootgen's
+    cells: int  # of an address
+    controller: str  # label of the interrupt controller
+    spi: int  # shared interrupt of the first wire from the logic
+    interrupt_source: str
+    clock: str  # label and number of the logic's clock
+    resets: str  # of the logic, released once it is loaded
+    afi: bool  # port widths are set by Linux, too
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,8 @@ class Processor:
     settings: tuple[tuple[str, object], ...]
     memory_settings: tuple[tuple[str, object], ...]  # of each port in use
     clock_setting: str
+    base: int  # address of the accelerator's registers
+    linux: LinuxNames
     external: str = ""  # interfaces that leave the chip
 
     def memory_pin(self, port: str) -> str:
@@ -57,6 +74,17 @@ PROCESSORS = (
         reset="pl_resetn0",
         interrupt="pl_ps_irq0",
         clock_setting="PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ",
+        base=0xA000_0000,
+        linux=LinuxNames(
+            arch="zynqmp",
+            cells=2,
+            controller="gic",
+            spi=89,
+            interrupt_source="PL_PS_Group0 is GIC 121 to 128 (UG1085, System Interrupts); SPI = GIC - 32",
+            clock="zynqmp_clk 71",
+            resets=", ".join(f"<&zynqmp_reset {number}>" for number in (116, 117, 118, 119)),
+            afi=True,
+        ),
         settings=(
             ("PSU__FPGA_PL0_ENABLE", 1),
             ("PSU__USE__M_AXI_GP0", 1),
@@ -79,6 +107,17 @@ PROCESSORS = (
         reset="FCLK_RESET0_N",
         interrupt="IRQ_F2P",
         clock_setting="PCW_FPGA0_PERIPHERAL_FREQMHZ",
+        base=0x43C0_0000,
+        linux=LinuxNames(
+            arch="zynq",
+            cells=1,
+            controller="intc",
+            spi=29,
+            interrupt_source="IRQF2P[0] is GIC 61 (UG585, Interrupts); SPI = GIC - 32",
+            clock="clkc 15",
+            resets="",
+            afi=False,
+        ),
         settings=(("PCW_USE_M_AXI_GP0", 1), ("PCW_USE_FABRIC_INTERRUPT", 1), ("PCW_IRQ_F2P_INTR", 1)),
         memory_settings=(("PCW_USE_S_AXI_HP{}", 1), ("PCW_S_AXI_HP{}_DATA_WIDTH", 64)),
         external="FIXED_IO, DDR",

@@ -16,6 +16,23 @@ from hotnas_hls.boards.board import Board, known_boards, load_board
 from hotnas_hls.commands import Subparsers
 
 GROUP = "explore"
+MEANINGS = {
+    "name": "shown in tables and reports",
+    "part": "as Vivado writes it: device, package, speed grade",
+    "dsp": "DSP slices",
+    "bram18": "block RAMs of 18 Kb: twice the number of 36 Kb ones",
+    "uram": "UltraRAM blocks; 0, or left out, where the chip has none",
+    "lut": "LUTs",
+    "lutram": "of them, those that can be memory (SLICEM)",
+    "ff": "flip-flops",
+    "ports": "memory ports of the logic, a list of kinds",
+    "- names": "as the board's documents call them, in the order in which they are wired",
+    "bits": "widths of AXI masters that each takes at a beat a cycle",
+    "dram_mb_per_s": "peak of the DRAM's pins: transfers a second times bytes, in 10^6",
+    "clock_mhz": "clock of a design, unless another is asked for",
+    "dram": "a name of accel/memory/drams.yaml, or a YAML file of one; null: not known",
+}
+PORT_CLOCK = "highest clock of one; null: not known"
 COLUMNS = ("DSP", "BRAM18", "URAM", "LUT", "FF", "port bits", "DRAM MB/s", "MHz")
 
 
@@ -32,9 +49,19 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps([to_record(board) for board in boards], indent=2))
     elif args.board:
-        print(yaml.safe_dump(to_record(boards[0]), sort_keys=False), end="")
+        print(annotated(boards[0]), end="")
     else:
         print("\n".join(table(boards)))
+
+
+def annotated(board: Board) -> str:
+    """A board's record as YAML, with what every key means."""
+    lines = []
+    for line in yaml.safe_dump(to_record(board), sort_keys=False).splitlines():
+        key = line.partition(":")[0].strip()
+        means = PORT_CLOCK if line.startswith("  clock_mhz") else MEANINGS.get(key, "")
+        lines.append(f"{line}  # {means}\n" if means else f"{line}\n")
+    return "".join(lines)
 
 
 def table(boards: list[Board]) -> list[str]:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
 
     from hotnas_hls.base.atomic import replace_files
     from hotnas_hls.search.comparing.compare import compare, ranking, variants
-    from hotnas_hls.search.comparing.compare_charts import curves_chart, ranking_text
+    from hotnas_hls.search.comparing.compare_charts import curves_chart, no_difference, ranking_text
     from hotnas_hls.search.configure import options_of, platform_of
     from hotnas_hls.search.problem import load_problem
     from hotnas_hls.search.running.storage import StudyPlace
@@ -98,4 +98,6 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(record, indent=1))
     else:
         print(f"{config.network.model}, {trials} trials, means of {args.seeds} seeds\n")
+        for sentence in no_difference(record):
+            print(f"{sentence}\n")
         print(ranking_text(record))

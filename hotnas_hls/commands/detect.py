@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.search.config import DEFAULT_CONFIG, load_config
 
@@ -28,8 +27,7 @@ PIPED_WIDTH = 160  # columns of the table when nobody looks at a terminal
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas detect``."""
     parser = subparsers.add_parser("detect", description=__doc__)
-    parser.add_argument("model", nargs="?", help="a zoo name, package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="a shipped configuration, or a YAML file")
     parser.add_argument("--board", help="board, instead of the configuration's")
     parser.add_argument("--bars", type=Path, metavar="FILE", help="draw the terms of each layer (.svg, .png)")
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.search.telling.tables import detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     platform, options = platform_of(config, loaded.graph), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))

@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.commands.graph import add_network_arguments, named_network, parse_shape
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
     from hotnas_hls.commands.latency import add_dram_options, add_packed_option
 
     parser = subparsers.add_parser("dse", description=__doc__)
-    parser.add_argument("--model", required=True, help="a zoo name, package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--board", default="ZCU102", help="a name, or the path of a YAML file")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
     parser.add_argument("--top", type=int, default=5, help="designs to show (default 5)")
@@ -121,6 +120,7 @@ def _explore(args: argparse.Namespace) -> None:
     from hotnas_hls.explore.space import Space
     from hotnas_hls.frontends.source import load_model
 
+    model_name = named_network(args)
     board = load_board(args.board)
     clock = board.clock_mhz if args.clock is None else args.clock
     memory = MemoryTiming() if args.read_latency is None else MemoryTiming(read_latency=args.read_latency)
@@ -139,8 +139,8 @@ def _explore(args: argparse.Namespace) -> None:
     if not space.packing(args.weight_bits):
         problems.append("--dsp-packing on: needs --act-bits 8 and --weight-bits of at most 8")
     raise_all(ConfigError, "these options cannot be:", problems + memory.violations())
-    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
-    print(loaded.proof, file=sys.stderr)
+    loaded = load_model(model_name, None, parse_shape(args.input) if args.input else None)
+    progress(loaded.proof)
     graph = loaded.graph
     if args.array:
         tm, tn = parse_array(args.array)

@@ -1,46 +1,77 @@
-"""Print or draw a network's graph: every operator with its true shape."""
+"""Print or draw a network's graph: every operator with its true shape.
+
+A network that the accelerator cannot run is printed as far as it can be read, and refused with the reason.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
+from typing import Any
 
 from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
 
 GROUP = "explore"
+FORMS = "a name of 'hotnas zoo', package.module:function, or x.onnx"
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas graph``."""
     parser = subparsers.add_parser("graph", description=__doc__)
-    parser.add_argument("model", help="a name of 'hotnas zoo list', package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint that must fit the network")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw it into a .svg, .png or .pdf file")
 
 
+class _Network(argparse.Action):
+    """One network, as an argument or as an option."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        if getattr(namespace, self.dest, None) not in (None, values):
+            parser.error(f"two networks: {getattr(namespace, self.dest)} and {values}; name one")
+        setattr(namespace, self.dest, values)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """The network, ``hotnas COMMAND MODEL`` or ``--model MODEL``, as ``args.model``; and ``--input``."""
+    parser.add_argument("model", nargs="?", default=argparse.SUPPRESS, action=_Network, help=FORMS)
+    parser.add_argument("--model", action=_Network, metavar="MODEL", help="the same as an option")
+    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+
+
+def named_network(args: argparse.Namespace) -> str:
+    """``args.model``; ConfigError where none was given."""
+    if args.model is None:
+        raise ConfigError(f"no network is named; give {FORMS}")
+    return str(args.model)
+
+
 def run(args: argparse.Namespace) -> None:
     """Print the graph as a table, or draw it."""
+    model = named_network(args)
     shape = parse_shape(args.input) if args.input else None
     if args.draw and (problems := picture_violations(args.draw)):
         raise ConfigError("\n".join(problems))
+    from hotnas_hls.explore.arrangement import allowed_arrangements
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.network.drawing import draw_graph, graph_table
 
-    loaded = load_model(args.model, args.weights, shape)
-    print(loaded.proof, file=sys.stderr)
+    loaded = load_model(model, args.weights, shape)
+    progress(loaded.proof)
     graph = loaded.graph
     if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)
     else:
         text_console(PIPED_WIDTH).print(graph_table(graph))
+    allowed_arrangements(graph)  # what no command could run is refused by this one too
     if graph.host.is_some:
         print(graph.host)
 

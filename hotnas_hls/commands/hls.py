@@ -11,6 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
+from hotnas_hls.base.terminal import next_command
 from hotnas_hls.commands import Subparsers
 
 GROUP = "flow"
@@ -46,3 +47,4 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.monotonic() - started
     print(folder)
     print(f"{len(bundle)} files, {bundle.lines:,} lines, {bundle.size:,} bytes, {seconds:.1f} s")
+    print(next_command("sim", folder))

@@ -1,7 +1,8 @@
-"""Read reports of Vitis HLS and Vivado into a design's own report.
+"""Read reports of Vitis HLS and Vivado, and a board's self-test, into a design's own report.
 
 DIR is the project folder of either tool, or one with copies of their reports: *_csynth.xml, *_cosim.rpt,
-result.transaction.rpt (cycles of each layer), and what report_utilization and report_timing_summary wrote.
+result.transaction.rpt (cycles of each layer), what report_utilization and report_timing_summary wrote, and
+selftest.json of the package's drivers.
 Figures that none of them gives stay unknown.
 With --into they become part of a package: 'hotnas report' shows them beside its own.
 """
@@ -69,6 +70,8 @@ def summary(reports: VendorReports) -> list[str]:
         )
         lines.append(f"implementation: {amounts}; worst slack {_text(placed.wns_ns, 'ns')}")
         lines.append(f"clock of the processor: {_text(placed.clock_mhz, 'MHz')}")
+    if (board := reports.board) is not None:
+        lines.append(f"on the board: {board.line()}")
     missing = reports.unknown()
     return [*lines, "unknown: " + (", ".join(missing) or "nothing")]
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.commands.graph import parse_shape
+from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
@@ -69,8 +68,7 @@ def add_parser(subparsers: Subparsers) -> None:
     from hotnas_hls.accel.image_layout import STEM_CHOICES
 
     parser = subparsers.add_parser("latency", description=__doc__)
-    parser.add_argument("--model", help="a zoo name, package.module:function, or x.onnx")
-    parser.add_argument("--input", metavar="CxHxW", help="shape of one image (default: the network's own)")
+    add_network_arguments(parser)
     parser.add_argument("--rule", choices=("published", "true"), default="true", help="(default true)")
     parser.add_argument("--design", metavar="TM,TN,TR,TC,TK,WP,IP,OP", help="a published engine")
     parser.add_argument("--dconv", metavar="TM,1,TR,TC,TK,WP,IP,OP", help="its depthwise engine")
@@ -344,7 +342,7 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
     """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
     from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
     from hotnas_hls.accel.timing.efficiency import needed_macs
-    from hotnas_hls.accel.timing.latency import best_tile, network_latency
+    from hotnas_hls.accel.timing.latency import best_tiles, network_latency
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.boards.board import load_board
     from hotnas_hls.errors import InfeasibleDesign
@@ -357,14 +355,14 @@ def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None 
     dram = dram_of(args, board.dram, board.name)
     least = memory if dram is None else least_memory(dram, clock)
     loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
-    print(loaded.proof, file=sys.stderr)
+    progress(loaded.proof)
     graph = loaded.graph
     runs: dict[Arrangement, tuple[int, IntegerNetwork, Accelerator, dict[str, Tile]]] = {}
 
     def attempt(arrangement: Arrangement) -> _Priced:
         notes: list[str] = []
         model, accel = _built(args, graph, arrangement, point, notes)
-        found = {layer.name: best_tile(layer, accel, least) for layer in model.layers}
+        found = best_tiles(model.layers, accel, least)
         tiles = {name: tile for name, tile in found.items() if tile is not None}
         _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
         model = model.weights_kept(accel, tiles, memory)

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def true_ms(case: PublishedCase) -> float | None:
     """The true rule's latency of a published case; None for a network the accelerator cannot run."""
-    from hotnas_hls.accel.timing.latency import best_tile, network_latency
+    from hotnas_hls.accel.timing.latency import best_tiles, network_latency
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.boards.board import load_board
     from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
@@ -75,7 +75,7 @@ def true_ms(case: PublishedCase) -> float | None:
         accel = nearest_accelerator(hardware, layers, load_board(BOARD), loaded.blocks).accel
     except (UnsupportedNetwork, InfeasibleDesign):
         return None
-    tiles = {layer.name: best_tile(layer, accel, memory) for layer in layers}
+    tiles = best_tiles(layers, accel, memory)
     chosen = {name: tile for name, tile in tiles.items() if tile is not None}
     return network_latency(layers, accel, chosen, memory).ms(PUBLISHED_MHZ)
 

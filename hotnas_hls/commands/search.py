@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +20,19 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from hotnas_hls import __version__
 from hotnas_hls.base.records import differences, load_json
+from hotnas_hls.base.terminal import next_command
 from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-from hotnas_hls.search.config import DEFAULT_CONFIG, BoundSettings, RunConfig, Strategy, load_config
+from hotnas_hls.search.config import (
+    DEFAULT_CONFIG,
+    BoundSettings,
+    RunConfig,
+    Strategy,
+    config_path,
+    load_config,
+    shipped_configs,
+)
 
 if TYPE_CHECKING:
     from hotnas_hls.search.running.storage import StudyPlace
@@ -35,8 +45,17 @@ NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "t
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas search``."""
     parser = subparsers.add_parser("search", description=__doc__)
+    shipped = ", ".join(shipped_configs())
     parser.add_argument(
-        "config", nargs="?", default=DEFAULT_CONFIG, help="a shipped configuration, or a YAML file"
+        "config",
+        nargs="?",
+        default=DEFAULT_CONFIG,
+        help=f"a YAML file, or a shipped configuration: {shipped} (default {DEFAULT_CONFIG})",
+    )
+    parser.add_argument(
+        "--show-config",
+        action="store_true",
+        help="print the configuration, with what its keys mean, as a start for one of your own",
     )
     parser.add_argument("--output", type=Path, help="the run's folder (default: the configuration's)")
     parser.add_argument("--bound-ms", type=float, help="latency bound, instead of the configuration's")
@@ -67,6 +86,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Search, write the design point, print what was found."""
     started = time.perf_counter()
+    if args.show_config:
+        print(config_path(args.config).read_text(encoding="utf-8"), end="")
+        return
     config = _configured(args)
     folder = args.output or Path(config.output)
     if config.search.ray is not None:
@@ -75,7 +97,11 @@ def run(args: argparse.Namespace) -> None:
     from hotnas_hls.base.writer import sole_writer
 
     with sole_writer(folder, "hotnas search"):
-        summary = _search(args, config, folder, started)
+        try:
+            summary = _search(args, config, folder, started)
+        except KeyboardInterrupt:
+            print(f"{folder}: finished trials are kept; the same command goes on with them", file=sys.stderr)
+            raise
     print(json.dumps(summary, indent=2) if args.json else readable(summary, folder))
 
 
@@ -189,20 +215,35 @@ def _cost(started: float, resumed: bool) -> dict[str, Any]:
 def readable(summary: dict[str, Any], folder: Path) -> str:
     """The summary in a few lines."""
     latency, test, cost = summary["latency_ms"], summary["test_accuracy"], summary["cost"]
+    faster = 0 - summary["reduction"]  # not -0.0
+    written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     since = " since it was resumed" if cost["resumed"] else ""
     return "\n".join(
         (
             *_losses(summary),
+            *_mostly_refused(summary),
             f"{summary['network']}: {summary['trials']} trials, {summary['trained']} trained, "
             f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
             f"{summary['repeated']} repeated",
-            f"latency   {latency['before']:.4g} -> {latency['after']:.4g} ms ({-summary['reduction']:+.1%})",
+            f"latency   {latency['before']:.4g} -> {latency['after']:.4g} ms ({faster:+.1%})",
             f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
             f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
             f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
-            f"written   {folder / 'design_point.json'}, {folder / SUMMARY_FILE}, {folder / CHART_FOLDER}",
+            f"written   {folder}: {', '.join(written)}",
+            next_command("hls", folder),
         )
     )
+
+
+def _mostly_refused(summary: dict[str, Any]) -> list[str]:
+    """A line where the hardware test refused most of what was proposed, and why."""
+    if 2 * summary["refused"] <= summary["trials"]:
+        return []
+    why = ", ".join(f"{reason} ({count})" for reason, count in summary.get("refusals", {}).items())
+    return [
+        f"MOSTLY REFUSED {summary['refused']} of {summary['trials']} candidates, {summary['trained']} were "
+        f"trained: {why}; give it more trials, or raise the bound"
+    ]
 
 
 def _losses(summary: dict[str, Any]) -> list[str]:

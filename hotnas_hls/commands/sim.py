@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import next_command, progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError, OutputRefused
 
@@ -137,7 +137,7 @@ def _simulate(
         build=build,
         behind=not args.no_dram,
         bambu=False if args.rtl and args.bambu is None else args.bambu,
-        stage=lambda text: console.print(f"[{time.monotonic() - started:5.1f} s] {text}"),
+        stage=lambda text: progress(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
     if done.changed:
         console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed))
@@ -164,6 +164,8 @@ def _simulate(
         console.print(f"{args.package / REPORTS / DRAM_FILE}", soft_wrap=True)
     if args.rtl is None:
         console.print(f"{args.package / REPORTS / 'certificate.json'}", soft_wrap=True)
+    if done.certificate.holds and args.rtl is None:
+        console.print(next_command("report", args.package), soft_wrap=True)
     dram_wrong = check is not None and rtl.is_twin and not check.holds
     return 0 if done.certificate.holds and not dram_wrong else 1
 

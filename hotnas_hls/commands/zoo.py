@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
@@ -14,10 +16,13 @@ GROUP = "explore"
 def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas zoo``."""
     parser = subparsers.add_parser("zoo", description=__doc__)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", help="every network, its input and its classes")
+    parser.set_defaults(networks=[], json=False)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    listed = actions.add_parser("list", help="every network, its input and its classes (the default)")
     prove = actions.add_parser("prove", help="import networks, and say how closely graph and module agree")
     prove.add_argument("networks", nargs="*", help="names of 'hotnas zoo list' (default: all)")
+    for either in (parser, listed, prove):
+        either.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     train = actions.add_parser("train", help="train a network from scratch by its recipe, from a seed")
     train.add_argument("network", help="a name of 'hotnas zoo list' that has a recipe")
     train.add_argument("--seed", type=int, default=0, help="of weights and batches (default 0)")
@@ -27,46 +32,64 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """List, prove or train."""
     require("torch")
-    if args.action == "list":
-        _list()
-    elif args.action == "prove":
-        _prove(args.networks)
-    else:
+    if args.action == "train":
         _train(args.network, args.seed, args.output)
+    elif args.action == "prove":
+        _prove(args.networks, args.json)
+    else:
+        _list(args.json)
 
 
-def _list() -> None:
+def _list(as_json: bool) -> None:
     from hotnas_hls.models.train import RECIPES, WEIGHTS
     from hotnas_hls.models.zoo import ZOO
 
     width = max(map(len, ZOO))
+    records = {}
     for name, entry in ZOO.items():
         shape = "x".join(map(str, entry.input_shape))
-        notes = []
-        if (WEIGHTS / f"{name}.safetensors").is_file():
-            notes.append("weights ship")
-        if name in RECIPES:
-            notes.append("can be trained here")
+        ships, recipe = (WEIGHTS / f"{name}.safetensors").is_file(), name in RECIPES
+        records[name] = {
+            "input": list(entry.input_shape),
+            "classes": entry.classes,
+            "description": entry.description,
+            "weights_ship": ships,
+            "can_be_trained": recipe,
+        }
+        notes = ["weights ship"] * ships + ["can be trained here"] * recipe
         remark = f" ({', '.join(notes)})" if notes else ""
-        print(f"{name:{width}}  {shape:9}  {entry.classes:4}  {entry.description}{remark}")
+        if not as_json:
+            print(f"{name:{width}}  {shape:9}  {entry.classes:4}  {entry.description}{remark}")
+    if as_json:
+        print(json.dumps(records, indent=2))
 
 
-def _prove(networks: list[str]) -> None:
+def _prove(networks: list[str], as_json: bool) -> None:
     from hotnas_hls.errors import UnsupportedNetwork
     from hotnas_hls.frontends.source import load_model
     from hotnas_hls.models.zoo import ZOO
 
     width = max(map(len, ZOO))
+    records: dict[str, dict[str, Any]] = {}
     for name in networks or ZOO:
         try:
             proof = load_model(name).proof
         except UnsupportedNetwork as error:
             reason = str(error).split("\n")[0]
-            print(f"{name:{width}}  refused: {reason}", flush=True)
+            records[name], line = {"refused": reason}, f"refused: {reason}"
         else:
             assert proof is not None
+            records[name] = {
+                "cpu_seconds": round(proof.cpu_seconds, 2),
+                "seconds": round(proof.seconds, 2),
+                "difference": proof.difference,
+            }
             cost = f"{proof.cpu_seconds:6.2f} CPU s  {proof.seconds:6.2f} s"
-            print(f"{name:{width}}  {cost}  difference {proof.difference:.1e}", flush=True)
+            line = f"{cost}  difference {proof.difference:.1e}"
+        if not as_json:
+            print(f"{name:{width}}  {line}", flush=True)
+    if as_json:
+        print(json.dumps(records, indent=2))
 
 
 def _train(network: str, seed: int, output: Path | None) -> None:

@@ -16,24 +16,33 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, ceil_div
 from hotnas_hls.accel.timing import latency
-from hotnas_hls.accel.timing.latency import ARRAY_STAGES, _recurrence
+from hotnas_hls.accel.timing.latency import AHEAD, ALONE, ARRAY_STAGES, WGT_ADDRESS, Place, _recurrence
 from hotnas_hls.base.compiled_code import forget_stale
 
 forget_stale(__file__, latency, plan)
 
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
+COUNT = -1  # last in a row: how often such a layer occurs
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
 
 
-def layer_row(layer: Layer) -> tuple[int, ...]:
-    """A layer as numbers, in the order ``layer_cycles`` takes them."""
+def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
+    """A layer and its place as numbers, in the order ``layer_cycles`` takes them."""
+    then = place.then
     return (
         KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.in_columns, layer.out_rows,
         layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
         layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
         layer.pattern_ones is not None, layer.stride_rows,
+        place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),
     )  # fmt: skip
+
+
+def _job_row(layer: Layer) -> tuple[int, ...]:
+    """What the weight jobs of a layer depend on, in the order ``_first_job`` takes it."""
+    pruned = layer.pattern_ones is not None
+    return KINDS.index(layer.kind), layer.m, layer.weight_bits, layer.positions, pruned
 
 
 def base_row(base: Accelerator) -> tuple[int, ...]:
@@ -95,6 +104,11 @@ def layer_cycles(
         groups, groups_last = _groups(tm, tn, wgt_bits), _groups(m_blocks_last * block, tn, wgt_bits)
     elif kind == 1:
         groups = groups_last = _groups(taps, tn, wgt_bits)
+    ahead = layer[17] != 0 and not shared_bus
+    fetched, next_job = read_latency + descriptor_bytes * 8 // wgt_bits + 1, 0
+    if layer[18] and not shared_bus:
+        planes = _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
+        next_job = WGT_ADDRESS + read_latency + planes - 1
     levels = 0
     while (1 << levels) < tn:
         levels += 1
@@ -110,15 +124,25 @@ def layer_cycles(
         entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
         weight_bits, pattern_bits, 1, read_latency,
         block * act_bits // ifm_bits, block * act_bits // ofm_bits, block * act_bits // ofm_bits,
-        residual != 0, ARRAY_STAGES + levels, descriptor_bytes * 8 // wgt_bits,
-        read_latency, read_latency, read_latency, write_latency, shared_bus != 0,
+        residual != 0, ARRAY_STAGES + levels, read_latency, read_latency, write_latency, shared_bus != 0,
+        ahead, fetched, fetched, next_job,
     )[0]  # fmt: skip
 
 
 @numba.njit(cache=True)
-def _around(base: np.ndarray, read_latency: int, write_latency: int) -> int:
-    """Cycles before the first and after the last transfer or multiplication of any layer."""
-    return read_latency + base[7] * 8 // base[3] + 1 + write_latency + 3
+def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int, base: np.ndarray) -> int:
+    """Planes of a layer's first weight job: plan.job_beats on numbers."""
+    tm, tn, wgt_bits, taps = base[0], base[1], base[3], base[9]
+    block = max(base[2], base[4]) // base[5]
+    groups = entries = 0
+    if kind == 0:
+        groups, entries = _groups(min(tm, _ceil(m, block) * block), tn, wgt_bits), positions
+    elif kind == 1:
+        groups, entries = _groups(taps, tn, wgt_bits), _ceil(positions, taps)
+    if groups:
+        entries = _ceil(entries, _ceil(entries, base[6]))
+    pattern_bits = PATTERN_BITS if pruned else 0
+    return _ceil(tm * BIAS_BITS, wgt_bits) + groups * (pattern_bits + entries * weight_bits)
 
 
 @numba.njit(cache=True)
@@ -176,7 +200,16 @@ def floor(
         groups = tiles_m * _groups(base[9], tn, wgt_bits)
     weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, wgt_bits))
     stored = m_total * out_rows * out_columns * beats_out
-    return max(compute, loaded, weights, stored) + _around(base, read_latency, write_latency)
+    fetched = read_latency + base[7] * 8 // base[3] + 1
+    before, behind = fetched, 0  # of the first transfer, of the last weights
+    if not base[8]:
+        if layer[17]:
+            before = 0
+            weights -= _first_job(layer[0], layer[2], layer[13], layer[14], layer[15], base)
+        if layer[18]:
+            behind = AHEAD + fetched + WGT_ADDRESS + read_latency
+            behind += _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
+    return max(max(compute, loaded, weights, stored) + write_latency, weights + behind) + before + 3
 
 
 @numba.njit(cache=True)
@@ -186,7 +219,7 @@ def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_la
     for b in range(len(bases)):
         for at in range(len(layers)):
             least = floor(layers[at], bases[b], 0, 0, read_latency, write_latency)
-            floors[b, at] = layers[at, 17] * least
+            floors[b, at] = layers[at, COUNT] * least
     return floors
 
 
@@ -274,7 +307,7 @@ def price(
                             if best == 0 or prices[r, c] < best:
                                 best = prices[r, c]
                     if found:
-                        cycles[b, o, i] += layer[17] * best - floors[b, at]
+                        cycles[b, o, i] += layer[COUNT] * best - floors[b, at]
                     else:
                         cycles[b, o, i] = UNFIT
         for o in range(len(ofm_depths)):

@@ -3,7 +3,7 @@
 What a layer costs in a given tile depends on the array and the ports alone; how deep the buffers are
 only decides which tiles fit. So every (array, ports) is a *base*: each of its layers is priced once a tile,
 and all combinations of buffer depths share those prices. Layers of equal shape are priced once. Nothing is
-approximated: a design's cycles are those of ``timing.latency`` with ``best_tile``, which the tests compare.
+approximated: a design's cycles are those of ``timing.latency`` with ``best_tiles``, which the tests compare.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.plan import Tile, for_layers
+from hotnas_hls.accel.plan import Tile, decided_by
 from hotnas_hls.accel.port_plan import has_residual
 from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
-from hotnas_hls.accel.timing.latency import NetworkLatency, best_tile, network_latency
+from hotnas_hls.accel.timing.latency import NetworkLatency, Place, best_tiles, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore.compiled_pricing import PRUNED, UNFIT
-from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_of, usable
+from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_for, usable
 
 DECIDED_TOGETHER = 256  # bases
 Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
@@ -47,7 +47,7 @@ class Explored:
 
     def tiles(self, layers: Sequence[Layer], memory: MemoryTiming) -> dict[str, Tile]:
         """Fastest tile of every layer."""
-        found = {layer.name: best_tile(layer, self.accel, memory) for layer in layers}
+        found = best_tiles(layers, self.accel, memory)
         return {name: tile for name, tile in found.items() if tile is not None}
 
     def latency(self, layers: Sequence[Layer], memory: MemoryTiming) -> NetworkLatency:
@@ -169,11 +169,13 @@ def _bases_for(
     layers: Sequence[Layer], board: Board, clock_mhz: float, space: Space, blocks: Sequence[int] | None
 ) -> list[Accelerator]:
     """The bases that these layers can use; InfeasibleDesign where there are none."""
-    bases = bases_of(usable(space, layers), board, clock_mhz, has_residual(layers))
+    space = usable(space, layers)
+    decided = tuple(decided_by(layers, taps) for taps in space.taps)
+    bases = bases_for(space, board, clock_mhz, has_residual(layers), decided)
     found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
         raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
-    return [for_layers(base, layers) for base in found]
+    return found
 
 
 def _decided(
@@ -258,8 +260,8 @@ def _price(
 ) -> tuple[int, int]:
     """Fill ``cycles`` (0 where a price is wanted); returns layers priced and prices asked for."""
     counted, rows, table = _tables(layers, bases)
-    heights = compiled.splits([layer.out_rows for layer in counted])
-    widths = compiled.splits([layer.out_columns for layer in counted])
+    heights = compiled.splits([layer.out_rows for layer, _ in counted])
+    widths = compiled.splits([layer.out_columns for layer, _ in counted])
     timing = (memory.read_latency, memory.write_latency)
     floors = compiled.floors_of(rows, table, *timing)
     order = np.argsort(floors.sum(axis=1), kind="stable")
@@ -279,8 +281,10 @@ def _floors_of(layers: Sequence[Layer], bases: Sequence[Accelerator], memory: Me
 
 def _tables(
     layers: Sequence[Layer], bases: Sequence[Accelerator]
-) -> tuple[Counter[Layer], np.ndarray, np.ndarray]:
+) -> tuple[Counter[tuple[Layer, Place]], np.ndarray, np.ndarray]:
     """Different layers and how often each occurs, the same as numbers, and the bases as numbers."""
-    counted = Counter(layer.unnamed() for layer in layers)
-    rows = np.array([[*compiled.layer_row(layer), count] for layer, count in counted.items()], dtype=np.int64)
-    return counted, rows, np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
+    found = zip((layer.unnamed() for layer in layers), places(layers, shared_bus=False), strict=True)
+    counted = Counter(found)  # where a base shares its bus, its price leaves the places out
+    rows = [[*compiled.layer_row(*placed), count] for placed, count in counted.items()]
+    table = np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
+    return counted, np.array(rows, dtype=np.int64), table

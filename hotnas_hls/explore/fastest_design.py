@@ -11,7 +11,7 @@ from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.memory.pricing import least_memory
 from hotnas_hls.accel.pixel_packing import PackingChoice
-from hotnas_hls.accel.timing.latency import best_tile, network_latency
+from hotnas_hls.accel.timing.latency import best_tiles, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign, raise_all
@@ -101,7 +101,7 @@ def design_point(
     cannot = f"{model.name}: cannot run on this accelerator:"
     dram = None if board.dram is None else load_dram(board.dram)
     least = memory if dram is None else least_memory(dram, clock)
-    tiles = {layer.name: best_tile(layer, accel, least) for layer in model.layers}
+    tiles = best_tiles(model.layers, accel, least)
     raise_all(
         InfeasibleDesign,
         cannot,
@@ -119,6 +119,7 @@ def design_point(
         feature_maps=model.feature_maps,
         layers=layers,
         image_layout=model.image_layout,
+        host=model.host,
         packed_resolutions=model.arrangement.packed_resolutions,
         memory=memory,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
@@ -28,6 +29,7 @@ class ModelLayers:
     logits: str
     image_layout: ImageLayout | None = None  # None: the stem is plain
     arrangement: Arrangement = PLAIN
+    host: HostWork = HostWork()
 
     def maps_kept(self, accel: Accelerator) -> ModelLayers:
         """The same network with as many maps on chip as ``accel`` has words for."""
@@ -91,4 +93,5 @@ def layers_of(
         lowered.logits,
         layout,
         arrangement,
+        graph.host,
     )

@@ -17,7 +17,7 @@ from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tile, layer_latency
+from hotnas_hls.accel.timing.latency import best_tile, layer_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
@@ -124,13 +124,13 @@ def _deepest(accel: Accelerator, layers: Sequence[Layer], board: Board) -> Accel
 
 def _cycles(layers: Sequence[Layer], accel: Accelerator) -> int | None:
     """Cycles of all layers in their fastest tiles; None when one fits none."""
-    counted = Counter(dataclasses.replace(layer, name="", source="", target="") for layer in layers)
+    placed = zip((layer.unnamed() for layer in layers), places(layers, accel.shared_bus), strict=True)
     total, memory = 0, MemoryTiming()
-    for layer, count in counted.items():
-        tile = best_tile(layer, accel, memory)
+    for (layer, place), count in Counter(placed).items():
+        tile = best_tile(layer, accel, memory, place)
         if tile is None:
             return None
-        total += count * layer_latency(layer, accel, tile, memory).cycles
+        total += count * layer_latency(layer, accel, tile, memory, place).cycles
     return total
 
 

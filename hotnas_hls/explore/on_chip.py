@@ -11,7 +11,7 @@ from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.residency import keep_maps, keep_weights, planes_of
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tile, network_latency
+from hotnas_hls.accel.timing.latency import best_tiles, network_latency
 
 LEAST_WORDS = 256  # of maps on chip that are tried; then twice as many, and so on
 
@@ -59,7 +59,7 @@ def _with(point: DesignPoint, accel: Accelerator) -> DesignPoint | None:
     """``point`` on ``accel``, with room for all weights or as many as fit; None where it cannot run."""
     shapes = [entry.layer for entry in point.layers]
     layers: tuple[Layer, ...] = keep_maps(shapes, point.feature_maps, point.image, point.logits, accel)
-    found = {layer.name: best_tile(layer, accel, point.memory) for layer in layers}
+    found = best_tiles(layers, accel, point.memory)
     tiles = {name: tile for name, tile in found.items() if tile is not None}
     if len(tiles) < len(layers):
         return None

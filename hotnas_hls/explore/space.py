@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import ceil_div
+from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import port_violations
 from hotnas_hls.boards.board import Board
 
@@ -50,6 +51,19 @@ def usable(space: Space, layers: Sequence[Layer]) -> Space:
     if not all(layer.pairs_channels for layer in layers):
         packing = tuple(packed for packed in packing if not packed)
     return dataclasses.replace(space, dsp_packing=packing)
+
+
+@functools.lru_cache(maxsize=8)
+def bases_for(
+    space: Space, board: Board, clock_mhz: float, residual: bool, decided: tuple[DecidedByLayers, ...]
+) -> tuple[Accelerator, ...]:
+    """:func:`bases_of` with what layers decide, for each of ``space.taps`` in their order.
+
+    Kept: a search asks for few different ones, again and again.
+    """
+    by_taps = {taps: fields._asdict() for taps, fields in zip(space.taps, decided, strict=True)}
+    found = bases_of(space, board, clock_mhz, residual)
+    return tuple(dataclasses.replace(base, **by_taps[base.taps]) for base in found)
 
 
 def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:

@@ -16,16 +16,19 @@ import networkx as nx
 import numpy as np
 
 from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
-from hotnas_hls.accel.layer import LARGEST_KERNEL
+from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_SIDE
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import OUTSIDE, Value
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
+from hotnas_hls.network.parts import part_weights
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 
 NO_PADDING: Padding = (0, 0, 0, 0)
+MOST_VALUES = 1 << 28  # of a map: a gigabyte of float32
 _PADDING_REFUSED = ("zeros are put around a map that no convolution reads", "pad inside the operator itself")
 _PART_REFUSED = (
     "it takes a part of a map",
@@ -116,6 +119,13 @@ class Draft:
             self._check(source)
         if min(shape) < 1:
             raise Refused((f"its output would be {_times(shape)}", "use a larger input or less stride"))
+        if max(shape) > LARGEST_SIDE or prod(shape) > MOST_VALUES:
+            raise Refused(
+                (
+                    f"its output would be {_times(shape)}",
+                    f"use at most {LARGEST_SIDE:,} a side and {MOST_VALUES:,} values",
+                )
+            )
         problems = _not_finite(details.get("parameters", {}))
         if problems:
             raise Refused(*problems)
@@ -244,6 +254,11 @@ class Draft:
         """Zeros around a tensor, counts for every axis; kept until the convolution that reads it."""
         if before[0] or after[0]:
             raise Refused(("it adds images", _IMAGES_FIRST))
+        added = [b + a for b, a in zip(before[1:], after[1:], strict=True)]
+        if any(abs(count) > LARGEST_SIDE for count in (*before, *after)) or (
+            prod(max(0, side + count) for side, count in zip(source.dims, added, strict=True)) > MOST_VALUES
+        ):
+            raise Refused((f"it pads {_times(source.dims)} by {_times(added)}", "use smaller maps"))
         cut = min((*before, *after)) < 0
         if cut and any(
             side + b + a < 1 for side, b, a in zip(source.dims, before[1:], after[1:], strict=True)
@@ -387,18 +402,15 @@ class Draft:
                 )
             )
         problems += _window_problems(step, around)
-        if gap != (1, 1):
-            problems.append((f"dilation {_times(gap)}", "use dilation 1 and a larger kernel"))
-        if groups != 1 and not groups == channels == outputs:
-            problems.append(
-                (
-                    f"{groups} groups from {channels} to {outputs} channels",
-                    "use one group, or a depthwise convolution (as many groups as channels in and out)",
-                )
-            )
+        if min(gap) < 1:
+            problems.append((f"dilation {_times(gap)}", "use a dilation of 1 or more"))
         if problems:
             raise Refused(*problems)
+        gap = _pair([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         read = self._read(where, source)
+        depthwise = groups == channels == outputs > 1
+        if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
+            weight, groups = part_weights(weight, groups), 1
         order = None
         if groups == 1:
             weight = _onto(weight, read.channels, read.value.shape[0])
@@ -414,8 +426,8 @@ class Draft:
         _, rows, columns = read.value.shape
         shape = (
             outputs,
-            (rows + top + bottom - kernel[0]) // step[0] + 1,
-            (columns + left + right - kernel[1]) // step[1] + 1,
+            (rows + top + bottom - gap[0] * (kernel[0] - 1) - 1) // step[0] + 1,
+            (columns + left + right - gap[1] * (kernel[1] - 1) - 1) // step[1] + 1,
         )
         value = self._add(
             where,
@@ -425,6 +437,7 @@ class Draft:
             kernel=kernel,
             stride=step,
             padding=padding_of,
+            dilation=gap,
             groups=groups,
             parameters=_parameters(weight=weight, bias=bias),
         )
@@ -456,14 +469,27 @@ class Draft:
             plain = self._plain_of(source)
             weight = _onto(weight, source.elements.reshape(-1), prod(source.shape))
         outputs = len(weight)
-        value = self._add(
-            where,
-            OpKind.LINEAR,
-            [plain],
-            (outputs, 1, 1),
-            parameters=_parameters(weight=weight, bias=bias),
-        )
-        return value.reshaped((*source.dims[:-1], outputs))
+        first, *others = self._joined(plain, weight)
+        total = self._linear_of(where, *first, bias)
+        for part in others:
+            total = self.add(where, total, self._linear_of(where, *part, None))
+        return total.reshaped((*source.dims[:-1], outputs))
+
+    def _linear_of(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
+        shape, parameters = (len(weight), 1, 1), _parameters(weight=weight, bias=bias)
+        return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
+
+    def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
+        """A vector with its weights; of joined flattened maps, which lie apart, each with its own."""
+        node = self.nodes[source.name]
+        parts = [self.nodes[name] for name in node.inputs]
+        if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):
+            return [(source, weight)]
+        ends = np.cumsum([part.shape[0] for part in parts])
+        return [
+            (Value(part.name, part.shape, part.shape), weight[:, end - part.shape[0] : end])
+            for part, end in zip(parts, ends, strict=True)
+        ]
 
     def batchnorm(
         self,
@@ -506,6 +532,8 @@ class Draft:
         ]
         if self._is_untouched(source) and len(source.dims) == 3:
             factor, shift = constants
+            if problems := _not_finite({"scale": factor, "offset": shift}):
+                raise Refused(*problems)
             if _by_one_axis(factor) and _by_one_axis(shift):
                 self._scale, self._offset = self._scale * factor, self._offset * factor + shift
                 return self._prepare(where)
@@ -601,6 +629,10 @@ class Draft:
             raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
         if window == step == (1, 1) and around == NO_PADDING:
             return source
+        if any(around) and not count_include_pad:
+            return self._result(
+                read, self._inner_mean(where, read.value, window, step, around), read.channels
+            )
         value = self._add(
             where,
             OpKind.AVGPOOL,
@@ -609,9 +641,46 @@ class Draft:
             kernel=window,
             stride=step,
             padding=around,
-            count_include_pad=count_include_pad,
         )
         return self._result(read, value, read.channels)
+
+    def _inner_mean(self, where: str, source: Value, window: Pair, stride: Pair, padding: Padding) -> Value:
+        """Means of what windows hold of the map (see ``partial_windows``): of every row, then of columns.
+
+        The stride is taken with the columns, whose kernels leave rows out for free.
+        """
+        value = source
+        for axis, name in enumerate(("rows", "columns")):
+            side, before = source.shape[1 + axis], padding[axis]
+            size = (side + before + padding[axis + 2] - window[axis]) // stride[axis] + 1
+            step, steps = stride[axis], stride
+            if axis == 0:
+                size, step, steps = (size - 1) * stride[0] + 1, 1, (1, 1)
+            found = edge_mean(side, size, window[axis], step, before)
+            if found is None:
+                raise Refused(
+                    (
+                        "it averages windows that miss more than a row or column",
+                        "count the padding, or use less",
+                    )
+                )
+            place = f"{where}.{name}"
+            direct = self._along(f"{place}.direct", value, axis, found.direct, steps)
+            if found.edge.weights.any():
+                near = self._along(f"{place}.near", value, axis, found.near, (1, 1))
+                direct = self.add(place, direct, self._along(f"{place}.edge", near, axis, found.edge, steps))
+            value = direct
+        return value
+
+    def _along(self, where: str, source: Value, axis: int, kernel: Kernel, stride: Pair) -> Value:
+        """Every channel weighed along its rows (axis 0) or columns."""
+        channels = source.shape[0]
+        weight = kernel.weights.reshape((1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)).repeat(
+            channels, axis=0
+        )
+        before, after = [0, 0], [0, 0]
+        before[axis], after[axis] = kernel.before, kernel.after
+        return self.conv(where, source, weight, None, stride, (*before, *after), (1, 1), channels)
 
     def adaptive_avgpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
         """Average pooling to ``size``, which must divide the map."""

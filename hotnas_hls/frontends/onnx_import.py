@@ -27,6 +27,8 @@ except ImportError:  # an optional extra
     onnx = None  # type: ignore[assignment]
 
 FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice operators that mix images
+LARGEST_BATCH = 64  # images that a file may ask for at once: the proof runs as many
+FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
 FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*(.+)")
 
 
@@ -100,7 +102,7 @@ def _loaded(path: Path) -> Any:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, checker and external-data errors have no common parent
-        reason = str(error).strip().split("\n")[0]
+        reason = _first_line(error)
         raise ConfigError(f"{path}: not a valid ONNX model ({reason}); export it again") from error
     return model
 
@@ -130,13 +132,17 @@ class _Reader:
         self.opset = max(
             (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1
         )
-        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        self.constants = {tensor.name: _array(tensor, path) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
         self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
         image = self._image(model)
         self.fixed_batch, shape = self._input_shape(image, input_shape)
         self.draft = Draft(path.stem, self.fixed_batch or FREE_BATCH)
-        self.values[image.name] = self.draft.input(shape, _dotted(image.name))
+        try:
+            self.values[image.name] = self.draft.input(shape, _dotted(image.name))
+        except Refused as refused:
+            reasons = "; ".join(f"{reason}; {cure}" for reason, cure in refused.problems)
+            raise ConfigError(f"{path}: input {image.name}: {reasons}") from refused
         self.model = _inferred(model, path)
         self.used = {name for node in model.graph.node for name in node.input}
         self.used |= {output.name for output in model.graph.output}
@@ -174,6 +180,17 @@ class _Reader:
                 "images x channels x columns, or images x features"
             )
         own = known[1:]
+        kind = image.type.tensor_type.elem_type
+        if kind not in FLOATS:
+            raise ConfigError(
+                f"{self.path}: input {image.name} is of data type {kind}, no floats; "
+                "export it with an input of float32"
+            )
+        if not 0 <= known[0] <= LARGEST_BATCH:
+            raise ConfigError(
+                f"{self.path}: input {image.name} is {text}; leave the number of images open, "
+                f"or make it at most {LARGEST_BATCH}"
+            )
         if wanted is None:
             if not all(own):
                 raise ConfigError(f"{self.path}: input {image.name} is {text}; give the input shape as well")
@@ -261,9 +278,31 @@ def _called(handler: Callable[..., Any], *inputs: Any, **attributes: Any) -> Any
         raise Refused(
             (f"its form is not known ({error})", "export again with an opset from 7 to 22")
         ) from error
-    return handler(*inputs, **attributes)
+    try:
+        return handler(*inputs, **attributes)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        problem = f"its inputs and attributes do not fit each other ({_first_line(error)})"
+        raise Refused((problem, "correct the model or export it again")) from error
 
 
-def _dotted(name: str) -> str:
-    """A name of letters, digits, underscores and dots, from "/layer1/conv/Conv"."""
+def _array(tensor: Any, path: Path) -> np.ndarray:
+    """The values of a constant; ConfigError where the file does not hold them."""
+    try:
+        return numpy_helper.to_array(tensor, str(path.parent))
+    except Exception as error:  # whatever a damaged tensor makes of it
+        raise ConfigError(
+            f"{path}: constant {_dotted(tensor.name)} cannot be read ({_first_line(error)}); export it again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _dotted(name: str | bytes) -> str:
+    """A name of letters, digits, underscores and dots, from "/layer1/conv/Conv".
+
+    Protobuf hands on as bytes what is no text.
+    """
+    name = name.decode(errors="replace") if isinstance(name, bytes) else name
     return re.sub(r"[^A-Za-z0-9_]+", ".", name).strip(".") or "node"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hotnas_hls.base.names import nearest
 from hotnas_hls.errors import ConfigError, ToolNotFound
 from hotnas_hls.frontends.proof import Proof, prove
 from hotnas_hls.network.fold import fold_shapes
@@ -61,8 +61,7 @@ def load_model(
         module, name = zoo.build(spec), spec
         input_shape = input_shape or zoo.ZOO[spec].input_shape
     else:
-        near = difflib.get_close_matches(spec, zoo.ZOO, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = nearest(spec, zoo.ZOO)
         raise ConfigError(
             f"{spec}: no such network; {hint}expected {FORMS}; the zoo has: {', '.join(sorted(zoo.ZOO))}"
         )

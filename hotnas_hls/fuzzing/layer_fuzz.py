@@ -19,7 +19,7 @@ from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
 from hotnas_hls.accel.residency import keep_maps, keep_weights
-from hotnas_hls.accel.timing.latency import fill_cycles, layer_latency, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
@@ -205,7 +205,10 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
     The first run loads what stays on chip, the second has it and counts; the one with stalls loads it again.
     """
     image, others = case.inputs[case.net.image], case.inputs
-    expected_cycles = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
+    latency, loading = (
+        network_latency(case.net.layers, case.accel, case.tiles, case.memory, loaded=loaded)
+        for loaded in (True, False)
+    )
     start = Run(image, others, case.memory)
     filling, plain, stalled = run_network(
         model,
@@ -214,12 +217,10 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
         case.tiles,
         [start, start, dataclasses.replace(start, stall=STALL, reset=True)],
         job,
-        timeout_cycles=20 * expected_cycles + 100_000,
+        timeout_cycles=20 * loading.cycles + 100_000,
     )
     results = []
     for layer, first, counted in zip(case.net.layers, filling.layers, plain.layers, strict=True):
-        latency = layer_latency(layer, case.accel, case.tiles[layer.name], case.memory)
-        fill = fill_cycles(layer, case.accel, case.memory)
         residual = case.inputs[layer.residual] if layer.residual is not None else None
         expected = run_layer(layer, case.net.numbers[layer.name], case.inputs[layer.source], residual)
 
@@ -229,7 +230,7 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
         results.append(
             PairResult(
                 layer=layer.name,
-                predicted=latency.terms() | {"first": latency.cycles + fill},
+                predicted=latency.layers[layer.name].terms() | {"first": loading.layers[layer.name].cycles},
                 simulated=counted | {"first": first["cycles"]},
                 outputs_equal=equal(filling) and equal(plain),
                 outputs_equal_stalled=equal(stalled),

@@ -62,7 +62,8 @@ def _random_patterns(rng: np.random.Generator, accel: Accelerator, lowered: Lowe
     for item in lowered.layers:
         layer = item.layer
         positions = layer.kernel_rows * layer.kernel_columns
-        if layer.kind is not LayerKind.CONV or item.weights is not Weights.NODE or positions < 4:
+        dense = layer.kind is LayerKind.CONV and layer.pattern_ones is None
+        if not dense or item.weights is not Weights.NODE or positions < 4:
             continue
         if not accel.patterns or rng.integers(2):
             continue
@@ -107,6 +108,7 @@ class _Drawing:
         steps: list[Callable[[Node], Node]] = [
             *[self.convolution] * 4,
             self.depthwise,
+            self.grouped,
             self.max_pooling,
             self.average_pooling,
             self.preactivation,
@@ -230,6 +232,16 @@ class _Drawing:
             return self.activation(source)
         out = window.pop("out")
         return self.weighted(source, channels, out, window, groups=channels)  # type: ignore[arg-type]
+
+    def grouped(self, source: Node) -> Node:
+        """A convolution of several groups, whose slices are whole channel blocks of every design."""
+        groups, each = ((2, 16), (4, 8), (2, 32), (2, 5))[self.rng.integers(4)]
+        source = self.pointwise(source, groups * each)
+        window = self.window(source, KERNELS, channelwise=False)
+        if window is None:
+            return source
+        out, channels = window.pop("out"), groups * each * int(self.rng.integers(1, 3))
+        return self.weighted(source, channels, out, window, groups=groups)  # type: ignore[arg-type]
 
     def norm(self, source: Node) -> Node:
         channels = source.shape[0]

@@ -1,4 +1,5 @@
-"""What AMD's tools reported: csynth, co-simulation, utilisation and timing, found by their contents.
+"""What AMD's tools reported: csynth, co-simulation, utilisation and timing, found by their contents; and what
+the package's self-test found on the board.
 
 Every figure that is not in a report stays ``None``: unknown is never a zero. Reports are recognised by
 what is in them, since their names differ between tools and versions.
@@ -16,6 +17,7 @@ from typing import Any
 
 from hotnas_hls.base.records import to_record
 from hotnas_hls.errors import DataMissing
+from hotnas_hls.implementation.selftest import SELFTEST_FILE, Selftest, read_selftest
 
 FORMAT = "hotnas-vendor-reports"
 FORMAT_VERSION = 1
@@ -85,6 +87,7 @@ class VendorReports:
     csynth: Csynth | None = None
     cosim: Cosim | None = None
     implementation: Implementation | None = None
+    board: Selftest | None = None
     files: dict[str, str] = field(default_factory=dict)  # which file each figure came from
 
     def to_json(self) -> str:
@@ -98,10 +101,10 @@ class VendorReports:
 
 
 def read_reports(folder: Path) -> VendorReports:
-    """Everything below ``folder`` that is a report of AMD's tools; of several of a kind the best.
+    """Everything below ``folder`` that is a report of AMD's tools or a self-test; of several the best.
 
     Best is the top function (not a part of it) in csynth, a routed design before a synthesised one. Raises
-    DataMissing when there is none.
+    DataMissing when there is none, ConfigError for a self-test that cannot be read.
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder}: no such folder; give the project folder of Vitis HLS or Vivado")
@@ -111,6 +114,7 @@ def read_reports(folder: Path) -> VendorReports:
     utilisations: list[tuple[Path, Implementation]] = []
     timings: list[tuple[Path, Implementation]] = []
     clocks: list[tuple[Path, Implementation]] = []
+    selftests = [(path, read_selftest(path)) for path in sorted(folder.rglob(SELFTEST_FILE))]
     for path in sorted(folder.rglob("*")):
         if path.name == CLOCK_FILE and (clock := parse_clock(path.read_text(errors="replace"))):
             clocks.append((path, clock))
@@ -127,10 +131,10 @@ def read_reports(folder: Path) -> VendorReports:
         transactions += [(path, each)] if each else []
         utilisations += [(path, utilisation)] if utilisation else []
         timings += [(path, timing)] if timing else []
-    if not (csynths or cosims or transactions or utilisations or timings or clocks):
+    if not (csynths or cosims or transactions or utilisations or timings or clocks or selftests):
         raise DataMissing(
-            f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, or what "
-            "report_utilization and report_timing_summary write"
+            f"{folder}: no report of Vitis HLS or Vivado in it; expected *_csynth.xml, *_cosim.rpt, what "
+            f"report_utilization and report_timing_summary write, or {SELFTEST_FILE} of the drivers"
         )
     files: dict[str, str] = {}
 
@@ -161,7 +165,11 @@ def read_reports(folder: Path) -> VendorReports:
         path, clock = clocks[0]
         note("clock", path)
         implementation = _merged(implementation, clock)
-    return VendorReports(csynth, cosim, implementation, files)
+    board = None
+    if selftests:
+        path, board = selftests[0]
+        note("board", path)
+    return VendorReports(csynth, cosim, implementation, board, files)
 
 
 def parse_csynth(text: str) -> Csynth | None:

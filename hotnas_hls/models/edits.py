@@ -58,7 +58,7 @@ def _cut_path(graph: Graph, node: Node) -> CutPath | None:
         if len(readers) != 1:
             return None
         node = readers[0]
-        if node.kind is OpKind.CONV and not node.is_depthwise:
+        if node.kind is OpKind.CONV and node.groups == 1:
             return CutPath(tuple(along), node.name)
         depthwise = node.is_depthwise and node.parameters["weight"].shape[0] == node.groups
         if node.kind not in _CHANNELWISE and not depthwise:
@@ -126,7 +126,7 @@ def editable(model: nn.Module | None, graph: Graph) -> Editable:
     narrowable = {
         name for name in weighted & own.keys() if (norm := batchnorm_of(graph, name)) is None or norm in own
     }
-    dense = {node.name for node in graph if node.kind is OpKind.CONV and not node.is_depthwise}
+    dense = {node.name for node in graph if node.kind is OpKind.CONV and node.groups == 1}
     convolutions = {name for name in dense & own.keys() if is_editable(model, name)}
     paths = {
         name: path

@@ -46,7 +46,7 @@ def _pairs(graph: Graph) -> Iterator[tuple[str, str]]:
             node = _reader(graph, batchnorm_of(graph, layer.name) or layer.name)
             while node is not None and node.kind not in _WEIGHTED:
                 node = _reader(graph, node.name)
-            if node is not None:
+            if node is not None and not node.is_grouped:
                 yield layer.name, node.name
 
 

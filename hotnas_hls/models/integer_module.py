@@ -84,6 +84,8 @@ class IntegerModule(nn.Module):
         if name not in maps:
             whole = self.net.feature_maps[name]
             root, end = whole.concat_of or name, whole.concat_offset + whole.channels
+            if root in maps:  # a slice of what was written whole
+                return maps[root][:, whole.concat_offset : end]
             parts = [
                 fm
                 for fm in self.net.feature_maps.values()

@@ -70,7 +70,9 @@ def graph_table(graph: Graph) -> Table:
 
 
 def kind_text(node: Node) -> str:
-    """The kind of operator, depthwise convolutions told apart."""
+    """The kind of operator, depthwise and grouped convolutions told apart."""
+    if node.is_grouped:
+        return f"conv, {node.groups} groups"
     return "depthwise" if node.is_depthwise else str(node.kind)
 
 

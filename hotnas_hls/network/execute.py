@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from hotnas_hls.network.graph import Graph, Node, OpKind
+from hotnas_hls.network.parts import part_weights
 
 Array = np.ndarray
 
@@ -36,7 +37,7 @@ def run(graph: Graph, images: Array, keep: Collection[str] | None = None) -> dic
 
 
 def conv(node: Node, x: Array) -> Array:
-    """Convolution of one group, or depthwise."""
+    """Convolution, in groups or depthwise too."""
     weight = node.parameters["weight"]
     x = _padded(x, node, 0.0)
     if node.is_depthwise:
@@ -45,7 +46,7 @@ def conv(node: Node, x: Array) -> Array:
             out += window * weight[None, :, 0, row, column, None, None]
     else:
         out = np.empty((len(x), *node.shape), dtype=np.float32)
-        flat = weight.reshape(len(weight), -1)
+        flat = part_weights(weight, node.groups).reshape(len(weight), -1)
         together = 1 + WIDE_ENOUGH // prod(node.shape[1:])
         for first in range(0, len(x), together):
             images = slice(first, first + together)
@@ -78,16 +79,11 @@ def maxpool(node: Node, x: Array) -> Array:
 
 
 def avgpool(node: Node, x: Array) -> Array:
-    """Mean of each window, over the padding too if ``count_include_pad``."""
+    """Mean of each window, over the padding too."""
     total = np.zeros((len(x), *node.shape), dtype=np.float32)
     for _, window in _windows(_padded(x, node, 0.0), node):
         total += window
-    if node.count_include_pad:
-        return total / np.float32(node.kernel[0] * node.kernel[1])
-    counted = np.zeros(node.shape[1:], dtype=np.float32)
-    for _, window in _windows(_padded(np.ones((1, *x.shape[2:]), dtype=np.float32), node, 0.0), node):
-        counted += window[0]
-    return total / counted
+    return total / np.float32(node.kernel[0] * node.kernel[1])
 
 
 def subsample(node: Node, x: Array) -> Array:
@@ -137,11 +133,12 @@ def _windows(x: Array, node: Node) -> Iterator[tuple[tuple[int, int], Array]]:
     _, rows, columns = node.shape
     for row in range(node.kernel[0]):
         for column in range(node.kernel[1]):
+            top, left = row * node.dilation[0], column * node.dilation[1]
             yield (
                 (row, column),
                 x[
                     ...,
-                    row : row + (rows - 1) * node.stride[0] + 1 : node.stride[0],
-                    column : column + (columns - 1) * node.stride[1] + 1 : node.stride[1],
+                    top : top + (rows - 1) * node.stride[0] + 1 : node.stride[0],
+                    left : left + (columns - 1) * node.stride[1] + 1 : node.stride[1],
                 ],
             )

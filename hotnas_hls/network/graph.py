@@ -24,13 +24,13 @@ class OpKind(StrEnum):
     """Operators a traced network can hold."""
 
     INPUT = "input"
-    CONV = "conv"  # groups == 1, or depthwise (groups == in channels == out channels)
+    CONV = "conv"  # of one group, of several, or depthwise (groups == in channels == out channels)
     LINEAR = "linear"
     BATCHNORM = "batchnorm"
     RELU = "relu"
     RELU6 = "relu6"
     MAXPOOL = "maxpool"
-    AVGPOOL = "avgpool"  # global average pooling is an AVGPOOL whose kernel is the whole map
+    AVGPOOL = "avgpool"  # padding counts; global average pooling is one whose kernel is the whole map
     ADD = "add"
     CONCAT = "concat"
     SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
@@ -52,16 +52,29 @@ class Node:
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+    dilation: tuple[int, int] = (1, 1)  # CONV only: rows and columns from one weight to the next
     groups: int = 1
-    count_include_pad: bool = True  # AVGPOOL only
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     epsilon: float = 1e-5  # BATCHNORM only
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns from the first weight of a kernel to the last."""
+        rows, columns = (
+            gap * (size - 1) + 1 for size, gap in zip(self.kernel, self.dilation, strict=True)
+        )
+        return rows, columns
+
+    @property
     def is_depthwise(self) -> bool:
         """True for a convolution that keeps every channel to itself."""
-        return self.kind is OpKind.CONV and self.groups > 1
+        return self.kind is OpKind.CONV and self.groups > 1 and self.groups == self.shape[0]
+
+    @property
+    def is_grouped(self) -> bool:
+        """True for a convolution of several groups of channels."""
+        return self.kind is OpKind.CONV and self.groups > 1 and not self.is_depthwise
 
 
 class Graph:

@@ -20,6 +20,7 @@ from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
+from hotnas_hls.network.parts import part_weights, parts_of, spread
 from hotnas_hls.network.placement import Placement, place_concatenations
 
 UNBOUNDED = (-inf, inf)
@@ -49,6 +50,18 @@ class LoweredLayer:
     clamp: tuple[float, float] = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
+    dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
+    part: int = 0  # of a grouped convolution, which is computed in several
+    parts: int = 1
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """Where a dilated kernel has weights, 0/1 (rows, columns); None for a dense one."""
+        if self.layer.pattern_ones is None:
+            return None
+        kernel = (self.layer.kernel_rows, self.layer.kernel_columns)
+        weights = [-(-size // gap) for size, gap in zip(kernel, self.dilation, strict=True)]
+        return spread(np.ones(weights, dtype=np.uint8), self.dilation)
 
     def parameters(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
         """Real weights (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,), floats.
@@ -58,13 +71,19 @@ class LoweredLayer:
         layer, bias = self.layer, np.zeros(self.layer.m)
         kernel = (layer.kernel_rows, layer.kernel_columns)
         if self.weights is Weights.NODE:
-            of = graph[self.node].parameters
+            of, groups = graph[self.node].parameters, graph[self.node].groups
             weight = of["weight"]
+            rows = slice(self.part * layer.m, (self.part + 1) * layer.m)
+            if layer.kind is LayerKind.CONV and groups > 1:
+                weight = part_weights(weight, groups, self.part, self.parts)
+            if self.dilation != (1, 1):
+                weight = spread(weight, self.dilation)
             if self.stem is not None:
                 kernels = weight.reshape(len(weight), self.stem.source[0], *self.stem.kernel)
                 weight = self.stem.lay_weights(kernels)  # a linear layer's kernel is the whole image
             fan_in = layer.n if layer.kind is LayerKind.CONV else 1
-            return weight.reshape(layer.m, fan_in, *kernel), of.get("bias", bias).astype(np.float64)
+            own_bias = of["bias"][rows].astype(np.float64) if "bias" in of else bias
+            return weight.reshape(layer.m, fan_in, *kernel), own_bias
         if self.weights is Weights.BATCHNORM:
             of = {role: array.astype(np.float64) for role, array in graph[self.node].parameters.items()}
             scale = of["weight"] / np.sqrt(of["var"] + graph[self.node].epsilon)
@@ -88,7 +107,7 @@ class LoweredNetwork:
     image: str  # feature map the host writes
     logits: str  # feature map the host reads
     image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
-    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies
+    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies or is part of
 
     @property
     def shapes(self) -> tuple[Layer, ...]:
@@ -136,6 +155,8 @@ class _Draft:
     clamp: tuple[float, float] = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)
     stem: ImageLayout | None = None
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
 
     @property
     def takes_addend(self) -> bool:
@@ -248,8 +269,11 @@ class _Lowering:
         kernel, padding = node.kernel, node.padding
         in_channels, in_rows, in_columns = self.shapes[source]
         kind, weights = LayerKind.DEPTHWISE, Weights.NODE
+        ones = None
         if node.kind is OpKind.CONV:
-            kind = self._convolution_kind(node, in_channels)
+            kind, kernel = self._convolution_kind(node, in_channels), node.reach
+            if kind is LayerKind.CONV and node.dilation != (1, 1):  # a pattern: zeros are not computed
+                ones = node.kernel[0] * node.kernel[1]
         elif node.kind is OpKind.LINEAR:
             kind, kernel = LayerKind.CONV, (in_rows, in_columns)
         elif node.kind is OpKind.BATCHNORM:
@@ -260,12 +284,6 @@ class _Lowering:
             kind, weights = LayerKind.MAXPOOL, Weights.NONE
         elif node.kind is OpKind.AVGPOOL:
             weights = Weights.MEAN
-            if not node.count_include_pad and any(padding):
-                self._refuse(
-                    node,
-                    "averages without counting the padding",
-                    "pool without padding, or count_include_pad",
-                )
         else:  # SUBSAMPLE
             weights = Weights.SUBSAMPLE if any(node.channel_pad) else Weights.COPY
             kind = LayerKind.CONV if any(node.channel_pad) else LayerKind.DEPTHWISE
@@ -294,23 +312,26 @@ class _Lowering:
             stride=stride,
             pad_top=padding[0],
             pad_left=padding[1],
+            pattern_ones=ones,
+            pattern_rows=1 if ones is None else node.shape[0],
         )
-        self._add(_Draft(layer, weights, node.name, node.name, channel_pad=node.channel_pad))
+        groups = node.groups if kind is LayerKind.CONV else 1
+        draft = _Draft(layer, weights, node.name, node.name, groups=groups)
+        draft.channel_pad, draft.dilation = node.channel_pad, node.dilation
+        self._add(draft)
 
     def _add(self, draft: _Draft) -> _Draft:
         self.drafts[draft.value] = draft
         return draft
 
     def _convolution_kind(self, node: Node, channels: int) -> LayerKind:
-        if node.groups == 1:
-            return LayerKind.CONV
-        if not node.groups == channels == node.shape[0]:
+        if node.is_depthwise and node.groups != channels:
             self._refuse(
                 node,
                 f"convolves {channels} to {node.shape[0]} channels in {node.groups} groups",
-                "use one group, or as many groups as input and output channels",
+                "use fewer groups, or as many as input and output channels",
             )
-        return LayerKind.DEPTHWISE
+        return LayerKind.DEPTHWISE if node.is_depthwise else LayerKind.CONV
 
     def _stride(self, node: Node) -> int:
         """The common stride; one that is never taken (a single output row or column) may be anything."""
@@ -334,9 +355,11 @@ class _Lowering:
         ]
         joined = any(image in values for values in self.joins.values())
         draft = readers[0] if len(readers) == 1 and not joined else None
-        if draft is None or draft.layer.kind is not LayerKind.CONV or draft.layer.residual == image:
+        plain = draft is not None and draft.layer.kind is LayerKind.CONV and draft.groups == 1
+        if draft is None or not plain or draft.layer.residual == image:
             self.violations.append(
-                f"stem = {stem}: the image must be read by one convolution and nothing else; use stem = plain"
+                f"stem = {stem}: the image must be read by one convolution of one group and nothing else; "
+                "use stem = plain"
             )
             return
         layer = draft.layer
@@ -354,6 +377,8 @@ class _Lowering:
             stride=1,
             pad_top=0,
             pad_left=0,
+            pattern_ones=None,
+            pattern_rows=1,
         )
 
     # --- the result -----------------------------------------------------------------------------------
@@ -368,22 +393,25 @@ class _Lowering:
             self.shapes[copy.name] = self.shapes[copy.member]
             self._copy(copy.name, copy.member)
             order[copy.name] = (self.positions[copy.member], 1)
-        layers = []
+        layers: list[LoweredLayer] = []
+        maps = self._feature_maps(placement, order)
+        slices: dict[str, str] = {}
         for value in sorted(self.drafts, key=lambda value: order[value]):
             draft = self.drafts[value]
             bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
             layer = replace(draft.layer, target=value, weight_bits=bits)
-            layers.append(
-                LoweredLayer(layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem)
+            lowered = LoweredLayer(
+                layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem, draft.dilation
             )
+            layers += [lowered] if draft.groups == 1 else _in_parts(lowered, draft.groups, maps, slices)
         return LoweredNetwork(
             name=self.graph.name,
-            feature_maps=self._feature_maps(placement, order),
+            feature_maps=maps,
             layers=tuple(layers),
             image=image,
             logits=logits,
             image_layout=self.layout,
-            copies={copy.name: copy.member for copy in placement.copies},
+            copies={copy.name: copy.member for copy in placement.copies} | slices,
         )
 
     def _feature_maps(
@@ -402,6 +430,46 @@ class _Lowering:
                 concat_offset=place.offset if place else 0,
             )
         return maps
+
+
+def _in_parts(
+    lowered: LoweredLayer, groups: int, maps: dict[str, FeatureMap], slices: dict[str, str]
+) -> list[LoweredLayer]:
+    """A grouped convolution as plain ones; ``maps`` and ``slices`` get the slices they read and write."""
+    layer = lowered.layer
+    parts = parts_of(groups, layer.n, layer.m)
+    inputs, outputs = layer.n // parts, layer.m // parts
+
+    def cut(name: str, channels: int, part: int) -> str:
+        """Channels ``part * channels`` and up of a map."""
+        if parts == 1:
+            return name
+        whole, first = maps[name], part * channels
+        found = replace(
+            whole,
+            name=f"{name}.{first}to{first + channels - 1}",
+            channels=channels,
+            concat_of=whole.concat_of or name,
+            concat_offset=whole.concat_offset + first,
+        )
+        maps[found.name], slices[found.name] = found, name
+        return found.name
+
+    found = []
+    for part in range(parts):
+        small = replace(
+            layer,
+            name=layer.name if parts == 1 else f"{layer.name}.part{part}",
+            source=cut(layer.source, inputs, part),
+            target=cut(layer.target, outputs, part),
+            residual=layer.residual and cut(layer.residual, outputs, part),
+            n=inputs,
+            m=outputs,
+            pattern_rows=layer.pattern_rows // parts or 1,
+        )
+        needed = None if parts == groups else small.macs * parts // groups
+        found.append(replace(lowered, layer=replace(small, needed_macs=needed), part=part, parts=parts))
+    return found
 
 
 def _by(shape: Shape) -> str:

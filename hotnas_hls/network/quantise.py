@@ -68,6 +68,7 @@ def quantise(
         logits=lowered.logits,
         act_bits=act_bits,
         image_layout=lowered.image_layout,
+        host=graph.host,
     )
     raise_all(
         ConfigError,
@@ -124,6 +125,11 @@ class _Real:
             index, masks = (np.asarray(array, dtype=np.uint8) for array in patterns[layer.name])
             layer = replace(layer, pattern_ones=int(masks[0].sum()), pattern_rows=pattern_rows(index))
             weights = weights * masks[index]
+        elif lowered.mask is not None:  # a dilated kernel: one pattern, four times
+            fan_in = layer.n if layer.kind is LayerKind.CONV else 1
+            index = np.zeros((layer.m, fan_in), dtype=np.uint8)
+            masks = np.stack([lowered.mask] * PATTERNS)
+            layer = replace(layer, pattern_rows=pattern_rows(index))
         wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits, clip)
         return cls(lowered, layer, weights, bias, index, masks, wanted)
 

@@ -18,7 +18,7 @@ from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import LayerLatency, best_tile, layer_latency
+from hotnas_hls.accel.timing.latency import LayerLatency, Place, best_tile, layer_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.behind_dram import fastest_behind
@@ -207,7 +207,8 @@ class TiledEnginePlatform:
         accel = self._accelerator(layers, choices)
         if accel.violations():
             return EngineDesign(accel, {})
-        tiles = {layer.name: self._tile(layer, accel) for layer in layers}
+        found = zip(layers, places(layers, accel.shared_bus), strict=True)
+        tiles = {layer.name: self._tile(layer, accel, place) for layer, place in found}
         return EngineDesign(accel, {name: tile for name, tile in tiles.items() if tile is not None})
 
     def violations(self, layers: Sequence[Layer], design: EngineDesign) -> list[str]:
@@ -232,8 +233,8 @@ class TiledEnginePlatform:
     def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
         """Cycles below which no layer stays, and their sum."""
         costs = []
-        for layer in layers:
-            latency = self._latency(layer, design.accel, design.tiles[layer.name])
+        for layer, place in zip(layers, places(layers, design.accel.shared_bus), strict=True):
+            latency = self._latency(layer, design.accel, design.tiles[layer.name], place)
             terms = {name: float(getattr(latency, name)) for name in TERMS}
             costs.append(LayerCost(layer.name, float(latency.cycles), terms, str(latency.bottleneck)))
         total = sum(layer.total for layer in costs)
@@ -280,6 +281,7 @@ class TiledEnginePlatform:
             feature_maps=tuple(network.feature_maps.values()),
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
             image_layout=network.image_layout,
+            host=network.host,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,
@@ -298,16 +300,16 @@ class TiledEnginePlatform:
         blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
         return for_layers(blank, layers)
 
-    def _tile(self, layer: Layer, accel: Accelerator) -> Tile | None:
-        key = (layer.unnamed(), accel)
+    def _tile(self, layer: Layer, accel: Accelerator, place: Place) -> Tile | None:
+        key = (layer.unnamed(), accel, place)
         if key not in self._tiles:
-            self._tiles[key] = best_tile(layer, accel, self.least)
+            self._tiles[key] = best_tile(layer, accel, self.least, place)
         return self._tiles[key]
 
-    def _latency(self, layer: Layer, accel: Accelerator, tile: Tile) -> LayerLatency:
-        key = (layer.unnamed(), accel, tile)
+    def _latency(self, layer: Layer, accel: Accelerator, tile: Tile, place: Place) -> LayerLatency:
+        key = (layer.unnamed(), accel, tile, place)
         if key not in self._latencies:
-            self._latencies[key] = layer_latency(layer, accel, tile, self.least)
+            self._latencies[key] = layer_latency(layer, accel, tile, self.least, place)
         return self._latencies[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
@@ -53,7 +54,7 @@ def assemble(folder: Path, run: Path | None = None) -> ReportData:
     notes: list[str] = []
     certificate = _certificate(folder, point, notes)
     record = read_run(found) if (found := _run_folder(folder, run, point, notes)) else None
-    vendor = _vendor(folder / REPORTS / VENDOR_FILE)
+    vendor = _vendor(folder / REPORTS / VENDOR_FILE, point, notes)
     return ReportData(
         name=folder.resolve().name if folder.is_dir() else point.network,
         point=point,
@@ -93,6 +94,10 @@ def _run_folder(folder: Path, given: Path | None, point: DesignPoint, notes: lis
     if place is None or not (place / DESIGN_FILE).is_file():
         if given is not None:
             raise ConfigError(f"--run {given}: no {DESIGN_FILE} in it; give the folder of a finished search")
+        if place is not None:
+            notes.append(
+                f"the search is not in {place}, which the design names; --run FOLDER says where it is"
+            )
         return None
     if _digest(place) == point.digest():
         return place
@@ -129,6 +134,7 @@ def _layers(
     cut = (run.channels if run else None) or {}
     widths = (run.channels_before if run else None) or {}
     cosim = _cosim_cycles(point, vendor)
+    tested = vendor.board.layer_cycles() if vendor and vendor.board else {}
     found = []
     for entry in point.layers:
         layer, check = entry.layer, checks.get(entry.layer.name)
@@ -157,6 +163,7 @@ def _layers(
                 simulated=check.simulated if check else None,
                 behind=behind.get(layer.name),
                 cosim=cosim.get(layer.name),
+                board=tested.get(layer.name),
                 outputs_match=check.outputs_match if check else None,
             )
         )
@@ -268,7 +275,8 @@ def _regions(point: DesignPoint) -> list[Region]:
     return found
 
 
-def _vendor(path: Path) -> VendorReports | None:
+def _vendor(path: Path, point: DesignPoint, notes: list[str]) -> VendorReports | None:
+    """What was imported; a self-test only if it ran this design."""
     if not path.is_file():
         return None
     record = load_json(path)
@@ -278,6 +286,11 @@ def _vendor(path: Path) -> VendorReports | None:
     values = {name: value for name, value in record.items() if name not in ("format", "format_version")}
     reports = read_record(VendorReports, values, "", problems)
     raise_all(ConfigError, f"{path}: not imported reports:", problems)
+    if reports.board is not None and reports.board.design_digest != point.digest():
+        notes.append(
+            f"the self-test in {REPORTS}/{VENDOR_FILE} ran another design; run this package's on the board"
+        )
+        reports = replace(reports, board=None)
     return reports
 
 

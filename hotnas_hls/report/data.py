@@ -13,7 +13,7 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import LayerLatency
-from hotnas_hls.accel.timing.timeline import LayerTimeline, layer_timeline
+from hotnas_hls.accel.timing.timeline import LayerTimeline, network_timeline
 from hotnas_hls.base.records import to_record
 from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.run_record import RunRecord
@@ -50,6 +50,7 @@ class LayerReport:
     simulated: dict[str, int] | None  # by term, with the ideal memory
     behind: int | None  # cycles simulated behind the board's DRAM
     cosim: int | None  # cycles of its transaction in co-simulation
+    board: int | None  # cycles on the board, by the self-test
     outputs_match: bool | None
 
     @property
@@ -217,12 +218,17 @@ class ReportData:
         cycles = [layer.cosim for layer in self.layers if layer.cosim is not None]
         return sum(cycles) if len(cycles) == len(self.layers) else None
 
+    @property
+    def board_cycles(self) -> int | None:
+        """Of an image on the board, by the self-test."""
+        board = self.vendor.board if self.vendor else None
+        return board.cycles if board else None
+
     def timelines(self) -> list[LayerTimeline]:
         """Every layer's events, in order."""
         point = self.point
-        return [
-            layer_timeline(entry.layer, point.accelerator, entry.tile, point.memory) for entry in point.layers
-        ]
+        layers = [entry.layer for entry in point.layers]
+        return network_timeline(layers, point.accelerator, point.tiles, point.memory)
 
     def record(self) -> dict[str, Any]:
         """The report for programs; ``null`` is unknown."""
@@ -253,6 +259,7 @@ class ReportData:
                 "bound_cycles": point.latency_bound_cycles,
                 "csynth_cycles": self.csynth_cycles,
                 "cosim_cycles": self.cosim_cycles,
+                "board_cycles": self.board_cycles,
             },
             "accuracy": to_record(point.accuracy)
             | {"drop_allowed": point.configured("search", "accuracy_drop")},

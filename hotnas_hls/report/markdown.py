@@ -87,7 +87,9 @@ def _reductions(data: ReportData) -> list[str]:
 
 def _layers(data: ReportData) -> str:
     cosim = data.cosim_cycles is not None  # a column only where somebody has run it
+    board = any(layer.board is not None for layer in data.layers)
     heads = ("Layer", "bound", "predicted", "simulated", *["cosim"] * cosim, "difference", "behind DRAM")
+    heads += ("on the board",) * board
     heads += ("margin", "bottleneck", "treatment")
     terms = ("load IFM", "load weights", "compute", "store OFM", "stall")
     rows = []
@@ -103,6 +105,7 @@ def _layers(data: ReportData) -> str:
                 *[number(layer.cosim)] * cosim,
                 signed(layer.difference),
                 number(layer.behind),
+                *[number(layer.board)] * board,
                 "–" if layer.margin is None else number(layer.margin),
                 f"{layer.bottleneck} {LABELS[layer.bottleneck]}",
                 ", ".join(layer.treatment) or "–",
@@ -120,6 +123,7 @@ def _vendor(data: ReportData) -> list[str]:
         f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {escaped(wording.cosim(data))}, "
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
+        f"On the board: {escaped(wording.board(data))}.",
         f"Clock, estimated: {escaped(wording.clock_estimate(data))}.",
     ]
 

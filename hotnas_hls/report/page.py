@@ -46,6 +46,8 @@ def page(data: ReportData) -> str:
         placement=wording.placement(data),
         clock_estimate=wording.clock_estimate(data),
         cosim=wording.cosim(data),
+        board=wording.board(data),
+        on_board=any(layer.board is not None for layer in data.layers),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),
         reduction=wording.reduction(data),

@@ -251,6 +251,15 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]
 
 
+def board(data: ReportData) -> str:
+    """What the self-test found on the board."""
+    found = data.vendor.board if data.vendor else None
+    if found is None:
+        return UNKNOWN
+    time = "" if found.ms is None else f", {ms(found.ms)} an image by the processor's clock"
+    return f"{found.line()}{time}"
+
+
 def cosim(data: ReportData) -> str:
     """Verdict of co-simulation; cycles of all layers, or of the longest transaction if no more is known."""
     found = data.vendor.cosim if data.vendor else None

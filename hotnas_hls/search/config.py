@@ -15,6 +15,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.names import nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.boards.board import Board, clock_violations, load_board
 from hotnas_hls.errors import ConfigError, raise_all
@@ -51,11 +52,11 @@ class BoundSettings:
 class AcceleratorSettings:
     """Values the search may choose from; null generates them from the board and the network."""
 
-    tm: tuple[int, ...] | None = None
-    tn: tuple[int, ...] | None = None
-    tr: tuple[int, ...] | None = None
-    tc: tuple[int, ...] | None = None
-    port_bits: tuple[int, ...] | None = None
+    tm: tuple[int, ...] | None = None  # output channels computed at a time
+    tn: tuple[int, ...] | None = None  # input channels
+    tr: tuple[int, ...] | None = None  # rows of a tile
+    tc: tuple[int, ...] | None = None  # columns of a tile
+    port_bits: tuple[int, ...] | None = None  # widths of the memory ports
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
     packed_resolutions: PackingChoice = BEST  # whose maps hold four pixels as one
@@ -65,38 +66,38 @@ class AcceleratorSettings:
 class SearchSettings:
     """How candidates are chosen, trained and rewarded."""
 
-    strategy: Strategy = "tpe"
-    trials: int = 60
+    strategy: Strategy = "tpe"  # who proposes candidates; reinforce: HotNAS's controller
+    trials: int = 60  # candidates looked at, those that the hardware test refuses included
     validation_images: int = 1000  # candidates are compared on so many at most
     validation_blend: float = 0.0  # share of another image in each: where the network was trained on them
     batches: int = 50  # fine-tuning batches per trained candidate
-    batch_size: int = 64
-    learning_rate: float = 0.001
+    batch_size: int = 64  # images of a batch
+    learning_rate: float = 0.001  # of that fine-tuning
     final_epochs: int = 10  # fine-tuning of the chosen design
     integer_batches: int = 0  # after that: fine-tuning batches of its integers
-    integer_learning_rate: float = 0.0003
+    integer_learning_rate: float = 0.0003  # of those
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
     patterns: bool = True  # pattern pruning
-    channel_cut: bool = True
-    kernel_expand: bool = True
+    channel_cut: bool = True  # fewer channels inside blocks
+    kernel_expand: bool = True  # larger kernels where they cost nothing
     hardware: bool = True  # search tiles and ports too
     early_stopping: bool = True  # of candidates that are slower and less accurate than most
     cold: bool = False  # start from random weights, to see what the hot start is worth
-    time_limit_s: float | None = None
+    time_limit_s: float | None = None  # no trial begins after it
     storage: str = "sqlite"  # or journal: a file in the run's folder; or a URL
     workers: int = 1  # processes that train candidates
     ray: str | None = None  # address of a Ray cluster that trains them instead (HOST:PORT, or auto)
     trial_cpus: float = 1.0  # of a Ray node, for each trial
-    trial_gpus: float = 0.0
+    trial_gpus: float = 0.0  # the same
 
 
 @dataclass(frozen=True)
 class QuantisationSettings:
     """Fixed-point formats."""
 
-    act_bits: Literal[8, 16] = 16
+    act_bits: Literal[8, 16] = 16  # of feature maps
     weight_bits: int = 16  # of layers the search leaves alone
     least_weight_bits: int = 4  # fewest it may choose
 
@@ -113,7 +114,7 @@ class RunConfig:
     search: SearchSettings = SearchSettings()
     memory: MemoryTiming = MemoryTiming()
     quantisation: QuantisationSettings = QuantisationSettings()
-    seed: int = 0
+    seed: int = 0  # of everything that is drawn; the same seed gives the same design
     output: str = "runs"  # the run's folder
 
     def load_board(self) -> Board:
@@ -220,21 +221,29 @@ def shipped_configs() -> list[str]:
     return sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 
 
-def load_config(name: str | Path = DEFAULT_CONFIG) -> RunConfig:
-    """The configuration of a YAML file, or the shipped one of that name; every problem is listed."""
+def config_path(name: str | Path) -> Path:
+    """A YAML file, or that of the shipped configuration of this name; ConfigError where there is neither."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
         if str(name) not in shipped_configs():
+            shipped = shipped_configs()
             raise ConfigError(
-                f"unknown configuration {str(name)!r}; shipped: {', '.join(shipped_configs())}; "
-                "or give the path of a YAML file"
+                f"unknown configuration {str(name)!r}; {nearest(str(name), shipped)}shipped: "
+                f"{', '.join(shipped)}; or give the path of a YAML file"
             )
         path = CONFIG_FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; 'hotnas search --show-config' prints one to start from")
+    return path
+
+
+def load_config(name: str | Path = DEFAULT_CONFIG) -> RunConfig:
+    """The configuration of a YAML file, or the shipped one of that name; every problem is listed."""
+    path = config_path(name)
     problems: list[str] = []
     config = read_value(RunConfig, load_yaml(path), "", problems)
-    if not problems:
-        problems = config.violations()
     if config is not None:
+        problems += config.violations()
         try:
             config.load_board()
         except ConfigError as unknown:

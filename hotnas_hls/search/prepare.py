@@ -15,7 +15,7 @@ from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform, measured
-from hotnas_hls.platforms.space import Candidate, SearchSpace
+from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.start import Start, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
@@ -88,7 +88,9 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options = replace(options, bound_ms=(1 - options.reduction) * detection.cost.latency_ms)
 
     reporter.stage("iSpace: axes from the labels")
-    space, seeds = _space_and_seeds(problem, workload, platform, start.choices, options, reporter)
+    space, seeds = _space_and_seeds(
+        problem, workload, platform, start.choices, options, detection.cost.latency_ms, reporter
+    )
     evaluator = Evaluator(
         problem,
         platform,
@@ -110,6 +112,7 @@ def _space_and_seeds(
     platform: Platform,
     choices: Choices,
     options: SearchOptions,
+    uncompressed_ms: float,
     reporter: Reporter,
 ) -> tuple[SearchSpace, list[Candidate]]:
     """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
@@ -118,9 +121,19 @@ def _space_and_seeds(
         (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
         for (kernel, zeros), names in pattern_groups(space).items()
     }
-    rungs = ladder(space, options.rungs, patterns)
+    rungs = [
+        fitted
+        for rung in ladder(space, options.rungs, patterns)
+        if (fitted := _on_hardware_that_fits(workload, platform, space, rung)) is not None
+    ]
     fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
-    _require_feasible(workload, platform, space, fastest, options.bound_ms)
+    shortest = _require_feasible(workload, platform, space, fastest, options.bound_ms)
+    if options.bound_ms is not None and uncompressed_ms <= options.bound_ms:
+        reporter.stage(
+            f"the uncompressed network meets the bound already: {uncompressed_ms:.4g} ms, "
+            f"{options.bound_ms:.4g} asked for; a bound below that asks for compression, down to "
+            f"{_at_least(shortest)} ms"
+        )
     gentle: list[Candidate] = []
     if options.bound_ms is not None:
         reporter.stage("sensitivity: what each edit, alone and fitted, does to the answers")
@@ -134,7 +147,10 @@ def _space_and_seeds(
             lambda done, total: reporter.step(done, total, "edits"),
         )
         gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound_ms)
-    return _widened(space, fastest), [*dict.fromkeys((*gentle, *rungs)), fastest]
+    seeds = [*dict.fromkeys((*gentle, *rungs)), fastest]
+    for candidate in seeds:
+        space = _widened(space, candidate)
+    return space, seeds
 
 
 def _study_settings(
@@ -209,18 +225,36 @@ def _widened(space: SearchSpace, candidate: Candidate) -> SearchSpace:
     )
 
 
+def _on_hardware_that_fits(
+    workload: Workload, platform: Platform, space: SearchSpace, candidate: Candidate
+) -> Candidate | None:
+    """The candidate, on other hardware where its edits do not fit its own; None where that is not searched.
+
+    Patterns, for one, take logic that the hardware of the uncompressed network may not have left.
+    """
+    layers = workload.compressed(compression_of(candidate, space))
+    if not platform.violations(layers, platform.design(layers, choices_of(candidate, space))):
+        return candidate
+    if all(len(axis.options) == 1 for axis in space.of_kind(AxisKind.HARDWARE)):
+        return None
+    return Candidate({**candidate, **platform.explore(layers)})
+
+
 def _require_feasible(
     workload: Workload,
     platform: Platform,
     space: SearchSpace,
     fastest: Candidate,
     bound_ms: float | None,
-) -> None:
-    """InfeasibleDesign when even the fastest candidate misses the bound: said before anything is trained."""
+) -> float:
+    """What the fastest candidate takes, in ms.
+
+    InfeasibleDesign when even that misses the bound: said before anything is trained.
+    """
     layers = workload.compressed(compression_of(fastest, space))
     cost = measured(platform, layers, platform.design(layers, choices_of(fastest, space)))
     if bound_ms is None or cost.latency_ms <= bound_ms:
-        return
+        return cost.latency_ms
     slowest = cost.slowest
     term = max(slowest.terms, key=lambda name: slowest.terms[name])
     lines = [

@@ -33,6 +33,8 @@ from hotnas_hls.search.running.storage import StudyPlace
 from hotnas_hls.search.running.study import SearchStudy
 from hotnas_hls.search.telling.reporter import Reporter, Silent
 
+UNSURPRISING = 0.6  # accuracy below which a mistake in the data is as likely as a hard task
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
@@ -62,6 +64,14 @@ class SearchResult:
         return pareto_front(self.outcomes)
 
 
+def _hot_start(accuracy: float, images: int) -> str:
+    """How good the network is that the search starts from, and what to look at where that is a surprise."""
+    told = f"the network as it was given is right on {accuracy:.2%} of {images} validation images"
+    if accuracy >= UNSURPRISING:
+        return told
+    return f"{told}; if you expect more, look at the order of the classes, the images' size and normalisation"
+
+
 def search(
     problem: Problem,
     platform: Platform,
@@ -80,9 +90,10 @@ def search(
     prepared = prepare(problem, platform, options, reporter)
     options, space, evaluator = prepared.options, prepared.space, prepared.evaluator
 
+    before = float_accuracy(problem.model, *_arrays(evaluator.validation))
+    reporter.stage(_hot_start(before, len(evaluator.validation)))
     by = f"{options.strategy}{' from random weights' if options.cold else ''}"
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {by}")
-    before = float_accuracy(problem.model, *_arrays(evaluator.validation))
     bounded = options.bound_ms is not None
     with closing(hire(evaluator, options.crew, prepared.small)) as crew:
         study = SearchStudy(space, evaluator, prepared.settings, storage, resume, crew)

@@ -14,7 +14,7 @@ from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.timing.latency import NetworkLatency, fill_cycles, network_latency
+from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.base import tools
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
@@ -75,18 +75,21 @@ def certify(
         )
     rtl = rtl or twin(point)
     net = point.integer_network()
-    predicted = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
+    predicted, loads = (
+        network_latency(net.layers, point.accelerator, point.tiles, point.memory, loaded=loaded)
+        for loaded in (True, False)
+    )
     inputs = point.golden_images(images)
     # What stays on chip is loaded in a run before those that count.
-    fill = sum(fill_cycles(layer, point.accelerator, point.memory) for layer in net.layers)
-    loading = [Run(inputs[0], memory=point.memory)] if fill else []
+    keeps = any(layer.weights_on_chip for layer in net.layers)
+    loading = [Run(inputs[0], memory=point.memory)] if keeps else []
     planned = [Run(image, memory=point.memory) for image in inputs]
     planned += [Run(inputs[at % images], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
     ahead = forecast(point, net, point.dram) if behind and point.dram is not None else None
     if ahead is not None:
         planned.append(Run(inputs[0], memory=point.memory, dram=ahead.numbers))
-    slowest = max(predicted.cycles, 0 if ahead is None else ahead.worst.cycles)
-    results = simulate_runs(point, net, loading + planned, folder, slowest + fill, rtl)
+    slowest = max(loads.cycles, 0 if ahead is None else ahead.worst.cycles)
+    results = simulate_runs(point, net, loading + planned, folder, slowest, rtl)
     first = results.pop(0) if loading else None
     expected = [reference(net, image) for image in inputs]
     seen = None if ahead is None else ahead.judged(net, results.pop(), expected[0])
@@ -94,9 +97,7 @@ def certify(
     certificate = _judge(point, rtl, net, predicted, results, outputs, images, seen)
     if first is None:
         return certificate
-    reasons = certificate.reasons + tuple(
-        _first_reasons(first, expected[0], net, predicted.cycles + fill, rtl)
-    )
+    reasons = certificate.reasons + tuple(_first_reasons(first, expected[0], net, loads.cycles, rtl))
     return replace(certificate, first_cycles=first.cycles, holds=not reasons, reasons=reasons)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, fill_cycles, network_latency
+from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, network_latency
 from hotnas_hls.base.records import to_record
 from hotnas_hls.simulate.certify import Rtl, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
@@ -58,13 +58,17 @@ def sweep(
     net = point.integer_network()
     image = point.golden_images(1)[0]
     memories = [dataclasses.replace(point.memory, read_latency=latency) for latency in latencies]
-    predicted = [
-        network_latency(net.layers, point.accelerator, point.tiles, memory).cycles for memory in memories
-    ]
+    predicted, loading = (
+        [
+            network_latency(net.layers, point.accelerator, point.tiles, memory, loaded=loaded).cycles
+            for memory in memories
+        ]
+        for loaded in (True, False)
+    )
     # What stays on chip is loaded in a run before those that count.
-    fill = sum(fill_cycles(layer, point.accelerator, memories[0]) for layer in net.layers)
-    runs = [Run(image, memory=memory) for memory in (memories[:1] if fill else []) + memories]
-    results = simulate_runs(point, net, runs, folder, max(predicted) + fill, rtl)[-len(memories) :]
+    keeps = any(layer.weights_on_chip for layer in net.layers)
+    runs = [Run(image, memory=memory) for memory in (memories[:1] if keeps else []) + memories]
+    results = simulate_runs(point, net, runs, folder, max(loading), rtl)[-len(memories) :]
     return [
         SweepPoint(latency, forecast, result.cycles, sum(layer["stall"] for layer in result.layers))
         for latency, forecast, result in zip(latencies, predicted, results, strict=True)

@@ -8,6 +8,7 @@
 module compute_ctrl (
   input  logic          clk_i,
   input  logic          rst_ni,
+  input  logic          idle_i,        // no run is in work: no weights are there
   input  logic          start_i,       // pulse: begin the layer in cfg_i
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,         // hotnas_pkg::descriptor_t
   output logic          busy_o,        // a sweep is under way
@@ -128,7 +129,6 @@ module compute_ctrl (
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
       {tile_r_q, tile_c_q, m_q, n_q, k_q} <= '0;
-      slot_q        <= 1'b0;
       ifm_half_q    <= 1'b0;
       acc_half_q    <= 1'b0;
       slices_used_q <= '0;
@@ -137,7 +137,6 @@ module compute_ctrl (
       tile_y_q      <= 17'(-$signed({1'b0, cfg.pad_top}));
       tile_x_q      <= 17'(-$signed({1'b0, cfg.pad_left}));
     end else if (step_end) begin
-      slot_q       <= !slot_q;
       slice_addr_q <= next_slice_addr;
       entry_base_q <= last_k ? '0 : entry_base_q + cfg.entries;
       k_q <= last_k ? '0 : k_q + 1'b1;
@@ -207,13 +206,22 @@ module compute_ctrl (
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
-      jobs_q          <= '0;
       halves_free_q   <= 2'd2;
       slices_loaded_q <= '0;
     end else begin
-      jobs_q          <= jobs_q + 2'(job_done_i) - 2'(step_taken);
       halves_free_q   <= halves_free_q + 2'(stored_i) - 2'(step_taken && first_step);
       slices_loaded_q <= slices_loaded_q + 32'(slice_done_i);
+    end
+  end
+
+  // Weight jobs come before their layer begins: slots and their tokens go on from layer to layer.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || idle_i) begin
+      jobs_q <= '0;
+      slot_q <= 1'b0;
+    end else begin
+      jobs_q <= jobs_q + 2'(job_done_i) - 2'(step_taken);
+      slot_q <= slot_q ^ step_end;
     end
   end
 

@@ -1,14 +1,13 @@
 // Where the weights of a layer lie: hands load_wgt's runs of planes to the port of DRAM, or to the weights
-// kept on chip. These are loaded when a layer that keeps them runs for the first time: its start waits for
+// kept on chip. These are loaded when a layer that keeps them runs for the first time: load_wgt waits for
 // them. They stay until a layer names others (wgt_id), or an error came while they were loaded.
 module weight_memory (
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,  // hotnas_pkg::descriptor_t
   input  logic [63:0]   base_i,       // byte address of `wgt`
-  input  logic          start_i,      // pulse: the layer in cfg_i may begin
-  output logic          start_o,      // pulse: it begins, its weights are there
-  output logic          filling_o,    // it waits for them
+  input  logic          start_i,      // pulse: the weights of the layer in cfg_i are wanted
+  output logic          start_o,      // pulse: load_wgt may ask for them
   input  logic          error_i,      // pulse: a beat came with an error
   // load_wgt: runs and planes
   input  logic          load_run_valid_i,
@@ -36,6 +35,7 @@ module weight_memory (
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
+  logic             filling;  // those on chip are loaded
   logic             reader_run_valid, reader_run_ready, reader_valid, reader_ready;
   logic [31:0]      reader_run_planes;
   logic             chip_run_valid, chip_run_ready, chip_valid, chip_ready;
@@ -44,7 +44,7 @@ module weight_memory (
   word_reader #(.BeatBits(hotnas_pkg::WgtPortBits), .WordBits(Plane), .OnChip(Planes != 0)) u_planes (
     .clk_i,
     .rst_ni,
-    .on_chip_i        (cfg.wgt_on_chip && !filling_o),
+    .on_chip_i        (cfg.wgt_on_chip && !filling),
     .run_valid_i      (reader_run_valid),
     .run_ready_o      (reader_run_ready),
     .run_words_i      (reader_run_planes),
@@ -65,7 +65,7 @@ module weight_memory (
   );
 
   if (Planes == 0) begin : gen_none
-    assign filling_o         = 1'b0;
+    assign filling         = 1'b0;
     assign start_o           = start_i;
     assign reader_run_valid  = load_run_valid_i;
     assign reader_run_planes = load_run_planes_i;
@@ -86,16 +86,16 @@ module weight_memory (
 
     assign first     = cfg.wgt_chip >> PlaneShift;
     assign missing   = cfg.wgt_on_chip && ((loaded_q <= first) || (id_q != cfg.wgt_id));
-    assign filling_o = state_q != Ready;
+    assign filling = state_q != Ready;
     assign start_o   = (state_q == Begin) || (start_i && !missing);
     assign we        = (state_q == Fill) && reader_valid;
 
-    assign reader_run_valid  = filling_o ? state_q == Ask : load_run_valid_i;
-    assign reader_run_planes = filling_o ? cfg.wgt_planes : load_run_planes_i;
-    assign load_run_ready_o  = reader_run_ready && !filling_o;
-    assign run_addr_o        = filling_o ? base_i + 64'(cfg.wgt_addr) : load_run_addr_i;
-    assign plane_valid_o     = reader_valid && !filling_o;
-    assign reader_ready      = filling_o || plane_ready_i;
+    assign reader_run_valid  = filling ? state_q == Ask : load_run_valid_i;
+    assign reader_run_planes = filling ? cfg.wgt_planes : load_run_planes_i;
+    assign load_run_ready_o  = reader_run_ready && !filling;
+    assign run_addr_o        = filling ? base_i + 64'(cfg.wgt_addr) : load_run_addr_i;
+    assign plane_valid_o     = reader_valid && !filling;
+    assign reader_ready      = filling || plane_ready_i;
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin

@@ -1,15 +1,20 @@
 // load_wgt: streams the layer's weight jobs, one per compute step, into two slots of the weight
 // memories. Weights arrive as bit planes, most significant bit first: a group of `weight_bits` planes
 // holds one weight per lane, so unpacking any width is one shift register per lane.
-// A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
+// The first job is loaded at once, the others when the layer begins: one that is still in work may need its
+// slots. A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
 module wgt_loader (
   input  logic         clk_i,
   input  logic         rst_ni,
-  input  logic         start_i,     // pulse: begin the layer in cfg_i
+  input  logic         idle_i,      // no run is in work: both slots are empty
+  input  logic         start_i,     // pulse: load the first job of the layer in cfg_i
+  input  logic         begin_i,     // pulse: the layer begins, now or later
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,      // hotnas_pkg::descriptor_t
   input  logic [63:0]  base_i,      // byte address of `wgt`
   input  logic         release_i,   // pulse: compute is done with the oldest slot
+  output logic         job_in_o,    // pulse: the last plane of a job is taken
   output logic         job_done_o,  // pulse: one more job is in its slot
+  output logic         all_in_o,    // every job of the layer is
   output logic         busy_o,      // a job is being loaded
   // runs of planes, in DRAM or on chip
   output logic         run_valid_o,
@@ -67,8 +72,9 @@ module wgt_loader (
   );
 
   // ---------------------------------------------------------------- requests: one run per job
-  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request} request_e;
+  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request, Hold} request_e;
   request_e    state_q;
+  logic        begun_q;
   logic [1:0]  slots_free_q;
   logic [63:0] addr_q;
   logic [31:0] run_planes_q;
@@ -83,11 +89,13 @@ module wgt_loader (
   assign ask_next    = run_valid_o && run_ready_i;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
+    if (!rst_ni || idle_i) begin
       state_q      <= Idle;
+      begun_q      <= 1'b0;
       slots_free_q <= 2'd2;
       addr_q       <= '0;
     end else begin
+      begun_q <= begin_i || (begun_q && !start_i);
       slots_free_q <= slots_free_q - 2'(ask_next) + 2'(release_i);
       unique case (state_q)
         Idle: if (start_i) begin
@@ -98,10 +106,11 @@ module wgt_loader (
         Planes: state_q <= Size;
         Size: state_q <= Request;
         Request: if (run_ready_i) begin
-          state_q <= ask_last ? Idle : WaitSlot;
+          state_q <= ask_last ? Idle : begun_q ? WaitSlot : Hold;
           addr_q  <= ask_last_tile_job ? first_addr
                                        : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
         end
+        Hold: if (begin_i) state_q <= WaitSlot;
         default: state_q <= Idle;
       endcase
     end
@@ -144,13 +153,14 @@ module wgt_loader (
   assign section_end = bias_end || (entry_end && (section == Patterns || entry_q == entries - 8'd1));
   assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights));
   assign got_next    = job_done;
+  assign job_in_o    = job_done;
+  assign all_in_o    = !active_q;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || start_i) begin
-      active_q    <= rst_ni;
+    if (!rst_ni || idle_i || start_i) begin
+      active_q    <= rst_ni && !idle_i;
       fresh_q     <= 1'b1;
       section_q   <= Bias;
-      slot_q      <= 1'b0;
       bias_beat_q <= '0;
       group_q     <= '0;
       entry_q     <= '0;
@@ -163,9 +173,13 @@ module wgt_loader (
       bit_q       <= (section == Bias || group_end) ? '0 : bit_q + 1'b1;
       if (group_end) group_q <= entry_end ? '0 : group_q + 1'b1;
       if (entry_end) entry_q <= section_end ? '0 : entry_q + 1'b1;
-      slot_q   <= slot_q ^ job_done;
       active_q <= !(job_done && got_last);
     end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || idle_i) slot_q <= 1'b0;
+    else slot_q <= slot_q ^ job_done;
   end
 
   // One shift register per lane; the first bit of a weight is its sign (pattern indices have none).
@@ -192,7 +206,7 @@ module wgt_loader (
     job_done_o   <= job_done && rst_ni;
   end
 
-  assign busy_o = (state_q != Idle && state_q != WaitSlot) || (asked_q != '0);
+  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
 
   // Jobs asked for and not yet received.
   logic [1:0] asked_q;

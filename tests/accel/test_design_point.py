@@ -11,6 +11,7 @@ import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint, Golden
+from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.layer_checks import numbers_violations
@@ -110,7 +111,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 4,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 5,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -215,7 +216,8 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3 and 4; use hotnas 9.0 or generate it again"
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4 and 5; "
+        "use hotnas 9.0 or generate it again"
     )
 
 
@@ -422,3 +424,23 @@ def test_full_disk_leaves_the_earlier_design(tmp_path: Path, monkeypatch: pytest
         with_numbers(seed=5).save(tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
     assert DesignPoint.load(path).seed == 1
+
+
+def test_what_the_host_prepares_must_be_the_image(tmp_path: Path):
+    def violations(**changed: object) -> list[str]:
+        whole = {"source": (8, 8, 1), "axes": (2, 0, 1), "scale": (2.0,), "offset": (0.5,)}
+        return design(host=HostWork(Preparation(**(whole | changed)), Answer.SOFTMAX)).violations()
+
+    assert violations() == []
+    host = HostWork(Preparation((8, 8, 1), (2, 0, 1), (2.0,), (0.5,)), Answer.ARGMAX)
+    assert DesignPoint.load(with_numbers(host=host).save(tmp_path)).host == host
+    assert violations(axes=(0, 0, 1)) == [
+        "host.preparation.axes = (0, 0, 1): must be 0, 1 and 2 in some order"
+    ]
+    assert violations(source=(9, 9, 1)) == [
+        "host.preparation: makes an image of 1x9x9, the network reads 1x8x8"
+    ]
+    assert violations(scale=(), offset=(float("inf"),)) == [
+        "host.preparation.scale: 0 values for 1 channels; give one for each",
+        "host.preparation.offset: not every value is finite",
+    ]

@@ -10,7 +10,13 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.floors import layer_floors
-from hotnas_hls.accel.timing.latency import Bottleneck, LayerLatency, layer_latency, network_latency
+from hotnas_hls.accel.timing.latency import (
+    Bottleneck,
+    LayerLatency,
+    Place,
+    layer_latency,
+    network_latency,
+)
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ACCEL = Accelerator(
@@ -48,8 +54,38 @@ def test_one_step_layer_by_hand():
     assert latency.bottleneck is Bottleneck.COMPUTE
 
 
+def test_what_comes_ahead_by_hand():
+    """The same layer behind another and before a third, whose first weights it waits for or does not."""
+    memory, tile = MemoryTiming(read_latency=10, write_latency=5), Tile(8, 8)
+    # It begins at 0 with its weights there: asked in cycle 1, address 5 later, 64 words.
+    begin = 1 + 5 + 10 + 64 - 1 + 2
+    stored = begin + 9 * 64 + 6 + 2 + 1 + 4 + 6 + 64 - 1
+    alone = layer_latency(LAYER, ACCEL, tile, memory)
+    second = layer_latency(LAYER, ACCEL, tile, memory, Place(ahead=True, then=LAYER.unnamed()))
+    assert second == dataclasses.replace(alone, cycles=stored + 5 + 3, stall=begin - 1)
+    assert second.load_wgt == 4 + 10 + 2 + 9 * 8 - 1  # as if it had loaded them itself
+    # The third computes 81 positions in 9 weight jobs, the first of bias and 9 positions of 16 bits ...
+    wide = dataclasses.replace(LAYER, m=64, kernel_rows=9, kernel_columns=9, weight_bits=16)
+    slow = dataclasses.replace(memory, read_latency=500)
+    accel = dataclasses.replace(ACCEL, max_entries=81)
+    kept = dataclasses.replace(LAYER, ifm_on_chip=True)  # no read of its own is slow
+    waits = layer_latency(kept, accel, tile, slow, Place(ahead=True, then=wide.unnamed()))
+    # ... its descriptor, 4 * (32 + 81) bytes in 64-byte lines = 64 beats, is asked for in cycle 2.
+    asked = 2 + 500 + 64 + 1 + 1
+    assert waits.cycles == asked + 4 + 500 + 2 + 9 * 16 - 1 + 3
+    first, rest = dataclasses.replace(LAYER, name="first"), dataclasses.replace(LAYER, name="rest")
+    tiles = dict.fromkeys(("first", "rest", "l"), tile)
+    network = network_latency([first, rest, LAYER], ACCEL, tiles, memory)
+    assert list(network.layers.values())[1] == second
+    shared = dataclasses.replace(ACCEL, shared_bus=True)
+    network = network_latency([first, rest], shared, tiles, memory)
+    assert {layer.cycles for layer in network.layers.values()} == {
+        layer_latency(LAYER, shared, tile, memory).cycles
+    }
+
+
 def test_never_below_the_compute_bound_or_a_traffic_bound():
-    for layer, accel, tile, memory in random_pairs(400):
+    for layer, _, accel, tile, memory in random_pairs(400):
         latency = layer_latency(layer, accel, tile, memory)
         floors = layer_floors(layer, accel)
         assert latency.cycles > floors.cycles, (layer, accel, tile)

@@ -80,7 +80,7 @@ def test_maps_on_chip_take_a_copy_a_reader_and_weights_one() -> None:
     none, some = (breakdown(accel) for accel in (DESIGN, kept))
     assert some["map_memory"].bram18 - none["map_memory"].bram18 == 2 * bram18(64, 1024)
     assert some["weight_memory"].bram18 - none["weight_memory"].bram18 == bram18(64, 2048)
-    assert some["layer_sequencer"].ff - none["layer_sequencer"].ff == 16 * 32  # the longer descriptor
+    assert some["descriptor_fetch"].ff - none["descriptor_fetch"].ff == 2 * 16 * 32  # longer descriptors
     assert none["map_memory"] == none["weight_memory"] == Resources()
     ultra = breakdown(dataclasses.replace(kept, ultra_ram=True))
     assert (ultra["map_memory"].uram, ultra["weight_memory"].uram) == (2, 1)

@@ -22,7 +22,7 @@ from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tile, network_latency
+from hotnas_hls.accel.timing.latency import best_tiles, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.tools import find
 from hotnas_hls.bench import kept_results
@@ -84,7 +84,7 @@ def reduced(name: str) -> DesignPoint:
     else:
         graph = load_model(name, None, shape).graph
     model = layers_of(graph, SMALL.weight_bits, SMALL.act_bits, Arrangement(Stem.UNFOLDED))
-    tiles = {layer.name: best_tile(layer, SMALL, MEMORY) for layer in model.layers}
+    tiles = best_tiles(model.layers, SMALL, MEMORY)
     point = DesignPoint(
         network=name,
         board=BOARD,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hotnas_hls.boards.board import Board, Ports, board_names, known_boards, load_board
+from hotnas_hls.commands.boards import annotated
 from hotnas_hls.errors import ConfigError
 
 OWN = """\
@@ -66,7 +67,7 @@ def test_own_board(tmp_path: Path):
     path.write_text(OWN)
     ports = (Ports(("HP0", "HP1"), (32, 64), 250.0),)
     assert load_board(path) == Board(
-        "Mine", "xc7z010clg400-1", 80, 120, 0, 17600, 6000, 35200, ports, 2100.0, 100.0
+        "Mine", "xc7z010clg400-1", 80, 120, 17600, 6000, 35200, ports, 2100.0, 100.0, uram=0
     )
 
 
@@ -78,7 +79,7 @@ def test_own_board_lists_every_problem(tmp_path: Path):
     keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz, dram"
     assert str(caught.value) == (
         f"{path}: not a valid board:\n"
-        f"  - dps: unknown key; accepted here: {keys}\n"
+        f"  - dps: unknown key; did you mean dsp? accepted here: {keys}\n"
         f"  - colour: unknown key; accepted here: {keys}\n"
         "  - dsp: missing key; give a whole number\n"
         '  - ports[0].bits: expected a list, each a whole number, not "wide"'
@@ -95,6 +96,34 @@ def test_own_board_with_impossible_numbers(tmp_path: Path):
         "  - dsp: must be more than 0, not 0\n"
         "  - lutram: 99999 is more than lut = 17600; it counts a part of them"
     )
+
+
+def test_a_chip_without_ultraram_need_not_say_so(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(line for line in OWN.splitlines() if not line.startswith("uram")))
+    assert load_board(path).uram == 0
+
+
+@pytest.mark.parametrize("part", ["zynq7010", "xc7z010", "XC7Z010-1CLG400C"])
+def test_a_part_is_written_as_vivado_does(tmp_path: Path, part: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN.replace("xc7z010clg400-1", part))
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    assert str(caught.value) == (
+        f"{path}: not a valid board:\n"
+        f"  - part: {part!r} is none of Vivado's; write device, package and speed grade, "
+        "e.g. xczu3eg-sbva484-1-e or xc7z010clg400-1"
+    )
+
+
+def test_every_key_of_a_template_is_explained(tmp_path: Path):
+    for board in known_boards():
+        text = annotated(board)
+        (tmp_path / "own.yaml").write_text(text)
+        assert load_board(tmp_path / "own.yaml") == board
+        keys = [line for line in text.splitlines() if ":" in line.partition("#")[0]]
+        assert len(keys) >= 15 and all("  # " in line for line in keys), text
 
 
 def test_ports_that_cannot_be(tmp_path: Path):

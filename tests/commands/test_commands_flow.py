@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,9 @@ def package(tmp_path: Path) -> Path:
 def test_hls_writes_a_package_and_says_what_it_is(tmp_path: Path, capsys):
     small_design().save(tmp_path / "run")
     assert main(["hls", str(tmp_path / "run"), "--output", str(tmp_path / "out"), "--images", "2"]) == 0
-    path, figures = capsys.readouterr().out.splitlines()
+    path, figures, following = capsys.readouterr().out.splitlines()
     package = tmp_path / "out" / "small"
+    assert following == f"next: hotnas sim {package}"
     assert Path(path) == package and verify(package) == []
     assert all(word in figures for word in ("files", "lines", "bytes", "s"))
     latency = json.loads((package / "reports" / "latency.json").read_text())
@@ -46,6 +48,18 @@ def test_hls_is_deterministic_and_named_on_request(tmp_path: Path):
     arguments = ["hls", str(tmp_path / "design_point.json"), "--output", str(tmp_path / "out")]
     assert main([*arguments, "--name", "mine", "--images", "1"]) == 0
     assert (tmp_path / "out" / "mine" / "manifest.json").is_file()
+
+
+def test_hls_works_without_compiled_code(tmp_path: Path):
+    small_design().save(tmp_path)
+    program = f"""
+import sys
+from hotnas_hls.cli import main
+sys.exit(main(["hls", {str(tmp_path)!r}, "--output", {str(tmp_path / "out")!r}, "--images", "1"]))
+"""
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_hls_needs_no_torch(tmp_path: Path):
@@ -83,6 +97,7 @@ def test_sim_certifies_and_the_package_stays_verified(faked, package: Path, caps
     assert main(["sim", str(package), "--no-csim"]) == 0
     shown = capsys.readouterr().out
     assert "holds" in shown and "residual" in shown and "margin" in shown
+    assert shown.splitlines()[-1] == f"next: hotnas report {package}"
     assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is True
     assert verify(package) == []
 

@@ -16,7 +16,7 @@ from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.timing.efficiency import needed_macs
-from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.tools import find
 from hotnas_hls.boards.board import load_board
@@ -71,7 +71,7 @@ def design(stem: Stem) -> DesignPoint:
     """The network with its numbers and golden images on a small accelerator."""
     net = quantise(graph(), lower(graph(), stem), images())
     accel = dataclasses.replace(ACCEL, max_entries=max(layer.positions for layer in net.layers))
-    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    tiles = best_tiles(net.layers, accel, MemoryTiming())
     return DesignPoint(
         network="stems",
         board=load_board("ZCU102"),
@@ -265,7 +265,7 @@ def packed_design(packed: int) -> DesignPoint:
     net = arrangement.network(quantise(graph, arrangement.lower(graph, 8), images, 8))
     narrow = dataclasses.replace(ACCEL, act_bits=8, ifm_bits=32, wgt_bits=32, ofm_bits=32, tr=8, tc=8)
     accel = for_layers(narrow, net.layers)
-    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    tiles = best_tiles(net.layers, accel, MemoryTiming())
     return dataclasses.replace(
         design(Stem.PLAIN),
         network="packed",

@@ -12,7 +12,7 @@ from hotnas_hls.accel.memory.dram_timing import known_drams, load_dram
 from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tile, network_latency
+from hotnas_hls.accel.timing.latency import best_tiles, network_latency
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.behind_dram import decide, fastest_behind
 from hotnas_hls.explore.space import Space, bases_of
@@ -55,7 +55,7 @@ def test_the_best_of_all_designs_is_never_pruned(name: str) -> None:
         for tr, tc in SPACE.tiles:
             for depth in SPACE.ifm_depths:
                 accel = dataclasses.replace(for_layers(base, LAYERS), tr=tr, tc=tc, ifm_depth=depth)
-                tiles = {layer.name: best_tile(layer, accel, memory) for layer in LAYERS}
+                tiles = best_tiles(LAYERS, accel, memory)
                 if violations(accelerator_resources(accel), BOARD) or None in tiles.values():
                     continue
                 same = (base, *tiles.values())  # buffers do not change the time of equal tiles

@@ -11,7 +11,7 @@ from small_designs import LAYERS
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
-from hotnas_hls.accel.timing.latency import best_tile, layer_latency
+from hotnas_hls.accel.timing.latency import ALONE, Place, best_tiles, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
@@ -28,21 +28,24 @@ MEMORY = MemoryTiming(30, 10)
 
 
 def random_pairs(count: int):
-    """Random (layer, accelerator, tile) with buffers that hold the tile, and a memory."""
+    """Random (layer, its place, accelerator, tile) with buffers that hold the tile, and a memory."""
     rng = np.random.default_rng(0)
     for index in range(count):
         accel = random_accelerator(rng)
         layer, tile = random_layer(rng, accel, f"l{index}")
+        then, _ = random_layer(rng, accel, "then")
+        place = Place(bool(rng.integers(2)), then.unnamed() if rng.integers(2) else None)
         accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.positions)
         clipped = Tile(min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns))
-        yield layer, accel, clipped, MemoryTiming(int(rng.integers(2, 60)), int(rng.integers(2, 40)))
+        yield layer, place, accel, clipped, MemoryTiming(int(rng.integers(2, 60)), int(rng.integers(2, 40)))
 
 
 def test_compiled_price_is_that_of_the_model_and_never_below_its_floor():
-    for layer, accel, tile, memory in random_pairs(300):
-        row = np.array([*compiled.layer_row(layer), 1])
+    for layer, place, accel, tile, memory in random_pairs(600):
+        row = np.array([*compiled.layer_row(layer, place), 1])
         base = np.array(compiled.base_row(accel))
-        expected = layer_latency(layer, accel, tile, memory).cycles
+        place = ALONE if accel.shared_bus else place
+        expected = layer_latency(layer, accel, tile, memory, place).cycles
         timing = (memory.read_latency, memory.write_latency)
         assert compiled.layer_cycles(row, base, tile.tr, tile.tc, *timing) == expected, (layer, accel, tile)
         floor = compiled.floor(row, base, tile.tr, tile.tc, *timing)
@@ -58,13 +61,10 @@ def every_design(layers, space, memory):
             for depth in space.ifm_depths:
                 accel = dataclasses.replace(for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
                 resources = accelerator_resources(accel)
-                tiles = [best_tile(layer, accel, memory) for layer in layers]
-                if violations(resources, BOARD) or None in tiles:
+                tiles = best_tiles(layers, accel, memory)
+                if violations(resources, BOARD) or None in tiles.values():
                     continue
-                cycles = sum(
-                    layer_latency(layer, accel, tile, memory).cycles
-                    for layer, tile in zip(layers, tiles, strict=True)
-                )
+                cycles = network_latency(layers, accel, tiles, memory).cycles
                 limits = {name: getattr(BOARD, name) for name in RESOURCES}
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)

@@ -13,8 +13,9 @@ from hotnas_hls.frontends import onnx_import
 from hotnas_hls.frontends.onnx_import import OnnxModel, import_onnx
 from hotnas_hls.frontends.proof import prove
 from hotnas_hls.network.execute import run
-from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.fold import fold_batchnorm, fold_shapes
 from hotnas_hls.network.graph import Graph, OpKind
+from hotnas_hls.network.lower import lower
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper  # noqa: E402
@@ -29,6 +30,7 @@ def assert_same(path: Path) -> Graph:
     model = onnx.load(path)
     sizes = [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:]]
     expected = ReferenceEvaluator(model).run(None, {"x": images.reshape(2, *sizes)})[0].reshape(2, -1)
+    lower(fold_shapes(graph))
     for candidate in (graph, fold_batchnorm(graph)):
         found = run(candidate, graph.host.prepared(images))[candidate.output.name]
         actual = graph.host.answered(found).reshape(2, -1)
@@ -48,7 +50,11 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "relu6": [("Clip", np.array(0, np.float32), np.array(6, np.float32))],
     "relu by clip": [("Clip", np.array(0, np.float32))],
     "max pool": [("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1})],
-    "average pool": [("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]})],
+    "average pool": [("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2]})],
+    "average pool of what is inside": [
+        ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}),
+        ("AveragePool", {"kernel_shape": [2, 3], "pads": [0, 1, 1, 0]}),
+    ],
     "average pool with padding": [
         ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "count_include_pad": 1})
     ],
@@ -110,6 +116,20 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
         ("Relu",),
         ("Conv", weights(4, 6, 1, 1)),
     ],
+    "dilation": [
+        ("Conv", weights(4, 3, 3, 3), {"dilations": [2, 3], "pads": [2, 3, 1, 0], "strides": [2, 2]}),
+        ("Conv", weights(4, 1, 2, 2), {"dilations": [1, 2], "group": 4, "auto_pad": "SAME_UPPER"}),
+    ],
+    "groups before and behind a channel shuffle": [
+        ("Conv", weights(6, 3, 3, 3)),
+        ("Conv", weights(8, 3, 3, 3), weights(8), {"group": 2, "strides": [2, 2]}),
+        ("Reshape", integers(0, 2, 4, 4, 4)),
+        ("Transpose", {"perm": [0, 2, 1, 3, 4]}),
+        ("Reshape", integers(0, 8, 4, 4)),
+        ("Conv", weights(4, 4, 1, 1), {"group": 2}),
+        ("Relu",),
+        ("Conv", weights(2, 2, 1, 1), {"group": 2}),
+    ],
     "transposed before it is flattened": [
         ("Conv", weights(4, 3, 3, 3)),
         ("Transpose", {"perm": [0, 2, 3, 1]}),
@@ -144,6 +164,7 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
         ("Shape", {"end": 1}),
         ("Concat", integers(-1), {"axis": 0}),
         ("Reshape", "x", "y1", {"chained": False}),
+        ("Gemm", weights(432, 3)),
     ],
 }
 
@@ -249,9 +270,9 @@ def test_torch_export(tmp_path: Path) -> None:
 def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "net.onnx",
-        ("Conv", weights(4, 3, 3, 3), {"dilations": [2, 2]}),
+        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2]}),
         ("HardSwish",),
-        ("Conv", weights(8, 2, 3, 3), {"group": 2}),
+        ("Conv", weights(8, 3, 3, 3)),
         ("Sigmoid",),
         ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4], "ceil_mode": 1}),
         ("Clip", np.array(-1, np.float32), np.array(1, np.float32)),
@@ -262,10 +283,8 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         import_onnx(path)
     assert str(caught.value).split("\n") == [
         "net: the accelerator cannot run this network",
-        "  - step0: Conv: dilation 2x2; use dilation 1 and a larger kernel",
+        "  - step0: MaxPool: dilation 2x2; use dilation 1",
         "  - step1: HardSwish: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
-        "  - step2: Conv: 2 groups from 4 to 8 channels; use one group, or a depthwise convolution "
-        "(as many groups as channels in and out)",
         "  - step4: AveragePool: it reads the sigmoid of a map, which the host computes; "
         "use sigmoid at the end of the network only",
         "  - step5: Clip: range -1 to 1; use ReLU, or ReLU6 (0 to 6)",
@@ -286,6 +305,8 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "leave scaling and squeeze-and-excite branches out, and fine-tune"),
         ([("Concat", "x", {"axis": 2})],
          "step0: Concat: it joins along axis 2; concatenate channels: axis 1"),
+        ([("AveragePool", {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]})], "step0: AveragePool: it averages "
+         "windows that miss more than a row or column; count the padding, or use less"),
         ([("Reshape", integers(1, -1))], "step0: Reshape: it reshapes to 1x864, mixing images; "
          "keep the first axis for the images"),
         ([("Reshape", integers(0, 3, 144))],
@@ -388,6 +409,18 @@ def test_wrong_inputs(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: input x is ?x3x4x4x4; expected images x channels x rows x columns, "
         "images x channels x columns, or images x features"
+    )
+    path = saved(tmp_path / "many.onnx", ("Relu",), shape=(65, 3, 4, 4))
+    with pytest.raises(ConfigError) as caught:
+        import_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: input x is 65x3x4x4; leave the number of images open, or make it at most 64"
+    )
+    path = saved(tmp_path / "wide.onnx", ("Relu",), shape=(1, 3, 4, 65001))
+    with pytest.raises(ConfigError) as caught:
+        import_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: input x: its output would be 3x4x65001; use at most 65,000 a side and 268,435,456 values"
     )
     one, other, total = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4]) for name in ("a", "b", "sum")

@@ -166,6 +166,17 @@ def test_the_first_node_that_differs_is_named() -> None:
     )
 
 
+def test_a_norm_without_variance_is_refused() -> None:
+    norm = nn.BatchNorm2d(3, eps=0.0)
+    with torch.no_grad():
+        norm.running_var[1] = 0
+    assert refusal(nn.Sequential(norm, nn.Conv2d(3, 4, 3))) == (
+        "net: the accelerator cannot run this network\n"
+        "  - 0: batch_norm: its smallest running variance is 0, with epsilon 0; "
+        "train it again: variances are more than 0"
+    )
+
+
 def test_a_network_without_finite_results() -> None:
     model = Network()
     nn.init.constant_(model.fc.weight, 1e38)

@@ -64,11 +64,11 @@ def test_real_weights_classify_real_images() -> None:
     load_weights(model, weights)
     graph = fold_batchnorm(trace(model, (3, 32, 32)))
     with np.load(images) as data:
-        pixels, labels = data["x_test"][:500], data["y_test"][:500]
+        pixels, labels = data["x_test"][:100], data["y_test"][:100]
     normal = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     inputs = normal.transpose(0, 3, 1, 2).astype(np.float32)
     logits = run(graph, inputs, keep=[graph.output.name])[graph.output.name]
-    assert (logits.reshape(500, 10).argmax(axis=1) == labels).mean() >= 0.88
+    assert (logits.reshape(100, 10).argmax(axis=1) == labels).mean() >= 0.88
 
 
 def test_names_shapes_and_registration() -> None:
@@ -231,7 +231,7 @@ def message(model: nn.Module, shape: Shape = (8, 12, 12), name: str = "net") -> 
 
 def test_everything_unsupported_is_listed_at_once() -> None:
     model = nn.Sequential(
-        nn.Conv2d(8, 16, 3, dilation=2, groups=2),
+        nn.Sequential(nn.MaxPool2d(3, stride=1, dilation=2), nn.Conv2d(8, 16, 1)),
         nn.GroupNorm(4, 16),
         nn.SiLU(),
         nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
@@ -246,9 +246,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     )
     assert message(model) == [
         "net: the accelerator cannot run this network",
-        "  - 0: conv2d: dilation 2x2; use dilation 1 and a larger kernel",
-        "  - 0: conv2d: 2 groups from 8 to 16 channels; use one group, or a depthwise convolution "
-        "(as many groups as channels in and out)",
+        "  - 0.0: max_pool2d: dilation 2x2; use dilation 1",
         "  - 1: group_norm: not an operator of the accelerator; replace it by BatchNorm2d",
         "  - 2: silu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",

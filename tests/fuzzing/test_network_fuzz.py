@@ -13,6 +13,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.plan import plan_violations
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.fuzzing import network_fuzz
 from hotnas_hls.fuzzing.network_fuzz import (
     CASES_PER_DESIGN,
@@ -86,6 +87,22 @@ def test_differences_are_told_one_by_one(case: tuple[NetworkCase, Accelerator]) 
     assert list(differences(one, accel, good, good, refused)) == [
         "the run with stalls ended with status 0x30010"
     ]
+
+
+def test_a_case_of_any_number_has_a_seed_that_verilator_takes(
+    case: tuple[NetworkCase, Accelerator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def run_networks(*_, seed):  # noqa: ANN001, ANN202
+        seeds.append(seed)
+        raise SimulationFailed("not run here")
+
+    monkeypatch.setattr(network_fuzz, "run_networks", run_networks)
+    for number in (0, 2**31 - 2, 2**31 - 1, 5_000_000_000):
+        numbered = dataclasses.replace(case[0], number=number)
+        network_fuzz.check_networks(None, case[1], [numbered], tmp_path)
+    assert seeds[:3] == [1, 2**31 - 1, 1] and 0 < seeds[3] < 2**31
 
 
 def test_only_what_passed_with_the_same_code_is_left_out(

@@ -31,7 +31,6 @@ def conv(name: str, source: str, bias: bool = False) -> Node:
 
 
 INPUT = Node("input", OpKind.INPUT, (), (3, 5, 5))
-INSIDE = {"stride": (1, 1), "count_include_pad": False}
 IMAGES = RNG.normal(size=(2, 3, 5, 5)).astype(np.float32)
 
 
@@ -87,12 +86,10 @@ def test_pooling_by_hand() -> None:
         source,
         Node("max", OpKind.MAXPOOL, ("input",), (1, 2, 2), **window),
         Node("mean", OpKind.AVGPOOL, ("max",), (1, 2, 2), **window | {"stride": (1, 1)}),
-        Node("inside", OpKind.AVGPOOL, ("max",), (1, 2, 2), **window | INSIDE),
     ]  # fmt: skip
     values = run(Graph("net", nodes), image)
     np.testing.assert_array_equal(values["max"][0, 0], [[-6, -5], [-3, -2]])
     np.testing.assert_array_equal(values["mean"][0, 0], [[-4, -1.75], [-1.25, -0.5]])
-    np.testing.assert_array_equal(values["inside"][0, 0], [[-4, -3.5], [-2.5, -2]])
 
 
 def test_kept_values_and_wrong_images() -> None:

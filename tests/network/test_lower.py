@@ -240,10 +240,9 @@ def test_a_concatenation_of_one_map_and_one_as_the_output() -> None:
 
 
 def test_everything_unsupported_is_listed() -> None:
-    net = Network().conv("grouped", "image", 8, groups=2)
+    net = Network().add("grouped", OpKind.CONV, "image", shape=(2, 8, 8), groups=2)
     net.add("strides", OpKind.MAXPOOL, "image", shape=(4, 4, 8), kernel=(2, 2), stride=(2, 1))
-    inside = {"kernel": (3, 3), "padding": (1, 1, 1, 1), "count_include_pad": False}
-    net.add("mean", OpKind.AVGPOOL, "image", **inside)
+    net.add("mean", OpKind.AVGPOOL, "image", kernel=(3, 3), padding=(1, 1, 1, 1))
     net.add("wide", OpKind.AVGPOOL, "image", kernel=(16, 16), padding=(4, 4, 4, 4), shape=(4, 1, 1))
     net.add("flat", OpKind.FLATTEN, "mean", shape=(256, 1, 1)).norm("bn", "flat")
     net.add("sum", OpKind.ADD, "mean", "strides", shape=(4, 8, 8)).concat("cat", "flat", "sum")
@@ -251,11 +250,9 @@ def test_everything_unsupported_is_listed() -> None:
         lower(net.graph())
     assert str(error.value) == (
         "net: the accelerator cannot run this network\n"
-        "  - grouped (conv): convolves 4 to 8 channels in 2 groups; "
-        "use one group, or as many groups as input and output channels\n"
+        "  - grouped (conv): convolves 4 to 2 channels in 2 groups; "
+        "use fewer groups, or as many as input and output channels\n"
         "  - strides (maxpool): has strides 2 x 1; use equal strides\n"
-        "  - mean (avgpool): averages without counting the padding; "
-        "pool without padding, or count_include_pad\n"
         "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
         "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; add equal shapes\n"
@@ -278,7 +275,8 @@ def test_a_stem_that_is_no_convolution_is_refused() -> None:
         lower(net.graph(), Stem.UNFOLDED)
     assert str(error.value) == (
         "net: the accelerator cannot run this network\n"
-        "  - stem = unfolded: the image must be read by one convolution and nothing else; use stem = plain"
+        "  - stem = unfolded: the image must be read by one convolution of one group and nothing else; "
+        "use stem = plain"
     )
 
 
@@ -391,3 +389,79 @@ def test_layer_names_are_those_of_the_convolutions() -> None:
     assert convolutions < {layer.name for layer in lower(graph).shapes}
     adds = [layer for layer in lower(graph).shapes if layer.residual]
     assert {layer.name for layer in adds} == {f"layer{s}.{b}.conv2" for s in range(1, 5) for b in range(2)}
+
+
+# --- groups -----------------------------------------------------------------------------------------------
+
+
+def grouped(channels: int, groups: int) -> Graph:
+    """A residual block around a grouped convolution, its result joined with what it was made of."""
+    net = Network(4, 6).conv("a", "image", channels, kernel=1).add("relu", OpKind.RELU, "a")
+    net.conv("g", "relu", channels, groups=groups).add("sum", OpKind.ADD, "g", "relu")
+    net.add("out", OpKind.RELU6, "sum").concat("all", "a", "out").conv("last", "all", 5, kernel=1)
+    return net.graph()
+
+
+def test_a_grouped_convolution_is_one_for_each_slice() -> None:
+    lowered = checked(grouped(64, 2))
+    assert summary(lowered) == [
+        ("a", "image", "a", None),
+        ("relu", "a", "relu", None),
+        ("g.part0", "relu.0to31", "out.0to31", "relu.0to31"),
+        ("g.part1", "relu.32to63", "out.32to63", "relu.32to63"),
+        ("last", "all", "last", None),
+    ]
+    maps = lowered.feature_maps
+    assert [(maps[name].concat_of, maps[name].concat_offset) for name in ("relu.32to63", "out.32to63")] == [
+        ("relu", 32),
+        ("all", 96),
+    ]
+    assert (concat_alignment(lowered), [layer.needed_macs for layer in lowered.shapes]) == (32, [None] * 5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "parts", "share"), [(64, 16, 4, 4), (60, 4, 1, 4), (48, 6, 3, 2), (32, 2, 2, 1)]
+)
+def test_groups_of_few_channels_are_taken_together(
+    channels: int, groups: int, parts: int, share: int
+) -> None:
+    layers = [layer for layer in checked(grouped(channels, groups)).shapes if layer.name.startswith("g")]
+    assert (len(layers), sum(layer.macs for layer in layers)) == (parts, 36 * 9 * channels**2 // parts)
+    needed = [layer.needed_macs or layer.macs for layer in layers]
+    assert needed == [layer.macs // share for layer in layers]
+
+
+# --- dilation ---------------------------------------------------------------------------------------------
+
+
+def dilated(groups: int = 1) -> Graph:
+    """A 3 x 3 kernel of dilation 2 x 3 behind the image, then one row of weights."""
+    parameters = {"weight": (RNG.normal(size=(6, 4 // groups, 3, 3)) / 4).astype(np.float32)}
+    net = Network(4, 12).add(
+        "wide", OpKind.CONV, "image", shape=(6, 6, 6), kernel=(3, 3), stride=(2, 2), padding=(2, 2, 1, 3),
+        dilation=(2, 3), parameters=parameters, groups=groups,
+    )  # fmt: skip
+    return net.conv("last", "wide", 5).graph()
+
+
+def test_a_dilated_kernel_is_a_pattern() -> None:
+    lowered = checked(dilated())
+    wide = lowered.layers[0]
+    assert (wide.layer.kernel_rows, wide.layer.kernel_columns, wide.layer.pattern_ones) == (5, 7, 9)
+    assert wide.layer.macs == 6 * 4 * 6 * 6 * 9
+    assert wide.mask is not None and wide.mask.tolist() == [
+        [1, 0, 0, 1, 0, 0, 1],
+        [0] * 7,
+        [1, 0, 0, 1, 0, 0, 1],
+        [0] * 7,
+        [1, 0, 0, 1, 0, 0, 1],
+    ]
+
+
+@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
+def test_a_dilated_kernel_on_a_relaid_image_is_dense(stem: Stem) -> None:
+    assert checked(dilated(), stem).layers[0].layer.pattern_ones is None
+
+
+def test_a_dilated_convolution_of_groups() -> None:
+    assert checked(dilated(groups=2)).layers[0].layer.pattern_ones == 9

@@ -107,6 +107,13 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     assert "certificate holds" in html
 
 
+def test_a_search_that_is_not_where_the_design_says_is_asked_for(tmp_path, point):
+    dataclasses.replace(point, config={"output": str(tmp_path / "gone")}).save(tmp_path)
+    assert assemble(tmp_path).notes == (
+        f"the search is not in {tmp_path}/gone, which the design names; --run FOLDER says where it is",
+    )
+
+
 @pytest.mark.parametrize("allowed", [0.001, 0.01, None])
 def test_a_loss_beyond_what_was_allowed_stands_at_the_top(allowed, tmp_path, point):
     config = {} if allowed is None else {"search": {"accuracy_drop": allowed}}

@@ -5,9 +5,9 @@ import itertools
 import pytest
 from small_designs import ACCEL, LAYERS, TILES
 
-from hotnas_hls.accel.timing.latency import layer_latency
+from hotnas_hls.accel.timing.latency import layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.accel.timing.timeline import PROCESSES, layer_timeline
+from hotnas_hls.accel.timing.timeline import PROCESSES, layer_timeline, network_timeline
 from hotnas_hls.fuzzing.layer_fuzz import fuzz_case
 
 LAYERS_PER_DESIGN = 10
@@ -16,9 +16,11 @@ LAYERS_PER_DESIGN = 10
 @pytest.mark.parametrize("seed", range(60))
 def test_intervals_add_up_to_the_terms_of_random_layers(seed):
     case = fuzz_case(seed, LAYERS_PER_DESIGN)
-    for layer in case.net.layers:
-        expected = layer_latency(layer, case.accel, case.tiles[layer.name], case.memory)
-        found = layer_timeline(layer, case.accel, case.tiles[layer.name], case.memory)
+    network = (case.net.layers, case.accel, case.tiles, case.memory)
+    predicted, timelines = network_latency(*network), network_timeline(*network)
+    alone = (case.net.layers[0], case.accel, case.tiles[case.net.layers[0].name], case.memory)
+    pairs = [*zip(predicted.layers.values(), timelines, strict=True)]
+    for expected, found in [*pairs, (layer_latency(*alone), layer_timeline(*alone))]:
         assert {process: found.total(process) for process in PROCESSES} == {
             process: getattr(expected, process) for process in PROCESSES
         }
@@ -26,9 +28,20 @@ def test_intervals_add_up_to_the_terms_of_random_layers(seed):
         assert found.cycles == expected.cycles
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-def test_a_process_does_one_thing_at_a_time_and_ends_with_its_layer(layer):
-    found = layer_timeline(layer, ACCEL, TILES[layer.name], MemoryTiming())
-    for intervals in (*found.busy.values(), found.stalls):
-        assert all(interval.start < interval.end <= found.cycles for interval in intervals)
-        assert all(before.end <= after.start for before, after in itertools.pairwise(intervals))
+def test_a_process_does_one_thing_at_a_time_and_ends_with_its_layer():
+    for found in network_timeline(LAYERS, ACCEL, TILES, MemoryTiming()):
+        for intervals in (*found.busy.values(), found.stalls):
+            assert all(interval.start < interval.end <= found.cycles for interval in intervals)
+            assert all(before.end <= after.start for before, after in itertools.pairwise(intervals))
+
+
+def test_only_first_weights_come_before_their_layer_and_while_no_others_do():
+    timelines = network_timeline(LAYERS, ACCEL, TILES, MemoryTiming())
+    for before, after in itertools.pairwise(timelines):
+        first, *others = after.busy["load_wgt"]
+        assert first.cycles == before.ahead.cycles and first.end <= 0
+        assert all(interval.start > 0 for interval in others)
+        assert before.ahead.start >= before.busy["load_wgt"][-1].end
+        rest = [process for process in PROCESSES if process != "load_wgt"]
+        assert all(interval.start > 0 for process in rest for interval in after.busy[process])
+    assert timelines[-1].ahead is None

@@ -9,6 +9,7 @@ import torch
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.edits import copied
+from hotnas_hls.models.equalise import equalised
 from hotnas_hls.models.train import logits
 from hotnas_hls.search.fitting.balance import balanced
 from hotnas_hls.search.fitting.integer import measured_fidelity
@@ -45,3 +46,11 @@ def test_channels_of_other_scales_are_equalised(problem: Problem) -> None:
     ]
     images = problem.dataset.validation.images
     assert (logits(found.model, images) == logits(lost.model, images)).all()
+
+
+def test_equalising_brings_the_shipped_network_nothing(problem: Problem) -> None:
+    form = dataclasses.replace(FORM, act_bits=8, weight_bits=8)
+    model = equalised(problem.model, problem.graph)
+    twin = dataclasses.replace(problem, model=model, graph=trace(model, (1, 8, 8), problem.name))
+    before, after = (measured_fidelity(one, form).signal_to_noise["fc"] for one in (problem, twin))
+    assert before > 30 and abs(after - before) < 1

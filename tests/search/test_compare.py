@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hotnas_hls.cli import main
+from hotnas_hls.search.comparing.compare_charts import curves_chart, no_difference
 from hotnas_hls.search.config import CONFIG_FOLDER
 from hotnas_hls.search.evaluating import evaluate
 
@@ -58,6 +59,31 @@ def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch
         f"| {row['variant']}" for row in rows
     ]
     assert json.loads((folder / "compare.json").read_text()) == record
+
+
+def run(variant: str, seed: int, volumes: list[float], refused: int) -> dict:
+    best = [0.9] * len(volumes)
+    return {"variant": variant, "seed": seed, "hypervolume": volumes, "accuracy": best, "latency_ms": best,
+            "refused": refused}  # fmt: skip
+
+
+def test_equal_curves_are_one_and_said_to_be():
+    record = {
+        "bound_ms": 1.0,
+        "runs": [
+            *(run("tpe", 0, [0.1, 0.2], 2), run("random", 0, [0.1, 0.2], 1), run("nsga2", 0, [0.1, 0.3], 0)),
+            *(run("tpe", 1, [0.1, 0.1], 1), run("random", 1, [0.1, 0.1], 2), run("nsga2", 1, [0.1, 0.1], 0)),
+        ],
+    }
+    assert no_difference(record) == [
+        "no difference between tpe and random: 75% of their candidates were refused by the hardware test, "
+        "and what was best is a first candidate that all of them are given; give them more trials, or a "
+        "looser bound"
+    ]
+    legend = curves_chart(record).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["tpe = random", "nsga2"]
+    other = record | {"runs": [one for one in record["runs"] if one["variant"] != "random"]}
+    assert no_difference(other) == []
 
 
 def test_impossible_budgets_are_listed(config, tmp_path, capsys):

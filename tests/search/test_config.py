@@ -73,12 +73,25 @@ def test_the_record_reads_back():
 def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
     text = SMALL.replace("model: resnet18", "modle: resnet18").replace("bound:", "bounds:")
     assert refusal(written(tmp_path, text)) == [
-        "  - bounds: unknown key; accepted here: network, board, bound, clock_mhz, accelerator, search, "
-        "memory, quantisation, seed, output",
-        "  - network.modle: unknown key; accepted here: model, data, weights, input",
+        "  - bounds: unknown key; did you mean bound? accepted here: network, board, bound, clock_mhz, "
+        "accelerator, search, memory, quantisation, seed, output",
+        "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input",
         "  - network.model: missing key; give text",
         "  - bound: missing key; give a table of latency_ms, reduction",
     ]
+
+
+def test_wrong_values_are_told_together_with_wrong_keys(tmp_path: Path):
+    text = SMALL.replace("latency_ms: 5", "latency_ms: -5").replace("PYNQ-Z2", "PYNQ-Z9")
+    lines = refusal(written(tmp_path, text + "search: {trial: 3, workers: 0}\nquantisation: {bits: 8}\n"))
+    assert [line.split(";")[0] for line in lines] == [
+        "  - search.trial: unknown key",
+        "  - quantisation.bits: unknown key",
+        "  - bound.latency_ms: must be more than 0, not -5",
+        "  - search.workers: must be more than 0, not 0",
+        "  - board: unknown board 'PYNQ-Z9'",
+    ]
+    assert "did you mean trials?" in lines[0] and "did you mean PYNQ-Z2?" in lines[-1]
 
 
 def test_wrong_types_are_listed(tmp_path: Path):
@@ -155,7 +168,7 @@ def test_an_unknown_board_is_listed_with_the_rest(tmp_path: Path):
     text = SMALL.replace("PYNQ-Z2", "PYNQ-Z9") + "search: {workers: 0}\n"
     lines = refusal(written(tmp_path, text))
     assert lines[0] == "  - search.workers: must be more than 0, not 0"
-    assert lines[1].startswith("  - board: unknown board 'PYNQ-Z9'; known: ZCU102, ")
+    assert lines[1].startswith("  - board: unknown board 'PYNQ-Z9'; did you mean PYNQ-Z2? known: ZCU102, ")
 
 
 def test_an_empty_file(tmp_path: Path):

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -192,7 +191,7 @@ def test_reductions_lead_from_the_baseline_to_the_design(result):
         assert step.alone_ms is None or step.alone_ms <= result.baseline.cost.latency_ms
 
 
-def test_summary_is_json(result):
+def test_summary_is_json(result, tmp_path):
     from hotnas_hls.commands.search import readable
     from hotnas_hls.search.telling.summary import summary_of
 
@@ -200,21 +199,35 @@ def test_summary_is_json(result):
     assert json.loads(json.dumps(summary)) == summary
     assert summary["reduction"] > 0 and summary["trained"] + summary["refused"] + summary["repeated"] == 9
     cost = {"wall_seconds": 90.0, "cpu_seconds": 150.0, "cpus": 2, "resumed": True}
-    printed = readable(summary | {"cost": cost}, Path("runs"))
+    (tmp_path / "design_point.json").touch()
+    (tmp_path / "study.db").touch()
+    printed = readable(summary | {"cost": cost}, tmp_path)
+    assert printed.splitlines()[-2:] == [
+        f"written   {tmp_path}: design_point.json, study.db",
+        f"next: hotnas hls {tmp_path}",
+    ]
     assert "time      1.5 min since it was resumed, 2.5 min of CPU time on 2 cores" in printed
-    assert "LOSES" not in readable(summary | {"cost": cost, "accuracy_drop": 1.0}, Path("runs"))
+    assert "LOSES" not in readable(summary | {"cost": cost, "accuracy_drop": 1.0}, tmp_path)
     lossy = summary | {
         "cost": cost,
         "accuracy_drop": 0.001,
         "validation_accuracy": {"before": 0.93, "after": 0.9288},
         "test_accuracy": {"before": 0.9339, "after": 0.9329},
     }
-    assert readable(lossy, Path("runs")).splitlines()[0] == (
+    assert readable(lossy, tmp_path).splitlines()[0] == (
         "LOSES 0.12% of validation accuracy, more than accuracy_drop (0.10%); raise the bound, or give it "
         "more trials"
     )
     older = {name: value for name, value in lossy.items() if name != "accuracy_drop"}
-    assert "LOSES" not in readable(older, Path("runs"))
+    assert "LOSES" not in readable(older, tmp_path)
+    refused = summary | {"cost": cost, "accuracy_drop": 1.0, "trials": 10, "trained": 2, "refused": 8}
+    refused |= {"refusals": {"DSP slices": 7, "latency": 1}, "reduction": 0.0}
+    lines = readable(refused, tmp_path).splitlines()
+    assert lines[0] == (
+        "MOSTLY REFUSED 8 of 10 candidates, 2 were trained: DSP slices (7), latency (1); give it more "
+        "trials, or raise the bound"
+    )
+    assert lines[2].endswith("(+0.0%)")
 
 
 def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(problem, tmp_path, monkeypatch):

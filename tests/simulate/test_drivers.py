@@ -23,16 +23,18 @@ from default_network import digits_integer_network
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
-from hotnas_hls.accel.timing.latency import best_tile
+from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.driver import REGISTERS, driver_files
+from hotnas_hls.codegen.hls import golden_answer
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.models.data import digits
@@ -75,7 +77,7 @@ class Design:
 def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     net = digits_integer_network()
     accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
-    tiles = {layer.name: best_tile(layer, accel, MemoryTiming()) for layer in net.layers}
+    tiles = best_tiles(net.layers, accel, MemoryTiming())
     folder = tmp_path_factory.mktemp("package")
     write(driver_files(net, accel, tiles, banner=BANNER), folder)
     (folder / "weights").mkdir()
@@ -466,10 +468,12 @@ def test_c_driver_ends_though_another_reads_the_done_bit(harness: Harness) -> No
 @needs_compiler
 def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> None:
     source = design.folder / "driver" / "hotnas_accel.c"
+    selftest = source.with_name("hotnas_selftest.c")
     for compiler in filter(shutil.which, ("gcc", "clang")):
-        for extra in ((), ("-std=c11",), ("-m32", "-ffreestanding", "-fsyntax-only")):
+        free = ("-m32", "-ffreestanding", "-fsyntax-only")
+        for file, extra in ((source, ()), (source, ("-std=c11",)), (source, free), (selftest, ())):
             done = subprocess.run(
-                [compiler, *C_FLAGS, *extra, "-c", source, "-o", tmp_path / "driver.o"],
+                [compiler, *C_FLAGS, *extra, "-c", file, "-o", tmp_path / "driver.o"],
                 capture_output=True,
                 text=True,
             )
@@ -483,10 +487,13 @@ def test_c_driver_compiles_without_warnings(design: Design, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(shutil.which("clang-format") is None, reason="needs clang-format")
-def test_c_driver_is_formatted(design: Design) -> None:
+def test_c_driver_is_formatted(design: Design, tmp_path: Path) -> None:
     style = shipped_folder("templates") / "hls" / ".clang-format"
-    for name in ("hotnas_accel.c", "hotnas_accel.h", "hotnas_baremetal.h"):
-        path = design.folder / "driver" / name
+    folders = [design.folder]
+    for answer in Answer:
+        folders.append(tmp_path / answer)
+        host_design(answer, folders[-1])
+    for path in (path for folder in folders for path in sorted((folder / "driver").glob("*.[ch]"))):
         done = subprocess.run(["clang-format", f"--style=file:{style}", path], capture_output=True, text=True)
         assert done.stdout == path.read_text()
 
@@ -541,7 +548,7 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
 
     class Driver(ctypes.Structure):
         _fields_ = [
-            ("io", ctypes.c_void_p * 5),
+            ("io", ctypes.c_void_p * 6),
             ("maps", Buffer),
             ("weights", Buffer),
             ("fault", ctypes.c_uint32),
@@ -558,3 +565,68 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
     pack = code.hotnas_pack_image
     assert pack(ctypes.byref(state), ctypes.c_size_t(0), ctypes.c_void_p(values.ctypes.data)) == 0
     return arena[place : place + size].tobytes()
+
+
+# --- the work of the host -------------------------------------------------------------------------------
+
+
+PREPARATION = Preparation((9, 7, 3), (2, 0, 1), (1 / 255, 0.5, 2 / 3), (-0.5, 0.25, 1e-3))
+LOGITS = np.array([[-300, 5, 299, 4, 5], [0, 0, 0, 0, 0], [1, 2, 3, 2, 1], [-32768, 0, 1, 2, 32767]])
+
+
+def host_design(answer: Answer, folder: Path) -> IntegerNetwork:
+    """Drivers of a network whose raw images are scaled and transposed, and that ends in ``answer``."""
+    layer = Layer("fc", LayerKind.CONV, "x", "y", 3, 5, 9, 7, 1, 1, 9, 7)
+    maps = {"x": FeatureMap("x", 3, 9, 7, frac_bits=9), "y": FeatureMap("y", 5, 1, 1, frac_bits=6)}
+    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=63, patterns=False)
+    numbers = {"fc": random_numbers(layer, 1, 16, accel.acc_bits)}
+    net = IntegerNetwork("host", maps, (layer,), numbers, "x", "y", 16, None, HostWork(PREPARATION, answer))
+    write(driver_files(net, accel, {"fc": Tile(1, 1)}, banner=BANNER), folder)
+    (folder / "weights").mkdir()
+    size = json.loads((folder / "driver" / "hotnas_design.json").read_text())["weight_bytes"]
+    (folder / "weights" / "weights.bin").write_bytes(bytes(size))
+    return net
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_both_drivers_do_the_work_of_the_host(answer: Answer, tmp_path: Path) -> None:
+    net = host_design(answer, tmp_path)
+    raw = np.random.default_rng(1).uniform(-4, 255, PREPARATION.source).astype(np.float32)
+    wanted_image = quantise_image(net, net.host.prepared(raw))
+    real = (LOGITS * 2.0**-6).astype(np.float32).reshape(-1, 5, 1, 1)
+    wanted = net.host.answered(real)
+    module, board = load(tmp_path), FakeBoard()
+    accelerator = module.Accelerator(board, allocate=board.allocate)
+    assert accelerator.image_shape == PREPARATION.source
+    assert (accelerator.quantise(accelerator.prepare(raw)) == wanted_image).all()
+    np.testing.assert_array_equal(accelerator.answer(real.reshape(-1, 5)), wanted)
+    result = accelerator.run(raw)
+    assert result.answers.shape == (1, 1 if answer is Answer.ARGMAX else 5, 1, 1)
+    accelerator.run(wanted_image, quantised=True)
+    with pytest.raises(module.AcceleratorError, match=r"shape \(3, 9, 7\); expected \(B, 9, 7, 3\)"):
+        accelerator.run(np.zeros((3, 9, 7)))
+    if find("g++") is None:
+        pytest.skip("needs gcc")
+    library = tmp_path / "driver.so"
+    source = tmp_path / "driver" / "hotnas_accel.c"
+    subprocess.run(["gcc", *C_FLAGS, "-shared", "-fPIC", source, "-o", library], check=True)
+    code = ctypes.CDLL(str(library))
+    integers = np.empty(wanted_image.size, dtype=np.int16)
+    code.hotnas_quantise(ctypes.c_void_p(raw.ctypes.data), ctypes.c_void_p(integers.ctypes.data))
+    assert (integers == wanted_image.reshape(-1)).all()
+    for logits, expected in zip(LOGITS.astype(np.int32), wanted, strict=True):
+        found = np.full(expected.size, np.nan, dtype=np.float32)
+        code.hotnas_answer(ctypes.c_void_p(logits.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+        np.testing.assert_allclose(found, expected.reshape(-1), rtol=2e-6, atol=1e-30)
+    assert not any(word in source.read_text() for word in ("math.h>\n", "expf(", "logf("))
+
+
+def test_the_package_says_what_the_host_does_and_holds_its_answers(tmp_path: Path) -> None:
+    net = dataclasses.replace(digits_integer_network(), host=HostWork(None, Answer.SOFTMAX))
+    image = quantise_image(net, digits().test.images[0])
+    logits = run_network(net, image)[net.logits]
+    real = (logits[None] * 2.0 ** -net.feature_maps[net.logits].frac_bits).astype(np.float64)
+    expected = net.host.answered(real).astype(np.float32)
+    found = np.frombuffer(golden_answer(net, logits), dtype="<f4")
+    np.testing.assert_array_equal(found, expected.reshape(-1))
+    assert found.sum() == pytest.approx(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +52,12 @@ class Bench:
 
     def is_right(self, result: RunResult) -> bool:
         """Whether the run ended well and every layer's output equals the reference's."""
+        return result.status == 0 and self.are_right(result, self.case.net.layers)
+
+    def are_right(self, result: RunResult, layers: Sequence[Layer]) -> bool:
+        """Whether the outputs of these layers equal the reference's."""
         case = self.case
-        return result.status == 0 and all(
+        return all(
             np.array_equal(
                 result.feature_maps[layer.target],
                 run_layer(
@@ -62,7 +67,7 @@ class Bench:
                     case.inputs[layer.residual] if layer.residual else None,
                 ),
             )
-            for layer in case.net.layers
+            for layer in layers
         )
 
     @property
@@ -152,6 +157,9 @@ def test_a_bus_error_ends_the_run_with_a_status_and_the_next_start_works(bench: 
     for fault, (_, _, bit, at) in enumerate(faults):
         failed, stalled, after = done[3 * fault : 3 * fault + 3]
         assert failed.status == stalled.status == at << 16 | bit, fault
+        # Whatever comes ahead while the layers before are in work, these end well.
+        assert bench.are_right(failed, bench.case.net.layers[:at]), fault
+        assert bench.are_right(stalled, bench.case.net.layers[:at]), fault
         assert bench.is_right(after), fault
 
 
@@ -207,6 +215,7 @@ def test_a_descriptor_of_no_layer_of_this_design_is_not_run(bench: Bench) -> Non
     *refused, after = bench.run(*changes, {})
     for (layer, _), result in zip(wrong, refused, strict=True):
         assert result.status == layer << 16 | BAD_DESCRIPTOR
+        assert bench.are_right(result, case.net.layers[:layer])
         written = [la.target for la in case.net.layers[layer:]]
         poison = np.frombuffer(b"\xa5" * 8, dtype=f"<i{case.accel.act_bits // 8}")[0]
         assert all(np.all(result.feature_maps[name] == poison) for name in written)

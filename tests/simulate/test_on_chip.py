@@ -11,7 +11,7 @@ from small_designs import small_design
 
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_network as reference
-from hotnas_hls.accel.timing.latency import fill_cycles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base import tools
 from hotnas_hls.explore.on_chip import kept_on_chip
 from hotnas_hls.simulate.certify import certify, twin
@@ -29,10 +29,12 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(t
         small_design(seed=2), accelerator=accel, layers=point.layers
     ).integer_network()
     memory = map_memory(net, accel, tiles)
-    predicted = network_latency(net.layers, accel, tiles, point.memory).cycles
-    fill = {layer.name: fill_cycles(layer, accel, point.memory) for layer in net.layers}
-    assert all(fill.values())
-    loading = predicted + sum(fill.values())
+    assert all(layer.weights_on_chip for layer in net.layers)
+    predicted, loading = (
+        network_latency(net.layers, accel, tiles, point.memory, loaded=loaded).cycles
+        for loaded in (True, False)
+    )
+    assert predicted < loading
     image, batch = point.golden_images(1)[0], point.golden_images(2)
     page = {"error_port": WEIGHTS_PORT, "error_page": weight_page(memory.weights["pool"])}
     runs = {
@@ -72,6 +74,6 @@ def test_the_certificate_counts_the_run_that_loads_apart(tmp_path: Path) -> None
     point = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, ultra_ram=True))
     certificate = certify(point, tmp_path, 2, (60,))
     layers = [entry.layer for entry in point.layers]
-    fill = sum(fill_cycles(layer, point.accelerator, point.memory) for layer in layers)
+    loading = network_latency(layers, point.accelerator, point.tiles, point.memory, loaded=False)
     assert (certificate.holds, certificate.exact, certificate.reasons) == (True, True, ())
-    assert certificate.first_cycles == certificate.simulated_cycles + fill
+    assert certificate.first_cycles == loading.cycles > certificate.simulated_cycles

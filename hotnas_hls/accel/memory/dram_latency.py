@@ -4,6 +4,7 @@ Behind a DRAM the moment a burst is answered depends on what all ports have aske
 recurrence to follow layer by layer as in :mod:`.latency`. Here each process is a few counters: requesters
 that cut runs into bursts, loaders that count beats, compute that waits for tokens, a store that drains,
 with the same constants between them. With a DRAM that takes no time it gives the cycles of :mod:`.latency`.
+What comes ahead of the next layer is read by the loop of the one in work, which ends when it is there.
 
 Each process that reads offers boxes of runs. With three ports every one of them has a master of its own;
 on a shared bus ``_take_turns`` gives the runs to one master in the order of ``read_order.sv``.
@@ -35,6 +36,7 @@ from hotnas_hls.accel.memory.dram import (
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, Tile, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
+    AHEAD,
     ARRAY_STAGES,
     CHIP_READ,
     DRAIN_BEAT,
@@ -50,12 +52,13 @@ TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block
 PAGE = 4096  # bytes no AXI burst crosses
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
-LAST_ANSWER = 3  # last write answered -> the next layer's descriptor is asked for
+LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of the next layer
 
 # ifm_loader: WaitHalf -> walker loaded; its first burst is on AXI two cycles later (taken, cut).
 # wgt_loader has no walker: WaitSlot -> the cycle before its run is offered.
-# ofm_store: Wait -> walkers loaded.
+# ofm_store: Wait -> walkers loaded. What is offered in a cycle is taken in the next: AHEAD less that one.
 IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN - 1
+AHEAD_OFFER = AHEAD - 1
 
 LAYER = np.dtype(
     [(field.name, np.int64) for field in FIELDS + CHIP_FIELDS]
@@ -362,7 +365,12 @@ def _run(
     stalls = np.zeros(len(layers), np.int64)
     now = 0
     for index in range(len(layers)):
-        end, stalls[index] = _run_layer(layers[index], dram, boxes, masters, chips, turns[0], now)
+        ahead = index > 0 and not layers[index].shared
+        goes_ahead = index + 1 < len(layers) and not layers[index].shared
+        after = layers[index + 1 if goes_ahead else index]
+        end, stalls[index] = _run_layer(
+            layers[index], after, ahead, goes_ahead, dram, boxes, masters, chips, turns[0], now
+        )
         cycles[index] = end - now
         now = end
     return cycles, stalls
@@ -370,9 +378,13 @@ def _run(
 
 @numba.njit(cache=True)
 def _run_layer(
-    cfg: Any, dram: Dram, boxes: np.ndarray, masters: np.ndarray, chips: np.ndarray, turn: Any, now: int
-) -> tuple[int, int]:
-    """The cycle in which the next layer's descriptor is asked for, and the cycles the array waited."""
+    cfg: Any, after: Any, ahead: bool, goes_ahead: bool, dram: Dram, boxes: np.ndarray, masters: np.ndarray,
+    chips: np.ndarray, turn: Any, now: int,
+) -> tuple[int, int]:  # fmt: skip
+    """The first cycle of the next layer, and the cycles the array waited.
+
+    ahead: descriptor and first weight job came with the layer before. goes_ahead: ``after``'s come now.
+    """
     ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
     shared, writer = masters[RESIDUAL], masters[OFM]
     owners = np.zeros((OUTSTANDING_READS, 2), np.int64)
@@ -382,7 +394,7 @@ def _run_layer(
 
     fetcher = RESIDUAL if cfg.shared else WGT
     for address, beats in ((cfg.descriptor, cfg.fetch_beats), (cfg.wgt_addr, cfg.fill_beats)):
-        if beats > 0:
+        if beats > 0 and not ahead:
             _offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
             while beats > 0:
                 grant_until(dram, now)
@@ -392,6 +404,8 @@ def _run_layer(
                     beats -= 1
                 now += 1
             now += 1  # the cycle of layer_start is over
+    if ahead:
+        now += 1
     turn.whose, turn.job = WGT, 0
 
     moved = now  # when something last happened
@@ -407,14 +421,24 @@ def _run_layer(
     block_beats = np.zeros(2, np.int64)  # of the tile in each half
     slice_there = np.full((2, cfg.slices), NEVER)  # when compute knows
     slice_left = 0
-    # load_wgt: the same for jobs and slots
-    job = job_got = job_left = 0
+    # load_wgt: the same for jobs and slots, last of them the first job of the next layer
+    jobs = steps  # that may be asked for
+    job = job_got = 1 if ahead else 0
+    job_left = 0
     wgt_waits, wgt_loads = now, NEVER
     wgt_offered = False
     slot_free = np.zeros(2, np.int64)
     slot_beats = np.zeros(2, np.int64)
     job_there = np.full(2, NEVER)
     wgt_address = cfg.weights_base + cfg.wgt_addr
+    wgt_on_chip = cfg.wgt_on_chip
+    if ahead:
+        job_there[0], slot_free[0] = now, NEVER
+        wgt_address += _job_beats(cfg, 0) * wgt_bytes
+    # before that job the descriptor, and weights that are to stay: when they are offered, beats still to come
+    filling = False
+    ahead_offered = now - 1 + AHEAD_OFFER if goes_ahead and job_got == steps else NEVER
+    ahead_left = 0
     # compute
     step = output = 0
     compute_waits = now
@@ -446,7 +470,7 @@ def _run_layer(
                 ifm_beat = _read_chip(masters[IFM], chips[IFM], True, now)
             else:
                 _read(dram, masters[IFM], IFM, limit, now)
-            if cfg.wgt_on_chip:
+            if wgt_on_chip:
                 wgt_beat = _read_chip(masters[WGT], chips[WGT], True, now)
             else:
                 _read(dram, masters[WGT], WGT, limit, now)
@@ -473,19 +497,25 @@ def _run_layer(
         if wgt_offered and not wgt.valid:  # its run was taken
             wgt_offered = False
             wgt_waits = now + 1
-        elif job < steps and not wgt_offered:
+        elif job < jobs and not wgt_offered:
             if wgt_loads == NEVER and now >= wgt_waits and now >= slot_free[job % 2]:
                 wgt_loads = now + WGT_LOAD
             if now >= wgt_loads:
-                beats = _job_beats(cfg, job % jobs_of_tile)
+                beats = _job_beats(cfg, job % jobs_of_tile) if job < steps else _job_beats(after, 0)
                 if job % jobs_of_tile == 0:
-                    wgt_address = cfg.weights_base + cfg.wgt_addr
+                    wgt_address = cfg.weights_base + (cfg.wgt_addr if job < steps else after.wgt_addr)
                 _offer(wgt, wgt_address, 1, 0, 1, 0, beats)
                 wgt_address += beats * wgt_bytes
                 slot_beats[job % 2] = beats
                 slot_free[job % 2] = NEVER
                 job += 1
                 wgt_offered, wgt_loads = True, NEVER
+
+        if now == ahead_offered:
+            ahead_left = after.fill_beats if filling else after.fetch_beats
+            address = after.weights_base + (after.wgt_addr if filling else after.descriptor)
+            _offer(wgt, address, 1, 0, 1, 0, ahead_left)
+            wgt_on_chip = 0
 
         # ------------------------------------------------------------ beats arrive
         if cfg.shared:
@@ -494,7 +524,7 @@ def _run_layer(
         else:
             if not cfg.ifm_on_chip:
                 ifm_beat = _receive(dram, masters[IFM], IFM, now)
-            if not cfg.wgt_on_chip:
+            if not wgt_on_chip:
                 wgt_beat = _receive(dram, masters[WGT], WGT, now)
             if not cfg.res_on_chip:
                 residual_arrives = residual_ready and _receive(dram, shared, RESIDUAL, now)
@@ -512,13 +542,21 @@ def _run_layer(
                 if slice_got == cfg.slices:
                     slice_got = 0
                     tile_got += 1
-        if wgt_beat:
+        if wgt_beat and ahead_left > 0:
+            ahead_left -= 1
+            if ahead_left == 0 and not filling and after.fill_beats > 0:
+                filling, ahead_offered = True, now + 1
+            elif ahead_left == 0:
+                jobs, wgt_waits, wgt_on_chip = steps + 1, now + 2, after.wgt_on_chip
+        elif wgt_beat:
             if job_left == 0:
                 job_left = int(slot_beats[job_got % 2])
             job_left -= 1
             if job_left == 0:
                 job_there[job_got % 2] = now + TOKEN
                 job_got += 1
+                if job_got == steps and goes_ahead:
+                    ahead_offered = now + AHEAD_OFFER
 
         # ------------------------------------------------------------ compute
         if step < steps and now >= compute_waits:
@@ -591,6 +629,6 @@ def _run_layer(
             moved = now
         if now - moved > PATIENCE:
             raise ValueError("the processes of a layer wait for each other")
-        if stored == outputs and writer.in_flight == 0:
+        if stored == outputs and writer.in_flight == 0 and job_got == steps + goes_ahead:
             return now + LAST_ANSWER, stall
         now += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from hotnas_hls.base.names import nearest
 from hotnas_hls.base.records import load_yaml, read_value
 from hotnas_hls.boards.board import known_boards, plain_name
 from hotnas_hls.errors import ConfigError, raise_all
@@ -198,8 +199,8 @@ def load_dram(name: str | Path) -> DramTiming:
         for dram in known_drams()
     )
     raise ConfigError(
-        f"unknown DRAM {text!r}; known: {known}; for another give the path of a YAML file with the keys of "
-        f"{DRAMS_FILE.name}"
+        f"unknown DRAM {text!r}; {nearest(text, [dram.name for dram in known_drams()])}known: {known}; for "
+        f"another give the path of a YAML file with the keys of {DRAMS_FILE.name}"
     )
 
 

@@ -1,7 +1,7 @@
 """The true latency model: cycles of a layer on the accelerator, exact for a fixed-latency memory.
 
 The accelerator is four processes that hand each other tokens. Every event below is a clock cycle of
-the layer, counted from the cycle in which its descriptor is asked for; every constant is the depth of
+the layer, counted from the one behind the end of the layer before; every constant is the depth of
 a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
 
     first beat of an IFM tile     = max(half free + IFM_ADDRESS + L, last beat of the tile before + 1)
@@ -10,9 +10,13 @@ a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
     a step ends                   = its start + entries x max(pixels, MIN_SWEEP)
     last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
 
+A layer ends when its last write is answered and what comes ahead is there: the descriptor and the first
+weight job of the layer after it, read as soon as its own weights are. So every layer but an image's first
+begins in one and the same state, and what it takes depends on no layer but these two.
+
 Where all reads share one port (``shared_bus``), a beat also waits for the last beat of whatever is
 before it in the fixed order of ``read_order.sv``; the loops below follow that order, which changes
-nothing where every process has a port of its own.
+nothing where every process has a port of its own. That order is one layer's: nothing comes ahead.
 
 The function is compiled by numba, so that a search evaluates it millions of times; it is the same
 function the certificate quotes and simulation confirms.
@@ -35,6 +39,7 @@ from hotnas_hls.accel.plan import (
     LayerPlan,
     Tile,
     ceil_div,
+    job_beats,
     layer_beats,
     plan_layer,
     word_cycles,
@@ -49,7 +54,8 @@ STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumula
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
-FILL_ADDRESS = 2  # weight_memory: layer_start -> its run, address on AXI
+FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
+AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
 CHIP_READ = 2  # chip_reader: address -> word, of memory on chip: RAM, output register
 MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
 
@@ -118,10 +124,10 @@ def _recurrence(
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
-    has_residual: bool, to_store: int, fetch_beats: int,
-    read_latency: int, ifm_latency: int, residual_latency: int, write_latency: int, shared_bus: bool,
+    has_residual: bool, to_store: int, ifm_latency: int, residual_latency: int, write_latency: int,
+    shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
-    start = read_latency + fetch_beats + 1  # cycle of layer_start
+    start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
     ifm_last = wgt_last = -1  # last beat taken, per process
     ifm_bus = wgt_bus = residual_bus = -1  # last beat on the port that serves it: one port when shared
@@ -152,14 +158,17 @@ def _recurrence(
                     beats = job_groups * (positions * weight_bits + pattern_bits)
                     if n == 0 and k == 0:
                         beats += bias_beats
-                    if step < 2:
-                        asked = start + 1 + SECOND_REQUEST * step
+                    if begin_ahead and step == 0:  # came before this layer began
+                        load_wgt += WGT_ADDRESS + wgt_latency + beats * plane_beats - 1
                     else:
-                        asked = step_end_2 + to_store + 1
-                    first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1)
-                    wgt_bus = first + beats * plane_beats - 1
-                    load_wgt += wgt_bus - max(asked, wgt_last)
-                    wgt_last = wgt_bus
+                        if step >= 2:
+                            asked = step_end_2 + to_store + 1
+                        else:
+                            asked = start + 1 + (0 if begin_ahead else SECOND_REQUEST * step)
+                        first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1)
+                        wgt_bus = first + beats * plane_beats - 1
+                        load_wgt += wgt_bus - max(asked, wgt_last)
+                        wgt_last = wgt_bus
                     if shared_bus:
                         ifm_bus = residual_bus = wgt_bus
 
@@ -229,8 +238,13 @@ def _recurrence(
                 store_ofm += last - taken
                 words_due = 0
         tile_end = step_end_1
-    cycles = stored[(output + 1) & 1] + write_latency + 3
-    return cycles, load_ifm, load_wgt, compute, store_ofm, stall
+    end = stored[(output + 1) & 1] + write_latency
+    if next_job > 0:  # behind the descriptor a slot must be free: that of the last job but one
+        asked = max(wgt_last, 0) + AHEAD + next_fetched + 1
+        if step > 1:
+            asked = max(asked, step_end_2 + to_store + 1)
+        end = max(end, asked + next_job)
+    return end + 3, load_ifm, load_wgt, compute, store_ofm, stall
 
 
 @numba.njit(cache=True)
@@ -258,11 +272,38 @@ def _inside(
     return min(high, limit) - max(low, 0)
 
 
-def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> LayerLatency:
+@dataclass(frozen=True)
+class Place:
+    """Where a layer stands in its network, as far as its time depends on it."""
+
+    ahead: bool = False  # its descriptor and first weight job come while the layer before is in work
+    then: Layer | None = None  # unnamed: the one whose descriptor and first weight job come while this is
+
+
+ALONE = Place()
+
+
+def places(layers: Sequence[Layer], shared_bus: bool) -> list[Place]:
+    """The place of every layer; where all reads share a port each stands alone."""
+    if shared_bus:
+        return [ALONE] * len(layers)
+    after = [*(layer.unnamed() for layer in layers[1:]), None]
+    return [Place(index > 0, then) for index, then in enumerate(after)]
+
+
+def plan_latency(
+    layer: Layer,
+    plan: LayerPlan,
+    accel: Accelerator,
+    memory: MemoryTiming,
+    place: Place = ALONE,
+    *,
+    loaded: bool = True,
+) -> LayerLatency:
     """Cycles of a planned layer; see :func:`layer_latency`."""
-    word, latency = word_cycles(layer, accel), memory.read_latency
+    word, latency, then = word_cycles(layer, accel), memory.read_latency, place.then
     return LayerLatency(
-        *_recurrence(
+        *map(int, _recurrence(  # NumPy's integers, where Numba compiles nothing
             plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
             layer.kind is not LayerKind.CONV,
             plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
@@ -270,37 +311,71 @@ def plan_latency(layer: Layer, plan: LayerPlan, accel: Accelerator, memory: Memo
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
-            word.wgt, CHIP_READ if layer.weights_on_chip else latency,
+            word.wgt, _weights_latency(layer, memory),
             word.ifm, word.residual, word.ofm, layer.residual is not None,
-            ARRAY_STAGES + accel.tree_levels, accel.descriptor_bytes * 8 // accel.wgt_bits, latency,
+            ARRAY_STAGES + accel.tree_levels,
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
-        )
+            place.ahead, fetch_cycles(layer, accel, memory, loaded=loaded),
+            0 if then is None else fetch_cycles(then, accel, memory, loaded=loaded),
+            0 if then is None else first_job_cycles(then, accel, memory),
+        ))
     )  # fmt: skip
 
 
-def fill_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
-    """Cycles more that a layer takes the first time it runs: its weights are loaded to stay on chip."""
-    if not layer.weights_on_chip:
-        return 0
+def _weights_latency(layer: Layer, memory: MemoryTiming) -> int:
+    return CHIP_READ if layer.weights_on_chip else memory.read_latency
+
+
+def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, loaded: bool = True) -> int:
+    """Cycles from asking for a layer's descriptor until its weights can be asked for.
+
+    loaded: the weights it keeps on chip are there; otherwise they are loaded between the two.
+    """
+    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+    if loaded or not layer.weights_on_chip:
+        return fetch
     planes = layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
-    return FILL_ADDRESS + memory.read_latency + planes * accel.wgt_beats_per_plane
+    return fetch + FILL_ADDRESS + memory.read_latency + planes * accel.wgt_beats_per_plane
 
 
-def layer_latency(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerLatency:
+def first_job_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
+    """Cycles from a free slot to the last beat of a layer's first weight job, whatever its tile."""
+    planes = job_beats(plan_layer(layer, accel, Tile(1, 1)), layer, 0, 0, 0)
+    return WGT_ADDRESS + _weights_latency(layer, memory) + planes * word_cycles(layer, accel).wgt - 1
+
+
+def layer_latency(
+    layer: Layer,
+    accel: Accelerator,
+    tile: Tile,
+    memory: MemoryTiming,
+    place: Place = ALONE,
+    *,
+    loaded: bool = True,
+) -> LayerLatency:
     """Cycles of ``layer`` computed in tiles of ``tile``: exact when the memory answers in fixed time.
 
+    loaded: the weights kept on chip are there already; otherwise every layer's are loaded before its own.
     The accelerator must be legal and the tile must fit (``plan_violations``); that is not checked here.
     """
-    return plan_latency(layer, plan_layer(layer, accel, tile), accel, memory)
+    return plan_latency(layer, plan_layer(layer, accel, tile), accel, memory, place, loaded=loaded)
 
 
 def network_latency(
-    layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+    layers: Sequence[Layer],
+    accel: Accelerator,
+    tiles: Mapping[str, Tile],
+    memory: MemoryTiming,
+    *,
+    loaded: bool = True,
 ) -> NetworkLatency:
-    """Cycles of every layer and of the network."""
+    """Cycles of every layer and of the network; ``loaded`` as there."""
     return NetworkLatency(
-        {layer.name: layer_latency(layer, accel, tiles[layer.name], memory) for layer in layers}
+        {
+            layer.name: layer_latency(layer, accel, tiles[layer.name], memory, place, loaded=loaded)
+            for layer, place in zip(layers, places(layers, accel.shared_bus), strict=True)
+        }
     )
 
 
@@ -332,7 +407,13 @@ def candidate_tiles(layer: Layer, accel: Accelerator) -> list[Tile]:
     return found
 
 
-def best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> Tile | None:
+def best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming, place: Place = ALONE) -> Tile | None:
     """The candidate tile with the fewest cycles (the first of equals), or None when nothing fits."""
     tiles = candidate_tiles(layer, accel)
-    return min(tiles, key=lambda tile: layer_latency(layer, accel, tile, memory).cycles, default=None)
+    return min(tiles, key=lambda tile: layer_latency(layer, accel, tile, memory, place).cycles, default=None)
+
+
+def best_tiles(layers: Sequence[Layer], accel: Accelerator, memory: MemoryTiming) -> dict[str, Tile | None]:
+    """The fastest tile of every layer of a network, None where nothing fits."""
+    found = zip(layers, places(layers, accel.shared_bus), strict=True)
+    return {layer.name: best_tile(layer, accel, memory, place) for layer, place in found}

@@ -7,7 +7,7 @@ the layer ends in the same cycle). It is for pictures and for understanding; a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
+    AHEAD,
+    ALONE,
     ARRAY_STAGES,
     CHIP_READ,
     DRAIN_BEAT,
@@ -24,6 +26,10 @@ from hotnas_hls.accel.timing.latency import (
     STORE_DRAIN,
     TOKEN,
     WGT_ADDRESS,
+    Place,
+    fetch_cycles,
+    first_job_cycles,
+    places,
 )
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
@@ -43,11 +49,12 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerTimeline:
-    """One layer, in cycles since its descriptor was asked for."""
+    """One layer, in cycles since the layer before ended; what came ahead lies before 0."""
 
     busy: dict[str, list[Interval]]  # by process, in order, disjoint
     stalls: list[Interval]  # the MAC array waits for data or for a free accumulator half
     cycles: int
+    ahead: Interval | None = None  # the first weight job of the next layer
 
     def total(self, process: str) -> int:
         """Cycles in which ``process`` was busy: its term of the latency."""
@@ -69,23 +76,55 @@ class _Reads:
         return Interval(first, first + beats)
 
 
-def layer_timeline(layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming) -> LayerTimeline:
-    """Every interval of a layer; compare :func:`hotnas_hls.accel.timing.latency.layer_latency`."""
-    return _Timeline(layer, plan_layer(layer, accel, tile), accel, memory).walk()
+def layer_timeline(
+    layer: Layer,
+    accel: Accelerator,
+    tile: Tile,
+    memory: MemoryTiming,
+    place: Place = ALONE,
+    came: Interval | None = None,
+) -> LayerTimeline:
+    """Every interval of a layer; compare :func:`hotnas_hls.accel.timing.latency.layer_latency`.
+
+    came: its first weight job, where that came ahead.
+    """
+    return _Timeline(layer, plan_layer(layer, accel, tile), accel, memory, place, came).walk()
+
+
+def network_timeline(
+    layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
+) -> list[LayerTimeline]:
+    """The layers of a network in order."""
+    found: list[LayerTimeline] = []
+    came = None
+    for layer, place in zip(layers, places(layers, accel.shared_bus), strict=True):
+        found.append(layer_timeline(layer, accel, tiles[layer.name], memory, place, came))
+        ahead, cycles = found[-1].ahead, found[-1].cycles
+        came = None if ahead is None else Interval(ahead.start - cycles, ahead.end - cycles)
+    return found
 
 
 class _Timeline:
     """One layer on the way: what is loaded, computed and stored so far."""
 
-    def __init__(self, layer: Layer, plan: LayerPlan, accel: Accelerator, memory: MemoryTiming) -> None:
-        self.layer, self.plan, self.accel, self.memory = layer, plan, accel, memory
+    def __init__(
+        self,
+        layer: Layer,
+        plan: LayerPlan,
+        accel: Accelerator,
+        memory: MemoryTiming,
+        place: Place,
+        came: Interval | None,
+    ) -> None:
+        self.layer, self.plan, self.accel, self.memory, self.place = layer, plan, accel, memory, place
         self.to_store = ARRAY_STAGES + accel.tree_levels  # last term -> accumulator holds the sum
-        self.start = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+        self.start = 0 if place.ahead else fetch_cycles(layer, accel, memory)
         self.word = word_cycles(layer, accel)
         self.reads = _Reads(accel.shared_bus)
         self.sizes = list(tile_sizes(layer, plan))
         self.load_ifm: list[Interval] = []  # one per tile
         self.load_wgt: list[Interval] = []  # one per job
+        self.came = came
         self.steps: list[Interval] = []
         self.stalls: list[Interval] = []
         self.stores: list[Interval] = []  # one per output tile
@@ -123,8 +162,19 @@ class _Timeline:
         self._store_waiting()
         busy = (self.load_ifm, self.load_wgt, self.steps, self.stores)
         answered = 0 if self.layer.ofm_on_chip else self.memory.write_latency
-        cycles = self.stores[-1].end + answered + 3
-        return LayerTimeline(dict(zip(PROCESSES, busy, strict=True)), self.stalls, cycles)
+        ahead = self._ahead()
+        last = max(self.stores[-1].end + answered, ahead.end - 1 if ahead else 0)
+        return LayerTimeline(dict(zip(PROCESSES, busy, strict=True)), self.stalls, last + 3, ahead)
+
+    def _ahead(self) -> Interval | None:
+        """The first weight job of the next layer: behind its descriptor, as soon as a slot is free."""
+        then = self.place.then
+        if then is None:
+            return None
+        asked = max(self.load_wgt[-1].end - 1, 0) + AHEAD + fetch_cycles(then, self.accel, self.memory) + 1
+        if len(self.steps) > 1:
+            asked = max(asked, self.steps[-2].end + self.to_store + 1)
+        return Interval(asked + 1, asked + 1 + first_job_cycles(then, self.accel, self.memory))
 
     def _asked(self, jobs: int, ends: list[int]) -> int:
         """When a loader asks for its next job: the buffer of the job two before is free."""
@@ -133,7 +183,13 @@ class _Timeline:
         return ends[jobs - 2] + self.to_store + 1
 
     def _take_job(self, m: int, n: int, k: int) -> None:
-        asked = self._asked(len(self.load_wgt), [step.end for step in self.steps])
+        jobs = len(self.load_wgt)
+        if jobs == 0 and self.came is not None:
+            self.load_wgt.append(self.came)
+            return
+        asked = self._asked(jobs, [step.end for step in self.steps])
+        if jobs == 1 and self.place.ahead:
+            asked = self.start + 1
         beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
         ready = asked + WGT_ADDRESS + self._read_latency(self.layer.weights_on_chip)
         taken = self.reads.take("load_wgt", ready, beats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,10 @@ def curves_chart(record: Record) -> Figure:
         right.set(title="Best feasible design", xlabel="trial", ylabel="validation accuracy, %")
     else:
         right.set(title="Fastest that is accurate enough", xlabel="trial", ylabel="latency, ms")
-    names = list(dict.fromkeys(run["variant"] for run in record["runs"]))
-    for name, colour in zip(names, COLOURS * len(names), strict=False):
-        runs = [run for run in record["runs"] if run["variant"] == name]
+    groups = _alike(record)
+    for names, colour in zip(groups, COLOURS * len(groups), strict=False):
+        name = " = ".join(names)
+        runs = [run for run in record["runs"] if run["variant"] == names[0]]
         _curve(left, [run["hypervolume"] for run in runs], name, colour)
         if bounded:
             percent = [[None if a is None else 100 * a for a in run["accuracy"]] for run in runs]
@@ -36,6 +38,31 @@ def curves_chart(record: Record) -> Figure:
     for axes in (left, right):
         axes.grid(alpha=0.3)
     return figure
+
+
+def _alike(record: Record) -> list[list[str]]:
+    """The variants, those together whose curves are the same with every seed."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(run["variant"] for run in record["runs"]):
+        runs = [run for run in record["runs"] if run["variant"] == name]
+        curves = [[run[kind] for kind in ("hypervolume", "accuracy", "latency_ms")] for run in runs]
+        groups.setdefault(json.dumps(curves), []).append(name)
+    return list(groups.values())
+
+
+def no_difference(record: Record) -> list[str]:
+    """A sentence for variants that found the same: between them this comparison says nothing."""
+    found = []
+    for names in _alike(record):
+        if len(names) > 1:
+            runs = [run for run in record["runs"] if run["variant"] in names]
+            refused = sum(run["refused"] for run in runs) / sum(len(run["hypervolume"]) for run in runs)
+            found.append(
+                f"no difference between {' and '.join(names)}: {refused:.0%} of their candidates were "
+                "refused by the hardware test, and what was best is a first candidate that all of them are "
+                "given; give them more trials, or a looser bound"
+            )
+    return found
 
 
 def _curve(axes: Axes, curves: Sequence[Sequence[float | None]], name: str, colour: str) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from hotnas_hls.base.terminal import text_console
+from hotnas_hls.base.terminal import progress_console
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome
 from hotnas_hls.search.running.study import SearchStudy
 
@@ -22,7 +22,7 @@ class ConsoleReporter:
     """A live bar in a terminal; a line now and then in a log."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or text_console(stderr=True)
+        self.console = console or progress_console()
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -50,7 +50,8 @@ class ConsoleReporter:
         self._drop()
         self._refusals.clear()
         self._stopped, self._first = 0, None
-        self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", highlight=False)
+        passed = time.monotonic() - self._started
+        self.console.print(f"[{passed:6.1f} s] {text}", highlight=False, soft_wrap=True)
 
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
         """A trial is finished."""

@@ -1,0 +1,107 @@
+// Fetches the descriptor of a layer through m_axi_wgt and lets its weights begin to come. A layer may be in
+// work meanwhile: that one's weights are all in, so that nobody else reads the port, and it has a copy of its
+// own descriptor. A descriptor that was not made for this design, or came with an error, ends there: its
+// weights are not asked for.
+module descriptor_fetch (
+  input  logic          clk_i,
+  input  logic          rst_ni,
+  input  logic          ask_i,          // pulse: fetch the next descriptor
+  input  logic          first_i,        // it is that of the first layer
+  input  logic [63:0]   base_i,         // byte address of `wgt`, where that one lies
+  input  logic          taken_i,        // pulse: the layer begins, or never will
+  input  logic          hold_i,         // a layer is in work: cfg_o stays its descriptor
+  output logic          fetching_o,     // from ask_i until taken_i
+  output logic          fetched_o,      // descriptor and first weights are there, or never will be
+  output logic          refused_o,      // the descriptor is not one of this design
+  output logic          error_o,        // a beat came with an error
+  // the port
+  output logic          port_o,         // it serves this module
+  output logic          run_valid_o,
+  input  logic          run_ready_i,
+  output logic [63:0]   run_addr_o,
+  output logic [31:0]   run_beats_o,
+  input  logic          beat_valid_i,
+  input  logic [hotnas_pkg::WgtPortBits-1:0] beat_i,
+  input  logic          error_i,        // pulse: the beat, or one of the weights, came with an error
+  // the descriptor
+  output logic [hotnas_pkg::HeaderBits-1:0] fetched_cfg_o,  // hotnas_pkg::descriptor_t of the layer fetched
+  output logic [hotnas_pkg::HeaderBits-1:0] cfg_o,          // and of the layer in work
+  output logic          entry_we_o,     // a beat of the entry table
+  output logic [7:0]    entry_beat_o,
+  // weights
+  output logic          weights_start_o, // pulse: they may come
+  input  logic          job_in_i         // pulse: a job of them is in
+);
+
+  localparam int unsigned Beat        = hotnas_pkg::WgtPortBits;
+  localparam int unsigned HeaderBeats = hotnas_pkg::FetchedBits / Beat;
+  localparam int unsigned FetchBeats  = hotnas_pkg::DescriptorBytes * 8 / Beat;
+
+  typedef enum logic [2:0] {Rest, Ask, Fetch, Check, Weights, There} state_e;
+  state_e      state_q;
+  logic [15:0] beat_q;
+  logic        beat, header, sealed;
+
+  assign fetching_o      = state_q != Rest;
+  assign fetched_o       = state_q == There;
+  assign port_o          = (state_q == Ask) || (state_q == Fetch);
+  assign run_valid_o     = state_q == Ask;
+  assign run_beats_o     = 32'(FetchBeats);
+  assign beat            = (state_q == Fetch) && beat_valid_i;
+  assign header          = beat_q < 16'(HeaderBeats);
+  assign entry_we_o      = beat && !header;
+  assign entry_beat_o    = 8'(beat_q - 16'(HeaderBeats));
+  assign weights_start_o = (state_q == Check) && sealed && !error_o;
+
+  descriptor_check u_check (
+    .clk_i,
+    .clear_i      (state_q == Ask),
+    .beat_valid_i (beat),
+    .beat_i,
+    .sealed_o     (sealed)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q    <= Rest;
+      beat_q     <= '0;
+      run_addr_o <= '0;
+      refused_o  <= 1'b0;
+      error_o    <= 1'b0;
+    end else if (ask_i) begin
+      state_q   <= Ask;
+      beat_q    <= '0;
+      refused_o <= 1'b0;
+      error_o   <= 1'b0;
+      if (first_i) run_addr_o <= base_i;
+    end else begin
+      if (fetching_o) error_o <= error_o || error_i;
+      if (beat) beat_q <= beat_q + 1'b1;
+      unique case (state_q)
+        Ask: if (run_ready_i) begin
+          state_q    <= Fetch;
+          run_addr_o <= run_addr_o + 64'(hotnas_pkg::DescriptorBytes);
+        end
+        Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) state_q <= Check;
+        Check: begin
+          state_q   <= weights_start_o ? Weights : There;
+          refused_o <= !sealed && !error_o;
+        end
+        Weights: if (job_in_i) state_q <= There;
+        default: ;
+      endcase
+      if (taken_i) state_q <= Rest;
+    end
+  end
+
+  // Fields that this design's descriptors have no words for are zero. The last words are those of the entry
+  // table, so that the copy is there when the descriptor is.
+  logic [hotnas_pkg::FetchedBits-1:0] fetched_q, cfg_q;
+  assign fetched_cfg_o = hotnas_pkg::HeaderBits'(fetched_q);
+  assign cfg_o         = hotnas_pkg::HeaderBits'(cfg_q);
+  always_ff @(posedge clk_i) begin
+    if (beat && header) fetched_q <= {beat_i, fetched_q[hotnas_pkg::FetchedBits-1:Beat]};
+    if (!hold_i) cfg_q <= fetched_q;
+  end
+
+endmodule
