@@ -57,7 +57,7 @@ place: $(PLACE)  ## Fmax of OUT on an ECP5 by open tools, if it is small enough
 	$(HOTNAS) report $(OUT)
 
 prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
-	$(BIN)/python formal/prove.py
+	$(BIN)/python sim/formal/prove.py
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

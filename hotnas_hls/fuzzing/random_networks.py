@@ -23,7 +23,7 @@ from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
 from hotnas_hls.network.lower import LoweredNetwork, Weights, lower
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 
-KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
 LARGEST_SIDE = 24  # rows and columns of an image
 LARGEST_CLASSES = 12
 

@@ -1,1 +1,1 @@
-"""Tests of formal/prove.py."""
+"""Tests of sim/formal/prove.py."""

@@ -1,4 +1,4 @@
-"""formal/prove.py: its messages, that every property file fits its module, and one proof in earnest."""
+"""sim/formal/prove.py: its messages, that every property file fits its module, and one proof in earnest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from hotnas_hls.base import tools
 
-FOLDER = Path(__file__).parents[2] / "formal"
+FOLDER = Path(__file__).parents[2] / "sim" / "formal"
 FILES = sorted(FOLDER.glob("*.sv"))
 
 

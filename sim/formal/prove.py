@@ -1,4 +1,4 @@
-"""Proves properties of the RTL: ``formal/MODULE.sv`` holds those of ``templates/rtl/MODULE.sv``.
+"""Proves properties of the RTL: ``MODULE.sv`` here holds those of ``templates/rtl/MODULE.sv``.
 
 A property file is put before the module's ``endmodule``, so it sees every signal there. Lines that begin with
 ``//:`` tell how it is run:
