@@ -77,6 +77,7 @@ FILTERS: dict[str, Callable[[str], str]] = {
     ".dtso": plain,
     ".f": plain,
     ".h": c,
+    ".json": plain,
     ".md": markdown,
     ".py": word,
     ".sv": c,

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.implementation.vendor_reports import VendorReports, read_reports
+
+if TYPE_CHECKING:
+    from hotnas_hls.implementation.vendor_reports import VendorReports
 
 GROUP = "hand-off"
 FILE = "vendor_reports.json"
@@ -31,6 +34,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the JSON and print what was found, and what was not."""
+    from hotnas_hls.implementation.vendor_reports import read_reports
+
     reports = read_reports(args.directory)
     text = reports.to_json().encode()
     if args.into is not None:

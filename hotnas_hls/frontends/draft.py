@@ -706,6 +706,9 @@ class Draft:
         dims = [1 if axis in gone else size for axis, size in enumerate(source.dims) if keep or axis in stay]
         self._check(source)
         channels = self._whole_channels(source, stay, gone)
+        if channels is None and len(source.dims) == 3 and gone == [1, 2]:
+            source = self._whole(where, source)
+            channels = self._whole_channels(source, stay, gone)
         if channels is not None:
             value = self._global_mean(where, self._plain_of(source))
             return value.taken(channels, "").reshaped(dims, where)

@@ -21,9 +21,11 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
 from hotnas_hls.network.lower import LoweredNetwork, Weights, lower
+from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 
 KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
+GROUPS = ((2, 16), (4, 8), (2, 32), (2, 5))  # how many, and channels of each
 LARGEST_SIDE = 24  # rows and columns of an image
 LARGEST_CLASSES = 12
 
@@ -234,8 +236,10 @@ class _Drawing:
         return self.weighted(source, channels, out, window, groups=channels)  # type: ignore[arg-type]
 
     def grouped(self, source: Node) -> Node:
-        """A convolution of several groups, whose slices are whole channel blocks of every design."""
-        groups, each = ((2, 16), (4, 8), (2, 32), (2, 5))[self.rng.integers(4)]
+        """A convolution of several groups, whose slices are whole channel blocks of the design."""
+        block = self.accel.channel_block
+        fitting = [(groups, each) for groups, each in GROUPS if _fit_slices(groups, each, block)]
+        groups, each = fitting[self.rng.integers(len(fitting))]
         source = self.pointwise(source, groups * each)
         window = self.window(source, KERNELS, channelwise=False)
         if window is None:
@@ -347,3 +351,10 @@ class _Drawing:
         if rows == columns == 1:
             return source
         return self.add(OpKind.AVGPOOL, (source,), (channels, 1, 1), kernel=(rows, columns))
+
+
+def _fit_slices(groups: int, each: int, block: int) -> bool:
+    """Whether the slices of a grouped convolution are whole blocks of so many channels."""
+    channels = groups * each
+    parts = parts_of(groups, channels, channels)
+    return parts == 1 or channels // parts % block == 0

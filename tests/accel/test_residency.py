@@ -33,7 +33,8 @@ def test_no_map_is_written_over_while_another_layer_still_reads_it(seed: int) ->
         return slice(places[name], places[name] + words_of(maps[name], accel))
 
     def parts(name: str) -> set[str]:
-        return {name} | {fm.name for fm in maps.values() if fm.concat_of == name}
+        whole = maps[name].concat_of or name  # a slice that is read lies in a map another layer wrote whole
+        return {whole} | {fm.name for fm in maps.values() if fm.concat_of == whole}
 
     for layer in net.layers:
         for name, on_chip in ((layer.source, layer.ifm_on_chip), (layer.residual, layer.residual_on_chip)):

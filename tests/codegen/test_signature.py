@@ -139,7 +139,7 @@ def simulated(monkeypatch):
 
     def simulate(folder: Path, *, images: int) -> flow.Simulated:
         point = flow.load_package(folder)
-        return flow.Simulated(honest(point, folder), None, ())
+        return flow.Simulated(honest(point, folder), None, None, ())
 
     monkeypatch.setattr(flow, "simulate", simulate)
 

@@ -103,6 +103,7 @@ def test_without_a_solver_it_is_one_message(
 @pytest.mark.skipif(
     tools.find("sby") is None or tools.find("z3") is None, reason="needs_sby: sby or z3 is not installed"
 )
+@pytest.mark.long("two minutes, where Yosys of the wheel has not run before")
 @pytest.mark.timeout(1200)
 def test_a_fifo_is_proved_and_a_broken_one_is_found() -> None:
     properties = prove.read(FOLDER / "stream_fifo.sv")

@@ -24,7 +24,7 @@ from hotnas_hls.fuzzing.network_fuzz import (
     differences,
     fuzz_design,
     network_case,
-    predicted_cycles,
+    predicted,
 )
 from hotnas_hls.simulate.rtl_simulation import RunResult
 
@@ -59,7 +59,7 @@ def test_every_case_is_legal_and_short(number: int) -> None:
     case = network_case(1, number, accel)
     network = case.network
     assert not [p for la in network.net.layers for p in plan_violations(la, accel, network.tiles[la.name])]
-    assert predicted_cycles(case, accel) <= MOST_CYCLES
+    assert predicted(case, accel).cycles <= MOST_CYCLES
 
 
 def test_differences_are_told_one_by_one(case: tuple[NetworkCase, Accelerator]) -> None:

@@ -63,8 +63,10 @@ def test_an_interrupted_search_goes_on_with_its_own_weights(config, tmp_path, ca
     monkeypatch.setattr("hotnas_hls.search.problem.load_problem", other_weights)
     assert main(["search", str(config), "--output", str(folder)]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-2].endswith("start anew with --fresh, or name another folder:")
-    assert re.fullmatch(r'  - network.weights: "sha256 \w{64}" there, "sha256 \w{64}" here', said[-1])
+    (refused,) = (at for at, line in enumerate(said) if line.endswith("or name another folder:"))
+    assert "start anew with --fresh" in said[refused]
+    digests = r'  - network.weights: "sha256 \w{64}" there, "sha256 \w{64}" here'
+    assert re.fullmatch(digests, said[refused + 1])
     monkeypatch.undo()
     assert main(["search", str(config), "--output", str(folder)]) == 0
     assert "going on with the interrupted study" in capsys.readouterr().err

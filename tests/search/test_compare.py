@@ -32,7 +32,7 @@ def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch
 
     monkeypatch.setattr(evaluate.Evaluator, "evaluate", counted)
     folder = tmp_path / "compare"
-    command = ["compare", str(config), "--output", str(folder), "--seeds", "2", "--trials", "9"]
+    command = ["compare", str(config), "--output", str(folder), "--seeds", "2", "--trials", "5"]
     command += ["--strategies", "tpe", "random", "--cold", "--json"]
     assert main(command) == 0
     record = json.loads(capsys.readouterr().out)
@@ -41,9 +41,9 @@ def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch
         (name, seed) for seed in (0, 1) for name in ("tpe", "random", "tpe, cold")
     ]
     for run in record["runs"]:
-        assert len(run["hypervolume"]) == len(run["accuracy"]) == 9
+        assert len(run["hypervolume"]) == len(run["accuracy"]) == 5
         assert run["hypervolume"] == sorted(run["hypervolume"])
-        assert run["seconds"] > 0 and run["trained"] + run["refused"] <= 9
+        assert run["seconds"] > 0 and run["trained"] + run["refused"] <= 5
     rows = record["ranking"]
     assert rows == sorted(rows, key=lambda row: -row["hypervolume"])
     assert rows[-1]["variant"] == "tpe, cold"  # one batch from random weights teaches nothing
@@ -54,7 +54,7 @@ def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch
     assert main(command[:-1]) == 0  # finished studies are read, not run again
     assert len(trained) == count
     printed = capsys.readouterr().out
-    assert "digits_resnet, 9 trials, means of 2 seeds" in printed
+    assert "digits_resnet, 5 trials, means of 2 seeds" in printed
     assert [line.split(" | ")[0] for line in printed.splitlines()[-3:]] == [
         f"| {row['variant']}" for row in rows
     ]
