@@ -1,20 +1,25 @@
 """The tiled engine as a platform: exact exploration, honest refusals."""
 
+import contextlib
 import dataclasses
 import itertools
 
 import pytest
 
+from hotnas_hls.accel.image_layout import BEST
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.memory.dram_timing import load_dram
 from hotnas_hls.accel.memory.pricing import latency_behind, without_numbers, worst_phase
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore.arrangement import allowed_arrangements
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import explore
+from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.space import WHOLE_SPACE
 from hotnas_hls.platforms.platform import Emits, Validates
 from hotnas_hls.platforms.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.detecting.start import fastest_start
 
 
 def conv(name: str, n: int, m: int, side: int, kernel: int, **changes) -> Layer:
@@ -207,3 +212,17 @@ def test_port_relief_is_the_next_width():
 
 def test_it_emits_and_does_not_pretend_to_validate():
     assert isinstance(platform(), Emits) and not isinstance(platform(), Validates)
+
+
+def test_a_search_starts_in_the_arrangement_that_measures_fastest(problem):
+    """Most arrangements are left unmeasured; measuring each finds none that is faster."""
+    form, starts = IntegerFormat(8, 8), []
+    start = fastest_start(problem.graph, problem.model, platform(), form, BEST)
+    for each in allowed_arrangements(problem.graph, BEST, BEST):
+        with contextlib.suppress(InfeasibleDesign):
+            given = problem.graph, problem.model, platform(), form, each.stem, each.packed_resolutions
+            starts.append(fastest_start(*given))
+    assert len(starts) > 3
+    assert start.total == min(one.total for one in starts)
+    first = next(one for one in starts if one.total == start.total)
+    assert start.format.arrangement == first.format.arrangement

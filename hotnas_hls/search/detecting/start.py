@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from torch import nn
 
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
-from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts, fastest
+from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
 from hotnas_hls.explore.integer_layers import IntegerFormat, workload_of
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.network.graph import Graph
@@ -36,18 +37,30 @@ def fastest_start(
 ) -> Start:
     """The start in the arrangement asked for, or of all the network allows in the one that is fastest.
 
-    Without a torch module nothing can be edited. InfeasibleDesign where no design runs the network.
+    Measured are those whose cost, which is never above what is measured, leaves them a chance; of equals the
+    plainest is taken. Without a torch module nothing can be edited. InfeasibleDesign where no design runs the
+    network.
     """
 
-    def attempt(tried: Arrangement) -> Start:
+    def attempt(tried: Arrangement) -> tuple[float, Start]:
+        """The cost of the fastest design, and the start without what only measuring tells."""
         arranged = replace(form, arrangement=tried)
         workload = workload_of(graph, model, arranged)
         choices = platform.explore(workload.layers)
-        cost = measured(platform, workload.layers, platform.design(workload.layers, choices))
-        return Start(workload, choices, arranged, cost.total, cost.latency_ms)
+        cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
+        return cost.total, Start(workload, choices, arranged, math.inf, math.inf)
 
-    found = attempts(allowed_arrangements(graph, stem, packed), attempt)
-    return found[fastest(found, lambda start: start.total)]
+    found = list(attempts(allowed_arrangements(graph, stem, packed), attempt).values())
+    order = sorted(range(len(found)), key=lambda index: found[index][0])
+    measured_starts: dict[int, Start] = {}
+    for index in order:
+        bound, start = found[index]
+        if bound > min((other.total for other in measured_starts.values()), default=math.inf):
+            break
+        layers = start.workload.layers
+        cost = measured(platform, layers, platform.design(layers, start.choices))
+        measured_starts[index] = replace(start, total=cost.total, latency_ms=cost.latency_ms)
+    return measured_starts[min(measured_starts, key=lambda index: (measured_starts[index].total, index))]
 
 
 def starts(
