@@ -104,6 +104,19 @@ def load_json(path: Path, error: type[HotnasError] = ConfigError) -> Any:
         raise error(f"{path}: not valid JSON: {_why(problem)}") from None
 
 
+def load_versioned(path: Path, kind: str, version: int, foreign: str, again: str) -> dict[str, Any]:
+    """The record in a JSON file whose ``format`` is ``kind``, of this version.
+
+    ConfigError for any other: ``foreign`` says what it is not, ``again`` how one of this version is made.
+    """
+    record = load_json(path)
+    if not isinstance(record, dict) or record.get("format") != kind:
+        raise ConfigError(f"{path}: {foreign}")
+    if record.get("format_version") != version:
+        raise ConfigError(f"{path}: format_version must be {version}; {again}")
+    return record
+
+
 def _sound(value: Any) -> Any:
     """``value``, or a ValueError where it is nested too deep, too large, or holds half a character."""
     waiting: list[Iterator[Any]] = [iter((value,))]

@@ -147,6 +147,11 @@ def run(
     return finished
 
 
+def compiler_cache() -> dict[str, str]:
+    """Environment in which Verilator's makefiles take from ccache what was compiled before."""
+    return {"OBJCACHE": "ccache"} if find("ccache") else {}
+
+
 def gpu_name() -> str | None:
     """Name of the GPU PyTorch can use; asked in another process, and only where a driver is."""
     if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")) or not _module("torch"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.accel.timing.latency import LayerLatency
-from hotnas_hls.base.records import load_json, read_record
+from hotnas_hls.base.records import load_versioned, read_record
 from hotnas_hls.errors import ConfigError, raise_all
 
 FORMAT = "hotnas-selftest"
@@ -57,13 +57,8 @@ class Selftest:
 
 def read_selftest(path: Path) -> Selftest:
     """The record in a file; ConfigError, with every problem, for anything else."""
-    record = load_json(path)
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ConfigError(f'{path}: not of a self-test (it has no "format": "{FORMAT}")')
-    if record.get("format_version") != FORMAT_VERSION:
-        raise ConfigError(
-            f"{path}: format_version must be {FORMAT_VERSION}; run the package's self-test again"
-        )
+    foreign = f'not of a self-test (it has no "format": "{FORMAT}")'
+    record = load_versioned(path, FORMAT, FORMAT_VERSION, foreign, "run the package's self-test again")
     problems: list[str] = []
     found = read_record(Selftest, record, "", problems)
     raise_all(ConfigError, f"{path}: not of a self-test:", problems)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.base.tools import Tool, find, require, run, version
+from hotnas_hls.base.tools import Tool, compiler_cache, find, require, run, version
 from hotnas_hls.codegen.hls import BAMBU_FLAGS, SOURCES, TOP, bambu_sizes
 from hotnas_hls.errors import SimulationFailed, ToolNotFound
 
@@ -121,8 +121,6 @@ def _environment(tool: Tool) -> dict[str, str]:
             "Bambu co-simulates by a Verilator of the system, which is not found; on Debian or Ubuntu: "
             "apt install verilator"
         )
-    environment = {**os.environ, "PATH": path}
-    if find("ccache"):
-        environment["OBJCACHE"] = "ccache"
+    environment = {**os.environ, "PATH": path, **compiler_cache()}
     environment.pop("VERILATOR_ROOT", None)
     return environment

@@ -17,7 +17,7 @@ from pathlib import Path
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.base.records import load_json, read_record, to_record
+from hotnas_hls.base.records import load_versioned, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.simulate.behind_dram import BehindDram, at_phase
 from hotnas_hls.simulate.verilated import sources_digest
@@ -198,11 +198,8 @@ class Certificate:
     @classmethod
     def from_json(cls, path: Path) -> Certificate:
         """The certificate in a file; ConfigError for anything that is not one."""
-        record = load_json(path)
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise ConfigError(f'{path}: not a certificate (it has no "format": "{FORMAT}")')
-        if record.get("format_version") != FORMAT_VERSION:
-            raise ConfigError(f"{path}: format_version must be {FORMAT_VERSION}; run hotnas sim again")
+        foreign = f'not a certificate (it has no "format": "{FORMAT}")'
+        record = load_versioned(path, FORMAT, FORMAT_VERSION, foreign, "run hotnas sim again")
         for derived in ("predicted_ms", "simulated_ms", "certified_ms", "bound_ms", "margin"):
             record.pop(derived, None)
         for derived in ("exact", "outputs_match"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.base.records import load_json, read_record, to_record
+from hotnas_hls.base.records import load_versioned, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.simulate.behind_dram import BehindDram, forecast
 from hotnas_hls.simulate.certify import Rtl, simulate_runs
@@ -63,13 +63,8 @@ class DramCheck:
     @classmethod
     def from_json(cls, path: Path) -> DramCheck:
         """The check in a file; ConfigError for anything that is not one."""
-        record = load_json(path)
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise ConfigError(f"{path}: not a DRAM check; run 'hotnas sim --dram' again")
-        if record.get("format_version") != FORMAT_VERSION:
-            raise ConfigError(
-                f"{path}: format_version must be {FORMAT_VERSION}; run 'hotnas sim --dram' again"
-            )
+        again = "run 'hotnas sim --dram' again"
+        record = load_versioned(path, FORMAT, FORMAT_VERSION, f"not a DRAM check; {again}", again)
         record.pop("difference", None)
         problems: list[str] = []
         check = read_record(cls, record, "", problems)

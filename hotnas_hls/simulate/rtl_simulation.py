@@ -108,7 +108,6 @@ def build(
         refuse_strange(path, "where hotnas is installed", "a folder")
     flags = ("-std=c++20", "-march=native")
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
-    cache = {"OBJCACHE": "ccache"} if tools.find("ccache") else {}  # what was compiled before is taken
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
@@ -139,7 +138,7 @@ def build(
             command,
             folder / "build.log",
             cwd=place,
-            environment=verilator.full_environment() | cache,
+            environment=verilator.full_environment() | tools.compiler_cache(),
             failure=SimulationFailed,
         )
         keep(library, place / "obj")
