@@ -23,6 +23,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """In a process of pytest-xdist: groups are honoured, or every process builds all that is shared."""
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError("this pytest takes no notice of xdist_group: install pytest<9.2")
+
+
 @pytest.fixture(autouse=True)
 def no_bambu(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on most machines: a simulation does not spend minutes in it because it happens to be there."""
