@@ -174,8 +174,8 @@ def _bases_for(
     bases = bases_for(space, board, clock_mhz, has_residual(layers), decided)
     found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
-        unwired = why_no_ports(space, board, clock_mhz, has_residual(layers))
-        raise_all(InfeasibleDesign, f"no ports of the space can be wired to {board.name}; the least:", unwired)
+        headline = f"no ports of the space can be wired to {board.name}; the least:"
+        raise_all(InfeasibleDesign, headline, why_no_ports(space, board, clock_mhz, has_residual(layers)))
         raise InfeasibleDesign(f"no array of the space fits {board.name}; allow smaller ones")
     return found
 

@@ -145,8 +145,8 @@ def test_nothing_fits():
         explore(LAYERS, slow, MEMORY, SMALL, clock_mhz=200.0)
     assert str(error.value) == (
         "no ports of the space can be wired to slow; the least:\n"
-        "  - the ports ask for 1,600 MB/s while all are busy, the pins of slow give 100; use narrower ports or "
-        "a lower clock"
+        "  - the ports ask for 1,600 MB/s while all are busy, the pins of slow give 100; use narrower ports "
+        "or a lower clock"
     )
 
 
