@@ -25,7 +25,7 @@ DEV := $(VENV)/.dev
 PROVE := $(VENV)/.prove
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place prove test check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test pages check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -61,6 +61,9 @@ prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+pages: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## every command of README and docs, as a reader types them
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py -k every_command_of_a_page
 
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -196,6 +196,7 @@ def to_run(page: Path) -> list[list[str]]:
     return kept if EVERYTHING else [command for command in kept if " ".join(command) not in LATER]
 
 
+@pytest.mark.long("three minutes; make pages")
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", [p for p in PAGES if to_run(p)], ids=lambda page: page.name)
 def test_every_command_of_a_page_succeeds_in_order(page: Path, tmp_path: Path) -> None:
