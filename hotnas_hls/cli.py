@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HotnasError as error:
         print(f"hotnas: {terminal(str(error))}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ()):
+            print(terminal(note), file=sys.stderr)
         print("hotnas: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has left

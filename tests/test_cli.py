@@ -341,7 +341,7 @@ def test_a_configuration_to_start_from(tmp_path: Path, monkeypatch, capsys):
     assert cli.main(["search", "--show-config"]) == 0
     shown = capsys.readouterr().out
     (tmp_path / "mine.yaml").write_text(shown)
-    assert "trials: 60" in shown and "# what the result may lose" in shown
+    assert "trials: 20" in shown and "# what the result may lose" in shown
     assert cli.main(["search", "mine.yaml", "--show-config"]) == 0
     assert capsys.readouterr().out == shown
     assert cli.main(["search", "their.yaml", "--show-config"]) == 1

@@ -80,6 +80,21 @@ class Accelerator:
         return f"{self.ifm_bits}/{self.wgt_bits}/{self.ofm_bits}"
 
     @property
+    def summary(self) -> str:
+        """The accelerator in a line: array, tiles, ports, what stays on chip."""
+        packed = ", two products a DSP slice" if self.dsp_packing else ""
+        on_chip = ""
+        if self.map_words:
+            on_chip += f", {self.map_words} words of {self.word_width} bits for maps on chip"
+        if self.weight_planes:
+            on_chip += f", {self.weight_planes} planes of {self.plane_width} bits for weights"
+        return (
+            f"array {self.tm} x {self.tn}{packed}, {self.td} lanes x {self.taps} taps, "
+            f"tiles up to {self.tr} x {self.tc}, ports I/W/O "
+            f"{self.ports_text} bits, {self.ifm_depth} words an IFM bank{on_chip}"
+        )
+
+    @property
     def acc_bits(self) -> int:
         """Accumulator width."""
         return 48 if self.act_bits == 16 else 32
