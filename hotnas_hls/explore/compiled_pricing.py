@@ -65,18 +65,18 @@ def splits(extents: Sequence[int]) -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _ceil(dividend: int, divisor: int) -> int:
     return (dividend + divisor - 1) // divisor
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _groups(rows: int, tn: int, wgt_bits: int) -> int:
     """Accelerator.groups"""
     return _ceil(rows, max(1, wgt_bits // tn)) * _ceil(tn, wgt_bits)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def layer_cycles(
     layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
 ) -> int:
@@ -129,7 +129,7 @@ def layer_cycles(
     )[0]  # fmt: skip
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int, base: np.ndarray) -> int:
     """Planes of a layer's first weight job: plan.job_beats on numbers."""
     tm, tn, wgt_bits, taps = base[0], base[1], base[3], base[9]
@@ -145,7 +145,7 @@ def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int,
     return _ceil(tm * BIAS_BITS, wgt_bits) + groups * (pattern_bits + entries * weight_bits)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) -> int:
     """Input rows (or columns) loaded for all tiles of one direction, halos included."""
     total = 0
@@ -156,7 +156,7 @@ def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) 
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def floor(
     layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
 ) -> int:
@@ -212,7 +212,7 @@ def floor(
     return max(max(compute, loaded, weights, stored) + write_latency, weights + behind) + before + 3
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_latency: int) -> np.ndarray:
     """Least cycles of every base and layer, all equal layers together, whatever the tile."""
     floors = np.empty((len(bases), len(layers)), dtype=np.int64)
@@ -223,7 +223,7 @@ def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_la
     return floors
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _beaten(
     cycles: int, share: float, front_cycles: np.ndarray, front_shares: np.ndarray, known: int
 ) -> bool:
@@ -234,7 +234,7 @@ def _beaten(
     return False
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def price(
     layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
     widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,7 +14,7 @@ from itertools import product
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
@@ -189,11 +190,8 @@ class TiledEnginePlatform:
     def explore(self, layers: Sequence[Layer]) -> Choices:
         """The fastest design of the space, exactly (see ``hotnas_hls.explore.behind_dram``)."""
         legal = channel_blocks(self.act_bits, self.concat_alignment)
-        if self.dram is None:
-            accel = fastest(layers, self.board, self.memory, self.space, legal, self.clock_mhz).accel
-        else:
-            at = (self.board, self.dram, self.clock_mhz, self.space)
-            accel = fastest_behind(layers, *at, blocks=legal).best[0].candidate.accel
+        at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
+        accel = _fastest_accelerator(tuple(layers), *at, legal)
         return {name: int(getattr(accel, name)) for name in AXES}
 
     def at_full_precision(self) -> TiledEnginePlatform:
@@ -311,6 +309,22 @@ class TiledEnginePlatform:
         if key not in self._latencies:
             self._latencies[key] = layer_latency(layer, accel, tile, self.least, place)
         return self._latencies[key]
+
+
+@functools.lru_cache(maxsize=256)
+def _fastest_accelerator(
+    layers: tuple[Layer, ...],
+    board: Board,
+    dram: DramTiming | None,
+    memory: MemoryTiming,
+    clock_mhz: float,
+    space: Space,
+    legal: tuple[int, ...],
+) -> Accelerator:
+    """Remembered: samplers that are compared, and the searches of a session, ask for it again."""
+    if dram is None:
+        return fastest(layers, board, memory, space, legal, clock_mhz).accel
+    return fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0].candidate.accel
 
 
 def _sides(of: int) -> tuple[int, ...]:
