@@ -20,7 +20,7 @@ LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
 class Accelerator:
     """One tiled convolution engine.
 
-    Feature maps lie in memory as [channel block][row][column][channel in block]; a *word* is one
+    Feature maps lie in memory as ``[channel block][row][column][channel in block]``; a *word* is one
     pixel of one channel block (``channel_block`` activations). A word may be wider than the ports, which
     then move it in several beats; memory on chip moves it in one cycle.
     """
@@ -121,18 +121,22 @@ class Accelerator:
 
     @property
     def ifm_beats_per_word(self) -> int:
+        """Beats of the IFM port in a word."""
         return self.word_width // self.ifm_bits
 
     @property
     def ofm_beats_per_word(self) -> int:
+        """Beats of the OFM port in a word."""
         return self.word_width // self.ofm_bits
 
     @property
     def word_bytes(self) -> int:
+        """Bytes of a word."""
         return self.word_width // 8
 
     @property
     def wgt_beats_per_plane(self) -> int:
+        """Beats of the weight port in a plane."""
         return self.plane_width // self.wgt_bits
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 from matplotlib.figure import Figure
@@ -66,6 +67,25 @@ def graph_table(graph: Graph) -> Table:
             f"{parameter_count(node):,}" if node.parameters else "",
         )
     return table
+
+
+def graph_record(graph: Graph) -> dict[str, Any]:
+    """The same as plain values, for JSON."""
+    return {
+        "network": graph.name,
+        "operators": [
+            {
+                "name": node.name,
+                "kind": kind_text(node),
+                "inputs": list(node.inputs),
+                "output": list(node.shape),
+                "macs": macs(node),
+                "parameters": parameter_count(node),
+            }
+            for node in graph
+        ],
+        "host": str(graph.host) if graph.host.is_some else None,
+    }
 
 
 def kind_text(node: Node) -> str:

@@ -50,4 +50,5 @@ def test_everything_public_is_documented_and_typed(name: str):
 
 def test_every_error_is_one_of_the_documented_kinds():
     kinds = [kind for _, kind in inspect.getmembers(hn.errors, inspect.isclass)]
-    assert all(issubclass(kind, hn.errors.HotnasError) and kind.__doc__ for kind in kinds)
+    kinds = [kind for kind in kinds if kind.__module__ == "hotnas_hls.errors"]
+    assert len(kinds) > 5 and all(issubclass(kind, hn.errors.HotnasError) and kind.__doc__ for kind in kinds)
