@@ -370,5 +370,5 @@ def with_tables(text: str) -> str:
 if __name__ == "__main__":
     if sys.argv[1:]:
         take(Path(sys.argv[1]))
-    for page in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))):
+    for page in (DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))):
         page.write_text(with_tables(page.read_text()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls.base.names import file_name_violation, name_violation, nearest
+from hotnas_hls.base.names import article, file_name_violation, name_violation, nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 
@@ -119,8 +119,18 @@ def known_boards() -> tuple[Board, ...]:
     return boards
 
 
-def load_board(name: str | Path) -> Board:
-    """A board by name (case, spaces, ``-`` and ``_`` do not matter) or by the path of a YAML file."""
+def load_board(name: str | Path | Board) -> Board:
+    """A board by name (case, spaces, ``-`` and ``_`` do not matter) or by the path of a YAML file.
+
+    A :class:`Board` is taken as it is, where it can be one. Raises ConfigError for anything else.
+    """
+    if isinstance(name, Board):
+        raise_all(ConfigError, f"{name.name}: not a valid board:", name.violations())
+        return name
+    if not isinstance(name, str | Path):
+        raise ConfigError(
+            f"a board is a name, the path of a YAML file or a Board; not {article(type(name).__name__)}"
+        )
     text = str(name)
     if text.endswith((".yaml", ".yml")) or "/" in text:
         return read_board(Path(text))
