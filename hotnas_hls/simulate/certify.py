@@ -37,6 +37,8 @@ class Rtl:
     files: Mapping[str, str]  # name to text, packages first
     description: str = TWIN
     data: Mapping[str, bytes] | None = None  # files it reads at run time
+    bench: Mapping[str, str] | None = None  # what it is simulated in; None: this one's
+    weights: bytes | None = None  # what lies behind wgt; None: made of the design anew
 
     @property
     def is_twin(self) -> bool:
@@ -129,7 +131,10 @@ def simulate_runs(
 
     predicted: cycles of a run, the slowest of them.
     """
-    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES)
+    model = build_once(
+        rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES, bench=rtl.bench
+    )
+    runs = [replace(run, weights=rtl.weights) for run in runs]
     job = folder / "job"
     job.mkdir(parents=True, exist_ok=True)
     for name, contents in (rtl.data or {}).items():
