@@ -51,12 +51,13 @@ def table_html(table: Table) -> str:
     if table.show_footer:
         foot = f"<tfoot><tr>{_cells([column.footer for column in columns], table)}</tr></tfoot>"
     caption = f"<caption>{_plain(table.title)}</caption>" if table.title else ""
-    return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+    whole = f"{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>{foot}"
+    return f'<table style="white-space: pre-line">{whole}</table>'
 
 
 def _cells(values: Sequence[RenderableType], table: Table) -> str:
     return "".join(
-        f'<td style="text-align: {column.justify}; white-space: pre-line">{_plain(value)}</td>'
+        f'<td align="{column.justify}">{_plain(value)}</td>'
         for value, column in zip(values, table.columns, strict=True)
     )
 
