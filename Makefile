@@ -26,7 +26,7 @@ PROVE := $(VENV)/.prove
 SITE := $(VENV)/.site
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place prove test check docs wheel-check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test pages check docs wheel-check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -62,6 +62,9 @@ prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+pages: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## every command of README and docs, as a reader types them
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py -k every_command_of_a_page
 
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .

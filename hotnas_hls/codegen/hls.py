@@ -31,8 +31,9 @@ from hotnas_hls.codegen.hls_constants import (
     checks,
     constant_groups,
 )
+from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.render import Banner, render_folder
-from hotnas_hls.codegen.rtl import profile_slots
+from hotnas_hls.codegen.rtl import identity_of, profile_slots
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
@@ -77,7 +78,9 @@ def hls_files(
         raise ValueError("the testbench needs at least one image")
     memory = map_memory(net, accel, tiles)
     plans = {layer.name: plan_layer(layer, accel, tiles[layer.name]) for layer in net.layers}
+    identity = identity_of(accel, len(net.layers), 1000 / target.clock_ns)
     context = {
+        "identity": identity.words(features=0),
         "act_bits": accel.act_bits,
         "act_lowest": f"-{(1 << (accel.act_bits - 1)) - 1} - 1",
         "weight_storage": 8 if accel.weight_bits <= 8 else 16,
@@ -122,6 +125,7 @@ def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
         "ifm": feature_map_bytes,
         "wgt": weight_bytes,
         "ofm": feature_map_bytes,
+        "identity": IDENTITY.bytes,
         "profile": 4 * PROFILE_WORDS * profile_slots(layers),
     }
     return ",".join(f"{name}:{size}" for name, size in sizes.items())

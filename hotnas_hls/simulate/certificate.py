@@ -72,6 +72,7 @@ class Certificate:
     reasons: tuple[str, ...]  # why it does not hold
     hls_synthesis: str | None = None  # by an open HLS compiler, in words; None: not tried
     clock_estimate: str | None = None  # by static timing before placement, in words; None: not estimated
+    ports: dict[str, int] | None = None  # beats and stalls of the run that is certified; None: not counted
     first_cycles: int | None = None  # simulated, of a run that also loads what stays on chip; None: nothing
     format: str = FORMAT
     format_version: int = FORMAT_VERSION

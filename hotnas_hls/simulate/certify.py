@@ -50,7 +50,7 @@ def twin(point: DesignPoint, layers: int = 0) -> Rtl:
     Designs of one accelerator and one such number have the same RTL but for its banner.
     """
     banner = Banner(point.network, point.digest())
-    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner))
+    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner, point.clock_mhz))
 
 
 def certify(
@@ -91,10 +91,13 @@ def certify(
     slowest = max(loads.cycles, 0 if ahead is None else ahead.worst.cycles)
     results = simulate_runs(point, net, loading + planned, folder, slowest, rtl)
     first = results.pop(0) if loading else None
+    certified = results[-1 if ahead is not None else images - 1]
     expected = [reference(net, image) for image in inputs]
     seen = None if ahead is None else ahead.judged(net, results.pop(), expected[0])
     outputs = expected + [expected[at % images] for at in range(len(stalls))]
     certificate = _judge(point, rtl, net, predicted, results, outputs, images, seen)
+    if rtl.is_twin:
+        certificate = replace(certificate, ports=certified.ports)
     if first is None:
         return certificate
     reasons = certificate.reasons + tuple(_first_reasons(first, expected[0], net, loads.cycles, rtl))

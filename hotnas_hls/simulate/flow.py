@@ -69,7 +69,7 @@ def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle
     banner = Banner(name, point.digest())
     _add(bundle, "", _design_files(point))
     _add(bundle, "", _hls_files(point, banner, images))
-    _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner))
+    _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner, point.clock_mhz))
     _add(bundle, "sim/", bench_files())
     _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
     add_package(bundle, point)

@@ -28,7 +28,7 @@ from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
-from hotnas_hls.codegen.driver import PROFILE_ROW_BYTES
+from hotnas_hls.codegen.registers import PORT_COUNTS, PROFILE_ROW_BYTES, PROFILE_TERMS, REGISTERS
 from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
@@ -68,6 +68,7 @@ class Run:
     error_decode: bool = False  # the page answers with DECERR, not with SLVERR
     reset: bool = False
     reset_after: int | None = None  # cycles after the start; the run then ends there, without a result
+    abort_after: int | None = None  # cycles after the start; the run is then aborted
     layers: int | None = None  # how many layers are asked for; None: all
     weights: bytes | None = None  # what lies behind wgt instead of the network's image
 
@@ -89,6 +90,7 @@ class RunResult:
     status: int | None  # None: a reset ended the run
     cycles: int
     layers: list[dict[str, int]]  # cycle counts by term
+    ports: dict[str, int]  # beats and stalls by port
     feature_maps: dict[str, np.ndarray] = field(repr=False)  # integers by name, (C, H, W) or (B, C, H, W)
 
 
@@ -237,6 +239,7 @@ def run_networks(
                     "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
                     "reset": run.reset or not records or run.dram is not None,
                     "reset_after": run.reset_after,
+                    "abort_after": run.abort_after,
                     "timeout_cycles": program.timeout_cycles,
                     "stall": run.stall,
                     "error_port": run.error_port,
@@ -247,8 +250,15 @@ def run_networks(
                 }
             )
             loaded = wanted
-    base = _profile_slots(model) * PROFILE_ROW_BYTES
-    (job / "job.json").write_text(json.dumps({"profile_base": base, "runs": records}))
+    registers = {
+        "offsets": {register.name: register.offset for register in REGISTERS},
+        "terms": PROFILE_TERMS,
+        "profile": _profile_slots(model) * PROFILE_ROW_BYTES,
+        "row_bytes": PROFILE_ROW_BYTES,
+        "ports": PORT_COUNTS.offset,
+        "counts": PORT_COUNTS.words,
+    }
+    (job / "job.json").write_text(json.dumps({"registers": registers, "runs": records}))
     log = job / "simulation.log"
     tools.run(
         [model.folder / "obj" / TOP, "+dir=.", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],

@@ -21,9 +21,9 @@ from hotnas_hls.base.tools import find
 from hotnas_hls.boards.board import Ports, board_names, load_board
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
-from hotnas_hls.codegen.driver import REGISTERS, STATUS_BITS
 from hotnas_hls.codegen.package import add_package, archive, package_files
 from hotnas_hls.codegen.processors import processor_of
+from hotnas_hls.codegen.registers import BLOCKS, REGISTERS, STATUS_BITS
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import ConfigError, OutputRefused
@@ -113,7 +113,7 @@ def test_assumptions_and_tables(point: DesignPoint, files: dict[str, str]) -> No
     assert "HLS synthesis, co-simulation | not run" in text
     assert ("weights are random" in text) == (point.numbers is None)
     descriptors = files["docs/descriptors.md"]
-    assert "| 19 | 31:0 | `clamp_low` | smallest OFM value, signed |" in descriptors
+    assert "| 19 | 15:0 | `clamp_low` | smallest OFM value, signed |" in descriptors
     for layer in point.layers:
         assert f"`{layer.layer.name}`" in files["docs/memory_map.md"]
 
@@ -215,7 +215,7 @@ def test_the_rtl_is_packed_as_an_ip(point: DesignPoint, tmp_path: Path) -> None:
     assert all(source.is_file() for source in sources)
     assert sources[0].name == "hotnas_pkg.sv" and sources[-1].name == "hotnas_accel_ip.v"
     made = [command.split()[1] for command in commands if command.startswith("ipx::add_register")]
-    assert made == [register.hwh for register in REGISTERS] + ["Memory_profile"]
+    assert made == [each.hwh for each in (*REGISTERS, *BLOCKS)] + ["Memory_profile"]
     for bus in ("s_axi_control", "m_axi_ifm", "m_axi_wgt", "m_axi_ofm"):
         assert any(f"-busif {bus} -clock ap_clk" in command for command in commands)
     assert commands[-2].startswith("ipx::save_core")
