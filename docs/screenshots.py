@@ -17,8 +17,8 @@ REPORT = ROOT / "hls_out" / "digits" / "reports" / "report.html"
 SITE = ROOT / "build" / "site"
 PAGES = {  # picture -> page, width and height
     "report.png": (REPORT, 1000, 900),
-    "landing.png": (SITE / "index.html", 1200, 900),
-    "notebook.png": (SITE / "notebooks" / "first_design.html", 1200, 1500),
+    "landing.png": (SITE / "index.html", 1400, 1000),
+    "notebook.png": (SITE / "notebooks" / "first_design.html", 1400, 1300),
 }
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage")
 SECONDS = 120
