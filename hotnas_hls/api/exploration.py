@@ -93,7 +93,7 @@ class ExploreOptions:
         return found + self.memory.violations()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exploration(Shown):
     """The fastest designs of a network on a board, and the Pareto front of latency against the board."""
 

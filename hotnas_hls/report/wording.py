@@ -234,7 +234,7 @@ def reasons(data: ReportData) -> list[str]:
     if run is not None and run.remedies:
         helped = "; ".join(
             f"{one.layer} (bound by {LABELS.get(one.bottleneck, one.bottleneck)}): "
-            f"{one.remedy.replace('_', ' ')}, {one.change}, saves {number(round(one.saved))} cycles"
+            f"{one.remedy}, {one.change}, saves {number(round(one.saved))} cycles"
             for one in run.remedies[:MOST_REMEDIES]
         )
         found.append(f"What would help further, by the model, whatever it costs in accuracy: {helped}.")
