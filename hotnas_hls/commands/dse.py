@@ -3,7 +3,9 @@
 Every legal array, ports that can be wired and buffer size of the space is decided. Behind the board's DRAM
 time is priced in two steps: a quick bound prunes, and what it cannot tell from the best is stepped cycle by
 cycle; the fastest is never lost. The Pareto front of latency against the share of the board (of the resource
-a design takes most of) is that of the bound. --no-dram explores with an ideal memory instead.
+a design takes most of) is that of the bound. --no-dram explores with an ideal memory instead. These designs
+stream all maps and weights; of the arrays that promise most, the fastest that keeps some in the block RAM or
+UltraRAM left free is told beside them, and taken where it is faster.
 """
 
 from __future__ import annotations
@@ -79,9 +81,9 @@ def add_parser(subparsers: Subparsers) -> None:
     add_packed_option(parser, BEST)
     parser.add_argument(
         "--on-chip",
-        action="store_true",
-        help="let the fastest design keep maps and weights in the block RAM or UltraRAM it leaves free; says "
-        "what that brings, and --save writes that design",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="let designs keep maps and weights in the block RAM or UltraRAM they leave free (default: yes)",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(
@@ -108,15 +110,15 @@ def run(args: argparse.Namespace) -> None:
 
 def _explore(args: argparse.Namespace) -> None:
     """Explore and print."""
-    from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
+    from hotnas_hls.accel.memory.pricing import least_memory
     from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
+    from hotnas_hls.accel.timing.latency import network_latency
     from hotnas_hls.accel.timing.latency_report import latency_table, record, rows_of
     from hotnas_hls.accel.timing.memory_timing import MemoryTiming
     from hotnas_hls.base.pictures import picture_violations
     from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import dram_of, packing_choice
-    from hotnas_hls.explore.fastest_design import design_point, explore_arrangements
-    from hotnas_hls.explore.on_chip import kept_on_chip
+    from hotnas_hls.explore.fastest_design import design_point, explore_arrangements, resident_point
     from hotnas_hls.explore.space import Space
     from hotnas_hls.frontends.source import load_model
 
@@ -148,29 +150,23 @@ def _explore(args: argparse.Namespace) -> None:
     packed = packing_choice(args.packed_resolutions)
     explored = explore_arrangements(
         graph, board, dram or memory, space, args.top, args.stem, args.weight_bits, args.pattern_ones, packed,
-        clock,
-    )
+        clock, args.on_chip,
+    )  # fmt: skip
     model, found, arrangement = explored.model, explored.found, explored.arrangement
     least = {str(tried): cycles for tried, cycles in explored.cycles.items()}
     fastest = explored.decision.best[0].candidate if explored.decision else found.best[0]
-    best = fastest.latency(model.layers, memory if dram is None else least_memory(dram, clock))
-    macs = needed_macs(model.layers, model.image, model.image_layout)
-    rows = rows_of(best, macs, multipliers(fastest.accel))
-    kept, before = None, 0
-    if args.save or args.on_chip:
+    if explored.kept is None:
         point = design_point(fastest.accel, model, board, clock, memory)
-        if explored.decision is not None:
-            point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.decision.best[0].price)
-        if args.on_chip:
-            before, kept = point.predicted_cycles or 0, kept_on_chip(point)
-            if dram is not None and kept is not point:
-                layers = [entry.layer for entry in kept.layers]
-                net = without_numbers(layers, kept.accelerator.act_bits, kept.feature_maps)
-                behind = latency_behind(net, kept.accelerator, kept.tiles, dram, clock)
-                kept = dataclasses.replace(kept, predicted_cycles=behind.cycles)
-            point = kept
-        if args.save:
-            print(save(point, args.save, args.overwrite), file=sys.stderr)
+    else:
+        point = resident_point(explored.kept.resident, model, board, clock, memory)
+    if dram is not None:
+        point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.price)
+    layers, least_of = [entry.layer for entry in point.layers], least_memory(dram, clock) if dram else memory
+    best = network_latency(layers, point.accelerator, point.tiles, least_of)
+    macs = needed_macs(model.layers, model.image, model.image_layout)
+    rows = rows_of(best, macs, multipliers(point.accelerator))
+    if args.save:
+        print(save(point, args.save, args.overwrite), file=sys.stderr)
     if args.plot:
         front_chart(found, board, clock, model.name).savefig(args.plot)
     if args.json:
@@ -180,39 +176,39 @@ def _explore(args: argparse.Namespace) -> None:
             **dataclasses.asdict(arrangement),
             "cycles_by_arrangement": least,
         }
-        if kept is not None:
+        if explored.kept is not None:
             about["on_chip"] = {
-                "cycles": kept.predicted_cycles,
-                "accelerator": dataclasses.asdict(kept.accelerator),
+                "cycles": point.predicted_cycles,
+                "accelerator": dataclasses.asdict(point.accelerator),
             }
         found_record = exploration_record(found, clock)
         if explored.decision is not None:
             about |= behind_record(explored.decision, dram, clock)
         print(json.dumps(found_record | about | {"best_latency": record(rows, clock, rule="true")}, indent=2))
         return
-    console = text_console(PIPED_WIDTH)
+    console, streaming = text_console(PIPED_WIDTH), "designs, all maps and weights streamed"
     title = f"{model.name} on {board.name} at {clock:g} MHz, {arrangement}"
     if explored.decision is None or dram is None:
-        console.print(designs_table(found.best, clock, f"{title}: the fastest designs, ideal memory"))
+        console.print(designs_table(found.best, clock, f"{title}: the fastest {streaming}, ideal memory"))
     else:
         designs = tuple(
             dataclasses.replace(one.candidate, cycles=one.price) for one in explored.decision.best
         )
-        console.print(designs_table(designs, clock, f"{title}: the fastest designs behind {dram.name}"))
+        console.print(designs_table(designs, clock, f"{title}: the fastest {streaming} behind {dram.name}"))
     which = "" if explored.decision is None else ", by the bound"
     title = f"Pareto front: latency against share of the board{which}"
     console.print(designs_table(found.front, clock, title))
     console.print(latency_table(rows, clock, "layers of the fastest design"))
     if explored.decision is not None and dram is not None:
-        first = explored.decision.best[0]
+        price, bound = explored.price, best.cycles
         console.print(
-            f"behind {dram.name}: {first.price:,} cycles, {first.price / (clock * 1000):.4g} ms; the bound, "
-            f"of which the layers above are, says {first.bound:,} ({first.price / first.bound - 1:+.1%}); "
+            f"behind {dram.name}: {price:,} cycles, {price / (clock * 1000):.4g} ms; the bound, "
+            f"of which the layers above are, says {bound:,} ({price / bound - 1:+.1%}); "
             f"{explored.decision.priced:,} designs stepped",
             soft_wrap=True,
         )
-    if kept is not None:
-        console.print(on_chip_line(kept, before), soft_wrap=True)
+    if args.on_chip:
+        console.print(on_chip_line(point, explored.streamed), soft_wrap=True)
     tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in least.items())
     console.print(f"fastest design by arrangement: {tried}", soft_wrap=True)
     console.print(
@@ -241,17 +237,18 @@ def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
         return point.save(folder)
 
 
-def on_chip_line(point: DesignPoint, before: int) -> str:
-    """What keeping maps and weights on chip brings to the fastest design."""
+def on_chip_line(point: DesignPoint, streamed: int) -> str:
+    """What keeping maps and weights on chip brings; ``streamed``: least cycles of designs that keep none."""
     accel, layers = point.accelerator, [entry.layer for entry in point.layers]
-    if not accel.map_words and not accel.weight_planes:
-        return "on chip: no faster"
+    if not accel.keeps:
+        return "on chip: no design that keeps maps or weights there is faster"
     maps, weights = (sum(getattr(one, flag) for one in layers) for flag in ("ofm_on_chip", "weights_on_chip"))
     return (
-        f"on chip: outputs of {maps} of {len(layers)} layers in {accel.map_words:,} words of "
-        f"{accel.word_width} bits, weights of {weights} in {accel.weight_planes:,} planes of "
-        f"{accel.plane_width} bits: {before:,} -> {point.predicted_cycles:,} cycles, "
-        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms"
+        f"on chip, array {accel.tm}x{accel.tn}: outputs of {maps} of {len(layers)} layers in "
+        f"{accel.map_words:,} words of {accel.word_width} bits, weights of {weights} in "
+        f"{accel.weight_planes:,} planes of {accel.plane_width} bits: {point.predicted_cycles:,} cycles, "
+        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms; streamed, in the arrangement that suits "
+        f"that best, at least {streamed:,}"
     )
 
 
