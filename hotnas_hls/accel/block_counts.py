@@ -98,7 +98,7 @@ BLOCKS = (
 Counts: TypeAlias = tuple[int, int, int, int, int]  # DSP, BRAM18, LUT, FF, LUTs as memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
@@ -119,7 +119,7 @@ def total(
     return dsp, bram, lut, ff, lutram
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
@@ -145,7 +145,7 @@ def totals(
     return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
@@ -187,7 +187,7 @@ def blocks(
     )  # fmt: skip
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _top(shared: int) -> Counts:
     if not shared:
         return 0, 0, TOP_LUT, 0, 0
@@ -195,13 +195,13 @@ def _top(shared: int) -> Counts:
     return 0, 0, TOP_LUT + READ_ORDER_LUT + owners, READ_ORDER_FF, owners
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _descriptor_fetch(port: int, header_bits: int) -> Counts:
     check = max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
     return 0, 0, FETCH_LUT + check, FETCH_FF + 2 * header_bits, 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _weight_rows(
     rows: int, patterned: int, tn: int, wgt: int, parts: int, depth: int, patterns: int
 ) -> Counts:
@@ -215,7 +215,7 @@ def _weight_rows(
     return 0, 0, lut, ff, rows * memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
     lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
     ff = product * tn
@@ -230,7 +230,7 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns:
     return rows * tn, 0, rows * lut, rows * ff, 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
     """Two MAC rows behind one row of multipliers and one choice of the IFM port."""
     _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
@@ -244,7 +244,7 @@ def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: i
     return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _late_borrows(tn: int, levels: int) -> int:
     """Borrows a pair's adder tree hands on through SRL_STAGES registers or more: an SRL each.
 
@@ -260,7 +260,7 @@ def _late_borrows(tn: int, levels: int) -> int:
     return count
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
     """Products, the heap that joins those of the taps, and the delay that hides it in the adder tree's."""
     nodes, width, joined = taps, product, 0
@@ -276,7 +276,7 @@ def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
     return lanes * taps, 0, lanes * (lut + memory), lanes * ff, lanes * memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, levels: int) -> Counts:
     reads = ports * (lane_bits + ifm_addr + 2)  # masked words, their address, inside or not
     pipeline = (3 + levels) * (acc_addr + 5) + 3 * (6 + levels)  # address and tokens down to the accumulator
@@ -285,7 +285,7 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
     return dsp, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
     """Words from and to several beats, and the maps on chip: a copy for each reader."""
     lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
@@ -300,7 +300,7 @@ def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int)
     return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
     """Planes from several beats, and the weights on chip."""
     if planes == 0:
@@ -311,13 +311,13 @@ def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
     return (0, 0, lut, ff, 0) if ultra else _rams(1, plane, planes, lut, ff)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _joiner(word: int, port: int) -> int:
     """Flip-flops that hold the beats before a word's last, and count them."""
     return word - port + bit_length(word // port - 1)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     fifo = lut_ram(32 + ifm_addr, 2)
     ff = IFM_LOADER_FF + 5 * ifm_addr + word
@@ -325,7 +325,7 @@ def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     fifos = 2 * lut_ram(word, FIFO_DEPTH)
     lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
@@ -338,7 +338,7 @@ def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     return dsp, 0, lut, ff, fifos
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _block_mux(blocks: int) -> int:
     """LUTs a bit that pick one of Tm's channel blocks."""
     if blocks <= 2:
@@ -346,7 +346,7 @@ def _block_mux(blocks: int) -> int:
     return 8
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _entry_table(port: int, table_bits: int, shared: int) -> Counts:
     select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
     rows = 1 << max(1, bit_length(table_bits // port - 1)) + (0 if shared else 1)
@@ -354,13 +354,13 @@ def _entry_table(port: int, table_bits: int, shared: int) -> Counts:
     return 0, 0, memory + select + deep_mux(port, rows), 0, memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _control_regs(slots: int) -> Counts:
     memory = lut_ram(PROFILE_BITS, slots)
     return 0, 0, CONTROL_LUT + memory + deep_mux(PROFILE_BITS, slots), CONTROL_FF, memory
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> Counts:
     if shared:
         return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
@@ -368,18 +368,18 @@ def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> C
     return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _write_master(port: int) -> Counts:
     fifo = lut_ram(8, 64)
     return 0, 0, WRITE_MASTER_LUT + fifo + _splitter(port), WRITE_MASTER_FF, fifo
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _splitter(port: int) -> int:
     return SPLITTER_128_LUT if port == 128 else SPLITTER_LUT
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _rams(count: int, width: int, depth: int, lut: int, ff: int) -> Counts:
     """``count`` sdp_ram, and the logic around them."""
     if depth <= LUT_RAM_DEPTH:

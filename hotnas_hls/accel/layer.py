@@ -79,6 +79,12 @@ class Layer:
         """The layer without its names: equal for layers that cost the same."""
         return _unnamed(self)
 
+    def streamed(self) -> Layer:
+        """The layer with nothing on chip."""
+        return replace(
+            self, ifm_on_chip=False, residual_on_chip=False, ofm_on_chip=False, weights_on_chip=False
+        )
+
     @property
     def kept(self) -> tuple[str, ...]:
         """What it has on chip: input, residual, output, weights."""

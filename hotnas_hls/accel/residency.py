@@ -99,6 +99,15 @@ def _may_stay(
     return {name: life for name, life in alive.items() if name not in outside and life.first >= 0}
 
 
+def maps_over_time(
+    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
+) -> dict[str, tuple[Life, int]]:
+    """Every map kept on chip that is not part of another: when, and its first word there."""
+    alive = _lives_on_chip(layers, {fm.name: fm for fm in feature_maps}, accel)
+    places = _first_fit(alive)
+    return {name: (life, places[name]) for name, life in alive.items()}
+
+
 def chip_words(
     layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
 ) -> dict[str, int]:

@@ -147,7 +147,8 @@ def read_board(path: Path) -> Board:
 def with_port_names(record: Any) -> Any:
     """A board's record, whose ports may be a count and one width: then those of the known board of that name.
 
-    The ports of a board that is not known are called HP0, HP1, ...; nothing is said of their clock.
+    The ports of a board that is not known are called HP0, HP1, ... and take every width up to the one given;
+    nothing is said of their clock.
     """
     ports = record.get("ports") if isinstance(record, dict) else None
     if not isinstance(ports, dict) or set(ports) != {"count", "bits"}:
@@ -156,7 +157,9 @@ def with_port_names(record: Any) -> Any:
         if plain_name(board.name) == plain_name(str(record.get("name"))):
             return record | {"ports": to_record(board.ports), "dram": board.dram}
     count = ports["count"] if isinstance(ports["count"], int) else 0
-    named = {"names": [f"HP{index}" for index in range(count)], "bits": [ports["bits"]], "clock_mhz": None}
+    widest = ports["bits"]
+    bits = [width for width in AXI_BITS if isinstance(widest, int) and width < widest]
+    named = {"names": [f"HP{at}" for at in range(count)], "bits": [*bits, widest], "clock_mhz": None}
     return record | {"ports": [named]}
 
 

@@ -26,10 +26,10 @@ from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
 from hotnas_hls.accel.timing.latency import NetworkLatency, Place, best_tiles, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
-from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore.compiled_pricing import PRUNED, UNFIT
-from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_for, usable
+from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_for, usable, why_no_ports
 
 DECIDED_TOGETHER = 256  # bases
 Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
@@ -190,7 +190,9 @@ def _bases_for(
     bases = bases_for(space, board, clock_mhz, has_residual(layers), decided)
     found = [base for base in bases if blocks is None or base.channel_block in blocks]
     if not found:
-        raise InfeasibleDesign(f"no array and ports of the space fit {board.name}; allow smaller ones")
+        headline = f"no ports of the space can be wired to {board.name}; the least:"
+        raise_all(InfeasibleDesign, headline, why_no_ports(space, board, clock_mhz, has_residual(layers)))
+        raise InfeasibleDesign(f"no array of the space fits {board.name}; allow smaller ones")
     return found
 
 

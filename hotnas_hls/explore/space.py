@@ -11,7 +11,7 @@ from itertools import product
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
-from hotnas_hls.accel.port_plan import port_violations
+from hotnas_hls.accel.port_plan import demanded_bits, port_violations
 from hotnas_hls.boards.board import Board
 
 WIDEST_PORT = 256
@@ -73,12 +73,10 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> It
 
     residual: whether a layer reads one.
     """
-    split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
-    shared = [((bits, bits, bits), True) for bits in space.bus_bits]
-    for (ifm, wgt, ofm), shared_bus in split + shared:
-        wired = Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
+    for wired in _wirings(space):
         if port_violations(wired, board, clock_mhz, residual):
             continue
+        ifm, wgt, ofm, shared_bus = wired.ifm_bits, wired.wgt_bits, wired.ofm_bits, wired.shared_bus
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm
             widths = product(space.word_bits, space.plane_bits)
@@ -97,3 +95,27 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> It
                 )
                 if not base.violations():
                     yield base
+
+
+def _wirings(space: Space) -> list[Accelerator]:
+    """The least accelerator behind each choice of ports."""
+    split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
+    shared = [((bits, bits, bits), True) for bits in space.bus_bits]
+    return [
+        Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
+        for (ifm, wgt, ofm), shared_bus in split + shared
+    ]
+
+
+def why_no_ports(space: Space, board: Board, clock_mhz: float, residual: bool) -> list[str]:
+    """What keeps the least of ports from being wired: least is wrong with them, then they ask for least.
+
+    Empty where some can be wired.
+    """
+    found = []
+    for wired in _wirings(space):
+        problems = port_violations(wired, board, clock_mhz, residual)
+        if not problems:
+            return []
+        found.append((len(problems), demanded_bits(wired, residual), problems))
+    return min(found)[2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
     ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
@@ -33,3 +35,8 @@ class Refused(Exception):
     def __init__(self, *problems: tuple[str, str]) -> None:
         super().__init__(problems)
         self.problems = problems
+
+
+def times(sizes: Sequence[int]) -> str:
+    """Sizes as messages show them: 3x8x8."""
+    return "x".join(map(str, sizes))

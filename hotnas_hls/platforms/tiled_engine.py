@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,7 +14,7 @@ from itertools import product
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
@@ -24,7 +25,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
-from hotnas_hls.explore.on_chip import Kept, fastest_on_chip
+from hotnas_hls.explore.on_chip import fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
 from hotnas_hls.network.lower import channel_blocks
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
@@ -217,28 +218,11 @@ class TiledEnginePlatform:
         faster because it keeps data on chip (see ``explore.on_chip``).
         """
         legal = channel_blocks(self.act_bits, self.concat_alignment)
-        if self.dram is None:
-            streamed = fastest(layers, self.board, self.memory, self.space, legal, self.clock_mhz)
-            accel, price = streamed.accel, streamed.cycles
-        else:
-            at = (self.board, self.dram, self.clock_mhz, self.space)
-            best = fastest_behind(layers, *at, blocks=legal).best[0]
-            accel, price = best.candidate.accel, best.price
+        at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
+        accel = _fastest_streamed(tuple(layers), *at, legal)[0]
         if self.options.on_chip:
-            net, maps = without_numbers(layers, self.act_bits), not self.concat_alignment
-            kept = fastest_on_chip(
-                net, self.board, self.least, self.clock_mhz, self.space, accel, legal, maps
-            )
-            if kept is not None and self._price(kept) < price:
-                accel = kept.resident.accel
+            accel = _fastest(tuple(layers), *at, legal, not self.concat_alignment)
         return {name: int(getattr(accel, name) or 0) for name in AXES}
-
-    def _price(self, kept: Kept) -> int:
-        """Cycles of a design that keeps data on chip, behind the DRAM."""
-        if self.dram is None:
-            return kept.cycles
-        there = kept.resident
-        return latency_behind(there.net, there.accel, there.tiles, self.dram, self.clock_mhz).cycles
 
     def at_full_precision(self) -> TiledEnginePlatform:
         """The same board, with 16-bit activations."""
@@ -352,6 +336,51 @@ class TiledEnginePlatform:
         chosen |= {switch: bool(chosen[switch]) for switch in SWITCHES}
         blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
         return for_layers(blank, layers)
+
+
+@functools.lru_cache(maxsize=256)
+def _fastest_streamed(
+    layers: tuple[Layer, ...],
+    board: Board,
+    dram: DramTiming | None,
+    memory: MemoryTiming,
+    clock_mhz: float,
+    space: Space,
+    legal: tuple[int, ...],
+) -> tuple[Accelerator, int]:
+    """The fastest design that keeps nothing on chip, and its cycles.
+
+    Remembered: samplers that are compared, and the searches of a session, ask for it again.
+    """
+    if dram is None:
+        found = fastest(layers, board, memory, space, legal, clock_mhz)
+        return found.accel, found.cycles
+    best = fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0]
+    return best.candidate.accel, best.price
+
+
+@functools.lru_cache(maxsize=256)
+def _fastest(
+    layers: tuple[Layer, ...],
+    board: Board,
+    dram: DramTiming | None,
+    memory: MemoryTiming,
+    clock_mhz: float,
+    space: Space,
+    legal: tuple[int, ...],
+    maps: bool,
+) -> Accelerator:
+    """The fastest design, which may keep weights on chip, and maps where ``maps`` says so."""
+    accel, price = _fastest_streamed(layers, board, dram, memory, clock_mhz, space, legal)
+    least = memory if dram is None else least_memory(dram, clock_mhz)
+    net = without_numbers(layers, space.act_bits)
+    kept = fastest_on_chip(net, board, least, clock_mhz, space, accel, legal, maps)
+    if kept is None:
+        return accel
+    there, cycles = kept.resident, kept.cycles
+    if dram is not None:
+        cycles = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
+    return there.accel if cycles < price else accel
 
 
 def _sides(of: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 
@@ -54,6 +55,22 @@ class Prepared:
     evaluator: Evaluator
     settings: StudySettings
     small: bool  # faster on one thread
+
+    def searched_by(self, other: SearchOptions) -> Prepared:
+        """The same, for the sampler, seed and early stopping of ``other``: nothing that was found depends on
+        them, but for the weights of a start from cold.
+        """
+        how: dict[str, Any] = {
+            "strategy": other.strategy,
+            "seed": other.seed,
+            "early_stopping": other.early_stopping,
+        }
+        return replace(
+            self,
+            options=replace(self.options, **how),
+            settings=replace(self.settings, **how),
+            evaluator=replace(self.evaluator, seed=other.seed, looks=other.early_stopping),
+        )
 
 
 def prepare(problem: Problem, platform: Platform, options: SearchOptions, reporter: Reporter) -> Prepared:

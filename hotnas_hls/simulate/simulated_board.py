@@ -52,7 +52,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
             command,
             folder / "build.log",
             cwd=place,
-            environment=verilator.full_environment(),
+            environment=verilator.full_environment() | tools.compiler_cache(),
             failure=SimulationFailed,
         )
     return folder / "obj" / LIBRARY

@@ -148,7 +148,7 @@ def test_ports_as_a_count_and_a_width_still_load(tmp_path: Path):
     older = OWN.replace("\n  - {names: [HP0, HP1], bits: [32, 64], clock_mhz: 250}", " {count: 2, bits: 64}")
     path.write_text(older)
     board = load_board(path)
-    assert board.ports == (Ports(("HP0", "HP1"), (64,), None),) and board.dram is None
+    assert board.ports == (Ports(("HP0", "HP1"), (32, 64), None),) and board.dram is None
     path.write_text(older.replace("name: Mine", "name: pynq z2"))
     assert load_board(path).ports == load_board("PYNQ-Z2").ports
     assert load_board(path).dram == load_board("PYNQ-Z2").dram

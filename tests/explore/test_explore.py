@@ -148,8 +148,16 @@ def test_channel_blocks_of_a_concatenation_are_kept():
 def test_nothing_fits():
     with pytest.raises(InfeasibleDesign, match="deeper buffers"):
         explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, ifm_depths=(1,)))
-    with pytest.raises(InfeasibleDesign, match="no array and ports"):
+    with pytest.raises(InfeasibleDesign, match="^no array of the space fits .*; allow smaller ones$"):
         explore(LAYERS, BOARD, MEMORY, dataclasses.replace(SMALL, tm=(512,), tn=(512,)))
+    slow = dataclasses.replace(BOARD, name="slow", dram_mb_per_s=100.0)
+    with pytest.raises(InfeasibleDesign) as error:
+        explore(LAYERS, slow, MEMORY, SMALL, clock_mhz=200.0)
+    assert str(error.value) == (
+        "no ports of the space can be wired to slow; the least:\n"
+        "  - the ports ask for 1,600 MB/s while all are busy, the pins of slow give 100; use narrower ports "
+        "or a lower clock"
+    )
 
 
 def test_pruning_keeps_the_positions_of_3x3_convolutions_alone() -> None:

@@ -71,8 +71,8 @@ BOX = np.dtype(
     [(name, np.int64) for name in ("valid", "block", "block_stride", "blocks", "beats")]
     + [(name, np.int64) for name in ("run", "run_stride", "runs", "runs_left")]
 )
-# The run that a master cuts into bursts.
-MASTER = np.dtype([(name, np.int64) for name in ("address", "left", "in_flight")])
+# A master, by its number at the DRAM, and the run that it cuts into bursts.
+MASTER = np.dtype([(name, np.int64) for name in ("requester", "address", "left", "in_flight")])
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = np.dtype([(name, np.int64) for name in ("words", "first", "second")])
 # Whose turn it is on a shared bus, and whose beats are to come.
@@ -113,6 +113,7 @@ def dram_latency(
     dram = new_dram(numbers, beat_bytes)
     # Owned here: numba does not keep an array alive for the records taken from it.
     boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
+    masters["requester"] = np.arange(REQUESTERS)
     layers = _layers(net, accel, tiles, numbers)
     if loaded:
         layers["fill_beats"] = 0
@@ -150,7 +151,7 @@ def _layers(
     return records
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _offer(
     box: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
 ) -> None:
@@ -164,7 +165,7 @@ def _offer(
     box.beats = beats
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _take_run(box: Any, master: Any) -> int:
     """A master takes a run once it has cut the one before: 0 none, TAKEN, BLOCK or BOX_LAST."""
     if master.left > 0 or not box.valid:
@@ -183,7 +184,7 @@ def _take_run(box: Any, master: Any) -> int:
     return BLOCK_LAST if box.valid else BOX_LAST
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _send(master: Any, beat_bytes: int, limit: int) -> int:
     """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
     burst = 0
@@ -195,16 +196,16 @@ def _send(master: Any, beat_bytes: int, limit: int) -> int:
     return burst
 
 
-@numba.njit(cache=True)
-def _read(dram: Dram, master: Any, requester: int, limit: int, now: int) -> None:
+@numba.njit(cache=True, error_model="numpy")
+def _read(dram: Dram, master: Any, limit: int, now: int) -> None:
     """One cycle of a master that reads: at most one burst to the DRAM."""
-    beat_bytes = dram.queues[requester].beat_bytes
+    beat_bytes = dram.queues[master.requester].beat_bytes
     burst = _send(master, beat_bytes, limit)
     if burst > 0:
-        ask(dram, requester, master.address - burst * beat_bytes, burst, now)
+        ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _read_chip(master: Any, chip: Any, takes: bool, now: int) -> bool:
     """One cycle of a chip_reader: whether a word is taken. Two are on their way at most."""
     taken = takes and chip.words > 0 and chip.first <= now
@@ -221,16 +222,16 @@ def _read_chip(master: Any, chip: Any, takes: bool, now: int) -> bool:
     return taken
 
 
-@numba.njit(cache=True)
-def _receive(dram: Dram, master: Any, requester: int, now: int) -> bool:
+@numba.njit(cache=True, error_model="numpy")
+def _receive(dram: Dram, master: Any, now: int) -> bool:
     """Take a beat if it is there."""
-    taken = take_beat(dram, requester, now)
+    taken = take_beat(dram, master.requester, now)
     if taken == 2:
         master.in_flight -= 1
     return taken > 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _offer_tile(cfg: Any, box: Any, tile: int) -> int:
     """Offer the part of a tile's footprint inside the map; the beats of one channel block."""
     r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
@@ -248,7 +249,7 @@ def _offer_tile(cfg: Any, box: Any, tile: int) -> int:
     return runs * beats
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _job_beats(cfg: Any, job: int) -> int:
     """Beats of a weight job, counted from its tile's first."""
     m, k = job // (cfg.tiles_n * cfg.chunks), job % cfg.chunks
@@ -260,14 +261,14 @@ def _job_beats(cfg: Any, job: int) -> int:
     return beats * cfg.plane_beats
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _pixels(cfg: Any, tile: int) -> int:
     """Output pixels of a tile."""
     rows = cfg.tr_last if tile // cfg.tiles_c == cfg.tiles_r - 1 else cfg.tr
     return rows * (cfg.tc_last if (tile + 1) % cfg.tiles_c == 0 else cfg.tc)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
     """Offer an output tile to write, and its residual to read; its words."""
     tile, m = output // cfg.tiles_m, output % cfg.tiles_m
@@ -288,7 +289,7 @@ def _offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
     return _pixels(cfg, tile) * blocks
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.ndarray) -> None:
     """One cycle of read_order.sv: a run of the process whose turn it is goes to the one master."""
     if turn.whose == NOBODY or turn.taken - turn.done == OUTSTANDING_READS:
@@ -334,7 +335,7 @@ def _take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.
         turn.whose = WGT if turn.job < jobs else NOBODY
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _receive_shared(
     dram: Dram, turn: Any, master: Any, owners: np.ndarray, residual_ready: bool, now: int
 ) -> int:
@@ -342,7 +343,7 @@ def _receive_shared(
     if turn.done == turn.taken:
         return NOBODY
     owner = owners[turn.done % OUTSTANDING_READS, 0]
-    if (owner == RESIDUAL and not residual_ready) or not _receive(dram, master, RESIDUAL, now):
+    if (owner == RESIDUAL and not residual_ready) or not _receive(dram, master, now):
         return NOBODY
     turn.beat += 1
     if turn.beat == owners[turn.done % OUTSTANDING_READS, 1]:
@@ -351,7 +352,7 @@ def _receive_shared(
     return int(owner)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _run(
     layers: np.ndarray,
     dram: Dram,
@@ -363,7 +364,7 @@ def _run(
     """Cycles and stalls of the layers, one after another."""
     cycles = np.zeros(len(layers), np.int64)
     stalls = np.zeros(len(layers), np.int64)
-    now = 0
+    now: Any = np.int64(0)  # a plain 0 is a type of its own to numba, and compiles everything twice
     for index in range(len(layers)):
         ahead = index > 0 and not layers[index].shared
         goes_ahead = index + 1 < len(layers) and not layers[index].shared
@@ -376,7 +377,7 @@ def _run(
     return cycles, stalls
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _run_layer(
     cfg: Any, after: Any, ahead: bool, goes_ahead: bool, dram: Dram, boxes: np.ndarray, masters: np.ndarray,
     chips: np.ndarray, turn: Any, now: int,
@@ -398,9 +399,9 @@ def _run_layer(
             _offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
             while beats > 0:
                 grant_until(dram, now)
-                _read(dram, masters[fetcher], fetcher, limit, now)
+                _read(dram, masters[fetcher], limit, now)
                 _take_run(wgt, masters[fetcher])
-                if _receive(dram, masters[fetcher], fetcher, now):
+                if _receive(dram, masters[fetcher], now):
                     beats -= 1
                 now += 1
             now += 1  # the cycle of layer_start is over
@@ -459,21 +460,21 @@ def _run_layer(
         residual_ready = residual_words < FIFO_WORDS
         ifm_beat = wgt_beat = residual_arrives = False
         if cfg.shared:
-            _read(dram, shared, RESIDUAL, limit, now)
+            _read(dram, shared, limit, now)
             _take_turns(cfg, turn, boxes, shared, owners)
         else:
             if cfg.res_on_chip:
                 residual_arrives = _read_chip(shared, chips[RESIDUAL], residual_ready, now)
             else:
-                _read(dram, shared, RESIDUAL, limit, now)
+                _read(dram, shared, limit, now)
             if cfg.ifm_on_chip:
                 ifm_beat = _read_chip(masters[IFM], chips[IFM], True, now)
             else:
-                _read(dram, masters[IFM], IFM, limit, now)
+                _read(dram, masters[IFM], limit, now)
             if wgt_on_chip:
                 wgt_beat = _read_chip(masters[WGT], chips[WGT], True, now)
             else:
-                _read(dram, masters[WGT], WGT, limit, now)
+                _read(dram, masters[WGT], limit, now)
             for requester in (RESIDUAL, IFM, WGT):
                 _take_run(boxes[requester], masters[requester])
         burst = _send(writer, ofm_bytes, limit)
@@ -523,11 +524,11 @@ def _run_layer(
             ifm_beat, wgt_beat, residual_arrives = owner == IFM, owner == WGT, owner == RESIDUAL
         else:
             if not cfg.ifm_on_chip:
-                ifm_beat = _receive(dram, masters[IFM], IFM, now)
+                ifm_beat = _receive(dram, masters[IFM], now)
             if not wgt_on_chip:
-                wgt_beat = _receive(dram, masters[WGT], WGT, now)
+                wgt_beat = _receive(dram, masters[WGT], now)
             if not cfg.res_on_chip:
-                residual_arrives = residual_ready and _receive(dram, shared, RESIDUAL, now)
+                residual_arrives = residual_ready and _receive(dram, shared, now)
         if ifm_beat or wgt_beat or residual_arrives:
             moved = now
         if ifm_beat:
@@ -602,7 +603,7 @@ def _run_layer(
                 if not cfg.ofm_on_chip:
                     burst_beat += 1
                     if burst_beat == writing[2]:
-                        ask(dram, OFM, writing[1], writing[2], now)
+                        ask(dram, writer.requester, writing[1], writing[2], now)
                         burst_beat = 0
                         finished += 1
                 word_beat += 1
@@ -624,7 +625,7 @@ def _run_layer(
             to_drain = to_write = _offer_output(cfg, ofm, residual, stored)
 
         # ------------------------------------------------------------ writes are answered
-        if take_answer(dram, OFM, now):
+        if take_answer(dram, writer.requester, now):
             writer.in_flight -= 1
             moved = now
         if now - moved > PATIENCE:

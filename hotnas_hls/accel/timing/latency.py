@@ -118,7 +118,7 @@ class NetworkLatency:
         return self.cycles / (clock_mhz * 1e3)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _recurrence(
     tiles_r: int, tiles_c: int, tiles_m: int, tiles_n: int, chunks: int, channelwise: bool, tr: int,
     tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int,
@@ -249,7 +249,7 @@ def _recurrence(
     return end + 3, load_ifm, load_wgt, compute, store_ofm, stall
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _store(
     complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
     residual_latency: int, residual_bus: int,
@@ -264,7 +264,7 @@ def _store(
     return taken, drain + DRAIN_BEAT + (words - 1) * pace + ofm_beats - 1, residual_bus
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _inside(
     index: int, count: int, out: int, footprint: int, footprint_last: int, stride: int, pad: int, limit: int
 ) -> int:

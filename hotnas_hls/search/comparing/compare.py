@@ -95,11 +95,16 @@ def compare(
     Studies that the storage holds go on where they stopped.
     """
     runs = []
+    ready: dict[int | None, Prepared] = {}  # by the seed of the weights; None: those that were given
     for seed in seeds:
         memory: dict[tuple[bool, str], Evaluation] = {}
         for variant in contestants:
             reporter.stage(f"{variant.name}, seed {seed}")
-            prepared = prepare(problem, platform, variant.options(options, seed), Silent())
+            wanted = variant.options(options, seed)
+            weights = seed if wanted.cold else None
+            if weights not in ready:
+                ready[weights] = prepare(problem, platform, wanted, Silent())
+            prepared = ready[weights].searched_by(wanted)
             place = storage(f"{variant.name}:{seed}")
             with closing(hire(prepared.evaluator, options.crew, prepared.small)) as crew:
                 remembering = _Remembering(crew, prepared.evaluator, memory, variant.changes)

@@ -1,0 +1,140 @@
+"""What the host does before and behind the network: it prepares the image and takes the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.frontends.nodes import IMAGES_FIRST
+from hotnas_hls.frontends.reading import MapReader
+from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.network.graph import Graph, OpKind, Shape
+
+
+class HostSteps(MapReader):
+    """From the image that the host prepares to the answer that it takes."""
+
+    def __init__(self, name: str, batch: int) -> None:
+        """batch: images of the run that is read."""
+        super().__init__(name, batch)
+        self._image = Value("", (1, 1, 1), (1, 1, 1))  # as the host prepares it so far
+        self._raw: Shape = (1, 1, 1)
+        self._axes: tuple[int, ...] = (0, 1, 2)  # of the raw image, as channels, rows and columns
+        self._scale, self._offset = np.ones((1, 1, 1)), np.zeros((1, 1, 1))
+
+    def input(self, dims: Sequence[int], name: str = "input") -> Value:
+        """The image: (channels, rows, columns), one row as (channels, columns), a vector as (features,)."""
+        shape = _map_shape(dims)
+        self._image = replace(self._add(name, OpKind.INPUT, (), shape), dims=tuple(dims))
+        self._raw = shape
+        return self._image
+
+    def stand_in(self, dims: Sequence[int]) -> Value:
+        """What a reader goes on with behind a refused operator: a value of these dimensions."""
+        return Value(
+            self._image.name, _map_shape(dims or (1,)) if len(dims) < 4 else (prod(dims), 1, 1), tuple(dims)
+        )
+
+    def permute(self, where: str, source: Value, axes: Sequence[int]) -> Value:
+        """Axes in another order; of the untouched image the host does it."""
+        if len(axes) != source.rank or axes[0] % source.rank != 0:
+            raise Refused((f"it orders the axes {times(axes)}, mixing images", IMAGES_FIRST))
+        order = [axis % source.rank - 1 for axis in axes[1:]]
+        if order == list(range(len(order))):
+            return source
+        if len(order) == 3 and self._is_untouched(source) and source.is_plain:
+            self._axes = tuple(self._axes[axis] for axis in order)
+            self._scale, self._offset = self._scale.transpose(order), self._offset.transpose(order)
+            shape = tuple(source.shape[axis] for axis in order)
+            return self._prepare(where, shape=shape, dims=shape)
+        return source.permuted(order, where)
+
+    def answer(self, where: str, source: Value, answer: Answer, axis: int, dims: Sequence[int]) -> Value:
+        """Softmax and the like over ``axis``, which the host computes behind the network, as ``dims``."""
+        once = answer is Answer.ARGMAX and source.answer in (
+            Answer.SOFTMAX,
+            Answer.LOG_SOFTMAX,
+            Answer.SIGMOID,
+        )
+        value = replace(source, answer=None) if once else source
+        self._check(value)
+        axis = self.axis(value, axis) - 1
+        classes = value.dims[axis] if answer is not Answer.SIGMOID else value.shape[0]
+        vector = value.shape[1:] == (1, 1) and prod(value.dims) == value.dims[axis]
+        over_channels = value.is_plain and axis == 0
+        if not (answer is Answer.SIGMOID or vector or over_channels) or classes != value.shape[0]:
+            raise Refused(
+                (
+                    f"it is the {answer} over axis {axis + 1} of {times(value.dims)}",
+                    "take it over the channels",
+                )
+            )
+        if vector:
+            value = self._whole(where, value.reshaped((classes,)))
+        return Value(value.name, value.shape, tuple(dims), None, where, answer)
+
+    def finish(self, output: Value) -> Graph:
+        """The graph of everything ``output`` depends on; UnsupportedNetwork listing all refusals, if any."""
+        if not self.violations and self._is_the_input(output):
+            self.violations.append("output: it is the input itself; there is nothing to accelerate")
+        if not self.violations:
+            try:
+                output = self._output(output)
+            except Refused as refused:
+                self.refuse("output", output.step or "output", refused)
+        raise_all(
+            UnsupportedNetwork, f"{self.name}: the accelerator cannot run this network", self.violations
+        )
+        edges = nx.DiGraph((source, node.name) for node in self.nodes.values() for source in node.inputs)
+        needed = nx.ancestors(edges, output.name) | {output.name}
+        answer = None if output.answer is None else Answer(output.answer)
+        nodes = [node for node in self.nodes.values() if node.name in needed]
+        return Graph(self.name, nodes, HostWork(self._preparation(), answer))
+
+    def _is_the_input(self, output: Value) -> bool:
+        return self.nodes[output.name].kind is OpKind.INPUT and output.order is None and len(output.dims) > 1
+
+    def _output(self, output: Value) -> Value:
+        """The result as a node of its own shape, channels and pixels in order."""
+        value = replace(output, answer=None)
+        if value.order is not None or len(value.dims) == 1:
+            value = self._whole(value.step or "output", value)
+        return replace(value, answer=output.answer)
+
+    def _prepare(self, where: str, **changed: Any) -> Value:
+        """The image after one more step of the host; the image before it is known no more."""
+        (node,) = self.nodes.values()
+        name = self._unique(where)
+        self._image = replace(self._image, name=name, **changed)
+        self.nodes = {name: replace(node, name=name, shape=self._image.shape)}
+        return self._image
+
+    def _is_untouched(self, value: Value) -> bool:
+        """True for the image while nothing on the accelerator reads it."""
+        return len(self.nodes) == 1 and value is self._image
+
+    def _preparation(self) -> Preparation | None:
+        channels = self._image.shape[0]
+        if self._axes == (0, 1, 2) and (self._scale == 1).all() and (self._offset == 0).all():
+            return None
+        scale, offset = (
+            tuple(np.broadcast_to(values, (channels, 1, 1)).reshape(-1).tolist())
+            for values in (self._scale, self._offset)
+        )
+        first, second, third = self._axes
+        return Preparation(self._raw, (first, second, third), scale, offset)
+
+
+def _map_shape(dims: Sequence[int]) -> Shape:
+    """(channels, rows, columns) of a tensor without the images' axis."""
+    channels, *sides = dims
+    rows, columns = (1, 1, *sides)[-2:]
+    return channels, rows, columns

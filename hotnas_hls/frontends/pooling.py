@@ -1,0 +1,197 @@
+"""Pooling and means, as windows that slide over maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, prod
+
+import numpy as np
+
+from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
+from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.weighted import Weighted
+from hotnas_hls.frontends.windows import (
+    NO_PADDING,
+    Padding,
+    Pair,
+    around_of,
+    first_step,
+    pair_of,
+    pooled,
+    window_problems,
+)
+from hotnas_hls.network.graph import OpKind
+
+
+class Pooling(Weighted):
+    """Operators that take the largest or the mean of windows."""
+
+    def maxpool(
+        self,
+        where: str,
+        source: Value,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int] = (1, 1),
+        ceil_mode: bool = False,
+    ) -> Value:
+        """Max-pooling; cells outside the map never win, so ``ceil_mode`` is padding at the far sides."""
+        window, step, around, gap = pair_of(kernel), pair_of(stride), around_of(padding), pair_of(dilation)
+        problems = window_problems(step, around)
+        if gap != (1, 1):
+            problems.append((f"dilation {times(gap)}", "use dilation 1"))
+        if problems:
+            raise Refused(*problems)
+        read = self._kept(where, source)
+        shape, around = pooled(read.value.shape, window, step, around, ceil_mode)
+        value = self._add(
+            where, OpKind.MAXPOOL, [read.value], shape, kernel=window, stride=step, padding=around
+        )
+        return self._result(read, value, read.channels)
+
+    def avgpool(
+        self,
+        where: str,
+        source: Value,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int] = NO_PADDING,
+        *,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> Value:
+        """Average pooling with a window of its own."""
+        window, step, around = pair_of(kernel), pair_of(stride), around_of(padding)
+        problems = window_problems(step, around)
+        if problems:
+            raise Refused(*problems)
+        read = self._kept(where, source)
+        shape, padded = pooled(read.value.shape, window, step, around, ceil_mode)
+        if padded != around:
+            raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
+        if window == step == (1, 1) and around == NO_PADDING:
+            return source
+        if any(around) and not count_include_pad:
+            return self._result(
+                read, self._inner_mean(where, read.value, window, step, around), read.channels
+            )
+        value = self._add(
+            where,
+            OpKind.AVGPOOL,
+            [read.value],
+            shape,
+            kernel=window,
+            stride=step,
+            padding=around,
+        )
+        return self._result(read, value, read.channels)
+
+    def _inner_mean(self, where: str, source: Value, window: Pair, stride: Pair, padding: Padding) -> Value:
+        """Means of what windows hold of the map (see ``partial_windows``): of every row, then of columns.
+
+        The stride is taken with the columns, whose kernels leave rows out for free.
+        """
+        value = source
+        for axis, name in enumerate(("rows", "columns")):
+            side, before = source.shape[1 + axis], padding[axis]
+            size = (side + before + padding[axis + 2] - window[axis]) // stride[axis] + 1
+            step, steps = stride[axis], stride
+            if axis == 0:
+                size, step, steps = (size - 1) * stride[0] + 1, 1, (1, 1)
+            found = edge_mean(side, size, window[axis], step, before)
+            if found is None:
+                raise Refused(
+                    (
+                        "it averages windows that miss more than a row or column",
+                        "count the padding, or use less",
+                    )
+                )
+            place = f"{where}.{name}"
+            direct = self._along(f"{place}.direct", value, axis, found.direct, steps)
+            if found.edge.weights.any():
+                near = self._along(f"{place}.near", value, axis, found.near, (1, 1))
+                direct = self.add(place, direct, self._along(f"{place}.edge", near, axis, found.edge, steps))
+            value = direct
+        return value
+
+    def _along(self, where: str, source: Value, axis: int, kernel: Kernel, stride: Pair) -> Value:
+        """Every channel weighed along its rows (axis 0) or columns."""
+        channels = source.shape[0]
+        weight = kernel.weights.reshape((1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)).repeat(
+            channels, axis=0
+        )
+        before, after = [0, 0], [0, 0]
+        before[axis], after[axis] = kernel.before, kernel.after
+        return self.conv(where, source, weight, None, stride, (*before, *after), (1, 1), channels)
+
+    def adaptive_avgpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
+        """Average pooling to ``size``, which must divide the map."""
+        sides = source.dims[1:]
+        if len(sides) != len(size):
+            raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
+        if all(want == 1 for want in size):
+            return self.mean(where, source, range(2, source.rank), keep=True)
+        if any(side % want for side, want in zip(sides, size, strict=True)):
+            raise Refused(
+                (
+                    f"a {times(sides)} map does not divide into {times(size)}",
+                    "choose an input size whose map does, or pool to 1x1",
+                )
+            )
+        kernel = [side // want for side, want in zip(sides, size, strict=True)]
+        return self.avgpool(where, source, kernel, kernel)
+
+    def mean(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
+        """The mean over whole axes; those of one value stay where ``keep`` says so."""
+        gone = sorted(self.axis(source, axis) - 1 for axis in axes)
+        stay = [axis for axis in range(len(source.dims)) if axis not in gone]
+        dims = [1 if axis in gone else size for axis, size in enumerate(source.dims) if keep or axis in stay]
+        self._check(source)
+        channels = self._whole_channels(source, stay, gone)
+        if channels is None and len(source.dims) == 3 and gone == [1, 2]:
+            source = self._whole(where, source)
+            channels = self._whole_channels(source, stay, gone)
+        if channels is not None:
+            value = self._global_mean(where, self._plain_of(source))
+            return value.taken(channels, "").reshaped(dims, where)
+        if len(source.dims) == 3 and gone in ([1], [2]):
+            kernel = [size if axis in gone else 1 for axis, size in enumerate(source.dims)][1:]
+            return self.avgpool(where, source, kernel, kernel).reshaped(dims, where)
+        raise Refused(
+            (f"mean over axes {[axis + 1 for axis in gone]}", "average over rows and columns: axes 2 and 3")
+        )
+
+    @staticmethod
+    def _whole_channels(source: Value, stay: Sequence[int], gone: Sequence[int]) -> np.ndarray | None:
+        """The channel whose every pixel is averaged, for each result; None where it is not that."""
+        area = source.shape[1] * source.shape[2]
+        if prod(source.dims[axis] for axis in gone) != area:
+            return None
+        elements = np.sort(source.elements.transpose(*stay, *gone).reshape(-1, area), axis=1)
+        channels = elements[:, 0] // area
+        whole = np.array_equal(elements, channels[:, None] * area + np.arange(area))
+        return channels if whole and channels.min() >= 0 else None
+
+    def _global_mean(self, where: str, source: Value) -> Value:
+        """The mean of every channel, in two steps where the map is larger than a kernel can be."""
+        channels, *sides = source.shape
+        firsts = [first_step(side) for side in sides]
+        counts = [ceil(side / first) for side, first in zip(sides, firsts, strict=True)]
+        if counts == [1, 1]:
+            return self.avgpool(where, source, sides, sides)
+        ends = [count * first - side for count, first, side in zip(counts, firsts, sides, strict=True)]
+        value = self._add(
+            f"{where}.windows",
+            OpKind.AVGPOOL,
+            [source],
+            (channels, counts[0], counts[1]),
+            kernel=tuple(firsts),
+            stride=tuple(firsts),
+            padding=(0, 0, *ends),
+        )
+        if ends == [0, 0]:
+            return self.avgpool(where, value, counts, counts)
+        share = np.full((channels, 1, *counts), prod(firsts) / prod(sides))  # zeros count in the windows
+        return self.conv(where, value, share, None, (1, 1), NO_PADDING, (1, 1), channels)

@@ -1,0 +1,241 @@
+"""Convolutions, fully connected layers, norms, constants per channel, sums: what weighs and joins maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from hotnas_hls.frontends.constants import (
+    by_map_channel,
+    by_one_axis,
+    misfits,
+    not_finite,
+    onto,
+    parameters_of,
+    without_images,
+)
+from hotnas_hls.frontends.host_steps import HostSteps
+from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.windows import around_of, pair_of, window_problems
+from hotnas_hls.network.graph import OpKind
+from hotnas_hls.network.parts import part_weights
+
+
+class Weighted(HostSteps):
+    """Operators that weigh and add values."""
+
+    def conv(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Value:
+        """Convolution; ``weight`` is (out, in / groups, rows, columns), padding top, left, bottom, right.
+
+        Without the axis of rows on maps of one row, padding then left, right.
+        """
+        if weight.ndim not in (3, 4):
+            raise Refused((f"its weights have {weight.ndim} axes", "use one- or two-dimensional operators"))
+        if weight.ndim != source.rank:
+            raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
+        if weight.ndim == 3:
+            weight = weight[:, :, None, :]
+        step, around, gap = pair_of(stride), around_of(padding), pair_of(dilation)
+        channels, outputs, kernel = source.dims[0], weight.shape[0], (weight.shape[2], weight.shape[3])
+        problems = misfits(bias, outputs, "bias")
+        if weight.shape[1] * groups != channels or outputs % max(1, groups):
+            problems.append(
+                (
+                    f"its weights are for {weight.shape[1] * groups} channels, the map has {channels}",
+                    "give weights that fit the map",
+                )
+            )
+        problems += window_problems(step, around)
+        if min(gap) < 1:
+            problems.append((f"dilation {times(gap)}", "use a dilation of 1 or more"))
+        if problems:
+            raise Refused(*problems)
+        gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
+        read = self._read(where, source)
+        depthwise = groups == channels == outputs > 1
+        if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
+            weight, groups = part_weights(weight, groups), 1
+        order = None
+        if groups == 1:
+            weight = onto(weight, read.channels, read.value.shape[0])
+        elif not read.in_order:
+            if not read.keeps_channels:
+                read = replace(read, value=self._whole(where, source), channels=np.arange(channels))
+            order = read.channels
+            weight, bias = by_map_channel(weight, order), by_map_channel(bias, order)
+            groups = channels
+        top, left, bottom, right = padding_of = tuple(
+            own + pending for own, pending in zip(around, read.padding, strict=True)
+        )
+        _, rows, columns = read.value.shape
+        shape = (
+            outputs,
+            (rows + top + bottom - gap[0] * (kernel[0] - 1) - 1) // step[0] + 1,
+            (columns + left + right - gap[1] * (kernel[1] - 1) - 1) // step[1] + 1,
+        )
+        value = self._add(
+            where,
+            OpKind.CONV,
+            [read.value],
+            shape,
+            kernel=kernel,
+            stride=step,
+            padding=padding_of,
+            dilation=gap,
+            groups=groups,
+            parameters=parameters_of(weight=weight, bias=bias),
+        )
+        return self._result(read, value, order)
+
+    def linear(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
+        """Fully connected layer on a vector; ``weight`` is (out, in)."""
+        if weight.ndim != 2:
+            raise Refused((f"its constant has rank {weight.ndim}", "multiply a vector by a matrix"))
+        if prod(source.dims[:-1]) != 1:
+            raise Refused(
+                (f"it reads a tensor of rank {source.rank}, not a vector", "flatten the map before it")
+            )
+        features = source.dims[-1]
+        if weight.shape[1] != features:
+            raise Refused(
+                (
+                    f"its weights are {times(weight.shape)}, the vector has {features} features",
+                    "give a matrix that fits the vector",
+                )
+            )
+        problems = misfits(bias, len(weight), "bias")
+        if problems:
+            raise Refused(*problems)
+        self._check(source)
+        if source.order is None and source.shape[1:] != (1, 1):
+            plain = self._whole(source.step or where, source.reshaped((features,)))
+        else:
+            plain = self._plain_of(source)
+            weight = onto(weight, source.elements.reshape(-1), prod(source.shape))
+        outputs = len(weight)
+        first, *others = self._joined(plain, weight)
+        total = self._linear_of(where, *first, bias)
+        for part in others:
+            total = self.add(where, total, self._linear_of(where, *part, None))
+        return total.reshaped((*source.dims[:-1], outputs))
+
+    def _linear_of(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
+        shape, parameters = (len(weight), 1, 1), parameters_of(weight=weight, bias=bias)
+        return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
+
+    def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
+        """A vector with its weights; of joined flattened maps, which lie apart, each with its own."""
+        node = self.nodes[source.name]
+        parts = [self.nodes[name] for name in node.inputs]
+        if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):
+            return [(source, weight)]
+        ends = np.cumsum([part.shape[0] for part in parts])
+        return [
+            (Value(part.name, part.shape, part.shape), weight[:, end - part.shape[0] : end])
+            for part, end in zip(parts, ends, strict=True)
+        ]
+
+    def batchnorm(
+        self,
+        where: str,
+        source: Value,
+        mean: np.ndarray,
+        var: np.ndarray,
+        weight: np.ndarray | None,
+        bias: np.ndarray | None,
+        epsilon: float,
+    ) -> Value:
+        """(x - mean) / sqrt(var + epsilon) * weight + bias, per channel."""
+        channels = source.dims[0] if source.dims else 0
+        given = {"mean": mean, "variance": var, "weight": weight, "bias": bias}
+        problems = [problem for role, array in given.items() for problem in misfits(array, channels, role)]
+        if not problems and (float(var.min()) < 0 or float(var.min()) + epsilon <= 0):
+            problems.append(
+                (
+                    f"its smallest running variance is {var.min():g}, with epsilon {epsilon:g}",
+                    "train it again: variances are more than 0",
+                )
+            )
+        if problems:
+            raise Refused(*problems)
+        parameters = parameters_of(
+            weight=np.ones_like(mean) if weight is None else weight,
+            bias=np.zeros_like(mean) if bias is None else bias,
+            mean=mean,
+            var=var,
+        )
+        return self._normalised(where, source, parameters, epsilon)
+
+    def affine(
+        self, where: str, source: Value, scale: np.ndarray | float = 1.0, offset: np.ndarray | float = 0.0
+    ) -> Value:
+        """x * scale + offset with constants for each channel; of the untouched image the host does it."""
+        self._check(source)
+        constants = [without_images(np.asarray(given, dtype=np.float64), source) for given in (scale, offset)]
+        if self._is_untouched(source) and len(source.dims) == 3:
+            factor, shift = constants
+            if problems := not_finite({"scale": factor, "offset": shift}):
+                raise Refused(*problems)
+            if by_one_axis(factor) and by_one_axis(shift):
+                self._scale, self._offset = self._scale * factor, self._offset * factor + shift
+                return self._prepare(where)
+        constants = [np.broadcast_to(values, source.dims) for values in constants]
+        parameters = {"weight": constants[0], "bias": constants[1]}
+        parameters |= {"mean": np.zeros(source.dims), "var": np.ones(source.dims)}
+        return self._normalised(where, source, parameters, 0.0)
+
+    def _normalised(
+        self, where: str, source: Value, parameters: Mapping[str, np.ndarray], epsilon: float
+    ) -> Value:
+        """A batch norm of the node's map, from parameters of each channel of the tensor, or of each value."""
+        self._check(source)
+        if source.order is not None and (source.elements < 0).any():
+            source = self._whole(where, source)
+        area = source.shape[1] * source.shape[2]
+        channel = source.elements // area
+        of_map = {}
+        for role, values in parameters.items():
+            values = values.reshape(-1, *[1] * (len(source.dims) - 1)) if values.ndim == 1 else values
+            values = np.broadcast_to(values, source.dims)
+            per_channel = np.full(source.shape[0], float(role in ("weight", "var")))
+            per_channel[channel.reshape(-1)] = values.reshape(-1)
+            if not np.array_equal(per_channel[channel], values):
+                raise Refused(
+                    (
+                        "its constants differ from value to value of a channel",
+                        "give one value for every channel",
+                    )
+                )
+            of_map[role] = per_channel
+        plain = self._plain_of(source)
+        value = self._add(
+            where, OpKind.BATCHNORM, [plain], plain.shape, epsilon=epsilon, parameters=parameters_of(**of_map)
+        )
+        return replace(source, name=value.name)
+
+    def add(self, where: str, one: Value, other: Value) -> Value:
+        """Element-wise sum of two tensors of the same shape."""
+        if one.dims != other.dims:
+            raise Refused((f"adds {times(one.dims)} to {times(other.dims)}", "add maps of the same shape"))
+        alike = one.shape == other.shape and (
+            one.order is other.order
+            or (one.order is not None and other.order is not None and np.array_equal(one.order, other.order))
+        )
+        if not alike:
+            one, other = self._whole(where, one), self._whole(where, other)
+        value = self._add(where, OpKind.ADD, [self._plain_of(one), self._plain_of(other)], one.shape)
+        return replace(one, name=value.name)
