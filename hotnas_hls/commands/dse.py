@@ -118,7 +118,7 @@ def _explore(args: argparse.Namespace) -> None:
     from hotnas_hls.base.pictures import picture_violations
     from hotnas_hls.boards.board import clock_violations, load_board
     from hotnas_hls.commands.latency import dram_of, packing_choice
-    from hotnas_hls.explore.fastest_design import design_point, explore_arrangements, resident_point
+    from hotnas_hls.explore.fastest_design import explore_arrangements, fastest_point
     from hotnas_hls.explore.space import Space
     from hotnas_hls.frontends.source import load_model
 
@@ -154,13 +154,7 @@ def _explore(args: argparse.Namespace) -> None:
     )  # fmt: skip
     model, found, arrangement = explored.model, explored.found, explored.arrangement
     least = {str(tried): cycles for tried, cycles in explored.cycles.items()}
-    fastest = explored.decision.best[0].candidate if explored.decision else found.best[0]
-    if explored.kept is None:
-        point = design_point(fastest.accel, model, board, clock, memory)
-    else:
-        point = resident_point(explored.kept.resident, model, board, clock, memory)
-    if dram is not None:
-        point = dataclasses.replace(point, dram=dram, predicted_cycles=explored.price)
+    point = dataclasses.replace(fastest_point(explored, board, dram or memory, clock), memory=memory)
     layers, least_of = [entry.layer for entry in point.layers], least_memory(dram, clock) if dram else memory
     best = network_latency(layers, point.accelerator, point.tiles, least_of)
     macs = needed_macs(model.layers, model.image, model.image_layout)

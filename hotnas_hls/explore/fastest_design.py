@@ -107,6 +107,22 @@ def explore_arrangements(
     )
 
 
+def fastest_point(
+    explored: ArrangementExploration, board: Board, memory: MemoryTiming | DramTiming, clock: float
+) -> DesignPoint:
+    """The fastest design that exploring with this memory found, with its cycles predicted."""
+    dram = memory if isinstance(memory, DramTiming) else None
+    ideal = FIXED_LATENCY if isinstance(memory, DramTiming) else memory
+    if explored.kept is not None:
+        point = resident_point(explored.kept.resident, explored.model, board, clock, ideal)
+    else:
+        streamed = explored.decision.best[0].candidate if explored.decision else explored.found.best[0]
+        point = design_point(streamed.accel, explored.model, board, clock, ideal)
+    if dram is None:
+        return point
+    return dataclasses.replace(point, dram=dram, predicted_cycles=explored.price)
+
+
 def design_point(
     accel: Accelerator,
     model: ModelLayers,

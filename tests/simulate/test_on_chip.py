@@ -11,6 +11,7 @@ from small_designs import on_chip_design, small_design
 
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_network as reference
+from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base import tools
 from hotnas_hls.simulate.certify import certify, twin
@@ -76,3 +77,8 @@ def test_the_certificate_counts_the_run_that_loads_apart(tmp_path: Path) -> None
     loading = network_latency(layers, point.accelerator, point.tiles, point.memory, loaded=False)
     assert (certificate.holds, certificate.exact, certificate.reasons) == (True, True, ())
     assert certificate.first_cycles == loading.cycles > certificate.simulated_cycles
+    assert f"which loads weights to stay, {loading.cycles}." in certificate.line()
+    net, behind = point.integer_network(), certificate.behind
+    assert behind is not None and point.dram is not None
+    later = worst_phase(net, point.accelerator, point.tiles, point.dram, point.clock_mhz).cycles
+    assert behind.predicted_cycles == behind.simulated_cycles == later  # what stays is there
