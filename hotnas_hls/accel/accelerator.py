@@ -20,7 +20,7 @@ LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
 class Accelerator:
     """One tiled convolution engine.
 
-    Feature maps lie in memory as [channel block][row][column][channel in block]; a *word* is one
+    Feature maps lie in memory as ``[channel block][row][column][channel in block]``; a *word* is one
     pixel of one channel block (``channel_block`` activations). A word may be wider than the ports, which
     then move it in several beats; memory on chip moves it in one cycle.
     """
@@ -63,9 +63,14 @@ class Accelerator:
         return self.word_width // self.act_bits
 
     @property
+    def keeps(self) -> bool:
+        """Whether there is memory on chip for maps or weights."""
+        return bool(self.map_words or self.weight_planes)
+
+    @property
     def header_words(self) -> int:
         """Words of a descriptor before its entry table."""
-        return CHIP_HEADER_WORDS if self.map_words or self.weight_planes else DESCRIPTOR_HEADER_WORDS
+        return CHIP_HEADER_WORDS if self.keeps else DESCRIPTOR_HEADER_WORDS
 
     @property
     def port_bits(self) -> int:
@@ -78,6 +83,21 @@ class Accelerator:
         if self.shared_bus:
             return f"{self.ofm_bits} shared"
         return f"{self.ifm_bits}/{self.wgt_bits}/{self.ofm_bits}"
+
+    @property
+    def summary(self) -> str:
+        """The accelerator in a line: array, tiles, ports, what stays on chip."""
+        packed = ", two products a DSP slice" if self.dsp_packing else ""
+        on_chip = ""
+        if self.map_words:
+            on_chip += f", {self.map_words} words of {self.word_width} bits for maps on chip"
+        if self.weight_planes:
+            on_chip += f", {self.weight_planes} planes of {self.plane_width} bits for weights"
+        return (
+            f"array {self.tm} x {self.tn}{packed}, {self.td} lanes x {self.taps} taps, "
+            f"tiles up to {self.tr} x {self.tc}, ports I/W/O "
+            f"{self.ports_text} bits, {self.ifm_depth} words an IFM bank{on_chip}"
+        )
 
     @property
     def acc_bits(self) -> int:
@@ -106,18 +126,22 @@ class Accelerator:
 
     @property
     def ifm_beats_per_word(self) -> int:
+        """Beats of the IFM port in a word."""
         return self.word_width // self.ifm_bits
 
     @property
     def ofm_beats_per_word(self) -> int:
+        """Beats of the OFM port in a word."""
         return self.word_width // self.ofm_bits
 
     @property
     def word_bytes(self) -> int:
+        """Bytes of a word."""
         return self.word_width // 8
 
     @property
     def wgt_beats_per_plane(self) -> int:
+        """Beats of the weight port in a plane."""
         return self.plane_width // self.wgt_bits
 
     @property

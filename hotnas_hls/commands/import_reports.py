@@ -27,6 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas import-reports``."""
     parser = subparsers.add_parser("import-reports", description=__doc__)
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder with the tools' reports")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--into", metavar="PACKAGE", type=Path, help="a package's folder, e.g. hls_out/digits")
     place.add_argument("--output", type=Path, help=f"the JSON file (default: DIR/{FILE})")
@@ -47,6 +48,9 @@ def run(args: argparse.Namespace) -> None:
     else:
         output = args.output or args.directory / FILE
         replace_files(output.parent, {output.name: text})
+    if args.json:
+        print(text.decode(), end="")
+        return
     print("\n".join(summary(reports)))
     print(f"written to {output}")
 

@@ -175,6 +175,9 @@ class Certificate:
                 f"{ideal} alone: no board has it, behind a DRAM it takes longer"
             )
         behind = self.behind
+        first = ""
+        if self.first_cycles is not None:
+            first = f"; the first run after a reset, which loads weights to stay, {self.first_cycles}"
         reach = ""
         if self.range_ms is not None:
             fast, slow = self.range_ms
@@ -183,7 +186,7 @@ class Certificate:
             f"{holds} behind {behind.dram.name}, worst of {len(behind.phases)} phases of its refresh: "
             f"predicted {behind.predicted_cycles} cycles, simulated {behind.simulated_cycles} "
             f"({self.simulated_rtl}), {self.ms(behind.simulated_cycles):.4g} ms {at}{reach}. "
-            f"With {ideal}: {exact}. Assumed: {behind.dram.line()}"
+            f"With {ideal}: {exact}{first}. Assumed: {behind.dram.line()}"
         )
 
     def to_json(self) -> str:

@@ -254,16 +254,16 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     if PACKAGE not in twin:
         raise OutputRefused(f"{output}: {RTL}/{PACKAGE} is missing; make the package again: hotnas hls")
     twin = {PACKAGE: twin.pop(PACKAGE), **twin}
-    own = {"bench": _read_bench(output), "weights": (output / WEIGHTS).read_bytes()}
+    bench, weights = _read_bench(output), (output / WEIGHTS).read_bytes()
     if given is None:
-        return Rtl(twin, **own)
+        return Rtl(twin, bench=bench, weights=weights)
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}
     if not sources:
         raise ConfigError(f"{given}: holds no Verilog; give the folder with hotnas_accel.v and what it uses")
     sources.pop(PACKAGE, None)
     data = {p.name: p.read_bytes() for p in found if p.suffix in DATA_SUFFIXES}
-    return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data, **own)
+    return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data, bench, weights)
 
 
 def _read_bench(output: Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ class Run:
     image: np.ndarray | None  # integers (C, H, W), or (B, C, H, W)
     others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
-    dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
+    dram: DramNumbers | None = None  # answers instead of ``memory``: idle, its refresh timer at rest
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
     error_page: int = 0  # page of 4 KiB, see feature_map_page and weight_page
@@ -243,7 +243,7 @@ def run_networks(
                     "weights": wanted if wanted != loaded else None,
                     "dump": dump,
                     "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
-                    "reset": run.reset or not records or run.dram is not None,
+                    "reset": run.reset or not records,
                     "reset_after": run.reset_after,
                     "abort_after": run.abort_after,
                     "timeout_cycles": program.timeout_cycles,

@@ -208,14 +208,14 @@ module wgt_loader (
     job_done_o   <= job_done && rst_ni;
   end
 
-  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
-
   // Jobs asked for and not yet received.
   logic [1:0] asked_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) asked_q <= '0;
     else asked_q <= asked_q + 2'(ask_next) - 2'(job_done);
   end
+
+  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
 
   logic unused;
   assign unused = ^cfg;
