@@ -13,7 +13,7 @@ TORCH := torch==2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/pip install -qq --disable-pip-version-check  # errors only
 HOTNAS := $(BIN)/hotnas
 
 BASE := $(VENV)/.base
@@ -23,15 +23,16 @@ CSIM := $(VENV)/.csim
 PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
 PROVE := $(VENV)/.prove
+SITE := $(VENV)/.site
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place prove test check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test pages check docs wheel-check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
 	@echo 'usage: make TARGET [CONFIG=digits] [RUN=runs/digits] [OUT=hls_out/digits] [PYTHON=python3]'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(BASE) $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## everything the other targets would set up
 	@$(HOTNAS) doctor
@@ -59,12 +60,21 @@ place: $(PLACE)  ## Fmax of OUT on an ECP5 by open tools, if it is small enough
 prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 	$(BIN)/python sim/formal/prove.py
 
-test: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## the test suite
+test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+pages: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## every command of README and docs, as a reader types them
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py -k every_command_of_a_page
 
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(BASE) $(SITE)  ## the site, from docs/: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+wheel-check:  ## sdist and wheel, and the default flow from the wheel in an empty environment
+	PYTHON=$(PYTHON) tools/wheel-check.sh
 
 fuzz: $(SIM)  ## a thousand random networks on random designs in RTL simulation: SEED=0 COUNT=1000
 	$(HOTNAS) fuzz --seed $(SEED) --count $(COUNT)
@@ -124,6 +134,11 @@ $(PLACE): $(BASE)
 $(PROVE): $(BASE)
 	@echo "installing what proofs need (Yosys, z3)"
 	@$(PIP) -e '.[prove]'
+	@touch $@
+
+$(SITE): $(BASE)
+	@echo "installing what the documentation needs (mkdocs, nbclient)"
+	@$(PIP) -e '.[docs]'
 	@touch $@
 
 $(DEV): $(BASE)

@@ -29,7 +29,7 @@ from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
 from hotnas_hls.base.records import describe, record_fields, to_record
 from hotnas_hls.bench.kept_results import Figures, read_results
-from hotnas_hls.codegen.driver import PROFILE_TERMS, REGISTERS, STATUS_BITS
+from hotnas_hls.codegen.registers import BLOCKS, PROFILE_TERMS, REGISTERS, STATUS_BITS
 from hotnas_hls.search.config import RunConfig
 
 DOCS = Path(__file__).resolve().parent
@@ -145,7 +145,10 @@ def registers() -> str:
     """The registers of s_axi_control below the profile."""
     return markdown(
         ("Offset", "Name in the .hwh", "Contents"),
-        ((f"`0x{r.offset:02x}`", f"`{r.hwh}`", r.bits) for r in REGISTERS),
+        [
+            *((f"`0x{r.offset:02x}`", f"`{r.hwh}`", r.bits) for r in REGISTERS),
+            *((f"`0x{b.offset:02x}`", f"`{b.hwh}`", f"{', '.join(b.words)}: {b.meaning}") for b in BLOCKS),
+        ],
     )
 
 
@@ -397,5 +400,5 @@ def with_tables(text: str) -> str:
 if __name__ == "__main__":
     if sys.argv[1:]:
         take(Path(sys.argv[1]))
-    for page in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))):
+    for page in (DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))):
         page.write_text(with_tables(page.read_text()))

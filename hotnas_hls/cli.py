@@ -18,7 +18,7 @@ from typing import Any
 from hotnas_hls import __version__, commands
 from hotnas_hls.base.escaping import terminal
 from hotnas_hls.base.names import nearest
-from hotnas_hls.base.terminal import be_quiet, show_everything
+from hotnas_hls.base.terminal import log_to_terminal, show_everything
 from hotnas_hls.errors import HotnasError
 
 FAILED = 1
@@ -39,7 +39,7 @@ ORDER = (  # in which a new user meets them; others follow by name
     *("search", "hls", "sim", "report"),
     *("graph", "zoo", "boards", "detect", "latency", "dse", "compare", "published"),
     *("synth", "timing", "import-reports", "package", "verify"),
-    *("doctor", "bench", "fuzz"),
+    *("doctor", "completion", "bench", "fuzz"),
 )
 ABOUT = "Hot-start hardware/network co-search for CNNs on FPGAs, down to verified accelerator sources."
 MORE = "'hotnas COMMAND --help' says more about one; 'hotnas --version' prints the version."
@@ -78,6 +78,12 @@ class CommandParser(argparse.ArgumentParser):
             default=argparse.SUPPRESS,  # or an action's own parser would take it back
             help="results and errors only, no progress",
         )
+        self.add_argument(
+            *("-v", "--verbose"),
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="also every program that is run, and how long it took",
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HotnasError as error:
         print(f"hotnas: {terminal(str(error))}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ()):
+            print(terminal(note), file=sys.stderr)
         print("hotnas: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has left
@@ -158,7 +166,7 @@ def _dispatch(arguments: list[str]) -> int:
         args = parser.parse_args(arguments)
     except SystemExit as done:  # argparse has printed its help or its error
         return int(done.code or 0)
-    be_quiet(getattr(args, "quiet", False))
+    log_to_terminal(getattr(args, "quiet", False), getattr(args, "verbose", False))
     status = module.run(args)
     sys.stdout.flush()
     return int(status or 0)

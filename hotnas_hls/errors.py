@@ -41,6 +41,10 @@ class DataMissing(HotnasError):
     """A data set that is not on this machine; says what to download and where to put it."""
 
 
+class CallbackFailed(HotnasError):
+    """A caller's function, called with every trial of a search, that raised; its error is the cause."""
+
+
 def raise_all(error: type[HotnasError], headline: str, violations: Iterable[str]) -> None:
     """Raise one ``error`` that lists every violation, or return when there is none."""
     lines = [f"  - {violation}" for violation in violations]

@@ -8,11 +8,20 @@ from pathlib import Path
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import First, ReadOnly, RisingEdge, Timer
 
-AP_CTRL, GIER, IER, ISR = 0x00, 0x04, 0x08, 0x0C
-STATUS, IFM, WGT, OFM, LAYERS, IMAGES, IMAGE_STRIDE = 0x10, 0x18, 0x24, 0x30, 0x3C, 0x44, 0x4C
 START, DONE = 1 << 0, 1 << 1
-TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
 CLOCK_NS = 2
+
+
+@dataclass(frozen=True)
+class Registers:
+    """The register map of the accelerator, as the job has it."""
+
+    offsets: dict[str, int]  # by name
+    terms: list[str]  # cycle counts of a layer, as they lie in its row
+    profile: int  # offset of the first layer's row
+    row_bytes: int
+    ports: int  # offset of the counters of the ports
+    counts: list[str]  # their names, as they lie
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Inference:
     status: int | None  # ap_return; None: a reset ended the run
     cycles: int  # of the run
     layers: list[dict[str, int]]  # per layer, by term
+    ports: dict[str, int]  # beats and stalls
 
 
 class Timeout(Exception):
@@ -31,8 +41,9 @@ class Timeout(Exception):
 class Bench:
     """Drives ``tb_top``: registers over AXI4-Lite, memory regions from and to files."""
 
-    def __init__(self, dut: HierarchyObject, directory: Path) -> None:
+    def __init__(self, dut: HierarchyObject, directory: Path, registers: Registers) -> None:
         self.dut = dut
+        self.registers = registers
         self.directory = directory
         for name in (
             "AWVALID",
@@ -96,6 +107,14 @@ class Bench:
         await self._handshake("WVALID", "WREADY")
         await self._handshake("BREADY", "BVALID")
 
+    async def set(self, register: str, value: int) -> None:
+        """Write a register by its name."""
+        await self.write(self.registers.offsets[register], value)
+
+    async def get(self, register: str) -> int:
+        """Read a register by its name."""
+        return await self.read(self.registers.offsets[register])
+
     async def read(self, address: int) -> int:
         """Read one 32-bit register."""
         self._bus("ARADDR").value = address
@@ -138,30 +157,32 @@ class Bench:
         self, layers: int, images: int, image_stride: int, *, ifm: int = 0, wgt: int = 0, ofm: int = 0
     ) -> None:
         """Set the arguments and start; the interrupt is enabled on ap_done."""
-        for register, value in ((IFM, ifm), (WGT, wgt), (OFM, ofm)):
-            await self.write(register, value & 0xFFFFFFFF)
-            await self.write(register + 4, value >> 32)
-        await self.write(LAYERS, layers)
-        await self.write(IMAGES, images)
-        await self.write(IMAGE_STRIDE, image_stride)
-        await self.write(GIER, 1)
-        await self.write(IER, 1)
-        await self.write(AP_CTRL, START)
+        for register, value in (("ifm", ifm), ("wgt", wgt), ("ofm", ofm)):
+            await self.set(register, value & 0xFFFFFFFF)
+            await self.set(f"{register}_high", value >> 32)
+        await self.set("layers", layers)
+        await self.set("images", images)
+        await self.set("image_stride", image_stride)
+        await self.set("gier", 1)
+        await self.set("ier", 1)
+        await self.set("ctrl", START)
 
-    async def finish(self, layers: int, profile_base: int, timeout_cycles: int) -> Inference:
+    async def finish(self, layers: int, timeout_cycles: int) -> Inference:
         """Wait for the interrupt, acknowledge it, and read status and cycle counts."""
         if not self.dut.interrupt.value:
             timeout = Timer(timeout_cycles * CLOCK_NS, unit="ns")
             if await First(RisingEdge(self.dut.interrupt), timeout) is timeout:
                 raise Timeout(f"the accelerator did not finish within {timeout_cycles} cycles")
         await RisingEdge(self.dut.clk)
-        assert await self.read(AP_CTRL) & DONE, "the interrupt came, but ap_done is not set"
-        assert not await self.read(AP_CTRL) & DONE, "ap_done must clear when it is read"
-        await self.write(ISR, 1)
-        counts = []
-        for layer in range(layers):
-            base = profile_base + 32 * layer
-            counts.append({term: await self.read(base + 4 * word) for word, term in enumerate(TERMS)})
-        run = profile_base + profile_base - 32
+        assert await self.get("ctrl") & DONE, "the interrupt came, but ap_done is not set"
+        assert not await self.get("ctrl") & DONE, "ap_done must clear when it is read"
+        await self.set("isr", 1)
+        at = self.registers
+        counts = [await self._row(at.profile + at.row_bytes * layer, at.terms) for layer in range(layers)]
+        run = 2 * at.profile - at.row_bytes
         cycles = await self.read(run) | await self.read(run + 4) << 32
-        return Inference(await self.read(STATUS), cycles, counts)
+        return Inference(await self.get("status"), cycles, counts, await self._row(at.ports, at.counts))
+
+    async def _row(self, base: int, names: list[str]) -> dict[str, int]:
+        """Registers that lie one behind another, by name."""
+        return {name: await self.read(base + 4 * word) for word, name in enumerate(names)}

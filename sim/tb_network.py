@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cocotb
-from bench import Bench, Inference
+from bench import Bench, Inference, Registers
 from cocotb.handle import HierarchyObject
 
+JOB = 2  # version of job.json
 FEATURE_MAPS, WEIGHTS = 0, 1
 REGION_BIT = 40  # the address bit by which axi_memory.sv tells the regions apart
 
@@ -25,7 +26,7 @@ async def run_job(dut: HierarchyObject) -> None:
     """Every run of the job, back to back on one accelerator."""
     directory = Path(os.environ["HOTNAS_SIM_JOB"])
     job = json.loads((directory / "job.json").read_text())
-    bench = Bench(dut, directory)
+    bench = Bench(dut, directory, Registers(**job["registers"]))
     results = []
     try:
         for run in job["runs"]:
@@ -45,9 +46,12 @@ async def run_job(dut: HierarchyObject) -> None:
             if run["reset_after"] is not None:
                 await bench.cycles(run["reset_after"])
                 await bench.reset()
-                done = Inference(None, 0, [])
+                done = Inference(None, 0, [], {})
             else:
-                done = await bench.finish(run["rows"], job["profile_base"], run["timeout_cycles"])
+                if run["abort_after"] is not None:
+                    await bench.cycles(run["abort_after"])
+                    await bench.set("abort", 1)
+                done = await bench.finish(run["rows"], run["timeout_cycles"])
             await bench.dump(FEATURE_MAPS, run["dump"])
             results.append(asdict(done))
             assert int(dut.violations_o.value) == 0, "AXI rules were broken, see the log"

@@ -22,7 +22,7 @@ MEASURED = [
             tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128,
             wgt_entries=4, max_entries=9, act_bits=8, weight_bits=4, patterns=False,
         ),
-        (26, 1, 9989, 8189, 568),
+        (26, 1, 10519, 8479, 568),
     ),
     (
         Accelerator(

@@ -15,7 +15,7 @@ import yaml
 import hotnas_hls
 from hotnas_hls import cli
 from hotnas_hls.base import tools
-from hotnas_hls.base.terminal import progress_console, text_console
+from hotnas_hls.base.terminal import log_to_terminal, progress, progress_console, text_console
 from hotnas_hls.boards.board import load_board, read_board
 from hotnas_hls.codegen.bundle import Bundle
 from hotnas_hls.errors import HotnasError
@@ -341,7 +341,7 @@ def test_a_configuration_to_start_from(tmp_path: Path, monkeypatch, capsys):
     assert cli.main(["search", "--show-config"]) == 0
     shown = capsys.readouterr().out
     (tmp_path / "mine.yaml").write_text(shown)
-    assert "trials: 60" in shown and "# what the result may lose" in shown
+    assert "trials: 20" in shown and "# what the result may lose" in shown
     assert cli.main(["search", "mine.yaml", "--show-config"]) == 0
     assert capsys.readouterr().out == shown
     assert cli.main(["search", "their.yaml", "--show-config"]) == 1
@@ -362,3 +362,38 @@ def test_graph_of_a_wrong_model(arguments: list[str], message: str, capsys):
     pytest.importorskip("torch")
     assert cli.main(["graph", *arguments]) == 1
     assert capsys.readouterr().err == f"hotnas: {message}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command_and_option(shell: str, capsys, tmp_path: Path):
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    option = "-l bound-ms" if shell == "fish" else "--bound-ms"
+    assert option in script and "resnet20-zcu102" in script and "ZCU102" in script
+    for name in cli.command_names():
+        assert name in script
+    if shell == "bash":
+        path = tmp_path / "hotnas.bash"
+        path.write_text(script)
+        ask = 'source "$0"; COMP_WORDS=(hotnas "$@"); COMP_CWORD=$#; _hotnas; echo "${COMPREPLY[@]}"'
+        for typed, found in (("sea", "search"), ("search --bou", "--bound-ms"), ("boards ZCU10", "ZCU1")):
+            command = ["bash", "-c", ask, path, *typed.split()]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+            assert done.stdout.startswith(found), (typed, done)
+
+
+def test_verbose_names_every_program_and_quiet_says_nothing(tmp_path: Path, capsys):
+    verbose = ["run true", "true: status 0", "done"]
+    for options, told in (((), ["done"]), ((True,), []), ((False, True), verbose)):
+        log_to_terminal(*options)
+        tools.run(["true"], tmp_path / "log")
+        progress("done")
+        said = capsys.readouterr().err.splitlines()
+        assert [line[: len(start)] for line, start in zip(said, told, strict=True)] == told
+    log_to_terminal()
+
+
+def test_a_graph_as_json(capsys):
+    assert cli.main(["graph", "digits_resnet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["network"] == "digits_resnet" and found["operators"][0]["output"] == [1, 8, 8]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +23,12 @@ from search.toy_study import SPACE, ToyObjective
 from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 from small_designs import small_design
 
+import hotnas_hls as hn
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import Bundle, verify
+from hotnas_hls.errors import CallbackFailed, OutputRefused
 from hotnas_hls.platforms.space import Candidate
 from hotnas_hls.search import configure, problem, search
 from hotnas_hls.search.evaluating.reward import RewardTargets
@@ -102,7 +107,8 @@ def try_faults(
 # ------------------------------------------------------------------ search
 def toy_study(trials: int, subject: dict[str, str] | None = None, *where) -> SearchStudy:
     """Without torch, whose threads a forked process would wait for."""
-    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", trials, 1, subject=subject or {})
+    targets = RewardTargets(0.5, 1, 0.5, 1)
+    settings = StudySettings(targets, 1.0, "random", trials, 1, subject=subject or {}, proposals=trials)
     return SearchStudy(SPACE, ToyObjective(), settings, *where)
 
 
@@ -115,18 +121,18 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     def searched(_, platform, options, place, resume, reporter):
         known.study = toy_study(known.trials, known.digests, place, resume)
-        outcomes = known.study.run()
+        outcomes = known.study.run(report=lambda outcome: reporter.outcome(outcome, known.study))
         design = dataclasses.replace(small_design(), config=dict(options.config))
         return SimpleNamespace(design=design, outcomes=outcomes)
 
     start = SimpleNamespace(graph=None, digests=lambda: known.digests)
     monkeypatch.setattr(problem, "load_problem", lambda settings: start)
-    monkeypatch.setattr(configure, "platform_of", lambda config, graph: None)
+    monkeypatch.setattr(configure, "platform_of", lambda config, graph, board: None)
     monkeypatch.setattr(search, "search", searched)
     told = {"trials": TRIALS, "accuracy_drop": 0.01}
     monkeypatch.setattr(summary, "summary_of", lambda result: told)
     monkeypatch.setattr(study_charts, "charts", lambda record: {"front.svg": b"<svg/>", "front.png": b"\x89"})
-    monkeypatch.setattr("hotnas_hls.commands.search._cost", lambda started, resumed: {})
+    monkeypatch.setattr("hotnas_hls.api.run.cost", lambda started, resumed: {})
     monkeypatch.setattr(storage, "JOURNAL_GRACE_S", 0.05)
     return known
 
@@ -187,7 +193,7 @@ def test_a_finished_search_of_another_kind_is_not_replaced(toy, tmp_path: Path, 
         f"hotnas: {folder}: holds a finished search of another kind; --resume goes on with more trials, "
         "--fresh discards it; or name another folder with --output:",
         "  - bound.latency_ms: 0.0145 there, 0.5 here",
-        "  - search.trials: 60 there, 9 here",
+        "  - search.trials: 20 there, 9 here",
         '  - network.weights: "sha256 1" there, "sha256 3" here',
     ]
     assert files(tmp_path) == before
@@ -208,8 +214,59 @@ def test_more_trials_go_on_from_a_finished_search(toy, tmp_path: Path, capsys):
     command = ["search", "--output", str(tmp_path), "--storage", "journal", "--json"]
     assert main(command) == 0
     toy.trials = TRIALS + 2
-    assert main([*command, "--trials", "61", "--resume"]) == 0
+    assert main([*command, "--trials", "21", "--resume"]) == 0
     assert len(toy.study.outcomes) == TRIALS + 2 and len(toy.study.objective.trained) <= 2
+
+
+# ------------------------------------------------------------------ search, from Python
+@pytest.mark.parametrize("fault", [ZeroDivisionError("by zero"), KeyboardInterrupt()], ids=["raises", "cell"])
+def test_a_callback_that_raises_and_an_interrupted_cell_lose_nothing(toy, tmp_path: Path, fault):
+    folder, seen = tmp_path / "run", []
+
+    def fails(trial) -> None:
+        raise fault
+
+    kept = f"{folder}: finished trials are kept; the same c"
+    with pytest.raises((CallbackFailed, KeyboardInterrupt)) as caught:
+        hn.run_search(output=folder, callback=fails, quiet=True)
+    if isinstance(fault, KeyboardInterrupt):
+        assert caught.value is fault and fault.__notes__ == [f"{kept}ommand goes on with them"]
+    else:
+        told = f"the callback failed at trial 0 (ZeroDivisionError: by zero); {kept}all goes on with them"
+        assert str(caught.value) == told and caught.value.__cause__ is fault
+    run = hn.run_search(output=folder, callback=seen.append, quiet=True)
+    assert [trial.number for trial in seen] == [1] and len(run.study.trials) == TRIALS
+    assert hn.load_run(folder).summary == run.summary
+
+
+def test_two_sessions_do_not_write_one_run(toy, tmp_path: Path):
+    folder = tmp_path / "run"
+    code = (
+        "import sys; from pathlib import Path; from hotnas_hls.base.writer import sole_writer\n"
+        "with sole_writer(Path(sys.argv[1]), 'hotnas search'): print('held', flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(OutputRefused) as caught:
+        hn.run_search(output=folder, quiet=True)
+    other.communicate("\n")
+    assert str(caught.value) == (
+        f"{folder}: hotnas search (process {other.pid} on {socket.gethostname()}) is at work there; wait "
+        "until it ends, or name another folder"
+    )
+    assert not (folder / "design_point.json").exists()
+
+
+def test_a_study_of_the_caller_keeps_the_trials(toy, tmp_path: Path):
+    study = optuna.create_study(study_name="mine", directions=["maximize", "minimize"])
+    run = hn.run_search(output=tmp_path, study=study, quiet=True)
+    assert len(study.trials) == TRIALS == len(run.study.trials) and run.study.study_name == "mine"
+    assert not (tmp_path / "study.db").exists()
+    toy.study = None
+    again = hn.run_search(output=tmp_path, study=study, quiet=True)
+    assert toy.study is None and again.summary == run.summary
 
 
 # ------------------------------------------------------------------ hls, sim, report, package

@@ -20,7 +20,7 @@ LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
 class Accelerator:
     """One tiled convolution engine.
 
-    Feature maps lie in memory as [channel block][row][column][channel in block]; a *word* is one
+    Feature maps lie in memory as ``[channel block][row][column][channel in block]``; a *word* is one
     pixel of one channel block (``channel_block`` activations). A word may be wider than the ports, which
     then move it in several beats; memory on chip moves it in one cycle.
     """
@@ -85,6 +85,21 @@ class Accelerator:
         return f"{self.ifm_bits}/{self.wgt_bits}/{self.ofm_bits}"
 
     @property
+    def summary(self) -> str:
+        """The accelerator in a line: array, tiles, ports, what stays on chip."""
+        packed = ", two products a DSP slice" if self.dsp_packing else ""
+        on_chip = ""
+        if self.map_words:
+            on_chip += f", {self.map_words} words of {self.word_width} bits for maps on chip"
+        if self.weight_planes:
+            on_chip += f", {self.weight_planes} planes of {self.plane_width} bits for weights"
+        return (
+            f"array {self.tm} x {self.tn}{packed}, {self.td} lanes x {self.taps} taps, "
+            f"tiles up to {self.tr} x {self.tc}, ports I/W/O "
+            f"{self.ports_text} bits, {self.ifm_depth} words an IFM bank{on_chip}"
+        )
+
+    @property
     def acc_bits(self) -> int:
         """Accumulator width."""
         return 48 if self.act_bits == 16 else 32
@@ -111,18 +126,22 @@ class Accelerator:
 
     @property
     def ifm_beats_per_word(self) -> int:
+        """Beats of the IFM port in a word."""
         return self.word_width // self.ifm_bits
 
     @property
     def ofm_beats_per_word(self) -> int:
+        """Beats of the OFM port in a word."""
         return self.word_width // self.ofm_bits
 
     @property
     def word_bytes(self) -> int:
+        """Bytes of a word."""
         return self.word_width // 8
 
     @property
     def wgt_beats_per_plane(self) -> int:
+        """Beats of the weight port in a plane."""
         return self.plane_width // self.wgt_bits
 
     @property

@@ -61,19 +61,20 @@ REQUANTIZE_LUT_8 = 503  # over 32 bits
 # the rest
 SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengths
 SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
-READ_MASTER_LUT = 10
+READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
-WRITE_MASTER_LUT = 57
+WRITE_MASTER_LUT = 96  # beside a LUT a bit: what fills up a burst
 WRITE_MASTER_FF = 153
-CONTROL_LUT = 645
-CONTROL_FF = 404
+CONTROL_LUT = 885
+CONTROL_FF = 405
 SEQUENCER_LUT = 387
 SEQUENCER_FF = 542
 FETCH_LUT = 111  # descriptor_fetch, without the checksum
 FETCH_FF = 109  # beside two descriptors
-CHECK_LUT = 31  # checksum of a descriptor: an exclusive or over every bit of a beat
+CHECK_LUT = 31  # checksum of a descriptor, or of weights: an exclusive or over every bit of a beat
 CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
-TOP_LUT = 101  # m_axi_wgt: sequencer or loader
+TOP_LUT = 229  # m_axi_wgt: sequencer or loader; counters of the ports; the end of a run that is aborted
+TOP_FF = 284  # the same, and the checksum of weights
 OWNER_BITS = 34  # read_order: whose run, and its beats
 READ_ORDER_LUT = 459
 READ_ORDER_FF = 174
@@ -160,7 +161,7 @@ def blocks(
     pairs = tm // 2 if rows_per_dsp == 2 else 0
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
-        _top(shared),
+        _top(shared, plane),
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
         _descriptor_fetch(wgt_bits, header_bits),
@@ -188,17 +189,23 @@ def blocks(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _top(shared: int) -> Counts:
+def _top(shared: int, plane: int) -> Counts:
+    lut = TOP_LUT + _check(plane)
     if not shared:
-        return 0, 0, TOP_LUT, 0, 0
+        return 0, 0, lut, TOP_FF, 0
     owners = lut_ram(OWNER_BITS, 64)
-    return 0, 0, TOP_LUT + READ_ORDER_LUT + owners, READ_ORDER_FF, owners
+    return 0, 0, lut + READ_ORDER_LUT + owners, TOP_FF + READ_ORDER_FF, owners
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _check(port: int) -> int:
+    """LUTs of the checksum of a stream."""
+    return max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _descriptor_fetch(port: int, header_bits: int) -> Counts:
-    check = max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
-    return 0, 0, FETCH_LUT + check, FETCH_FF + 2 * header_bits, 0
+    return 0, 0, FETCH_LUT + _check(port), FETCH_FF + 2 * header_bits, 0
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -371,7 +378,7 @@ def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> C
 @numba.njit(cache=True, error_model="numpy")
 def _write_master(port: int) -> Counts:
     fifo = lut_ram(8, 64)
-    return 0, 0, WRITE_MASTER_LUT + fifo + _splitter(port), WRITE_MASTER_FF, fifo
+    return 0, 0, WRITE_MASTER_LUT + port + fifo + _splitter(port), WRITE_MASTER_FF, fifo
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -30,6 +30,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {plain[near[0]]}? " if near else ""
 
 
+def article(noun: str) -> str:
+    """``a float``, ``an int``."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def unprintable(text: str) -> str | None:
     """What of ``text`` does not print, with the cure; None when all does."""
     found = UNPRINTABLE.search(text)

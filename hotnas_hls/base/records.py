@@ -207,7 +207,7 @@ def read_value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         if value in arguments and type(value) in {type(argument) for argument in arguments}:
             return value
     elif origin is tuple:
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             many = len(arguments) == 2 and arguments[1] is Ellipsis
             if many or len(value) == len(arguments):
                 kinds = [arguments[0]] * len(value) if many else list(arguments)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,26 +23,38 @@ def text_console(piped_width: int | None = None, *, stderr: bool = False) -> Con
     return Console(width=width, stderr=stderr, markup=False, emoji=False)
 
 
-_quiet = False
+LOG = logging.getLogger("hotnas_hls")  # how things go; results are printed
 
 
-def be_quiet(wanted: bool) -> None:
-    """From here on, ``progress`` says nothing, or something again."""
-    global _quiet
-    _quiet = wanted
+class _StandardError(logging.StreamHandler[TextIO]):
+    """A handler of whatever standard error is when something is said."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def log_to_terminal(quiet: bool = False, verbose: bool = False) -> None:
+    """Say on standard error how things go; quiet: errors only, verbose: every program that is run, too."""
+    if not LOG.handlers:
+        LOG.addHandler(_StandardError())
+        LOG.propagate = False
+    LOG.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 def progress_console() -> Console:
-    """Where a command tells how it goes: standard error, or nowhere with ``--quiet``."""
+    """Where a search tells how it goes: standard error, or nowhere with ``--quiet``."""
     console = text_console(stderr=True)
-    console.quiet = _quiet
+    console.quiet = LOG.level > logging.INFO
     return console
 
 
 def progress(text: object) -> None:
     """A line of how a command goes, beside its results."""
-    if not _quiet:
-        print(text, file=sys.stderr, flush=True)
+    LOG.info("%s", text)
 
 
 def next_command(*words: object) -> str:

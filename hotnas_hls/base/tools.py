@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hotnas_hls.base.terminal import LOG
 from hotnas_hls.errors import HotnasError, ToolNotFound
 
 VERILATOR_LEAST = (5, 36)  # cocotb 2 does not build with an older one
@@ -118,12 +120,14 @@ def run(
     raises it with the last lines and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    words = [str(word) for word in command]
+    LOG.debug("run %s", shlex.join(words))
     start = time.monotonic()
     timed_out = False
     with open(log, "wb") as output, _guard() as guard:
         try:
             process = subprocess.Popen(
-                [str(word) for word in command],
+                words,
                 cwd=cwd,
                 env=dict(environment) if environment is not None else None,
                 stdin=subprocess.DEVNULL,
@@ -141,6 +145,7 @@ def run(
             if process.poll() is None:
                 _ask_to_end(guard, process)
     finished = Finished(code, time.monotonic() - start, log)
+    LOG.debug("%s: status %d after %.1f s, all it printed is in %s", words[0], code, finished.seconds, log)
     if failure is not None and code != 0:
         why = f"did not end within {timeout:g} s" if timed_out else f"ended with status {code}"
         raise failure(f"{Path(str(command[0])).name} {why}; all it printed is in {log}:\n{finished.tail()}")
@@ -150,20 +155,6 @@ def run(
 def compiler_cache() -> dict[str, str]:
     """Environment in which Verilator's makefiles take from ccache what was compiled before."""
     return {"OBJCACHE": "ccache"} if find("ccache") else {}
-
-
-def gpu_name() -> str | None:
-    """Name of the GPU PyTorch can use; asked in another process, and only where a driver is."""
-    if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")) or not _module("torch"):
-        return None
-    question = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else '')"
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-c", question], capture_output=True, text=True, timeout=VERSION_SECONDS
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None
 
 
 @contextlib.contextmanager
@@ -294,14 +285,7 @@ def _bambu() -> Tool | None:
     return Tool("bambu", Path(path), "PATH" if shutil.which("bambu") else BAMBU_FOLDER) if path else None
 
 
-def _gpu() -> Tool | None:
-    name = gpu_name()
-    return Tool("gpu", Path("/proc/driver/nvidia"), name) if name else None
-
-
 def _header_version(tool: Tool) -> str | None:
-    if tool.name == "gpu":
-        return _package_version("torch")
     if tool.name == "ap_types" and tool.source.startswith("PyPI"):
         return f"hls4ml {_package_version('hls4ml')}"
     return None
@@ -357,13 +341,6 @@ TOOLS: dict[str, Wanted] = {
             "everything from the design point on: hls, sim, report",
             "pip install 'hotnas-hls[search]'",
             _package("torch"),
-        ),
-        Wanted(
-            "gpu",
-            "faster training in the search",
-            "everything; the search trains on the CPU",
-            "needs an NVIDIA GPU and a CUDA build of PyTorch",
-            _gpu,
         ),
         Wanted(
             "ray",

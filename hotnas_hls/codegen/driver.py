@@ -12,73 +12,27 @@ from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.base.records import to_record
+from hotnas_hls.codegen.registers import (
+    ABORTS,
+    BLOCKS,
+    COUNTS,
+    IDENTITY,
+    MAP,
+    PROFILE_HWH,
+    PROFILE_ROW_BYTES,
+    PROFILE_TERMS,
+    REGISTERS,
+    STATUS_BITS,
+    UNKNOWN_CYCLES,
+)
 from hotnas_hls.codegen.render import Banner, render_folder
-from hotnas_hls.codegen.rtl import TOP, profile_slots
+from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
+from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
 FOLDER = "driver"
-
-
-@dataclass(frozen=True)
-class Register:
-    """A register of s_axi_control: its name in the driver, in Vitis HLS's .hwh, and in AMD's header."""
-
-    name: str
-    offset: int
-    hwh: str  # name in the hardware hand-off file, as PYNQ reads it
-    bits: str  # what is in it
-
-
-REGISTERS = (
-    Register(
-        "ctrl",
-        0x00,
-        "CTRL",
-        "0 ap_start, 1 ap_done (clears on read), 2 ap_idle, 3 ap_ready, 7 auto_restart, 9 interrupt",
-    ),
-    Register("gier", 0x04, "GIER", "0 enables the interrupt output"),
-    Register("ier", 0x08, "IP_IER", "0 ap_done, 1 ap_ready enabled"),
-    Register("isr", 0x0C, "IP_ISR", "0 ap_done, 1 ap_ready; a written 1 toggles"),
-    Register("status", 0x10, "ap_return", "status word of the last run, see below"),
-    Register("ifm", 0x18, "ifm_1", "byte address of the feature maps, bits 31:0"),
-    Register("ifm_high", 0x1C, "ifm_2", "bits 63:32"),
-    Register("wgt", 0x24, "wgt_1", "byte address of the weight image, bits 31:0"),
-    Register("wgt_high", 0x28, "wgt_2", "bits 63:32"),
-    Register("ofm", 0x30, "ofm_1", "the same address as ifm, bits 31:0"),
-    Register("ofm_high", 0x34, "ofm_2", "bits 63:32"),
-    Register("layers", 0x3C, "layer_count", "layers to run"),
-    Register("images", 0x44, "images", "images to run them on, one after another"),
-    Register(
-        "image_stride",
-        0x4C,
-        "image_stride",
-        "bytes from the feature maps of an image to those of the next, a multiple of 64",
-    ),
-)
-PROFILE_HWH = "Memory_profile"
-PROFILE_TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
-PROFILE_ROW_BYTES = 32
-UNKNOWN_CYCLES = 0xFFFFFFFF  # of an HLS build, which cannot see the clock
-
-
-@dataclass(frozen=True)
-class StatusBit:
-    """One bit of the status word; bits 31:16 name the layer."""
-
-    name: str
-    bit: int
-    meaning: str
-
-
-STATUS_BITS = (
-    StatusBit("ifm_read", 0, "m_axi_ifm was answered with an error (feature-map address)"),
-    StatusBit("wgt_read", 1, "m_axi_wgt was answered with an error (weight address)"),
-    StatusBit("ofm_read", 2, "m_axi_ofm was answered with an error while reading a residual map"),
-    StatusBit("ofm_write", 3, "m_axi_ofm was answered with an error while writing"),
-    StatusBit("descriptor", 4, "the descriptor is damaged or not one of this design; are these its weights?"),
-    StatusBit("layers", 5, "more layers were asked for than the profile has rows"),
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +75,7 @@ def driver_files(
     """
     design = design_record(net, accel, tiles, banner=banner, timing=timing or MemoryTiming())
     files: dict[str, str | bytes] = {}
-    context = {"d": design, "registers": REGISTERS, "strides": raw_strides(net)}
+    context = {"d": design, "registers": REGISTERS, "blocks": BLOCKS, "strides": raw_strides(net)}
     for name, text in render_folder(FOLDER, banner, context).items():
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
@@ -187,10 +141,20 @@ def design_record(
         },
         "logits": placed(logits),
         "host": to_record(net.host),
+        "memory": to_record(timing),  # of the predictions
+        "bench": bench_registers(slots),
         "layers": [layer.name for layer in net.layers],
         "outputs": [output(layer) for layer in net.layers],
-        "registers": {register.name: register.offset for register in REGISTERS},
-        "hwh": {register.name: register.hwh for register in REGISTERS} | {"profile": PROFILE_HWH},
+        "registers": {each.name: each.offset for each in (*REGISTERS, *BLOCKS)},
+        "hwh": {each.name: each.hwh for each in (*REGISTERS, *BLOCKS)} | {"profile": PROFILE_HWH},
+        "identity": {
+            "words": list(IDENTITY.words),
+            "map": MAP,
+            "hardware": identity_of(accel, len(net.layers)).hardware,
+            "counts": COUNTS,
+            "aborts": ABORTS,
+        },
+        "ports": network_beats(net.layers, accel, tiles),  # beats of an image, in the order of the counters
         "profile": {
             "offset": slots * PROFILE_ROW_BYTES,
             "rows": slots,

@@ -31,8 +31,10 @@ from hotnas_hls.codegen.hls_constants import (
     checks,
     constant_groups,
 )
+from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.render import Banner, render_folder
-from hotnas_hls.codegen.rtl import profile_slots
+from hotnas_hls.codegen.rtl import identity_of, profile_slots
+from hotnas_hls.codegen.testbench import AT_POWER_UP, COCOTB, DRAM_SOURCE, SV_SOURCES, VERILATOR
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
@@ -77,7 +79,9 @@ def hls_files(
         raise ValueError("the testbench needs at least one image")
     memory = map_memory(net, accel, tiles)
     plans = {layer.name: plan_layer(layer, accel, tiles[layer.name]) for layer in net.layers}
+    identity = identity_of(accel, len(net.layers), 1000 / target.clock_ns)
     context = {
+        "identity": identity.words(features=0),
         "act_bits": accel.act_bits,
         "act_lowest": f"-{(1 << (accel.act_bits - 1)) - 1} - 1",
         "weight_storage": 8 if accel.weight_bits <= 8 else 16,
@@ -93,6 +97,9 @@ def hls_files(
         "net": _testbench_network(net, accel, memory, len(images)),
         "sources": SOURCES,
         "csim_flags": " ".join(CSIM_FLAGS),
+        "verilator_flags": " ".join(VERILATOR),
+        "bench_sources": [f"sim/{name}" for name in (*SV_SOURCES, "dram.cpp", DRAM_SOURCE)],
+        "cocotb": COCOTB | {"HOTNAS_AT_POWER_UP": " ".join(AT_POWER_UP)},
         "bambu_flags": " ".join(BAMBU_FLAGS),
         "bambu_sizes": bambu_sizes(memory.feature_map_bytes, memory.weight_bytes, len(net.layers)),
         "clock_uncertainty": CLOCK_UNCERTAINTY,
@@ -122,6 +129,7 @@ def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
         "ifm": feature_map_bytes,
         "wgt": weight_bytes,
         "ofm": feature_map_bytes,
+        "identity": IDENTITY.bytes,
         "profile": 4 * PROFILE_WORDS * profile_slots(layers),
     }
     return ",".join(f"{name}:{size}" for name, size in sizes.items())

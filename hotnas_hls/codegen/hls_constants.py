@@ -10,6 +10,7 @@ from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, ceil_div, job_beats
 from hotnas_hls.base.escaping import Code
+from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.rtl import profile_slots
 
 LINE = 100  # columns of a C++ line
@@ -150,6 +151,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
             Line("kProfileWords", PROFILE_WORDS),
             Line("kProfileCounters", PROFILE_COUNTERS),
+            Line("kIdentityWords", IDENTITY.bytes // 4),
         ),
         _trip_counts(net, accel, plans),
     ]

@@ -27,15 +27,16 @@ from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen import ports
 from hotnas_hls.codegen.bundle import MANIFEST, SIGNATURE, Bundle, read_manifest, verify
-from hotnas_hls.codegen.driver import (
+from hotnas_hls.codegen.driver import driver_files
+from hotnas_hls.codegen.processors import Processor, processor_of
+from hotnas_hls.codegen.registers import (
+    BLOCKS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
-    driver_files,
 )
-from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
 from hotnas_hls.codegen.wiring import wires
@@ -71,7 +72,7 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
 def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
     net, accel = point.integer_network(), point.accelerator
     memory = map_memory(net, accel, point.tiles)
-    rtl = rtl_files(accel, len(net.layers), banner)
+    rtl = rtl_files(accel, len(net.layers), banner, point.clock_mhz)
     predicted = network_latency(net.layers, accel, point.tiles, point.memory)
     macs, at_once = point.needed_macs(), multipliers(accel)
     slots = profile_slots(len(net.layers))
@@ -93,6 +94,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "clock_ns": f"{1000 / point.clock_mhz:.3f}",
         "tested_with": TESTED_WITH,
         "registers": REGISTERS,
+        "blocks": BLOCKS,
         "profile": {
             "hwh": PROFILE_HWH,
             "offset": slots * PROFILE_ROW_BYTES,

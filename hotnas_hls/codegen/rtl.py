@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import CHIP_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
@@ -9,6 +11,7 @@ from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
+from hotnas_hls.codegen.registers import BLOCKS, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
@@ -44,8 +47,11 @@ def control_address_bits(layer_count: int) -> int:
     return (profile_slots(layer_count) * 32).bit_length()
 
 
-def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
-    """Every number of the RTL."""
+def constants(
+    accel: Accelerator, layer_count: int, identity: Identity | None = None
+) -> tuple[Constant, ...]:
+    """Every number of the RTL; without ``identity`` all that makes its digest."""
+    identity = identity or Identity(0, 0)
     return (
         Constant("Tm", accel.tm, "output channels in parallel"),
         Constant("Tn", accel.tn, "input channels in parallel"),
@@ -92,7 +98,32 @@ def constants(accel: Accelerator, layer_count: int) -> tuple[Constant, ...]:
         Constant("Outstanding", OUTSTANDING_READS, "AXI bursts in flight per port and direction"),
         Constant("ProfileSlots", profile_slots(layer_count), "slots of the cycle-count window"),
         Constant("ControlAddrBits", control_address_bits(layer_count), "address bits of s_axi_control"),
+        *(Constant(register.constant, register.offset, register.bits) for register in REGISTERS),
+        *(Constant(f"Reg{block.name.capitalize()}", block.offset, block.meaning) for block in BLOCKS),
+        *(
+            Constant(f"Id{word.title().replace('_', '')}", value, "of the identity registers")
+            for word, value in identity.words(RTL_FEATURES).items()
+        ),
     )
+
+
+def identity_of(accel: Accelerator, layer_count: int, clock_mhz: float = 0.0) -> Identity:
+    """What the bitstream of a design says of itself.
+
+    The digest is of the RTL, so that every network which this hardware can run finds its own.
+    clock_mhz: 0 where it is not known.
+    """
+    return Identity(_digest(accel, layer_count), round(1000 * clock_mhz))
+
+
+@functools.cache
+def _digest(accel: Accelerator, layer_count: int) -> int:
+    """64 bits of SHA-256 over the RTL, without the lines that are comments."""
+    whole = hashlib.sha256()
+    for name, text in _rendered(accel, layer_count, Banner("", ""), Identity(0, 0)).items():
+        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
+        whole.update(f"{name}\0{code}\0".encode())
+    return int.from_bytes(whole.digest()[:8], "big")
 
 
 def descriptor_members() -> tuple[PackedField, ...]:
@@ -108,10 +139,19 @@ def descriptor_members() -> tuple[PackedField, ...]:
     return tuple(members)
 
 
-def rtl_files(accel: Accelerator, layer_count: int, banner: Banner) -> dict[str, str]:
-    """Every SystemVerilog file of the design by name, the package first."""
+def rtl_files(
+    accel: Accelerator, layer_count: int, banner: Banner, clock_mhz: float = 0.0
+) -> dict[str, str]:
+    """Every SystemVerilog file of the design by name, the package first.
+
+    clock_mhz: what the identity register says; 0 where it is not known.
+    """
+    return _rendered(accel, layer_count, banner, identity_of(accel, layer_count, clock_mhz))
+
+
+def _rendered(accel: Accelerator, layer_count: int, banner: Banner, identity: Identity) -> dict[str, str]:
     context = {
-        "constants": constants(accel, layer_count),
+        "constants": constants(accel, layer_count, identity),
         "descriptor_fields": descriptor_members(),
         "control": CONTROL,
         "masters": MASTERS,

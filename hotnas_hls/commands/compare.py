@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
+from hotnas_hls.base.terminal import text_console
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-from hotnas_hls.search.config import DEFAULT_CONFIG, Strategy, load_config
+from hotnas_hls.search.config import DEFAULT_CONFIG, Strategy
 
 GROUP = "explore"
-SUMMARY_FILE, STUDIES_FILE, CURVES = "compare.json", "studies.db", "curves"
+PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -41,63 +41,23 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run every study, write the record and its chart, print the table."""
-    config = load_config(args.config)
-    trials = config.search.trials if args.trials is None else args.trials
-    wrong = [
-        f"{name}: must be more than 0, not {value}"
-        for name, value in (("--seeds", args.seeds), ("--trials", trials))
-        if value < 1
-    ]
-    raise_all(ConfigError, "these options cannot be compared with:", wrong)
+    from hotnas_hls.api.comparison import compare_samplers
 
-    from dataclasses import replace
-
-    from hotnas_hls.base.atomic import replace_files
-    from hotnas_hls.search.comparing.compare import compare, ranking, variants
-    from hotnas_hls.search.comparing.compare_charts import curves_chart, no_difference, ranking_text
-    from hotnas_hls.search.configure import options_of, platform_of
-    from hotnas_hls.search.problem import load_problem
-    from hotnas_hls.search.running.storage import StudyPlace
-    from hotnas_hls.search.telling.progress import ConsoleReporter
-    from hotnas_hls.search.telling.study_charts import FORMATS, picture
-
-    try:
-        args.output.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise OutputRefused(f"{args.output}: cannot be made: {reason}") from None
-    studies = (args.output / STUDIES_FILE).resolve()
-    if args.fresh:
-        studies.unlink(missing_ok=True)
-    contestants = variants(args.strategies, args.cold, args.early_stopping)
-    with ConsoleReporter() as reporter:
-        problem = load_problem(config.network)
-        runs = compare(
-            problem,
-            platform_of(config, problem.graph),
-            replace(options_of(config), trials=trials),
-            contestants,
-            range(args.seeds),
-            lambda name: StudyPlace(f"sqlite:///{studies}", name),
-            reporter,
-        )
-    record: dict[str, Any] = {
-        "config": str(args.config),
-        "network": config.network.model,
-        "board": config.board,
-        "bound_ms": config.bound.latency_ms,
-        "bound_reduction": config.bound.reduction,
-        "trials": trials,
-        "seeds": args.seeds,
-        "ranking": ranking(runs),
-        "runs": [one.record() for one in runs],
-    }
-    figure = curves_chart(record)
-    pictures = {f"{CURVES}.{kind}": picture(figure, kind) for kind in FORMATS}
-    replace_files(args.output, {SUMMARY_FILE: (json.dumps(record, indent=1) + "\n").encode(), **pictures})
+    found = compare_samplers(
+        args.config,
+        args.output,
+        strategies=args.strategies,
+        seeds=args.seeds,
+        trials=args.trials,
+        cold=args.cold,
+        early_stopping=args.early_stopping,
+        fresh=args.fresh,
+    )
     if args.json:
-        print(json.dumps(record, indent=1))
-    else:
-        print(f"{config.network.model}, {trials} trials, means of {args.seeds} seeds\n")
-        for sentence in no_difference(record):
-            print(f"{sentence}\n")
-        print(ranking_text(record))
+        print(json.dumps(found.summary, indent=1))
+        return
+    console = text_console(PIPED_WIDTH)
+    for sentence in found.notes():
+        console.print(f"{sentence}\n", soft_wrap=True)
+    for table in found.tables():
+        console.print(table)

@@ -46,53 +46,22 @@ def run(args: argparse.Namespace) -> None:
     problems = [problem for path in pictures for problem in picture_violations(path)]
     raise_all(ConfigError, "these pictures cannot be drawn:", problems)
 
+    from hotnas_hls.api.bottlenecks import find_bottlenecks
+    from hotnas_hls.base.pictures import save_picture
     from hotnas_hls.frontends.source import load_model
-    from hotnas_hls.report.data import LABELS
-    from hotnas_hls.search.configure import options_of, platform_of
-    from hotnas_hls.search.detecting.detect import detect
-    from hotnas_hls.search.detecting.start import fastest_start, starts
-    from hotnas_hls.search.proposing.strongest import strongest_edits
-    from hotnas_hls.search.telling import charts
-    from hotnas_hls.search.telling.tables import detection_legend, detection_table, reductions_table
 
     loaded = load_model(args.model or config.network.model, None, shape)
     progress(loaded.proof)
-    platform, options = platform_of(config, loaded.graph), options_of(config)
-    asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
-    baseline, start = starts(*asked) if args.reductions else (None, fastest_start(*asked))
-    workload, choices = start.workload, start.choices
-    detection = detect(workload, platform, choices, options.space.least_weight_bits)
-    strongest = strongest_edits(baseline, start, platform, options.space) if baseline else None
-    title = f"{workload.name} on {platform.board.name} at {platform.clock_mhz:g} MHz"
+    found = find_bottlenecks(loaded, config, reductions=args.reductions)
     if args.bars:
-        charts.save(charts.term_chart(detection, platform.unit, title), args.bars)
+        save_picture(found.figure(), args.bars)
     if args.roofline:
-        roof = platform.roof(workload.layers, choices)
-        chart = charts.roofline_chart(detection, workload.layers, roof, platform.act_bits, title)
-        charts.save(chart, args.roofline)
+        save_picture(found.roofline(), args.roofline)
     if args.json:
-        record = {
-            "network": workload.name,
-            "board": platform.board.name,
-            "clock_mhz": platform.clock_mhz,
-            "hardware": dict(choices),
-            **dataclasses.asdict(start.format.arrangement),
-            "total_cycles": detection.cost.total,
-            "total_ms": detection.cost.latency_ms,
-            "resources": dict(detection.cost.usage),
-            "layers": [finding.record() for finding in detection.findings],
-        }
-        if strongest is not None:
-            record["strongest"] = strongest.record()
-        print(json.dumps(record, indent=2))
+        print(json.dumps(found.record(), indent=2))
         return
     console = text_console(PIPED_WIDTH)
-    console.print(detection_table(detection, platform, title))
-    for line in detection_legend(detection, LABELS):
+    for table in found.tables():
+        console.print(table)
+    for line in found.notes():
         console.print(line, soft_wrap=True)
-    hardware = ", ".join(f"{name} {value}" for name, value in choices.items())
-    console.print(f"hardware: {hardware}; {start.format.arrangement}")
-    if strongest is not None:
-        console.print(
-            reductions_table(strongest, f"{workload.name}: the strongest edits of the search space")
-        )

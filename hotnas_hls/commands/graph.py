@@ -6,6 +6,7 @@ A network that the accelerator cannot run is printed as far as it can be read, a
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("graph", description=__doc__)
     add_network_arguments(parser)
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint that must fit the network")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw it into a .svg, .png or .pdf file")
 
 
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("\n".join(problems))
     from hotnas_hls.explore.arrangement import allowed_arrangements
     from hotnas_hls.frontends.source import load_model
-    from hotnas_hls.network.drawing import draw_graph, graph_table
+    from hotnas_hls.network.drawing import draw_graph, graph_record, graph_table
 
     loaded = load_model(model, args.weights, shape)
     progress(loaded.proof)
@@ -69,10 +71,12 @@ def run(args: argparse.Namespace) -> None:
     if args.draw:
         draw_graph(graph, args.draw)
         print(args.draw)
+    elif args.json:
+        print(json.dumps(graph_record(graph), indent=2))
     else:
         text_console(PIPED_WIDTH).print(graph_table(graph))
     allowed_arrangements(graph)  # what no command could run is refused by this one too
-    if graph.host.is_some:
+    if graph.host.is_some and not args.json:
         print(graph.host)
 
 

@@ -11,8 +11,10 @@ import argparse
 import time
 from pathlib import Path
 
+from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.terminal import next_command
 from hotnas_hls.commands import Subparsers
+from hotnas_hls.errors import ConfigError
 
 GROUP = "flow"
 
@@ -31,20 +33,15 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the package, say what it is."""
     started = time.monotonic()
-    from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.base.names import file_name_violation
-    from hotnas_hls.errors import ConfigError
-    from hotnas_hls.simulate.flow import generate
+    from hotnas_hls.api.design import load_design
 
-    if args.images < 1:
-        raise ConfigError(f"--images {args.images}: the testbench needs at least one")
-    point = DesignPoint.load(args.design)
-    name = args.name or point.network
+    design = load_design(args.design)
+    name = args.name or design.point.network
     if problem := file_name_violation(name):
         raise ConfigError(f"package name {problem}; give one with --name")
-    folder = args.output / name
-    bundle = generate(point, folder, args.images)
+    package = design.generate(args.output / name, images=args.images)
     seconds = time.monotonic() - started
-    print(folder)
-    print(f"{len(bundle)} files, {bundle.lines:,} lines, {bundle.size:,} bytes, {seconds:.1f} s")
-    print(next_command("sim", folder))
+    print(package.folder)
+    files, lines, size = package.figures
+    print(f"{files} files, {lines:,} lines, {size:,} bytes, {seconds:.1f} s")
+    print(next_command("sim", package.folder))

@@ -27,6 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas import-reports``."""
     parser = subparsers.add_parser("import-reports", description=__doc__)
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder with the tools' reports")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--into", metavar="PACKAGE", type=Path, help="a package's folder, e.g. hls_out/digits")
     place.add_argument("--output", type=Path, help=f"the JSON file (default: DIR/{FILE})")
@@ -36,17 +37,19 @@ def run(args: argparse.Namespace) -> None:
     """Write the JSON and print what was found, and what was not."""
     from hotnas_hls.implementation.vendor_reports import read_reports
 
-    reports = read_reports(args.directory)
-    text = reports.to_json().encode()
     if args.into is not None:
-        from hotnas_hls.simulate.flow import REPORTS, add_reports, load_package
+        from hotnas_hls.api.implementation import import_reports
+        from hotnas_hls.simulate.flow import REPORTS
 
-        load_package(args.into)  # refuses what is no package
-        add_reports(args.into, {FILE: text})
+        reports = import_reports(args.directory, args.into)
         output = args.into / REPORTS / FILE
     else:
+        reports = read_reports(args.directory)
         output = args.output or args.directory / FILE
-        replace_files(output.parent, {output.name: text})
+        replace_files(output.parent, {output.name: reports.to_json().encode()})
+    if args.json:
+        print(reports.to_json(), end="")
+        return
     print("\n".join(summary(reports)))
     print(f"written to {output}")
 

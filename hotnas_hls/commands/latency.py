@@ -10,31 +10,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.terminal import progress, text_console
-from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
     from hotnas_hls.accel.accelerator import Accelerator
-    from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.accel.image_layout import StemChoice
-    from hotnas_hls.accel.layer import IntegerNetwork, Layer
-    from hotnas_hls.accel.memory.dram_latency import DramLatency
     from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.accel.pixel_packing import PackingChoice
-    from hotnas_hls.accel.plan import Tile
-    from hotnas_hls.accel.timing.latency import NetworkLatency
     from hotnas_hls.accel.timing.latency_report import LayerRow
-    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+    from hotnas_hls.api.latency import Built, Latency, LatencyOptions
     from hotnas_hls.explore.arrangement import Arrangement
-    from hotnas_hls.explore.model_layers import ModelLayers
     from hotnas_hls.network.graph import Graph
     from hotnas_hls.published.design import PublishedHardware
     from hotnas_hls.published.genes import PublishedSpace
@@ -43,6 +35,7 @@ if TYPE_CHECKING:
 GROUP = "explore"
 PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
 PUBLISHED_MHZ = 200.0
+PUBLISHED_NOTE = "convolutions alone, sizes as the published code walks them: see hotnas published"
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
 ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
 ACCEL_SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")  # 0 or 1
@@ -98,22 +91,34 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table, or JSON."""
-    _check(args)
-    rows, clock, about, notes = _published(args) if args.rule == "published" else _true(args)
+    options = _checked(args)
+    console = text_console(PIPED_WIDTH)
+    if args.rule == "true":
+        found = _true(args, options)
+        if args.json:
+            print(json.dumps(found.record(), indent=2))
+            return
+        for table in found.tables():
+            console.print(table)
+        for note in found.notes():
+            console.print(note, soft_wrap=True)
+        return
     from hotnas_hls.accel.timing.latency_report import latency_table, record
 
+    rows, clock, design = _published(args)
     if args.json:
-        print(json.dumps(record(rows, clock, rule=args.rule, **about, notes=notes), indent=2))
+        about = {"rule": args.rule, "model": args.model, "design": design, "notes": [PUBLISHED_NOTE]}
+        print(json.dumps(record(rows, clock, **about), indent=2))
         return
-    console = text_console(PIPED_WIDTH)
-    title = f"{about['model']} by the {args.rule} rule at {clock:g} MHz"
-    console.print(latency_table(rows, clock, title))
-    console.print(f"design: {about['design']}", soft_wrap=True)
-    for note in notes:
-        console.print(f"  - {note}", soft_wrap=True)
+    console.print(latency_table(rows, clock, f"{args.model} by the {args.rule} rule at {clock:g} MHz"))
+    console.print(f"design: {design}", soft_wrap=True)
+    console.print(f"  - {PUBLISHED_NOTE}", soft_wrap=True)
 
 
-def _check(args: argparse.Namespace) -> None:
+def _checked(args: argparse.Namespace) -> LatencyOptions:
+    from hotnas_hls.api.latency import OWN, LatencyOptions
+
+    options = LatencyOptions(args.clock, None if args.no_dram else args.dram or OWN, args.read_latency)
     designs = [args.design, args.design_file, args.accel]
     found = []
     if args.rule == "published" and not args.design:
@@ -134,11 +139,8 @@ def _check(args: argparse.Namespace) -> None:
         found.append("--genes edit the plain stem; leave --stem out")
     if args.genes and args.packed_resolutions not in (None, "0"):
         found.append("--genes edit plain pixels; leave --packed-resolutions out")
-    if args.clock is not None:
-        found += [f"--clock {problem}" for problem in clock_violations(args.clock)]
-    if args.read_latency is not None and args.read_latency < LEAST_LATENCY:
-        found.append(f"--read-latency {args.read_latency}: must be at least {LEAST_LATENCY}")
-    raise_all(ConfigError, "these options do not go together:", found)
+    raise_all(ConfigError, "these options do not go together:", found + options.violations())
+    return options
 
 
 def add_dram_options(parser: argparse.ArgumentParser) -> None:
@@ -150,18 +152,11 @@ def add_dram_options(parser: argparse.ArgumentParser) -> None:
 
 def dram_of(args: argparse.Namespace, known: str | None, board: str) -> DramTiming | None:
     """The DRAM of the options, else ``known``; None with ``--no-dram``. ConfigError where there is none."""
-    from hotnas_hls.accel.memory.dram_timing import load_dram
+    from hotnas_hls.api.latency import OWN, LatencyOptions
 
     if args.no_dram and args.dram:
         raise ConfigError(f"--dram {args.dram} --no-dram: give one of them")
-    if args.no_dram:
-        return None
-    name = args.dram or known
-    if name is None:
-        raise ConfigError(
-            f"{board}: no DRAM is known behind its ports; name one (--dram), or leave it out (--no-dram)"
-        )
-    return load_dram(name)
+    return LatencyOptions(dram=None if args.no_dram else args.dram or OWN).dram_behind(known, board)
 
 
 def add_packed_option(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -180,10 +175,8 @@ def packing_choice(text: str) -> PackingChoice:
     return "best" if text == "best" else int(text)  # type: ignore[return-value]
 
 
-Result = tuple[list["LayerRow"], float, dict[str, Any], list[str]]
-
-
-def _published(args: argparse.Namespace) -> Result:
+def _published(args: argparse.Namespace) -> tuple[list[LayerRow], float, str]:
+    """Rows, clock and design by the published rule."""
     from hotnas_hls.accel.timing.latency_report import LayerRow
     from hotnas_hls.published.latency import Formula, network_latency
 
@@ -203,8 +196,7 @@ def _published(args: argparse.Namespace) -> Result:
         )
         for report in network_latency(layers, hardware, Formula(args.formula))
     ]
-    notes = ["convolutions alone, sizes as the published code walks them: see hotnas published"]
-    return rows, args.clock or PUBLISHED_MHZ, {"model": args.model, "design": str(hardware)}, notes
+    return rows, args.clock or PUBLISHED_MHZ, str(hardware)
 
 
 def _labels() -> tuple[Any, ...]:
@@ -267,162 +259,59 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--genes {text}: give whole numbers, separated by commas") from None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Priced:
-    """A network on an accelerator, by the true rule."""
-
-    network: str
-    arrangement: Arrangement
-    accel: Accelerator
-    latency: NetworkLatency
-    macs: dict[str, int]
-    memory: MemoryTiming
-    behind: DramLatency | None  # at the worst phase of the refresh
-    dram: DramTiming | None
-    notes: tuple[str, ...] = ()
-
-
-def _true(args: argparse.Namespace) -> Result:
-    from hotnas_hls.accel.memory.dram_timing import PHASES
-    from hotnas_hls.accel.timing.efficiency import multipliers
-    from hotnas_hls.accel.timing.latency_report import rows_of
+def _true(args: argparse.Namespace, options: LatencyOptions) -> Latency:
+    """By the true rule: a design file as it stands, or the model on the design that is asked for."""
+    from hotnas_hls.accel.design_point import DesignPoint
+    from hotnas_hls.api.latency import latency_of_design, latency_of_network
+    from hotnas_hls.api.network import on_accelerator, on_design
     from hotnas_hls.boards.board import load_board
-
-    if args.design_file:
-        from hotnas_hls.accel.design_point import DesignPoint
-
-        point = DesignPoint.load(args.design_file)
-        clock = args.clock or point.clock_mhz
-        priced = _of_model(args, clock, point) if args.model else _of_point(args, clock, point)
-    else:
-        clock = args.clock or load_board(args.board).clock_mhz
-        priced = _of_model(args, clock)
-    accel = priced.accel
-    about = {
-        "model": priced.network,
-        **dataclasses.asdict(priced.arrangement),
-        "design": _shown(accel),
-        "accelerator": dataclasses.asdict(accel),
-    }
-    notes = [f"arrangement: {priced.arrangement}", *priced.notes, _memory_note(priced.memory)]
-    if priced.behind is not None and priced.dram is not None:
-        cycles, ideal = priced.behind.cycles, priced.latency.cycles
-        about["behind_dram"] = {
-            "dram": priced.dram.name,
-            "cycles": cycles,
-            "ms": cycles / (clock * 1000),
-            "layers": priced.behind.layers,
-        }
-        notes.append(
-            f"behind {priced.dram.name}, worst of {PHASES} phases of its refresh: {cycles:,} cycles, "
-            f"{cycles / (clock * 1000):.4g} ms ({cycles / ideal - 1:+.1%} against the table's ideal memory)"
-        )
-    return rows_of(priced.latency, priced.macs, multipliers(accel)), clock, about, notes
-
-
-def _of_point(args: argparse.Namespace, clock: float, point: DesignPoint) -> _Priced:
-    """A design file as it stands."""
-    from hotnas_hls.accel.memory.pricing import worst_phase
-    from hotnas_hls.accel.timing.latency import network_latency
-    from hotnas_hls.explore.arrangement import Arrangement
-
-    memory = _memory(args, point.memory)
-    arrangement = Arrangement(point.stem, point.packed_resolutions)
-    layers = [entry.layer for entry in point.layers]
-    latency = network_latency(layers, point.accelerator, point.tiles, memory)
-    dram = point.dram if not (args.dram or args.no_dram) else dram_of(args, None, point.board.name)
-    behind = None
-    if dram is not None:
-        behind = worst_phase(point.integer_network(), point.accelerator, point.tiles, dram, clock)
-    macs = point.needed_macs()
-    return _Priced(point.network, arrangement, point.accelerator, latency, macs, memory, behind, dram)
-
-
-def _of_model(args: argparse.Namespace, clock: float, point: DesignPoint | None = None) -> _Priced:
-    """``--model`` as arranged, on the accelerator of ``point``, ``--design`` or ``--accel``."""
-    from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
-    from hotnas_hls.accel.timing.efficiency import needed_macs
-    from hotnas_hls.accel.timing.latency import best_tiles, network_latency
-    from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-    from hotnas_hls.boards.board import load_board
-    from hotnas_hls.errors import InfeasibleDesign
-    from hotnas_hls.explore.arrangement import allowed_arrangements, attempts, fastest
-    from hotnas_hls.explore.behind_dram import decide
     from hotnas_hls.frontends.source import load_model
 
-    memory = _memory(args, point.memory if point else MemoryTiming())
+    point = DesignPoint.load(args.design_file) if args.design_file else None
+    if point is not None and args.model is None:
+        return latency_of_design(point, options)
     board = point.board if point else load_board(args.board)
     dram = dram_of(args, board.dram, board.name)
-    least = memory if dram is None else least_memory(dram, clock)
     loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
     progress(loaded.proof)
     graph = loaded.graph
-    runs: dict[Arrangement, tuple[int, IntegerNetwork, Accelerator, dict[str, Tile]]] = {}
-
-    def attempt(arrangement: Arrangement) -> _Priced:
-        notes: list[str] = []
-        model, accel = _built(args, graph, arrangement, point, notes)
-        found = best_tiles(model.layers, accel, least)
-        tiles = {name: tile for name, tile in found.items() if tile is not None}
-        _refuse_unfit(model.layers, accel, tiles, InfeasibleDesign)
-        model = model.weights_kept(accel, tiles, memory)
-        latency = network_latency(model.layers, accel, tiles, memory)
-        macs = needed_macs(model.layers, model.image, model.image_layout)
-        bound = network_latency(model.layers, accel, tiles, least).cycles
-        net = without_numbers(model.layers, accel.act_bits, model.feature_maps)
-        runs[arrangement] = bound, net, accel, tiles
-        return _Priced(args.model, arrangement, accel, latency, macs, memory, None, dram, tuple(notes))
-
-    stem: StemChoice = args.stem or ("plain" if args.design else "best")
-    packed = packing_choice(args.packed_resolutions or ("0" if args.design else "best"))
-    priced = attempts(allowed_arrangements(graph, stem, packed), attempt)
-    if dram is None:
-        return priced[fastest(priced, lambda one: one.latency.cycles)]
-    bounds = sorted(((runs[tried][0], tried) for tried in priced), key=lambda pair: pair[0])
-    found = decide(bounds, lambda tried: latency_behind(*runs[tried][1:], dram, clock).cycles)
-    chosen = found.best[0].candidate
-    return dataclasses.replace(priced[chosen], behind=worst_phase(*runs[chosen][1:], dram, clock))
-
-
-def _built(
-    args: argparse.Namespace,
-    graph: Graph,
-    arrangement: Arrangement,
-    point: DesignPoint | None,
-    notes: list[str],
-) -> tuple[ModelLayers, Accelerator]:
-    """The network's layers, and the accelerator of ``point``, ``--accel`` or ``--design`` for them."""
-    from hotnas_hls.boards.board import load_board
-    from hotnas_hls.explore.model_layers import layers_of
-    from hotnas_hls.explore.nearest import edited_layers, fitted, nearest_accelerator
-
     if point is not None:
-        return layers_of(graph, 16, point.accelerator.act_bits, arrangement), point.accelerator
-    board = load_board(args.board)
-    if args.accel:
+        build = on_design(graph, point)
+    elif args.accel:
         if args.genes:
             raise ConfigError("--genes goes with --design: its port genes change the published ports")
         given = parse_accel(args.accel)
-        model = layers_of(graph, given.weight_bits, given.act_bits, arrangement).maps_kept(given)
-        accel = fitted(given, model.layers, board, args.clock)
-        if "ifm_depth" in args.accel:
-            accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
-        return model, accel
-    hardware, model = _hardware(args), layers_of(graph, arrangement=arrangement)
-    if args.genes:
-        before = _published_layers(args.model, args.input)
-        after, hardware = _edited(args, before, hardware)
-        model = dataclasses.replace(model, layers=edited_layers(model.layers, before, after))
-    nearest = nearest_accelerator(hardware, model.layers, board, model.blocks)
-    notes += [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
-    return model, nearest.accel
+        build = on_accelerator(graph, given, board, args.clock, "ifm_depth" in args.accel)
+    else:
+        build = _nearest(args, graph)
+    return latency_of_network(
+        graph,
+        build,
+        options.clock_mhz or (point.clock_mhz if point else board.clock_mhz),
+        options.ideal(point.memory if point else MemoryTiming()),
+        dram,
+        args.stem or ("plain" if args.design else "best"),
+        packing_choice(args.packed_resolutions or ("0" if args.design else "best")),
+    )
 
 
-def _memory(args: argparse.Namespace, memory: MemoryTiming) -> MemoryTiming:
-    """``memory`` with the latency of ``--read-latency``."""
-    if args.read_latency is None:
-        return memory
-    return dataclasses.replace(memory, read_latency=args.read_latency)
+def _nearest(args: argparse.Namespace, graph: Graph) -> Callable[[Arrangement], Built]:
+    """The buildable accelerator nearest to the published ``--design``, after ``--genes``."""
+    from hotnas_hls.boards.board import load_board
+    from hotnas_hls.explore.model_layers import layers_of
+    from hotnas_hls.explore.nearest import edited_layers, nearest_accelerator
+
+    def build(arrangement: Arrangement) -> Built:
+        hardware, model = _hardware(args), layers_of(graph, arrangement=arrangement)
+        if args.genes:
+            before = _published_layers(args.model, args.input)
+            after, hardware = _edited(args, before, hardware)
+            model = dataclasses.replace(model, layers=edited_layers(model.layers, before, after))
+        nearest = nearest_accelerator(hardware, model.layers, load_board(args.board), model.blocks)
+        changes = [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
+        return model, nearest.accel, changes
+
+    return build
 
 
 def parse_accel(text: str) -> Accelerator:
@@ -447,34 +336,3 @@ def parse_accel(text: str) -> Accelerator:
     accel = Accelerator(**{"ifm_depth": 1, **values}, wgt_entries=1, max_entries=1)  # type: ignore[arg-type]
     raise_all(ConfigError, f"--accel {text}:", accel.violations())
     return accel
-
-
-def _refuse_unfit(layers: Sequence[Layer], accel: Accelerator, tiles: dict[str, Any], error: Any) -> None:
-    from hotnas_hls.accel.plan import Tile, plan_violations
-
-    found = []
-    for layer in layers:
-        if layer.name not in tiles:
-            found += plan_violations(layer, accel, Tile(1, 1)) or [f"{layer.name}: fits no tile"]
-    raise_all(error, "the design cannot run this network:", found)
-
-
-def _shown(accel: Accelerator) -> str:
-    packed = ", two products a DSP slice" if accel.dsp_packing else ""
-    on_chip = ""
-    if accel.map_words:
-        on_chip += f", {accel.map_words} words of {accel.word_width} bits for maps on chip"
-    if accel.weight_planes:
-        on_chip += f", {accel.weight_planes} planes of {accel.plane_width} bits for weights"
-    return (
-        f"array {accel.tm} x {accel.tn}{packed}, {accel.td} lanes x {accel.taps} taps, "
-        f"tiles up to {accel.tr} x {accel.tc}, ports I/W/O "
-        f"{accel.ports_text} bits, {accel.ifm_depth} words an IFM bank{on_chip}"
-    )
-
-
-def _memory_note(memory: MemoryTiming) -> str:
-    return (
-        f"ideal memory of the table: {memory.read_latency} cycles to the first beat, "
-        f"{memory.write_latency} after a write"
-    )

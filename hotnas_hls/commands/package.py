@@ -14,9 +14,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.errors import OutputRefused
 
 GROUP = "hand-off"
 
@@ -31,19 +29,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the archive and print its size and SHA-256."""
-    from hotnas_hls.codegen.package import archive, refuse_changed
-    from hotnas_hls.codegen.signature import sign
+    from hotnas_hls.api.package import Package
+    from hotnas_hls.codegen.bundle import SIGNATURE
 
-    if not args.folder.is_dir():
-        raise OutputRefused(f"{args.folder}: no such folder; 'hotnas hls' makes one")
-    folder = args.folder.resolve()
-    place = args.output or folder.with_name(f"{folder.name}.tar.gz")
+    target = Package(args.folder).archive(args.output, sign=args.sign)
     if args.sign is not None:
-        with sole_writer(folder, "hotnas package"):
-            refuse_changed(folder)
-            print(sign(folder, args.sign))
-    with sole_writer(folder, "hotnas package", reading=True), sole_writer(place, "hotnas package"):
-        target = archive(folder, place)
+        print(args.folder.resolve() / SIGNATURE)
     data = target.read_bytes()
     print(f"{target}: {len(data):,} bytes")
     print(f"sha256 {hashlib.sha256(data).hexdigest()}")

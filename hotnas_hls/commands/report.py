@@ -9,11 +9,9 @@ configuration names it, or by --run. What no file tells is shown as unknown.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 from pathlib import Path
 
-from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.commands import Subparsers
 
 GROUP = "flow"
@@ -30,21 +28,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the three files, say where."""
-    from hotnas_hls.errors import ConfigError
-    from hotnas_hls.report.write import write_report
+    from hotnas_hls.api.report import write_report
 
-    if not args.folder.exists():
-        raise ConfigError(f"{args.folder}: no such folder; make a package: hotnas hls RUN")
-    place = args.folder if args.folder.is_dir() else args.folder.parent
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(sole_writer(place, "hotnas report", reading=args.output is not None))
-        if args.output is not None:
-            stack.enter_context(sole_writer(args.output, "hotnas report"))
-        written = write_report(args.folder, args.run, args.output)
+    written = write_report(args.folder, run=args.run, output=args.output)
     if args.json:
         print(json.dumps(written.data.record(), indent=2))
         return
     for path in written.paths:
         print(path)
-    for note in written.data.notes:
+    for note in written.notes:
         print(f"note: {note}")

@@ -3,6 +3,9 @@
 Where the open HLS compiler Bambu is found and the array is small, Verilog that it makes of the HLS C++ runs
 under the package's testbench too, layer by layer.
 
+What runs is what lies in the package: its RTL, its weights, its bench (sim/). A bench or weights that were
+changed certify nothing, and what was left out is named in the first line.
+
 Every layer's output must equal the integer reference, and every cycle count of the SystemVerilog twin must
 be as predicted, with an ideal memory in every term. One image runs behind the DRAM of the board, at the phase
 of its refresh that takes longest of 16: this time is certified. Writes reports/certificate.json into the
@@ -42,9 +45,7 @@ if TYPE_CHECKING:
 
     from hotnas_hls.accel.design_point import DesignPoint
     from hotnas_hls.accel.memory.dram_timing import DramTiming
-    from hotnas_hls.simulate.certificate import Certificate
     from hotnas_hls.simulate.certify import Rtl
-    from hotnas_hls.simulate.dram_check import DramCheck
     from hotnas_hls.simulate.sweep import SweepPoint
 
 GROUP = "flow"
@@ -127,6 +128,7 @@ def _simulate(
         simulate,
     )
     from hotnas_hls.simulate.sweep import DRAM_LATENCIES, READ_LATENCIES
+    from hotnas_hls.simulate.tables import certificate_table, dram_table
 
     console = text_console(PIPED_WIDTH, stderr=args.json)
     done = simulate(
@@ -139,6 +141,8 @@ def _simulate(
         bambu=False if args.rtl and args.bambu is None else args.bambu,
         stage=lambda text: progress(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
+    if done.certificate.unchecked or done.changed:
+        console.print(f"{done.certificate.design}: {done.certificate.verdict}", soft_wrap=True)
     if done.changed:
         console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed))
     console.print(certificate_table(done.certificate))
@@ -178,78 +182,6 @@ def _latencies(text: str | None) -> tuple[int, ...] | None:
     if not all(part.isascii() and part.isdigit() and int(part) >= LEAST_LATENCY for part in parts):
         raise ConfigError(f"--sweep {text}: give cycles, at least {LEAST_LATENCY} each, e.g. 10,40,160")
     return tuple(int(part) for part in parts)
-
-
-def certificate_table(certificate: Certificate) -> Table:
-    """A line a layer: predicted and simulated with the ideal memory and behind the DRAM, and the bound."""
-    from rich.table import Table
-
-    def number(value: int | None) -> str:
-        return "-" if value is None else f"{value:,}"
-
-    behind = certificate.behind
-    title = f"{certificate.design} on {certificate.board}"
-    table = Table(title=title, title_justify="left", show_footer=True)
-    table.add_column("layer", footer="total")
-    for head, value in (
-        ("predicted", certificate.predicted_cycles),
-        ("simulated", certificate.simulated_cycles),
-    ):
-        table.add_column(head, justify="right", footer=number(value))
-    table.add_column("difference", justify="right", footer=_gap(certificate))
-    if behind is not None:
-        for head, value in (
-            ("predicted behind DRAM", behind.predicted_cycles),
-            ("simulated", behind.simulated_cycles),
-        ):
-            table.add_column(head, justify="right", footer=number(value))
-    table.add_column("bound", justify="right", footer=number(certificate.bound_cycles))
-    table.add_column("margin", justify="right", footer=number(certificate.margin))
-    table.add_column("bound by")
-    table.add_column("output", footer="equal" if certificate.outputs_match else "DIFFERS")
-    bounds, certified = certificate.layer_bounds(), certificate.layer_cycles()
-    for at, layer in enumerate(certificate.layers):
-        cycles, bound = layer.simulated["cycles"], bounds[at]
-        table.add_row(
-            layer.name,
-            number(layer.predicted.cycles),
-            number(cycles),
-            f"{cycles - layer.predicted.cycles:+,}" if cycles != layer.predicted.cycles else "0",
-            *([] if behind is None else [number(behind.layers[at].predicted), number(certified[at])]),
-            number(bound),
-            number(None if bound is None else bound - certified[at]),
-            layer.bottleneck,
-            "equal" if layer.outputs_match else "DIFFERS",
-        )
-    return table
-
-
-def _gap(certificate: Certificate) -> str:
-    gap = certificate.simulated_cycles - certificate.predicted_cycles
-    return f"{gap:+,}" if gap else "0"
-
-
-def dram_table(check: DramCheck) -> Table:
-    """A line a layer: predicted and simulated behind the DRAM."""
-    from rich.table import Table
-
-    found = check.behind
-    table = Table(title=f"{check.design} behind {found.dram.name}", title_justify="left", show_footer=True)
-    table.add_column("layer", footer="total")
-    for head, value in (("predicted", found.predicted_cycles), ("simulated", found.simulated_cycles)):
-        table.add_column(head, justify="right", footer=f"{value:,}")
-    table.add_column("difference", justify="right", footer=f"{found.difference:+.2%}")
-    stalls = sum(layer.stall for layer in found.layers)
-    table.add_column("array waits", justify="right", footer=f"{stalls / found.simulated_cycles:.1%}")
-    for layer in found.layers:
-        table.add_row(
-            layer.name,
-            f"{layer.predicted:,}",
-            f"{layer.simulated:,}",
-            f"{layer.predicted / layer.simulated - 1:+.2%}",
-            f"{layer.stall / layer.simulated:.1%}",
-        )
-    return table
 
 
 def _sweep(

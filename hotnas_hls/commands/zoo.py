@@ -41,14 +41,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from hotnas_hls.models.train import RECIPES, WEIGHTS
+    from hotnas_hls.models.data import shipped_weights
+    from hotnas_hls.models.train import RECIPES
     from hotnas_hls.models.zoo import ZOO
 
     width = max(map(len, ZOO))
     records = {}
     for name, entry in ZOO.items():
         shape = "x".join(map(str, entry.input_shape))
-        ships, recipe = (WEIGHTS / f"{name}.safetensors").is_file(), name in RECIPES
+        ships, recipe = shipped_weights(name) is not None, name in RECIPES
         records[name] = {
             "input": list(entry.input_shape),
             "classes": entry.classes,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hotnas_hls.base.names import nearest
+from hotnas_hls.base.names import article, nearest
 from hotnas_hls.errors import ConfigError, ToolNotFound
 from hotnas_hls.frontends.proof import Proof, prove
 from hotnas_hls.network.fold import fold_shapes
@@ -47,7 +47,6 @@ def load_model(
     if spec.endswith(".onnx"):
         return _onnx_model(spec, weights, input_shape, proven)
     try:
-        from hotnas_hls.frontends import checkpoint, trace
         from hotnas_hls.models import zoo
     except ModuleNotFoundError as error:
         if error.name != "torch":
@@ -65,6 +64,48 @@ def load_model(
         raise ConfigError(
             f"{spec}: no such network; {hint}expected {FORMS}; the zoo has: {', '.join(sorted(zoo.ZOO))}"
         )
+    return _traced(module, name, input_shape, weights, proven)
+
+
+def load_module(
+    module: object,
+    input_shape: tuple[int, ...] | None,
+    weights: str | Path | None = None,
+    name: str | None = None,
+) -> LoadedModel:
+    """A torch module of the caller's and its proven graph; it is copied, the caller's stays as it is.
+
+    ConfigError for what is no module, or cannot be copied to the CPU; and as :func:`load_model`.
+    """
+    kind = type(module).__name__
+    try:
+        from torch import nn
+
+        from hotnas_hls.models.edits import copied
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ToolNotFound(f"{kind}: it needs torch; run: pip install 'hotnas-hls[search]'") from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"a network is a torch.nn.Module, {FORMS}; not {article(kind)}")
+    if input_shape is None:
+        raise ConfigError(f"{name or kind}: its input shape is not known; give channels, rows and columns")
+    try:
+        own = copied(module).cpu()
+    except Exception as error:  # whatever a user's module raises
+        raise ConfigError(
+            f"{name or kind}: cannot be copied to the CPU ({type(error).__name__}: {error}); a network needs "
+            "weights that are there"
+        ) from error
+    return _traced(own, name or kind, input_shape, weights, proven=True)
+
+
+def _traced(
+    module: nn.Module, name: str, input_shape: tuple[int, ...], weights: str | Path | None, proven: bool
+) -> LoadedModel:
+    """The graph of a module with its weights, in inference mode and float32."""
+    from hotnas_hls.frontends import checkpoint, trace
+
     if weights is not None:
         checkpoint.load_weights(module, weights)
     graph = trace.trace(module.float().eval(), input_shape, name)

@@ -28,6 +28,18 @@ class SelftestLayer:
 
 
 @dataclass(frozen=True)
+class SelftestPort:
+    """One port on the board: beats, and cycles it waited, in the run of ``cycles``; ``None`` is unknown."""
+
+    name: str
+    beats: int | None
+    stalls: int | None
+    predicted_beats: int
+    simulated_beats: int | None = None  # by the certificate that lay in the package
+    simulated_stalls: int | None = None
+
+
+@dataclass(frozen=True)
 class Selftest:
     """One self-test on a board."""
 
@@ -40,6 +52,8 @@ class Selftest:
     cycles: int | None  # of an image: the slowest run but the first
     ms: float | None  # the same, by the processor's clock
     layers: tuple[SelftestLayer, ...]
+    ports: tuple[SelftestPort, ...] = ()
+    clock_mhz: float | None = None  # that the bitstream was built for, as it says
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 

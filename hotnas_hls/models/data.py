@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ DATA_VARIABLE = "HOTNAS_DATA"
 NEIGHBOUR_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"  # beside a development checkout
 
 CIFAR_RESNETS = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+
+WEIGHTS = Path(__file__).with_name("weights")  # of zoo networks, where they ship
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet; the public CIFAR-10 ResNets
 IMAGE_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)  # were trained with the same figures
@@ -142,11 +145,18 @@ def stratified(
     return rest, one, two
 
 
-def normalise(images: np.ndarray) -> np.ndarray:
-    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W), less the mean, over the standard deviation."""
+def normalise(
+    images: np.ndarray, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> np.ndarray:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W) of 0 to 1, less the mean, over the standard deviation.
+
+    mean, std: of each channel; None: ImageNet's.
+    """
+    centre = IMAGE_MEAN if mean is None else np.asarray(mean, dtype=np.float32)
+    spread = IMAGE_STD if std is None else np.asarray(std, dtype=np.float32)
     scaled = images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-    scaled -= IMAGE_MEAN[:, None, None]
-    scaled /= IMAGE_STD[:, None, None]
+    scaled -= centre[:, None, None]
+    scaled /= spread[:, None, None]
     return np.ascontiguousarray(scaled)
 
 
@@ -176,6 +186,12 @@ def find_weights(name: str) -> Path:
             )
         raise DataMissing(f"{name}: no such file, and none below {DATA_VARIABLE}; {cure}")
     return found
+
+
+def shipped_weights(name: str) -> Path | None:
+    """The weights of a zoo network that ship with the package; None where none do."""
+    path = WEIGHTS / f"{name}.safetensors"
+    return path if path.is_file() else None
 
 
 def _digest_in(name: str) -> str | None:

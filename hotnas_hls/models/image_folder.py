@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tif
 
 
 def image_folder(
-    folder: Path | str, size: int = 224, per_class: int | None = None, validation_fraction: float = 0.1
+    folder: Path | str,
+    size: int = 224,
+    per_class: int | None = None,
+    validation_fraction: float = 0.1,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Dataset:
     """Images in ``folder/train/<class>/`` and ``folder/val/<class>/`` as (3, size, size).
 
     The shorter side is scaled to 256/224 of ``size`` and the centre cut out, as the public ImageNet
-    evaluations do. ``val`` is the test split; validation is a seeded part of ``train`` (both are empty
+    evaluations do. Channels are normalised by ``mean`` and ``std`` (None: ImageNet's).
+    ``val`` is the test split; validation is a seeded part of ``train`` (both are empty
     where there is no ``train`` folder). Classes are the folders of both, in the order of their names.
     ``per_class`` keeps the first images of every class. All images are held in memory. Hidden folders and
     whatever is no image are left out; ``notes`` of the result say so. Raises DataMissing where the folders
@@ -35,7 +42,7 @@ def image_folder(
     if not splits["val"].classes:
         raise DataMissing(f"{folder}/val: holds no class folders; expected {folder}/val/<class>/*.jpg")
     classes = tuple(sorted(splits["val"].classes | splits["train"].classes))
-    test, seen = (split.read(classes, size, per_class) for split in splits.values())
+    test, seen = (split.read(classes, size, per_class, mean, std) for split in splits.values())
     notes = [note for split in splits.values() for note in split.notes()]
     if splits["train"].classes:
         for part, other in (("val", "train"), ("train", "val")):
@@ -63,7 +70,14 @@ class _ImageClasses:
         self.no_images: list[Path] = []
         self.transparent: list[Path] = []
 
-    def read(self, classes: tuple[str, ...], size: int, per_class: int | None) -> Split:
+    def read(
+        self,
+        classes: tuple[str, ...],
+        size: int,
+        per_class: int | None,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+    ) -> Split:
         """Its images, labelled by their class's place in ``classes``."""
         files: list[tuple[Path, int]] = []
         for label, name in enumerate(classes):
@@ -76,7 +90,7 @@ class _ImageClasses:
         images = np.zeros((len(files), size, size, 3), dtype=np.uint8)
         for index, (path, _) in enumerate(files):
             images[index] = self._centre(path, size)
-        return Split(normalise(images), np.array([label for _, label in files], dtype=np.int64))
+        return Split(normalise(images, mean, std), np.array([label for _, label in files], dtype=np.int64))
 
     def notes(self) -> list[str]:
         """What was left out."""

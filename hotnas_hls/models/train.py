@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,8 @@ from torch import Tensor, nn
 
 from hotnas_hls import __version__
 from hotnas_hls.errors import CheckpointError, ConfigError
-from hotnas_hls.models.data import Dataset, digits
+from hotnas_hls.models.data import WEIGHTS, Dataset, digits, shipped_weights
 from hotnas_hls.models.zoo import build
-
-WEIGHTS = Path(str(files("hotnas_hls.models") / "weights"))
 
 
 @dataclass(frozen=True)
@@ -190,8 +187,8 @@ def pretrained(name: str) -> nn.Module:
 
     Raises CheckpointError where none ship, naming those that do.
     """
-    path = WEIGHTS / f"{name}.safetensors"
-    if not path.is_file():
+    path = shipped_weights(name)
+    if path is None:
         shipped = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))) or "none"
         raise CheckpointError(f"no weights ship for {name!r}; there are weights for: {shipped}")
     model = build(name)

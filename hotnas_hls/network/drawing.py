@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.base.pictures import picture_violations, save_picture
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 COLOURS = {
@@ -69,6 +69,25 @@ def graph_table(graph: Graph) -> Table:
     return table
 
 
+def graph_record(graph: Graph) -> dict[str, Any]:
+    """The same as plain values, for JSON."""
+    return {
+        "network": graph.name,
+        "operators": [
+            {
+                "name": node.name,
+                "kind": kind_text(node),
+                "inputs": list(node.inputs),
+                "output": list(node.shape),
+                "macs": macs(node),
+                "parameters": parameter_count(node),
+            }
+            for node in graph
+        ],
+        "host": str(graph.host) if graph.host.is_some else None,
+    }
+
+
 def kind_text(node: Node) -> str:
     """The kind of operator, depthwise and grouped convolutions told apart."""
     if node.is_grouped:
@@ -87,18 +106,29 @@ def kernel_text(node: Node) -> str:
 
 
 def draw_graph(graph: Graph, path: str | Path) -> None:
-    """Draw the network from top to bottom into an .svg, .png or .pdf file.
-
-    One row for each depth (longest way from the input); ways that skip rows are arcs on the right.
-    """
+    """Draw the network into an .svg, .png or .pdf file."""
     path = Path(path)
     if problems := picture_violations(path):
         raise ConfigError("\n".join(problems))
-    places = _places(graph)
-    widest = max(column for column, _ in places.values()) + 1
-    deepest = max(row for _, row in places.values()) + 1
+    deepest = depth(graph)
     if deepest > DEEPEST_PICTURE:
         raise ConfigError(f"{path}: {deepest} operators in a row are too many for a picture; use the table")
+    save_picture(graph_figure(graph), path)
+
+
+def depth(graph: Graph) -> int:
+    """Operators on the longest way from the input."""
+    return max(row for _, row in _places(graph).values()) + 1
+
+
+def graph_figure(graph: Graph) -> Figure:
+    """The network from top to bottom.
+
+    One row for each depth (longest way from the input); ways that skip rows are arcs on the right.
+    """
+    places = _places(graph)
+    widest = max(column for column, _ in places.values()) + 1
+    deepest = depth(graph)
     figure = Figure(figsize=(widest * COLUMN_INCHES, (deepest + 0.5) * ROW_INCHES))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-0.4, widest - 0.4), ylim=(deepest - 0.25, -0.75))
@@ -128,7 +158,7 @@ def draw_graph(graph: Graph, path: str | Path) -> None:
                 "patchB": boxes[reader].get_bbox_patch(),
             },
         )
-    _save(figure, path)
+    return figure
 
 
 def _label(node: Node) -> str:
@@ -144,16 +174,6 @@ def _bend(source: Place, reader: Place) -> float:
         return 0.0
     reach = 1.0 + 0.03 * rows  # inches from the column to the middle of the arc
     return -2 * reach / (rows * ROW_INCHES)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """The same picture gives the same file, byte for byte."""
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    try:
-        with rc_context({"svg.hashsalt": "hotnas-hls"}):
-            figure.savefig(path, dpi=110, metadata=metadata)
-    except OSError as error:
-        raise OutputRefused(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def _places(graph: Graph) -> dict[str, Place]:

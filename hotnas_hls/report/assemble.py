@@ -8,11 +8,11 @@ from pathlib import Path
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.encoding.images import MemoryMap, feature_map_bytes, map_memory
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import ceil_div, layer_beats, plan_layer
+from hotnas_hls.accel.plan import layer_beats, plan_layer
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
-from hotnas_hls.accel.timing.timeline import tile_sizes
+from hotnas_hls.accel.traffic import layer_bytes
 from hotnas_hls.base.records import load_json, read_record
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.implementation.vendor_reports import VendorReports
@@ -157,7 +157,7 @@ def _layers(
                 narrowed=_narrowed(layer, point, run),
                 macs=macs[layer.name],
                 dsp_efficiency=efficiency(macs[layer.name], latency.cycles, multipliers(accel)),
-                traffic_bytes=traffic_bytes(point, entry.layer),
+                traffic_bytes=sum(layer_bytes(layer, accel, point.tiles[layer.name]).values()),
                 bound=bounds[layer.name],
                 predicted=latency,
                 simulated=check.simulated if check else None,
@@ -199,23 +199,6 @@ def _kind(layer: Layer) -> str:
         return "fully connected"
     residual = " + residual" if layer.residual else ""
     return {"conv": "conv", "depthwise": "channelwise", "maxpool": "max pool"}[str(layer.kind)] + residual
-
-
-def traffic_bytes(point: DesignPoint, layer: Layer) -> int:
-    """Bytes a layer moves over all ports: halo, reloaded weights and padded channels included.
-
-    What lies on chip moves over none.
-    """
-    accel = point.accelerator
-    plan = plan_layer(layer, accel, point.tiles[layer.name])
-    read_blocks = (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last
-    read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * read_blocks
-    written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
-    words = (0 if layer.ifm_on_chip else read) + (0 if layer.ofm_on_chip else written)
-    if layer.residual and not layer.residual_on_chip:
-        words += written
-    planes = 0 if layer.weights_on_chip else plan.tiles * layer_beats(plan, layer)
-    return words * accel.word_bytes + planes * accel.plane_width // 8
 
 
 def _placement(folder: Path, point: DesignPoint, notes: list[str]) -> Placement | None:

@@ -43,6 +43,18 @@ class Reduction:
 
 
 @dataclass(frozen=True)
+class Further:
+    """What would shorten a layer of the result, priced by the model of the search's platform."""
+
+    other_keys: ClassVar[bool] = True
+    layer: str
+    bottleneck: str
+    remedy: str
+    change: str
+    saved: float  # cycles of the whole
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A finished search."""
 
@@ -64,6 +76,7 @@ class RunRecord:
     weight_bits: dict[str, int] | None = None  # layer -> bits, of the layers that were narrowed
     reductions: tuple[Reduction, ...] | None = None  # cumulative, in order; None: not recorded
     history: tuple[Trial, ...] | None = None  # None: no study beside the summary
+    remedies: tuple[Further, ...] | None = None  # what would help further, the best first; None: not recorded
 
     def front(self) -> list[Trial]:
         """Trained candidates no other beats in both accuracy and latency, the fastest first."""
@@ -147,6 +160,7 @@ class _Summary:
     edits: _Edits | None = None
     decisions: tuple[_Decision, ...] | None = None
     reductions: tuple[_Step, ...] | None = None
+    remedies: tuple[Further, ...] | None = None
 
 
 def _latency_violations(summary: _Summary) -> list[str]:
@@ -193,6 +207,7 @@ def _run_record(summary: _Summary, history: tuple[Trial, ...] | None) -> RunReco
         )
         or None,
         history=history,
+        remedies=summary.remedies,
     )
 
 

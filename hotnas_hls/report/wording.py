@@ -10,6 +10,7 @@ from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
 from hotnas_hls.simulate.certificate import TWIN, Certificate
 
 UNKNOWN = "unknown"
+MOST_REMEDIES = 3  # that the reasons name
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -231,6 +232,13 @@ def reasons(data: ReportData) -> list[str]:
         for label, (count, share) in data.bottlenecks.items()
     ]
     found.append("What bounds the layers now: " + ", ".join(parts) + ".")
+    if run is not None and run.remedies:
+        helped = "; ".join(
+            f"{one.layer} (bound by {LABELS.get(one.bottleneck, one.bottleneck)}): "
+            f"{one.remedy}, {one.change}, saves {number(round(one.saved))} cycles"
+            for one in run.remedies[:MOST_REMEDIES]
+        )
+        found.append(f"What would help further, by the model, whatever it costs in accuracy: {helped}.")
     scarcest = max(data.resources, key=lambda resource: resource.share or 0.0)
     found.append(
         f"The scarcest resource of the {point.board.name} is {scarcest.name}: {number(scarcest.model)} of "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,8 @@ class NetworkSettings:
     data: str  # digits, cifar10, a folder of images, or package.module:function
     weights: str | None = None  # a checkpoint; null: the ones that ship with the package
     input: tuple[int, int, int] | None = None  # channels, rows, columns; null: the zoo's
+    mean: tuple[float, float, float] | None = None  # of a folder's channels, pixels 0 to 1; null: ImageNet's
+    std: tuple[float, float, float] | None = None  # their standard deviation; null: ImageNet's
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class SearchSettings:
     """How candidates are chosen, trained and rewarded."""
 
     strategy: Strategy = "tpe"  # who proposes candidates; reinforce: HotNAS's controller
-    trials: int = 60  # candidates looked at, those that the hardware test refuses included
+    trials: int = 20  # candidates that are trained; what the hardware test refuses does not count
     validation_images: int = 1000  # candidates are compared on so many at most
     validation_blend: float = 0.0  # share of another image in each: where the network was trained on them
     batches: int = 50  # fine-tuning batches per trained candidate
@@ -187,6 +190,7 @@ class RunConfig:
                 f"quantisation.least_weight_bits: must be 2 to {quantisation.weight_bits} (weight_bits), "
                 f"not {quantisation.least_weight_bits}"
             )
+        found += normalisation_violations(self.network.mean, self.network.std)
         if self.network.input is not None and min(self.network.input) < 1:
             found.append(f"network.input: must be at least 1 each, not {list(self.network.input)}")
         if not 0 <= self.seed < 1 << 32:
@@ -210,6 +214,19 @@ class RunConfig:
                     legal = ", ".join(map(str, LEGAL_PORT_BITS))
                     found.append(f"{where}: {', '.join(illegal)}: AXI ports have {legal} bits")
         return found
+
+
+def normalisation_violations(mean: Sequence[float] | None, std: Sequence[float] | None) -> list[str]:
+    """A mean or a standard deviation that no images have."""
+    found = []
+    for name, values in (("mean", mean), ("std", std)):
+        if values is not None and len(values) != 3:
+            found.append(f"network.{name}: give one value for each of 3 channels, not {len(values)}")
+    if mean is not None and not all(0 <= value <= 1 for value in mean):
+        found.append(f"network.mean: must be 0 to 1 each, as pixels are; not {list(mean)}")
+    if std is not None and not all(0 < value <= 1 for value in std):
+        found.append(f"network.std: must be more than 0 and at most 1 each; not {list(std)}")
+    return found
 
 
 def without_password(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotnas_hls.boards.board import load_board
+from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
@@ -16,12 +16,15 @@ from hotnas_hls.search.running.crew import CrewOptions
 from hotnas_hls.search.search import SearchOptions
 
 
-def platform_of(config: RunConfig, graph: Graph) -> TiledEnginePlatform:
-    """The tiled engine on the configured board, as far as it can place the network's concatenations."""
+def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> TiledEnginePlatform:
+    """The tiled engine on ``board`` (None: the configured one), as far as it can place the network's
+    concatenations.
+    """
     given = config.accelerator
+    board = board or load_board(config.board)
     return TiledEnginePlatform(
-        board=load_board(config.board),
-        clock_mhz=config.clock(),
+        board=board,
+        clock_mhz=board.clock_mhz if config.clock_mhz is None else config.clock_mhz,
         memory=config.memory,
         act_bits=config.quantisation.act_bits,
         concat_alignment=concat_alignment(lower(fold_shapes(graph))),

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,13 @@ from torch import nn
 
 from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
-from hotnas_hls.frontends.source import load_model
+from hotnas_hls.frontends.source import LoadedModel, load_model
 from hotnas_hls.models.cifar10 import cifar10
-from hotnas_hls.models.data import Dataset, digits, find_weights
+from hotnas_hls.models.data import Dataset, digits, find_weights, shipped_weights
 from hotnas_hls.models.edits import copied
 from hotnas_hls.models.image_folder import image_folder
-from hotnas_hls.models.train import WEIGHTS
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.search.config import NetworkSettings
+from hotnas_hls.search.config import NetworkSettings, normalisation_violations
 
 DATASETS = {"digits": digits, "cifar10": cifar10}
 
@@ -81,48 +81,66 @@ def cold_start(problem: Problem, seed: int) -> Problem:
 
 def load_problem(settings: NetworkSettings) -> Problem:
     """The network and data a configuration names; errors say what is wrong before anything is computed."""
-    dataset = load_dataset(settings.data, settings.input[1] if settings.input else None)
-    weights: str | Path | None = settings.weights
-    shipped = WEIGHTS / f"{settings.model}.safetensors"
-    if weights is None and shipped.is_file():
-        weights = shipped
-    elif settings.weights is not None:
-        weights = find_weights(settings.weights)
+    size = settings.input[1] if settings.input else None
+    dataset = load_dataset(settings.data, size, settings.mean, settings.std)
+    named = settings.weights
+    weights = shipped_weights(settings.model) if named is None else find_weights(named)
     loaded = load_model(settings.model, weights, settings.input)
-    if loaded.module is None:
-        raise ConfigError(
-            f"network.model: {settings.model} has no torch module to fine-tune; "
-            "give a zoo name or package.module:function"
-        )
-    if weights is None and ":" not in settings.model:
+    if loaded.module is not None and weights is None and ":" not in settings.model:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
+    return problem_of(loaded, settings.model, dataset, settings.data)
+
+
+def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) -> Problem:
+    """A network and the data it is for; ConfigError where they do not fit, or cannot be searched.
+
+    name: the network's; source: what the data are called.
+    """
+    if loaded.module is None:
+        raise ConfigError(
+            f"network.model: {name} has no torch module to fine-tune; "
+            "give a zoo name or package.module:function"
+        )
     if loaded.graph.host.is_some:
         raise ConfigError(
-            f"network.model: {settings.model}: {loaded.graph.host}; a search works on images as the data set "
+            f"network.model: {name}: {loaded.graph.host}; a search works on images as the data set "
             "gives them and on logits, so leave that out of the network"
         )
     outputs, *pixels = loaded.graph.output.shape
     if pixels != [1, 1]:
         shape = "x".join(map(str, loaded.graph.output.shape))
-        raise ConfigError(
-            f"network.model: {settings.model} gives {shape}; a search needs one value for each class"
-        )
+        raise ConfigError(f"network.model: {name} gives {shape}; a search needs one value for each class")
     raise_all(
         ConfigError,
-        f"network.data: {settings.data} does not fit {settings.model}:",
+        f"network.data: {source} does not fit {name}:",
         dataset.violations(loaded.graph.input.shape, outputs),
     )
-    return Problem(settings.model, loaded.module, loaded.graph, dataset, proof=loaded.proof)
+    return Problem(name, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
-def load_dataset(name: str, size: int | None = None) -> Dataset:
-    """A data set by name, a folder of images, or what ``package.module:function`` returns."""
+def load_dataset(
+    name: str | Path,
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Dataset:
+    """A data set by name, a folder of images, or what ``package.module:function`` returns.
+
+    size: rows and columns of a folder's images (224); mean, std: of each of their channels, pixels from 0 to
+    1, None for ImageNet's.
+    Raises ConfigError for what is none of these or cannot be, DataMissing for files that are not there.
+    """
+    name = str(name)
+    given = normalisation_violations(mean, std)
+    if (mean is not None or std is not None) and (name in DATASETS or not Path(name).is_dir()):
+        given.append(f"network.mean, network.std: are of folders of images; {name} is normalised as it is")
+    raise_all(ConfigError, f"{name}: cannot be read so:", given)
     if name in DATASETS:
         return DATASETS[name]()
     if Path(name).is_dir():
-        return image_folder(name, size or 224)
+        return image_folder(name, size or 224, mean=mean, std=std)
     if ":" in name:
         dataset = _called(name)
         if not isinstance(dataset, Dataset):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
@@ -17,7 +17,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import SearchSpace
-from hotnas_hls.search.detecting.detect import Detection
+from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.reductions import Reduction, reductions
 from hotnas_hls.search.evaluating.evaluate import Evaluator, epoch
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome, pareto_front
@@ -25,7 +25,7 @@ from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.fitting.integer import golden, integer_accuracy
 from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
-from hotnas_hls.search.prepare import prepare
+from hotnas_hls.search.prepare import Prepared, prepare
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.proposing.generate import choices_of, compression_of
 from hotnas_hls.search.running.hire import hire
@@ -57,6 +57,7 @@ class SearchResult:
     accuracy_drop: float  # what the search was allowed to lose
     baseline_format: IntegerFormat
     format: IntegerFormat
+    remaining: Detection  # what bounds the layers of the result, and what would help them further
 
     @property
     def front(self) -> list[Outcome]:
@@ -138,7 +139,16 @@ def search(
         options.accuracy_drop,
         prepared.baseline.format,
         options.format,
+        _remaining(prepared, platform, network, choices),
     )
+
+
+def _remaining(
+    prepared: Prepared, platform: Platform, network: IntegerNetwork, choices: Choices
+) -> Detection:
+    """iDetect on the result: its layers are a workload like any other."""
+    workload = replace(prepared.start.workload, layers=network.layers)
+    return detect(workload, platform, choices, prepared.options.space.least_weight_bits)
 
 
 def _arrays(split: Any) -> tuple[Any, Any]:
@@ -194,5 +204,14 @@ def _design_point(
     if not isinstance(platform, Emits):
         return None
     return platform.emit(
-        Emission(network, choices, options.seed, options.bound_ms, accuracy, options.config, images)
+        Emission(
+            network,
+            choices,
+            options.seed,
+            options.bound_ms,
+            accuracy,
+            options.config,
+            images,
+            options.format.arrangement.packed_resolutions,
+        )
     )

@@ -72,6 +72,8 @@ class Certificate:
     reasons: tuple[str, ...]  # why it does not hold
     hls_synthesis: str | None = None  # by an open HLS compiler, in words; None: not tried
     clock_estimate: str | None = None  # by static timing before placement, in words; None: not estimated
+    unchecked: tuple[str, ...] = ()  # parts of the package that were left out, in words
+    ports: dict[str, int] | None = None  # beats and stalls of the run that is certified; None: not counted
     first_cycles: int | None = None  # simulated, of a run that also loads what stays on chip; None: nothing
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
@@ -146,6 +148,15 @@ class Certificate:
         """Cycles at this design's clock, in milliseconds."""
         return cycles / (self.clock_mhz * 1000)
 
+    @property
+    def verdict(self) -> str:
+        """Whether it holds; of what was not checked nothing is said to hold."""
+        if not self.holds:
+            return "DOES NOT HOLD"
+        if self.unchecked:
+            return f"NOT CHECKED: {', '.join(self.unchecked)}; the RTL is as predicted"
+        return "holds"
+
     def line(self) -> str:
         """The certificate in one sentence."""
         bound = "no bound"
@@ -155,7 +166,7 @@ class Certificate:
             f"an ideal memory ({self.memory.read_latency} cycles to the first beat of a read, "
             f"{self.memory.write_latency} to the answer of a write)"
         )
-        holds = f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}:"
+        holds = f"{self.design}: {self.verdict}:"
         at = f"at {self.clock_mhz:g} MHz, {bound}"
         exact = f"predicted {self.predicted_cycles} cycles, simulated {self.simulated_cycles}"
         if self.behind is None:

@@ -37,6 +37,8 @@ class Rtl:
     files: Mapping[str, str]  # name to text, packages first
     description: str = TWIN
     data: Mapping[str, bytes] | None = None  # files it reads at run time
+    bench: Mapping[str, str] | None = None  # what it is simulated in; None: this one's
+    weights: bytes | None = None  # what lies behind wgt; None: made of the design anew
 
     @property
     def is_twin(self) -> bool:
@@ -50,7 +52,7 @@ def twin(point: DesignPoint, layers: int = 0) -> Rtl:
     Designs of one accelerator and one such number have the same RTL but for its banner.
     """
     banner = Banner(point.network, point.digest())
-    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner))
+    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner, point.clock_mhz))
 
 
 def certify(
@@ -89,10 +91,13 @@ def certify(
     slowest = max(loads.cycles, 0 if ahead is None else ahead.worst.cycles)
     results = simulate_runs(point, net, loading + planned, folder, slowest, rtl)
     first = results.pop(0) if loading else None
+    certified = results[-1 if ahead is not None else images - 1]
     expected = [reference(net, image) for image in inputs]
     seen = None if ahead is None else ahead.judged(net, results.pop(), expected[0])
     outputs = expected + [expected[at % images] for at in range(len(stalls))]
     certificate = _judge(point, rtl, net, predicted, results, outputs, images, seen)
+    if rtl.is_twin:
+        certificate = replace(certificate, ports=certified.ports)
     if first is None:
         return certificate
     reasons = certificate.reasons + tuple(_first_reasons(first, expected[0], net, loads.cycles, rtl))
@@ -130,7 +135,10 @@ def simulate_runs(
 
     predicted: cycles of a run, the slowest of them.
     """
-    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES)
+    model = build_once(
+        rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES, bench=rtl.bench
+    )
+    runs = [replace(run, weights=rtl.weights) for run in runs]
     job = folder / "job"
     job.mkdir(parents=True, exist_ok=True)
     for name, contents in (rtl.data or {}).items():

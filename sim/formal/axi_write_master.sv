@@ -11,11 +11,11 @@
 //:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding)),
 //:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding) && !wready_i),
 //: mutant data_stays
-//:   assign wvalid_o     = beat_valid_i && burst_valid;
-//:   assign wvalid_o     = beat_valid_i && burst_valid && !awready_i;
+//:   assign wvalid_o     = (beat_valid_i || drain_i) && burst_valid;
+//:   assign wvalid_o     = (beat_valid_i || drain_i) && burst_valid && !awready_i;
 //: mutant last_with_the_last
-//:   if (beat_done) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
-//:   if (beat_done) beat_q <= beat_q + 1'b1;
+//:   if (beat_done_o) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
+//:   if (beat_done_o) beat_q <= beat_q + 1'b1;
 //: mutant no_data_ahead
 //:   .valid_i (awvalid_o && !offered_q),
 //:   .valid_i (awvalid_o),
@@ -33,19 +33,23 @@
   logic [63:0] waiting_addr_q;
   logic [DataBits-1:0] waiting_data_q, waiting_beat_q;
   logic        waiting_last_q, new_offer;
+  logic        drains_q = 1'b0;
 
   assign new_offer = awvalid_o && !address_waits_q;
 
   always_comb begin
     if (run_valid_i) assume (run_beats_i != '0 && run_addr_i[1:0] == '0);
     if (bvalid_i) assume (answered_bursts_q != data_bursts_q && answered_bursts_q != taken_bursts_q);
-    if (beat_waits_q) assume (beat_valid_i && beat_i == waiting_beat_q);
+    if (beat_waits_q && !drain_i) assume (beat_valid_i && beat_i == waiting_beat_q);
+    if (drains_q) assume (drain_i);  // until all is answered
+    if (drain_i && !drains_q) assume (!data_waits_q);
   end
 
   always_ff @(posedge clk_i) begin
+    drains_q        <= rst_ni && drain_i && !idle_o;
     address_waits_q <= rst_ni && awvalid_o && !awready_i;
     data_waits_q    <= rst_ni && wvalid_o && !wready_i;
-    beat_waits_q    <= rst_ni && beat_valid_i && !beat_ready_o;
+    beat_waits_q    <= rst_ni && beat_valid_i && !beat_ready_o && !drain_i;
     waiting_addr_q  <= awaddr_o;
     waiting_data_q  <= wdata_o;
     waiting_beat_q  <= beat_i;

@@ -1,5 +1,6 @@
 // Properties of burst_splitter: bursts stay within 4 KiB and MaxBurst, their lengths add up to the run's, one
-// follows the other without a gap in the addresses, and what is offered stays until it is taken.
+// follows the other without a gap in the addresses, and what is offered stays until it is taken. A drain ends the
+// run behind the burst on offer.
 //: depth 3
 //: set DataBits 128
 //: mutant within_a_page
@@ -23,13 +24,14 @@
 
   logic [63:0] start_q;         // of the run
   logic [31:0] beats_q, sent_q;  // of the run; those of its bursts taken
-  logic        waits_q = 1'b0, enabled_q = 1'b0;
+  logic        waits_q = 1'b0, enabled_q = 1'b0, drains_q = 1'b0, drained_q;
   logic [63:0] waiting_addr_q;
   logic [7:0]  waiting_len_q;
 
   always_comb begin
     if (run_valid_i) assume (run_beats_i != '0 && run_addr_i[BeatShift-1:0] == '0);
     if (enabled_q) assume (enable_i);  // it falls only as a burst is taken
+    if (drains_q) assume (drain_i);    // until nothing is on offer
   end
 
   always_ff @(posedge clk_i) begin
@@ -37,6 +39,8 @@
     waiting_addr_q <= addr_o;
     waiting_len_q  <= len_o;
     enabled_q      <= rst_ni && enable_i && !(valid_o && ready_i);
+    drains_q       <= rst_ni && drain_i && !idle_o;
+    drained_q      <= rst_ni && (drain_i || (drained_q && !(run_valid_i && run_ready_o)));
     if (!rst_ni) begin
       start_q <= '0;
       beats_q <= '0;
@@ -56,7 +60,7 @@
       within_max_burst: assert (32'(len_o) + 32'd1 <= hotnas_pkg::MaxBurst);
     end
     if (!idle_o) addresses_follow: assert (addr_o == start_q + (64'(sent_q) << BeatShift) && addr_o[BeatShift-1:0] == '0);
-    lengths_add_up: assert (sent_q <= beats_q && idle_o == (sent_q == beats_q)
+    lengths_add_up: assert (sent_q <= beats_q && (idle_o == (sent_q == beats_q) || (drained_q && idle_o))
       && (idle_o || (rest_q == beats_q - sent_q - 32'(burst_q) && 32'(burst_q) <= beats_q - sent_q)));
     if (!idle_o) prepared: assert (burst_q != '0 && last_q == (rest_q == '0)
       && page_end_q == ((13'(addr_q[11:BeatShift]) + 13'(burst_q)) == 13'(PageBeats))

@@ -15,8 +15,8 @@
 //:   end else if (rready_i) begin
 //:   end else if (1'b1) begin
 //: mutant no_start_in_a_run
-//:   assign start_o     = start_q && !running_q;
-//:   assign start_o     = start_q;
+//:   assign start_o     = start_q && !running_q && !aborting_i;
+//:   assign start_o     = start_q && !aborting_i;
 //: mutant end_is_told
 //:   if (done_i && ier_q[0]) isr_q[0] <= 1'b1;
 //:   if (done_i && ier_q[0] && !write) isr_q[0] <= 1'b1;

@@ -5,6 +5,7 @@ module axi_read_master #(
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
+  input  logic                drain_i,      // ask for nothing new, take what was asked for and drop it
   // runs to read
   input  logic                run_valid_i,
   output logic                run_ready_o,
@@ -15,6 +16,9 @@ module axi_read_master #(
   input  logic                beat_ready_i,
   output logic [DataBits-1:0] beat_o,
   output logic                error_o,   // pulse: the beat came with SLVERR or DECERR
+  output logic                idle_o,    // all that was asked for has come
+  output logic                beat_done_o, // a beat moves in this cycle
+  output logic                stall_o,   // one was asked for and is wanted, and there is none
   // AXI4 read channels
   output logic                arvalid_o,
   input  logic                arready_i,
@@ -30,11 +34,12 @@ module axi_read_master #(
   localparam int unsigned CountBits = $clog2(hotnas_pkg::Outstanding + 1);
 
   logic [CountBits-1:0] in_flight_q;
-  logic                 sent, finished, unused_idle;
+  logic                 sent, finished, splitter_idle;
 
   burst_splitter #(.DataBits(DataBits)) u_splitter (
     .clk_i,
     .rst_ni,
+    .drain_i,
     .run_valid_i,
     .run_ready_o,
     .run_addr_i,
@@ -44,7 +49,7 @@ module axi_read_master #(
     .ready_i  (arready_i),
     .addr_o   (araddr_o),
     .len_o    (arlen_o),
-    .idle_o   (unused_idle)
+    .idle_o   (splitter_idle)
   );
 
   logic unused;
@@ -53,9 +58,12 @@ module axi_read_master #(
   assign sent         = arvalid_o && arready_i;
   assign finished     = rvalid_i && rready_o && rlast_i;
   assign beat_valid_o = rvalid_i;
-  assign rready_o     = beat_ready_i;
+  assign rready_o     = beat_ready_i || drain_i;
   assign beat_o       = rdata_i;
   assign error_o      = rvalid_i && rready_o && rresp_i[1];
+  assign idle_o       = splitter_idle && (in_flight_q == '0);
+  assign beat_done_o  = rvalid_i && rready_o;
+  assign stall_o      = beat_ready_i && !rvalid_i && (arvalid_o || (in_flight_q != '0));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) in_flight_q <= '0;

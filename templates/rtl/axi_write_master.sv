@@ -6,6 +6,7 @@ module axi_write_master #(
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
+  input  logic                drain_i,      // write nothing new, fill up what was begun
   // runs to write
   input  logic                run_valid_i,
   output logic                run_ready_o,
@@ -17,6 +18,9 @@ module axi_write_master #(
   input  logic [DataBits-1:0] beat_i,
   output logic                idle_o,
   output logic                error_o,   // pulse: a burst was answered with SLVERR or DECERR
+  output logic                held_o,    // a beat is on offer and not taken
+  output logic                beat_done_o, // a beat moves in this cycle
+  output logic                stall_o,   // a beat or an address waits for the memory
   // AXI4 write channels
   output logic                awvalid_o,
   input  logic                awready_i,
@@ -34,12 +38,13 @@ module axi_write_master #(
   localparam int unsigned CountBits = $clog2(hotnas_pkg::Outstanding + 1);
 
   logic [CountBits-1:0] in_flight_q;
-  logic                 offered_q, sent, answered, splitter_idle, fifo_ready, burst_valid, beat_done;
+  logic                 offered_q, sent, answered, splitter_idle, fifo_ready, burst_valid;
   logic [7:0]           burst_len, beat_q;
 
   burst_splitter #(.DataBits(DataBits)) u_splitter (
     .clk_i,
     .rst_ni,
+    .drain_i,
     .run_valid_i,
     .run_ready_o,
     .run_addr_i,
@@ -61,18 +66,20 @@ module axi_write_master #(
     .ready_o (fifo_ready),
     .data_i  (awlen_o),
     .valid_o (burst_valid),
-    .ready_i (beat_done && wlast_o),
+    .ready_i (beat_done_o && wlast_o),
     .data_o  (burst_len)
   );
 
   assign sent         = awvalid_o && awready_i;
   assign answered     = bvalid_i && bready_o;
   assign bready_o     = 1'b1;
-  assign wvalid_o     = beat_valid_i && burst_valid;
-  assign wdata_o      = beat_i;
+  assign wvalid_o     = (beat_valid_i || drain_i) && burst_valid;
+  assign wdata_o      = drain_i ? '0 : beat_i;
   assign wlast_o      = beat_q == burst_len;
-  assign beat_done    = wvalid_o && wready_i;
-  assign beat_ready_o = wready_i && burst_valid;
+  assign beat_done_o  = wvalid_o && wready_i;
+  assign held_o       = wvalid_o && !wready_i;
+  assign stall_o      = held_o || (awvalid_o && !awready_i);
+  assign beat_ready_o = wready_i && burst_valid && !drain_i;
   assign idle_o       = splitter_idle && (in_flight_q == '0);
   assign error_o      = answered && bresp_i[1];
 
@@ -84,7 +91,7 @@ module axi_write_master #(
     end else begin
       offered_q   <= awvalid_o && !awready_i;
       in_flight_q <= in_flight_q + CountBits'(sent) - CountBits'(answered);
-      if (beat_done) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
+      if (beat_done_o) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
     end
   end
 

@@ -5,6 +5,7 @@ module burst_splitter #(
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
+  input  logic        drain_i,      // no more runs; of the one in work nothing but the burst on offer
   // runs
   input  logic        run_valid_i,
   output logic        run_ready_o,
@@ -60,12 +61,13 @@ module burst_splitter #(
   assign addr_o      = addr_q;
   assign len_o       = 8'(burst_q - 1'b1);
   assign accept      = valid_o && ready_i;
-  assign run_ready_o = !busy_q || (accept && last_q);
+  assign run_ready_o = !drain_i && (!busy_q || (accept && last_q));
   assign take_run    = run_valid_i && run_ready_o;
   assign idle_o      = !busy_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) busy_q <= 1'b0;
+    else if (drain_i) busy_q <= valid_o && !accept;
     else if (take_run || accept) busy_q <= take_run || !last_q;
   end
 

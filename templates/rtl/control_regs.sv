@@ -1,12 +1,6 @@
 // AXI4-Lite slave with the register map of a Vitis HLS kernel, and the cycle counts of every layer.
 //
-//   0x00 ap_ctrl  bit 0 ap_start, 1 ap_done (clear on read), 2 ap_idle, 3 ap_ready (clear on read),
-//                 7 auto_restart, 9 interrupt
-//   0x04 GIER     bit 0 enables the interrupt output
-//   0x08 IER      bit 0 ap_done, 1 ap_ready            0x0C ISR  same bits, toggle on write
-//   0x10 ap_return (status)
-//   0x18/0x1C ifm   0x24/0x28 wgt   0x30/0x34 ofm  (64-bit byte addresses)   0x3C layer_count
-//   0x44 images   0x4C image_stride
+//   at their offsets in hotnas_pkg: the registers
 //   ProfileBase + 32 x layer: cycles, load_ifm, load_wgt, compute, store_ofm, stall
 //   the last profile slot: cycles of the run (64 bits)
 module control_regs (
@@ -31,7 +25,11 @@ module control_regs (
   output logic        interrupt_o,
   // the accelerator
   output logic        start_o,          // pulse
+  output logic        running_o,        // from the start to the end of a run
   input  logic        done_i,           // pulse
+  output logic        abort_o,          // pulse
+  input  logic        aborting_i,
+  input  logic        aborted_i,        // with done_i: so the run has ended
   input  logic [31:0] status_i,
   output logic [63:0] ifm_o,
   output logic [63:0] wgt_o,
@@ -41,7 +39,8 @@ module control_regs (
   output logic [31:0] image_stride_o,
   input  logic        profile_we_i,
   input  logic [15:0] profile_layer_i,
-  input  logic [255:0] profile_i
+  input  logic [255:0] profile_i,
+  input  logic [255:0] port_counts_i
 );
 
   localparam int unsigned Slots    = hotnas_pkg::ProfileSlots;
@@ -100,12 +99,14 @@ module control_regs (
   assign profile_data = slot_data[32*32'(araddr_i[4:2]) +: 32];
 
   // ---------------------------------------------------------------- registers
-  logic        start_q, done_q, ready_q, idle_q, auto_restart_q, gier_q, running_q;
+  logic        start_q, done_q, ready_q, idle_q, auto_restart_q, gier_q, running_q, aborted_q;
   logic [1:0]  ier_q, isr_q;
   logic [63:0] ifm_q, wgt_q, ofm_q;
   logic [31:0] layers_q, images_q, image_stride_q;
 
-  assign start_o     = start_q && !running_q;
+  assign start_o     = start_q && !running_q && !aborting_i;
+  assign running_o   = running_q;
+  assign abort_o     = write && (32'(waddr_q) == hotnas_pkg::RegAbort) && wstrb_i[0] && wdata_i[0];
   assign ifm_o       = ifm_q;
   assign wgt_o       = wgt_q;
   assign ofm_o       = ofm_q;
@@ -116,22 +117,28 @@ module control_regs (
   assign idle_q      = !running_q && !start_q;  // from a start on it tells that the run has ended
 
   always_comb begin
-    unique case ({araddr_i[7:2], 2'b00})
-      8'h00: reg_data = {22'd0, interrupt_o, 1'b0, auto_restart_q, 3'd0, ready_q, idle_q, done_q, start_q};
-      8'h04: reg_data = {31'd0, gier_q};
-      8'h08: reg_data = {30'd0, ier_q};
-      8'h0C: reg_data = {30'd0, isr_q};
-      8'h10: reg_data = status_i;
-      8'h18: reg_data = ifm_q[31:0];
-      8'h1C: reg_data = ifm_q[63:32];
-      8'h24: reg_data = wgt_q[31:0];
-      8'h28: reg_data = wgt_q[63:32];
-      8'h30: reg_data = ofm_q[31:0];
-      8'h34: reg_data = ofm_q[63:32];
-      8'h3C: reg_data = layers_q;
-      8'h44: reg_data = images_q;
-      8'h4C: reg_data = image_stride_q;
-      default: reg_data = '0;
+    unique case (32'({araddr_i[7:2], 2'b00}))
+      hotnas_pkg::RegCtrl: reg_data = {22'd0, interrupt_o, 1'b0, auto_restart_q, 3'd0, ready_q, idle_q, done_q, start_q};
+      hotnas_pkg::RegGier: reg_data = {31'd0, gier_q};
+      hotnas_pkg::RegIer: reg_data = {30'd0, ier_q};
+      hotnas_pkg::RegIsr: reg_data = {30'd0, isr_q};
+      hotnas_pkg::RegStatus: reg_data = status_i | 32'(aborted_q) << 7;
+      hotnas_pkg::RegIfm: reg_data = ifm_q[31:0];
+      hotnas_pkg::RegIfmHigh: reg_data = ifm_q[63:32];
+      hotnas_pkg::RegWgt: reg_data = wgt_q[31:0];
+      hotnas_pkg::RegWgtHigh: reg_data = wgt_q[63:32];
+      hotnas_pkg::RegOfm: reg_data = ofm_q[31:0];
+      hotnas_pkg::RegOfmHigh: reg_data = ofm_q[63:32];
+      hotnas_pkg::RegLayers: reg_data = layers_q;
+      hotnas_pkg::RegImages: reg_data = images_q;
+      hotnas_pkg::RegImageStride: reg_data = image_stride_q;
+      hotnas_pkg::RegAbort: reg_data = {31'd0, aborting_i};
+      hotnas_pkg::RegIdentity: reg_data = hotnas_pkg::IdMap;
+      hotnas_pkg::RegIdentity + 4: reg_data = hotnas_pkg::IdFeatures;
+      hotnas_pkg::RegIdentity + 8: reg_data = hotnas_pkg::IdHardware;
+      hotnas_pkg::RegIdentity + 12: reg_data = hotnas_pkg::IdHardwareHigh;
+      hotnas_pkg::RegIdentity + 16: reg_data = hotnas_pkg::IdClockKhz;
+      default: reg_data = (araddr_i[7:5] == 3'(hotnas_pkg::RegPorts / 32)) ? port_counts_i[32*32'(araddr_i[4:2]) +: 32] : '0;
     endcase
   end
 
@@ -166,10 +173,12 @@ module control_regs (
       layers_q       <= '0;
       images_q       <= '0;
       image_stride_q <= '0;
+      aborted_q      <= 1'b0;
       running_q      <= 1'b0;
       run_cycles_q   <= '0;
     end else begin
       running_q <= (running_q || start_o) && !done_i;  // a run of no layer ends as it starts
+      aborted_q <= aborted_i || (aborted_q && !start_o);
       if (start_o) run_cycles_q <= '0;
       else if (running_q) run_cycles_q <= run_cycles_q + 64'd1;
 
@@ -183,26 +192,27 @@ module control_regs (
         start_q <= auto_restart_q;
       end
       if (write) begin
-        unique case (waddr_q)
-          8'h00: begin
+        unique case (32'(waddr_q))
+          hotnas_pkg::RegCtrl: begin
             if (wstrb_i[0] && wdata_i[0]) start_q <= 1'b1;
             if (wstrb_i[0]) auto_restart_q <= wdata_i[7];
           end
-          8'h04: if (wstrb_i[0]) gier_q <= wdata_i[0];
-          8'h08: if (wstrb_i[0]) ier_q <= wdata_i[1:0];
-          8'h0C: if (wstrb_i[0]) isr_q <= isr_q ^ wdata_i[1:0];
-          8'h18: ifm_q[31:0]  <= (wdata_i & mask) | (ifm_q[31:0] & ~mask);
-          8'h1C: ifm_q[63:32] <= (wdata_i & mask) | (ifm_q[63:32] & ~mask);
-          8'h24: wgt_q[31:0]  <= (wdata_i & mask) | (wgt_q[31:0] & ~mask);
-          8'h28: wgt_q[63:32] <= (wdata_i & mask) | (wgt_q[63:32] & ~mask);
-          8'h30: ofm_q[31:0]  <= (wdata_i & mask) | (ofm_q[31:0] & ~mask);
-          8'h34: ofm_q[63:32] <= (wdata_i & mask) | (ofm_q[63:32] & ~mask);
-          8'h3C: layers_q     <= (wdata_i & mask) | (layers_q & ~mask);
-          8'h44: images_q     <= (wdata_i & mask) | (images_q & ~mask);
-          8'h4C: image_stride_q <= (wdata_i & mask) | (image_stride_q & ~mask);
+          hotnas_pkg::RegGier: if (wstrb_i[0]) gier_q <= wdata_i[0];
+          hotnas_pkg::RegIer: if (wstrb_i[0]) ier_q <= wdata_i[1:0];
+          hotnas_pkg::RegIsr: if (wstrb_i[0]) isr_q <= isr_q ^ wdata_i[1:0];
+          hotnas_pkg::RegIfm: ifm_q[31:0]  <= (wdata_i & mask) | (ifm_q[31:0] & ~mask);
+          hotnas_pkg::RegIfmHigh: ifm_q[63:32] <= (wdata_i & mask) | (ifm_q[63:32] & ~mask);
+          hotnas_pkg::RegWgt: wgt_q[31:0]  <= (wdata_i & mask) | (wgt_q[31:0] & ~mask);
+          hotnas_pkg::RegWgtHigh: wgt_q[63:32] <= (wdata_i & mask) | (wgt_q[63:32] & ~mask);
+          hotnas_pkg::RegOfm: ofm_q[31:0]  <= (wdata_i & mask) | (ofm_q[31:0] & ~mask);
+          hotnas_pkg::RegOfmHigh: ofm_q[63:32] <= (wdata_i & mask) | (ofm_q[63:32] & ~mask);
+          hotnas_pkg::RegLayers: layers_q     <= (wdata_i & mask) | (layers_q & ~mask);
+          hotnas_pkg::RegImages: images_q     <= (wdata_i & mask) | (images_q & ~mask);
+          hotnas_pkg::RegImageStride: image_stride_q <= (wdata_i & mask) | (image_stride_q & ~mask);
           default: ;
         endcase
       end
+      if (abort_o) auto_restart_q <= 1'b0;
       // Behind the write: an acknowledgement in the cycle of `done` is that of an earlier run.
       if (done_i && ier_q[0]) isr_q[0] <= 1'b1;
       if (done_i && ier_q[1]) isr_q[1] <= 1'b1;

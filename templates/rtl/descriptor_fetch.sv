@@ -41,6 +41,7 @@ module descriptor_fetch (
   state_e      state_q;
   logic [15:0] beat_q;
   logic        beat, header, sealed;
+  logic [hotnas_pkg::SealBits-1:0] sum;
 
   assign fetching_o      = state_q != Rest;
   assign fetched_o       = state_q == There;
@@ -53,13 +54,14 @@ module descriptor_fetch (
   assign entry_beat_o    = 8'(beat_q - 16'(HeaderBeats));
   assign weights_start_o = (state_q == Check) && sealed && !error_o;
 
-  descriptor_check u_check (
+  checksum #(.DataBits(Beat)) u_check (
     .clk_i,
-    .clear_i      (state_q == Ask),
-    .beat_valid_i (beat),
-    .beat_i,
-    .sealed_o     (sealed)
+    .valid_i (beat),
+    .first_i (beat_q == '0),
+    .data_i  (beat_i),
+    .sum_o   (sum)
   );
+  assign sealed = sum == hotnas_pkg::SealBits'(hotnas_pkg::Signature);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

@@ -127,6 +127,10 @@ module ifm_loader (
     end
   end
 
+  // A box fits a bank, and so does its number of words.
+  logic [IfmAddrBits-1:0] box_words;
+  assign box_words = IfmAddrBits'(rows_q) * IfmAddrBits'(cols_q);
+
   always_ff @(posedge clk_i) begin
     if (state_q == Clip) begin
       rows_q      <= rows;
@@ -142,12 +146,9 @@ module ifm_loader (
     end
   end
 
-  // A box fits a bank, and so does its number of words.
-  logic [IfmAddrBits-1:0] box_words;
-  assign box_words = IfmAddrBits'(rows_q) * IfmAddrBits'(cols_q);
-
   assign tile_taken = run_valid_o && run_ready_i && walker_last;
 
+  logic block_last;
   run_walker u_walker (
     .clk_i,
     .rst_ni,
@@ -167,7 +168,6 @@ module ifm_loader (
   );
 
   logic [15:0] asked_block_q;  // channel block of the run offered, within its slice
-  logic        block_last;
   assign slice_last_o = block_last && ((asked_block_q == cfg.slice_blocks - 16'd1) || walker_last);
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) asked_block_q <= '0;
@@ -178,6 +178,8 @@ module ifm_loader (
   logic        box_valid, receiving_q, half_q;
   logic [15:0] box_rows, box_cols;
   logic [hotnas_pkg::IfmAddrBits-1:0] box_skip;
+
+  logic word_done, row_done, block_done, slice_done, tile_received, last_slice, last_block, first_word;
 
   stream_fifo #(.Width(32 + hotnas_pkg::IfmAddrBits), .Depth(2)) u_boxes (
     .clk_i,
@@ -193,7 +195,6 @@ module ifm_loader (
   logic [15:0] slice_q, block_q, row_q, col_q;
   logic [hotnas_pkg::IfmAddrBits-1:0] slice_addr_q, row_addr_q, slice_addr, row_addr;
   logic [hotnas_pkg::IfmAddrBits-1:0] half_base;
-  logic word_done, row_done, block_done, slice_done, tile_received, last_slice, last_block, first_word;
 
   assign word_ready_o  = box_valid;
   assign last_slice    = slice_q == cfg.slices - 16'd1;

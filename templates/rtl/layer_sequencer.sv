@@ -16,7 +16,7 @@ module layer_sequencer (
   output logic [63:0]   ofm_base_o,
   output logic [63:0]   wgt_base_o,     // of the run in work
   output logic          done_o,         // pulse: all layers done, or stopped by an error
-  output logic [31:0]   status_o,       // 0, or error bits [5:0] and the layer in [31:16]
+  output logic [31:0]   status_o,       // 0, or error bits [6:0] and the layer in [31:16]
   input  logic [3:0]    errors_i,       // pulses: m_axi_ofm write, m_axi_ofm read, m_axi_wgt, m_axi_ifm
   output logic          idle_o,         // no run is in work, nothing of one is left
   output logic          running_o,      // a layer is in work
@@ -30,6 +30,7 @@ module layer_sequencer (
   input  logic          fetch_error_i,  // with a beat that came with an error
   input  logic          weights_begin_i, // pulse: the weights of the layer fetched begin to come
   input  logic          weights_in_i,   // all weights of the layer in work are in
+  input  logic          weights_wrong_i, // pulse: those of the layer whose weights come are damaged
   output logic          table_bank_o,   // of the entry table: that of the layer in work
   output logic          fetch_bank_o,   // and that of the layer fetched
   // engine
@@ -54,6 +55,7 @@ module layer_sequencer (
   logic [3:0]  errors_q;
   logic [31:0] cycles_q, load_ifm_q, load_wgt_q, ahead_wgt_q, compute_q, store_ofm_q, stall_q;
   logic        last_layer, last, goes_ahead, ahead_there, good, refused_q, failed, too_many, nothing, start, next;
+  logic        wrong_q, ahead_wrong_q;  // weights of the layer in work, and of the one fetched
 
   assign idle_o        = state_q == Idle;
   assign running_o     = state_q == Run;
@@ -61,7 +63,7 @@ module layer_sequencer (
   assign next          = (state_q == File) && !last && !failed;
   assign last_layer    = layer_q == last_layer_q;
   assign last          = last_layer && (images_left_q == 32'd1);
-  assign failed        = refused_q || (errors_q != '0);
+  assign failed        = refused_q || wrong_q || (errors_q != '0);
   assign goes_ahead    = !last_layer && (hotnas_pkg::SharedBus == 0);
   assign ahead_there   = fetched_i || !goes_ahead;
   assign ask_o         = start || (next && !fetching_i)
@@ -87,15 +89,19 @@ module layer_sequencer (
       errors_q  <= '0;
       refused_q <= 1'b0;
       status_o  <= '0;
+      {wrong_q, ahead_wrong_q} <= '0;
     end else begin
       // What m_axi_wgt brings while it fetches is of the layer fetched.
       if (state_q != Idle) errors_q <= errors_q | (errors_i & {2'b11, !fetching_i, 1'b1});
+      if (weights_wrong_i && fetching_i) ahead_wrong_q <= 1'b1;
+      if (weights_wrong_i && !fetching_i) wrong_q <= 1'b1;
       unique case (state_q)
         Idle: if (start_i) begin
           status_o  <= {26'd0, too_many, 5'd0};
           errors_q  <= '0;
           refused_q <= 1'b0;
           layer_q   <= '0;
+          {wrong_q, ahead_wrong_q} <= '0;
           if (!nothing) state_q <= Begin;
         end
         Begin, Take: begin
@@ -109,7 +115,8 @@ module layer_sequencer (
         Run: if (layer_done_i && ahead_there) state_q <= File;
         File: begin
           state_q <= !next ? Idle : fetching_i ? Take : Begin;
-          if (failed) status_o <= {layer_q, 11'd0, refused_q, errors_q};
+          if (failed) status_o <= {layer_q, 9'd0, wrong_q, 1'b0, refused_q, errors_q};
+          {wrong_q, ahead_wrong_q} <= {ahead_wrong_q, 1'b0};
           layer_q <= last_layer ? '0 : layer_q + 1'b1;
         end
         default: state_q <= Idle;

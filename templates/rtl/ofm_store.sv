@@ -52,6 +52,7 @@ module ofm_store (
   state_e      state_q;
   logic [15:0] tile_r_q, tile_c_q, m_q, rows_q, cols_q, blocks_q;
   logic [31:0] row_bytes_q, col_bytes_q, m_bytes_q, run_words_q;
+  logic [31:0] tile_bytes_q;           // the m_blocks channel blocks of an output tile
   logic [63:0] ofm_addr_q, res_addr_q;
   logic [15:0] runs_q;
   logic [WordsBits-1:0] words_q, words_left_q;  // words of this output tile; those not yet written
@@ -115,7 +116,7 @@ module ofm_store (
   end
 
   logic [63:0] ofm_base_q, res_base_q;  // of the layer's maps
-  logic [31:0] offset_q, tile_bytes_q;  // tile_bytes: the m_blocks channel blocks of an output tile
+  logic [31:0] offset_q;
   logic [PixelBits-1:0] pixels_q;       // counted one cycle before they are used: one product a cycle
   logic [WordsBits-1:0] words;
   assign words = WordsBits'(pixels_q) * WordsBits'(BlockBits'(blocks_q));

@@ -6,8 +6,8 @@ module requantize (
   input  logic [hotnas_pkg::ActBits-1:0] residual_i,  // signed; 0 when there is none
   input  logic [7:0]  residual_shift_i,
   input  logic [7:0]  output_shift_i,
-  input  logic signed [31:0] clamp_low_i,
-  input  logic signed [31:0] clamp_high_i,
+  input  logic signed [15:0] clamp_low_i,
+  input  logic signed [15:0] clamp_high_i,
   output logic [hotnas_pkg::ActBits-1:0] act_o
 );
 

@@ -13,6 +13,7 @@ module wgt_loader (
   input  logic [63:0]  base_i,      // byte address of `wgt`
   input  logic         release_i,   // pulse: compute is done with the oldest slot
   output logic         job_in_o,    // pulse: the last plane of a job is taken
+  output logic         tile_in_o,   // pulse: it is the last one of a tile
   output logic         job_done_o,  // pulse: one more job is in its slot
   output logic         all_in_o,    // every job of the layer is
   output logic         busy_o,      // a job is being loaded
@@ -154,6 +155,7 @@ module wgt_loader (
   assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights));
   assign got_next    = job_done;
   assign job_in_o    = job_done;
+  assign tile_in_o   = job_done && got_last_tile_job;
   assign all_in_o    = !active_q;
 
   always_ff @(posedge clk_i) begin
@@ -206,8 +208,6 @@ module wgt_loader (
     job_done_o   <= job_done && rst_ni;
   end
 
-  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
-
   // Jobs asked for and not yet received.
   logic [1:0] asked_q;
   always_ff @(posedge clk_i) begin
@@ -215,7 +215,9 @@ module wgt_loader (
     else asked_q <= asked_q + 2'(ask_next) - 2'(job_done);
   end
 
+  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
+
   logic unused;
-  assign unused = ^{cfg, got_last_tile_job};
+  assign unused = ^cfg;
 
 endmodule

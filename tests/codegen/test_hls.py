@@ -204,6 +204,27 @@ def test_a_descriptor_that_is_damaged_or_of_another_design_is_refused(tmp_path: 
         assert f"MISMATCH status {layer << 16 | 1 << 4}, expected 0\n" in ran.stdout
 
 
+@needs_csim
+@pytest.mark.parametrize("dataflow", [True, False])
+def test_damaged_weights_end_with_a_status(dataflow: bool, tmp_path: Path) -> None:
+    files = generate(small_case())
+    folder = write(files, tmp_path)
+    weights = bytes(files["weights/weights.bin"])
+    starts = json.loads(files["weights/memory_map.json"])["weights"]
+    target = "csim" if dataflow else "csim-sequential"
+    headers = find("ap_types")
+    assert headers is not None
+    command = ["make", target, f"AP_TYPES={headers.path}"]
+    assert subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+    for layer, name in enumerate(starts):
+        damaged = bytearray(weights)
+        damaged[starts[name] + 100] ^= 1 << 3
+        (folder / "weights" / "weights.bin").write_bytes(damaged)
+        ran = subprocess.run([folder / "build" / target, folder], capture_output=True, text=True)
+        assert ran.returncode == 1
+        assert f"MISMATCH status {layer << 16 | 1 << 6}, expected 0\n" in ran.stdout
+
+
 PRAGMAS = {
     "__VITIS_HLS__": {"aggregate", "bind_storage"},
     "__SYNTHESIS__": {"data_pack", "resource"},  # Vivado HLS
@@ -224,7 +245,7 @@ def test_vendor_tools_see_the_pragmas_they_know(macro: str, tmp_path: Path) -> N
     run = subprocess.run([*command, folder / "src" / "accelerator.cpp"], capture_output=True, text=True)
     pragmas = re.findall(r"^#pragma HLS (\w+)", run.stdout, re.MULTILINE)
     assert set(pragmas) == COMMON_PRAGMAS | PRAGMAS[macro]
-    assert pragmas.count("interface") == 11
+    assert pragmas.count("interface") == 12
 
 
 def test_generation_is_deterministic() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hotnas_hls.errors import DataMissing, HotnasError
+from hotnas_hls.errors import ConfigError, DataMissing, HotnasError
 from hotnas_hls.models import cifar10 as cifar10_module
 from hotnas_hls.models import data
 from hotnas_hls.models.cifar10 import cifar10
@@ -317,3 +317,21 @@ def test_transparency_is_ignored_and_told(tmp_path: Path) -> None:
     assert image_folder(tmp_path, size=28).notes == (
         f"{place}: 1 files are transparent in parts, which is ignored, {place / 'only' / '0.png'} the first",
     )
+
+
+def test_folders_are_normalised_as_the_configuration_says(tmp_path):
+    from hotnas_hls.search.problem import load_dataset
+
+    for part in ("train", "val"):
+        (tmp_path / part / "grey").mkdir(parents=True)
+        Image.new("RGB", (8, 8), (51, 102, 204)).save(tmp_path / part / "grey" / "one.png")
+    found = load_dataset(tmp_path, 4, mean=(0.2, 0.2, 0.2), std=(0.1, 0.2, 0.5))
+    assert found.test.images[0, :, 0, 0].tolist() == pytest.approx([0, 1, 1.2], abs=1e-6)
+    with pytest.raises(ConfigError) as caught:
+        load_dataset("digits", mean=(0.2, 0.2), std=(0.0, 1.0, 1.0))
+    assert str(caught.value).splitlines() == [
+        "digits: cannot be read so:",
+        "  - network.mean: give one value for each of 3 channels, not 2",
+        "  - network.std: must be more than 0 and at most 1 each; not [0.0, 1.0, 1.0]",
+        "  - network.mean, network.std: are of folders of images; digits is normalised as it is",
+    ]

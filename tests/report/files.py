@@ -5,6 +5,7 @@ import sqlite3
 
 from hotnas_hls.accel.memory.dram_timing import load_dram
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.traffic import PORTS
 from hotnas_hls.simulate.behind_dram import BehindDram, DramLayer
 from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
 
@@ -53,6 +54,7 @@ def certificate_of(point, off=0):
         images=2,
         stalled_runs=1,
         outputs_compared=4 * len(checks),
+        ports={f"{port}_{count}": at for at, port in enumerate(PORTS) for count in ("beats", "stalls")},
         holds=not off,
         reasons=(f"{checks[0].name}: simulated cycles differ",) if off else (),
     )
@@ -68,6 +70,9 @@ def write_run(folder, point, reductions=True):
         "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
         "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
         "decisions": [{"layer": "stem", "kind": "channels", "before": 8, "after": 6, "options": [8, 6]}],
+        "remedies": [
+            {"layer": "pool", "bottleneck": "I", "remedy": "hardware", "change": "width 64", "saved": 120}
+        ],
     }  # fmt: skip
     if reductions:
         summary["reductions"] = [{"name": name, "latency_ms": ms} for name, ms in REDUCTIONS]

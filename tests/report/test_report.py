@@ -92,6 +92,8 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
         "3.5 × 10¹⁷",
         "| hardware | 0.03000 ms | −0.00350 ms |",
         "The scarcest resource of the ZCU102 is ",
+        "What would help further, by the model, whatever it costs in accuracy: pool (bound by load IFM): "
+        "hardware, width 64, saves 120 cycles.",
     ):
         assert phrase in text
     html = (package / "reports/report.html").read_text()

@@ -21,7 +21,7 @@ def config(tmp_path):
     record["bound"]["latency_ms"] = 0.015
     record["accelerator"] |= {"tm": [8, 16, 32], "tn": [8, 16, 32], "tr": [4, 8], "tc": [4, 8]}
     record["accelerator"]["port_bits"] = [64, 128]
-    record["search"] |= {"trials": 5, "batches": 1, "batch_size": 16, "final_epochs": 0}
+    record["search"] |= {"trials": 3, "batches": 1, "batch_size": 16, "final_epochs": 0}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(record))
     return path
@@ -33,7 +33,7 @@ def test_search_writes_a_design_point(config, tmp_path, capsys):
     summary = json.loads(capsys.readouterr().out)
     point = DesignPoint.load(folder)
     assert summary["cycles"]["after"] == point.predicted_cycles
-    assert point.config["search"]["trials"] == 5
+    assert point.config["search"]["trials"] == 3
     assert json.loads((folder / "search.json").read_text()) == summary
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(["search", str(config), "--output", str(folder)]) == 0
@@ -75,14 +75,15 @@ def test_an_interrupted_search_goes_on_with_its_own_weights(config, tmp_path, ca
 
 def test_two_workers_a_journal_and_every_chart(config, tmp_path, capsys):
     folder = tmp_path / "run"
-    command = ["search", str(config), "--output", str(folder), "--trials", "8", "--workers", "2"]
+    command = ["search", str(config), "--output", str(folder), "--trials", "4", "--workers", "2"]
     command += ["--storage", "journal", "--strategy", "nsga2"]
     assert main(command) == 0
     assert "charts" in capsys.readouterr().err
     assert (folder / "study.journal").exists() and not (folder / "study.db").exists()
     summary = json.loads((folder / "search.json").read_text())
-    assert [trial["trial"] for trial in summary["history"]] == list(range(8))
-    assert summary["trained"] + summary["stopped"] + summary["refused"] + summary["repeated"] == 8
+    assert [trial["trial"] for trial in summary["history"]] == list(range(summary["trials"]))
+    assert summary["trained"] + summary["stopped"] == 4
+    assert summary["refused"] + summary["repeated"] == summary["trials"] - 4
     assert sum(summary["refusals"].values()) == summary["refused"]
     assert summary["latency_ms"]["bound"] == 0.015 >= summary["latency_ms"]["after"]
     edited = {d["layer"] for d in summary["decisions"] if d["after"] != d["before"]}

@@ -1,14 +1,16 @@
 """What a search says while it runs."""
 
+import dataclasses
 import io
 
 import pytest
 from rich.console import Console
 
+from hotnas_hls.search.running.study import SearchStudy
 from hotnas_hls.search.telling import progress
 from hotnas_hls.search.telling.progress import ConsoleReporter, reason
 
-from .toy_study import study
+from .toy_study import SPACE, ToyObjective, study
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,8 @@ def test_refusals_are_counted_by_kind(refusal, kind):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_best_and_refusals_are_shown(terminal):
     text = io.StringIO()
-    searched = study(10)
+    settings = dataclasses.replace(study(10).settings, proposals=None)
+    searched = SearchStudy(SPACE, ToyObjective(), settings)
     with ConsoleReporter(Console(file=text, force_terminal=terminal, width=160)) as reporter:
         reporter.stage("iSearch")
         outcomes = searched.run(report=lambda outcome: reporter.outcome(outcome, searched))

@@ -24,7 +24,7 @@ from .pipeline_platform import PipelinePlatform
 
 OPTIONS = SearchOptions(
     bound_ms=0.015,
-    trials=9,
+    trials=4,
     rungs=4,
     tuning=Tuning(batches=3, batch_size=32, calibration_batches=2),
     final_epochs=1,
@@ -64,7 +64,7 @@ def test_what_is_reported_is_what_is_emitted(problem, result):
 
 
 def test_only_feasible_candidates_were_trained(result):
-    assert len(result.outcomes) == 9
+    assert sum(outcome.trained for outcome in result.outcomes) == OPTIONS.trials
     assert any(outcome.refusals for outcome in result.outcomes)
     assert all(o.latency_ms <= 0.015 for o in result.outcomes if o.accuracy is not None)
     assert result.chosen.feasible
@@ -126,7 +126,7 @@ def test_the_lowest_latency_named_can_be_had(problem):
 
 
 def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
-    options = dataclasses.replace(OPTIONS, bound_ms=None, trials=5, accuracy_drop=1.0, final_epochs=0)
+    options = dataclasses.replace(OPTIONS, bound_ms=None, trials=3, accuracy_drop=1.0, final_epochs=0)
     result = search(problem, engine(), options)
     trained = [o for o in result.outcomes if o.accuracy is not None]
     assert result.chosen.latency_ms == min(o.latency_ms for o in trained)
@@ -135,7 +135,7 @@ def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
 
 def test_hardware_can_be_left_alone(problem):
     space = SpaceOptions(hardware=False)
-    options = dataclasses.replace(OPTIONS, space=space, trials=4, final_epochs=0)
+    options = dataclasses.replace(OPTIONS, space=space, trials=2, final_epochs=0)
     result = search(problem, engine(), options)
     assert result.choices == result.baseline.choices
 
@@ -147,7 +147,7 @@ def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
         reduction=0.4,
         format=IntegerFormat(8, 8, calibration_images=16),
         space=SpaceOptions(weight_bits=8, channel_cut=False, kernel_expand=False),
-        trials=8,
+        trials=3,
         final_epochs=0,
     )
     narrow = dataclasses.replace(engine(), act_bits=8)
@@ -174,7 +174,7 @@ def search_baseline(problem):
 
 
 def test_another_platform_needs_no_change(problem):
-    options = dataclasses.replace(OPTIONS, bound_ms=15.0, trials=6, final_epochs=0)
+    options = dataclasses.replace(OPTIONS, bound_ms=15.0, trials=3, final_epochs=0)
     result = search(problem, PipelinePlatform(), options)
     assert result.design is None  # it does not emit
     assert result.cost.latency_ms <= 15.0 < result.baseline.cost.latency_ms
@@ -191,41 +191,35 @@ def test_reductions_lead_from_the_baseline_to_the_design(result):
         assert step.alone_ms is None or step.alone_ms <= result.baseline.cost.latency_ms
 
 
-def test_summary_is_json(result, tmp_path):
-    from hotnas_hls.commands.search import readable
-    from hotnas_hls.search.telling.summary import summary_of
+def test_summary_is_json(result):
+    from hotnas_hls.search.telling.summary import readable, summary_of
 
     summary = summary_of(result)
     assert json.loads(json.dumps(summary)) == summary
-    assert summary["reduction"] > 0 and summary["trained"] + summary["refused"] + summary["repeated"] == 9
+    assert summary["reduction"] > 0 and summary["trained"] == 4 <= summary["trials"]
+    assert summary["trained"] + summary["refused"] + summary["repeated"] == summary["trials"]
     cost = {"wall_seconds": 90.0, "cpu_seconds": 150.0, "cpus": 2, "resumed": True}
-    (tmp_path / "design_point.json").touch()
-    (tmp_path / "study.db").touch()
-    printed = readable(summary | {"cost": cost}, tmp_path)
-    assert printed.splitlines()[-2:] == [
-        f"written   {tmp_path}: design_point.json, study.db",
-        f"next: hotnas hls {tmp_path}",
-    ]
-    assert "time      1.5 min since it was resumed, 2.5 min of CPU time on 2 cores" in printed
-    assert "LOSES" not in readable(summary | {"cost": cost, "accuracy_drop": 1.0}, tmp_path)
+    printed = readable(summary | {"cost": cost})
+    assert printed[-1] == "time      1.5 min since it was resumed, 2.5 min of CPU time on 2 cores"
+    assert "LOSES" not in readable(summary | {"cost": cost, "accuracy_drop": 1.0})[0]
     lossy = summary | {
         "cost": cost,
         "accuracy_drop": 0.001,
         "validation_accuracy": {"before": 0.93, "after": 0.9288},
         "test_accuracy": {"before": 0.9339, "after": 0.9329},
     }
-    assert readable(lossy, tmp_path).splitlines()[0] == (
+    assert readable(lossy)[0] == (
         "LOSES 0.12% of validation accuracy, more than accuracy_drop (0.10%); raise the bound, or give it "
         "more trials"
     )
     older = {name: value for name, value in lossy.items() if name != "accuracy_drop"}
-    assert "LOSES" not in readable(older, tmp_path)
+    assert "LOSES" not in readable(older)[0]
     refused = summary | {"cost": cost, "accuracy_drop": 1.0, "trials": 10, "trained": 2, "refused": 8}
     refused |= {"refusals": {"DSP slices": 7, "latency": 1}, "reduction": 0.0}
-    lines = readable(refused, tmp_path).splitlines()
+    lines = readable(refused)
     assert lines[0] == (
-        "MOSTLY REFUSED 8 of 10 candidates, 2 were trained: DSP slices (7), latency (1); give it more "
-        "trials, or raise the bound"
+        "MOSTLY REFUSED 8 of 10 candidates, 2 were trained: DSP slices (7), latency (1); a looser bound lets "
+        "more of them pass"
     )
     assert lines[2].endswith("(+0.0%)")
 

@@ -67,7 +67,9 @@ class Looking(ToyObjective):
 
 def test_a_study_stops_records_and_does_not_ask_again(tmp_path):
     place = StudyPlace(f"sqlite:///{tmp_path}/study.db")
-    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", 80, 1, early_stopping=True)
+    settings = StudySettings(
+        RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", 80, 1, early_stopping=True, proposals=80
+    )
     searched = SearchStudy(SPACE, Looking(), settings, place)
     outcomes = searched.run()
     stopped = [o for o in outcomes if o.stopped]
@@ -78,7 +80,9 @@ def test_a_study_stops_records_and_does_not_ask_again(tmp_path):
             for o in outcomes[: poor.number]
         )
     slowest = max(stopped, key=lambda o: o.latency_ms)
-    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", 81, 1, early_stopping=True)
+    settings = StudySettings(
+        RewardTargets(0.5, 1, 0.5, 1), 1.0, "random", 81, 1, early_stopping=True, proposals=81
+    )
     resumed = SearchStudy(SPACE, Looking(), settings, place, resume=True)
     assert resumed.outcomes == outcomes
     twin = resumed.run([slowest.candidate]) and resumed.outcomes[-1]

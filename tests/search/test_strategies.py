@@ -73,7 +73,7 @@ def test_the_controller_learns():
 @pytest.mark.parametrize("name", SAMPLER_NAMES)
 class TestInAStudy:
     def settings(self, name, trials):
-        return StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, name, trials, seed=1)
+        return StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, name, trials, seed=1, proposals=trials)
 
     def test_finds_something_feasible_and_repeats_itself(self, name):
         runs = []

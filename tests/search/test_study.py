@@ -47,6 +47,17 @@ def test_seeds_come_first_and_repeats_are_not_trained_again():
     assert searched.add(all_of(4)) is first[0]
 
 
+def test_only_what_is_trained_counts_as_a_trial():
+    """Refusals and repeats cost nothing; where everything else is refused, the search ends all the same."""
+    settings = dataclasses.replace(study(3).settings, proposals=None)
+    searched = SearchStudy(SPACE, ToyObjective(), settings)
+    outcomes = searched.run([all_of(16), all_of(4), all_of(4), all_of(16)])
+    assert [outcome.trained for outcome in outcomes[:4]] == [False, True, False, False]
+    assert searched.trained == len(searched.objective.trained) == 3 < len(outcomes)
+    nothing = dataclasses.replace(settings, proposals=5)
+    assert len(SearchStudy(SPACE, ToyObjective(), nothing).run([all_of(16)] * 9)) == 5
+
+
 def test_costs_are_recorded():
     outcomes = study(5).run()
     assert all(outcome.seconds > 0 for outcome in outcomes)

@@ -51,7 +51,8 @@ def study(
     crew: Crew | None = None,
 ) -> SearchStudy:
     """The study, by the controller."""
-    settings = StudySettings(RewardTargets(0.5, 1, 0.5, 1), 1.0, "reinforce", trials, seed=1)
+    targets = RewardTargets(0.5, 1, 0.5, 1)
+    settings = StudySettings(targets, 1.0, "reinforce", trials, seed=1, proposals=trials)
     return SearchStudy(SPACE, ToyObjective(seconds), settings, storage, resume, crew)
 
 

@@ -9,8 +9,7 @@ from report.files import certificate_of
 from small_designs import small_design
 
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.simulate.certify import twin
 from hotnas_hls.simulate.flow import add_reports, generate
 from hotnas_hls.simulate.simulated_board import build
 
@@ -23,8 +22,7 @@ def point() -> DesignPoint:
 @pytest.fixture(scope="session")
 def library(point: DesignPoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The simulated board."""
-    banner = Banner("small", point.digest())
-    return build(rtl_files(point.accelerator, len(point.layers), banner), tmp_path_factory.mktemp("board"))
+    return build(dict(twin(point).files), tmp_path_factory.mktemp("board"))
 
 
 @pytest.fixture(scope="session")

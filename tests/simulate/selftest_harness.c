@@ -22,6 +22,7 @@ static int g_uncounted;
 
 static uint32_t read_register(void *context, uint32_t offset) {
   (void)context;
+  if (g_uncounted && offset == HOTNAS_REG_IDENTITY + 4) return 0;
   return g_uncounted && offset >= HOTNAS_REG_PROFILE ? HOTNAS_UNKNOWN_CYCLES : board_read(offset);
 }
 

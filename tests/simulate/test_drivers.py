@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import ctypes
 import dataclasses
 import json
@@ -31,10 +32,12 @@ from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
-from hotnas_hls.codegen.driver import REGISTERS, driver_files
+from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.hls import golden_answer
+from hotnas_hls.codegen.registers import IDENTITY, MAP, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.models.data import digits
@@ -222,6 +225,79 @@ def test_python_driver_keeps_caches_and_memory_in_step(
 # --- registers ------------------------------------------------------------------------------------------
 
 
+@needs_verilator
+def test_python_driver_ends_a_run_early_and_the_next_one_works(
+    design: Design, library: Path, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = SimulatedBoard(library)
+    accelerator = driver.Accelerator(board, allocate=board.allocate, timeout=0.0)
+    assert not accelerator.abort()  # nothing runs
+    with pytest.raises(driver.AcceleratorTimeout, match=r"abort\(\) ends the run"):
+        accelerator.run(images[0])
+    accelerator.timeout = 10.0
+    assert accelerator.abort()
+    with pytest.raises(driver.AcceleratorFault, match="the run was ended by the abort register"):
+        accelerator._check_status()
+    assert (accelerator.run(images[0]).integers == design.expected(images[:1])).all()
+    assert board.violations == 0
+
+
+class Wired(SimulatedBoard):
+    """A board whose interrupt PYNQ can wait for; ``lost``: it never tells."""
+
+    lost = False
+
+    def __init__(self, library: Path) -> None:
+        super().__init__(library)
+        self.waits = 0
+        self.hotnas_accel.interrupt = self
+
+    async def wait(self) -> None:
+        self.waits += 1
+        while self.lost or not self.interrupt:
+            self.run(500)
+            await asyncio.sleep(0)
+
+
+@needs_verilator
+@pytest.mark.parametrize("lost", [False, True])
+def test_python_driver_sleeps_until_the_interrupt(
+    lost: bool,
+    design: Design,
+    library: Path,
+    driver: ModuleType,
+    images: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "REST_S", 0.05 if lost else 60.0)  # simulated time runs slowly
+    board = Wired(library)
+    board.lost = lost
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    ticks = 0
+
+    async def others() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    async def both() -> Any:
+        beside = asyncio.create_task(others())
+        try:
+            return await accelerator.run_async(images)
+        finally:
+            beside.cancel()
+
+    result = asyncio.run(both())
+    assert (result.integers == design.expected(images)).all()
+    assert ticks > IMAGES <= board.waits
+    assert board.read(GIER) == 0 and not board.interrupt
+    if not lost:
+        assert board.waits == IMAGES  # nobody asked in between
+        assert board.read(ISR) == 0
+    assert (accelerator.run(images).integers == design.expected(images)).all()
+
+
 class Meddler(SimulatedBoard):
     """A board on which somebody writes a register a while after each start."""
 
@@ -241,7 +317,7 @@ def test_arguments_are_those_of_the_start(
     board = Meddler(library)
     accelerator = driver.Accelerator(board, batch=2, allocate=board.allocate)
     expected = design.expected(images[:2])
-    arguments = [name for name in REGISTER if name not in ("ctrl", "gier", "ier", "isr", "status")]
+    arguments = [name for name in REGISTER if name not in ("ctrl", "gier", "ier", "isr", "status", "abort")]
     assert len(arguments) == 9
     for name in arguments:
         board.meddling = REGISTER[name], 1 if name in ("layers", "images") else 0x40
@@ -303,9 +379,12 @@ def test_an_interrupt_outlives_an_acknowledgement_in_its_very_cycle(
 
 
 class FakeBoard(SimulatedBoard):
-    """An overlay without hardware: it remembers writes, and every run ends at once."""
+    """An overlay without hardware, of the package in ``folder``: it remembers writes, runs end at once."""
 
-    def __init__(self, **ips: Any) -> None:
+    def __init__(self, folder: Path, **ips: Any) -> None:
+        design = json.loads((folder / "driver" / "hotnas_design.json").read_text())
+        identity = Identity(design["identity"]["hardware"], 200_000).words(RTL_FEATURES)
+        self.registers = {IDENTITY.register(word).offset: value for word, value in identity.items()}
         self.ip_dict = {"hotnas_accel_0": {"type": "hotnas:hls:hotnas_accel:1.0"}} | ips
         self.written: dict[int, int] = {}
         self.memory = np.zeros(1 << 22, dtype=np.uint8)
@@ -313,7 +392,7 @@ class FakeBoard(SimulatedBoard):
         self.hotnas_accel_0 = type("Ip", (), {"mmio": self})()
 
     def read(self, offset: int) -> int:
-        return {0: 0x6}.get(offset, 0xFFFFFFFF if offset >= 0x400 else 0)
+        return {0: 0x6, **self.registers}.get(offset, 0xFFFFFFFF if offset >= 0x400 else 0)
 
     def write(self, offset: int, value: int) -> None:
         self.written[offset] = value
@@ -334,11 +413,11 @@ class FakeBoard(SimulatedBoard):
 def test_python_driver_reads_register_offsets_from_the_hwh(
     design: Design, driver: ModuleType, images: np.ndarray
 ) -> None:
-    board = FakeBoard()
+    board = FakeBoard(design.folder)
     driver.Accelerator(board, allocate=board.allocate).run(images[0])
     assert board.written[0x3C] == len(design.net.layers)
     assert (board.written[0x18], board.written[0x1C]) == (0, 0x8)
-    board = FakeBoard()
+    board = FakeBoard(design.folder)
     moved = {"layer_count": {"address_offset": 0x80, "fields": {}}}
     board.ip_dict["hotnas_accel_0"]["registers"] = moved
     accelerator = driver.Accelerator(board, allocate=board.allocate)
@@ -348,21 +427,104 @@ def test_python_driver_reads_register_offsets_from_the_hwh(
     assert set(result.profiles[0].layers["fc"].values()) == {None}
 
 
+class HlsBoard(FakeBoard):
+    """A board with an HLS build: it knows what it is once it has run."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.registers[IDENTITY.register("features").offset] = 0
+        self.filed, self.registers = self.registers, {}
+
+    def write(self, offset: int, value: int) -> None:
+        super().write(offset, value)
+        if offset == CTRL and value & START:
+            self.registers = self.filed
+
+
+def test_python_driver_asks_an_hls_build_by_a_run_of_no_layer(
+    design: Design, driver: ModuleType, images: np.ndarray
+) -> None:
+    board = HlsBoard(design.folder)
+    accelerator = driver.Accelerator(board, allocate=board.allocate)
+    assert board.written == {REGISTER["layers"]: 0, REGISTER["images"]: 0, CTRL: START}
+    assert accelerator.clock_mhz == 200.0
+    profile = accelerator.run(images[0], profile=True).profiles[0]
+    assert {count for port in profile.ports.values() for count in port.values()} == {None}
+    with pytest.raises(driver.AcceleratorError) as refused:
+        accelerator.abort()
+    assert str(refused.value) == "an HLS build cannot end a run early; load the overlay again"
+
+
+def test_python_driver_refuses_a_foreign_bitstream_before_the_first_start(
+    design: Design, driver: ModuleType
+) -> None:
+    board = FakeBoard(design.folder)
+    at = IDENTITY.register("hardware").offset
+    needed, board.registers[at] = board.registers[at], 0x12345678
+    high = board.registers[at + 4]
+    with pytest.raises(driver.AcceleratorError) as refused:
+        driver.Accelerator(board, allocate=board.allocate)
+    assert str(refused.value) == (
+        f"the bitstream holds the hardware 0x{high:08x}12345678, digits needs 0x{high:08x}{needed:08x}; "
+        "build it from this package, or take the driver of its own"
+    )
+    board.registers[IDENTITY.offset] = MAP + 1
+    with pytest.raises(driver.AcceleratorError) as refused:
+        driver.Accelerator(board, allocate=board.allocate)
+    assert str(refused.value) == (
+        f"the bitstream has the register map 0x{MAP + 1:08x}, this driver 0x{MAP:08x}: it is older, or none "
+        "of hotnas; build it from this package, or take the driver of its own"
+    )
+    assert board.written == {}
+    board.registers = {}  # from before there was an identity
+    with pytest.raises(driver.AcceleratorError, match="register map 0x00000000"):
+        driver.Accelerator(board, allocate=board.allocate)
+    assert board.written[REGISTER["layers"]] == 0  # nothing was run
+
+
+def test_two_programs_do_not_share_an_accelerator(
+    design: Design, driver: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "LOCKS", tmp_path)
+    board = FakeBoard(design.folder)
+    board.ip_dict["hotnas_accel_0"]["phys_addr"] = 0xA0000000
+    for _ in range(2):  # a cell of a notebook that runs again
+        driver.Accelerator(board, allocate=board.allocate)
+    board.ip_dict["hotnas_accel_0"]["phys_addr"] = 0xA0010000
+    path = tmp_path / "hotnas_a0010000.lock"
+    hold = f"import fcntl; f = open({str(path)!r}, 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", hold], **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(driver.AcceleratorError) as refused:
+            driver.Accelerator(board, allocate=board.allocate)
+        other.communicate(b"\n")
+    assert str(refused.value) == (
+        f"another program uses the accelerator at 0xa0010000; end it first ({path}: Resource temporarily "
+        "unavailable)"
+    )
+    driver.Accelerator(board, allocate=board.allocate)
+
+
 def test_python_driver_refuses_what_does_not_fit(
     design: Design, driver: ModuleType, images: np.ndarray, tmp_path: Path
 ) -> None:
     with pytest.raises(driver.AcceleratorError, match="2 IPs of type hotnas_accel; give the name"):
-        driver.Accelerator(FakeBoard(other={"type": "hotnas:rtl:hotnas_accel:1.0"}))
+        driver.Accelerator(FakeBoard(design.folder, other={"type": "hotnas:rtl:hotnas_accel:1.0"}))
     with pytest.raises(driver.AcceleratorError, match="no IP 'dma'; it has \\['hotnas_accel_0'\\]"):
-        driver.Accelerator(FakeBoard(), "dma")
+        driver.Accelerator(FakeBoard(design.folder), "dma")
     with pytest.raises(driver.AcceleratorError, match="batch = 0: must be 1 to [0-9]+ images"):
-        driver.Accelerator(FakeBoard(), batch=0)
+        driver.Accelerator(FakeBoard(design.folder), batch=0)
     (tmp_path / "weights.bin").write_bytes(b"short")
-    board = FakeBoard()
+    board = FakeBoard(design.folder)
     with pytest.raises(driver.AcceleratorError, match="has 5 bytes, digits needs"):
         driver.Accelerator(board, allocate=board.allocate, weights=tmp_path / "weights.bin")
-    board = FakeBoard()
+    board = FakeBoard(design.folder)
+    with pytest.raises(driver.AcceleratorError, match="feature maps has no device_address; allocate must"):
+        driver.Accelerator(board, allocate=np.zeros)
     accelerator = driver.Accelerator(board, allocate=board.allocate)
+    with pytest.raises(driver.AcceleratorError, match="not wired to an AXI interrupt controller"):
+        asyncio.run(accelerator.run_async(np.zeros((1, 8, 8))))
     with pytest.raises(driver.AcceleratorError, match=r"shape \(1, 9, 8\); expected \(B, 1, 8, 8\)"):
         accelerator.run(np.zeros((1, 9, 8)))
     extremes = np.array([[[-1e9, 1e9, 0.5 * 2.0**-13, -0.5 * 2.0**-13]]])
@@ -429,7 +591,7 @@ def test_c_driver_gives_the_references_answer_twice(
         found, value = answer.split()
         assert int(found) == logits.argmax()
         assert float(value) == pytest.approx(logits.max() * 2.0**-frac_bits, abs=1e-5)
-    counted = [line.split() for line in lines[len(expected) : -1]]
+    counted = [line.split() for line in lines[len(expected) : -5]]
     assert [name for name, _, _ in counted] == [layer.name for layer in design.net.layers]
     assert all(int(cycles) > int(compute) > 0 for _, cycles, compute in counted)
     words = lines[-1].split()
@@ -442,6 +604,36 @@ def test_c_driver_gives_the_references_answer_twice(
         "failed: the accelerator stopped with an error in conv1: "
         "m_axi_wgt was answered with an error (weight address)"
     ]
+
+
+@needs_verilator
+def test_c_driver_ends_a_run_early_and_the_next_one_works(harness: Harness) -> None:
+    logits = harness.run()[: harness.count]
+    lines = harness.run("abort")
+    assert lines[:3] == [
+        "no run was under way, so none was ended",
+        "done",
+        "the run was ended by the abort register",
+    ]
+    assert lines[3 : 3 + harness.count] == logits
+    assert lines[-1].split()[3] == "0"
+
+
+@needs_verilator
+def test_c_driver_refuses_a_foreign_bitstream_before_the_first_start(harness: Harness) -> None:
+    foreign = (
+        "failed: the bitstream is older or of another package: build it anew, or take its own driver",
+        "writes 0",
+    )
+    assert tuple(harness.run("foreign")) == foreign
+
+
+@needs_verilator
+def test_c_driver_counts_what_the_ports_move(design: Design, harness: Harness) -> None:
+    counted = [line.split() for line in harness.run() if line.startswith("port ")]
+    expected = network_beats(design.net.layers, design.accel, design.tiles)
+    assert {name: int(beats) for _, name, beats, _ in counted} == expected
+    assert any(int(stalls) > 0 for *_, stalls in counted)
 
 
 @needs_verilator
@@ -531,7 +723,7 @@ def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, tmp_path: Path) -> N
     layout, accel, image = stem_design(stem, tmp_path)
     integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
     expected = pack_feature_map(layout.lay(integers), accel)
-    module, board = load(tmp_path), FakeBoard()
+    module, board = load(tmp_path), FakeBoard(tmp_path)
     accelerator = module.Accelerator(board, allocate=board.allocate)
     accelerator.run(integers, quantised=True)
     place = accelerator.design["image"]["offset"]
@@ -595,7 +787,7 @@ def test_both_drivers_do_the_work_of_the_host(answer: Answer, tmp_path: Path) ->
     wanted_image = quantise_image(net, net.host.prepared(raw))
     real = (LOGITS * 2.0**-6).astype(np.float32).reshape(-1, 5, 1, 1)
     wanted = net.host.answered(real)
-    module, board = load(tmp_path), FakeBoard()
+    module, board = load(tmp_path), FakeBoard(tmp_path)
     accelerator = module.Accelerator(board, allocate=board.allocate)
     assert accelerator.image_shape == PREPARATION.source
     assert (accelerator.quantise(accelerator.prepare(raw)) == wanted_image).all()

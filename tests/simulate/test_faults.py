@@ -13,8 +13,10 @@ import pytest
 from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import Layer
+from hotnas_hls.accel.plan import layer_beats, plan_layer
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.traffic import PORTS, network_beats
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import profile_slots, rtl_files
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
@@ -30,6 +32,7 @@ from hotnas_hls.simulate.rtl_simulation import (
 from simulate.test_rtl import needs_verilator
 
 IFM_ERROR, WGT_ERROR, RESIDUAL_ERROR, OFM_ERROR, BAD_DESCRIPTOR, TOO_MANY_LAYERS = (1 << b for b in range(6))
+DAMAGED_WEIGHTS, ABORTED = 1 << 6, 1 << 7
 LAYERS = 4
 IFM, WGT, OFM = 1, 2, 3  # ports
 
@@ -175,6 +178,62 @@ def test_a_reset_in_the_middle_of_a_run_leaves_nothing_behind(bench: Bench) -> N
     done = bench.run(*changes)
     assert all(result.status is None for result in done[::2])
     assert all(bench.is_right(result) for result in done[1::2])
+
+
+@needs_verilator
+def test_an_abort_at_any_moment_leaves_nothing_behind(bench: Bench) -> None:
+    """Nothing is in flight when the run has ended so, as the checkers see; the next start works at once."""
+    case = bench.case
+    total = network_latency(case.net.layers, case.accel, case.tiles, case.memory).cycles
+    rng = np.random.default_rng(3)
+    moments = [0, *rng.integers(0, total, size=20).tolist()]
+    changes: list[dict[str, object]] = []
+    for number, moment in enumerate(moments):
+        stall = STALL if number % 2 else 0
+        changes += [{"abort_after": moment, "stall": stall}, {"stall": stall}]
+    done = bench.run(*changes, {"abort_after": 2 * total})
+    assert {result.status for result in done[:-1:2]} == {ABORTED}
+    assert all(bench.is_right(result) for result in done[1::2])
+    assert bench.is_right(done[-1])  # it had ended by itself
+
+
+@needs_verilator
+def test_damaged_weights_end_the_run_with_a_status(bench: Bench) -> None:
+    case, starts = bench.case, bench.memory.weights
+    rng = np.random.default_rng(4)
+    changes: list[dict[str, object]] = []
+    ends = [*list(starts.values())[1:], len(bench.weights)]
+    used = [
+        (start, start + layer_beats(plan_layer(layer, case.accel, case.tiles[layer.name]), layer)
+         * case.accel.plane_width // 8)
+        for layer, start in zip(case.net.layers, starts.values(), strict=True)
+    ]  # fmt: skip
+    assert all(end <= limit for (_, end), limit in zip(used, ends, strict=True))
+    for start, end in used:
+        image = bytearray(bench.weights)
+        image[int(rng.integers(start, end))] ^= 1 << int(rng.integers(8))
+        changes += [{"weights": bytes(image)}, {"weights": bytes(image), "stall": STALL}, {}]
+    done = bench.run(*changes)
+    for number in range(LAYERS):
+        wrong, stalled, after = done[3 * number : 3 * number + 3]
+        assert wrong.status == stalled.status == number << 16 | DAMAGED_WEIGHTS
+        assert bench.are_right(wrong, case.net.layers[:number])
+        assert bench.is_right(after)
+
+
+@needs_verilator
+def test_every_port_counts_its_beats_and_the_cycles_it_waits(bench: Bench) -> None:
+    case = bench.case
+    fast, slow, stalled, aborted = bench.run(
+        {"memory": MemoryTiming(2, 2)}, {"memory": MemoryTiming(300, 20)}, {"stall": STALL}, {"layers": 0}
+    )
+    expected = network_beats(case.net.layers, case.accel, case.tiles)
+    for result in (fast, slow, stalled):
+        assert {name: result.ports[f"{name}_beats"] for name in PORTS} == expected
+    assert set(aborted.ports.values()) == {0}
+    read = PORTS[2] if case.accel.shared_bus else PORTS[0]
+    assert fast.ports[f"{read}_stalls"] < slow.ports[f"{read}_stalls"] <= slow.cycles
+    assert fast.ports["ofm_write_stalls"] == 0 < stalled.ports["ofm_write_stalls"]
 
 
 def damaged(bench: Bench, rng: np.random.Generator) -> tuple[int, bytes]:

@@ -20,9 +20,11 @@ from report.files import certificate_of
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.images import map_memory
+from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.cli import main
+from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.implementation.selftest import read_selftest
 from hotnas_hls.report import wording
@@ -57,6 +59,8 @@ class UncountedBoard(SimulatedBoard):
     profile = 1024  # registers from here are counters
 
     def read(self, offset: int) -> int:
+        if offset == IDENTITY.register("features").offset:
+            return 0
         return UNKNOWN if offset >= self.profile else super().read(offset)
 
 
@@ -162,14 +166,44 @@ def test_every_layer_is_equal_and_its_cycles_stand_beside_those_promised(
         assert layer["measured"] == check.predicted.terms()
         shown = (check.name, "equal", cycles, layer["predicted"], layer["simulated"], layer["behind"])
         assert line.split() == list(map(str, shown))
+    beats = network_beats([each.layer for each in point.layers], point.accelerator, point.tiles)
+    assert lines[6].split() == "port beats predicted simulated stalls simulated".split()
+    assert certificate.ports is not None
+    for line, port, (name, expected) in zip(lines[7:], record["ports"], beats.items(), strict=False):
+        assert (port["name"], port["beats"], port["predicted_beats"]) == (name, expected, expected)
+        promised = [certificate.ports[f"{name}_{count}"] for count in ("beats", "stalls")]
+        assert [port["simulated_beats"], port["simulated_stalls"]] == promised
+        shown = (name, expected, expected, promised[0], port["stalls"], promised[1])
+        assert line.split() == list(map(str, shown))
+    assert sum(port["stalls"] for port in record["ports"]) > 0
+    assert record["clock_mhz"] == point.clock_mhz
     assert record["cycles"] == certificate.predicted_cycles
     assert record["ms"] > 0
     assert read_selftest(tmp_path / "selftest.json").cycles == record["cycles"]
 
 
 @needs_verilator
-def test_a_corrupt_weight_is_found_in_its_layer(selftest: Selftest, corrupt: Path) -> None:
+def test_a_corrupt_weight_ends_the_run_in_its_layer(selftest: Selftest, corrupt: Path) -> None:
     code, lines, record = selftest(weights=corrupt)
+    assert code == 1 and lines[-1] == "self-test FAILED: 2 images, 0 runs"
+    (failure,) = record["failures"]
+    assert failure.startswith(
+        "stopped: image 0, layer residual: the weights are not those its descriptor was made with"
+    )
+
+
+@needs_verilator
+def test_an_output_that_differs_is_found_in_its_layer(
+    selftest: Selftest, simulated: Path, point: DesignPoint, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(simulated, other)
+    memory = map_memory(point.integer_network(), point.accelerator, point.tiles)
+    for number in (0, 1):
+        golden = bytearray((other / "tb_data" / f"golden_{number}.bin").read_bytes())
+        golden[memory.feature_maps["residual.out"]] ^= 0xFF
+        (other / "tb_data" / f"golden_{number}.bin").write_bytes(golden)
+    code, lines, record = selftest(package=other)
     assert code == 1 and lines[-1] == "self-test FAILED: 2 images, 3 runs"
     verdicts = {layer["name"]: layer["different"] for layer in record["layers"]}
     assert verdicts["stem"] == 0 and verdicts["residual"] > 0
@@ -185,7 +219,9 @@ def test_cycles_that_nobody_counts_are_unknown(selftest: Selftest) -> None:
     assert code == 0
     assert record["cycles"] is None and {str(layer["measured"]) for layer in record["layers"]} == {"None"}
     assert {line.split()[2] for line in lines[1:6]} == {"unknown"}
-    assert lines[6] == "cycles of an image: unknown"
+    assert {line.split()[at] for line in lines[7:11] for at in (1, 4)} == {"unknown"}
+    assert {port[count] for port in record["ports"] for count in ("beats", "stalls")} == {None}
+    assert lines[11] == "cycles of an image: unknown"
 
 
 @needs_verilator
@@ -243,7 +279,12 @@ def test_names_of_strangers_stay_text_in_the_json(tmp_path: Path) -> None:
     main_c = tmp_path / "main.c"
     main_c.write_text(
         """#include "hotnas_selftest.h"
-        static uint32_t busy(void *context, uint32_t offset) { (void)context; (void)offset; return 0; }
+        static uint32_t busy(void *context, uint32_t offset) {
+          (void)context;
+          if (offset == HOTNAS_REG_IDENTITY) return HOTNAS_MAP;
+          if (offset == HOTNAS_REG_IDENTITY + 8) return HOTNAS_HARDWARE;
+          return offset == HOTNAS_REG_IDENTITY + 12 ? HOTNAS_HARDWARE_HIGH : 0;
+        }
         static void ignore(void *context, uint32_t offset, uint32_t value) {
           (void)context; (void)offset; (void)value;
         }
@@ -286,6 +327,8 @@ def board_record(point: DesignPoint, **changes: Any) -> dict[str, Any]:
     ]
     record = {"format": "hotnas-selftest", "format_version": 1, "design": "small"}
     record |= {"design_digest": point.digest(), "driver": "C", "failures": [], "images": 2, "runs": 3}
+    ports = [{"name": "ifm_read", "beats": 386, "stalls": 41, "predicted_beats": 386}]
+    record |= {"ports": ports, "clock_mhz": 200.0}
     return record | {"cycles": 3456, "ms": 0.021, "layers": layers} | changes
 
 

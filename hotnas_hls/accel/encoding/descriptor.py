@@ -76,8 +76,9 @@ FIELDS = (
     Field("output_shift", 18, 0, 8, "right shift from accumulator to OFM"),
     Field("residual_shift", 18, 8, 8, "left shift of the residual to accumulator scale"),
     Field("total_entries", 18, 16, 16, "valid rows of the entry table"),
-    Field("clamp_low", 19, 0, 32, "smallest OFM value", signed=True),
-    Field("clamp_high", 20, 0, 32, "largest OFM value", signed=True),
+    Field("clamp_low", 19, 0, 16, "smallest OFM value", signed=True),
+    Field("clamp_high", 19, 16, 16, "largest OFM value", signed=True),
+    Field("wgt_sum", 20, 0, SEAL_BITS, "checksum of the layer's weights, that of the seal"),
     Field("ifm_row_stride", 21, 0, 32, "bytes between IFM rows that are read"),
     Field("ifm_block_stride", 22, 0, 32, "bytes between IFM channel blocks"),
     Field("ifm_tile_row_step", 23, 0, 32, "IFM bytes from a tile to the one below"),
@@ -113,7 +114,10 @@ def fields_of(accel: Accelerator) -> tuple[Field, ...]:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Byte offsets of a layer's regions in DRAM, and of those on chip (see the fields of the same names)."""
+    """Byte offsets of a layer's regions in DRAM, of those on chip, and what tells its weights from others.
+
+    See the fields of the same names.
+    """
 
     ifm_addr: int
     ofm_addr: int
@@ -124,6 +128,7 @@ class Addresses:
     res_chip: int = 0
     wgt_chip: int = 0
     wgt_id: int = 0
+    wgt_sum: int = 0
 
 
 def field_values(

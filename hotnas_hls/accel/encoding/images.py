@@ -16,6 +16,7 @@ from hotnas_hls.accel.encoding.descriptor import (
     field_values,
     field_violations,
 )
+from hotnas_hls.accel.encoding.seal import checksum
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.accel.plan import (
     PATTERN_BITS,
@@ -216,7 +217,8 @@ def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]
     kept = zlib.crc32(b"".join(packed[name] for name in memory.weights_on_chip))
     for index, layer in enumerate(net.layers):
         numbers, plan = net.numbers[layer.name], plan_layer(layer, accel, tiles[layer.name])
-        addresses = dataclasses.replace(addresses_of(layer, memory), wgt_id=kept)
+        own = checksum(np.frombuffer(packed[layer.name], dtype="<u4"))
+        addresses = dataclasses.replace(addresses_of(layer, memory), wgt_id=kept, wgt_sum=own)
         values = field_values(layer, plan, accel, numbers, addresses)
         descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel)
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor

@@ -1,8 +1,9 @@
 """The seal of a descriptor: it tells the accelerator that a descriptor was made for it, and is whole.
 
 The checksum of a descriptor, seal included, is the signature of its design. Both twins refuse to run any
-other: zeros, noise, or the descriptor of a design whose buffers differ. The checksum is 24 bits and costs
-the hardware a tree of exclusive ors; it finds every single wrong bit, and others but for one in 2^24.
+other: zeros, noise, or the descriptor of a design whose buffers differ. A descriptor also holds the checksum
+of its layer's weights, which both twins take as the weights come. The checksum is 24 bits and costs the
+hardware a tree of exclusive ors; it finds every single wrong bit, and others but for one in 2^24.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 SEAL_BITS = 24
 SEAL_LSB = 8  # of the seal in header word 0
 MASK = (1 << SEAL_BITS) - 1
+LAYOUT = 2  # of descriptors: where a field lies or what it means
 
 
 def signature(accel: Accelerator) -> int:
@@ -29,16 +31,19 @@ def signature(accel: Accelerator) -> int:
     for name in ("tr", "tc", "max_entries"):
         del parameters[name]
     parameters |= {"ofm_depth": accel.ofm_depth, "descriptor_bytes": accel.descriptor_bytes}
-    parameters |= {"word_bits": accel.word_width, "plane_bits": accel.plane_width}
+    parameters |= {"layout": LAYOUT, "word_bits": accel.word_width, "plane_bits": accel.plane_width}
     text = json.dumps(parameters, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "little") | 1
 
 
 def checksum(words: np.ndarray) -> int:
     """Checksum of 32-bit words: a rotation by one bit and an exclusive or for each, folded to 24 bits."""
+    folded = (words & MASK) ^ (words >> SEAL_BITS)
+    first = np.zeros(-len(words) % SEAL_BITS, dtype=folded.dtype)  # a zero in front changes nothing
+    columns = np.concatenate([first, folded]).reshape(-1, SEAL_BITS)
     total = 0
-    for word in words.tolist():
-        total = _rotated(total, 1) ^ (word & MASK) ^ (word >> SEAL_BITS)
+    for word in np.bitwise_xor.reduce(columns, axis=0).tolist():
+        total = _rotated(total, 1) ^ word
     return total
 
 

@@ -53,6 +53,7 @@ class Run:
     trained: int
     stopped: int
     refused: int
+    looked: int  # candidates proposed, all told
     seconds: float  # what the evaluations cost
 
     def record(self) -> dict[str, Any]:
@@ -63,6 +64,7 @@ class Run:
             "trained": self.trained,
             "stopped": self.stopped,
             "refused": self.refused,
+            "looked": self.looked,
             "seconds": round(self.seconds, 3),
             "hypervolume": [round(value, 6) for value in self.hypervolume],
             "accuracy": list(self.accuracy),
@@ -118,7 +120,7 @@ def compare(
                 )
                 remembering.learn(study.outcomes)
                 study.run(prepared.seeds, partial(_report, reporter, study))
-            runs.append(_run(variant.name, seed, study.outcomes[: options.trials], prepared, problem))
+            runs.append(_run(variant.name, seed, _within(study.outcomes, options.trials), prepared, problem))
     return runs
 
 
@@ -153,13 +155,20 @@ def _report(reporter: Reporter, study: SearchStudy, outcome: Outcome) -> None:
     reporter.outcome(outcome, study)
 
 
+def _within(outcomes: Sequence[Outcome], trials: int) -> Sequence[Outcome]:
+    """The outcomes up to the last trial of the budget, where a study holds more."""
+    trained = [at for at, outcome in enumerate(outcomes) if outcome.trained]
+    return outcomes if len(trained) <= trials else outcomes[: trained[trials]]
+
+
 def _run(name: str, seed: int, outcomes: Sequence[Outcome], prepared: Prepared, problem: Problem) -> Run:
     validation = prepared.evaluator.validation
     least = float_accuracy(problem.model, validation.images, validation.labels)
     least -= prepared.options.accuracy_drop
     bounded = prepared.options.bound_ms is not None
     floor, unit = prepared.options.accuracy[0], prepared.settings.latency_unit_ms
-    so_far = [outcomes[: count + 1] for count in range(len(outcomes))]
+    ends = [at for at, outcome in enumerate(outcomes) if outcome.trained][1:] + [len(outcomes)]
+    so_far = [outcomes[:end] for end in ends]  # with what cost nothing before the next trial
     best = [best_outcome(some, least, bounded) for some in so_far]
     return Run(
         variant=name,
@@ -170,6 +179,7 @@ def _run(name: str, seed: int, outcomes: Sequence[Outcome], prepared: Prepared, 
         trained=sum(o.accuracy is not None and o.repeats is None for o in outcomes),
         stopped=sum(o.stopped is not None and o.repeats is None for o in outcomes),
         refused=sum(bool(o.refusals) for o in outcomes),
+        looked=len(outcomes),
         seconds=sum(o.seconds for o in outcomes),
     )
 

@@ -1,4 +1,4 @@
-"""A comparison of samplers as a picture and as text."""
+"""A comparison of samplers as a picture and as a table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.table import Table
 
 COLOURS = ("#2b6cb0", "#a0aec0", "#dd6b20", "#2f855a", "#805ad5", "#c53030")
 Record = Mapping[str, Any]
@@ -56,7 +57,7 @@ def no_difference(record: Record) -> list[str]:
     for names in _alike(record):
         if len(names) > 1:
             runs = [run for run in record["runs"] if run["variant"] in names]
-            refused = sum(run["refused"] for run in runs) / sum(len(run["hypervolume"]) for run in runs)
+            refused = sum(run["refused"] for run in runs) / sum(run["looked"] for run in runs)
             found.append(
                 f"no difference between {' and '.join(names)}: {refused:.0%} of their candidates were "
                 "refused by the hardware test, and what was best is a first candidate that all of them are "
@@ -74,30 +75,21 @@ def _curve(axes: Axes, curves: Sequence[Sequence[float | None]], name: str, colo
     axes.fill_between(trials, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.12, linewidth=0)
 
 
-def ranking_text(record: Record) -> str:
-    """A row for every variant, the best first, as a table of Markdown."""
-    titles = (
-        "sampler",
-        "hypervolume",
-        "range",
-        "accuracy",
-        "latency, ms",
-        "trained",
-        "stopped",
-        "refused",
-        "s",
-    )
-    rows = [titles, tuple("---" if n == 0 else "---:" for n in range(len(titles)))]
+def ranking_table(record: Record) -> Table:
+    """A row for every variant, the best first."""
+    seeds = record["seeds"]
+    table = Table(title=f"{record['network']}, {record['trials']} trials, means of {seeds} seeds")
+    table.add_column("sampler")
+    for head in ("hypervolume", "range", "accuracy", "latency, ms", "trained", "stopped", "refused", "s"):
+        table.add_column(head, justify="right")
     for row in record["ranking"]:
         low, high = row["hypervolume_range"]
-        rows.append(
-            (
-                row["variant"],
-                f"{row['hypervolume']:.4f}",
-                f"{low:.4f}-{high:.4f}",
-                "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}",
-                "none" if row["latency_ms"] is None else f"{row['latency_ms']:.5f}",
-                *(f"{row[name]:.1f}" for name in ("trained", "stopped", "refused", "seconds")),
-            )
+        table.add_row(
+            row["variant"],
+            f"{row['hypervolume']:.4f}",
+            f"{low:.4f}-{high:.4f}",
+            "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}",
+            "none" if row["latency_ms"] is None else f"{row['latency_ms']:.5f}",
+            *(f"{row[name]:.1f}" for name in ("trained", "stopped", "refused", "seconds")),
         )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table

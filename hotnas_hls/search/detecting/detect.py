@@ -45,9 +45,14 @@ class Finding:
     on_chip: tuple[str, ...] = ()  # of its data
 
     @property
+    def helpful(self) -> list[Effect]:
+        """The remedies that save anything, the best first."""
+        return sorted((e for e in self.effects if e.saved > 0), key=lambda effect: -effect.saved)
+
+    @property
     def best(self) -> Effect | None:
         """The remedy that saves most, if one saves anything."""
-        return max((e for e in self.effects if e.saved > 0), key=lambda effect: effect.saved, default=None)
+        return next(iter(self.helpful), None)
 
     def record(self) -> dict[str, Any]:
         """JSON-ready."""

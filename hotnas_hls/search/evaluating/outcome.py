@@ -49,6 +49,11 @@ class Outcome:
     divergence: float | None = None
 
     @property
+    def trained(self) -> bool:
+        """Whether training was begun for it: it was neither refused nor a network seen before."""
+        return self.repeats is None and (self.accuracy is not None or self.stopped is not None)
+
+    @property
     def feasible(self) -> bool:
         """Meets the bound and every resource."""
         return not self.refusals

@@ -14,8 +14,11 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
+from hotnas_hls.base.names import article
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.search.config import STORAGES, without_password
 
@@ -38,6 +41,7 @@ class StudyPlace:
 
     url: str  # journal:///PATH, or SQLAlchemy's
     name: str = STUDY_NAME
+    given: BaseStorage | None = None  # one that is open already, and the caller's
 
     def __str__(self) -> str:
         return without_password(self.url)
@@ -52,6 +56,8 @@ class StudyPlace:
 
     def open(self) -> BaseStorage:
         """The storage; ConfigError says what is wrong with the URL, or which driver it lacks."""
+        if self.given is not None:
+            return self.given
         try:
             if self.url.startswith(JOURNAL_SCHEME):
                 self.mend()
@@ -106,18 +112,23 @@ class StudyPlace:
 
     def is_interrupted(self) -> bool:
         """True when the study was begun and its result is not on disk."""
-        return self.exists() and not self._study().user_attrs.get(COMPLETED, False)
+        return self.exists() and not self.study().user_attrs.get(COMPLETED, False)
 
     def settings(self) -> dict[str, Any]:
         """What the accuracies of the study depend on; empty for a study that does not say."""
-        return json.loads(self._study().user_attrs.get(SETTINGS, "{}"))
+        return json.loads(self.study().user_attrs.get(SETTINGS, "{}"))
 
     def complete(self) -> None:
         """Mark the study as used up: what it found is on disk."""
         with self.writing():
-            self._study().set_user_attr(COMPLETED, True)
+            self.study().set_user_attr(COMPLETED, True)
 
-    def _study(self) -> optuna.Study:
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial of the study."""
+        return self.study().get_trials(deepcopy=False)
+
+    def study(self) -> optuna.Study:
+        """The study, as Optuna has it."""
         return optuna.load_study(study_name=self.name, storage=self.open())
 
     def discard(self) -> None:
@@ -140,6 +151,20 @@ def _is_torn(journal: Path) -> bool:
         return False
     with open(journal, "rb") as file:
         return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read() != b"\n"
+
+
+def place_of(study: object) -> StudyPlace:
+    """The place of a study of the caller's; ConfigError for one of other objectives, or what is no study."""
+    if not isinstance(study, optuna.Study):
+        raise ConfigError(f"study: is {article(type(study).__name__)}; give an optuna.Study")
+    wanted = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+    if study.directions != wanted:
+        directions = ", ".join(direction.name.lower() for direction in study.directions)
+        raise ConfigError(
+            f"study {study.study_name}: its directions are {directions}; a search wants accuracy up "
+            "and latency down: optuna.create_study(directions=['maximize', 'minimize'])"
+        )
+    return StudyPlace(f"study {study.study_name}", study.study_name, study._storage)
 
 
 def study_place(storage: str, folder: Path) -> StudyPlace:

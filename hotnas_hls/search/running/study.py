@@ -30,6 +30,8 @@ from hotnas_hls.search.proposing.samplers import FINISHED, REWARD, SamplerFactor
 from hotnas_hls.search.running.crew import Crew, InPlace
 from hotnas_hls.search.running.storage import COMPLETED, SETTINGS, StudyPlace
 
+BUDGET = ("trials", "proposals", "time_limit_s")  # may be raised without making a study another one
+PROPOSALS = 10  # for each trial: where all the others are refused, a search ends
 OUTCOME = "outcome"  # user attribute of a trial
 LEAST_ACCURACY = 0.0  # what the samplers are told of a candidate that was refused, beside how far it is off
 
@@ -43,11 +45,12 @@ class StudySettings:
         float  # deviation from section 4.2: the bound itself, so that a reward does not depend on ms
     )
     strategy: str = "reinforce"
-    trials: int = 100  # finished ones, refused ones included
+    trials: int = 100  # candidates that are trained
     seed: int = 0
     time_limit_s: float | None = None
     early_stopping: bool = False
     subject: Mapping[str, Any] = field(default_factory=dict)  # what else an accuracy depends on, by name
+    proposals: int | None = None  # looked at, refused ones and repeats too; None: PROPOSALS a trial
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class SearchStudy:
         """Trials begun and not finished."""
         return len(self._flights)
 
+    @property
+    def trained(self) -> int:
+        """Finished trials of the budget: what was refused, or seen before, costs nothing."""
+        return sum(outcome.trained for outcome in self.outcomes)
+
     def run(
         self,
         seeds: Iterable[Candidate] = (),
@@ -101,13 +109,15 @@ class SearchStudy:
         started = time.monotonic()
         done = {outcome.candidate for outcome in self.outcomes}
         waiting = [candidate for candidate in seeds if candidate not in done]
-        limit = self.settings.time_limit_s
+        limit, settings = self.settings.time_limit_s, self.settings
+        proposals = settings.proposals or PROPOSALS * settings.trials + len(waiting)
 
         def may_begin() -> bool:
-            trained = sum(1 for flight in self._flights.values() if flight.leader is None)
+            in_training = sum(1 for flight in self._flights.values() if flight.leader is None)
             return (
-                len(self.outcomes) + self.in_flight < self.settings.trials
-                and trained < self.crew.size
+                self.trained + in_training < settings.trials
+                and len(self.outcomes) + self.in_flight < proposals
+                and in_training < self.crew.size
                 and (limit is None or time.monotonic() - started <= limit)
             )
 
@@ -214,7 +224,7 @@ class SearchStudy:
 
     def _record(self) -> dict[str, Any]:
         """What makes a study another one, as plain values; the budget may be raised."""
-        settings = {k: v for k, v in asdict(self.settings).items() if k not in ("trials", "time_limit_s")}
+        settings = {k: v for k, v in asdict(self.settings).items() if k not in BUDGET}
         axes = {f"axis {axis.pop('name')}": axis for axis in self.space.to_record()}
         return json.loads(json.dumps(settings.pop("subject") | settings | axes))
 

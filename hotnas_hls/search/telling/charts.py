@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.base.pictures import picture_violations
-from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.platforms.platform import Roof
 from hotnas_hls.search.detecting.detect import Detection
 
@@ -66,13 +63,3 @@ def moved_bytes(layer: Layer, act_bits: int) -> float:
     fan_in = layer.n if layer.kind is LayerKind.CONV else 1
     weights = 0 if layer.kind is LayerKind.MAXPOOL else layer.m * fan_in * layer.positions * layer.weight_bits
     return (maps * act_bits + weights) / 8
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture; its suffix says which kind."""
-    if problems := picture_violations(path):
-        raise ConfigError("\n".join(problems))
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as reason:
-        raise OutputRefused(f"{path}: cannot be written: {reason}") from reason

@@ -21,8 +21,9 @@ PLAIN_SECONDS = (
 class ConsoleReporter:
     """A live bar in a terminal; a line now and then in a log."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or progress_console()
+        self.console.quiet |= quiet
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -55,7 +56,7 @@ class ConsoleReporter:
 
     def outcome(self, outcome: Outcome, study: SearchStudy) -> None:
         """A trial is finished."""
-        done, total = len(study.outcomes), study.settings.trials
+        done, total = study.trained, study.settings.trials
         self._refusals.update(reason(refusal) for refusal in outcome.refusals[:1])
         self._stopped += outcome.stopped is not None
         self._show(f"trials  {self._summary(study)}", done, total)

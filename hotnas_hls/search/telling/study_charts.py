@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from hotnas_hls.base.pictures import picture
 
 Summary = Mapping[str, Any]
 BLUE, ORANGE, GREY, GREEN, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#2f855a", "#c53030"
@@ -41,14 +41,6 @@ def charts(summary: Summary) -> dict[str, bytes]:
         for name, figure in ((name, draw(summary)) for name, draw in drawn.items())
         for kind in FORMATS
     }
-
-
-def picture(figure: Figure, kind: str) -> bytes:
-    """A figure as a file; the same figure gives the same bytes."""
-    contents = BytesIO()
-    with rc_context({"svg.hashsalt": "hotnas-hls"}):
-        figure.savefig(contents, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
-    return contents.getvalue()
 
 
 def front_chart(summary: Summary) -> Figure:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.report.wording import loss
+from hotnas_hls.search.detecting.detect import Detection
 from hotnas_hls.search.evaluating.outcome import Outcome
 from hotnas_hls.search.search import SearchResult
 from hotnas_hls.search.telling.importance import importance
@@ -45,6 +48,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "edits": result.compression.record(),
         "decisions": decisions(result.space, result.chosen.candidate),
         "reductions": [dataclasses.asdict(step) for step in result.reductions],
+        "remedies": remedies(result.remaining),
         "front": [
             {"accuracy": o.accuracy, "latency_ms": o.latency_ms, "trial": o.number} for o in result.front
         ],
@@ -61,6 +65,21 @@ def _format(form: IntegerFormat) -> dict[str, Any]:
         "weight_bits": form.weight_bits,
         **dataclasses.asdict(form.arrangement),
     }
+
+
+def remedies(found: Detection) -> list[dict[str, Any]]:
+    """What would shorten the result further: the best remedy of each layer that has one, the best first."""
+    helped = [(finding, effect) for finding in found.findings if (effect := finding.best) is not None]
+    return [
+        {
+            "layer": finding.layer,
+            "bottleneck": finding.label,
+            "remedy": str(effect.remedy),
+            "change": effect.description,
+            "saved": effect.saved,
+        }
+        for finding, effect in sorted(helped, key=lambda pair: -pair[1].saved)
+    ]
 
 
 def decisions(space: SearchSpace, candidate: Candidate) -> list[dict[str, Any]]:
@@ -80,3 +99,40 @@ def decisions(space: SearchSpace, candidate: Candidate) -> list[dict[str, Any]]:
 
 def _trial(outcome: Outcome) -> dict[str, Any]:
     return {"trial": outcome.number, **outcome.record()}
+
+
+def readable(summary: Mapping[str, Any]) -> list[str]:
+    """The summary in a few lines, the first of them what is to be worried about."""
+    latency, test, cost = summary["latency_ms"], summary["test_accuracy"], summary["cost"]
+    faster = 0 - summary["reduction"]  # not -0.0
+    since = " since it was resumed" if cost["resumed"] else ""
+    return [
+        *_losses(summary),
+        *_mostly_refused(summary),
+        f"{summary['network']}: {summary['trials']} candidates, {summary['trained']} trained, "
+        f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
+        f"{summary['repeated']} repeated",
+        f"latency   {latency['before']:.4g} -> {latency['after']:.4g} ms ({faster:+.1%})",
+        f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
+        f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
+        f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
+    ]
+
+
+def _mostly_refused(summary: Mapping[str, Any]) -> list[str]:
+    """A line where the hardware test refused most of what was proposed, and why."""
+    if 2 * summary["refused"] <= summary["trials"]:
+        return []
+    why = ", ".join(f"{reason} ({count})" for reason, count in summary.get("refusals", {}).items())
+    return [
+        f"MOSTLY REFUSED {summary['refused']} of {summary['trials']} candidates, {summary['trained']} were "
+        f"trained: {why}; a looser bound lets more of them pass"
+    ]
+
+
+def _losses(summary: Mapping[str, Any]) -> list[str]:
+    """A line where the result loses more accuracy than the search was allowed to."""
+    asked = summary.get("accuracy_drop")  # unknown of searches of older versions
+    accuracies = {kind: summary[f"{kind}_accuracy"] for kind in ("validation", "test")}
+    found = loss(asked, {kind: (one["before"], one["after"]) for kind, one in accuracies.items()})
+    return [f"{found}; raise the bound, or give it more trials"] if found else []

@@ -12,7 +12,7 @@ from hotnas_hls.search.proposing.strongest import Strongest
 
 
 def detection_table(detection: Detection, platform: Platform, title: str) -> Table:
-    """A row per layer: label, time, share of each term, slack to the next bottleneck, the best remedy."""
+    """A row per layer: label, time, share of each term, slack to the next bottleneck, every remedy."""
     table = Table(title=title, show_footer=True)
     terms = list(detection.findings[0].terms)
     total = detection.cost.total
@@ -25,15 +25,16 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
     table.add_column("remedy")
     table.add_column("saves", justify="right")
     for finding in detection.findings:
-        effect = finding.best
-        saves = f"{effect.saved:,.0f} ({effect.saved / total:.1%})" if effect else ""
+        helpful = finding.helpful
+        told = "\n".join(f"{effect.remedy}: {effect.description}" for effect in helpful)
+        saves = "\n".join(f"{effect.saved:,.0f} ({effect.saved / total:.1%})" for effect in helpful)
         table.add_row(
             finding.layer,
             finding.label,
             f"{finding.cost:,.0f}",
             *(f"{finding.shares[term]:.0%}" for term in terms),
             f"{finding.slack:,.0f} to {finding.next_term}",
-            f"{effect.remedy}: {effect.description}" if effect else "none saves time",
+            told or "none saves time",
             saves,
         )
     return table
@@ -48,7 +49,8 @@ def detection_legend(detection: Detection, labels: Mapping[str, str]) -> list[st
     bounds = ", ".join(f"{letter} {labels.get(letter, letter)}" for letter in letters)
     lines = [
         f"bound: {bounds}; shares: how long each is busy, of the layer's time; slack: what the bound can be "
-        "shortened by before another one bounds; remedy: what saves most, priced by the model"
+        "shortened by before another one bounds; remedy: what saves time, each alone, the best first, "
+        "priced by the model"
     ]
     cost = detection.cost
     if cost.tightest is not None:

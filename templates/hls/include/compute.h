@@ -95,8 +95,8 @@ COMPUTE_STEP:
 
 // The same three stages, one after the other.
 inline void load_wgt_job(const Descriptor& layer, const Job& job, const WgtBeat* wgt,
-                         std::uint32_t first_beat, BiasRows bias, PatternRows patterns,
-                         WeightRows weights) {
+                         std::uint32_t first_beat, std::uint32_t& sum, BiasRows bias,
+                         PatternRows patterns, WeightRows weights) {
   HLS_VITIS(inline off)
   ap_int<kWeightBits> lanes[kPlaneBits];
   HLS_VITIS(array_partition variable = lanes complete dim = 1)
@@ -108,7 +108,9 @@ LOAD_WGT_BEAT:
   for (int beat = 0; beat < job_planes(layer, job) * kWgtBeatsPerPlane; ++beat) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripJobBeats)
-    join_beat(wgt[first_beat + beat], part, plane);
+    const WgtBeat data = wgt[first_beat + beat];
+    sum = checksum(sum, data);
+    join_beat(data, part, plane);
     if (++part < kWgtBeatsPerPlane) continue;
     part = 0;
     take_in(layer, job, plane, 0, intake, lanes, bias, patterns, weights);

@@ -18,10 +18,24 @@ JOIN_WORD:
   }
 }
 
+// Checksum of words and then of a beat: for each word a rotation by one bit and an exclusive or.
+inline std::uint32_t checksum(std::uint32_t sum, const WgtBeat& beat) {
+  HLS_VITIS(inline)
+  const std::uint32_t mask = (1u << kSealBits) - 1;
+CHECKSUM_WORD:
+  for (int w = 0; w < kWgtWords; ++w) {
+    HLS_VITIS(unroll)
+    const std::uint32_t rotated = (sum << 1 | sum >> (kSealBits - 1)) & mask;
+    sum = rotated ^ (beat.word[w] & mask) ^ beat.word[w] >> kSealBits;
+  }
+  return sum;
+}
+
 #if HOTNAS_DATAFLOW
 #include <hls_stream.h>
 
-inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<WgtPlane>& planes) {
+inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<WgtPlane>& planes,
+                     bool& damaged) {
   HLS_VITIS(inline off)
   const int groups = layer.groups * (layer.tiles_m - 1) + layer.groups_last;  // of all output tiles
   const int patterns = layer.pruned ? kPatternBits : 0;
@@ -31,15 +45,19 @@ inline void load_wgt(const Descriptor layer, const WgtBeat* wgt, hls::stream<Wgt
   WgtPlane plane;
   HLS_VITIS(array_partition variable = plane.word complete dim = 1)
   int part = 0;  // beat within the plane
+  std::uint32_t sum = 0;
 LOAD_WGT_BEAT:
   for (std::uint32_t beat = 0; beat < count * kWgtBeatsPerPlane; ++beat) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripWgtBeats)
-    join_beat(wgt[first + beat], part, plane);
+    const WgtBeat data = wgt[first + beat];
+    sum = checksum(sum, data);
+    join_beat(data, part, plane);
     if (++part < kWgtBeatsPerPlane) continue;
     part = 0;
     planes.write(plane);
   }
+  if (sum != layer.wgt_sum) damaged = true;
 }
 #endif  // HOTNAS_DATAFLOW
 

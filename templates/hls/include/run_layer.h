@@ -11,20 +11,6 @@
 #include "store_ofm.h"
 #include "types.h"
 
-// Checksum of a descriptor: for each word a rotation by one bit and an exclusive or.
-inline std::uint32_t checksum(const std::uint32_t words[kDescriptorBytes / 4]) {
-  HLS_VITIS(inline)
-  const std::uint32_t mask = (1u << kSealBits) - 1;
-  std::uint32_t sum = 0;
-CHECKSUM_WORD:
-  for (int w = 0; w < kDescriptorBytes / 4; ++w) {
-    HLS_VITIS(pipeline II = 1)
-    const std::uint32_t rotated = (sum << 1 | sum >> (kSealBits - 1)) & mask;
-    sum = rotated ^ (words[w] & mask) ^ words[w] >> kSealBits;
-  }
-  return sum;
-}
-
 // Returns false when the descriptor was not made for this design; it must not be run then.
 inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
                             std::uint32_t entry_table[kMaxEntries]) {
@@ -32,10 +18,12 @@ inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
   std::uint32_t words[kDescriptorBytes / 4];
   HLS_VITIS(array_partition variable = words cyclic factor = kWgtWords dim = 1)
   const std::uint32_t first = index * (kDescriptorBytes / kWgtBeatBytes);
+  std::uint32_t sum = 0;
 LOAD_DESCRIPTOR_BEAT:
   for (int beat = 0; beat < kDescriptorBytes / kWgtBeatBytes; ++beat) {
     HLS_VITIS(pipeline II = 1)
     const WgtBeat data = wgt[first + beat];
+    sum = checksum(sum, data);
   LOAD_DESCRIPTOR_WORD:
     for (int w = 0; w < kWgtWords; ++w) {
       HLS_VITIS(unroll)
@@ -48,7 +36,7 @@ LOAD_DESCRIPTOR_ENTRY:
     HLS_VITIS(pipeline II = 1)
     entry_table[entry] = words[kDescriptorHeaderWords + entry];
   }
-  return checksum(words) == kSignature;
+  return sum == kSignature;
 }
 
 #if HOTNAS_DATAFLOW
@@ -56,10 +44,11 @@ LOAD_DESCRIPTOR_ENTRY:
 // The four stages work on up to three tiles at once: the IFM buffer is a ping-pong buffer between
 // load_ifm and compute; weights and sums flow through FIFOs. Data only moves forward, so that no
 // FIFO can be too short to be safe: their depth decides speed alone. Stages take the descriptor by
-// value, since concurrent stages must not share a reference.
+// value, since concurrent stages must not share a reference. `damaged` is load_wgt's alone: the
+// weights were not those of the descriptor.
 inline void run_tiles(const Descriptor layer, int tiles,
                       const std::uint32_t entry_table[kMaxEntries], const IfmBeat* ifm,
-                      const WgtBeat* wgt, OfmBeat* ofm) {
+                      const WgtBeat* wgt, OfmBeat* ofm, bool& damaged) {
   HLS_VITIS(inline off)
 RUN_TILE:
   for (int tile = 0; tile < tiles; ++tile) {
@@ -76,7 +65,7 @@ RUN_TILE:
     HLS_VITIS(stream variable = sums depth = kOfmFifoDepth)
     HLS_AGGREGATE(sums)
     load_ifm(layer, tile, ifm, ifm_tile);
-    load_wgt(layer, wgt, planes);
+    load_wgt(layer, wgt, planes, damaged);
     compute(layer, tile, entry_table, ifm_tile, planes, sums);
     store_ofm(layer, tile, sums, ofm);
   }
@@ -87,7 +76,7 @@ RUN_TILE:
 // Load, compute and store in turn: the buffers are plain local arrays with one user at a time.
 inline void run_tiles(const Descriptor& layer, int tiles,
                       const std::uint32_t entry_table[kMaxEntries], const IfmBeat* ifm,
-                      const WgtBeat* wgt, OfmBeat* ofm) {
+                      const WgtBeat* wgt, OfmBeat* ofm, bool& damaged) {
   HLS_VITIS(inline off)
   HOTNAS_LARGE_LOCAL IfmTile ifm_tile;
   HLS_VITIS(array_partition variable = ifm_tile complete dim = 1)
@@ -110,12 +99,13 @@ RUN_TILE:
     HLS_VITIS(loop_tripcount min = 1 max = kTripTiles)
     const Tile tile = tile_at(layer, index);
     std::uint32_t wgt_beat = layer.wgt_addr / kWgtBeatBytes;
+    std::uint32_t sum = 0;
     load_ifm(layer, index, ifm, ifm_tile);
     Job job = first_job();
   RUN_JOB:
     for (int step = 0; step < job_count(layer); ++step) {
       HLS_VITIS(loop_tripcount min = 1 max = kTripJobs)
-      load_wgt_job(layer, job, wgt, wgt_beat, bias, patterns, weights);
+      load_wgt_job(layer, job, wgt, wgt_beat, sum, bias, patterns, weights);
       compute_job(layer, tile, job, entry_table, ifm_tile, bias, patterns, weights, acc);
       if (completes_sums(layer, job)) {
         std::uint32_t offset = ofm_offset(layer, tile, job.m);
@@ -131,6 +121,7 @@ RUN_TILE:
       wgt_beat += job_planes(layer, job) * kWgtBeatsPerPlane;
       job = next_job(layer, job);
     }
+    if (sum != layer.wgt_sum) damaged = true;
   }
 }
 

@@ -89,14 +89,17 @@ long compare(const Bytes& arena, const Bytes& golden, const LayerOutput& fm, int
   return different;
 }
 
+std::uint32_t identity[kIdentityWords];
 std::uint32_t profile[kProfileSlots][kProfileWords];
 
 bool run(Bytes& ifm, Bytes& wgt, Bytes& ofm, int layers, int images = 1) {
   const int status = hotnas_accel(
       reinterpret_cast<const IfmBeat*>(ifm.data()), reinterpret_cast<const WgtBeat*>(wgt.data()),
-      reinterpret_cast<OfmBeat*>(ofm.data()), layers, images, kArenaBytes, profile);
+      reinterpret_cast<OfmBeat*>(ofm.data()), layers, images, kArenaBytes, identity, profile);
   if (status != kStatusOk) std::printf("MISMATCH status %d, expected %d\n", status, kStatusOk);
-  return status == kStatusOk;
+  const bool known = std::memcmp(identity, kIdentity, sizeof identity) == 0;
+  if (!known) std::printf("MISMATCH identity, expected that of params.h\n");
+  return status == kStatusOk && known;
 }
 
 Bytes image_arena(const std::string& folder, int index) {

@@ -1,0 +1,324 @@
+"""A search and its folder: run, gone on with, read again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotnas_hls import __version__
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.api.design import Design
+from hotnas_hls.base.atomic import replace_files
+from hotnas_hls.base.names import article
+from hotnas_hls.base.notebook import Shown
+from hotnas_hls.base.records import differences, load_json, read_value
+from hotnas_hls.base.writer import sole_writer
+from hotnas_hls.boards.board import Board, load_board
+from hotnas_hls.errors import CallbackFailed, ConfigError, HotnasError, OutputRefused, raise_all
+from hotnas_hls.search.config import DEFAULT_CONFIG, RunConfig, load_config
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from hotnas_hls.models.data import Dataset
+    from hotnas_hls.network.graph import Graph
+    from hotnas_hls.search.evaluating.outcome import Outcome as Trial
+    from hotnas_hls.search.problem import Problem
+    from hotnas_hls.search.running.storage import StudyPlace
+    from hotnas_hls.search.telling.reporter import Reporter
+
+SUMMARY_FILE, CHART_FOLDER = "search.json", "charts"
+NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "time_limit_s")  # of search.*
+BY_NAME = {"network", "board", "output"}  # what a call says by its own arguments
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Shown):
+    """A finished search: what it found, what it started from, every trial."""
+
+    folder: Path
+    summary: dict[str, Any]  # what search.json holds
+    place: StudyPlace
+
+    @property
+    def design(self) -> Design:
+        """The design that was found."""
+        return Design(DesignPoint.load(self.folder))
+
+    @property
+    def study(self) -> optuna.Study:
+        """Every trial, as an Optuna study of two objectives: accuracy (up) and latency in ms (down)."""
+        return self.place.study()
+
+    @property
+    def latency_ms(self) -> tuple[float, float]:
+        """Before (the best uncompressed design) and after, in milliseconds."""
+        return self.summary["latency_ms"]["before"], self.summary["latency_ms"]["after"]
+
+    @property
+    def test_accuracy(self) -> tuple[float, float]:
+        """Before (the float network) and after (the integers of the design), 0 to 1."""
+        return self.summary["test_accuracy"]["before"], self.summary["test_accuracy"]["after"]
+
+    def tables(self) -> Sequence[Table]:
+        """Before and after."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.summary['network']}: {self.summary['trials']} trials")
+        for head in ("", "before", "after"):
+            table.add_column(head, justify="right" if head else "left")
+        before, after = self.latency_ms
+        table.add_row("latency, ms", f"{before:.4g}", f"{after:.4g}")
+        before, after = self.test_accuracy
+        table.add_row(f"test accuracy, {self.summary['test_images']} images", f"{before:.2%}", f"{after:.2%}")
+        return (table,)
+
+    def notes(self) -> list[str]:
+        """What was lost, what was refused, what it cost."""
+        return self.lines()
+
+    def figure(self) -> Figure:
+        """Accuracy over latency: every trained trial, the front, the bound, the result."""
+        from hotnas_hls.search.telling.study_charts import front_chart
+
+        return front_chart(self.summary)
+
+    def lines(self) -> list[str]:
+        """The result in a few lines, the first of them what is to be worried about."""
+        from hotnas_hls.search.telling.summary import readable
+
+        return readable(self.summary)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A finished search from its folder; ConfigError where there is none."""
+    folder = Path(folder)
+    if not (folder / SUMMARY_FILE).is_file():
+        raise ConfigError(f"{folder / SUMMARY_FILE}: no finished search; hotnas search writes it")
+    from hotnas_hls.search.running.storage import study_place
+
+    stored = DesignPoint.load(folder).configured("search", "storage") or "sqlite"
+    return Run(folder, load_json(folder / SUMMARY_FILE), study_place(stored, folder))
+
+
+def run_search(
+    config: str | Path | RunConfig = DEFAULT_CONFIG,
+    output: str | Path | None = None,
+    *,
+    callback: Callable[[Trial], None] | None = None,
+    study: optuna.Study | None = None,
+    fresh: bool = False,
+    more: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Search what a configuration says: its network, its data, its board.
+
+    config: a YAML file, the name of a shipped one, or what :func:`load_config` gave.
+    output: the run's folder; None for the configuration's.
+    Everything else, and what is raised, as of :meth:`Network.search`.
+    """
+    settings = config if isinstance(config, RunConfig) else load_config(config)
+    raise_all(ConfigError, "these options do not make a valid configuration:", settings.violations())
+
+    def problem() -> Problem:
+        from hotnas_hls.search import problem
+
+        return problem.load_problem(settings.network)
+
+    folder = Path(settings.output if output is None else output)
+    return searched(
+        problem, settings, folder, None, callback=callback, study=study, fresh=fresh, more=more, quiet=quiet
+    )
+
+
+def configured(
+    network: str,
+    data: str,
+    board: str | Path | Board,
+    settings: Mapping[str, Any],
+    output: str | Path = "runs",
+) -> tuple[RunConfig, Board]:
+    """A configuration of sections given by name, and the board; ConfigError with every key that is wrong."""
+    target = load_board(board)
+    named = sorted(BY_NAME & set(settings))
+    raise_all(ConfigError, "these settings are arguments of their own:", named)
+    bound = settings.get("bound", {})
+    record = {
+        **settings,
+        "network": {"model": network, "data": data},
+        "board": target.name if isinstance(board, Board) else str(board),
+        "bound": bound,
+        "output": str(output),
+    }
+    problems: list[str] = []
+    config = read_value(RunConfig, record, "", problems)
+    if config is not None:
+        problems += config.violations()
+    raise_all(ConfigError, "these settings do not make a valid configuration:", problems)
+    return config, target
+
+
+def own_data(data: str | Path | Dataset, graph: Graph) -> Dataset:
+    """A data set as it is, or by its name, with images of the network's size."""
+    from hotnas_hls.models.data import Dataset
+    from hotnas_hls.search.problem import load_dataset
+
+    if isinstance(data, str | Path):
+        return load_dataset(data, graph.input.shape[1])
+    if not isinstance(data, Dataset):
+        raise ConfigError(
+            f"data: is {article(type(data).__name__)}; give what make_dataset makes of arrays, tensors or a "
+            "DataLoader, or the name of a data set"
+        )
+    return data
+
+
+def searched(
+    problem: Callable[[], Problem],
+    config: RunConfig,
+    folder: Path,
+    board: Board | None,
+    *,
+    callback: Callable[[Trial], None] | None = None,
+    study: optuna.Study | None = None,
+    fresh: bool = False,
+    more: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Search as the sole writer of ``folder``; what is finished is on disk, whatever happens."""
+    started = time.perf_counter()
+    with sole_writer(folder, "hotnas search"):
+        try:
+            return _searched(problem, config, folder, board, callback, study, fresh, more, quiet, started)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"{folder}: finished trials are kept; the same command goes on with them")
+            raise
+
+
+def _searched(
+    load: Callable[[], Problem],
+    config: RunConfig,
+    folder: Path,
+    board: Board | None,
+    callback: Callable[[Trial], None] | None,
+    study: optuna.Study | None,
+    fresh: bool,
+    more: bool,
+    quiet: bool,
+    started: float,
+) -> Run:
+    """Search and write everything, the mark that it is finished last; or read what is finished."""
+    from hotnas_hls.search import configure, search
+    from hotnas_hls.search.running.storage import place_of, study_place
+    from hotnas_hls.search.telling import study_charts, summary
+    from hotnas_hls.search.telling.progress import ConsoleReporter
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OutputRefused(f"{folder}: cannot be made: {reason}") from None
+    place = study_place(config.search.storage, folder) if study is None else place_of(study)
+    with ConsoleReporter(quiet=quiet) as console:
+        reporter: Reporter = console if callback is None else _Calling(console, callback, folder)
+        mended = place.mend()
+        if mended:
+            reporter.stage(mended)
+        exists = place.exists() and (study is None or bool(place.trials()))
+        if more and not exists:
+            raise ConfigError(f"{place.file or place}: there is no study to go on with; leave --resume out")
+        problem = load()
+        if not (more or fresh or (exists and place.is_interrupted())):
+            finished = _finished(place, exists, folder, config, problem.digests())
+            if finished is not None:
+                reporter.stage("finished; nothing to do (--fresh starts anew)")
+                return Run(folder, finished, place)
+        if fresh:
+            place.discard()
+        resume = exists and not fresh
+        if resume:
+            reporter.stage("going on with the interrupted study (--fresh starts anew)")
+        platform = configure.platform_of(config, problem.graph, board)
+        result = search.search(
+            problem, platform, configure.options_of(config), place, resume or study is not None, reporter
+        )
+        assert result.design is not None
+        result.design.save(folder)
+        found = summary.summary_of(result) | {
+            "tool_version": __version__,
+            "board": config.board,
+            "seed": config.seed,
+            "cost": cost(started, resume),
+        }
+        replace_files(folder, {SUMMARY_FILE: (json.dumps(found, indent=2) + "\n").encode()})
+        reporter.stage("charts")
+        replace_files(folder / CHART_FOLDER, study_charts.charts(found))
+        place.complete()
+    return Run(folder, found, place)
+
+
+def _finished(
+    place: StudyPlace, exists: bool, folder: Path, config: RunConfig, digests: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """The summary of the finished search of this very configuration; None where there is something to do.
+
+    Raises ConfigError, setting by setting, where the folder holds the result of another one.
+    """
+    design, summary = folder / DESIGN_FILE, folder / SUMMARY_FILE
+    if not design.is_file():
+        return None
+    other = "--fresh discards it; or name another folder with --output"
+    if not exists:
+        raise ConfigError(f"{design}: is there, and no study that led to it in {place}; {other}")
+    before, after = DesignPoint.load(design).config, config.record()
+    for record in (before, after):
+        record.pop("output", None)
+        for name in NOT_OF_THE_RESULT:
+            record.get("search", {}).pop(name, None)
+    known = place.settings()
+    found = differences(before, after)
+    found += differences({name: known.get(name) for name in digests}, digests)
+    more = "--resume goes on with more trials, "
+    raise_all(ConfigError, f"{folder}: holds a finished search of another kind; {more}{other}:", found)
+    return load_json(summary) if summary.is_file() else None
+
+
+def cost(started: float, resumed: bool) -> dict[str, Any]:
+    """What this process and its workers used; a study gone on with had others before."""
+    return {
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(sum(os.times()[:4]), 1),
+        "cpus": len(os.sched_getaffinity(0)),
+        "resumed": resumed,
+    }
+
+
+class _Calling:
+    """A reporter that hands every finished trial to the caller's function as well."""
+
+    def __init__(self, reporter: Reporter, callback: Callable[[Trial], None], folder: Path) -> None:
+        self._reporter, self._callback, self._folder = reporter, callback, folder
+
+    def stage(self, text: str) -> None:
+        self._reporter.stage(text)
+
+    def step(self, done: int, total: int, what: str = "batches") -> None:
+        self._reporter.step(done, total, what)
+
+    def outcome(self, outcome: Trial, study: Any) -> None:
+        self._reporter.outcome(outcome, study)
+        try:
+            self._callback(outcome)
+        except HotnasError:
+            raise
+        except Exception as error:  # whatever a user's function raises
+            raise CallbackFailed(
+                f"the callback failed at trial {outcome.number} ({type(error).__name__}: {error}); "
+                f"{self._folder}: finished trials are kept; the same call goes on with them"
+            ) from error

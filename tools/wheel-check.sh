@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The released files do what the checkout does: sdist and wheel are built, the wheel is installed where nothing
+# else is, and the default flow runs there. PYTHON names the interpreter; PIP_ARGS goes to pip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$python" -m venv "$folder/build"
+"$folder/build/bin/pip" install -qq build
+"$folder/build/bin/python" -m build --outdir "$folder/dist" . >"$folder/build.log" || { cat "$folder/build.log"; exit 1; }
+ls -l "$folder"/dist
+
+"$python" -m venv "$folder/venv"
+# shellcheck disable=SC2086
+"$folder/venv/bin/pip" install -qq ${PIP_ARGS:-} "$(echo "$folder"/dist/*.whl)[search,sim,csim]"
+mkdir "$folder/empty" && cd "$folder/empty"
+hotnas="$folder/venv/bin/hotnas"
+"$hotnas" --version
+"$hotnas" search digits --output runs/digits --trials "${TRIALS:-2}" --bound-ms "${BOUND_MS:-0.05}"
+"$hotnas" hls runs/digits --name digits
+"$hotnas" sim hls_out/digits
+"$hotnas" report hls_out/digits
+"$hotnas" verify hls_out/digits
