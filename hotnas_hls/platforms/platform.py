@@ -142,6 +142,7 @@ class Emission:
     accuracy: Accuracy
     config: Mapping[str, Any]
     golden: Golden | None
+    packed_resolutions: int = 0  # of the arrangement
 
 
 @runtime_checkable

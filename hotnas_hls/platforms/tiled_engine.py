@@ -315,6 +315,7 @@ class TiledEnginePlatform:
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in design.layers),
             image_layout=network.image_layout,
             host=network.host,
+            packed_resolutions=emission.packed_resolutions,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,

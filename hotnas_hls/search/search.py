@@ -204,5 +204,14 @@ def _design_point(
     if not isinstance(platform, Emits):
         return None
     return platform.emit(
-        Emission(network, choices, options.seed, options.bound_ms, accuracy, options.config, images)
+        Emission(
+            network,
+            choices,
+            options.seed,
+            options.bound_ms,
+            accuracy,
+            options.config,
+            images,
+            options.format.arrangement.packed_resolutions,
+        )
     )
