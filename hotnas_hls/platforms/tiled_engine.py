@@ -194,9 +194,9 @@ class TiledEnginePlatform:
         accel = _fastest_accelerator(tuple(layers), *at, legal)
         return {name: int(getattr(accel, name)) for name in AXES}
 
-    def at_full_precision(self) -> TiledEnginePlatform:
-        """The same board, with 16-bit activations."""
-        return dataclasses.replace(self, board=self._whole_board, act_bits=16, _tiles={}, _latencies={})
+    def at_bits(self, bits: int) -> TiledEnginePlatform:
+        """The same board, with activations of ``bits`` bits."""
+        return dataclasses.replace(self, board=self._whole_board, act_bits=bits, _tiles={}, _latencies={})
 
     # --- cost -----------------------------------------------------------------------------------------
 

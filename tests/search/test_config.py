@@ -75,9 +75,10 @@ def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
     assert refusal(written(tmp_path, text)) == [
         "  - bounds: unknown key; did you mean bound? accepted here: network, board, bound, clock_mhz, "
         "accelerator, search, memory, quantisation, seed, output",
-        "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input",
+        "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input, "
+        "mean, std",
         "  - network.model: missing key; give text",
-        "  - bound: missing key; give a table of latency_ms, reduction",
+        "  - bound: missing key; give a table of latency_ms, reduction, of",
     ]
 
 
