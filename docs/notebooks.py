@@ -24,6 +24,8 @@ def run(path: Path, folder: Path) -> nbformat.NotebookNode:
     NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:  # times of this machine would make every run another file
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":  # warnings name folders of this machine
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return notebook
 
 

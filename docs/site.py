@@ -28,6 +28,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Take the picture of the report anew, where a package and a browser are there."""
+    sys.path.insert(0, str(DOCS))
+    import screenshots
+
+    page, width, height = screenshots.PAGES["report.png"]
+    if page.is_file() and screenshots.browser() is not None:
+        screenshots.shoot(page, Path(config.site_dir) / "pictures" / "report.png", width, height)
+
+
 def commands_page() -> str:
     """What every command says of itself."""
     sys.path.insert(0, str(DOCS.parent))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import search_tables
-from measured import COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
+from measured import BOARD_RESULTS, COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
 from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -247,6 +247,36 @@ def networks() -> str:
     )
 
 
+def boards() -> str:
+    """Networks on boards: ideal, behind the DRAM, and over what is assumed of it."""
+
+    def row(name: str, found: Figures) -> tuple[object, ...]:
+        network, board = name.split(" ")
+        accel, reach = found["accelerator"], found["range_ms"]
+        simulated = found["simulated_cycles"] is not None
+        kept = "maps" * bool(accel["map_words"]), "weights" * bool(accel["weight_planes"])
+        return (
+            network,
+            board,
+            f"{accel['tm']} × {accel['tn']}",
+            " and ".join(filter(None, kept)) or "nothing",
+            f"{found['predicted_cycles']:,}",
+            f"{found['certified_cycles']:,}",
+            f"{found['ms']:.4g}",
+            "unknown" if reach is None else f"{reach[0]:.4g} to {reach[1]:.4g}",
+            f"{found['dsp_efficiency']:.1%}",
+            verdict(found) if simulated else "predicted",
+        )
+
+    return markdown(
+        (
+            *("Network", "Board", "Array", "On chip", "Cycles, ideal memory", "Behind the DRAM, worst phase"),
+            *("ms", "ms over what is assumed", "DSP efficiency", "Simulated, every layer"),
+        ),
+        (row(name, found) for name, found in read_results(RESULTS / BOARD_RESULTS).items()),
+    )
+
+
 def levers() -> str:
     """What each lever brings, in simulation; by the model where it was not simulated yet."""
     from hotnas_hls.bench.levers import NETWORKS, designs
@@ -357,7 +387,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, levers, coverage, proofs, keys),
+        *(networks, boards, levers, coverage, proofs, keys),
     )
 } | search_tables.TABLES
 

@@ -16,6 +16,7 @@ import cocotb
 from bench import Bench, Inference, Registers
 from cocotb.handle import HierarchyObject
 
+JOB = 2  # version of job.json
 FEATURE_MAPS, WEIGHTS = 0, 1
 REGION_BIT = 40  # the address bit by which axi_memory.sv tells the regions apart
 

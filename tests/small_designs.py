@@ -10,6 +10,7 @@ from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.on_chip import kept_on_chip
 
 ACCEL = Accelerator(
     tm=8,
@@ -68,3 +69,15 @@ def small_design(**changes) -> DesignPoint:
     )
     assert not point.violations(), point.violations()
     return point
+
+
+def on_chip_design(**changes) -> DesignPoint:
+    """The same network on the same array, with what its board leaves free for maps and weights."""
+    point = small_design(**changes)
+    net = dataclasses.replace(point.integer_network(), numbers={})
+    kept = kept_on_chip(net, point.accelerator, point.board, point.memory)
+    assert kept is not None
+    layers = tuple(DesignLayer(layer, kept.resident.tiles[layer.name]) for layer in kept.resident.net.layers)
+    return dataclasses.replace(
+        point, accelerator=kept.resident.accel, layers=layers, predicted_cycles=kept.cycles
+    )

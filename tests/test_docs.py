@@ -38,6 +38,11 @@ def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+# By docs/site.py, which mkdocs runs; its strict build follows the links to them.
+MADE_BY_THE_SITE = {
+    DOCS / "reference" / "cli.md",
+    *(notebook.with_suffix(".md") for notebook in (DOCS / "notebooks").glob("*.ipynb")),
+}
 FENCE = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EVERYTHING = os.environ.get("HOTNAS_DOCS") == "all"
 SHORTER = {  # what is added to a command, so that it does less
@@ -106,7 +111,8 @@ def test_parameter_table_names_every_parameter() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), target
+            place = (page.parent / target).resolve()
+            assert place.exists() or place in MADE_BY_THE_SITE, target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -63,9 +63,14 @@ class Accelerator:
         return self.word_width // self.act_bits
 
     @property
+    def keeps(self) -> bool:
+        """Whether there is memory on chip for maps or weights."""
+        return bool(self.map_words or self.weight_planes)
+
+    @property
     def header_words(self) -> int:
         """Words of a descriptor before its entry table."""
-        return CHIP_HEADER_WORDS if self.map_words or self.weight_planes else DESCRIPTOR_HEADER_WORDS
+        return CHIP_HEADER_WORDS if self.keeps else DESCRIPTOR_HEADER_WORDS
 
     @property
     def port_bits(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -76,7 +77,20 @@ class Layer:
 
     def unnamed(self) -> Layer:
         """The layer without its names: equal for layers that cost the same."""
-        return replace(self, name="", source="", target="", residual="r" if self.residual else None)
+        return _unnamed(self)
+
+    def streamed(self) -> Layer:
+        """The layer with nothing on chip."""
+        return replace(
+            self, ifm_on_chip=False, residual_on_chip=False, ofm_on_chip=False, weights_on_chip=False
+        )
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What it has on chip: input, residual, output, weights."""
+        found = (self.ifm_on_chip, self.residual_on_chip, self.ofm_on_chip, self.weights_on_chip)
+        names = ("input", "residual", "output", "weights")
+        return tuple(name for name, kept in zip(names, found, strict=True) if kept)
 
     @property
     def positions(self) -> int:
@@ -121,6 +135,11 @@ class Layer:
         """Multiply-accumulates that remain after pruning (comparisons for MAXPOOL)."""
         inputs = self.n if self.kind is LayerKind.CONV else 1
         return self.m * inputs * self.out_rows * self.out_columns * self.positions
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _unnamed(layer: Layer) -> Layer:
+    return replace(layer, name="", source="", target="", residual="r" if layer.residual else None)
 
 
 @dataclass(frozen=True, eq=False)

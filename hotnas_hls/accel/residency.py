@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.layer import FeatureMap, Layer
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
-from hotnas_hls.accel.timing.latency import layer_latency, places
+from hotnas_hls.accel.timing.latency import best_tiles, layer_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ROLES = (("source", "ifm_on_chip"), ("residual", "residual_on_chip"), ("target", "ofm_on_chip"))
@@ -66,20 +66,46 @@ def keep_maps(
     Maps used often for the words and layers they take go first; what finds no place lies in DRAM.
     """
     maps = {fm.name: fm for fm in feature_maps}
-    alive = lives(layers, feature_maps, image, accel)
-    outside = {_root(name, maps) for name in (image, logits)}
-    wanted = [name for name, life in alive.items() if name not in outside and life.first >= 0]
+    wanted = _may_stay(layers, maps, image, logits, accel)
 
     def cost(name: str) -> float:
-        life = alive[name]
+        life = wanted[name]
         return (life.last - life.first + 1) / life.uses
 
-    kept: dict[str, Life] = {}
-    for name in sorted(wanted, key=cost):
-        trial = kept | {name: alive[name]}
-        if _top(_first_fit(trial), trial) <= accel.map_words:
-            kept = trial
+    kept = wanted
+    if _top(_first_fit(wanted), wanted) > accel.map_words:
+        kept = {}
+        for name in sorted(wanted, key=cost):
+            trial = kept | {name: wanted[name]}
+            if _top(_first_fit(trial), trial) <= accel.map_words:
+                kept = trial
     return tuple(_flagged(layer, maps, kept) for layer in layers)
+
+
+def words_of_all(
+    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+) -> int:
+    """Words that hold every map that may stay on chip."""
+    wanted = _may_stay(layers, {fm.name: fm for fm in feature_maps}, image, logits, accel)
+    return _top(_first_fit(wanted), wanted)
+
+
+def _may_stay(
+    layers: Sequence[Layer], maps: Mapping[str, FeatureMap], image: str, logits: str, accel: Accelerator
+) -> dict[str, Life]:
+    """The maps that are not the host's."""
+    alive = lives(layers, maps.values(), image, accel)
+    outside = {_root(name, maps) for name in (image, logits)}
+    return {name: life for name, life in alive.items() if name not in outside and life.first >= 0}
+
+
+def maps_over_time(
+    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
+) -> dict[str, tuple[Life, int]]:
+    """Every map kept on chip that is not part of another: when, and its first word there."""
+    alive = _lives_on_chip(layers, {fm.name: fm for fm in feature_maps}, accel)
+    places = _first_fit(alive)
+    return {name: (life, places[name]) for name, life in alive.items()}
 
 
 def chip_words(
@@ -87,9 +113,7 @@ def chip_words(
 ) -> dict[str, int]:
     """First word on chip of every map kept there, parts of a concatenation included."""
     maps = {fm.name: fm for fm in feature_maps}
-    kept = _kept(layers, maps)
-    alive = lives(layers, maps.values(), "", accel)
-    places = _first_fit({name: life for name, life in alive.items() if name in kept})
+    places = _first_fit(_lives_on_chip(layers, maps, accel))
     found = {}
     for fm in maps.values():
         root = _root(fm.name, maps)
@@ -129,15 +153,53 @@ def keep_weights(
         return own + layer_latency(before, accel, tiles[before.name], memory, place).cycles
 
     saved, left = {}, accel.weight_planes
+    planes = {layer.name: planes_of(layer, accel) for layer in layers}
     for at, layer in enumerate(layers):
         gained = cycles(at, layer) - cycles(at, dataclasses.replace(layer, weights_on_chip=True))
-        saved[layer.name] = gained / planes_of(layer, accel)
+        saved[layer.name] = gained / planes[layer.name]
     chosen = set()
     for layer in sorted(layers, key=lambda layer: -saved[layer.name]):
-        if saved[layer.name] > 0 and planes_of(layer, accel) <= left:
+        if saved[layer.name] > 0 and planes[layer.name] <= left:
             chosen.add(layer.name)
-            left -= planes_of(layer, accel)
+            left -= planes[layer.name]
     return tuple(dataclasses.replace(layer, weights_on_chip=layer.name in chosen) for layer in layers)
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A network on a design: where its layers have their maps and weights, and in which tiles they run."""
+
+    accel: Accelerator  # with room for what is kept and no more
+    net: IntegerNetwork
+    tiles: dict[str, Tile]  # none for a layer that fits no tile
+
+    @property
+    def runs(self) -> bool:
+        """Whether every layer has a tile."""
+        return len(self.tiles) == len(self.net.layers)
+
+
+def reside(net: IntegerNetwork, accel: Accelerator, memory: MemoryTiming) -> Resident:
+    """``net`` with as much on chip as ``accel`` has room for, each layer in its fastest tile by ``memory``.
+
+    Its integers are not needed. Where a layer fits no tile, no weights are kept.
+    """
+    layers, maps = net.layers, tuple(net.feature_maps.values())
+    if accel.map_words:
+        layers = keep_maps(layers, maps, net.image, net.logits, accel)
+    tiles = _tiles(layers, accel, memory)
+    if accel.weight_planes and len(tiles) == len(layers):
+        layers = keep_weights(layers, accel, tiles, memory)
+        tiles = _tiles(layers, accel, memory)
+    if accel.keeps:
+        words = _top_of(layers, maps, accel)
+        planes = sum(planes_of(layer, accel) for layer in layers if layer.weights_on_chip)
+        accel = dataclasses.replace(accel, map_words=words, weight_planes=planes)
+    return Resident(accel, dataclasses.replace(net, layers=layers), tiles)
+
+
+def _tiles(layers: Sequence[Layer], accel: Accelerator, memory: MemoryTiming) -> dict[str, Tile]:
+    return {name: tile for name, tile in best_tiles(layers, accel, memory).items() if tile is not None}
 
 
 def residency_violations(
@@ -168,7 +230,7 @@ def residency_violations(
             found.append(
                 f"{name!r} is kept on chip, but no layer writes it before it is read; leave it in DRAM"
             )
-    needed = _top(_first_fit({name: life for name, life in alive.items() if name in kept}), alive)
+    needed = _top_of(layers, feature_maps, accel)
     if needed > accel.map_words:
         found.append(
             f"the maps kept on chip need {needed:,} words, map_words = {accel.map_words:,}; "
@@ -183,7 +245,7 @@ def residency_violations(
     return found
 
 
-def _kept(layers: Sequence[Layer], maps: dict[str, FeatureMap]) -> set[str]:
+def _kept(layers: Sequence[Layer], maps: Mapping[str, FeatureMap]) -> set[str]:
     """Maps, not parts of others, that some layer has on chip."""
     return {
         _root(getattr(layer, role), maps)
@@ -193,12 +255,27 @@ def _kept(layers: Sequence[Layer], maps: dict[str, FeatureMap]) -> set[str]:
     }
 
 
-def _root(name: str, maps: dict[str, FeatureMap]) -> str:
+def _lives_on_chip(
+    layers: Sequence[Layer], maps: Mapping[str, FeatureMap], accel: Accelerator
+) -> dict[str, Life]:
+    kept = _kept(layers, maps)
+    return {
+        name: life for name, life in lives(layers, maps.values(), "", accel).items() if name in kept
+    }
+
+
+def _top_of(layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator) -> int:
+    """Words that the maps kept on chip need."""
+    alive = _lives_on_chip(layers, {fm.name: fm for fm in feature_maps}, accel)
+    return _top(_first_fit(alive), alive)
+
+
+def _root(name: str, maps: Mapping[str, FeatureMap]) -> str:
     within = maps[name].concat_of
     return name if within is None else _root(within, maps)
 
 
-def _flagged(layer: Layer, maps: dict[str, FeatureMap], kept: Collection[str]) -> Layer:
+def _flagged(layer: Layer, maps: Mapping[str, FeatureMap], kept: Collection[str]) -> Layer:
     def stays(name: str | None) -> bool:
         return name is not None and _root(name, maps) in kept
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hotnas_hls.boards.board import Board
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bottlenecks(Shown):
     """The best uncompressed design of a board, layer by layer: what bounds it, what would help, how much."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SUMMARY_FILE, STUDIES_FILE, CURVES = "compare.json", "studies.db", "curves"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown):
     """What samplers reached with the same budget."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GOLDEN_IMAGES = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design(Shown):
     """A network on an accelerator, layer by layer; without weights of its own, seeded ones are simulated."""
 

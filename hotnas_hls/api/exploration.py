@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,9 +13,10 @@ from rich.table import Table
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
+from hotnas_hls.accel.memory.pricing import least_memory
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
+from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.latency_report import LayerRow, latency_table, record, rows_of
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.api.design import Design
@@ -23,8 +25,7 @@ from hotnas_hls.boards.board import Board, clock_violations
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.explore.behind_dram import Decision
 from hotnas_hls.explore.exhaustive import Explored
-from hotnas_hls.explore.fastest_design import ArrangementExploration, design_point, explore_arrangements
-from hotnas_hls.explore.on_chip import kept_on_chip
+from hotnas_hls.explore.fastest_design import ArrangementExploration, explore_arrangements, fastest_point
 from hotnas_hls.explore.space import Space
 from hotnas_hls.network.graph import Graph
 
@@ -52,7 +53,7 @@ class ExploreOptions:
     pattern_ones: int | None = None  # positions that every 3x3 convolution keeps; None: all nine
     stem: StemChoice = BEST
     packed_resolutions: PackingChoice = BEST
-    on_chip: bool = False  # whether the fastest design may keep maps and weights on chip
+    on_chip: bool = True  # whether designs may keep maps and weights on chip
     top: int = 5  # designs that are listed
 
     def clock(self, board: Board) -> float:
@@ -93,7 +94,7 @@ class ExploreOptions:
         return found + self.memory.violations()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exploration(Shown):
     """The fastest designs of a network on a board, and the Pareto front of latency against the board."""
 
@@ -101,7 +102,6 @@ class Exploration(Shown):
     dram: DramTiming | None  # None: an ideal memory
     options: ExploreOptions
     explored: ArrangementExploration
-    on_chip: Design | None = None  # the fastest with what it keeps on chip; None: not asked for
 
     @property
     def network(self) -> str:
@@ -115,7 +115,7 @@ class Exploration(Shown):
 
     @property
     def designs(self) -> tuple[Explored, ...]:
-        """The fastest designs, the first of them first; cycles are behind the DRAM where there is one."""
+        """The fastest designs that stream all maps and weights; cycles are behind the DRAM, if any."""
         if self.explored.decision is None:
             return self.explored.found.best
         found = self.explored.decision.best
@@ -129,7 +129,7 @@ class Exploration(Shown):
     @property
     def cycles(self) -> int:
         """Cycles of one image on the fastest design."""
-        return self.designs[0].cycles
+        return self.explored.price
 
     @property
     def ms(self) -> float:
@@ -138,40 +138,38 @@ class Exploration(Shown):
 
     @property
     def best(self) -> Design:
-        """The fastest design, on chip where that was asked for; it has no weights: random ones are simulated.
+        """The fastest design; it has no weights: random ones are simulated.
 
         Raises InfeasibleDesign where it cannot be built.
         """
-        if self.on_chip is not None:
-            return self.on_chip
-        return Design(self._point())
+        return Design(self._point)
 
+    @functools.cached_property
     def _point(self) -> DesignPoint:
-        found, options = self.explored, self.options
-        accel = self.designs[0].accel
-        point = design_point(accel, found.model, self.board, self.clock_mhz, options.memory)
-        if found.decision is None:
-            return point
-        return dataclasses.replace(point, dram=self.dram, predicted_cycles=found.decision.best[0].price)
+        memory = self.options.memory
+        point = fastest_point(self.explored, self.board, self.dram or memory, self.clock_mhz)
+        return dataclasses.replace(point, memory=memory)
 
     def layers(self) -> list[LayerRow]:
         """The layers of the fastest design; by the bound where there is a DRAM."""
-        model, fastest = self.explored.model, self.designs[0]
-        memory = self.options.memory
-        if self.dram is not None:
-            memory = least_memory(self.dram, self.clock_mhz)
-        best = fastest.latency(model.layers, memory)
+        model, best = self.explored.model, self._bound()
         macs = needed_macs(model.layers, model.image, model.image_layout)
-        return rows_of(best, macs, multipliers(fastest.accel))
+        return rows_of(best, macs, multipliers(self._point.accelerator))
+
+    def _bound(self) -> NetworkLatency:
+        """Of the fastest design, with the ideal memory or by the bound behind the DRAM."""
+        point = self._point
+        memory = point.memory if self.dram is None else least_memory(self.dram, self.clock_mhz)
+        layers = [entry.layer for entry in point.layers]
+        return network_latency(layers, point.accelerator, point.tiles, memory)
 
     def tables(self) -> Sequence[Table]:
         """Fastest designs, Pareto front, layers of the fastest."""
         clock = self.clock_mhz
-        behind = "ideal memory" if self.dram is None else f"behind {self.dram.name}"
-        joint = ", " if self.dram is None else " "
+        behind = ", ideal memory" if self.dram is None else f" behind {self.dram.name}"
         title = (
             f"{self.network} on {self.board.name} at {clock:g} MHz, {self.explored.arrangement}: "
-            f"the fastest designs{joint}{behind}"
+            f"the fastest designs, all maps and weights streamed{behind}"
         )
         which = "" if self.explored.decision is None else ", by the bound"
         front = f"Pareto front: latency against share of the board{which}"
@@ -186,14 +184,14 @@ class Exploration(Shown):
         found, decision, clock = self.explored.found, self.explored.decision, self.clock_mhz
         lines = []
         if decision is not None and self.dram is not None:
-            first = decision.best[0]
+            bound = self._bound().cycles
             lines.append(
-                f"behind {self.dram.name}: {first.price:,} cycles, {first.price / (clock * 1000):.4g} ms; "
-                f"the bound, of which the layers above are, says {first.bound:,} "
-                f"({first.price / first.bound - 1:+.1%}); {decision.priced:,} designs stepped"
+                f"behind {self.dram.name}: {self.cycles:,} cycles, {self.ms:.4g} ms; "
+                f"the bound, of which the layers above are, says {bound:,} "
+                f"({self.cycles / bound - 1:+.1%}); {decision.priced:,} designs stepped"
             )
-        if self.on_chip is not None:
-            lines.append(on_chip_line(self.on_chip.point, self.cycles))
+        if self.options.on_chip:
+            lines.append(on_chip_line(self._point, self.explored.streamed))
         reached = self.explored.cycles.items()
         tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in reached)
         lines.append(f"fastest design by arrangement: {tried}")
@@ -240,10 +238,10 @@ class Exploration(Shown):
             **dataclasses.asdict(self.explored.arrangement),
             "cycles_by_arrangement": {str(tried): least for tried, least in self.explored.cycles.items()},
         }
-        if self.on_chip is not None:
+        if self.explored.kept is not None:
             told["on_chip"] = {
-                "cycles": self.on_chip.point.predicted_cycles,
-                "accelerator": dataclasses.asdict(self.on_chip.point.accelerator),
+                "cycles": self._point.predicted_cycles,
+                "accelerator": dataclasses.asdict(self._point.accelerator),
             }
         if self.explored.decision is not None and self.dram is not None:
             told |= _behind_record(self.explored.decision, self.dram, clock)
@@ -269,31 +267,23 @@ def explore_designs(
         options.pattern_ones,
         options.packed_resolutions,
         options.clock(board),
+        options.on_chip,
     )
-    found = Exploration(board, dram, options, explored)
-    if not options.on_chip:
-        return found
-    point = found._point()
-    kept = kept_on_chip(point)
-    if dram is not None and kept is not point:
-        layers = [entry.layer for entry in kept.layers]
-        net = without_numbers(layers, kept.accelerator.act_bits, kept.feature_maps)
-        behind = latency_behind(net, kept.accelerator, kept.tiles, dram, found.clock_mhz)
-        kept = dataclasses.replace(kept, predicted_cycles=behind.cycles)
-    return dataclasses.replace(found, on_chip=Design(kept))
+    return Exploration(board, dram, options, explored)
 
 
-def on_chip_line(point: DesignPoint, before: int) -> str:
-    """What keeping maps and weights on chip brings to the fastest design."""
+def on_chip_line(point: DesignPoint, streamed: int) -> str:
+    """What keeping maps and weights on chip brings; ``streamed``: least cycles of designs that keep none."""
     accel, layers = point.accelerator, [entry.layer for entry in point.layers]
-    if not accel.map_words and not accel.weight_planes:
-        return "on chip: no faster"
+    if not accel.keeps:
+        return "on chip: no design that keeps maps or weights there is faster"
     maps, weights = (sum(getattr(one, flag) for one in layers) for flag in ("ofm_on_chip", "weights_on_chip"))
     return (
-        f"on chip: outputs of {maps} of {len(layers)} layers in {accel.map_words:,} words of "
-        f"{accel.word_width} bits, weights of {weights} in {accel.weight_planes:,} planes of "
-        f"{accel.plane_width} bits: {before:,} -> {point.predicted_cycles:,} cycles, "
-        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms"
+        f"on chip, array {accel.tm}x{accel.tn}: outputs of {maps} of {len(layers)} layers in "
+        f"{accel.map_words:,} words of {accel.word_width} bits, weights of {weights} in "
+        f"{accel.weight_planes:,} planes of {accel.plane_width} bits: {point.predicted_cycles:,} cycles, "
+        f"{point.cycles_to_ms(point.predicted_cycles or 0):.3f} ms; streamed, in the arrangement that suits "
+        f"that best, at least {streamed:,}"
     )
 
 

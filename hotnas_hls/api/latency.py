@@ -36,7 +36,7 @@ OWN = "own"  # the DRAM of the design, or of the board
 Built = tuple[ModelLayers, Accelerator, Sequence[str]]  # layers, what they run on, what had to change for it
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Latency(Shown):
     """A network on an accelerator, by the model that simulation confirms to the cycle."""
 

@@ -43,7 +43,7 @@ DEFAULT_BOARD = "ZCU102"
 DEEPEST_SHOWN = 60  # operators on the longest way
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network(Shown):
     """A network whose import is proven: every map of its graph is what the original computes."""
 

@@ -35,7 +35,7 @@ class Verdict:
         return not self.differences
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Simulation(Shown):
     """A package simulated: its certificate, and what was changed in it before."""
 

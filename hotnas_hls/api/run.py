@@ -39,7 +39,7 @@ NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "t
 BY_NAME = {"network", "board", "output"}  # what a call says by its own arguments
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run(Shown):
     """A finished search: what it found, what it started from, every trial."""
 

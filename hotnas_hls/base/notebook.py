@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+PRINTED_WIDTH = 160  # columns
+
+
 class Shown:
     """A result with tables, lines of text and at most one picture, as Jupyter asks for them."""
 
@@ -26,6 +29,21 @@ class Shown:
     def figure(self) -> Figure | None:
         """The picture; None where there is none to draw."""
         return None
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=PRINTED_WIDTH, markup=False, emoji=False, highlight=False, color_system=None)
+        with console.capture() as printed:
+            for table in self.tables():
+                console.print(table)
+            for note in self.notes():
+                console.print(note, soft_wrap=True)
+        return printed.get().rstrip()
+
+    def __repr__(self) -> str:
+        titles = "; ".join(str(table.title) for table in self.tables() if table.title)
+        return f"<{type(self).__name__}: {titles}; print() shows it>"
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
@@ -51,12 +69,13 @@ def table_html(table: Table) -> str:
     if table.show_footer:
         foot = f"<tfoot><tr>{_cells([column.footer for column in columns], table)}</tr></tfoot>"
     caption = f"<caption>{_plain(table.title)}</caption>" if table.title else ""
-    return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+    whole = f"{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>{foot}"
+    return f'<table style="white-space: pre-line">{whole}</table>'
 
 
 def _cells(values: Sequence[RenderableType], table: Table) -> str:
     return "".join(
-        f'<td style="text-align: {column.justify}; white-space: pre-line">{_plain(value)}</td>'
+        f'<td align="{column.justify}">{_plain(value)}</td>'
         for value, column in zip(values, table.columns, strict=True)
     )
 

@@ -24,6 +24,7 @@ SIMULATED_CONFIG = "digits"
 PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
 NETWORK_RESULTS = "runs/whole_networks.json"
 LEVER_RESULTS = "runs/levers.json"
+BOARD_RESULTS = "runs/boards.json"
 ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
@@ -271,6 +272,13 @@ def levers() -> Figures:
     return measure(Path(LEVER_RESULTS), report=_say)
 
 
+def boards() -> Figures:
+    """Networks on boards: predicted, then simulated; what BOARD_RESULTS already holds is not repeated."""
+    from hotnas_hls.bench.boards import measure
+
+    return measure(Path(BOARD_RESULTS), report=_say)
+
+
 def _say(name: str, figures: Figures) -> None:
     """What a long case has just found."""
     found = figures.get("left_out") or f"{figures['certified_cycles']:,} cycles, {figures['ms']:.3f} ms"
@@ -315,6 +323,7 @@ CASES: tuple[Case, ...] = (
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
+    Case("boards", "fastest designs of networks on boards, predicted and in RTL simulation", boards),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
 )

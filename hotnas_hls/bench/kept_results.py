@@ -47,10 +47,14 @@ class KeptResults:
         sources = sources_digest(rtl.files)
         known = {"design_digest": point.digest(), "sources_digest": sources, **about}
         if not known.items() <= self.figures.get(name, {}).items():
-            self.figures[name] = known | simulated(point, rtl, self.builds / sources)
-            text = json.dumps({"format": FORMAT, "networks": self.figures}, indent=2) + "\n"
-            replace_files(self.path.resolve().parent, {self.path.name: text.encode()})
+            self.keep(name, known | simulated(point, rtl, self.builds / sources))
         return self.figures[name]
+
+    def keep(self, name: str, figures: Figures) -> None:
+        """``figures`` under ``name``, in the file at once."""
+        self.figures[name] = figures
+        text = json.dumps({"format": FORMAT, "networks": self.figures}, indent=2) + "\n"
+        replace_files(self.path.resolve().parent, {self.path.name: text.encode()})
 
 
 def simulated(point: DesignPoint, rtl: Rtl, folder: Path) -> Figures:

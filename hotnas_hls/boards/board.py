@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.base.names import article, file_name_violation, name_violation, nearest
+from hotnas_hls.base.notebook import Shown
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.errors import ConfigError, raise_all
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 CLOCK_RANGE_MHZ = (0.001, 10_000.0)
 AXI_BITS = (32, 64, 128, 256, 512)  # data widths of the AXI ports that designs have
@@ -28,7 +33,7 @@ class Ports:
 
 
 @dataclass(frozen=True)
-class Board:
+class Board(Shown):
     """Resources of one board."""
 
     name: str
@@ -43,6 +48,23 @@ class Board:
     dram_mb_per_s: float  # peak of the pins
     clock_mhz: float  # default clock of a design
     dram: str | None = None  # behind the ports: a name of ``accel/memory/drams.yaml``, or a YAML file of one
+
+    def tables(self) -> Sequence[Table]:
+        """A line a figure."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.name} ({self.part})", show_header=False)
+        table.add_column()
+        table.add_column(justify="right")
+        for name, value in (
+            *(("DSP slices", self.dsp), ("block RAMs of 18 Kb", self.bram18), ("UltraRAMs", self.uram)),
+            *(("LUTs", self.lut), ("of them memory", self.lutram), ("flip-flops", self.ff)),
+            *(("bits of all ports", self.port_bits), ("DRAM, MB/s", self.dram_mb_per_s)),
+            ("clock, MHz", self.clock_mhz),
+        ):
+            table.add_row(name, f"{value:,g}" if isinstance(value, float) else f"{value:,}")
+        table.add_row("DRAM", self.dram or "not known")
+        return (table,)
 
     @property
     def port_bits(self) -> int:

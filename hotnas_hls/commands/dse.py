@@ -3,7 +3,9 @@
 Every legal array, ports that can be wired and buffer size of the space is decided. Behind the board's DRAM
 time is priced in two steps: a quick bound prunes, and what it cannot tell from the best is stepped cycle by
 cycle; the fastest is never lost. The Pareto front of latency against the share of the board (of the resource
-a design takes most of) is that of the bound. --no-dram explores with an ideal memory instead.
+a design takes most of) is that of the bound. --no-dram explores with an ideal memory instead. These designs
+stream all maps and weights; of the arrays that promise most, the fastest that keeps some in the block RAM or
+UltraRAM left free is told beside them, and taken where it is faster.
 """
 
 from __future__ import annotations
@@ -68,9 +70,9 @@ def add_parser(subparsers: Subparsers) -> None:
     add_packed_option(parser, BEST)
     parser.add_argument(
         "--on-chip",
-        action="store_true",
-        help="let the fastest design keep maps and weights in the block RAM or UltraRAM it leaves free; says "
-        "what that brings, and --save writes that design",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="let designs keep maps and weights in the block RAM or UltraRAM they leave free (default: yes)",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front (.svg, .png)")
     parser.add_argument(

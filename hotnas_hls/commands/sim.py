@@ -3,6 +3,9 @@
 Where the open HLS compiler Bambu is found and the array is small, Verilog that it makes of the HLS C++ runs
 under the package's testbench too, layer by layer.
 
+What runs is what lies in the package: its RTL, its weights, its bench (sim/). A bench or weights that were
+changed certify nothing, and what was left out is named in the first line.
+
 Every layer's output must equal the integer reference, and every cycle count of the SystemVerilog twin must
 be as predicted, with an ideal memory in every term. One image runs behind the DRAM of the board, at the phase
 of its refresh that takes longest of 16: this time is certified. Writes reports/certificate.json into the
@@ -138,6 +141,8 @@ def _simulate(
         bambu=False if args.rtl and args.bambu is None else args.bambu,
         stage=lambda text: progress(f"[{time.monotonic() - started:5.1f} s] {text}"),
     )
+    if done.certificate.unchecked or done.changed:
+        console.print(f"{done.certificate.design}: {done.certificate.verdict}", soft_wrap=True)
     if done.changed:
         console.print("the package is not as it was generated:\n  " + "\n  ".join(done.changed))
     console.print(certificate_table(done.certificate))

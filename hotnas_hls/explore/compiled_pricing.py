@@ -16,13 +16,22 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, ceil_div
 from hotnas_hls.accel.timing import latency
-from hotnas_hls.accel.timing.latency import AHEAD, ALONE, ARRAY_STAGES, WGT_ADDRESS, Place, _recurrence
+from hotnas_hls.accel.timing.latency import (
+    AHEAD,
+    ALONE,
+    ARRAY_STAGES,
+    CHIP_READ,
+    WGT_ADDRESS,
+    Place,
+    _recurrence,
+)
 from hotnas_hls.base.compiled_code import forget_stale
 
 forget_stale(__file__, latency, plan)
 
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
+IFM, WGT, OFM, WORD, PLANE = 2, 3, 4, 10, 11  # widths in a row of an accelerator
 COUNT = -1  # last in a row: how often such a layer occurs
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
 
@@ -36,6 +45,8 @@ def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
         layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
         layer.pattern_ones is not None, layer.stride_rows,
         place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),
+        layer.ifm_on_chip, layer.residual_on_chip, layer.ofm_on_chip, layer.weights_on_chip,
+        then is not None and then.weights_on_chip,
     )  # fmt: skip
 
 
@@ -49,7 +60,7 @@ def base_row(base: Accelerator) -> tuple[int, ...]:
     """An accelerator as numbers, in the order ``layer_cycles`` takes them."""
     return (
         base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
-        base.descriptor_bytes, base.shared_bus, base.taps,
+        base.descriptor_bytes, base.shared_bus, base.taps, base.word_width, base.plane_width,
     )  # fmt: skip
 
 
@@ -71,9 +82,21 @@ def _ceil(dividend: int, divisor: int) -> int:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _groups(rows: int, tn: int, wgt_bits: int) -> int:
+def _groups(rows: int, tn: int, plane_bits: int) -> int:
     """Accelerator.groups"""
-    return _ceil(rows, max(1, wgt_bits // tn)) * _ceil(tn, wgt_bits)
+    return _ceil(rows, max(1, plane_bits // tn)) * _ceil(tn, plane_bits)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _beats(base: np.ndarray, port: int, width: int, on_chip: int) -> int:
+    """Cycles of a word or plane of base[width] bits: one on chip, else its beats on a port of base[port]."""
+    return 1 if on_chip else base[width] // base[port]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _latency(memory: int, on_chip: int) -> int:
+    """Cycles from an address to what is read there."""
+    return CHIP_READ if on_chip else memory
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -85,10 +108,10 @@ def layer_cycles(
     out_rows, out_columns, kernel_rows, kernel_columns = layer[5], layer[6], layer[7], layer[8]
     stride, pad_top, pad_left, residual = layer[9], layer[10], layer[11], layer[12]
     weight_bits, positions, pruned, stride_rows = layer[13], layer[14], layer[15], layer[16]
-    tm, tn, ifm_bits, wgt_bits, ofm_bits = base[0], base[1], base[2], base[3], base[4]
-    act_bits, wgt_entries, descriptor_bytes, shared_bus, taps = base[5], base[6], base[7], base[8], base[9]
+    tm, tn, wgt_bits = base[0], base[1], base[WGT]
+    wgt_entries, descriptor_bytes, shared_bus, taps, plane_bits = base[6], base[7], base[8], base[9], base[11]
     conv = kind == 0
-    block = max(ifm_bits, ofm_bits) // act_bits
+    block = base[WORD] // base[5]
     tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
     tr_last, tc_last = out_rows - (tiles_r - 1) * tr, out_columns - (tiles_c - 1) * tc
     slice_blocks = (tn if conv else min(tm, tn)) // block
@@ -101,19 +124,21 @@ def layer_cycles(
     entries = _ceil(total_entries, chunks)
     groups = groups_last = 0
     if kind == 0:
-        groups, groups_last = _groups(tm, tn, wgt_bits), _groups(m_blocks_last * block, tn, wgt_bits)
+        groups, groups_last = _groups(tm, tn, plane_bits), _groups(m_blocks_last * block, tn, plane_bits)
     elif kind == 1:
-        groups = groups_last = _groups(taps, tn, wgt_bits)
+        groups = groups_last = _groups(taps, tn, plane_bits)
     ahead = layer[17] != 0 and not shared_bus
     fetched, next_job = read_latency + descriptor_bytes * 8 // wgt_bits + 1, 0
     if layer[18] and not shared_bus:
         planes = _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
-        next_job = WGT_ADDRESS + read_latency + planes - 1
+        next_latency = _latency(read_latency, layer[28])
+        next_job = WGT_ADDRESS + next_latency + planes * _beats(base, WGT, PLANE, layer[28]) - 1
     levels = 0
     while (1 << levels) < tn:
         levels += 1
     tiles_n = slices if conv else 1
     pattern_bits = PATTERN_BITS if pruned else 0
+    answered = 0 if layer[26] else write_latency
     return _recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
@@ -121,10 +146,13 @@ def layer_cycles(
         (tc - 1) * stride + kernel_columns, (tc_last - 1) * stride + kernel_columns,
         stride_rows, stride, pad_top, pad_left, in_rows, in_columns,
         slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
-        entries, total_entries - (chunks - 1) * entries, groups, groups_last, _ceil(tm * BIAS_BITS, wgt_bits),
-        weight_bits, pattern_bits, 1, read_latency,
-        block * act_bits // ifm_bits, block * act_bits // ofm_bits, block * act_bits // ofm_bits,
-        residual != 0, ARRAY_STAGES + levels, read_latency, read_latency, write_latency, shared_bus != 0,
+        entries, total_entries - (chunks - 1) * entries, groups, groups_last,
+        _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
+        _beats(base, WGT, PLANE, layer[27]), _latency(read_latency, layer[27]),
+        _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
+        _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels,
+        _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
+        answered, shared_bus != 0,
         ahead, fetched, fetched, next_job,
     )[0]  # fmt: skip
 
@@ -132,17 +160,17 @@ def layer_cycles(
 @numba.njit(cache=True, error_model="numpy")
 def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int, base: np.ndarray) -> int:
     """Planes of a layer's first weight job: plan.job_beats on numbers."""
-    tm, tn, wgt_bits, taps = base[0], base[1], base[3], base[9]
-    block = max(base[2], base[4]) // base[5]
+    tm, tn, taps, plane_bits = base[0], base[1], base[9], base[PLANE]
+    block = base[WORD] // base[5]
     groups = entries = 0
     if kind == 0:
-        groups, entries = _groups(min(tm, _ceil(m, block) * block), tn, wgt_bits), positions
+        groups, entries = _groups(min(tm, _ceil(m, block) * block), tn, plane_bits), positions
     elif kind == 1:
-        groups, entries = _groups(taps, tn, wgt_bits), _ceil(positions, taps)
+        groups, entries = _groups(taps, tn, plane_bits), _ceil(positions, taps)
     if groups:
         entries = _ceil(entries, _ceil(entries, base[6]))
     pattern_bits = PATTERN_BITS if pruned else 0
-    return _ceil(tm * BIAS_BITS, wgt_bits) + groups * (pattern_bits + entries * weight_bits)
+    return _ceil(tm * BIAS_BITS, plane_bits) + groups * (pattern_bits + entries * weight_bits)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -169,9 +197,9 @@ def floor(
     if any_tile:  # one tile reads no halo; a stride beyond the kernel skips most in tiles of one pixel
         tr = layer[5] if layer[16] <= layer[7] else 1
         tc = layer[6] if layer[9] <= layer[8] else 1
-    tm, tn, ifm_bits, wgt_bits, ofm_bits, act_bits = base[0], base[1], base[2], base[3], base[4], base[5]
+    tm, tn, plane_bits = base[0], base[1], base[PLANE]
     out_rows, out_columns, stride, stride_rows = layer[5], layer[6], layer[9], layer[16]
-    block = max(ifm_bits, ofm_bits) // act_bits
+    block = base[WORD] // base[5]
     lanes = tn if layer[0] == 0 else min(tm, tn)
     rows = tm if layer[0] == 0 else min(tm, tn)
     tiles_r, tiles_c = _ceil(out_rows, tr), _ceil(out_columns, tc)
@@ -181,35 +209,39 @@ def floor(
     jobs = tiles_m * tiles_n
     entries = layer[14] if layer[0] == 0 else _ceil(layer[14], base[9])
     steps = jobs * (1 if layer[0] == 2 else _ceil(entries, base[6]))
-    beats_in, beats_out = block * act_bits // ifm_bits, block * act_bits // ofm_bits
+    beats_in, beats_out = _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[26])
+    wgt_beats = _beats(base, WGT, PLANE, layer[27])
     compute = jobs * entries * out_rows * out_columns + tiles * steps
     last_blocks = m_total - (tiles_m - 1) * (rows // block)
     if not any_tile:
         first = min(tr * stride_rows - stride_rows + layer[7] - layer[10], layer[3])
         first *= min(tc * stride - stride + layer[8] - layer[11], layer[4])
         last = (out_rows - (tiles_r - 1) * tr) * (out_columns - (tiles_c - 1) * tc)
-        compute += first * min(lanes // block, n_total) * beats_in + read_latency
+        compute += first * min(lanes // block, n_total) * beats_in + _latency(read_latency, layer[24])
         compute += last_blocks * last * beats_out
     loaded = _read(out_rows, tr, layer[7], stride_rows, layer[10], layer[3])
     loaded *= _read(out_columns, tc, layer[8], stride, layer[11], layer[4])
     loaded *= n_total * beats_in
     groups = 0
     if layer[0] == 0:
-        groups = (tiles_m - 1) * _groups(tm, tn, wgt_bits) + _groups(last_blocks * block, tn, wgt_bits)
+        groups = (tiles_m - 1) * _groups(tm, tn, plane_bits) + _groups(last_blocks * block, tn, plane_bits)
     elif layer[0] == 1:
-        groups = tiles_m * _groups(base[9], tn, wgt_bits)
-    weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, wgt_bits))
+        groups = tiles_m * _groups(base[9], tn, plane_bits)
+    weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, plane_bits))
+    weights *= wgt_beats
     stored = m_total * out_rows * out_columns * beats_out
-    fetched = read_latency + base[7] * 8 // base[3] + 1
+    fetched = read_latency + base[7] * 8 // base[WGT] + 1
     before, behind = fetched, 0  # of the first transfer, of the last weights
     if not base[8]:
         if layer[17]:
             before = 0
-            weights -= _first_job(layer[0], layer[2], layer[13], layer[14], layer[15], base)
+            weights -= wgt_beats * _first_job(layer[0], layer[2], layer[13], layer[14], layer[15], base)
         if layer[18]:
-            behind = AHEAD + fetched + WGT_ADDRESS + read_latency
-            behind += _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
-    return max(max(compute, loaded, weights, stored) + write_latency, weights + behind) + before + 3
+            behind = AHEAD + fetched + WGT_ADDRESS + _latency(read_latency, layer[28])
+            planes = _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
+            behind += planes * _beats(base, WGT, PLANE, layer[28])
+    answered = 0 if layer[26] else write_latency
+    return max(max(compute, loaded, weights, stored) + answered, weights + behind) + before + 3
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -252,7 +284,7 @@ def price(
     least = np.empty_like(prices)
     for b in order:
         base = bases[b]
-        block = max(base[2], base[4]) // base[5]
+        block = base[WORD] // base[5]
         whole = floors[b].sum()
         for o in range(len(ofm_depths)):
             for i in range(len(ifm_depths)):

@@ -105,24 +105,40 @@ def fastest(
     blocks: Sequence[int] | None = None,
     clock_mhz: float | None = None,
 ) -> Explored:
-    """The fastest design of ``explore``, of equals one that takes least, in a fraction of the time.
+    """The fastest design of ``explore``; see :func:`leading`."""
+    return leading(layers, board, memory, space, 1, blocks, clock_mhz)[0]
 
-    Bases are decided in the order of lower bounds on their cycles, until these exceed the best found.
+
+def leading(
+    layers: Sequence[Layer],
+    board: Board,
+    memory: MemoryTiming = FIXED_LATENCY,
+    space: Space = WHOLE_SPACE,
+    top: int = 1,
+    blocks: Sequence[int] | None = None,
+    clock_mhz: float | None = None,
+) -> tuple[Explored, ...]:
+    """The ``best`` of ``explore``, of equals one that takes least, in a fraction of the time.
+
+    Bases are decided in the order of lower bounds on their cycles, until these exceed the worst of the best.
     """
     bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
     order = np.argsort(floors, kind="stable")
-    best: Explored | None = None
+    best: dict[int, Explored] = {}  # by cycles
     for begin in range(0, len(order), DECIDED_TOGETHER):
         some = order[begin : begin + DECIDED_TOGETHER]
-        if best is not None and floors[some[0]] > best.cycles:
+        if len(best) == top and floors[some[0]] > max(best):
             break
         with contextlib.suppress(InfeasibleDesign):
-            found = _decided(layers, board, memory, space, 1, [bases[at] for at in some]).best[0]
-            best = found if best is None else min(best, found, key=_rank)
-    if best is None:
+            together = [bases[at] for at in some]
+            found = _decided(layers, board, memory, space, top, together, front=False).best
+            for design in found:
+                best[design.cycles] = min(best.get(design.cycles, design), design, key=_rank)
+            best = {cycles: best[cycles] for cycles in sorted(best)[:top]}
+    if not best:
         raise InfeasibleDesign(_nothing_fits(board))
-    return best
+    return tuple(best.values())
 
 
 def within(
@@ -187,12 +203,14 @@ def _decided(
     space: Space,
     top: int,
     bases: list[Accelerator],
+    front: bool = True,
 ) -> Exploration:
-    """``explore`` over some bases."""
+    """``explore`` over some bases; without the front, designs are left that are not among the best."""
     started = time.perf_counter()
     tiles, depths = _buffers(space)
     used, share, cycles = _unpriced(bases, board, tiles, depths)
-    evaluations, shared = _price(layers, bases, _products(tiles), depths, memory, share, top, cycles)
+    compared = share if front else np.zeros_like(share)
+    evaluations, shared = _price(layers, bases, _products(tiles), depths, memory, compared, top, cycles)
     flat, shares = cycles.ravel(), share.ravel()
     feasible = np.flatnonzero(flat > 0)
     if not len(feasible):

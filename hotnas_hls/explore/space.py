@@ -33,6 +33,8 @@ class Space:
     bus_bits: tuple[int, ...] = LEGAL_PORT_BITS  # of one port that all reads share
     dsp_packing: tuple[bool, ...] = (False, True)  # True only for factors of 8 bits or fewer
     packed_tm: tuple[int, ...] = tuple(range(4, 260, 4))  # Tm of the designs with dsp_packing
+    word_bits: tuple[int | None, ...] = (None,)  # of maps; None: as wide as the wider feature-map port
+    plane_bits: tuple[int | None, ...] = (None,)  # of weights; None: as wide as the weight port
 
     def packing(self, weight_bits: int) -> tuple[bool, ...]:
         """Values of ``dsp_packing`` that weights of so many bits allow."""
@@ -77,7 +79,8 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> It
         ifm, wgt, ofm, shared_bus = wired.ifm_bits, wired.wgt_bits, wired.ofm_bits, wired.shared_bus
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm
-            for tm, tn, taps in product(rows, space.tn, space.taps):
+            widths = product(space.word_bits, space.plane_bits)
+            for (tm, tn, taps), (word, plane) in product(product(rows, space.tn, space.taps), widths):
                 if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
                     continue
                 base = Accelerator(
@@ -87,6 +90,8 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> It
                     shared_bus=shared_bus,
                     taps=taps,
                     dsp_packing=dsp_packing,
+                    word_bits=word,
+                    plane_bits=plane,
                 )
                 if not base.violations():
                     yield base

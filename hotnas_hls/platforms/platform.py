@@ -37,6 +37,7 @@ class LayerCost:
     total: float
     terms: Mapping[str, float]  # by name; the platform decides which there are
     label: str  # the platform's short name of the term that bounds the layer
+    on_chip: tuple[str, ...] = ()  # of its data, what need not be moved over the ports
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Cost:
     latency_ms: float
     usage: Mapping[str, float]  # resources by name
     limits: Mapping[str, float] = field(default_factory=dict)  # of those resources that are limited
+
+    @property
+    def work(self) -> float:
+        """What all layers cost one by one; ``total``, unless they run side by side."""
+        return sum(layer.total for layer in self.layers)
 
     @property
     def slowest(self) -> LayerCost:

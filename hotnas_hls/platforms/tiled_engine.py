@@ -8,22 +8,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
-from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
-from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
+from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
+from hotnas_hls.accel.residency import reside
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import LayerLatency, Place, best_tile, layer_latency, places
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
+from hotnas_hls.explore.on_chip import fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
 from hotnas_hls.network.lower import channel_blocks
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
@@ -41,7 +43,14 @@ AXES = (
     "taps",
     "shared_bus",
     "dsp_packing",
+    "word_bits",  # 0: as wide as the ports
+    "plane_bits",
+    "map_words",
+    "weight_planes",
+    "ultra_ram",
 )
+ON_CHIP = AXES[-5:]
+SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
 
@@ -56,13 +65,15 @@ class EngineOptions:
     tc: tuple[int, ...] | None = None
     port_bits: tuple[int, ...] | None = None
     dsp_limit: int | None = None
+    on_chip: bool = True  # whether designs may keep maps and weights
 
 
 @dataclass(frozen=True)
 class EngineDesign:
-    """An accelerator and the tile of every layer; a layer that fits no tile has none."""
+    """An accelerator, the layers as they lie on it, and their tiles; a layer that fits no tile has none."""
 
     accel: Accelerator
+    layers: tuple[Layer, ...]
     tiles: Mapping[str, Tile]
 
 
@@ -70,7 +81,8 @@ class EngineDesign:
 class TiledEnginePlatform:
     """:class:`~hotnas_hls.platforms.platform.Platform` on ``accel.memory`` and ``resources``.
 
-    Where the board's DRAM is not known the memory is the ideal one.
+    Where the board's DRAM is not known the memory is the ideal one. What stays on chip follows from the rooms
+    that the choices give to maps and weights; maps of a network with concatenations lie in DRAM.
     """
 
     board: Board
@@ -80,8 +92,6 @@ class TiledEnginePlatform:
     concat_alignment: int = 0  # channels; only channel blocks that divide it are legal (see lower)
     options: EngineOptions = EngineOptions()
     unit: str = "cycles"
-    _tiles: dict[tuple, Tile | None] = field(default_factory=dict, repr=False)
-    _latencies: dict[tuple, LayerLatency] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"
@@ -122,6 +132,8 @@ class TiledEnginePlatform:
             return tuple(sorted({tile[name == "tc"] for tile in space.tiles}))
         if name in ("ifm_bits", "wgt_bits", "ofm_bits"):
             return space.bus_bits if shared_bus else space.port_bits
+        if name in ON_CHIP:
+            return self._on_chip_values(name, near)
         return {
             "tm": space.packed_tm if packed else space.tm,
             "tn": space.tn,
@@ -130,6 +142,15 @@ class TiledEnginePlatform:
             "shared_bus": (0, 1),
             "dsp_packing": tuple(int(value) for value in space.packing(self.act_bits)),
         }[name]
+
+    @staticmethod
+    def _on_chip_values(name: str, near: Choices | None) -> tuple[int, ...]:
+        """Of an axis that says what lies on chip: nothing, or about as much as ``near`` has room for."""
+        if near is None or not near[name]:
+            return (0,)
+        if name in ("word_bits", "plane_bits"):
+            return LEGAL_PORT_BITS
+        return (near[name],) if name == "ultra_ram" else (near[name] // 2, near[name])
 
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """All values of each axis, or those one step from ``near`` (its own first)."""
@@ -150,12 +171,12 @@ class TiledEnginePlatform:
     @staticmethod
     def _settled(near: Choices) -> set[str]:
         """Axes that stay: a step leads to no legal design, or to the same: a bus has one port for reads."""
-        kinds = {"shared_bus", "dsp_packing"}
+        kinds = set(SWITCHES)
         return kinds | {"ifm_bits", "wgt_bits"} if near["shared_bus"] else kinds
 
     def channel_multiple(self, choices: Choices) -> int:
         """Channels of one memory word."""
-        ports = ("ofm_bits",) if choices["shared_bus"] else ("ifm_bits", "ofm_bits")
+        ports = ("ofm_bits",) if choices["shared_bus"] else ("ifm_bits", "ofm_bits", "word_bits")
         return max(choices[name] for name in ports) // self.act_bits
 
     def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
@@ -173,41 +194,49 @@ class TiledEnginePlatform:
         }[label]
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
-        """The next wider port for a label that a port bounds."""
+        """Wider ports for a label that a port bounds, and wider words or planes of what lies on chip."""
         name = PORT_OF_LABEL.get(label)
         if name is None:
             return ()
+        found = []
+        kept, rooms = ("plane_bits", "weight_planes") if label == "W" else ("word_bits", "map_words")
+        wider = min((bits for bits in LEGAL_PORT_BITS if bits > choices[kept]), default=None)
+        if choices[rooms] and choices[kept] and wider is not None:
+            found.append(Relief(f"{kept} {choices[kept]} -> {wider}", {**choices, kept: wider}))
         shared = bool(choices["shared_bus"])
         name = "ofm_bits" if shared else name
         wider = min((bits for bits in self.values(name, choices) if bits > choices[name]), default=None)
-        if wider is None:
-            return ()
-        if shared:
+        if wider is not None and shared:
             widened = dict.fromkeys(PORT_OF_LABEL.values(), wider)
-            return (Relief(f"bus {choices[name]} -> {wider} bits", {**choices, **widened}),)
-        return (Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}),)
+            found.append(Relief(f"bus {choices[name]} -> {wider} bits", {**choices, **widened}))
+        elif wider is not None:
+            found.append(Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}))
+        return tuple(found)
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
-        """The fastest design of the space, exactly (see ``hotnas_hls.explore.behind_dram``)."""
+        """The fastest design that streams everything, exactly (see ``explore.behind_dram``), or one that is
+        faster because it keeps data on chip (see ``explore.on_chip``).
+        """
         legal = channel_blocks(self.act_bits, self.concat_alignment)
         at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
-        accel = _fastest_accelerator(tuple(layers), *at, legal)
-        return {name: int(getattr(accel, name)) for name in AXES}
+        accel = _fastest_streamed(tuple(layers), *at, legal)[0]
+        if self.options.on_chip:
+            accel = _fastest(tuple(layers), *at, legal, not self.concat_alignment)
+        return {name: int(getattr(accel, name) or 0) for name in AXES}
 
     def at_bits(self, bits: int) -> TiledEnginePlatform:
         """The same board, with activations of ``bits`` bits."""
-        return dataclasses.replace(self, board=self._whole_board, act_bits=bits, _tiles={}, _latencies={})
+        return dataclasses.replace(self, board=self._whole_board, act_bits=bits)
 
     # --- cost -----------------------------------------------------------------------------------------
 
     def design(self, layers: Sequence[Layer], choices: Choices) -> EngineDesign:
-        """What the choices leave open follows from the workload; each layer gets its fastest tile."""
+        """What the choices leave open follows from the workload: what lies in the rooms, fastest tiles."""
         accel = self._accelerator(layers, choices)
         if accel.violations():
-            return EngineDesign(accel, {})
-        found = zip(layers, places(layers, accel.shared_bus), strict=True)
-        tiles = {layer.name: self._tile(layer, accel, place) for layer, place in found}
-        return EngineDesign(accel, {name: tile for name, tile in tiles.items() if tile is not None})
+            return EngineDesign(accel, tuple(layers), {})
+        resident = reside(without_numbers(layers, self.act_bits), accel, self.least)
+        return EngineDesign(resident.accel, resident.net.layers, resident.tiles)
 
     def violations(self, layers: Sequence[Layer], design: EngineDesign) -> list[str]:
         """Rules of the generator, resources and ports of the board, layers that fit no tile."""
@@ -231,10 +260,12 @@ class TiledEnginePlatform:
     def cost(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
         """Cycles below which no layer stays, and their sum."""
         costs = []
-        for layer, place in zip(layers, places(layers, design.accel.shared_bus), strict=True):
-            latency = self._latency(layer, design.accel, design.tiles[layer.name], place)
+        found = network_latency(design.layers, design.accel, design.tiles, self.least).layers
+        for layer in design.layers:
+            latency = found[layer.name]
             terms = {name: float(getattr(latency, name)) for name in TERMS}
-            costs.append(LayerCost(layer.name, float(latency.cycles), terms, str(latency.bottleneck)))
+            total, label = float(latency.cycles), str(latency.bottleneck)
+            costs.append(LayerCost(layer.name, total, terms, label, layer.kept))
         total = sum(layer.total for layer in costs)
         resources = accelerator_resources(design.accel, len(layers))
         usage = {item.name: float(getattr(resources, item.name)) for item in dataclasses.fields(resources)}
@@ -246,7 +277,7 @@ class TiledEnginePlatform:
         cost = self.cost(layers, design)
         if self.dram is None:
             return cost
-        net = without_numbers(layers, self.act_bits)
+        net = without_numbers(design.layers, self.act_bits)
         behind = worst_phase(net, design.accel, design.tiles, self.dram, self.clock_mhz)
         found = tuple(
             dataclasses.replace(layer, total=float(behind.layers[layer.layer])) for layer in cost.layers
@@ -255,9 +286,12 @@ class TiledEnginePlatform:
         return dataclasses.replace(cost, layers=found, total=float(behind.cycles), latency_ms=took)
 
     def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
-        """What the array computes and the ports move in a cycle at most."""
+        """What the array computes, and what ports and memory on chip move in a cycle at most."""
         accel = self._accelerator(layers, choices)
-        return Roof(accel.tm * accel.tn, accel.port_bits / 8)
+        bits = accel.port_bits
+        bits += 2 * accel.word_width if accel.map_words else 0
+        bits += accel.plane_width if accel.weight_planes else 0
+        return Roof(accel.tm * accel.tn, bits / 8)
 
     def emit(self, emission: Emission) -> DesignPoint:
         """The design point: all that HLS, RTL and simulation need."""
@@ -266,7 +300,7 @@ class TiledEnginePlatform:
         if self.dram is None:
             predicted = int(self.cost(network.layers, design).total)
         else:
-            shapes = without_numbers(network.layers, network.act_bits, network.feature_maps.values())
+            shapes = without_numbers(design.layers, network.act_bits, network.feature_maps.values())
             predicted = worst_phase(shapes, design.accel, design.tiles, self.dram, self.clock_mhz).cycles
         return DesignPoint(
             network=network.name,
@@ -277,7 +311,7 @@ class TiledEnginePlatform:
             image=network.image,
             logits=network.logits,
             feature_maps=tuple(network.feature_maps.values()),
-            layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in network.layers),
+            layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in design.layers),
             image_layout=network.image_layout,
             host=network.host,
             memory=self.memory,
@@ -290,29 +324,22 @@ class TiledEnginePlatform:
         )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
-        """On a shared bus every port is as wide as that of the results."""
-        chosen = {name: choices[name] for name in AXES}
+        """On a shared bus every port is as wide as that of the results, and nothing lies on chip."""
+        chosen: dict[str, int | None] = {name: choices[name] for name in AXES}
         if chosen["shared_bus"]:
-            chosen |= dict.fromkeys(PORT_OF_LABEL.values(), chosen["ofm_bits"])
-        chosen |= {switch: bool(chosen[switch]) for switch in ("shared_bus", "dsp_packing")}
+            chosen |= dict.fromkeys(PORT_OF_LABEL.values(), choices["ofm_bits"]) | dict.fromkeys(ON_CHIP, 0)
+        elif self.concat_alignment:
+            chosen["map_words"] = 0
+        for width, ports in (("word_bits", ("ifm_bits", "ofm_bits")), ("plane_bits", ("wgt_bits",))):
+            if choices[width] <= max(chosen[port] or 0 for port in ports):
+                chosen[width] = None
+        chosen |= {switch: bool(chosen[switch]) for switch in SWITCHES}
         blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
         return for_layers(blank, layers)
 
-    def _tile(self, layer: Layer, accel: Accelerator, place: Place) -> Tile | None:
-        key = (layer.unnamed(), accel, place)
-        if key not in self._tiles:
-            self._tiles[key] = best_tile(layer, accel, self.least, place)
-        return self._tiles[key]
-
-    def _latency(self, layer: Layer, accel: Accelerator, tile: Tile, place: Place) -> LayerLatency:
-        key = (layer.unnamed(), accel, tile, place)
-        if key not in self._latencies:
-            self._latencies[key] = layer_latency(layer, accel, tile, self.least, place)
-        return self._latencies[key]
-
 
 @functools.lru_cache(maxsize=256)
-def _fastest_accelerator(
+def _fastest_streamed(
     layers: tuple[Layer, ...],
     board: Board,
     dram: DramTiming | None,
@@ -320,11 +347,40 @@ def _fastest_accelerator(
     clock_mhz: float,
     space: Space,
     legal: tuple[int, ...],
-) -> Accelerator:
-    """Remembered: samplers that are compared, and the searches of a session, ask for it again."""
+) -> tuple[Accelerator, int]:
+    """The fastest design that keeps nothing on chip, and its cycles.
+
+    Remembered: samplers that are compared, and the searches of a session, ask for it again.
+    """
     if dram is None:
-        return fastest(layers, board, memory, space, legal, clock_mhz).accel
-    return fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0].candidate.accel
+        found = fastest(layers, board, memory, space, legal, clock_mhz)
+        return found.accel, found.cycles
+    best = fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0]
+    return best.candidate.accel, best.price
+
+
+@functools.lru_cache(maxsize=256)
+def _fastest(
+    layers: tuple[Layer, ...],
+    board: Board,
+    dram: DramTiming | None,
+    memory: MemoryTiming,
+    clock_mhz: float,
+    space: Space,
+    legal: tuple[int, ...],
+    maps: bool,
+) -> Accelerator:
+    """The fastest design, which may keep weights on chip, and maps where ``maps`` says so."""
+    accel, price = _fastest_streamed(layers, board, dram, memory, clock_mhz, space, legal)
+    least = memory if dram is None else least_memory(dram, clock_mhz)
+    net = without_numbers(layers, space.act_bits)
+    kept = fastest_on_chip(net, board, least, clock_mhz, space, accel, legal, maps)
+    if kept is None:
+        return accel
+    there, cycles = kept.resident, kept.cycles
+    if dram is not None:
+        cycles = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
+    return there.accel if cycles < price else accel
 
 
 def _sides(of: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from hotnas_hls.accel.residency import maps_over_time
 from hotnas_hls.accel.timing.timeline import PROCESSES
 from hotnas_hls.report.data import LABELS, LayerReport, ReportData
 from hotnas_hls.report.drawing import (
@@ -40,6 +41,7 @@ def charts(data: ReportData) -> dict[str, Chart]:
         roofline(data),
         timeline(data, timelines),
         timeline_of_slowest(data, timelines),
+        on_chip(data),
         sensitivity(data),
     )
     return {each.key: each for each in found if each is not None}
@@ -198,7 +200,8 @@ def roofline(data: ReportData) -> Chart:
     peak = accel.tm * accel.tn
     ports = accel.port_bits / 8
     dram = point.board.dram_mb_per_s / point.clock_mhz
-    layers = [layer for layer in data.layers if layer.macs]
+    layers = [layer for layer in data.layers if layer.macs and layer.traffic_bytes]
+    inside = sum(not layer.traffic_bytes for layer in data.layers)
 
     def draw(width: int) -> Figure:
         figure, axes = figure_of(width, 330)
@@ -241,9 +244,41 @@ def roofline(data: ReportData) -> Chart:
         f"The three ports move {ports:g} bytes a cycle at most, the DRAM of the {point.board.name} "
         f"{dram:.1f} ({point.board.dram_mb_per_s:,.0f} MB/s at {point.clock_mhz:g} MHz). Dots are layers, "
         "coloured by what bounds them; bytes count halo, reloads and padding."
+        + (f" {inside} layers have all on chip: nothing to be drawn moves." if inside else "")
     )
     legend = tuple((label, LABELS[label]) for label in dict.fromkeys(layer.bottleneck for layer in layers))
     return chart("roofline", "Roofline", caption, draw, HALF, legend)
+
+
+def on_chip(data: ReportData) -> Chart | None:
+    """The memory of maps on chip over the layers: which map has which words; None where there is none."""
+    point = data.point
+    layers = [entry.layer for entry in point.layers]
+    maps = maps_over_time(layers, point.feature_maps, point.accelerator)
+    if not maps:
+        return None
+
+    def draw(width: int) -> Figure:
+        figure, axes = figure_of(width, 280)
+        for at, (name, (life, word)) in enumerate(maps.items()):
+            long = life.last + 1 - life.first
+            axes.bar(
+                life.first, life.words, width=long, bottom=word, align="edge", color=ACCENT,
+                alpha=0.35 if at % 2 else 0.6, edgecolor=SURFACE,
+            )  # fmt: skip
+            if width * long / len(layers) > 7 * len(name):
+                middle = (life.first + long / 2, word + life.words / 2)
+                axes.text(*middle, name, ha="center", va="center", fontsize=9)
+        axes.set(xlim=(0, len(layers)), ylim=(0, point.accelerator.map_words))
+        axes.set(xlabel="layers, as they run", ylabel=f"words of {point.accelerator.word_width} bits")
+        grid(axes, "y")
+        return figure
+
+    caption = (
+        "Maps in the memory on chip: each box is a map, from the layer that writes it to the last one that "
+        "reads it; two copies are held, one for each reader. Image and logits lie in DRAM."
+    )
+    return chart("on_chip", "Maps on chip over time", caption, draw, HALF)
 
 
 def sensitivity(data: ReportData) -> Chart | None:

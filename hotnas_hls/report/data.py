@@ -6,13 +6,13 @@ What no file tells is ``None`` and is printed as unknown, never as 0.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
-from hotnas_hls.accel.timing.latency import LayerLatency
+from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
 from hotnas_hls.accel.timing.timeline import LayerTimeline, network_timeline
 from hotnas_hls.base.records import to_record
 from hotnas_hls.implementation.vendor_reports import VendorReports
@@ -211,6 +211,14 @@ class ReportData:
             cycles[layer.bottleneck] += layer.predicted.cycles
         total = self.predicted_cycles
         return {label: (count[label], cycles[label] / total) for label, _ in cycles.most_common()}
+
+    @property
+    def streamed_cycles(self) -> int:
+        """Predicted with an ideal memory, were nothing kept on chip."""
+        point = self.point
+        accel = replace(point.accelerator, map_words=0, weight_planes=0)
+        layers = [entry.layer.streamed() for entry in point.layers]
+        return network_latency(layers, accel, point.tiles, point.memory).cycles
 
     @property
     def csynth_cycles(self) -> int | None:

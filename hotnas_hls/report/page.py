@@ -28,7 +28,8 @@ def page(data: ReportData) -> str:
     compared = any(
         r.yosys is not None or r.csynth is not None or r.implementation is not None for r in data.resources
     )
-    halves = 1 + (not compared) + ("sensitivity" in drawn)  # the roofline, and what may stand beside it
+    beside = ("sensitivity" in drawn) + ("on_chip" in drawn)
+    halves = 1 + (not compared) + beside  # the roofline, and what may stand beside it
     return env.get_template(TEMPLATE).render(
         data=data,
         point=data.point,

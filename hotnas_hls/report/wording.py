@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.report.data import CYCLE_CHECK, LABELS, ReportData
-from hotnas_hls.simulate.certificate import Certificate
+from hotnas_hls.simulate.certificate import TWIN, Certificate
 
 UNKNOWN = "unknown"
 MOST_REMEDIES = 3  # that the reasons name
@@ -209,6 +209,7 @@ def reasons(data: ReportData) -> list[str]:
                 "Chosen: the fastest candidate that loses no more validation accuracy than the configuration "
                 "allows, then fine-tuned."
             )
+    found += on_chip(data)
     treated = [layer for layer in data.layers if layer.treatment]
     if treated:
         kinds = {
@@ -233,7 +234,7 @@ def reasons(data: ReportData) -> list[str]:
     if run is not None and run.remedies:
         helped = "; ".join(
             f"{one.layer} (bound by {LABELS.get(one.bottleneck, one.bottleneck)}): "
-            f"{one.remedy.replace('_', ' ')}, {one.change}, saves {number(round(one.saved))} cycles"
+            f"{one.remedy}, {one.change}, saves {number(round(one.saved))} cycles"
             for one in run.remedies[:MOST_REMEDIES]
         )
         found.append(f"What would help further, by the model, whatever it costs in accuracy: {helped}.")
@@ -243,6 +244,31 @@ def reasons(data: ReportData) -> list[str]:
         f"{number(scarcest.available)}, by the model."
     )
     return found
+
+
+def on_chip(data: ReportData) -> list[str]:
+    """What stays on chip, what that brings, and that HLS knows nothing of it; empty where nothing does."""
+    point, accel = data.point, data.point.accelerator
+    if not accel.keeps:
+        return []
+    layers = [entry.layer for entry in point.layers]
+    maps, weights = (sum(getattr(one, flag) for one in layers) for flag in ("ofm_on_chip", "weights_on_chip"))
+    certificate = data.certificate
+    first = ""
+    if certificate is not None and certificate.first_cycles is not None:
+        first = (
+            f" The first run after a reset loads the weights, {number(certificate.first_cycles)} cycles "
+            "altogether with an ideal memory."
+        )
+    where = "UltraRAM" if accel.ultra_ram else "block RAM"
+    return [
+        f"On chip, in {where}: the outputs of {maps} of {len(layers)} layers in "
+        f"{number(accel.map_words)} words of {accel.word_width} bits, the weights of {weights} in "
+        f"{number(accel.weight_planes)} planes of {accel.plane_width} bits.{first}",
+        f"The HLS C++ keeps nothing on chip: it streams what the {TWIN} keeps. Streamed, the model gives "
+        f"{number(data.streamed_cycles)} cycles with an ideal memory instead of "
+        f"{number(data.predicted_cycles)}; what HLS makes of the C++ has its own schedule.",
+    ]
 
 
 def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
@@ -260,6 +286,8 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
         "taps": "Taps, kernel positions a cycle of depthwise and pooling layers",
     }
     accel = data.point.accelerator
+    if accel.keeps:
+        names |= {"map_words": "Words of maps on chip", "weight_planes": "Planes of weights on chip"}
     return [(text, number(before.get(name)), number(getattr(accel, name))) for name, text in names.items()]
 
 

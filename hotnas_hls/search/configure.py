@@ -28,7 +28,9 @@ def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> 
         memory=config.memory,
         act_bits=config.quantisation.act_bits,
         concat_alignment=concat_alignment(lower(fold_shapes(graph))),
-        options=EngineOptions(given.tm, given.tn, given.tr, given.tc, given.port_bits, given.dsp_limit),
+        options=EngineOptions(
+            given.tm, given.tn, given.tr, given.tc, given.port_bits, given.dsp_limit, given.on_chip
+        ),
     )
 
 

@@ -98,8 +98,8 @@ class Forecast:
 
 
 def at_phase(point: DesignPoint, net: IntegerNetwork, dram: DramTiming, phase: int) -> DramLatency:
-    """Cycles of the first image behind ``dram`` at one of ``PHASES``; it loads what stays on chip."""
-    return latency_behind(net, point.accelerator, point.tiles, dram, point.clock_mhz, phase, loaded=False)
+    """Cycles of an image behind ``dram`` at one of ``PHASES``; what stays on chip is there."""
+    return latency_behind(net, point.accelerator, point.tiles, dram, point.clock_mhz, phase)
 
 
 def forecast(point: DesignPoint, net: IntegerNetwork, dram: DramTiming) -> Forecast:

@@ -72,6 +72,7 @@ class Certificate:
     reasons: tuple[str, ...]  # why it does not hold
     hls_synthesis: str | None = None  # by an open HLS compiler, in words; None: not tried
     clock_estimate: str | None = None  # by static timing before placement, in words; None: not estimated
+    unchecked: tuple[str, ...] = ()  # parts of the package that were left out, in words
     ports: dict[str, int] | None = None  # beats and stalls of the run that is certified; None: not counted
     first_cycles: int | None = None  # simulated, of a run that also loads what stays on chip; None: nothing
     format: str = FORMAT
@@ -147,6 +148,15 @@ class Certificate:
         """Cycles at this design's clock, in milliseconds."""
         return cycles / (self.clock_mhz * 1000)
 
+    @property
+    def verdict(self) -> str:
+        """Whether it holds; of what was not checked nothing is said to hold."""
+        if not self.holds:
+            return "DOES NOT HOLD"
+        if self.unchecked:
+            return f"NOT CHECKED: {', '.join(self.unchecked)}; the RTL is as predicted"
+        return "holds"
+
     def line(self) -> str:
         """The certificate in one sentence."""
         bound = "no bound"
@@ -156,7 +166,7 @@ class Certificate:
             f"an ideal memory ({self.memory.read_latency} cycles to the first beat of a read, "
             f"{self.memory.write_latency} to the answer of a write)"
         )
-        holds = f"{self.design}: {'holds' if self.holds else 'DOES NOT HOLD'}:"
+        holds = f"{self.design}: {self.verdict}:"
         at = f"at {self.clock_mhz:g} MHz, {bound}"
         exact = f"predicted {self.predicted_cycles} cycles, simulated {self.simulated_cycles}"
         if self.behind is None:
@@ -165,6 +175,9 @@ class Certificate:
                 f"{ideal} alone: no board has it, behind a DRAM it takes longer"
             )
         behind = self.behind
+        first = ""
+        if self.first_cycles is not None:
+            first = f"; the first run after a reset, which loads weights to stay, {self.first_cycles}"
         reach = ""
         if self.range_ms is not None:
             fast, slow = self.range_ms
@@ -173,7 +186,7 @@ class Certificate:
             f"{holds} behind {behind.dram.name}, worst of {len(behind.phases)} phases of its refresh: "
             f"predicted {behind.predicted_cycles} cycles, simulated {behind.simulated_cycles} "
             f"({self.simulated_rtl}), {self.ms(behind.simulated_cycles):.4g} ms {at}{reach}. "
-            f"With {ideal}: {exact}. Assumed: {behind.dram.line()}"
+            f"With {ideal}: {exact}{first}. Assumed: {behind.dram.line()}"
         )
 
     def to_json(self) -> str:

@@ -37,6 +37,8 @@ class Rtl:
     files: Mapping[str, str]  # name to text, packages first
     description: str = TWIN
     data: Mapping[str, bytes] | None = None  # files it reads at run time
+    bench: Mapping[str, str] | None = None  # what it is simulated in; None: this one's
+    weights: bytes | None = None  # what lies behind wgt; None: made of the design anew
 
     @property
     def is_twin(self) -> bool:
@@ -80,9 +82,7 @@ def certify(
         for loaded in (True, False)
     )
     inputs = point.golden_images(images)
-    # What stays on chip is loaded in a run before those that count.
-    keeps = any(layer.weights_on_chip for layer in net.layers)
-    loading = [Run(inputs[0], memory=point.memory)] if keeps else []
+    loading = loading_runs(point, net, inputs[0])
     planned = [Run(image, memory=point.memory) for image in inputs]
     planned += [Run(inputs[at % images], memory=point.memory, stall=s) for at, s in enumerate(stalls)]
     ahead = forecast(point, net, point.dram) if behind and point.dram is not None else None
@@ -102,6 +102,12 @@ def certify(
         return certificate
     reasons = certificate.reasons + tuple(_first_reasons(first, expected[0], net, loads.cycles, rtl))
     return replace(certificate, first_cycles=first.cycles, holds=not reasons, reasons=reasons)
+
+
+def loading_runs(point: DesignPoint, net: IntegerNetwork, image: np.ndarray) -> list[Run]:
+    """The run that loads what stays on chip, before those that count; none where no weights do."""
+    keeps = any(layer.weights_on_chip for layer in net.layers)
+    return [Run(image, memory=point.memory)] if keeps else []
 
 
 def _first_reasons(
@@ -129,7 +135,10 @@ def simulate_runs(
 
     predicted: cycles of a run, the slowest of them.
     """
-    model = build_once(rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES)
+    model = build_once(
+        rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES, bench=rtl.bench
+    )
+    runs = [replace(run, weights=rtl.weights) for run in runs]
     job = folder / "job"
     job.mkdir(parents=True, exist_ok=True)
     for name, contents in (rtl.data or {}).items():

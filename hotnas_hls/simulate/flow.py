@@ -43,11 +43,14 @@ from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 
-REPORTS, RTL = "reports", "rtl"
+REPORTS, RTL, BENCH = "reports", "rtl", "sim"
+WEIGHTS = "weights/weights.bin"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
 TIMING_FILE = "timing.json"  # of hotnas timing
 # Of a certificate: they differ where tools do.
+JOB_LINE = "\nJOB = 2 "  # of a bench that reads what run_networks writes
 OF_THE_MACHINE = ("tool_versions", "hls_synthesis", "clock_estimate")
+TRUSTED = (f"{BENCH}/", "weights/")  # what simulation takes for true: changed, it proves nothing
 SOURCE_SUFFIXES = (".v", ".sv")
 DATA_SUFFIXES = (".dat", ".mem", ".hex")
 
@@ -70,7 +73,7 @@ def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle
     _add(bundle, "", _design_files(point))
     _add(bundle, "", _hls_files(point, banner, images))
     _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner, point.clock_mhz))
-    _add(bundle, "sim/", bench_files())
+    _add(bundle, f"{BENCH}/", bench_files())
     _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
     add_package(bundle, point)
     return bundle
@@ -153,6 +156,15 @@ def simulate(
     stage("RTL simulation")
     built = build / ("rtl_given" if rtl else "rtl")
     certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl), behind=behind)
+    left_out = {"the HLS C++ (--no-csim)": not csim, "the DRAM (--no-dram)": not behind}
+    certificate = replace(certificate, unchecked=tuple(what for what, is_out in left_out.items() if is_out))
+    spoilt = [path for path in changed if path.startswith(TRUSTED)]
+    reasons = (f"{path} since it was generated; it certifies nothing" for path in spoilt)
+    certificate = replace(
+        certificate,
+        holds=certificate.holds and not spoilt,
+        reasons=(*certificate.reasons, *reasons),
+    )
     if synthesised is not None:
         certificate = replace(certificate, hls_synthesis=synthesised.line())
     if (estimated := _clock_estimate(output, point)) is not None:
@@ -242,15 +254,28 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     if PACKAGE not in twin:
         raise OutputRefused(f"{output}: {RTL}/{PACKAGE} is missing; make the package again: hotnas hls")
     twin = {PACKAGE: twin.pop(PACKAGE), **twin}
+    bench, weights = _read_bench(output), (output / WEIGHTS).read_bytes()
     if given is None:
-        return Rtl(twin)
+        return Rtl(twin, bench=bench, weights=weights)
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}
     if not sources:
         raise ConfigError(f"{given}: holds no Verilog; give the folder with hotnas_accel.v and what it uses")
     sources.pop(PACKAGE, None)
     data = {p.name: p.read_bytes() for p in found if p.suffix in DATA_SUFFIXES}
-    return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data)
+    return Rtl({PACKAGE: twin[PACKAGE], **sources}, f"RTL of {given}", data, bench, weights)
+
+
+def _read_bench(output: Path) -> dict[str, str]:
+    """The bench of a package as it lies there; OutputRefused for one of another hotnas."""
+    files = (path for path in (output / BENCH).glob("*") if path.is_file())
+    found = {path.name: path.read_text(encoding="utf-8") for path in files}
+    missing = [f"{BENCH}/{name}: missing" for name in bench_files() if name not in found]
+    if not missing and JOB_LINE not in found["tb_network.py"]:
+        missing = [f"{BENCH}/tb_network.py: does not read the jobs of this hotnas"]
+    heading = f"{output}: its bench cannot be run; make the package again (hotnas hls):"
+    raise_all(OutputRefused, heading, missing)
+    return found
 
 
 def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:

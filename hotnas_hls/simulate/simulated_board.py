@@ -17,9 +17,10 @@ import numpy as np
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
+from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_files
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place
-from hotnas_hls.simulate.rtl_simulation import DRAM_SOURCE, SV_SOURCES, TOP, write_sources
+from hotnas_hls.simulate.rtl_simulation import write_sources
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
@@ -47,7 +48,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         f"../bench/{DRAM_SOURCE}",
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
-        write_sources(rtl, place)
+        write_sources(rtl, place, bench_files())
         tools.run(
             command,
             folder / "build.log",

@@ -18,7 +18,7 @@ from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, network_latency
 from hotnas_hls.base.records import to_record
-from hotnas_hls.simulate.certify import Rtl, simulate_runs
+from hotnas_hls.simulate.certify import Rtl, loading_runs, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def sweep(
         ]
         for loaded in (True, False)
     )
-    # What stays on chip is loaded in a run before those that count.
-    keeps = any(layer.weights_on_chip for layer in net.layers)
-    runs = [Run(image, memory=memory) for memory in (memories[:1] if keeps else []) + memories]
+    runs = loading_runs(point, net, image) + [Run(image, memory=memory) for memory in memories]
     results = simulate_runs(point, net, runs, folder, max(loading), rtl)[-len(memories) :]
     return [
         SweepPoint(latency, forecast, result.cycles, sum(layer["stall"] for layer in result.layers))
@@ -89,11 +87,12 @@ def sweep_dram(
     drams = [dram.with_idle_read(1000 * latency / point.clock_mhz) for latency in latencies]
     drams += [dram.with_bandwidth(share * dram.mb_per_s) for share in bandwidths]
     numbers = [each.numbers(point.clock_mhz) for each in drams]
-    predicted = [
-        dram_latency(net, point.accelerator, point.tiles, each, loaded=False).cycles for each in numbers
-    ]
-    runs = [Run(image, memory=point.memory, dram=each) for each in numbers]
-    results = simulate_runs(point, net, runs, folder, max(predicted), rtl)
+    predicted, loading = (
+        [dram_latency(net, point.accelerator, point.tiles, each, loaded=loaded).cycles for each in numbers]
+        for loaded in (True, False)
+    )
+    runs = loading_runs(point, net, image) + [Run(image, memory=point.memory, dram=each) for each in numbers]
+    results = simulate_runs(point, net, runs, folder, max(loading), rtl)[-len(numbers) :]
     found = [
         SweepPoint(
             read_latency=round(each.idle_read_ns * point.clock_mhz / 1000),

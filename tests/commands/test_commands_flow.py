@@ -15,6 +15,7 @@ from small_designs import small_design
 
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
+from hotnas_hls.errors import OutputRefused
 from hotnas_hls.simulate.dram_check import DramCheck
 from hotnas_hls.simulate.flow import generate, read_rtl
 
@@ -96,10 +97,39 @@ def test_bad_input_is_one_message(tmp_path: Path, capsys, arguments, words):
 def test_sim_certifies_and_the_package_stays_verified(faked, package: Path, capsys):  # noqa: F811
     assert main(["sim", str(package), "--no-csim"]) == 0
     shown = capsys.readouterr().out
-    assert "holds" in shown and "residual" in shown and "margin" in shown
+    assert shown.startswith("small: NOT CHECKED: the HLS C++ (--no-csim); the RTL is as predicted\n")
+    assert "holds" not in shown and "residual" in shown and "margin" in shown
     assert shown.splitlines()[-1] == f"next: hotnas report {package}"
     assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is True
     assert verify(package) == []
+
+
+@pytest.mark.parametrize("path", ["sim/axi_memory.sv", "weights/weights.bin"])
+def test_a_bench_or_weights_that_were_changed_certify_nothing(faked, package: Path, path: str, capsys):  # noqa: F811
+    data = bytearray((package / path).read_bytes())
+    data[len(data) // 2] ^= 1
+    (package / path).write_bytes(data)
+    assert main(["sim", str(package), "--no-csim"]) == 1
+    shown = capsys.readouterr().out
+    assert shown.startswith("small: DOES NOT HOLD\n") and " holds" not in shown
+    assert f"  - {path}: changed since it was generated; it certifies nothing\n" in shown
+    assert json.loads((package / "reports" / "certificate.json").read_text())["holds"] is False
+
+
+def test_the_bench_and_the_weights_of_the_package_are_those_that_run(package: Path):
+    memory = package / "sim" / "axi_memory.sv"
+    memory.write_text(memory.read_text() + "// mine\n")
+    (package / "weights" / "weights.bin").write_bytes(b"mine")
+    rtl = read_rtl(package)
+    assert rtl.bench["axi_memory.sv"].endswith("// mine\n") and rtl.weights == b"mine"
+    tb = package / "sim" / "tb_network.py"
+    tb.write_text(tb.read_text().replace("JOB = 2", "JOB = 1"))
+    with pytest.raises(OutputRefused) as refused:
+        read_rtl(package)
+    assert str(refused.value) == (
+        f"{package}: its bench cannot be run; make the package again (hotnas hls):\n"
+        "  - sim/tb_network.py: does not read the jobs of this hotnas"
+    )
 
 
 def test_sim_fails_when_a_layer_is_slower_or_an_output_wrong(faked, package: Path, capsys):  # noqa: F811

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_designs import LAYERS
 
-from hotnas_hls.accel.layer import LayerKind
+from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
 from hotnas_hls.accel.timing.latency import ALONE, Place, best_tiles, layer_latency, network_latency
@@ -27,13 +27,23 @@ SMALL = Space((4, 8), (4, 8), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512)
 MEMORY = MemoryTiming(30, 10)
 
 
+def randomly_kept(rng: np.random.Generator, layer: Layer) -> Layer:
+    """The layer with any of its maps and weights on chip."""
+    ifm, residual, ofm, weights = (bool(rng.integers(2)) for _ in range(4))
+    return dataclasses.replace(
+        layer, ifm_on_chip=ifm, residual_on_chip=residual, ofm_on_chip=ofm, weights_on_chip=weights
+    )
+
+
 def random_pairs(count: int):
     """Random (layer, its place, accelerator, tile) with buffers that hold the tile, and a memory."""
     rng = np.random.default_rng(0)
     for index in range(count):
-        accel = random_accelerator(rng)
+        accel = random_accelerator(rng, on_chip=index % 2 == 1)
         layer, tile = random_layer(rng, accel, f"l{index}")
         then, _ = random_layer(rng, accel, "then")
+        if accel.map_words:
+            layer, then = randomly_kept(rng, layer), randomly_kept(rng, then)
         place = Place(bool(rng.integers(2)), then.unnamed() if rng.integers(2) else None)
         accel = dataclasses.replace(accel, ifm_depth=int(rng.integers(40, 4000)), max_entries=layer.positions)
         clipped = Tile(min(tile.tr, layer.out_rows), min(tile.tc, layer.out_columns))

@@ -5,23 +5,31 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from small_designs import small_design
+from small_designs import LAYERS, MAPS, on_chip_design, small_design
 
+from hotnas_hls.accel.memory.pricing import without_numbers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
-from hotnas_hls.explore.on_chip import kept_on_chip
+from hotnas_hls.explore.exhaustive import fastest
+from hotnas_hls.explore.on_chip import fastest_on_chip, kept_on_chip
+from hotnas_hls.explore.space import Space
+
+NET = without_numbers(LAYERS, 16, MAPS)
+MEMORY = MemoryTiming(30, 10)
+SPACE = Space((4, 8, 16), (4, 8, 16), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))
 
 
 @pytest.mark.parametrize("board", ["ZCU102", "PYNQ-Z2"])
 def test_a_design_that_keeps_data_is_faster_and_fits(board: str) -> None:
-    point = dataclasses.replace(small_design(), board=load_board(board), clock_mhz=40.0, port_plan=None)
-    kept = kept_on_chip(point)
+    on = {"board": load_board(board), "clock_mhz": 40.0, "port_plan": None}
+    point, kept = small_design(**on), on_chip_design(**on)
     assert kept.violations() == []
     assert violations(accelerator_resources(kept.accelerator, len(kept.layers)), kept.board) == []
     layers = [entry.layer for entry in kept.layers]
     assert kept.predicted_cycles == network_latency(layers, kept.accelerator, kept.tiles, kept.memory).cycles
-    assert kept.predicted_cycles < (point.predicted_cycles or 0)
+    assert (kept.predicted_cycles or 0) < (point.predicted_cycles or 0)
     assert any(layer.ofm_on_chip for layer in layers) and any(layer.weights_on_chip for layer in layers)
     for name in ("tm", "tn", "tr", "tc", "ifm_depth", "ifm_bits", "wgt_bits", "ofm_bits"):
         assert getattr(kept.accelerator, name) == getattr(point.accelerator, name)
@@ -31,15 +39,45 @@ def test_ultra_ram_keeps_what_block_ram_has_no_room_for() -> None:
     point = small_design()
     used = accelerator_resources(point.accelerator, len(point.layers)).bram18
     board = dataclasses.replace(point.board, bram18=used, uram=8)
-    kept = kept_on_chip(dataclasses.replace(point, board=board))
+    kept = on_chip_design(board=board)
     assert kept.accelerator.ultra_ram and kept.accelerator.map_words > 64
-    assert kept.predicted_cycles == kept_on_chip(point).predicted_cycles
+    assert kept.predicted_cycles == on_chip_design().predicted_cycles
 
 
 def test_it_keeps_less_where_the_board_has_less_room() -> None:
     point = small_design()
     used = accelerator_resources(point.accelerator, len(point.layers)).bram18
-    full = dataclasses.replace(point, board=dataclasses.replace(point.board, bram18=used))
-    kept = kept_on_chip(full)
+    kept = on_chip_design(board=dataclasses.replace(point.board, bram18=used))
     assert accelerator_resources(kept.accelerator, len(kept.layers)).bram18 == used  # small ones are LUT RAM
     assert kept.accelerator.map_words <= 64 and kept.accelerator.weight_planes <= 64
+
+
+def test_there_is_room_for_what_stays_and_no_more() -> None:
+    kept = on_chip_design()
+    for less in ({"map_words": -1}, {"weight_planes": -1}):
+        (name,) = less
+        accel = dataclasses.replace(kept.accelerator, **{name: getattr(kept.accelerator, name) - 1})
+        assert any(name in problem for problem in dataclasses.replace(kept, accelerator=accel).violations())
+
+
+def test_other_arrays_are_tried_than_the_fastest_that_streams() -> None:
+    board = load_board("ZCU102")
+    streamed = fastest(LAYERS, board, MEMORY, SPACE)
+    same = kept_on_chip(NET, streamed.accel, board, MEMORY)
+    found = fastest_on_chip(NET, board, MEMORY, 200, SPACE, streamed.accel)
+    assert found is not None and same is not None and found.cycles <= same.cycles < streamed.cycles
+    accel = found.resident.accel
+    assert not violations(accelerator_resources(accel, len(LAYERS)), board)
+    layers = found.resident.net.layers
+    assert found.cycles == network_latency(layers, accel, found.resident.tiles, MEMORY).cycles
+
+
+def test_maps_stay_in_dram_where_they_must_and_a_shared_bus_keeps_nothing() -> None:
+    point = small_design()
+    board = load_board("ZCU102")
+    kept = kept_on_chip(NET, point.accelerator, board, MEMORY, maps=False)
+    assert kept is not None and kept.resident.accel.map_words == 0 < kept.resident.accel.weight_planes
+    assert not any(layer.ofm_on_chip or layer.ifm_on_chip for layer in kept.resident.net.layers)
+    shared = dataclasses.replace(point.accelerator, ifm_bits=32, wgt_bits=32, shared_bus=True)
+    assert kept_on_chip(NET, shared, board, MEMORY) is None
+    assert fastest_on_chip(NET, board, MEMORY, 200, SPACE, shared) is None

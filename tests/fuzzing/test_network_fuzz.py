@@ -40,7 +40,7 @@ def faultless(case: NetworkCase, accel: Accelerator) -> RunResult:
     network = case.network
     latency = network_latency(network.net.layers, accel, network.tiles, case.memory)
     layers = [layer.terms() for layer in latency.layers.values()]
-    return RunResult(0, latency.cycles, layers, run_network(network.net, network.image))
+    return RunResult(0, latency.cycles, layers, {}, run_network(network.net, network.image))
 
 
 def test_a_case_follows_from_seed_and_number(case: tuple[NetworkCase, Accelerator]) -> None:

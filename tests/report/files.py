@@ -71,6 +71,9 @@ def write_run(folder, point, reductions=True):
         "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
         "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
         "decisions": [{"layer": "stem", "kind": "channels", "before": 8, "after": 6, "options": [8, 6]}],
+        "remedies": [
+            {"layer": "pool", "bottleneck": "I", "remedy": "hardware", "change": "width 64", "saved": 120}
+        ],
     }  # fmt: skip
     if reductions:
         summary["reductions"] = [{"name": name, "latency_ms": ms} for name, ms in REDUCTIONS]

@@ -5,9 +5,10 @@ import json
 import re
 
 import pytest
-from small_designs import small_design
+from small_designs import on_chip_design, small_design
 
 from hotnas_hls.accel.design_point import Accuracy
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
@@ -48,6 +49,7 @@ def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
     assert "| test accuracy | unknown | unknown |" in text
     html = page(data)
     assert 'id="waterfall"' not in html and 'id="pareto"' not in html
+    assert 'id="on_chip"' not in html and "on chip" not in text.lower()
     assert 'id="roofline"' in html and 'id="timeline"' in html
 
 
@@ -90,6 +92,8 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
         "3.5 × 10¹⁷",
         "| hardware | 0.03000 ms | −0.00350 ms |",
         "The scarcest resource of the ZCU102 is ",
+        "What would help further, by the model, whatever it costs in accuracy: pool (bound by load IFM): "
+        "hardware, width 64, saves 120 cycles.",
     ):
         assert phrase in text
     html = (package / "reports/report.html").read_text()
@@ -106,6 +110,21 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     ):
         assert f'id="{key}"' in html
     assert "certificate holds" in html
+
+
+def test_what_stays_on_chip_is_told_and_that_hls_does_not_keep_it(tmp_path):
+    point = on_chip_design()
+    point.save(tmp_path)
+    data = assemble(tmp_path)
+    text = markdown(data)
+    layers = [entry.layer.streamed() for entry in point.layers]
+    accel = dataclasses.replace(point.accelerator, map_words=0, weight_planes=0)
+    streamed = network_latency(layers, accel, point.tiles, point.memory).cycles
+    assert data.streamed_cycles == streamed > data.predicted_cycles
+    assert "the outputs of 4 of 5 layers" in text and "The HLS C++ keeps nothing on chip" in text
+    assert f"Streamed, the model gives {streamed:,} cycles" in text
+    assert "| Words of maps on chip |" in text
+    assert 'id="on_chip"' in page(data)
 
 
 def test_a_search_that_is_not_where_the_design_says_is_asked_for(tmp_path, point):

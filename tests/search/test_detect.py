@@ -3,6 +3,7 @@
 import pytest
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.base.notebook import table_html
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import CutPath
@@ -16,6 +17,7 @@ from hotnas_hls.search.proposing.generate import (
     generate_space,
     ladder,
 )
+from hotnas_hls.search.telling.tables import detection_table
 
 from .pipeline_platform import PipelinePlatform
 
@@ -57,7 +59,17 @@ def test_effects_are_priced_by_the_platform():
     assert (bits.description, bits.saved) == ("16 -> 8 bits", 1024)
     assert bits.label_after == "m"  # both terms are 1024 then
     assert (port.remedy, port.description) == (Remedy.HARDWARE, "width 64")
-    assert wide.best is port
+    assert wide.best is port and wide.helpful == [port, bits]
+
+
+def test_the_table_names_every_remedy_that_helps():
+    platform = PipelinePlatform()
+    table = detection_table(detect(NETWORK, platform, CHOICES), platform, "three layers")
+    told = dict(zip(table.columns[0].cells, table.columns[-2].cells, strict=True))
+    assert told["wide"] == "hardware: width 64\nfewer weight bits: 16 -> 8 bits"
+    html = table_html(table)
+    assert "<caption>three layers</caption>" in html and html.count("<tr>") == 5
+    assert "hardware: width 64\nfewer weight bits: 16 -&gt; 8 bits" in html
 
 
 def test_bits_stop_where_another_term_takes_over():

@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 
 import pytest
+import small_designs
 
 from hotnas_hls.accel.image_layout import BEST
 from hotnas_hls.accel.layer import Layer, LayerKind
@@ -18,7 +19,7 @@ from hotnas_hls.explore.exhaustive import explore
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.space import WHOLE_SPACE
 from hotnas_hls.platforms.platform import Emits, Validates
-from hotnas_hls.platforms.tiled_engine import AXES, EngineOptions, TiledEnginePlatform
+from hotnas_hls.platforms.tiled_engine import AXES, ON_CHIP, EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.start import fastest_start
 
 
@@ -36,8 +37,10 @@ LAYERS = (
     conv("point", 32, 64, 8, 1),
     Layer("pool", LayerKind.DEPTHWISE, "point", "pool", 64, 64, 8, 8, 1, 1, 8, 8),
 )
-SMALL = EngineOptions(tm=(8, 16, 32), tn=(4, 8, 16), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
-CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, 0, 0), strict=True))
+STREAMED = EngineOptions((8, 16, 32), (4, 8, 16), (4, 8), (4, 8), (64, 128), on_chip=False)
+SMALL = dataclasses.replace(STREAMED, on_chip=True)
+CHAIN = tuple(dataclasses.replace(layer, weight_bits=8) for layer in small_designs.LAYERS)
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, *(0,) * 7), strict=True))
 
 
 def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
@@ -45,7 +48,7 @@ def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEngi
 
 
 def test_exploration_finds_what_trying_all_finds():
-    engine = platform(options=dataclasses.replace(SMALL, tm=(8, 16), tn=(8,), tr=(4,), tc=(4, 8)))
+    engine = platform(options=dataclasses.replace(STREAMED, tm=(8, 16), tn=(8,), tr=(4,), tc=(4, 8)))
     best = engine.explore(LAYERS)
     net, at = without_numbers(LAYERS, 16), (load_dram("ZCU102"), 200)
     chosen = engine.design(LAYERS, best)
@@ -64,7 +67,7 @@ def test_exploration_finds_what_trying_all_finds():
 
 def test_it_explores_what_dse_explores():
     assert platform(options=EngineOptions()).space == WHOLE_SPACE
-    engine = platform()
+    engine = platform(options=STREAMED)
     best = engine.explore(LAYERS)
     dram = load_dram("ZCU102")
     expected = fastest_behind(LAYERS, engine.board, dram, 200, engine.space).best[0]
@@ -73,6 +76,46 @@ def test_it_explores_what_dse_explores():
     assert engine.cost(LAYERS, design).total == expected.bound
     worst = worst_phase(without_numbers(LAYERS, 16), design.accel, design.tiles, dram, 200).cycles
     assert engine.measure(LAYERS, design).total == worst >= expected.price
+
+
+def test_what_fits_stays_on_chip_where_it_is_faster():
+    streaming, engine = platform(options=STREAMED), platform()
+    choices = engine.explore(CHAIN)
+    design, streamed = engine.design(CHAIN, choices), streaming.design(CHAIN, streaming.explore(CHAIN))
+    assert engine.violations(CHAIN, design) == []
+    assert (choices["map_words"], choices["weight_planes"]) == (
+        design.accel.map_words, design.accel.weight_planes,
+    )  # fmt: skip
+    kept = [layer.kept for layer in design.layers]
+    assert kept[0] == ("output", "weights") and kept[-1] == ("input", "weights")
+    assert [layer.on_chip for layer in engine.cost(CHAIN, design).layers] == kept
+    assert engine.measure(CHAIN, design).total < streaming.measure(CHAIN, streamed).total
+    net = without_numbers(design.layers, 16)
+    worst = worst_phase(net, design.accel, design.tiles, load_dram("ZCU102"), 200).cycles
+    assert engine.measure(CHAIN, design).total == worst
+    narrow = tuple(dataclasses.replace(layer, weight_bits=4) for layer in CHAIN)
+    less = engine.design(narrow, choices)  # room is taken for what is kept, and no more
+    assert engine.violations(narrow, less) == []
+    assert less.accel.weight_planes < design.accel.weight_planes
+    assert engine.roof(CHAIN, choices).bytes > engine.roof(CHAIN, {**choices, "map_words": 0}).bytes
+
+
+def test_what_lies_on_chip_is_an_axis_near_a_design_that_has_it():
+    engine = platform()
+    choices = {**CHOICES, "word_bits": 128, "map_words": 512, "weight_planes": 900, "plane_bits": 256}
+    axes = {axis.name: axis.options for axis in engine.axes(choices)}
+    assert axes["map_words"] == (512, 256) and axes["weight_planes"] == (900, 450)
+    assert axes["word_bits"] == (128, 64, 256) and axes["plane_bits"] == (256, 128, 512)
+    assert axes["ultra_ram"] == (0,) and engine.channel_multiple(choices) == 8
+    assert [relief.description for relief in engine.reliefs("W", choices)] == [
+        "plane_bits 256 -> 512", "wgt_bits 64 -> 128",
+    ]  # fmt: skip
+    streamed = {axis.name: axis.options for axis in engine.axes(CHOICES)}
+    assert all(streamed[name] == (0,) for name in ON_CHIP)
+    shared = engine.design(CHAIN, {**choices, "shared_bus": 1}).accel
+    assert not shared.keeps and shared.word_width == 64
+    joined = dataclasses.replace(engine, concat_alignment=16).design(CHAIN, choices)
+    assert joined.accel.map_words == 0 < joined.accel.weight_planes
 
 
 def test_ports_that_cannot_be_wired_are_violations():
@@ -86,7 +129,7 @@ def test_ports_that_cannot_be_wired_are_violations():
 
 def test_a_board_whose_dram_is_not_known_is_priced_with_the_ideal_memory():
     unknown = dataclasses.replace(load_board("ZCU102"), dram=None)
-    engine = TiledEnginePlatform(unknown, 200.0, options=SMALL)
+    engine = TiledEnginePlatform(unknown, 200.0, options=STREAMED)
     design = engine.design(LAYERS, engine.explore(LAYERS))
     assert engine.measure(LAYERS, design) == engine.cost(LAYERS, design)
     expected = explore(LAYERS, unknown, engine.memory, engine.space, top=1).best[0]

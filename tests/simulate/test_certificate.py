@@ -35,6 +35,7 @@ def faked(monkeypatch):
                 status=0,
                 cycles=predicted.cycles * (2 if run.stall else 1),
                 layers=[layer.terms() for layer in predicted.layers.values()],
+                ports={},
                 feature_maps={name: np.array(fm) for name, fm in reference(net, run.image).items()},
             )
             for run in runs

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_designs import small_design
+from small_designs import on_chip_design, small_design
 
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_network as reference
+from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base import tools
-from hotnas_hls.explore.on_chip import kept_on_chip
 from hotnas_hls.simulate.certify import certify, twin
 from hotnas_hls.simulate.rtl_simulation import Run, build, run_network, weight_page
 
@@ -23,7 +23,7 @@ WEIGHTS_PORT, WEIGHTS_ERROR = 2, 1 << 1  # of Run.error_port, of the status word
 
 
 def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(tmp_path: Path) -> None:
-    point = kept_on_chip(small_design())
+    point = on_chip_design()
     net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
     other = dataclasses.replace(
         small_design(seed=2), accelerator=accel, layers=point.layers
@@ -70,10 +70,15 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(t
 
 
 def test_the_certificate_counts_the_run_that_loads_apart(tmp_path: Path) -> None:
-    point = kept_on_chip(small_design())
+    point = on_chip_design()
     point = dataclasses.replace(point, accelerator=dataclasses.replace(point.accelerator, ultra_ram=True))
     certificate = certify(point, tmp_path, 2, (60,))
     layers = [entry.layer for entry in point.layers]
     loading = network_latency(layers, point.accelerator, point.tiles, point.memory, loaded=False)
     assert (certificate.holds, certificate.exact, certificate.reasons) == (True, True, ())
     assert certificate.first_cycles == loading.cycles > certificate.simulated_cycles
+    assert f"which loads weights to stay, {loading.cycles}." in certificate.line()
+    net, behind = point.integer_network(), certificate.behind
+    assert behind is not None and point.dram is not None
+    later = worst_phase(net, point.accelerator, point.tiles, point.dram, point.clock_mhz).cycles
+    assert behind.predicted_cycles == behind.simulated_cycles == later  # what stays is there

@@ -24,8 +24,9 @@ function the certificate quotes and simulation confirms.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numba
@@ -57,6 +58,7 @@ ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
 FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
 AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
 CHIP_READ = 2  # chip_reader: address -> word, of memory on chip: RAM, output register
+KNOWN = 1 << 15  # latencies and tiles that are kept: exploring asks for the same ones again and again
 MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
 
 
@@ -359,7 +361,20 @@ def layer_latency(
     loaded: the weights kept on chip are there already; otherwise every layer's are loaded before its own.
     The accelerator must be legal and the tile must fit (``plan_violations``); that is not checked here.
     """
+    return _known_latency(layer.unnamed(), _timed(accel), tile, memory, place, loaded)
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _known_latency(
+    layer: Layer, accel: Accelerator, tile: Tile, memory: MemoryTiming, place: Place, loaded: bool
+) -> LayerLatency:
     return plan_latency(layer, plan_layer(layer, accel, tile), accel, memory, place, loaded=loaded)
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _timed(accel: Accelerator) -> Accelerator:
+    """The same for all accelerators whose layers take equal time: how much fits on chip changes none."""
+    return replace(accel, map_words=int(accel.keeps), weight_planes=0, ultra_ram=False)
 
 
 def network_latency(
@@ -409,6 +424,11 @@ def candidate_tiles(layer: Layer, accel: Accelerator) -> list[Tile]:
 
 def best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming, place: Place = ALONE) -> Tile | None:
     """The candidate tile with the fewest cycles (the first of equals), or None when nothing fits."""
+    return _known_best_tile(layer.unnamed(), _timed(accel), memory, place)
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _known_best_tile(layer: Layer, accel: Accelerator, memory: MemoryTiming, place: Place) -> Tile | None:
     tiles = candidate_tiles(layer, accel)
     return min(tiles, key=lambda tile: layer_latency(layer, accel, tile, memory, place).cycles, default=None)
 

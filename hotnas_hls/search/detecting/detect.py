@@ -42,6 +42,7 @@ class Finding:
     slack: float  # cost the largest term exceeds the second by: beyond it, another bottleneck
     next_term: str  # that second term
     effects: tuple[Effect, ...]
+    on_chip: tuple[str, ...] = ()  # of its data
 
     @property
     def helpful(self) -> list[Effect]:
@@ -63,6 +64,7 @@ class Finding:
             "shares": {name: round(share, 4) for name, share in self.shares.items()},
             "slack": self.slack,
             "next": self.next_term,
+            "on_chip": list(self.on_chip),
             "remedies": [
                 {
                     "remedy": str(effect.remedy),
@@ -120,6 +122,7 @@ def _finding(cost: LayerCost, effects: tuple[Effect, ...]) -> Finding:
         slack=cost.terms[ranked[0]] - cost.terms[second],
         next_term=second,
         effects=effects,
+        on_chip=cost.on_chip,
     )
 
 
@@ -197,19 +200,17 @@ class _Pricing:
         return self._network(Remedy.KERNEL_EXPAND, text, cost, Compression(expanded=(cost.layer,)))
 
     def _hardware(self, cost: LayerCost) -> Effect | None:
+        """The change of the hardware that saves most."""
+        found = []
         for relief in self.platform.reliefs(cost.label, self.choices):
-            design = self.platform.design(self.workload.layers, relief.choices)
-            if self.platform.violations(self.workload.layers, design):
-                continue
-            after = self.platform.cost(self.workload.layers, design)
-            return self._effect(Remedy.HARDWARE, relief.description, cost, after.layers)
-        return None
+            after = price(self.platform, self.workload.layers, relief.choices)
+            if after is not None:
+                found.append(self._effect(Remedy.HARDWARE, relief.description, cost, after.layers))
+        return max(found, key=lambda effect: effect.saved, default=None)
 
     def _network(self, remedy: Remedy, text: str, cost: LayerCost, compression: Compression) -> Effect | None:
-        """The effect of an edit, priced over the layers it changes."""
-        pairs = zip(self.workload.layers, self.workload.compressed(compression), strict=True)
-        changed = [after for before, after in pairs if before is not after]
-        priced = price(self.platform, changed, self.choices)
+        """The effect of an edit on the network: on what stays on chip, and on the layers before and after."""
+        priced = price(self.platform, self.workload.compressed(compression), self.choices)
         return None if priced is None else self._effect(remedy, text, cost, priced.layers)
 
     def _effect(self, remedy: Remedy, text: str, cost: LayerCost, after: Sequence[LayerCost]) -> Effect:
@@ -220,6 +221,6 @@ class _Pricing:
 
 
 def price(platform: Platform, layers: Sequence[Layer], choices: Choices) -> Cost | None:
-    """The cost of some layers on the hardware of ``choices``; ``None`` when they cannot run there."""
+    """The cost of a network on the hardware of ``choices``; ``None`` when it cannot run there."""
     design = platform.design(layers, choices)
     return None if platform.violations(layers, design) else platform.cost(layers, design)

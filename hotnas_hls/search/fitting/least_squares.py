@@ -91,7 +91,7 @@ def _samples(module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Iterator[tup
         yield columns.reshape(groups, -1, columns.shape[1]), outputs.reshape(groups, -1, columns.shape[1])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def descend(
     weights: np.ndarray, slope: np.ndarray, inner: np.ndarray, mask: np.ndarray, step: float, limit: int
 ) -> None:

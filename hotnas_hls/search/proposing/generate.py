@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hotnas_hls.accel.layer import Layer
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
 from hotnas_hls.models.patterns import PatternSet
@@ -196,7 +195,7 @@ def _axes(
             kernel, rows = layer.kernel_rows, platform.pattern_rows
             return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
-        widths = _bit_options(layer, platform, choices, options)
+        widths = _bit_options(layer.name, workload, platform, choices, options)
         if widths[-1] <= options.weight_bits - LEAST_NARROWING:
             return [Axis(f"bits:{layer.name}", AxisKind.BITS, widths, layer.name)]
     if remedy is Remedy.CHANNEL_CUT and options.channel_cut:
@@ -214,7 +213,7 @@ def _axes(
 
 
 def _bit_options(
-    layer: Layer, platform: Platform, choices: Choices, options: SpaceOptions
+    layer: str, workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions
 ) -> tuple[int, ...]:
     """Widths of weights at which the hardware really gains: each costs less than the wider one before it.
 
@@ -222,8 +221,9 @@ def _bit_options(
     """
 
     def cost_at(bits: int) -> float:
-        priced = price(platform, [dataclasses.replace(layer, weight_bits=bits)], choices)
-        return float("inf") if priced is None else priced.total
+        edited = workload.compressed(Compression(weight_bits={layer: bits}))
+        priced = price(platform, edited, choices)
+        return float("inf") if priced is None else priced.work
 
     kept, best = [options.weight_bits], cost_at(options.weight_bits)
     for bits in range(options.weight_bits - 1, options.least_weight_bits - 1, -1):
@@ -240,12 +240,10 @@ def _cut_options(
 ) -> tuple[int, ...]:
     """Widths at which the hardware really gains: each costs less than the wider one before it."""
     width, multiple = workload.layer(owner).m, platform.channel_multiple(choices)
-    touched = {owner, *workload.paths[owner].along, workload.paths[owner].reader}
 
     def cost_at(keep: int) -> float:
-        edited = workload.compressed(Compression(channels={owner: keep}))
-        priced = price(platform, [layer for layer in edited if layer.name in touched], choices)
-        return float("inf") if priced is None else priced.total
+        priced = price(platform, workload.compressed(Compression(channels={owner: keep})), choices)
+        return float("inf") if priced is None else priced.work
 
     kept, best = [width], cost_at(width)
     for keep in range((width - 1) // multiple * multiple, 0, -multiple):
@@ -262,12 +260,12 @@ def _may_grow(
     name: str, workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions
 ) -> bool:
     """True when compute has the slack: a larger kernel hardly slows the layer."""
-    before = price(platform, [workload.layer(name)], choices)
-    grown = workload.compressed(Compression(expanded=(name,)))
-    after = price(platform, [layer for layer in grown if layer.name == name], choices)
-    return (
-        before is not None and after is not None and after.total <= before.total * (1 + options.expand_cost)
-    )
+    before = price(platform, workload.layers, choices)
+    after = price(platform, workload.compressed(Compression(expanded=(name,))), choices)
+    if before is None or after is None:
+        return False
+    own = next(layer.total for layer in before.layers if layer.layer == name)
+    return after.work - before.work <= own * options.expand_cost
 
 
 def _without_conflicts(axes: dict[str, Axis]) -> dict[str, Axis]:

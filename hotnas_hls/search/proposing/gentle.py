@@ -80,12 +80,13 @@ class _Greed:
         return cost is not None and cost.latency_ms <= bound_ms
 
     def _cost(self, layer: str, values: Mapping[str, int]) -> float:
-        """What one layer costs with its values."""
+        """What the network costs with one layer's values, the others untouched."""
         key = layer, tuple(values[axis.name] for axis in self.axes[layer])
         if key not in self._costs:
-            edited = self.workload.compressed(compression_of(values, self.space))
-            priced = price(self.platform, [each for each in edited if each.name == layer], self.choices)
-            self._costs[key] = float("inf") if priced is None else priced.total
+            alone = {**self.untouched, **{axis.name: values[axis.name] for axis in self.axes[layer]}}
+            edited = self.workload.compressed(compression_of(alone, self.space))
+            priced = price(self.platform, edited, self.choices)
+            self._costs[key] = float("inf") if priced is None else priced.work
         return self._costs[key]
 
     def _harm(self, axis: Axis, option: int) -> float:

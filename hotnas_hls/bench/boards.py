@@ -1,0 +1,87 @@
+"""What networks take on boards: the fastest uncompressed designs of 8 bits, as ``hotnas dse`` finds them.
+
+All of them are predicted first, then simulated one by one; a file keeps what is there, so that an interrupted
+run goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hotnas_hls import __version__
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.bench.kept_results import Figures, KeptResults
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.explore.fastest_design import explore_arrangements, fastest_point
+from hotnas_hls.explore.space import Space
+from hotnas_hls.simulate.behind_dram import forecast
+
+BOARDS = ("ZCU102", "KV260", "PYNQ-Z2")
+NETWORKS = ("resnet20", "resnet56", "resnet18", "mobilenet_v2")
+SPACE = Space(act_bits=8)
+WEIGHT_BITS = 8
+
+
+def fastest_on(network: str, board_name: str) -> DesignPoint:
+    """The fastest design of a network of the zoo on a board, with random weights (seed 0)."""
+    from hotnas_hls.frontends.source import load_model
+
+    board, graph = load_board(board_name), load_model(network, proven=False).graph
+    assert board.dram is not None
+    dram = load_dram(board.dram)
+    explored = explore_arrangements(
+        graph, board, dram, SPACE, weight_bits=WEIGHT_BITS, on_chip=True, clock_mhz=board.clock_mhz
+    )
+    return fastest_point(explored, board, dram, board.clock_mhz)
+
+
+def predicted(point: DesignPoint) -> Figures:
+    """The figures of a simulation, by the model: ``simulated_cycles`` is None."""
+    net, accel, dram = point.integer_network(), point.accelerator, point.dram
+    assert dram is not None
+    ideal = network_latency(net.layers, accel, point.tiles, point.memory).cycles
+    behind = forecast(point, net, dram)
+    cycles, ends = behind.worst.cycles, (behind.fast_cycles, behind.slow_cycles)
+    return {
+        "design_digest": point.digest(),
+        "tool_version": __version__,
+        "board": point.board.name,
+        "clock_mhz": point.clock_mhz,
+        "accelerator": dataclasses.asdict(accel),
+        "layers": len(net.layers),
+        "predicted_cycles": ideal,
+        "simulated_cycles": None,
+        "certified_cycles": cycles,
+        "ms": point.cycles_to_ms(cycles),
+        "range_ms": None if None in ends else [point.cycles_to_ms(end or 0) for end in ends],
+        "dsp_efficiency": efficiency(sum(point.needed_macs().values()), cycles, multipliers(accel)),
+    }
+
+
+def measure(
+    results: Path,
+    networks: Sequence[str] = NETWORKS,
+    boards: Sequence[str] = BOARDS,
+    report: Callable[[str, Figures], None] = lambda name, figures: None,
+    simulate: bool = True,
+) -> dict[str, Figures]:
+    """Figures of every network on every board in the file ``results``, by "network board"."""
+    points = {}
+    with tempfile.TemporaryDirectory() as builds:
+        kept = KeptResults(results, Path(builds))
+        for network in networks:
+            for board in boards:
+                name = f"{network} {board}"
+                points[name] = point = fastest_on(network, board)
+                if kept.figures.get(name, {}).get("design_digest") != point.digest():
+                    kept.keep(name, predicted(point))
+                report(name, kept.figures[name])
+        for name, point in points.items() if simulate else ():
+            report(name, kept.simulate(name, point, {"weights": f"random, seed {point.seed}"}))
+        return {name: kept.figures[name] for name in points}
