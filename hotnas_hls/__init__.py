@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.comparison import Comparison, compare_samplers
     from hotnas_hls.api.design import Design, load_design
     from hotnas_hls.api.exploration import Exploration, ExploreOptions
+    from hotnas_hls.api.implementation import Measured, estimate_clock, import_reports, synthesise
     from hotnas_hls.api.latency import Latency
     from hotnas_hls.api.network import Network, load_network, zoo
     from hotnas_hls.api.package import Package, Simulation, Verdict, load_package
@@ -41,6 +42,7 @@ _PLACES = {
     "api.comparison": ("Comparison", "compare_samplers"),
     "api.design": ("Design", "load_design"),
     "api.exploration": ("Exploration", "ExploreOptions"),
+    "api.implementation": ("Measured", "estimate_clock", "import_reports", "synthesise"),
     "api.latency": ("Latency",),
     "api.network": ("Network", "load_network", "zoo"),
     "api.package": ("Package", "Simulation", "Verdict", "load_package"),
@@ -66,6 +68,7 @@ __all__ = [
     "Exploration",
     "ExploreOptions",
     "Latency",
+    "Measured",
     "Network",
     "Package",
     "Report",
@@ -78,6 +81,8 @@ __all__ = [
     "board_names",
     "compare_samplers",
     "errors",
+    "estimate_clock",
+    "import_reports",
     "load_board",
     "load_config",
     "load_dataset",
@@ -87,6 +92,7 @@ __all__ = [
     "load_run",
     "make_dataset",
     "run_search",
+    "synthesise",
     "write_report",
     "zoo",
 ]

@@ -29,6 +29,7 @@ from hotnas_hls.codegen.registers import (
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
+from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
 FOLDER = "driver"
@@ -140,6 +141,8 @@ def design_record(
         },
         "logits": placed(logits),
         "host": to_record(net.host),
+        "memory": to_record(timing),  # of the predictions
+        "bench": bench_registers(slots),
         "layers": [layer.name for layer in net.layers],
         "outputs": [output(layer) for layer in net.layers],
         "registers": {each.name: each.offset for each in (*REGISTERS, *BLOCKS)},

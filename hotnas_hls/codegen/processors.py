@@ -14,7 +14,7 @@ class LinuxNames:
     arch: str  # bootgen's
     cells: int  # of an address
     controller: str  # label of the interrupt controller
-    spi: int  # shared interrupt of the first wire from the logic
+    spi: int  # shared interrupt of the second wire from the logic; PYNQ has the first
     interrupt_source: str
     clock: str  # label and number of the logic's clock
     resets: str  # of the logic, released once it is loaded
@@ -79,8 +79,8 @@ PROCESSORS = (
             arch="zynqmp",
             cells=2,
             controller="gic",
-            spi=89,
-            interrupt_source="PL_PS_Group0 is GIC 121 to 128 (UG1085, System Interrupts); SPI = GIC - 32",
+            spi=90,
+            interrupt_source="pl_ps_irq0[1] is GIC 122 (UG1085, System Interrupts); SPI = GIC - 32",
             clock="zynqmp_clk 71",
             resets=", ".join(f"<&zynqmp_reset {number}>" for number in (116, 117, 118, 119)),
             afi=True,
@@ -112,8 +112,8 @@ PROCESSORS = (
             arch="zynq",
             cells=1,
             controller="intc",
-            spi=29,
-            interrupt_source="IRQF2P[0] is GIC 61 (UG585, Interrupts); SPI = GIC - 32",
+            spi=30,
+            interrupt_source="IRQF2P[1] is GIC 62 (UG585, Interrupts); SPI = GIC - 32",
             clock="clkc 15",
             resets="",
             afi=False,

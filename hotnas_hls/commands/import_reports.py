@@ -37,19 +37,18 @@ def run(args: argparse.Namespace) -> None:
     """Write the JSON and print what was found, and what was not."""
     from hotnas_hls.implementation.vendor_reports import read_reports
 
-    reports = read_reports(args.directory)
-    text = reports.to_json().encode()
     if args.into is not None:
-        from hotnas_hls.simulate.flow import REPORTS, add_reports, load_package
+        from hotnas_hls.api.implementation import import_reports
+        from hotnas_hls.simulate.flow import REPORTS
 
-        load_package(args.into)  # refuses what is no package
-        add_reports(args.into, {FILE: text})
+        reports = import_reports(args.directory, args.into)
         output = args.into / REPORTS / FILE
     else:
+        reports = read_reports(args.directory)
         output = args.output or args.directory / FILE
-        replace_files(output.parent, {output.name: text})
+        replace_files(output.parent, {output.name: reports.to_json().encode()})
     if args.json:
-        print(text.decode(), end="")
+        print(reports.to_json(), end="")
         return
     print("\n".join(summary(reports)))
     print(f"written to {output}")

@@ -37,19 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what the tools found, and put it beside the design."""
-    from hotnas_hls.implementation import place, synth
-    from hotnas_hls.simulate.flow import put_reports
+    from hotnas_hls.api.implementation import synthesise
 
-    source = synth.load_source(args.design)
-    if args.place:
-        placed = place.place(source, args.log, args.timeout)
-        record, lines, name = placed.record(), place.table(placed), place.PLACE_FILE
-    else:
-        comparison = synth.compare(source, args.log, args.timeout)
-        record, lines, name = comparison.record(), synth.table(comparison), synth.SYNTH_FILE
-    text = json.dumps(record, indent=2) + "\n"
-    print(text if args.json else "\n".join(lines), end="" if args.json else "\n")
-    if source.design_digest is not None:
-        (path,) = put_reports(args.design, {name: text.encode()})
-        if not args.json:
-            print(f"written to {path}")
+    found = synthesise(args.design, on_ecp5=args.place, log=args.log, timeout=args.timeout)
+    print(json.dumps(found.record, indent=2) if args.json else found)
+    if found.path is not None and not args.json:
+        print(f"written to {found.path}")

@@ -36,18 +36,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the estimate, put it beside the design, and fail where the clock is above it."""
-    from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.implementation import timing
-    from hotnas_hls.implementation.synth import load_source
-    from hotnas_hls.simulate.flow import put_reports
+    from hotnas_hls.api.implementation import estimate_clock
 
-    point = DesignPoint.load(args.design)
-    found = timing.time_design(
-        load_source(args.design), point.board.part, point.clock_mhz, args.log, args.timeout
-    )
-    text = json.dumps(found.record(), indent=2) + "\n"
-    print(text if args.json else "\n".join(timing.table(found)), end="" if args.json else "\n")
-    (path,) = put_reports(args.design, {timing.TIMING_FILE: text.encode()})
+    found = estimate_clock(args.design, log=args.log, timeout=args.timeout)
+    print(json.dumps(found.record, indent=2) if args.json else found)
     if not args.json:
-        print(f"written to {path}")
-    timing.refuse_if_missed(found)
+        print(f"written to {found.path}")
+    if found.missed is not None:
+        raise found.missed

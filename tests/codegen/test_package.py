@@ -281,7 +281,16 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
         assert f"connect_bd_intf_net memory_{master}/M00_AXI {memory}" in nets
     assert "connect_bd_intf_net control/M00_AXI hotnas_accel_0/s_axi_control" in nets
     assert f"connect_bd_net {clock} hotnas_accel_0/ap_clk" in nets
-    assert f"connect_bd_net hotnas_accel_0/interrupt {interrupt}" in nets
+    assert [net for net in nets if "interrupt" in net or "direct" in net or "intc/irq" in net] == [
+        "connect_bd_net hotnas_accel_0/interrupt intc/intr",
+        "connect_bd_net hotnas_accel_0/interrupt direct/Din",
+        "connect_bd_net intc/irq interrupts/In0",
+        "connect_bd_net direct/Dout interrupts/In1",
+        f"connect_bd_net interrupts/dout {interrupt}",
+    ]
+    assert f"connect_bd_net {clock} intc/s_axi_aclk" in nets
+    assert "connect_bd_intf_net control/M01_AXI intc/s_axi" in nets
+    assert not any("ila" in command for command in commands)
     assert "connect_bd_net reset/peripheral_aresetn hotnas_accel_0/ap_rst_n" in nets
     assert any(command.startswith("set_property board_part vendor:board") for command in commands)
     assert sorted(os.listdir(work / "pynq")) == ["design.bit", "design.hwh"]
@@ -290,6 +299,24 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
     assert json.loads((work / "clock.json").read_text()) == {"asked_mhz": 100.0, "actual_mhz": 99.999001}
     short = recorded(script, tmp_path / "short", HOTNAS_BITSTREAM="0")
     assert "save_bd_design " in short and not any(command.startswith("launch_runs") for command in short)
+
+
+@needs_tclsh
+def test_a_debug_build_watches_every_master(tmp_path: Path) -> None:
+    package = write_package(on_board("PYNQ-Z2", clock_mhz=100.0), tmp_path / "small")
+    short = {"HOTNAS_BITSTREAM": "0", "RECORDED_CLOCK": "100000000"}
+    script = package / "scripts" / "block_design.tcl"
+    commands = recorded(script, tmp_path / "work", HOTNAS_DEBUG="1", **short)
+    plain = recorded(script, tmp_path / "plain", **short)
+    assert not any("ila" in command or "check_" in command for command in plain)
+    watched = [command for command in commands if command not in plain and command.startswith("connect")]
+    for slot, bus in enumerate(("m_axi_ifm", "m_axi_wgt", "m_axi_ofm")):
+        for end in (f"check_{bus}/PC_AXI", f"ila/SLOT_{slot}_AXI"):
+            assert f"connect_bd_intf_net hotnas_accel_0/{bus} {end}" in watched
+        assert f"connect_bd_net check_{bus}/pc_asserted ila/probe{slot}" in watched
+        assert f"connect_bd_net ps/FCLK_CLK0 check_{bus}/aclk" in watched
+        assert f"connect_bd_net reset/peripheral_aresetn check_{bus}/aresetn" in watched
+    assert "connect_bd_net ps/FCLK_CLK0 ila/clk" in watched
 
 
 @pytest.fixture(scope="module")

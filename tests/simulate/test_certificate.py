@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_designs import small_design
 
+from hotnas_hls.accel.encoding.images import map_memory
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import PHASES
@@ -19,6 +24,7 @@ from hotnas_hls.errors import ConfigError, SimulationFailed
 from hotnas_hls.simulate import certify as module
 from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import certify, twin
+from hotnas_hls.simulate.flow import generate
 from hotnas_hls.simulate.rtl_simulation import RunResult, SimulationModel
 from hotnas_hls.simulate.verilated import sources_digest
 
@@ -232,6 +238,41 @@ def test_simulated_small_design_holds(tmp_path_factory):
     again = certify(small_design(seed=2), folder, stalls=(120,))
     assert again.holds, again.reasons
     assert (folder / "rtl" / "obj" / "tb_top").stat().st_mtime_ns == built
+
+
+    package = tmp_path_factory.mktemp("alone") / "small"
+    generate(small_design(), package, images=2)
+    assert rtlsim(package, folder / "rtl" / "obj" / "tb_top") == "PASS: 3 runs, 5 layers, 0 differ\n"
+    golden = package / "tb_data" / "golden_1.bin"
+    wrong = bytearray(golden.read_bytes())
+    wrong[map_memory(*design_of(small_design())).feature_maps["pool.out"]] ^= 1
+    golden.write_bytes(wrong)
+    assert rtlsim(package, folder / "rtl" / "obj" / "tb_top") == (
+        "image 1, layer pool: the output differs\nFAIL: 3 runs, 5 layers, 1 differ\n"
+    )
+
+
+def design_of(point):
+    return point.integer_network(), point.accelerator, point.tiles
+
+
+def rtlsim(package: Path, program: Path) -> str:
+    """What ``make rtlsim`` prints with a bench that is built already."""
+    command = ["make", "-C", package, "-s", "rtlsim", f"PYTHON={sys.executable}", "BUILD=built"]
+    bench = package / "built" / "rtlsim" / "tb_top"
+    bench.parent.mkdir(parents=True, exist_ok=True)
+    bench.unlink(missing_ok=True)
+    shutil.copy(program, bench)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+
+@pytest.mark.long("two minutes")
+def test_a_package_simulates_its_rtl_without_hotnas(tmp_path: Path):
+    generate(small_design(), tmp_path / "small", images=2)
+    command = ["make", "-C", tmp_path / "small", "rtlsim", f"PYTHON={sys.executable}"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-2].startswith("PASS: 3 runs, 5 layers, 0 differ"), ran.stderr
 
 
 def test_recheck_finds_what_no_longer_agrees(faked, tmp_path: Path):
