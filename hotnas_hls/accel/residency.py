@@ -182,9 +182,10 @@ class Resident:
 def reside(net: IntegerNetwork, accel: Accelerator, memory: MemoryTiming) -> Resident:
     """``net`` with as much on chip as ``accel`` has room for, each layer in its fastest tile by ``memory``.
 
-    Its integers are not needed. Where a layer fits no tile, no weights are kept.
+    Its integers are not needed, nor what its layers say of where their data lie. Where a layer fits no tile,
+    no weights are kept.
     """
-    layers, maps = net.layers, tuple(net.feature_maps.values())
+    layers, maps = tuple(layer.streamed() for layer in net.layers), tuple(net.feature_maps.values())
     if accel.map_words:
         layers = keep_maps(layers, maps, net.image, net.logits, accel)
     tiles = _tiles(layers, accel, memory)

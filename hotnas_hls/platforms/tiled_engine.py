@@ -218,10 +218,11 @@ class TiledEnginePlatform:
         faster because it keeps data on chip (see ``explore.on_chip``).
         """
         legal = channel_blocks(self.act_bits, self.concat_alignment)
+        asked = tuple(layer.streamed() for layer in layers)
         at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
-        accel = _fastest_streamed(tuple(layers), *at, legal)[0]
+        accel = _fastest_streamed(asked, *at, legal)[0]
         if self.options.on_chip:
-            accel = _fastest(tuple(layers), *at, legal, not self.concat_alignment)
+            accel = _fastest(asked, *at, legal, not self.concat_alignment)
         return {name: int(getattr(accel, name) or 0) for name in AXES}
 
     def at_bits(self, bits: int) -> TiledEnginePlatform:

@@ -18,7 +18,7 @@ from hotnas_hls.search.problem import load_problem
 def config(tmp_path):
     """The shipped configuration, made small."""
     record = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
-    record["bound"]["latency_ms"] = 0.04
+    record["bound"]["latency_ms"] = 0.015
     record["accelerator"] |= {"tm": [8, 16, 32], "tn": [8, 16, 32], "tr": [4, 8], "tc": [4, 8]}
     record["accelerator"]["port_bits"] = [64, 128]
     record["search"] |= {"trials": 3, "batches": 1, "batch_size": 16, "final_epochs": 0}
@@ -85,7 +85,7 @@ def test_two_workers_a_journal_and_every_chart(config, tmp_path, capsys):
     assert summary["trained"] + summary["stopped"] == 4
     assert summary["refused"] + summary["repeated"] == summary["trials"] - 4
     assert sum(summary["refusals"].values()) == summary["refused"]
-    assert summary["latency_ms"]["bound"] == 0.04 >= summary["latency_ms"]["after"]
+    assert summary["latency_ms"]["bound"] == 0.015 >= summary["latency_ms"]["after"]
     edited = {d["layer"] for d in summary["decisions"] if d["after"] != d["before"]}
     assert set(summary["edits"]["channels"]) | set(summary["edits"]["weight_bits"]) <= edited
     charts = {path.name for path in (folder / "charts").iterdir()}

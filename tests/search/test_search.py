@@ -23,7 +23,7 @@ from hotnas_hls.search.search import SearchOptions, search
 from .pipeline_platform import PipelinePlatform
 
 OPTIONS = SearchOptions(
-    bound_ms=0.040,
+    bound_ms=0.015,
     trials=4,
     rungs=4,
     tuning=Tuning(batches=3, batch_size=32, calibration_batches=2),
@@ -52,8 +52,8 @@ def test_the_guarantee(result):
     assert measured(engine(), layers, design) == result.cost
     cost = result.cost
     assert cost.total == pytest.approx(point.predicted_cycles, rel=0.01)  # maps lie elsewhere in memory
-    assert cost.latency_ms <= 0.040 < result.baseline.cost.latency_ms
-    assert point.latency_bound_ms == 0.040
+    assert cost.latency_ms <= 0.015 < result.baseline.cost.latency_ms
+    assert point.latency_bound_ms == 0.015
 
 
 def test_what_is_reported_is_what_is_emitted(problem, result):
@@ -66,7 +66,7 @@ def test_what_is_reported_is_what_is_emitted(problem, result):
 def test_only_feasible_candidates_were_trained(result):
     assert sum(outcome.trained for outcome in result.outcomes) == OPTIONS.trials
     assert any(outcome.refusals for outcome in result.outcomes)
-    assert all(o.latency_ms <= 0.040 for o in result.outcomes if o.accuracy is not None)
+    assert all(o.latency_ms <= 0.015 for o in result.outcomes if o.accuracy is not None)
     assert result.chosen.feasible
 
 
@@ -114,7 +114,7 @@ def test_infeasible_bound_names_what_blocks(problem):
     expected = expected.replace(fixed, re.escape(fixed))
     assert re.fullmatch(expected, message), message
     least = float(re.search(r"lowest latency found is ([\d.]+) ms", str(caught.value)).group(1))
-    assert 0.001 < least < 0.040
+    assert 0.001 < least < 0.015
 
 
 def test_the_lowest_latency_named_can_be_had(problem):

@@ -93,6 +93,7 @@ def test_what_fits_stays_on_chip_where_it_is_faster():
     net = without_numbers(design.layers, 16)
     worst = worst_phase(net, design.accel, design.tiles, load_dram("ZCU102"), 200).cycles
     assert engine.measure(CHAIN, design).total == worst
+    assert engine.design(design.layers, choices) == design and engine.explore(design.layers) == choices
     narrow = tuple(dataclasses.replace(layer, weight_bits=4) for layer in CHAIN)
     less = engine.design(narrow, choices)  # room is taken for what is kept, and no more
     assert engine.violations(narrow, less) == []
