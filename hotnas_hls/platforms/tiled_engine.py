@@ -225,9 +225,9 @@ class TiledEnginePlatform:
             accel = _fastest(asked, *at, legal, not self.concat_alignment)
         return {name: int(getattr(accel, name) or 0) for name in AXES}
 
-    def at_full_precision(self) -> TiledEnginePlatform:
-        """The same board, with 16-bit activations."""
-        return dataclasses.replace(self, board=self._whole_board, act_bits=16)
+    def at_bits(self, bits: int) -> TiledEnginePlatform:
+        """The same board, with activations of ``bits`` bits."""
+        return dataclasses.replace(self, board=self._whole_board, act_bits=bits)
 
     # --- cost -----------------------------------------------------------------------------------------
 

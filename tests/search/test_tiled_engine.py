@@ -187,7 +187,7 @@ def test_8_bit_activations_pack_dsp_slices():
 
 def test_full_precision_is_the_same_board_at_16_bits():
     narrow = dataclasses.replace(platform(), act_bits=8)
-    full = narrow.at_full_precision()
+    full = narrow.at_bits(16)
     assert (full.act_bits, full.board, full.options) == (16, narrow.board, narrow.options)
     assert full.explore(LAYERS) == platform().explore(LAYERS)
 
@@ -264,7 +264,7 @@ def test_concatenations_bound_the_channel_block():
         "concatenated maps do not begin on whole blocks of 8 channels; "
         "use feature-map ports of at most 4 channels"
     ]
-    assert joined.at_full_precision().concat_alignment == 12
+    assert joined.at_bits(16).concat_alignment == 12
 
 
 def test_port_relief_is_the_next_width():
