@@ -56,6 +56,7 @@ def _headline(data: ReportData) -> str:
         ("", "before", "after"),
         (
             ("latency", ms(data.latency_before_ms), ms(data.latency_ms)),
+            ("latency, plain 8 bits without a search", ms(data.plain_ms), ""),
             ("latency bound", "", bound),
             ("margin", "", margin),
             ("test accuracy", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),
