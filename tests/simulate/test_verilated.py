@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hotnas_hls.codegen.testbench import TOP
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate import verilated
-from hotnas_hls.simulate.rtl_simulation import TOP, SimulationModel
+from hotnas_hls.simulate.rtl_simulation import SimulationModel
 
 RTL = {"hotnas_pkg.sv": "package hotnas_pkg; endpackage\n"}
 
