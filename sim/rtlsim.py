@@ -62,7 +62,7 @@ def compare(design: dict[str, Any], image: int, memory: bytes, done: dict[str, A
         print(f"image {image}: ended with status 0x{done['status']:08x}")
         return 1
     wrong = 0
-    for name, output, counted in zip(design["layers"], design["outputs"], done["layers"]):
+    for name, output, counted in zip(design["layers"], design["outputs"], done["layers"], strict=True):
         equal = values(design, output, memory) == values(design, output, golden)
         # The first run may load what stays on chip.
         as_predicted = first or counted["cycles"] == output["predicted"]

@@ -111,7 +111,8 @@ def find_bottlenecks(
     """
     platform, options = platform_of(config, loaded.graph, board), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
-    baseline, start = starts(*asked) if reductions else (None, fastest_start(*asked))
+    all_starts = starts(*asked) if reductions else None
+    start = all_starts.own if all_starts else fastest_start(*asked)
     found = detect(start.workload, platform, start.choices, options.space.least_weight_bits)
-    strongest = strongest_edits(baseline, start, platform, options.space) if baseline else None
+    strongest = strongest_edits(all_starts.full, start, platform, options.space) if all_starts else None
     return Bottlenecks(platform, start, found, strongest)

@@ -10,6 +10,7 @@ from hotnas_hls.accel.accelerator import CHIP_HEADER_WORDS, MAX_BURST_BEATS, OUT
 from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
+from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
 from hotnas_hls.codegen.registers import BLOCKS, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner, render_folder
@@ -25,6 +26,11 @@ class Constant:
     name: str
     value: int
     meaning: str
+
+    @property
+    def literal(self) -> Code:
+        """The value in SystemVerilog; without a size a number is signed and has 32 bits."""
+        return Code(f"32'd{self.value}" if self.value >> 31 else str(self.value))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from hotnas_hls.network.lower import LoweredLayer, Weights
 if TYPE_CHECKING:
     from torch import nn
 
-FULL_PRECISION = 16  # bits of activations and weights that are reduced from
+FULL_PRECISION = 16  # bits of the uncompressed network that HotNAS reduces from
+PLAIN_BITS = 8  # of the one that needs no search
 EXACT_BITS = 2  # of layers whose weights are all one power of two: additions, copies, means of 2^k pixels
 
 
@@ -33,9 +34,9 @@ class IntegerFormat:
     refit_images: int = 256  # of them, on which the integers are fitted (search.fitting.refit)
     arrangement: Arrangement = PLAIN
 
-    def at_full_precision(self) -> IntegerFormat:
-        """The format of the network that reductions are measured against."""
-        return dataclasses.replace(self, act_bits=FULL_PRECISION, weight_bits=FULL_PRECISION)
+    def at_bits(self, bits: int) -> IntegerFormat:
+        """The same, activations and weights of ``bits`` bits."""
+        return dataclasses.replace(self, act_bits=bits, weight_bits=bits)
 
 
 def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:

@@ -98,8 +98,8 @@ class Platform(Protocol[Design]):
         """Hardware decisions as axes of kind HARDWARE: all their values, or those near some choices."""
         ...
 
-    def at_full_precision(self) -> Platform[Design]:
-        """The platform as it runs the 16-bit network that reductions are measured against."""
+    def at_bits(self, bits: int) -> Platform[Design]:
+        """The platform as it runs the uncompressed network of ``bits`` bits, to compare with."""
         ...
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
@@ -142,6 +142,7 @@ class Emission:
     accuracy: Accuracy
     config: Mapping[str, Any]
     golden: Golden | None
+    packed_resolutions: int = 0  # of the arrangement
 
 
 @runtime_checkable

@@ -225,9 +225,9 @@ class TiledEnginePlatform:
             accel = _fastest(asked, *at, legal, not self.concat_alignment)
         return {name: int(getattr(accel, name) or 0) for name in AXES}
 
-    def at_full_precision(self) -> TiledEnginePlatform:
-        """The same board, with 16-bit activations."""
-        return dataclasses.replace(self, board=self._whole_board, act_bits=16)
+    def at_bits(self, bits: int) -> TiledEnginePlatform:
+        """The same board, with activations of ``bits`` bits."""
+        return dataclasses.replace(self, board=self._whole_board, act_bits=bits)
 
     # --- cost -----------------------------------------------------------------------------------------
 
@@ -315,6 +315,7 @@ class TiledEnginePlatform:
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in design.layers),
             image_layout=network.image_layout,
             host=network.host,
+            packed_resolutions=emission.packed_resolutions,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,

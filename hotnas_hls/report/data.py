@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
@@ -19,6 +18,7 @@ from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.run_record import RunRecord
 from hotnas_hls.simulate.certificate import TWIN, Certificate
 from hotnas_hls.simulate.dram_check import DramCheck
+from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-report"
 FORMAT_VERSION = 1
@@ -188,8 +188,13 @@ class ReportData:
 
     @property
     def latency_before_ms(self) -> float | None:
-        """Of the best uncompressed design the search started from."""
+        """Of the best uncompressed 16-bit design."""
         return None if self.run is None else self.run.latency_before_ms
+
+    @property
+    def plain_ms(self) -> float | None:
+        """Of the best uncompressed 8-bit design, which needs no search."""
+        return None if self.run is None else self.run.plain_ms
 
     @property
     def margin_ms(self) -> float | None:
@@ -257,6 +262,7 @@ class ReportData:
             "dsp_efficiency": self.dsp_efficiency,
             "latency": {
                 "before_ms": self.latency_before_ms,
+                "plain_8bit_ms": self.plain_ms,
                 "after_ms": self.latency_ms,
                 "bound_ms": point.latency_bound_ms,
                 "margin_ms": self.margin_ms,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hotnas_hls import __version__
 from hotnas_hls.base.escaping import markdown as escaped
 from hotnas_hls.report import wording
 from hotnas_hls.report.data import LABELS, ReportData
 from hotnas_hls.report.wording import UNKNOWN, ms, number, percent, signed
+from hotnas_hls.version import __version__
 
 
 def markdown(data: ReportData) -> str:
@@ -56,6 +56,7 @@ def _headline(data: ReportData) -> str:
         ("", "before", "after"),
         (
             ("latency", ms(data.latency_before_ms), ms(data.latency_ms)),
+            ("latency, plain 8 bits without a search", ms(data.plain_ms), ""),
             ("latency bound", "", bound),
             ("margin", "", margin),
             ("test accuracy", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),

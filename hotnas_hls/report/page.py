@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hotnas_hls import __version__
 from hotnas_hls.codegen.render import environment
 from hotnas_hls.report import wording
 from hotnas_hls.report.charts import charts
 from hotnas_hls.report.data import LABELS, REPORTS, ReportData
+from hotnas_hls.version import __version__
 
 TEMPLATE = "page.html.j2"
 MANY_LAYERS = 40  # beyond it the memory map is folded
@@ -51,7 +51,8 @@ def page(data: ReportData) -> str:
         on_board=any(layer.board is not None for layer in data.layers),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),
-        reduction=wording.reduction(data),
+        reduction=wording.against(data.latency_ms, data.latency_before_ms),
+        beyond_plain=wording.against(data.latency_ms, data.plain_ms),
         folded=len(data.layers) > MANY_LAYERS,
         compared=compared,
         certificate_full=halves % 2 == 0,

@@ -58,7 +58,8 @@ class Further:
 class RunRecord:
     """A finished search."""
 
-    latency_before_ms: float | None = None  # of the best uncompressed design
+    latency_before_ms: float | None = None  # of the best uncompressed 16-bit design
+    plain_ms: float | None = None  # of the best uncompressed 8-bit design
     latency_after_ms: float | None = None
     validation_before: float | None = None
     validation_after: float | None = None
@@ -149,6 +150,7 @@ class _Summary:
 
     other_keys: ClassVar[bool] = True
     latency_ms: _BeforeAfter | None = None
+    uncompressed_ms: dict[str, float] | None = None
     validation_accuracy: _BeforeAfter | None = None
     space_size: float | None = None
     trained: int | None = None
@@ -167,6 +169,7 @@ def _latency_violations(summary: _Summary) -> list[str]:
     """Latencies that are none."""
     latency = summary.latency_ms or _BeforeAfter()
     named = {"latency_ms.before": latency.before, "latency_ms.after": latency.after}
+    named |= {f"uncompressed_ms.{name}": took for name, took in (summary.uncompressed_ms or {}).items()}
     named |= {f"reductions: {step.name}": step.latency_ms for step in summary.reductions or ()}
     return [
         f"{where}: must be more than 0, not {value:g}"
@@ -181,6 +184,7 @@ def _run_record(summary: _Summary, history: tuple[Trial, ...] | None) -> RunReco
     hardware, edits = summary.hardware or _Hardware(), summary.edits or _Edits()
     return RunRecord(
         latency_before_ms=latency.before,
+        plain_ms=(summary.uncompressed_ms or {}).get("int8"),
         latency_after_ms=latency.after,
         validation_before=validation.before,
         validation_after=validation.after,

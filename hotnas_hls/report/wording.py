@@ -80,10 +80,9 @@ def design_loss(data: ReportData) -> str:
     return loss(asked if isinstance(asked, float) else None, accuracies)
 
 
-def reduction(data: ReportData) -> float | None:
+def against(latency_ms: float, before_ms: float | None) -> float | None:
     """Latency after - before, as a share of before: negative is faster."""
-    before = data.latency_before_ms
-    return None if before is None else data.latency_ms / before - 1
+    return None if before_ms is None else latency_ms / before_ms - 1
 
 
 def change(share: float | None) -> str:

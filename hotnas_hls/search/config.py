@@ -48,7 +48,8 @@ class BoundSettings:
     """What the design must meet."""
 
     latency_ms: float | None = None  # null: no bound, unless ``reduction`` sets one
-    reduction: float | None = None  # share of the best 16-bit uncompressed design's latency to be saved
+    reduction: float | None = None  # share of the latency of the best uncompressed design to be saved
+    of: Literal["int8", "int16"] = "int8"  # that design: of 8 bits, or HotNAS's baseline of 16
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def options_of(config: RunConfig) -> SearchOptions:
     return SearchOptions(
         bound_ms=config.bound.latency_ms,
         reduction=config.bound.reduction,
+        reduction_of=config.bound.of,
         strategy=search.strategy,
         trials=search.trials,
         alpha=search.alpha,

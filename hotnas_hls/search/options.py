@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
@@ -14,6 +14,8 @@ from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.proposing.generate import SpaceOptions
 from hotnas_hls.search.running.crew import CrewOptions
 
+Baseline = Literal["int8", "int16"]  # the best uncompressed design of so many bits
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -21,6 +23,7 @@ class SearchOptions:
 
     bound_ms: float | None
     reduction: float | None = None  # instead of the bound: share of the baseline's latency to be saved
+    reduction_of: Baseline = "int8"  # the baseline of ``reduction``
     strategy: str = "reinforce"
     trials: int = 100
     rungs: int = 6  # first trials: from untouched to every edit at its strongest

@@ -12,13 +12,14 @@ import torch
 from hotnas_hls.accel.design_point import Accuracy
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
+from hotnas_hls.explore.integer_layers import FULL_PRECISION
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import Detection, detect
-from hotnas_hls.search.detecting.start import Start, starts
+from hotnas_hls.search.detecting.start import Start, Starts, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.evaluating.reward import RewardTargets
 from hotnas_hls.search.fitting.balance import balanced
@@ -48,6 +49,7 @@ class Prepared:
 
     options: SearchOptions  # with the arrangement that was chosen, and the bound in ms
     baseline: Start  # the 16-bit uncompressed network on its best design: what reductions are measured from
+    uncompressed_ms: Mapping[str, float]  # of the best uncompressed designs, as Starts.latencies_ms
     detection: Detection  # of the baseline
     start: Start  # the uncompressed network at the widths of the search: what candidates are edited from
     space: SearchSpace
@@ -85,8 +87,10 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     for note in problem.dataset.notes:
         reporter.stage(note)
     reporter.stage(f"exploring uncompressed designs ({platform.name})")
-    baseline, start = starts(
-        problem.graph, problem.model, platform, options.format, options.stem, options.packed
+    found = starts(problem.graph, problem.model, platform, options.format, options.stem, options.packed)
+    baseline, start = found.full, found.own
+    reporter.stage(
+        "uncompressed: " + ", ".join(f"{name} {took:.4g} ms" for name, took in found.latencies_ms.items())
     )
     workload, options = start.workload, replace(options, format=start.format)
     small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
@@ -99,14 +103,14 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     for line in told:
         reporter.stage(line)
     reporter.stage("iDetect: what bounds each layer")
-    full = platform.at_full_precision()
+    full = platform.at_bits(FULL_PRECISION)
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
     if options.reduction is not None:
-        options = replace(options, bound_ms=(1 - options.reduction) * detection.cost.latency_ms)
+        options = replace(options, bound_ms=_reduced(options.reduction, options.reduction_of, found))
 
     reporter.stage("iSpace: axes from the labels")
     space, seeds = _space_and_seeds(
-        problem, workload, platform, start.choices, options, detection.cost.latency_ms, reporter
+        problem, workload, platform, start.choices, options, found.latencies_ms, reporter
     )
     evaluator = Evaluator(
         problem,
@@ -120,7 +124,18 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.early_stopping,
     )
     settings = _study_settings(options, problem, digests, platform, detection.cost.latency_ms)
-    return Prepared(options, baseline, detection, start, space, tuple(seeds), evaluator, settings, small)
+    return Prepared(
+        options,
+        baseline,
+        found.latencies_ms,
+        detection,
+        start,
+        space,
+        tuple(seeds),
+        evaluator,
+        settings,
+        small,
+    )
 
 
 def _space_and_seeds(
@@ -129,7 +144,7 @@ def _space_and_seeds(
     platform: Platform,
     choices: Choices,
     options: SearchOptions,
-    uncompressed_ms: float,
+    uncompressed_ms: Mapping[str, float],
     reporter: Reporter,
 ) -> tuple[SearchSpace, list[Candidate]]:
     """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
@@ -145,11 +160,11 @@ def _space_and_seeds(
     ]
     fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
     shortest = _require_feasible(workload, platform, space, fastest, options.bound_ms)
-    if options.bound_ms is not None and uncompressed_ms <= options.bound_ms:
+    name, took = min(uncompressed_ms.items(), key=lambda one: one[1])
+    if options.bound_ms is not None and took <= options.bound_ms:
         reporter.stage(
-            f"the uncompressed network meets the bound already: {uncompressed_ms:.4g} ms, "
-            f"{options.bound_ms:.4g} asked for; a bound below that asks for compression, down to "
-            f"{_at_least(shortest)} ms"
+            f"the uncompressed {name} network meets the bound already: {took:.4g} ms, {options.bound_ms:.4g} "
+            f"asked for; a bound below {took:.4g} asks for compression, down to {_at_least(shortest)} ms"
         )
     gentle: list[Candidate] = []
     if options.bound_ms is not None:
@@ -168,6 +183,15 @@ def _space_and_seeds(
     for candidate in seeds:
         space = _widened(space, candidate)
     return space, seeds
+
+
+def _reduced(reduction: float, of: str, found: Starts) -> float:
+    """The bound that saves ``reduction`` of a baseline; InfeasibleDesign where there is no such design."""
+    if of not in found.latencies_ms:
+        raise InfeasibleDesign(
+            f"bound.reduction: no uncompressed design of {of} fits; give of: int16, or latency_ms"
+        )
+    return (1 - reduction) * found.latencies_ms[of]
 
 
 def _study_settings(

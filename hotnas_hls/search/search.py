@@ -5,7 +5,7 @@ prepare (iDetect, iSpace) -> iSearch -> final fine-tuning -> integers -> design 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,6 +46,7 @@ class SearchResult:
     choices: Choices
     cost: Cost
     baseline: Detection  # the best 16-bit uncompressed design
+    uncompressed_ms: Mapping[str, float]  # of the best uncompressed designs, as Starts.latencies_ms
     space: SearchSpace
     outcomes: Sequence[Outcome]
     chosen: Outcome
@@ -128,6 +129,7 @@ def search(
         choices,
         cost,
         prepared.detection,
+        prepared.uncompressed_ms,
         space,
         outcomes,
         chosen,
@@ -204,5 +206,14 @@ def _design_point(
     if not isinstance(platform, Emits):
         return None
     return platform.emit(
-        Emission(network, choices, options.seed, options.bound_ms, accuracy, options.config, images)
+        Emission(
+            network,
+            choices,
+            options.seed,
+            options.bound_ms,
+            accuracy,
+            options.config,
+            images,
+            options.format.arrangement.packed_resolutions,
+        )
     )

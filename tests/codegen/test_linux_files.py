@@ -62,11 +62,12 @@ def test_the_overlay_describes_the_block_design(board: str, tmp_path: Path) -> N
     def get(node: str, name: str, kind: str = "s") -> str:
         return run("fdtget", "-t", kind, tree, node, name)
 
-    (base,) = re.findall(r"assign_bd_address -offset 0x(\w+)", str(files["scripts/block_design.tcl"]))
+    placed = r"assign_bd_address -offset 0x(\w+) .*\n.*get_bd_addr_segs hotnas_accel_0/"
+    (base,) = re.findall(placed, str(files["scripts/block_design.tcl"]))
     accel = f"/axi/hotnas_accel@{base.lower()}"
     address = base.lower().lstrip("0")
     assert get(accel, "reg", "x") == (f"0 {address} 0 10000" if ultrascale else f"{address} 10000")
-    assert get(accel, "interrupts", "u") == ("0 89 4" if ultrascale else "0 29 4")
+    assert get(accel, "interrupts", "u") == ("0 90 4" if ultrascale else "0 30 4")
     assert get(accel, "compatible") == "generic-uio"
     linux = str(files["driver/hotnas_linux.h"])
     assert f'HOTNAS_LINUX_UIO "{get(accel, "linux,uio-name")}"' in linux

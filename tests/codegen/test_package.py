@@ -401,7 +401,8 @@ def test_the_block_design_wires_exactly_the_plan(board: str, shared: bool, tmp_p
     package = write_package(point, tmp_path / "small")
     clock = {"RECORDED_CLOCK": "50000000", "HOTNAS_BITSTREAM": "0"}
     commands = recorded(package / "scripts" / "block_design.tcl", tmp_path / "work", **clock)
-    (settings,) = (each for each in commands if "IRQ" in each and each.startswith("set_property"))
+    of_ps = [each for each in commands if each.startswith("set_property -dict") and each.endswith(" ps")]
+    (settings,) = of_ps
     enable, width = PARAMETERS[board]
     assert re.findall(enable, settings) == re.findall(width, settings) == numbers
     nets = [command.split() for command in commands if command.startswith("connect_bd_intf_net")]

@@ -37,7 +37,7 @@ class PipelinePlatform:
             Axis("width", AxisKind.HARDWARE, WIDTHS),
         )
 
-    def at_full_precision(self) -> PipelinePlatform:
+    def at_bits(self, bits: int) -> PipelinePlatform:
         return self
 
     def explore(self, layers: Sequence[Layer]) -> Choices:

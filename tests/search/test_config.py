@@ -78,7 +78,7 @@ def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
         "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input, "
         "mean, std",
         "  - network.model: missing key; give text",
-        "  - bound: missing key; give a table of latency_ms, reduction",
+        "  - bound: missing key; give a table of latency_ms, reduction, of",
     ]
 
 

@@ -55,15 +55,16 @@ def test_every_first_candidate_can_be_built(problem: Problem) -> None:
 
 @pytest.mark.parametrize("share", [0.9, 1.0, 2.0])
 def test_a_bound_that_the_uncompressed_network_meets_is_told(problem: Problem, share: float) -> None:
-    uncompressed = prepared(problem, None)[0].detection.cost.latency_ms
+    uncompressed = min(prepared(problem, None)[0].uncompressed_ms.values())
     found, lines = prepared(problem, share * uncompressed)
-    said = [line for line in lines if line.startswith("the uncompressed network meets the bound already: ")]
+    said = [line for line in lines if line.startswith("the uncompressed int16 network meets")]
     assert len(said) == (share >= 1)
     for line in said:
         lowest = float(line.split()[-2])
         assert line.startswith(
-            f"the uncompressed network meets the bound already: {uncompressed:.4g} ms, "
-            f"{share * uncompressed:.4g} asked for; a bound below that asks for compression, down to "
+            f"the uncompressed int16 network meets the bound already: {uncompressed:.4g} ms, "
+            f"{share * uncompressed:.4g} asked for; a bound below {uncompressed:.4g} asks for compression, "
+            "down to "
         )
         assert lowest < uncompressed
         evaluator = dataclasses.replace(found.evaluator, bound_ms=lowest)

@@ -145,6 +145,7 @@ def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
         OPTIONS,
         bound_ms=None,
         reduction=0.4,
+        reduction_of="int16",
         format=IntegerFormat(8, 8, calibration_images=16),
         space=SpaceOptions(weight_bits=8, channel_cut=False, kernel_expand=False),
         trials=3,
@@ -221,7 +222,40 @@ def test_summary_is_json(result):
         "MOSTLY REFUSED 8 of 10 candidates, 2 were trained: DSP slices (7), latency (1); a looser bound lets "
         "more of them pass"
     )
-    assert lines[2].endswith("(+0.0%)")
+    told = {"latency_ms": {"before": 0.5, "after": 0.25, "bound": 0.26}, "cost": cost, "accuracy_drop": 1.0}
+    told |= {"uncompressed_ms": {"int16": 0.5, "int8": 0.25}}
+    told |= {"blocked": {"layer": "conv1", "bottleneck": "C", "term": "compute"}}
+    plain = readable(summary | told)
+    assert plain[0] == (
+        "NO FASTER than the plain 8-bit network, which takes 0.25 ms without a search; most of 0.25 ms is "
+        "layer conv1, bound by C (compute)"
+    )
+    assert plain[2] == (
+        "latency   0.25 ms; against int16 0.5 ms: -50.0%, int8 0.25 ms: +0.0%, bound 0.26 ms: -3.8%"
+    )
+    faster = readable(summary | told | {"uncompressed_ms": {"int16": 0.5, "int8": 0.26}})
+    assert not faster[0].startswith("NO FASTER")
+
+
+def test_a_search_is_compared_with_both_uncompressed_designs(result):
+    from hotnas_hls.search.telling.summary import summary_of
+
+    summary = summary_of(result)
+    assert summary["uncompressed_ms"].keys() == {"int16", "int8"}
+    assert summary["uncompressed_ms"]["int16"] == summary["latency_ms"]["before"]
+    slowest = max(result.remaining.cost.layers, key=lambda layer: layer.total)
+    assert summary["blocked"]["layer"] == slowest.layer
+
+
+@pytest.mark.parametrize("of", ["int8", "int16"])
+def test_a_reduction_is_of_the_baseline_it_names(problem, of):
+    from hotnas_hls.search.prepare import prepare
+    from hotnas_hls.search.telling.reporter import Silent
+
+    options = dataclasses.replace(OPTIONS, bound_ms=None, reduction=0.1, reduction_of=of)
+    found = prepare(problem, engine(), options, Silent())
+    assert found.options.bound_ms == pytest.approx(0.9 * found.uncompressed_ms[of])
+    assert found.uncompressed_ms["int8"] < found.uncompressed_ms["int16"]
 
 
 def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(problem, tmp_path, monkeypatch):

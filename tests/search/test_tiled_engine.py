@@ -18,9 +18,12 @@ from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import explore
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.space import WHOLE_SPACE
+from hotnas_hls.explore.workload import Workload
 from hotnas_hls.platforms.platform import Emits, Validates
 from hotnas_hls.platforms.tiled_engine import AXES, ON_CHIP, EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.detecting.detect import detect
 from hotnas_hls.search.detecting.start import fastest_start
+from hotnas_hls.search.telling.tables import detection_legend, detection_table
 
 
 def conv(name: str, n: int, m: int, side: int, kernel: int, **changes) -> Layer:
@@ -101,6 +104,23 @@ def test_what_fits_stays_on_chip_where_it_is_faster():
     assert engine.roof(CHAIN, choices).bytes > engine.roof(CHAIN, {**choices, "map_words": 0}).bytes
 
 
+def test_what_bounds_a_layer_is_told_with_what_it_has_on_chip():
+    engine = platform()
+    workload = Workload("chain", CHAIN, {}, frozenset(), frozenset(layer.name for layer in CHAIN))
+    found = detect(workload, engine, engine.explore(CHAIN))
+    assert [set(finding.record()["on_chip"]) for finding in found.findings] == [
+        set(layer.kept) for layer in engine.design(CHAIN, engine.explore(CHAIN)).layers
+    ]
+    table = detection_table(found, engine, "")
+    column = next(column for column in table.columns if column.header == "on chip")
+    assert list(column.cells)[0] == "O W"
+    told = "on chip: O output, W weights, I input, R residual, moved over no port"
+    assert told in detection_legend(found, {})
+    streamed = detect(workload, engine, CHOICES)
+    assert "on chip" not in [column.header for column in detection_table(streamed, engine, "").columns]
+    assert not any("on chip" in line for line in detection_legend(streamed, {}))
+
+
 def test_what_lies_on_chip_is_an_axis_near_a_design_that_has_it():
     engine = platform()
     choices = {**CHOICES, "word_bits": 128, "map_words": 512, "weight_planes": 900, "plane_bits": 256}
@@ -167,7 +187,7 @@ def test_8_bit_activations_pack_dsp_slices():
 
 def test_full_precision_is_the_same_board_at_16_bits():
     narrow = dataclasses.replace(platform(), act_bits=8)
-    full = narrow.at_full_precision()
+    full = narrow.at_bits(16)
     assert (full.act_bits, full.board, full.options) == (16, narrow.board, narrow.options)
     assert full.explore(LAYERS) == platform().explore(LAYERS)
 
@@ -244,7 +264,7 @@ def test_concatenations_bound_the_channel_block():
         "concatenated maps do not begin on whole blocks of 8 channels; "
         "use feature-map ports of at most 4 channels"
     ]
-    assert joined.at_full_precision().concat_alignment == 12
+    assert joined.at_bits(16).concat_alignment == 12
 
 
 def test_port_relief_is_the_next_width():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.explore.integer_layers import FULL_PRECISION
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.platforms.platform import Choices, Cost, Platform, measured
 from hotnas_hls.search.detecting.start import Start
@@ -40,7 +41,7 @@ def reductions(
     Hardware alone is the uncompressed network on the hardware found, ``after``, at the baseline's widths:
     none where that computes with narrower activations. ``final`` is the cost of the design found.
     """
-    full = platform.at_full_precision()
+    full = platform.at_bits(FULL_PRECISION)
 
     def latency(edits: Compression, narrowed: bool) -> float | None:
         of, engine = (start, platform) if narrowed else (baseline, full)

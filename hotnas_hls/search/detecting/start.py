@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 
@@ -9,8 +10,9 @@ from torch import nn
 
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
-from hotnas_hls.explore.integer_layers import IntegerFormat, workload_of
+from hotnas_hls.explore.integer_layers import FULL_PRECISION, PLAIN_BITS, IntegerFormat, workload_of
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.platform import Choices, Platform, measured
@@ -63,6 +65,21 @@ def fastest_start(
     return measured_starts[min(measured_starts, key=lambda index: (measured_starts[index].total, index))]
 
 
+@dataclass(frozen=True)
+class Starts:
+    """The uncompressed network at three widths, each on its fastest design."""
+
+    full: Start  # 16 bits: HotNAS's baseline
+    plain: Start | None  # 8 bits: what needs no search; None where no design of the space runs it
+    own: Start  # at the widths of the search
+
+    @property
+    def latencies_ms(self) -> dict[str, float]:
+        """Of the baselines that results are compared with, by name."""
+        named = {"int16": self.full, "int8": self.plain}
+        return {name: start.latency_ms for name, start in named.items() if start is not None}
+
+
 def starts(
     graph: Graph,
     model: nn.Module | None,
@@ -70,13 +87,15 @@ def starts(
     form: IntegerFormat,
     stem: StemChoice,
     packed: PackingChoice = BEST,
-) -> tuple[Start, Start]:
-    """The 16-bit uncompressed network, which reductions are measured from, and that at ``form``'s widths.
+) -> Starts:
+    """What a search is compared with, and what it starts from. Raises as :func:`fastest_start`."""
 
-    The same one twice where these are 16 bits. Raises as :func:`fastest_start`.
-    """
-    full = form.at_full_precision()
-    baseline = fastest_start(graph, model, platform.at_full_precision(), full, stem, packed)
-    if form == full:
-        return baseline, baseline
-    return baseline, fastest_start(graph, model, platform, form, stem, packed)
+    def at_bits(bits: int) -> Start:
+        return fastest_start(graph, model, platform.at_bits(bits), form.at_bits(bits), stem, packed)
+
+    full, plain = at_bits(FULL_PRECISION), None
+    with contextlib.suppress(InfeasibleDesign):
+        plain = at_bits(PLAIN_BITS)
+    if form == form.at_bits(FULL_PRECISION):
+        return Starts(full, plain, full)
+    return Starts(full, plain, fastest_start(graph, model, platform, form, stem, packed))

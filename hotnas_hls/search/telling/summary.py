@@ -31,6 +31,8 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         },
         "cycles": {"before": baseline.total, "after": result.cost.total},
         "reduction": 1 - result.cost.total / baseline.total,
+        "uncompressed_ms": dict(result.uncompressed_ms),
+        "blocked": _blocked(result),
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
         "test_images": result.test.images,
@@ -55,6 +57,16 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "chosen": result.chosen.number,
         "history": [_trial(outcome) for outcome in outcomes],
         "importance": importance(result.space, outcomes),
+    }
+
+
+def _blocked(result: SearchResult) -> dict[str, str]:
+    """The layer of the result that takes most, and the term that bounds it."""
+    slowest = result.remaining.cost.slowest
+    return {
+        "layer": slowest.layer,
+        "bottleneck": slowest.label,
+        "term": max(slowest.terms, key=lambda name: slowest.terms[name]),
     }
 
 
@@ -104,18 +116,39 @@ def _trial(outcome: Outcome) -> dict[str, Any]:
 def readable(summary: Mapping[str, Any]) -> list[str]:
     """The summary in a few lines, the first of them what is to be worried about."""
     latency, test, cost = summary["latency_ms"], summary["test_accuracy"], summary["cost"]
-    faster = 0 - summary["reduction"]  # not -0.0
     since = " since it was resumed" if cost["resumed"] else ""
     return [
         *_losses(summary),
+        *_no_gain(summary),
         *_mostly_refused(summary),
         f"{summary['network']}: {summary['trials']} candidates, {summary['trained']} trained, "
         f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
         f"{summary['repeated']} repeated",
-        f"latency   {latency['before']:.4g} -> {latency['after']:.4g} ms ({faster:+.1%})",
+        f"latency   {latency['after']:.4g} ms; {_against(summary)}",
         f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
         f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
         f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
+    ]
+
+
+def _against(summary: Mapping[str, Any]) -> str:
+    """The latency against the best uncompressed designs, and the bound."""
+    after, bound = summary["latency_ms"]["after"], summary["latency_ms"]["bound"]
+    named = {f"{name} {took:.4g} ms": took for name, took in summary["uncompressed_ms"].items()}
+    if bound is not None:
+        named[f"bound {bound:.4g} ms"] = bound
+    return "against " + ", ".join(f"{what}: {after / took - 1 + 0:+.1%}" for what, took in named.items())
+
+
+def _no_gain(summary: Mapping[str, Any]) -> list[str]:
+    """A line where the plain 8-bit network, which needs no search, is as fast as what was found."""
+    plain, after = summary["uncompressed_ms"].get("int8"), summary["latency_ms"]["after"]
+    if plain is None or after < plain * (1 - 1e-9):
+        return []
+    blocked = summary["blocked"]
+    return [
+        f"NO FASTER than the plain 8-bit network, which takes {plain:.4g} ms without a search; most of "
+        f"{after:.4g} ms is layer {blocked['layer']}, bound by {blocked['bottleneck']} ({blocked['term']})"
     ]
 
 

@@ -15,12 +15,14 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
     """A row per layer: label, time, share of each term, slack to the next bottleneck, every remedy."""
     table = Table(title=title, show_footer=True)
     terms = list(detection.findings[0].terms)
-    total = detection.cost.total
+    total, kept = detection.cost.total, any(finding.on_chip for finding in detection.findings)
     table.add_column("layer", footer=f"{detection.cost.latency_ms:.4g} ms", overflow="fold")
     table.add_column("bound")
     table.add_column(platform.unit, justify="right", footer=f"{total:,.0f}")
     for term in terms:
         table.add_column(term, justify="right")
+    if kept:
+        table.add_column("on chip")
     table.add_column("slack", justify="right")
     table.add_column("remedy")
     table.add_column("saves", justify="right")
@@ -33,6 +35,7 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
             finding.label,
             f"{finding.cost:,.0f}",
             *(f"{finding.shares[term]:.0%}" for term in terms),
+            *([" ".join(what[0].upper() for what in finding.on_chip)] if kept else []),
             f"{finding.slack:,.0f} to {finding.next_term}",
             told or "none saves time",
             saves,
@@ -52,6 +55,9 @@ def detection_legend(detection: Detection, labels: Mapping[str, str]) -> list[st
         "shortened by before another one bounds; remedy: what saves time, each alone, the best first, "
         "priced by the model"
     ]
+    if kept := dict.fromkeys(what for finding in detection.findings for what in finding.on_chip):
+        told = ", ".join(f"{what[0].upper()} {what}" for what in kept)
+        lines.append(f"on chip: {told}, moved over no port")
     cost = detection.cost
     if cost.tightest is not None:
         used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
