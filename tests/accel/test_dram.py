@@ -16,14 +16,16 @@ from hotnas_hls.accel.memory.dram_timing import PHASES, DramNumbers, DramTiming,
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
+from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.boards.board import known_boards
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import DRAM_SOURCE
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case, random_accelerator
 from hotnas_hls.fuzzing.random_networks import random_network
 from hotnas_hls.simulate.behind_dram import TOLERANCE
-from hotnas_hls.simulate.rtl_simulation import SIM, Run, build, run_network
+from hotnas_hls.simulate.rtl_simulation import Run, build, run_network
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 needs_gxx = pytest.mark.skipif(tools.find("g++") is None, reason="g++ is not installed")
@@ -186,7 +188,7 @@ def test_a_write_is_answered_when_it_is_in_the_dram() -> None:
 @pytest.fixture(scope="module")
 def simulated_dram(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     library = tmp_path_factory.mktemp("dram") / "dram.so"
-    source = SIM / "dram_timing.cpp"
+    source = shipped_folder("sim") / DRAM_SOURCE
     subprocess.run(["g++", "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
     loaded = ctypes.CDLL(str(library))
     cycle = ctypes.c_longlong
