@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from hotnas_hls.version import __version__
 
 if TYPE_CHECKING:
     from hotnas_hls import errors

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from hotnas_hls import __version__, commands
+from hotnas_hls import commands
 from hotnas_hls.base.escaping import terminal
 from hotnas_hls.base.names import nearest
 from hotnas_hls.base.terminal import log_to_terminal, show_everything
 from hotnas_hls.errors import HotnasError
+from hotnas_hls.version import __version__
 
 FAILED = 1
 WRONG_USAGE = 2  # as argparse has it

@@ -19,7 +19,6 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import encoding_violations
 from hotnas_hls.accel.host_work import HostWork
@@ -39,6 +38,7 @@ from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import load_json, read_record, to_record
 from hotnas_hls.boards.board import CLOCK_RANGE_MHZ, Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-design-point"
 FORMAT_VERSION = 5

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.api.design import Design
 from hotnas_hls.base.atomic import replace_files
@@ -21,6 +20,7 @@ from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import CallbackFailed, ConfigError, HotnasError, OutputRefused, raise_all
 from hotnas_hls.search.config import DEFAULT_CONFIG, RunConfig, load_config
+from hotnas_hls.version import __version__
 
 if TYPE_CHECKING:
     import optuna

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.memory.dram_timing import load_dram
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
@@ -21,6 +20,7 @@ from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.fastest_design import explore_arrangements, fastest_point
 from hotnas_hls.explore.space import Space
 from hotnas_hls.simulate.behind_dram import forecast
+from hotnas_hls.version import __version__
 
 BOARDS = ("ZCU102", "KV260", "PYNQ-Z2")
 NETWORKS = ("resnet20", "resnet56", "resnet18", "mobilenet_v2")

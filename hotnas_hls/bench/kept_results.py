@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
@@ -22,6 +21,7 @@ from hotnas_hls.base.records import load_json
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.simulate.certify import Rtl, certify, twin
 from hotnas_hls.simulate.verilated import build_once, sources_digest
+from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-simulated-networks"
 Figures = dict[str, Any]

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hotnas_hls import __version__
 from hotnas_hls.base.atomic import usual_mode
 from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.records import load_json, read_record
 from hotnas_hls.errors import OutputRefused, raise_all
+from hotnas_hls.version import __version__
 
 MANIFEST = "manifest.json"
 SIGNATURE = f"{MANIFEST}.sig"  # of whoever made the bundle, if signed: no file of its list

@@ -13,7 +13,6 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.accelerator import (
     MAX_BURST_BEATS,
     OUTSTANDING_READS,
@@ -41,6 +40,7 @@ from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
 from hotnas_hls.codegen.wiring import wires
 from hotnas_hls.errors import OutputRefused
+from hotnas_hls.version import __version__
 
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"

@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context
 
-from hotnas_hls import __version__
 from hotnas_hls.base.escaping import FILTERS, Code, c
 from hotnas_hls.base.shipped import shipped_folder
+from hotnas_hls.version import __version__
 
 TEMPLATES = shipped_folder("templates")
 SUFFIX = ".j2"

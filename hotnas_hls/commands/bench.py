@@ -15,9 +15,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from hotnas_hls import __version__
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.version import __version__
 
 GROUP = "machine"
 

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hotnas_hls import __version__
 from hotnas_hls.errors import CheckpointError, ConfigError
 from hotnas_hls.models.data import WEIGHTS, Dataset, digits, shipped_weights
 from hotnas_hls.models.zoo import build
+from hotnas_hls.version import __version__
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
@@ -19,6 +18,7 @@ from hotnas_hls.implementation.vendor_reports import VendorReports
 from hotnas_hls.report.run_record import RunRecord
 from hotnas_hls.simulate.certificate import TWIN, Certificate
 from hotnas_hls.simulate.dram_check import DramCheck
+from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-report"
 FORMAT_VERSION = 1

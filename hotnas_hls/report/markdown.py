@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hotnas_hls import __version__
 from hotnas_hls.base.escaping import markdown as escaped
 from hotnas_hls.report import wording
 from hotnas_hls.report.data import LABELS, ReportData
 from hotnas_hls.report.wording import UNKNOWN, ms, number, percent, signed
+from hotnas_hls.version import __version__
 
 
 def markdown(data: ReportData) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hotnas_hls import __version__
 from hotnas_hls.codegen.render import environment
 from hotnas_hls.report import wording
 from hotnas_hls.report.charts import charts
 from hotnas_hls.report.data import LABELS, REPORTS, ReportData
+from hotnas_hls.version import __version__
 
 TEMPLATE = "page.html.j2"
 MANY_LAYERS = 40  # beyond it the memory map is folded

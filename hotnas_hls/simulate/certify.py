@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -23,6 +22,7 @@ from hotnas_hls.simulate.behind_dram import BehindDram, forecast
 from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
 from hotnas_hls.simulate.rtl_simulation import Run, RunResult, run_network
 from hotnas_hls.simulate.verilated import build_once, sources_digest
+from hotnas_hls.version import __version__
 
 DEFAULT_STALLS = (64,)  # chances in 256 that a channel of the memory pauses, one run each
 LEAST_RUNS = 2  # back to back, so that state left behind by a run would show

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hotnas_hls import __version__
 from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
 from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -42,6 +41,7 @@ from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
+from hotnas_hls.version import __version__
 
 REPORTS, RTL, BENCH = "reports", "rtl", "sim"
 WEIGHTS = "weights/weights.bin"

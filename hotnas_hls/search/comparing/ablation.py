@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls import __version__
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.records import load_json
 from hotnas_hls.errors import ConfigError
@@ -31,6 +30,7 @@ from hotnas_hls.search.fitting.finetune import Tuning, finetune, recalibrate_bat
 from hotnas_hls.search.fitting.integer import integer_accuracy, integer_network
 from hotnas_hls.search.fitting.integer_tuning import IntegerTuning, tune_integers
 from hotnas_hls.search.problem import Problem
+from hotnas_hls.version import __version__
 
 SUBJECT = NetworkSettings("resnet20", "cifar10", "resnet20-12fca82f.th")
 FORMAT = "hotnas-ablation"
