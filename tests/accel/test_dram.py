@@ -20,6 +20,7 @@ from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.boards.board import known_boards
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import DRAM_SOURCE
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case, random_accelerator
 from hotnas_hls.fuzzing.random_networks import random_network
@@ -187,7 +188,7 @@ def test_a_write_is_answered_when_it_is_in_the_dram() -> None:
 @pytest.fixture(scope="module")
 def simulated_dram(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     library = tmp_path_factory.mktemp("dram") / "dram.so"
-    source = shipped_folder("sim") / "dram_timing.cpp"
+    source = shipped_folder("sim") / DRAM_SOURCE
     subprocess.run(["g++", "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
     loaded = ctypes.CDLL(str(library))
     cycle = ctypes.c_longlong
