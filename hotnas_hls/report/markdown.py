@@ -125,6 +125,7 @@ def _vendor(data: ReportData) -> list[str]:
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
         f"On the board: {escaped(wording.board(data))}.",
+        *[_table(wording.PORT_HEADS, rows) for rows in [wording.port_rows(data)] if rows],
         f"Clock, estimated: {escaped(wording.clock_estimate(data))}.",
     ]
 

@@ -48,6 +48,8 @@ def page(data: ReportData) -> str:
         clock_estimate=wording.clock_estimate(data),
         cosim=wording.cosim(data),
         board=wording.board(data),
+        port_heads=wording.PORT_HEADS,
+        port_rows=wording.port_rows(data),
         on_board=any(layer.board is not None for layer in data.layers),
         reasons=wording.reasons(data),
         hardware=wording.hardware_rows(data),

@@ -300,6 +300,19 @@ def board(data: ReportData) -> str:
     return f"{found.line()}{time}"
 
 
+PORT_HEADS = ("Port", "beats measured", "predicted", "simulated", "stalls measured", "simulated")
+
+
+def port_rows(data: ReportData) -> list[tuple[str, ...]]:
+    """What the ports did on the board in the slowest run, beside what was expected."""
+    found = data.vendor.board if data.vendor else None
+    counts = ("beats", "predicted_beats", "simulated_beats", "stalls", "simulated_stalls")
+    return [
+        (port.name, *(number(getattr(port, count)) for count in counts))
+        for port in (found.ports if found else ())
+    ]
+
+
 def cosim(data: ReportData) -> str:
     """Verdict of co-simulation; cycles of all layers, or of the longest transaction if no more is known."""
     found = data.vendor.cosim if data.vendor else None

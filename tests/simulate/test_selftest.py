@@ -355,8 +355,10 @@ def test_the_report_shows_what_was_measured_on_the_board(
     text = markdown(data)
     assert f"On the board: {said}, 0.021 ms an image by the processor's clock." in text.replace("\\", "")
     assert "| behind DRAM | on the board |" in text and "1,166 |" in text
+    assert "| ifm_read | 386 | 386 | unknown | 41 | unknown |" in text.replace("\\", "")
     html = page(data)
     assert "<th>On the board</th>" in html and "<td>1,166</td>" in html and said in html
+    assert "<td>ifm_read</td><td>386</td>" in html
 
 
 def test_unknown_cycles_of_a_board_are_unknown(
