@@ -63,8 +63,8 @@ prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-pages: $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## every command of README and docs, as a reader types them
-	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py -k every_command_of_a_page
+pages: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## every command of README and docs, and the notebooks
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py tests/test_site.py -k "every_command or notebooks"
 
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ What a notebook needs is here, imported when it is first asked for::
     import hotnas_hls as hn
 
     network = hn.load_network("digits_resnet")
-    run = network.search("digits", "ZCU102", "runs/digits", bound={"reduction": 0.3})
+    run = network.search("digits", "ZCU102", "runs/digits", bound={"reduction": 0.3, "of": "int16"})
     run.design.generate("hls_out/digits").simulate()
 """
 

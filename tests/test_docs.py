@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -190,9 +191,15 @@ def to_run(page: Path) -> list[list[str]]:
     return kept if EVERYTHING else [command for command in kept if " ".join(command) not in LATER]
 
 
-@pytest.mark.long("three minutes; make pages")
+def walked() -> list[Any]:
+    """Pages with commands; all but README are left to ``make pages``."""
+    pages = [page for page in PAGES if to_run(page)]
+    others = [pytest.param(page, marks=pytest.mark.long("minutes; make pages")) for page in pages[1:]]
+    return [*pages[:1], *others]
+
+
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", [p for p in PAGES if to_run(p)], ids=page_name)
+@pytest.mark.parametrize("page", walked(), ids=page_name)
 def test_every_command_of_a_page_succeeds_in_order(page: Path, tmp_path: Path) -> None:
     for extra in ("torch", "optuna", "cocotb"):
         pytest.importorskip(extra)

@@ -33,6 +33,7 @@ def test_the_site_builds_strictly_and_without_network(tmp_path: Path) -> None:
     assert "<caption>digits_resnet: " in page and "ModuleNotFoundError" not in page
 
 
+@pytest.mark.long("three minutes; make pages")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_and_are_kept_with_what_came_out(path: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ class Network(Shown):
         is read. fresh: discard what the folder holds. more: go on with a finished one, with more trials.
         callback: is called with every finished trial. study: an Optuna study of two objectives (accuracy up,
         latency down) that keeps the trials instead of a file in the folder.
-        settings: sections of the configuration by their keys, such as ``bound={"reduction": 0.3}``,
+        settings: sections of the configuration by their keys, such as ``bound={"latency_ms": 0.5}``,
         ``search={"trials": 20}``, ``seed=1``.
 
         Raises ConfigError for settings, data or a study that do not fit, InfeasibleDesign where no design

@@ -31,9 +31,9 @@ class Shown:
         return None
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from hotnas_hls.base.terminal import plain_console
 
-        console = Console(width=PRINTED_WIDTH, markup=False, emoji=False, highlight=False, color_system=None)
+        console = plain_console(PRINTED_WIDTH)
         with console.capture() as printed:
             for table in self.tables():
                 console.print(table)

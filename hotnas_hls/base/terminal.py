@@ -23,6 +23,13 @@ def text_console(piped_width: int | None = None, *, stderr: bool = False) -> Con
     return Console(width=width, stderr=stderr, markup=False, emoji=False)
 
 
+def plain_console(width: int) -> Console:
+    """A console whose text is kept: of this width whoever looks, without colours."""
+    from rich.console import Console
+
+    return Console(width=width, markup=False, emoji=False, highlight=False, color_system=None)
+
+
 LOG = logging.getLogger("hotnas_hls")  # how things go; results are printed
 
 
