@@ -68,11 +68,16 @@ def bases_for(
     return tuple(dataclasses.replace(base, **by_taps[base.taps]) for base in found)
 
 
-def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
+@functools.lru_cache(maxsize=8)
+def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tuple[Accelerator, ...]:
     """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
 
-    residual: whether a layer reads one.
+    residual: whether a layer reads one. Kept, as by :func:`bases_for`.
     """
+    return tuple(_bases(space, board, clock_mhz, residual))
+
+
+def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
     for wired in _wirings(space):
         if port_violations(wired, board, clock_mhz, residual):
             continue

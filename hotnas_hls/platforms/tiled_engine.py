@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -220,9 +221,10 @@ class TiledEnginePlatform:
         legal = channel_blocks(self.act_bits, self.concat_alignment)
         asked = tuple(layer.streamed() for layer in layers)
         at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
-        accel = _fastest_streamed(asked, *at, legal)[0]
         if self.options.on_chip:
             accel = _fastest(asked, *at, legal, not self.concat_alignment)
+        else:
+            accel = _fastest_streamed(asked, *at, legal)[0]
         return {name: int(getattr(accel, name) or 0) for name in AXES}
 
     def at_bits(self, bits: int) -> TiledEnginePlatform:
@@ -372,17 +374,23 @@ def _fastest(
     legal: tuple[int, ...],
     maps: bool,
 ) -> Accelerator:
-    """The fastest design, which may keep weights on chip, and maps where ``maps`` says so."""
-    accel, price = _fastest_streamed(layers, board, dram, memory, clock_mhz, space, legal)
+    """The fastest design, which may keep weights on chip, and maps where ``maps`` says so.
+
+    Designs that keep nothing are stepped behind the DRAM only where their bound leaves them a chance.
+    """
     least = memory if dram is None else least_memory(dram, clock_mhz)
+    bound = fastest(layers, board, least, space, legal, clock_mhz)
     net = without_numbers(layers, space.act_bits)
-    kept = fastest_on_chip(net, board, least, clock_mhz, space, accel, legal, maps)
-    if kept is None:
-        return accel
-    there, cycles = kept.resident, kept.cycles
-    if dram is not None:
-        cycles = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
-    return there.accel if cycles < price else accel
+    kept = fastest_on_chip(net, board, least, clock_mhz, space, bound.accel, legal, maps)
+    price = math.inf
+    if kept is not None:
+        there, price = kept.resident, kept.cycles
+        if dram is not None:
+            price = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
+        if price <= bound.cycles:
+            return there.accel
+    streamed, cycles = _fastest_streamed(layers, board, dram, memory, clock_mhz, space, legal)
+    return there.accel if price < cycles else streamed
 
 
 def _sides(of: int) -> tuple[int, ...]:
