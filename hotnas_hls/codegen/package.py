@@ -20,6 +20,7 @@ from hotnas_hls.accel.accelerator import (
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import fields_of
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
+from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -75,6 +76,9 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
     rtl = rtl_files(accel, len(net.layers), banner, point.clock_mhz)
     predicted = network_latency(net.layers, accel, point.tiles, point.memory)
     macs, at_once = point.needed_macs(), multipliers(accel)
+    behind = None  # the board's DRAM, where it is known
+    if point.dram is not None:
+        behind = worst_phase(net, accel, point.tiles, point.dram, point.clock_mhz).cycles
     slots = profile_slots(len(net.layers))
     numbers = {constant.name: constant.value for constant in constants(accel, len(net.layers))}
     wired = wires(point, processor)
@@ -119,6 +123,9 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "efficiency": efficiency(sum(macs.values()), predicted.cycles, at_once),
         "multipliers": at_once,
         "predicted_ms": f"{predicted.ms(point.clock_mhz):.4g}",
+        "behind_cycles": behind,
+        "behind_ms": "" if behind is None else f"{point.cycles_to_ms(behind):.4g}",
+        "behind_efficiency": efficiency(sum(macs.values()), behind or predicted.cycles, at_once),
         "bound_cycles": point.latency_bound_cycles,
         "feature_maps": [
             {"fm": fm, "offset": memory.feature_maps[fm.name], "bytes": feature_map_bytes(fm, accel)}

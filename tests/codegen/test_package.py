@@ -15,6 +15,7 @@ import pytest
 from small_designs import small_design
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
+from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.port_plan import PortPlan, masters
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.tools import find
@@ -72,7 +73,11 @@ def test_readme_has_the_numbers_of_the_design(point: DesignPoint, files: dict[st
     readme = files["README.md"]
     net = point.integer_network()
     latency = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
+    behind = worst_phase(net, point.accelerator, point.tiles, point.dram, point.clock_mhz).cycles
+    assert behind != latency.cycles
     for needed in (
+        f"| Predicted | {behind:,} cycles, {point.cycles_to_ms(behind):.4g} ms an image, behind "
+        f"{point.dram.name} at the worst phase of its refresh; {latency.cycles:,} cycles with an ideal memory |",
         point.digest(),
         point.board.part,
         "200 MHz (5.000 ns)",

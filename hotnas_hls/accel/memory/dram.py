@@ -24,14 +24,15 @@ NO_ROW = -1
 NEVER = 1 << 62
 
 
-def _record(*names: str) -> np.dtype[Any]:
-    return np.dtype([(name, np.int64) for name in names])
+def record_of(*names: str) -> np.dtype[Any]:
+    """Whole numbers by name, as attributes in numba and in plain Python alike."""
+    return np.dtype((np.record, [(name, np.int64) for name in names]))
 
 
-BUS = _record("free", "refresh", "activated", "streak", "writes", "last", "waiting")
-BANK = _record("row", "ready", "opened")  # ready: next activation without a row, next precharge with one
-PIECE = _record("arrival", "address", "beats", "last", "start", "end")  # what of a burst lies in one row
-QUEUE = _record("asked", "granted", "taken", "beat", "beat_bytes")  # pieces so far; beat of the oldest
+BUS = record_of("free", "refresh", "activated", "streak", "writes", "last", "waiting")
+BANK = record_of("row", "ready", "opened")  # ready: next activation without a row, next precharge with one
+PIECE = record_of("arrival", "address", "beats", "last", "start", "end")  # what of a burst lies in one row
+QUEUE = record_of("asked", "granted", "taken", "beat", "beat_bytes")  # pieces so far; beat of the oldest
 
 
 class Dram(NamedTuple):
@@ -52,7 +53,7 @@ def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, int, int]) -> Dram:
     banks["row"] = NO_ROW
     queues = np.zeros(REQUESTERS, QUEUE)
     queues["beat_bytes"] = np.repeat(beat_bytes, 2)
-    values = np.array([tuple(numbers)], _record(*DramNumbers._fields))
+    values = np.array([tuple(numbers)], record_of(*DramNumbers._fields))
     return Dram(values, bus, banks, queues, np.zeros((REQUESTERS, PIECES), PIECE))
 
 

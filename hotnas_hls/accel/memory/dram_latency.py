@@ -30,6 +30,7 @@ from hotnas_hls.accel.memory.dram import (
     ask,
     grant_until,
     new_dram,
+    record_of,
     take_answer,
     take_beat,
 )
@@ -60,26 +61,20 @@ LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of th
 IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN - 1
 AHEAD_OFFER = AHEAD - 1
 
-LAYER = np.dtype(
-    [(field.name, np.int64) for field in FIELDS + CHIP_FIELDS]
-    + [(name, np.int64) for name in ("bias_beats", "descriptor", "fetch_beats", "to_store", "fill_beats")]
-    + [(name, np.int64) for name in ("ifm_beats", "residual_beats", "ofm_beats", "plane_beats")]
-    + [(name, np.int64) for name in ("weights_base", "shared")]
+LAYER = record_of(
+    *(field.name for field in FIELDS + CHIP_FIELDS),
+    *("bias_beats", "descriptor", "fetch_beats", "to_store", "fill_beats"),
+    *("ifm_beats", "residual_beats", "ofm_beats", "plane_beats"),
+    *("weights_base", "shared"),
 )
 # A box of runs that is offered: for each of its blocks, some runs of equal length.
-BOX = np.dtype(
-    [(name, np.int64) for name in ("valid", "block", "block_stride", "blocks", "beats")]
-    + [(name, np.int64) for name in ("run", "run_stride", "runs", "runs_left")]
-)
+BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
 # A master, by its number at the DRAM, and the run that it cuts into bursts.
-MASTER = np.dtype([(name, np.int64) for name in ("requester", "address", "left", "in_flight")])
+MASTER = record_of("requester", "address", "left", "in_flight")
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
-CHIP = np.dtype([(name, np.int64) for name in ("words", "first", "second")])
+CHIP = record_of("words", "first", "second")
 # Whose turn it is on a shared bus, and whose beats are to come.
-TURN = np.dtype(
-    [(name, np.int64) for name in ("whose", "job", "slices", "residuals", "ahead", "block")]
-    + [(name, np.int64) for name in ("taken", "done", "beat")]
-)
+TURN = record_of("whose", "job", "slices", "residuals", "ahead", "block", "taken", "done", "beat")
 
 
 @dataclass(frozen=True)
