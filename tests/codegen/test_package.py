@@ -75,9 +75,10 @@ def test_readme_has_the_numbers_of_the_design(point: DesignPoint, files: dict[st
     latency = network_latency(net.layers, point.accelerator, point.tiles, point.memory)
     behind = worst_phase(net, point.accelerator, point.tiles, point.dram, point.clock_mhz).cycles
     assert behind != latency.cycles
+    of_ideal = f"{latency.cycles:,} cycles with an ideal memory"
     for needed in (
         f"| Predicted | {behind:,} cycles, {point.cycles_to_ms(behind):.4g} ms an image, behind "
-        f"{point.dram.name} at the worst phase of its refresh; {latency.cycles:,} cycles with an ideal memory |",
+        f"{point.dram.name} at the worst phase of its refresh; {of_ideal} |",
         point.digest(),
         point.board.part,
         "200 MHz (5.000 ns)",
