@@ -142,7 +142,9 @@ def pareto(data: ReportData) -> Chart | None:
         )
         return figure
 
-    number = f"{len(trained)} trained candidates"
+    again = sum(trial.repeated for trial in trained)
+    number = f"{len(trained) - again} trained candidates"
+    number += f", and {again} of networks trained before" if again else ""
     refused = sum(trial.refused for trial in run.history or ())
     caption = (
         f"Accuracy against latency of {number}; {refused} more were refused by the hardware test and never "

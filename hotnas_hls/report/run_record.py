@@ -32,6 +32,7 @@ class Trial:
     latency_ms: float | None
     accuracy: float | None  # on validation; None: refused by the hardware test, never trained
     refused: bool
+    repeated: bool = False  # a network that was trained before, on this hardware or other
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ class _Outcome:
     latency_ms: float | None = None
     accuracy: float | None = None
     refusals: tuple[str, ...] | None = None
+    repeats: int | None = None
 
 
 def _history(path: Path) -> tuple[Trial, ...] | None:
@@ -244,6 +246,7 @@ def _history(path: Path) -> tuple[Trial, ...] | None:
             continue
         found = read_value(_Outcome, record, f"trial {number}", problems)
         if found is not None:
-            trials.append(Trial(number, found.latency_ms, found.accuracy, bool(found.refusals)))
+            refused, repeated = bool(found.refusals), found.repeats is not None
+            trials.append(Trial(number, found.latency_ms, found.accuracy, refused, repeated))
     raise_all(ConfigError, f"{path}: not the study of a search:", problems)
     return tuple(trials)
