@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from hotnas_hls.accel.integers.random_numbers import random_images, random_numbe
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
+from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.port_plan import PortPlan, has_residual, plan_ports, port_violations
 from hotnas_hls.accel.residency import residency_violations
@@ -156,6 +158,14 @@ class DesignPoint:
     def needed_macs(self) -> dict[str, int]:
         """Multiply-accumulates that remain of every layer, by name."""
         return needed_macs((entry.layer for entry in self.layers), self.image, self.image_layout)
+
+    @functools.cached_property
+    def behind_dram_cycles(self) -> int | None:
+        """Cycles of an image behind the DRAM, at the worst phase of its refresh; None if it is not known."""
+        if self.dram is None:
+            return None
+        net = self.integer_network()
+        return worst_phase(net, self.accelerator, self.tiles, self.dram, self.clock_mhz).cycles
 
     def integer_network(self) -> IntegerNetwork:
         """The network with its numbers: the stored ones, or seeded ones when there are none."""

@@ -20,7 +20,6 @@ from hotnas_hls.accel.accelerator import (
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import fields_of
 from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
-from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -76,9 +75,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
     rtl = rtl_files(accel, len(net.layers), banner, point.clock_mhz)
     predicted = network_latency(net.layers, accel, point.tiles, point.memory)
     macs, at_once = point.needed_macs(), multipliers(accel)
-    behind = None  # the board's DRAM, where it is known
-    if point.dram is not None:
-        behind = worst_phase(net, accel, point.tiles, point.dram, point.clock_mhz).cycles
+    behind = point.behind_dram_cycles
     slots = profile_slots(len(net.layers))
     numbers = {constant.name: constant.value for constant in constants(accel, len(net.layers))}
     wired = wires(point, processor)

@@ -221,10 +221,7 @@ class TiledEnginePlatform:
         legal = channel_blocks(self.act_bits, self.concat_alignment)
         asked = tuple(layer.streamed() for layer in layers)
         at = (self.board, self.dram, self.memory, self.clock_mhz, self.space)
-        if self.options.on_chip:
-            accel = _fastest(asked, *at, legal, not self.concat_alignment)
-        else:
-            accel = _fastest_streamed(asked, *at, legal)[0]
+        accel = _fastest(asked, *at, legal, self.options.on_chip, not self.concat_alignment)
         return {name: int(getattr(accel, name) or 0) for name in AXES}
 
     def at_bits(self, bits: int) -> TiledEnginePlatform:
@@ -343,27 +340,6 @@ class TiledEnginePlatform:
 
 
 @functools.lru_cache(maxsize=256)
-def _fastest_streamed(
-    layers: tuple[Layer, ...],
-    board: Board,
-    dram: DramTiming | None,
-    memory: MemoryTiming,
-    clock_mhz: float,
-    space: Space,
-    legal: tuple[int, ...],
-) -> tuple[Accelerator, int]:
-    """The fastest design that keeps nothing on chip, and its cycles.
-
-    Remembered: samplers that are compared, and the searches of a session, ask for it again.
-    """
-    if dram is None:
-        found = fastest(layers, board, memory, space, legal, clock_mhz)
-        return found.accel, found.cycles
-    best = fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0]
-    return best.candidate.accel, best.price
-
-
-@functools.lru_cache(maxsize=256)
 def _fastest(
     layers: tuple[Layer, ...],
     board: Board,
@@ -372,16 +348,20 @@ def _fastest(
     clock_mhz: float,
     space: Space,
     legal: tuple[int, ...],
+    on_chip: bool,
     maps: bool,
 ) -> Accelerator:
-    """The fastest design, which may keep weights on chip, and maps where ``maps`` says so.
+    """The fastest design; on_chip: it may keep weights there, and maps where ``maps`` says so.
 
     Designs that keep nothing are stepped behind the DRAM only where their bound leaves them a chance.
+    Remembered: samplers that are compared, and the searches of a session, ask for it again.
     """
     least = memory if dram is None else least_memory(dram, clock_mhz)
     bound = fastest(layers, board, least, space, legal, clock_mhz)
-    net = without_numbers(layers, space.act_bits)
-    kept = fastest_on_chip(net, board, least, clock_mhz, space, bound.accel, legal, maps)
+    kept = None
+    if on_chip:
+        net = without_numbers(layers, space.act_bits)
+        kept = fastest_on_chip(net, board, least, clock_mhz, space, bound.accel, legal, maps)
     price = math.inf
     if kept is not None:
         there, price = kept.resident, kept.cycles
@@ -389,7 +369,10 @@ def _fastest(
             price = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
         if price <= bound.cycles:
             return there.accel
-    streamed, cycles = _fastest_streamed(layers, board, dram, memory, clock_mhz, space, legal)
+    streamed, cycles = bound.accel, bound.cycles
+    if dram is not None:
+        best = fastest_behind(layers, board, dram, clock_mhz, space, blocks=legal).best[0]
+        streamed, cycles = best.candidate.accel, best.price
     return there.accel if price < cycles else streamed
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
-from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
@@ -108,14 +107,9 @@ def _latency_report(point: DesignPoint) -> str:
     latency = network_latency(layers, point.accelerator, point.tiles, point.memory)
     rows = rows_of(latency, point.needed_macs(), multipliers(point.accelerator))
     told = record(rows, point.clock_mhz, rule="true", stem=point.stem)  # of the ideal memory
-    if point.dram is not None:
-        net = point.integer_network()
-        cycles = worst_phase(net, point.accelerator, point.tiles, point.dram, point.clock_mhz).cycles
-        told["behind_dram"] = {
-            "dram": point.dram.name,
-            "cycles": cycles,
-            "ms": point.cycles_to_ms(cycles),
-        }
+    cycles = point.behind_dram_cycles
+    if point.dram is not None and cycles is not None:
+        told["behind_dram"] = {"dram": point.dram.name, "cycles": cycles, "ms": point.cycles_to_ms(cycles)}
     return json.dumps(told, indent=2) + "\n"
 
 
