@@ -153,7 +153,7 @@ def layer_cycles(
         _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels,
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
-        ahead, fetched, fetched, next_job,
+        ahead, fetched, fetched, next_job, ahead and layer[24] != 0, fetched, 0, 0,
     )[0]  # fmt: skip
 
 
