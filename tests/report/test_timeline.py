@@ -39,9 +39,9 @@ def test_only_first_weights_come_before_their_layer_and_while_no_others_do():
     timelines = network_timeline(LAYERS, ACCEL, TILES, MemoryTiming())
     for before, after in itertools.pairwise(timelines):
         first, *others = after.busy["load_wgt"]
-        assert first.cycles == before.ahead.cycles and first.end <= 0
+        assert first.cycles == before.ahead.job.cycles and first.end <= 0
         assert all(interval.start > 0 for interval in others)
-        assert before.ahead.start >= before.busy["load_wgt"][-1].end
+        assert before.ahead.job.start >= before.busy["load_wgt"][-1].end
         rest = [process for process in PROCESSES if process != "load_wgt"]
         assert all(interval.start > 0 for process in rest for interval in after.busy[process])
     assert timelines[-1].ahead is None
