@@ -19,7 +19,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 SEAL_BITS = 24
 SEAL_LSB = 8  # of the seal in header word 0
 MASK = (1 << SEAL_BITS) - 1
-LAYOUT = 2  # of descriptors: where a field lies or what it means
+LAYOUT = 3  # of descriptors: where a field lies or what it means
 
 
 def signature(accel: Accelerator) -> int:
