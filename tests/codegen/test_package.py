@@ -181,6 +181,7 @@ def test_hls_runs_the_steps_that_the_options_switch_on(whole: Bundle, tmp_path: 
     assert [line.split()[0] for line in commands] == [
         *HLS_PROJECT, "csim_design", "csynth_design", "export_design",
     ]  # fmt: skip
+    assert commands[-1].endswith(" -version 1.0.0")  # of two parts it overflows (AR 76960)
     added = [word for line in commands if line.startswith("add_files") for word in line.split()]
     assert all(Path(word).is_file() for word in added if word.endswith(".cpp"))
     assert {"set_part xczu9eg-ffvb1156-2-e", "create_clock -period 5.0 -name default"} <= set(commands)
@@ -210,6 +211,16 @@ def test_the_unified_flow_finds_its_files(key: str, whole: Bundle) -> None:
     (named,) = re.findall(rf"^{key}=\.\./(.+)$", config, re.MULTILINE)
     assert named in whole
     assert re.search(r"^syn\.top=hotnas_accel$", config, re.MULTILINE)
+
+
+def test_each_flow_of_hls_has_a_folder_which_the_readme_names(whole: Bundle) -> None:
+    (project,) = re.findall(r"^open_project -reset (\w+)$", whole.text("scripts/run_hls.tcl"), re.MULTILINE)
+    (solution,) = re.findall(r"^open_solution -reset (\w+)$", whole.text("scripts/run_hls.tcl"), re.MULTILINE)
+    (work,) = set(re.findall(r"--work_dir (\w+)", whole.text("scripts/hls_config.cfg")))
+    assert work != project
+    readme = whole.text("README.md")
+    assert set(re.findall(r"--work_dir (\w+)", readme)) == {work}
+    assert f"`{project}/{solution}/impl`, or of `{work}/hls/impl`" in readme
 
 
 @needs_tclsh
