@@ -190,22 +190,13 @@ class Network(Shown):
         meets the bound, OutputRefused where another process searches in the folder, CallbackFailed where the
         callback raises: finished trials are kept, the same call goes on with them.
         """
-        from hotnas_hls.api.run import configured, own_data, searched
+        from hotnas_hls.api.run import Session, configured, own_data
         from hotnas_hls.search.problem import problem_of
 
         own = own_data(data, self.graph)
         config, target = configured(self.name, own.name, board, settings, output)
-        return searched(
-            lambda: problem_of(self.loaded, self.name, own, own.name),
-            config,
-            Path(output),
-            target,
-            callback=callback,
-            study=study,
-            fresh=fresh,
-            more=more,
-            quiet=quiet,
-        )
+        session = Session(Path(output), target, callback, study, fresh, more, quiet)
+        return session.search(lambda: problem_of(self.loaded, self.name, own, own.name), config)
 
 
 def load_network(
