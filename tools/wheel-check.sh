@@ -22,7 +22,7 @@ ls -l "$folder"/dist
 mkdir "$folder/empty" && cd "$folder/empty"
 hotnas="$folder/venv/bin/hotnas"
 "$hotnas" --version
-"$hotnas" search digits --output runs/digits --trials "${TRIALS:-2}" --bound-ms "${BOUND_MS:-0.05}"
+"$hotnas" search digits --output runs/digits
 "$hotnas" hls runs/digits --name digits
 "$hotnas" sim hls_out/digits
 "$hotnas" report hls_out/digits

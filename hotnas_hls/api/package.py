@@ -15,7 +15,7 @@ from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.api.simulation import DramSimulation, Simulation, Sweep
 from hotnas_hls.base.pictures import picture
 from hotnas_hls.base.writer import sole_writer
-from hotnas_hls.codegen.bundle import read_manifest, verify
+from hotnas_hls.codegen.bundle import SIGNATURE, read_manifest, verify
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.simulate import flow
 from hotnas_hls.simulate.certificate import Certificate
@@ -47,6 +47,16 @@ class Package:
     """A package's folder: HLS C++, RTL, benches, drivers, scripts, reports."""
 
     folder: Path
+
+    @property
+    def reports(self) -> Path:
+        """The folder of its reports."""
+        return self.folder / flow.REPORTS
+
+    @property
+    def signature(self) -> Path:
+        """Where a signature of it lies, once it is signed."""
+        return self.folder.resolve() / SIGNATURE
 
     @property
     def figures(self) -> tuple[int, int, int]:
@@ -91,7 +101,8 @@ class Package:
                 bambu=False if given is not None and bambu is None else bambu,
                 stage=stage,
             )
-        return Simulation(done.certificate, done.changed)
+        path = self.reports / flow.CERTIFICATE_FILE if given is None else None
+        return Simulation(done.certificate, done.changed, path)
 
     def simulate_dram(
         self, dram: str | DramTiming, *, rtl: str | Path | None = None, build: str | Path | None = None
@@ -108,7 +119,7 @@ class Package:
             point, source, built = self._to_simulate(place, given)
             check = check_dram(point, behind, source, built)
             flow.add_reports(self.folder, {flow.DRAM_FILE: check.to_json().encode()})
-        return DramSimulation(check, source.is_twin)
+        return DramSimulation(check, source.is_twin, self.reports / flow.DRAM_FILE)
 
     def sweep(
         self,
@@ -134,16 +145,19 @@ class Package:
             point, source, built = self._to_simulate(place, given)
             if behind is None:
                 swept = sweep.sweep(point, source, built, latencies or sweep.READ_LATENCIES)
-                found, name = Sweep(point, None, tuple(swept), ()), SWEEP
+                found = Sweep(point, None, tuple(swept), (), self._swept(SWEEP))
             else:
                 asked = latencies or sweep.DRAM_LATENCIES
                 nearer, wider = sweep.sweep_dram(point, behind, source, built, asked)
-                found, name = Sweep(point, behind, tuple(nearer), tuple(wider)), DRAM_SWEEP
-            chart = found.figure()
-            reports = {f"{name}.{kind}": picture(chart, kind) for kind in ("svg", "png")}
-            text = json.dumps(found.record(), indent=2) + "\n"
-            flow.add_reports(self.folder, {f"{name}.json": text.encode(), **reports})
+                found = Sweep(point, behind, tuple(nearer), tuple(wider), self._swept(DRAM_SWEEP))
+            text, chart = json.dumps(found.record(), indent=2) + "\n", found.figure()
+            contents = (text.encode(), picture(chart, "svg"), picture(chart, "png"))
+            names = (path.name for path in found.paths)
+            flow.add_reports(self.folder, dict(zip(names, contents, strict=True)))
         return found
+
+    def _swept(self, name: str) -> tuple[Path, ...]:
+        return tuple(self.reports / f"{name}.{kind}" for kind in ("json", "svg", "png"))
 
     @contextlib.contextmanager
     def _at_work(
@@ -168,7 +182,7 @@ class Package:
 
     def certificate(self) -> Certificate | None:
         """The certificate that lies in the package; None before it was simulated."""
-        path = self.folder / flow.REPORTS / flow.CERTIFICATE_FILE
+        path = self.reports / flow.CERTIFICATE_FILE
         return Certificate.from_json(path) if path.is_file() else None
 
     def report(self, *, run: str | Path | None = None, output: str | Path | None = None) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.design_point import DesignPoint
@@ -24,6 +25,7 @@ class Simulation(Shown):
 
     certificate: Certificate
     changed: tuple[str, ...]
+    path: Path | None  # of the certificate; None of other RTL, which gets none
 
     @property
     def holds(self) -> bool:
@@ -48,6 +50,7 @@ class DramSimulation(Shown):
 
     check: DramCheck
     of_twin: bool  # False: of other RTL, whose cycles are only compared
+    path: Path
 
     @property
     def holds(self) -> bool:
@@ -73,6 +76,7 @@ class Sweep(Shown):
     dram: DramTiming | None  # None: the ideal memory
     latencies: tuple[SweepPoint, ...]  # one for every read latency
     bandwidths: tuple[SweepPoint, ...]  # none without a DRAM
+    paths: tuple[Path, ...]  # record and pictures
 
     def tables(self) -> Sequence[Table]:
         """A line an image."""

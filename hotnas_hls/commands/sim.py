@@ -31,6 +31,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.base.terminal import next_command, progress, text_console
@@ -92,13 +93,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _simulate(args: argparse.Namespace, latencies: tuple[int, ...] | None) -> int:
-    from hotnas_hls.api.package import DRAM_SWEEP, SWEEP, Package
-    from hotnas_hls.simulate.flow import CERTIFICATE_FILE, DRAM_FILE, REPORTS
+    from hotnas_hls.api.package import Package
 
     started = time.monotonic()
     console = text_console(PIPED_WIDTH, stderr=args.json)
-    package, reports = Package(args.package), args.package / REPORTS
-    where = {"rtl": args.rtl, "build": args.build}
+    package = Package(args.package)
+    where: dict[str, Any] = {"rtl": args.rtl, "build": args.build}
     found = package.simulate(
         images=args.images,
         csim=not args.no_csim,
@@ -127,14 +127,13 @@ def _simulate(args: argparse.Namespace, latencies: tuple[int, ...] | None) -> in
         print(json.dumps(record, indent=2))
     for reason in certificate.reasons:
         console.print(f"  - {reason}", soft_wrap=True)
-    lines = [certificate.line()]
-    lines += behind.notes() if behind is not None else []
-    lines += [reports / DRAM_FILE] if behind is not None else []
-    lines += [reports / f"{DRAM_SWEEP if args.dram else SWEEP}.svg"] if swept is not None else []
-    lines += [reports / CERTIFICATE_FILE] if args.rtl is None else []
-    lines += [next_command("report", args.package)] if found.holds and args.rtl is None else []
+    lines: list[object] = [certificate.line()]
+    lines += [*behind.notes(), behind.path] if behind is not None else []
+    lines += swept.paths if swept is not None else ()
+    lines += [found.path] if found.path is not None else []
+    lines += [next_command("report", args.package)] if found.holds and found.path is not None else []
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(str(line), soft_wrap=True)
     return 0 if found.holds and (behind is None or behind.holds) else 1
 
 
