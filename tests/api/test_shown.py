@@ -36,6 +36,10 @@ def test_a_design_shows_its_layers_and_knows_its_latency(design: hn.Design):
     behind = design.latency()
     assert behind.cycles > ideal.cycles and f"{behind.cycles:,} cycles" in str(behind)
     assert design.latency(clock_mhz=100.0, dram=None).ms == 2 * ideal.ms
+    svg = ideal._repr_svg_()
+    assert svg.startswith("<svg") and svg in ideal._repr_html_()
+    bars = [bar.get_height() for bar in ideal.figure().axes[0].patches]
+    assert sum(bars) == sum(sum(row.terms.values()) for row in ideal.layers())
 
 
 def test_a_package_and_its_report_in_a_notebook(design: hn.Design, tmp_path):
