@@ -66,6 +66,10 @@ class Board(Shown):
         table.add_row("DRAM", self.dram or "not known")
         return (table,)
 
+    def record(self) -> dict[str, Any]:
+        """As plain values: what a YAML file of it holds."""
+        return dict(to_record(self))
+
     @property
     def port_bits(self) -> int:
         """Data bits all memory ports move per cycle and direction."""

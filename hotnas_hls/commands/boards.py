@@ -11,7 +11,6 @@ import json
 
 import yaml
 
-from hotnas_hls.base.records import to_record
 from hotnas_hls.boards.board import Board, known_boards, load_board
 from hotnas_hls.commands import Subparsers
 
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the table, or one record."""
     boards = [load_board(args.board)] if args.board else list(known_boards())
     if args.json:
-        print(json.dumps([to_record(board) for board in boards], indent=2))
+        print(json.dumps([board.record() for board in boards], indent=2))
     elif args.board:
         print(annotated(boards[0]), end="")
     else:
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
 def annotated(board: Board) -> str:
     """A board's record as YAML, with what every key means."""
     lines = []
-    for line in yaml.safe_dump(to_record(board), sort_keys=False).splitlines():
+    for line in yaml.safe_dump(board.record(), sort_keys=False).splitlines():
         key = line.partition(":")[0].strip()
         means = PORT_CLOCK if line.startswith("  clock_mhz") else MEANINGS.get(key, "")
         lines.append(f"{line}  # {means}\n" if means else f"{line}\n")
