@@ -24,9 +24,11 @@ PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
 PROVE := $(VENV)/.prove
 SITE := $(VENV)/.site
+PYNQ_VERSIONS := 3.0.1 4.0.0
+PYNQ := $(PYNQ_VERSIONS:%=$(VENV)/pynq-%)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place prove test pages check docs wheel-check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test pynq pages check docs wheel-check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -63,6 +65,8 @@ prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+pynq: $(PYNQ)  ## sources of PYNQ (75 MB), whose parser the tests then ask
+
 pages: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## every command of README and docs, and the notebooks
 	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py tests/test_site.py -k "every_command or notebooks"
 
@@ -74,7 +78,7 @@ docs: $(BASE) $(SITE)  ## the site, from docs/: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 wheel-check:  ## sdist and wheel, and the default flow from the wheel in an empty environment
-	PYTHON=$(PYTHON) tools/wheel-check.sh
+	PYTHON=$(PYTHON) TORCH=$(TORCH) TORCH_ARGS="$(TORCH_ARGS)" tools/wheel-check.sh
 
 fuzz: $(SIM)  ## a thousand random networks on random designs in RTL simulation: SEED=0 COUNT=1000
 	$(HOTNAS) fuzz --seed $(SEED) --count $(COUNT)
@@ -140,6 +144,12 @@ $(SITE): $(BASE)
 	@echo "installing what the documentation needs (mkdocs, nbclient)"
 	@$(PIP) -e '.[docs]'
 	@touch $@
+
+$(VENV)/pynq-%: | $(VENV)/bin/pip
+	@echo "fetching the sources of PYNQ $*"
+	@$(BIN)/pip download -qq --disable-pip-version-check --no-deps --no-binary :all: -d $(VENV) pynq==$*
+	@tar -xzf $@.tar.gz -C $(VENV)
+	@rm $@.tar.gz
 
 $(DEV): $(BASE)
 	@echo "installing what the tests need"

@@ -195,8 +195,7 @@ def constants() -> str:
 
 def published() -> str:
     """HotNAS's latencies, computed."""
-    from hotnas_hls.commands.published import true_ms
-    from hotnas_hls.published.tables import published_rows
+    from hotnas_hls.api.published import published_tables
 
     return markdown(
         ("Network", "Data", "Design", "Published ms", "Computed ms", "Real sizes", "Stride once", "True"),
@@ -211,7 +210,7 @@ def published() -> str:
                 f"{row.stride_once_ms:.3f}",
                 "" if row.true_ms is None else f"{row.true_ms:.3f}",
             )
-            for row in published_rows(true_ms)
+            for row in published_tables().rows
         ),
     )
 

@@ -73,7 +73,7 @@ LAYER = record_of(
 # A box of runs that is offered: for each of its blocks, some runs of equal length.
 BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
 # A master, by its number at the DRAM, and the run that it cuts into bursts.
-MASTER = record_of("requester", "address", "left", "in_flight")
+MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight")
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = record_of("words", "first", "second")
 # Whose turn it is on a shared bus, and whose beats are to come.
@@ -183,22 +183,26 @@ def _take_run(box: Any, master: Any) -> int:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _send(master: Any, beat_bytes: int, limit: int) -> int:
+def _send(dram: Dram, master: Any, limit: int) -> int:
     """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
-    burst = 0
-    if master.left > 0 and master.in_flight < limit:
-        burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
-        master.left -= burst
-        master.address += burst * beat_bytes
-        master.in_flight += 1
-    return burst
+    if master.left == 0 or master.in_flight == limit:
+        return 0
+    beat_bytes = dram.queues[master.requester].beat_bytes
+    burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
+    if master.beats_in_flight + burst > dram.numbers[0].fifo_beats:
+        return 0
+    master.left -= burst
+    master.address += burst * beat_bytes
+    master.in_flight += 1
+    master.beats_in_flight += burst
+    return int(burst)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _read(dram: Dram, master: Any, limit: int, now: int) -> None:
     """One cycle of a master that reads: at most one burst to the DRAM."""
     beat_bytes = dram.queues[master.requester].beat_bytes
-    burst = _send(master, beat_bytes, limit)
+    burst = _send(dram, master, limit)
     if burst > 0:
         ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
 
@@ -227,9 +231,12 @@ def _read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) ->
 def _receive(dram: Dram, master: Any, now: int) -> bool:
     """Take a beat if it is there."""
     taken = take_beat(dram, master.requester, now)
+    if taken == 0:
+        return False
+    master.beats_in_flight -= 1
     if taken == 2:
         master.in_flight -= 1
-    return taken > 0
+    return True
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -492,7 +499,7 @@ def _run_layer(
                 _read(dram, masters[WGT], limit, now)
             for requester in (RESIDUAL, IFM, WGT):
                 _take_run(boxes[requester], masters[requester])
-        burst = _send(writer, ofm_bytes, limit)
+        burst = _send(dram, writer, limit)
         if burst > 0:
             bursts[sent % OUTSTANDING_READS] = (now, writer.address - burst * ofm_bytes, burst)
             sent += 1
@@ -656,6 +663,7 @@ def _run_layer(
 
         # ------------------------------------------------------------ writes are answered
         if take_answer(dram, writer.requester, now):
+            writer.beats_in_flight -= bursts[(sent - writer.in_flight) % OUTSTANDING_READS, 2]
             writer.in_flight -= 1
             moved = now
         if now - moved > PATIENCE:
