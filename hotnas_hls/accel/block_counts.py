@@ -71,16 +71,11 @@ SEQUENCER_LUT = 387
 SEQUENCER_FF = 542
 FETCH_LUT = 111  # descriptor_fetch, without the checksum
 FETCH_FF = 109  # beside two descriptors
-<<<<<<< HEAD
 LOAD_FIELDS_FF = 530  # fields that load_ifm has a copy of where tiles come ahead
 TILE_AHEAD_LUT = 22  # tile_ahead, beside two a bit of an address on chip
 TILE_AHEAD_FF = 8  # beside one
-CHECK_LUT = 31  # checksum of a descriptor, or of weights: an exclusive or over every bit of a beat
-CHECK_LUT_PER_BIT = 5 / 16  # of a wide port
-=======
 CHECK_LUT = 38  # checksum of a descriptor, or of weights, of a narrow port
 CHECK_LUT_PER_BIT = 0.6  # of a wide one
->>>>>>> main
 TOP_LUT = 229  # m_axi_wgt: sequencer or loader; counters of the ports; the end of a run that is aborted
 TOP_FF = 284  # the same, and the checksum of weights
 OWNER_BITS = 34  # read_order: whose run, and its beats
