@@ -24,9 +24,11 @@ PLACE := $(VENV)/.place
 DEV := $(VENV)/.dev
 PROVE := $(VENV)/.prove
 SITE := $(VENV)/.site
+PYNQ_VERSIONS := 3.0.1 4.0.0
+PYNQ := $(PYNQ_VERSIONS:%=$(VENV)/pynq-%)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search hls sim report synth place prove test pages check docs wheel-check fuzz bench clean distclean
+.PHONY: help setup search hls sim report synth place prove test pynq pages check docs wheel-check fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -62,6 +64,8 @@ prove: $(PROVE)  ## properties of the RTL, proved, and that each can fail
 
 test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+pynq: $(PYNQ)  ## sources of PYNQ (75 MB), whose parser the tests then ask
 
 pages: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## every command of README and docs, and the notebooks
 	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py tests/test_site.py -k "every_command or notebooks"
@@ -140,6 +144,12 @@ $(SITE): $(BASE)
 	@echo "installing what the documentation needs (mkdocs, nbclient)"
 	@$(PIP) -e '.[docs]'
 	@touch $@
+
+$(VENV)/pynq-%: | $(VENV)/bin/pip
+	@echo "fetching the sources of PYNQ $*"
+	@$(BIN)/pip download -qq --disable-pip-version-check --no-deps --no-binary :all: -d $(VENV) pynq==$*
+	@tar -xzf $@.tar.gz -C $(VENV)
+	@rm $@.tar.gz
 
 $(DEV): $(BASE)
 	@echo "installing what the tests need"

@@ -105,6 +105,18 @@ CONSTANTS = (
         "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
     ),
     (
+        "TILE_TAKE",
+        latency.TILE_TAKE,
+        "descriptor of the next layer and tiles of this one there, to its first tile asked for",
+        "`tile_ahead.sv`: `Take`, `Start`; `WaitHalf` in `ifm_loader.sv`",
+    ),
+    (
+        "CHIP_WRITTEN",
+        latency.CHIP_WRITTEN,
+        "word written on chip, to the cycle in which it may be read",
+        "`spare_q` in `tile_ahead.sv`",
+    ),
+    (
         "FILL_ADDRESS",
         latency.FILL_ADDRESS,
         "a layer's weights could come, to address on AXI of the weights it loads to stay",

@@ -147,8 +147,8 @@ class LayerNumbers:
     """The integers of a quantised layer.
 
     output = clamp(round_half_up((acc + residual << residual_shift) >> output_shift))
-    with acc = bias + sum(weight * ifm), the clamp [clamp_low, clamp_high] holding ReLU,
-    ReLU6 or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s.
+    with acc = bias + sum(weight * ifm), the clamp [clamp_low, clamp_high] holding ReLU, another
+    clip or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s.
 
     weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
     positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
+from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, ceil_div, job_beats
 from hotnas_hls.base.escaping import Code
@@ -147,6 +147,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kDescriptorBytes", accel.descriptor_bytes),
             Line("kDescriptorHeaderWords", accel.header_words),
             Line("kSealBits", SEAL_BITS, "of a descriptor's checksum"),
+            Line("kSealPolynomial", POLYNOMIAL),
             Line("kSignature", signature(accel), "checksum of every descriptor made for this design"),
             Line("kProfileSlots", profile_slots(len(net.layers)), "one per layer, the last for the run"),
             Line("kProfileWords", PROFILE_WORDS),

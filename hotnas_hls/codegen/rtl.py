@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hotnas_hls.accel.accelerator import CHIP_HEADER_WORDS, MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
 from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
-from hotnas_hls.accel.encoding.seal import SEAL_BITS, signature
+from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
@@ -99,6 +99,7 @@ def constants(
         ),
         Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),
         Constant("SealBits", SEAL_BITS, "bits of a descriptor's checksum"),
+        Constant("SealPolynomial", POLYNOMIAL, "of the checksum"),
         Constant("Signature", signature(accel), "checksum of every descriptor made for this design"),
         Constant("MaxBurst", MAX_BURST_BEATS, "beats of the longest AXI burst"),
         Constant("Outstanding", OUTSTANDING_READS, "AXI bursts in flight per port and direction"),

@@ -29,6 +29,8 @@ MEANINGS = {
     "bits": "widths of AXI masters that each takes at a beat a cycle",
     "dram_mb_per_s": "peak of the DRAM's pins: transfers a second times bytes, in 10^6",
     "clock_mhz": "clock of a design, unless another is asked for",
+    "board_part": "Vivado's name of the board's files, without their version; null: not known",
+    "board_files": "where they can be had; null: Vivado's Store",
     "dram": "a name of accel/memory/drams.yaml, or a YAML file of one; null: not known",
 }
 PORT_CLOCK = "highest clock of one; null: not known"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
+from math import inf, isnan, prod
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,19 @@ class Draft(Pooling):
         return source.padded(before[1:], after[1:], where)
 
     def clip(self, where: str, source: Value, low: float | None, high: float | None) -> Value:
-        """ReLU for the range from 0 up, ReLU6 for 0 to 6."""
-        ranges: dict[tuple[float | None, float | None], OpKind] = {
-            (0, None): OpKind.RELU,
-            (0, 6): OpKind.RELU6,
-        }
-        kind = ranges.get((low, high))
-        if kind is None:
-            raise Refused((f"range {_bound(low)} to {_bound(high)}", "use ReLU, or ReLU6 (0 to 6)"))
+        """Values below ``low`` and above ``high`` become these; None: there is no bound. From 0 up: ReLU."""
+        if low is None and high is None:
+            return source
+        bounds = (-inf if low is None else float(low), inf if high is None else float(high))
+        if any(isnan(bound) for bound in bounds):
+            raise Refused(("a bound is not a number", "give numbers as bounds"))
+        if not bounds[0] <= 0 <= bounds[1]:
+            source = self._without_zeros(where, source)
         plain = self._plain_of(source)
-        return replace(source, name=self._add(where, kind, [plain], plain.shape).name)
+        if bounds == (0, inf):
+            return replace(source, name=self._add(where, OpKind.RELU, [plain], plain.shape).name)
+        value = self._add(where, OpKind.CLIP, [plain], plain.shape, bounds=bounds)
+        return replace(source, name=value.name)
 
     def concat(self, where: str, sources: Sequence[Value | np.ndarray], axis: int) -> Value:
         """Channels of several maps one after the other; constants of zeros are channels of zeros."""
@@ -128,7 +131,3 @@ class Draft(Pooling):
         rest = [0] * (values[0].rank - 2)
         before, after = sum(counts[:position]), sum(counts[position:])
         return self.pad(where, values[0], [0, before, *rest], [0, after, *rest])
-
-
-def _bound(value: float | None) -> str:
-    return "infinity" if value is None else f"{value:g}"

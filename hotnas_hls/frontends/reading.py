@@ -126,6 +126,12 @@ class MapReader(Nodes):
                 )
         return replace(value, dims=source.dims)
 
+    def _without_zeros(self, where: str, source: Value) -> Value:
+        """A tensor for an operator that makes something else of a zero: zeros around it become its map's."""
+        if source.order is not None and (source.elements < 0).any():
+            return self._whole(where, source)
+        return source
+
     def _result(self, read: MapRead, value: Value, channels: np.ndarray | None = None) -> Value:
         """What a node made of a map, its channels in the order ``channels`` or as they are."""
         if channels is not None:

@@ -18,7 +18,7 @@ CURES: dict[tuple[str, ...], str] = {
     ),
 }
 SUPPORTED = (
-    "convolution, linear, batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten"
+    "convolution, linear, batch norm, ReLU, clip, max and average pooling, addition, concatenation, flatten"
 )
 
 

@@ -121,8 +121,12 @@ def _hardtanh(
 
 def _clamp(draft: Draft, where: str, result: Tensor, input: Value, min: Any = None, max: Any = None) -> Value:
     if not all(isinstance(bound, int | float | None) for bound in (min, max)):
-        raise Refused(("its bounds are tensors", "use ReLU, or ReLU6 (0 to 6)"))
+        raise Refused(("its bounds are tensors", "use numbers"))
     return draft.clip(where, input, min, max)
+
+
+def _clamp_max(draft: Draft, where: str, result: Tensor, input: Value, max: Any) -> Value:
+    return _clamp(draft, where, result, input, None, max)
 
 
 def _max_pool(
@@ -355,6 +359,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "relu6": _relu6,
     "hardtanh": _hardtanh,
     **_names("clamp", "clip", "clamp_min", handler=_clamp),
+    "clamp_max": _clamp_max,
     **_names("max_pool1d", "max_pool2d", handler=_max_pool),
     **_names("avg_pool1d", "avg_pool2d", handler=_avg_pool),
     **_names("adaptive_avg_pool1d", "adaptive_avg_pool2d", handler=_adaptive_avg_pool),

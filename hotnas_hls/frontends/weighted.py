@@ -203,8 +203,7 @@ class Weighted(HostSteps):
     ) -> Value:
         """A batch norm of the node's map, from parameters of each channel of the tensor, or of each value."""
         self._check(source)
-        if source.order is not None and (source.elements < 0).any():
-            source = self._whole(where, source)
+        source = self._without_zeros(where, source)
         area = source.shape[1] * source.shape[2]
         channel = source.elements // area
         of_map = {}

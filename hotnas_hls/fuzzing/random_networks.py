@@ -8,6 +8,7 @@ are drawn too.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_i
 
 KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
 GROUPS = ((2, 16), (4, 8), (2, 32), (2, 5))  # how many, and channels of each
+BOUNDS = ((0.0, 6.0), (-1.0, 1.0), (-math.inf, 0.7), (-0.3, 2.5))
 LARGEST_SIDE = 24  # rows and columns of an image
 LARGEST_CLASSES = 12
 
@@ -265,8 +267,9 @@ class _Drawing:
         return self.add(OpKind.RELU, (self.norm(source),), source.shape)
 
     def activation(self, source: Node) -> Node:
-        kind = OpKind.RELU if self.rng.integers(2) else OpKind.RELU6
-        return self.add(kind, (source,), source.shape)
+        if self.rng.integers(2):
+            return self.add(OpKind.RELU, (source,), source.shape)
+        return self.add(OpKind.CLIP, (source,), source.shape, bounds=BOUNDS[self.rng.integers(len(BOUNDS))])
 
     def max_pooling(self, source: Node) -> Node:
         return self.pooling(OpKind.MAXPOOL, source)

@@ -27,7 +27,7 @@ from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 REFRESH = 16
-_CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.RELU6, OpKind.MAXPOOL, OpKind.AVGPOOL}
+_CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.CLIP, OpKind.MAXPOOL, OpKind.AVGPOOL}
 
 
 @dataclass(frozen=True)

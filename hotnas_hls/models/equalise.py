@@ -27,7 +27,8 @@ def equalised(model: nn.Module, graph: Graph) -> nn.Module:
     """A copy of ``model`` with weights of one scale where a channel is made and where it is read.
 
     ``graph`` is its trace. Changed are layers that are plain modules of their own, applied once, where one
-    layer alone reads what they make and all between hands a factor on: no ReLU6, addition or concatenation.
+    layer alone reads what they make and all between hands a factor on: no other clip, no addition, no
+    concatenation.
     """
     model = copied(model)
     own = own_modules(model, graph)

@@ -20,7 +20,7 @@ COLOURS = {
     OpKind.LINEAR: "#6baed6",
     OpKind.BATCHNORM: "#dadaeb",
     OpKind.RELU: "#fdd0a2",
-    OpKind.RELU6: "#fdd0a2",
+    OpKind.CLIP: "#fdd0a2",
     OpKind.MAXPOOL: "#a1d99b",
     OpKind.AVGPOOL: "#c7e9c0",
     OpKind.ADD: "#fc9272",

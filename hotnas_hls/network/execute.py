@@ -97,7 +97,7 @@ OPERATORS: dict[OpKind, Callable[..., Array]] = {
     OpKind.LINEAR: linear,
     OpKind.BATCHNORM: batchnorm,
     OpKind.RELU: lambda node, x: np.maximum(x, 0),
-    OpKind.RELU6: lambda node, x: np.clip(x, 0, 6),
+    OpKind.CLIP: lambda node, x: np.clip(x, *node.bounds),
     OpKind.MAXPOOL: maxpool,
     OpKind.AVGPOOL: avgpool,
     OpKind.ADD: lambda node, one, other: one + other,

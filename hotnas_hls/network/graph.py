@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 import networkx as nx
 import numpy as np
@@ -17,7 +18,9 @@ from hotnas_hls.base.names import LONGEST_OPERATOR, name_violation
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
+Bounds = tuple[float, float]
 NO_HOST_WORK = HostWork()
+UNBOUNDED: Bounds = (-inf, inf)
 
 
 class OpKind(StrEnum):
@@ -28,7 +31,7 @@ class OpKind(StrEnum):
     LINEAR = "linear"
     BATCHNORM = "batchnorm"
     RELU = "relu"
-    RELU6 = "relu6"
+    CLIP = "clip"  # between the bounds
     MAXPOOL = "maxpool"
     AVGPOOL = "avgpool"  # padding counts; global average pooling is one whose kernel is the whole map
     ADD = "add"
@@ -56,6 +59,7 @@ class Node:
     groups: int = 1
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     epsilon: float = 1e-5  # BATCHNORM only
+    bounds: Bounds = UNBOUNDED  # CLIP only: lowest and highest value
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property

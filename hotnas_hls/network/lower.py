@@ -1,7 +1,8 @@
 """Graph to layers: what is fused, what becomes a layer of its own, and where concatenated channels lie.
 
 A layer is a weighted sum (convolution, linear layer, average pooling, a batch norm that could not be folded,
-an addition, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or ReLU6.
+an addition, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or
+any other clip.
 Feature maps bear the name of the graph node whose value they hold.
 """
 
@@ -19,12 +20,11 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
-from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
+from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
 from hotnas_hls.network.parts import part_weights, parts_of, spread
 from hotnas_hls.network.placement import Placement, place_concatenations
 
-UNBOUNDED = (-inf, inf)
-CLAMPS = {OpKind.RELU: (0.0, inf), OpKind.RELU6: (0.0, 6.0)}
+CLAMPS = (OpKind.RELU, OpKind.CLIP)
 NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
 ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
 
@@ -47,7 +47,7 @@ class LoweredLayer:
     layer: Layer
     weights: Weights
     node: str  # the graph node it computes first
-    clamp: tuple[float, float] = UNBOUNDED
+    clamp: Bounds = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
     dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
@@ -152,7 +152,7 @@ class _Draft:
     weights: Weights
     node: str
     value: str
-    clamp: tuple[float, float] = UNBOUNDED
+    clamp: Bounds = UNBOUNDED
     channel_pad: tuple[int, int] = (0, 0)
     stem: ImageLayout | None = None
     dilation: tuple[int, int] = (1, 1)
@@ -204,12 +204,13 @@ class _Lowering:
     def _activation(self, node: Node, source: str) -> None:
         self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
         draft = self.drafts.get(source)
-        low, high = CLAMPS[node.kind]
+        low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
         if draft is not None and self._is_sole_reader(node, source):
-            draft.clamp = (max(draft.clamp[0], low), min(draft.clamp[1], high))
             self._rename(draft, node.name)
         else:
-            self._copy(node.name, source).clamp = (low, high)
+            draft = self._copy(node.name, source)
+        lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
+        draft.clamp = (lowest, highest)
 
     def _addition(self, node: Node, one: str, other: str) -> None:
         if self.shapes[one] != self.shapes[other]:

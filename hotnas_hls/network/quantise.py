@@ -158,13 +158,14 @@ class _Real:
         """The layer in integers, its weights with ``weight_frac`` fraction bits."""
         sum_frac = ifm.frac_bits + weight_frac
         top = (1 << (act_bits - 1)) - 1
-        low, high = self.lowered.clamp
+        bounds = np.floor(np.array(self.lowered.clamp) * 2.0**ofm.frac_bits + 0.5)
+        low, high = np.clip(bounds, -top - 1, top).astype(int).tolist()
         return LayerNumbers(
             weights=quantised(self.weights, weight_frac, self.layer.weight_bits),
             bias=quantised(self.bias, sum_frac, 32).astype(np.int64),
             output_shift=sum_frac - ofm.frac_bits,
-            clamp_low=-top - 1 if math.isinf(low) else int(low),
-            clamp_high=top if math.isinf(high) else min(top, math.floor(high * 2.0**ofm.frac_bits + 0.5)),
+            clamp_low=low,
+            clamp_high=high,
             residual_shift=0 if residual is None else sum_frac - residual.frac_bits,
             pattern_index=self.pattern_index,
             patterns=self.patterns,

@@ -1,14 +1,12 @@
 """PYNQ's own parser reads what the block design hands over: the accelerator, its registers, its interrupt.
 
 The hand-off file is written here from the commands the scripts give Vivado. The parser is that of the package
-``pynq``, whose installer wants a board: ``pip download --no-deps pynq``, unpack it, and name the folder in
-HOTNAS_PYNQ.
+``pynq``, whose installer wants a board: ``make pynq`` fetches its sources.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import sys
 from pathlib import Path
@@ -31,17 +29,15 @@ PROCESSOR = {  # of the clocks, which PYNQ reads from every hand-off
 }
 
 
-@pytest.fixture
-def parser(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(params=["3.0.1", "4.0.0"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """``pynq.pl_server.hwh_parser``, without the rest of PYNQ, which imports on boards alone."""
-    installed = importlib.util.find_spec("pynq")
-    folders = [Path(os.environ["HOTNAS_PYNQ"]) / "pynq"] if "HOTNAS_PYNQ" in os.environ else []
-    folders += [Path(installed.origin).parent] if installed and installed.origin else []
-    if not folders:
-        pytest.skip("needs_pynq: PYNQ's sources are not here; HOTNAS_PYNQ names their folder")
+    folder = Path(sys.prefix) / f"pynq-{request.param}" / "pynq"
+    if not folder.is_dir():
+        pytest.skip(f"the sources of PYNQ {request.param} are not here; make pynq fetches them")
     monkeypatch.setitem(sys.modules, "pynq", ModuleType("pynq"))
     for name, file in (("pynq.ps", "ps.py"), ("hwh_parser", "pl_server/hwh_parser.py")):
-        spec = importlib.util.spec_from_file_location(name, folders[0] / file)
+        spec = importlib.util.spec_from_file_location(name, folder / file)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)

@@ -48,6 +48,13 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "same lower": [("Conv", weights(2, 3, 4, 4), {"auto_pad": "SAME_LOWER"})],
     "folded norm": [("Conv", weights(4, 3, 1, 1)), ("BatchNormalization", *norm(4), {"epsilon": 1e-3})],
     "relu6": [("Clip", np.array(0, np.float32), np.array(6, np.float32))],
+    "clip to other limits": [
+        ("Clip", np.array(-1, np.float32), np.array(0.5, np.float32)),
+        ("Conv", weights(4, 3, 3, 3)),
+        ("Clip", np.array(-np.inf, np.float32), np.array(0.25, np.float32)),
+        ("Pad", integers(0, 1, 0, 0, 0, 2, 0, 0)),
+        ("Clip", np.array(0.1, np.float32)),
+    ],
     "relu by clip": [("Clip", np.array(0, np.float32))],
     "max pool": [("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1})],
     "average pool": [("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2]})],
@@ -232,7 +239,7 @@ def step_copy(step: tuple[Any, ...]) -> tuple[Any, ...]:
 def test_old_forms(tmp_path: Path) -> None:
     steps = [("Clip", {"min": 0.0, "max": 6.0}), ("ReduceMean", {"axes": [2, 3], "keepdims": 1})]
     graph = assert_same(saved(tmp_path / "old.onnx", *steps, opset=9))
-    assert [node.kind for node in graph] == [OpKind.INPUT, OpKind.RELU6, OpKind.AVGPOOL]
+    assert [node.kind for node in graph] == [OpKind.INPUT, OpKind.CLIP, OpKind.AVGPOOL]
 
 
 def test_names_and_single_subsample(tmp_path: Path) -> None:
@@ -275,7 +282,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ("Conv", weights(8, 3, 3, 3)),
         ("Sigmoid",),
         ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4], "ceil_mode": 1}),
-        ("Clip", np.array(-1, np.float32), np.array(1, np.float32)),
+        ("Clip", np.array(-1, np.float32), np.array(np.nan, np.float32)),
         ("Softmax",),
         ("Erf",),
     )
@@ -287,10 +294,10 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         "  - step1: HardSwish: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
         "  - step4: AveragePool: it reads the sigmoid of a map, which the host computes; "
         "use sigmoid at the end of the network only",
-        "  - step5: Clip: range -1 to 1; use ReLU, or ReLU6 (0 to 6)",
+        "  - step5: Clip: a bound is not a number; give numbers as bounds",
         "  - step6: Softmax: it is the softmax over axis 3 of 8x2x2; take it over the channels",
         "  - step7: Erf: not an operator of the accelerator; build the network from convolution, linear, "
-        "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten",
+        "batch norm, ReLU, clip, max and average pooling, addition, concatenation, flatten",
     ]
 
 

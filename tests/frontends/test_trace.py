@@ -122,7 +122,7 @@ class Functional(nn.Module):
             x = F.relu6(y) if index % 2 else torch.clamp(y, min=0)
             if x.shape[-1] > 10:
                 x = F.max_pool2d(x, 2)
-        x += F.hardtanh(F.conv2d(x, self.depthwise, padding=2, groups=6), 0.0, 6.0)
+        x += F.hardtanh(F.conv2d(x, self.depthwise, padding=2, groups=6), -2.0, 1.5)
         x = torch.cat([F.avg_pool2d(x, 2), F.adaptive_avg_pool2d(x, (4, 4))], 1)
         x = F.dropout(x, training=self.training)
         x = x.mean(3).unsqueeze(3)
@@ -289,7 +289,8 @@ ONE_VIOLATION = [
     (Layers(lambda _, x: torch.add(x, x, alpha=2)), "add: alpha=2; add without a factor"),
     (Layers(lambda _, x: x + x.mean((2, 3), keepdim=True)), "add: adds 8x12x12 to 8x1x1; "
      "add maps of the same shape"),
-    (Layers(lambda _, x: x.clamp(0, 1)), "clamp: range 0 to 1; use ReLU, or ReLU6 (0 to 6)"),
+    (Layers(lambda _, x: x.clamp(torch.zeros(1), x)), "clamp: its bounds are tensors; use numbers"),
+    (Layers(lambda _, x: x.clamp(0, float("nan"))), "clamp: a bound is not a number; give numbers as bounds"),
     (Layers(lambda _, x: torch.cat([x, x], 2)),
      "cat: it joins along axis 2; concatenate channels: axis 1"),
     (Layers(lambda _, x: torch.cat([x, torch.ones(2, 1, 12, 12)], 1)),
@@ -321,7 +322,7 @@ ONE_VIOLATION = [
      "decide by shapes or settings only"),
     (Layers(lambda _, x: F.relu(x.half()).float()),
      "half: not an operator of the accelerator; build the network from convolution, linear, "
-     "batch norm, ReLU, ReLU6, max and average pooling, addition, concatenation, flatten"),
+     "batch norm, ReLU, clip, max and average pooling, addition, concatenation, flatten"),
 ]
 # fmt: on
 

@@ -97,10 +97,19 @@ def summary(lowered: LoweredNetwork) -> list[tuple[str, str, str, str | None]]:
 
 def test_a_residual_block_is_two_layers() -> None:
     net = Network().conv("a", "image").add("relu", OpKind.RELU, "a").conv("b", "relu")
-    net.add("add", OpKind.ADD, "b", "image").add("out", OpKind.RELU6, "add")
+    net.add("add", OpKind.ADD, "b", "image").add("out", OpKind.CLIP, "add", bounds=(0.0, 6.0))
     lowered = checked(net.graph())
     assert summary(lowered) == [("a", "image", "relu", None), ("b", "relu", "out", "image")]
     assert [layer.clamp for layer in lowered.layers] == [(0.0, np.inf), (0.0, 6.0)]
+
+
+def test_clips_behind_each_other_are_one() -> None:
+    net = Network().conv("a", "image").add("relu", OpKind.RELU, "a")
+    net.add("low", OpKind.CLIP, "relu", bounds=(-1.0, 0.5))
+    net.add("one", OpKind.CLIP, "low", bounds=(-np.inf, 0.3))
+    net.add("none", OpKind.CLIP, "one", bounds=(-2.0, -1.0))
+    lowered = checked(net.graph())
+    assert [layer.clamp for layer in lowered.layers] == [(-1.0, -1.0)]
 
 
 def test_the_larger_operand_takes_the_addition_even_if_it_is_defined_first() -> None:
@@ -398,7 +407,8 @@ def grouped(channels: int, groups: int) -> Graph:
     """A residual block around a grouped convolution, its result joined with what it was made of."""
     net = Network(4, 6).conv("a", "image", channels, kernel=1).add("relu", OpKind.RELU, "a")
     net.conv("g", "relu", channels, groups=groups).add("sum", OpKind.ADD, "g", "relu")
-    net.add("out", OpKind.RELU6, "sum").concat("all", "a", "out").conv("last", "all", 5, kernel=1)
+    net.add("out", OpKind.CLIP, "sum", bounds=(0.0, 6.0)).concat("all", "a", "out")
+    net.conv("last", "all", 5, kernel=1)
     return net.graph()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -147,17 +148,19 @@ def test_concatenated_and_pooled_maps_share_a_format() -> None:
     assert all(net.numbers[pool.name].output_shift == 0 for pool in pools)
 
 
-def test_relu6_saturates_at_six() -> None:
+@pytest.mark.parametrize("bounds", [(0.0, 6.0), (-1.0, 1.0), (-math.inf, 0.5), (2.0, 4.0)])
+def test_a_clip_saturates_at_its_bounds(bounds: tuple[float, float]) -> None:
     parameters = {"weight": np.full((1, 1, 1, 1), 20, np.float32)}
     nodes = [
         Node("image", OpKind.INPUT, (), (1, 2, 2)),
         Node("conv", OpKind.CONV, ("image",), (1, 2, 2), parameters=parameters),
-        Node("relu6", OpKind.RELU6, ("conv",), (1, 2, 2)),
+        Node("clip", OpKind.CLIP, ("conv",), (1, 2, 2), bounds=bounds),
     ]
     graph = Graph("net", nodes)
     net = quantise(graph, lower(graph), IMAGES)
-    numbers, frac_bits = net.numbers["conv"], net.feature_maps["relu6"].frac_bits
-    assert (numbers.clamp_low, numbers.clamp_high) == (0, 6 << frac_bits)
+    numbers, frac_bits = net.numbers["conv"], net.feature_maps["clip"].frac_bits
+    low, high = (bound * 2.0**frac_bits for bound in bounds)
+    assert (numbers.clamp_low, numbers.clamp_high) == (max(low, -(1 << 15)), high)
 
 
 def test_weights_give_way_where_the_accumulator_would_overflow() -> None:

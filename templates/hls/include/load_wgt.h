@@ -18,15 +18,19 @@ JOIN_WORD:
   }
 }
 
-// Checksum of words and then of a beat: for each word a rotation by one bit and an exclusive or.
+// Checksum of words and then of a beat: the remainder of a division by a polynomial, in which each
+// word counts x times what the word behind it does.
 inline std::uint32_t checksum(std::uint32_t sum, const WgtBeat& beat) {
   HLS_VITIS(inline)
-  const std::uint32_t mask = (1u << kSealBits) - 1;
 CHECKSUM_WORD:
   for (int w = 0; w < kWgtWords; ++w) {
     HLS_VITIS(unroll)
-    const std::uint32_t rotated = (sum << 1 | sum >> (kSealBits - 1)) & mask;
-    sum = rotated ^ (beat.word[w] & mask) ^ beat.word[w] >> kSealBits;
+    sum = sum << 1 ^ beat.word[w];
+  CHECKSUM_BIT:
+    for (int bit = 31; bit >= kSealBits; --bit) {
+      HLS_VITIS(unroll)
+      if (sum >> bit & 1) sum ^= kSealPolynomial << (bit - kSealBits);
+    }
   }
   return sum;
 }
