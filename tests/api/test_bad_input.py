@@ -47,7 +47,8 @@ def network() -> hn.Network:
             small(),
             None,
             ConfigError,
-            "Sequential: its input shape is not known; give channels, rows and columns",
+            "Sequential: its input shape is not known; give channels, rows and columns, e.g. "
+            "--input 3x224x224 or input=(3, 224, 224)",
         ),
         (
             small(),
