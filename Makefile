@@ -78,7 +78,7 @@ docs: $(BASE) $(SITE)  ## the site, from docs/: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 wheel-check:  ## sdist and wheel, and the default flow from the wheel in an empty environment
-	PYTHON=$(PYTHON) tools/wheel-check.sh
+	PYTHON=$(PYTHON) TORCH=$(TORCH) TORCH_ARGS="$(TORCH_ARGS)" tools/wheel-check.sh
 
 fuzz: $(SIM)  ## a thousand random networks on random designs in RTL simulation: SEED=0 COUNT=1000
 	$(HOTNAS) fuzz --seed $(SEED) --count $(COUNT)

@@ -111,6 +111,18 @@ CONSTANTS = (
         "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
     ),
     (
+        "TILE_TAKE",
+        latency.TILE_TAKE,
+        "descriptor of the next layer and tiles of this one there, to its first tile asked for",
+        "`tile_ahead.sv`: `Take`, `Start`; `WaitHalf` in `ifm_loader.sv`",
+    ),
+    (
+        "CHIP_WRITTEN",
+        latency.CHIP_WRITTEN,
+        "word written on chip, to the cycle in which it may be read",
+        "`spare_q` in `tile_ahead.sv`",
+    ),
+    (
         "FILL_ADDRESS",
         latency.FILL_ADDRESS,
         "a layer's weights could come, to address on AXI of the weights it loads to stay",
@@ -189,8 +201,7 @@ def constants() -> str:
 
 def published() -> str:
     """HotNAS's latencies, computed."""
-    from hotnas_hls.commands.published import true_ms
-    from hotnas_hls.published.tables import published_rows
+    from hotnas_hls.api.published import published_tables
 
     return markdown(
         ("Network", "Data", "Design", "Published ms", "Computed ms", "Real sizes", "Stride once", "True"),
@@ -205,7 +216,7 @@ def published() -> str:
                 f"{row.stride_once_ms:.3f}",
                 "" if row.true_ms is None else f"{row.true_ms:.3f}",
             )
-            for row in published_rows(true_ms)
+            for row in published_tables().rows
         ),
     )
 

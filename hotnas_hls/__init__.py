@@ -23,15 +23,27 @@ if TYPE_CHECKING:
     from hotnas_hls.api.comparison import Comparison, compare_samplers
     from hotnas_hls.api.design import Design, load_design
     from hotnas_hls.api.exploration import Exploration, ExploreOptions
+    from hotnas_hls.api.fuzzing import Fuzzed, fuzz_networks
     from hotnas_hls.api.implementation import Measured, estimate_clock, import_reports, synthesise
     from hotnas_hls.api.latency import Latency
-    from hotnas_hls.api.network import Network, load_network, zoo
-    from hotnas_hls.api.package import Package, Simulation, Verdict, load_package
+    from hotnas_hls.api.machine import Tools, benchmark, benchmark_cases, find_tools
+    from hotnas_hls.api.network import Network, load_network
+    from hotnas_hls.api.package import Package, Verdict, load_package
+    from hotnas_hls.api.published import (
+        PublishedEstimate,
+        PublishedTables,
+        published_latency,
+        published_tables,
+    )
     from hotnas_hls.api.report import Report, write_report
     from hotnas_hls.api.run import Run, load_run, run_search
+    from hotnas_hls.api.simulation import DramSimulation, Simulation, Sweep
+    from hotnas_hls.api.zoo import Zoo, train_network, zoo
     from hotnas_hls.boards.board import Board, board_names, load_board
+    from hotnas_hls.implementation.vendor_reports import VendorReports
     from hotnas_hls.models.data import Dataset, Split
     from hotnas_hls.models.own_data import make_dataset
+    from hotnas_hls.published.design import PublishedHardware
     from hotnas_hls.search.config import RunConfig, load_config
     from hotnas_hls.search.problem import load_dataset
     from hotnas_hls.simulate.certificate import Certificate
@@ -42,15 +54,22 @@ _PLACES = {
     "api.comparison": ("Comparison", "compare_samplers"),
     "api.design": ("Design", "load_design"),
     "api.exploration": ("Exploration", "ExploreOptions"),
+    "api.fuzzing": ("Fuzzed", "fuzz_networks"),
     "api.implementation": ("Measured", "estimate_clock", "import_reports", "synthesise"),
     "api.latency": ("Latency",),
-    "api.network": ("Network", "load_network", "zoo"),
-    "api.package": ("Package", "Simulation", "Verdict", "load_package"),
+    "api.machine": ("Tools", "benchmark", "benchmark_cases", "find_tools"),
+    "api.network": ("Network", "load_network"),
+    "api.package": ("Package", "Verdict", "load_package"),
+    "api.published": ("PublishedEstimate", "PublishedTables", "published_latency", "published_tables"),
     "api.report": ("Report", "write_report"),
     "api.run": ("Run", "load_run", "run_search"),
+    "api.simulation": ("DramSimulation", "Simulation", "Sweep"),
+    "api.zoo": ("Zoo", "train_network", "zoo"),
     "boards.board": ("Board", "board_names", "load_board"),
+    "implementation.vendor_reports": ("VendorReports",),
     "models.data": ("Dataset", "Split"),
     "models.own_data": ("make_dataset",),
+    "published.design": ("PublishedHardware",),
     "search.config": ("RunConfig", "load_config"),
     "search.problem": ("load_dataset",),
     "simulate.certificate": ("Certificate",),
@@ -65,23 +84,36 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Design",
+    "DramSimulation",
     "Exploration",
     "ExploreOptions",
+    "Fuzzed",
     "Latency",
     "Measured",
     "Network",
     "Package",
+    "PublishedEstimate",
+    "PublishedHardware",
+    "PublishedTables",
     "Report",
     "Run",
     "RunConfig",
     "Simulation",
     "Split",
+    "Sweep",
+    "Tools",
+    "VendorReports",
     "Verdict",
+    "Zoo",
     "__version__",
+    "benchmark",
+    "benchmark_cases",
     "board_names",
     "compare_samplers",
     "errors",
     "estimate_clock",
+    "find_tools",
+    "fuzz_networks",
     "import_reports",
     "load_board",
     "load_config",
@@ -91,8 +123,11 @@ __all__ = [
     "load_package",
     "load_run",
     "make_dataset",
+    "published_latency",
+    "published_tables",
     "run_search",
     "synthesise",
+    "train_network",
     "write_report",
     "zoo",
 ]

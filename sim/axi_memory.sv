@@ -70,20 +70,27 @@ module axi_memory #(
   end
 
   // ---------------------------------------------------------------- what limits bursts in flight
-  int   limit_q, reading_q, writing_q;  // a limit of 0: none, and fixed latencies
+  int   limit_q, reading_q, writing_q;  // bursts; a limit of 0: none, and fixed latencies
+  int   fifo_q, read_beats_q, write_beats_q, answered_beats_q;
   logic dram;
   assign dram = limit_q != 0;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       dram_pkg::dram_reset();
-      reading_q <= 0;
-      writing_q <= 0;
+      reading_q     <= 0;
+      writing_q     <= 0;
+      read_beats_q  <= 0;
+      write_beats_q <= 0;
     end else begin
       reading_q <= reading_q + int'(arvalid_i && arready_o) - int'(rvalid_o && rready_i && rlast_o);
       writing_q <= writing_q + int'(awvalid_i && awready_o) - int'(bvalid_o && bready_i);
+      read_beats_q  <= read_beats_q + (arvalid_i && arready_o ? int'(arlen_i) + 1 : 0) - int'(rvalid_o && rready_i);
+      write_beats_q <= write_beats_q + (awvalid_i && awready_o ? int'(awlen_i) + 1 : 0)
+                       - (bvalid_o && bready_i ? answered_beats_q : 0);
     end
     limit_q <= dram_pkg::dram_outstanding();
+    fifo_q  <= dram_pkg::dram_fifo_beats();
   end
 
   // ---------------------------------------------------------------- reads
@@ -105,7 +112,7 @@ module axi_memory #(
     return dram ? dram_pkg::dram_take_beat(int'(Port), now_q, now_q + 1) != 0 : due <= now_q + 1;
   endfunction
 
-  assign arready_o = go[0] && (!dram || reading_q < limit_q);
+  assign arready_o = go[0] && (!dram || (reading_q < limit_q && read_beats_q + int'(arlen_i) < fifo_q));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -173,7 +180,7 @@ module axi_memory #(
       DataFirst: {awready_o, wready_o} = {addresses_q < 0, addresses_q == 0};
       default: {awready_o, wready_o} = {1'b1, addresses_q != 0};
     endcase
-    awready_o = awready_o && go[2] && (!dram || writing_q < limit_q);
+    awready_o = awready_o && go[2] && (!dram || (writing_q < limit_q && write_beats_q + int'(awlen_i) < fifo_q));
     wready_o  = wready_o && go[3];
   end
 
@@ -209,7 +216,7 @@ module axi_memory #(
           wbeat = 0;
           if (dram)
             dram_pkg::dram_ask(int'(Port), 1, writes[0].region, writes[0].address, writes[0].beats, int'(Bytes), now_q);
-          answers.push_back('{writes[0].region, writes[0].address, 1, now_q + longint'(write_latency_i)});
+          answers.push_back('{writes[0].region, writes[0].address, writes[0].beats, now_q + longint'(write_latency_i)});
           void'(writes.pop_front());
         end
       end
@@ -218,6 +225,7 @@ module axi_memory #(
         if (answers.size() != 0 && go[4] && answer_due(answers[0].due)) begin
           bvalid_o <= 1'b1;
           bresp_o  <= fails(answers[0]) ? error_code : 2'b00;
+          answered_beats_q <= answers[0].beats;
           void'(answers.pop_front());
         end else begin
           bvalid_o <= 1'b0;

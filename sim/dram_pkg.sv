@@ -10,6 +10,7 @@ package dram_pkg;
   import "DPI-C" function int dram_configure(input string path);
   import "DPI-C" function void dram_reset();
   import "DPI-C" function int dram_outstanding();
+  import "DPI-C" function int dram_fifo_beats();
   import "DPI-C" function void dram_ask(input int port, input int is_write, input int region,
                                         input longint address, input int beats, input int beat_bytes,
                                         input longint cycle);

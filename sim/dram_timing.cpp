@@ -41,6 +41,7 @@ struct Numbers {
   Time refresh_interval, refresh;
   Time path;                  // interconnect and controller, each way
   std::int64_t outstanding;   // bursts of a port and direction in flight
+  std::int64_t fifo_beats;    // of them, at most
   std::int64_t run_length;
   std::int64_t weights_base;  // where region 1 lies
   Time first_refresh;         // after the first burst arrives
@@ -71,6 +72,7 @@ class Dram {
   explicit Dram(const Numbers& numbers) : n_(numbers), banks_(numbers.banks) {}
 
   std::int64_t outstanding() const { return n_.outstanding; }
+  std::int64_t fifo_beats() const { return n_.fifo_beats; }
 
   void ask(int port, bool write, std::int64_t address, int beats, int beat_bytes, std::int64_t cycle) {
     Requester& requester = requesters_[2 * port + write];
@@ -220,6 +222,9 @@ void dram_reset() {
 
 // Bursts a port may have in flight in each direction; 0 while the fixed-latency memory answers.
 int dram_outstanding() { return g_dram ? static_cast<int>(g_dram->outstanding()) : 0; }
+
+// Beats of them, at most.
+int dram_fifo_beats() { return g_dram ? static_cast<int>(g_dram->fifo_beats()) : 0; }
 
 // A read burst's address is taken in `cycle`, or a write burst's last beat.
 void dram_ask(int port, int write, int region, long long address, int beats, int beat_bytes, long long cycle) {

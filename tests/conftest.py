@@ -1,4 +1,6 @@
-"""How the suite runs: what takes minutes waits for ``--long``; what shares a fixture runs in one process."""
+"""How the suite runs: whole networks, and tools that take long, wait for ``--whole``, which CI gives; what
+takes minutes waits for ``--long``; what shares a fixture runs in one process.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ SHARED_SCOPES = {"module", "package"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="also the tests marked whole, as in CI (20 min)")
     parser.addoption("--long", action="store_true", help="also the tests marked long (an hour in all)")
     parser.addoption("--update-golden", action="store_true", help="take what is generated as what is meant")
 
@@ -20,6 +23,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not config.getoption("--long"):
             for mark in item.iter_markers("long"):
                 item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]}; pytest --long runs it"))
+        if not config.getoption("--whole") and item.get_closest_marker("whole"):
+            item.add_marker(pytest.mark.skip(reason="a whole network or tool; pytest --whole runs it"))
         if item.get_closest_marker("xdist_group") is None and shares_a_fixture(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 

@@ -192,10 +192,10 @@ def to_run(page: Path) -> list[list[str]]:
 
 
 def walked() -> list[Any]:
-    """Pages with commands; all but README are left to ``make pages``."""
-    pages = [page for page in PAGES if to_run(page)]
-    others = [pytest.param(page, marks=pytest.mark.long("minutes; make pages")) for page in pages[1:]]
-    return [*pages[:1], *others]
+    """Pages with commands: README, and the others, which are left to ``make pages``."""
+    readme, *others = (page for page in PAGES if to_run(page))
+    later = (pytest.param(page, marks=pytest.mark.long("minutes; make pages")) for page in others)
+    return [pytest.param(readme, marks=pytest.mark.whole), *later]
 
 
 @pytest.mark.timeout(3600)

@@ -58,6 +58,7 @@ def test_the_wheel_has_every_file_of_the_checkout(wheel: Path):
     assert sorted(expected - shipped) == []
 
 
+@pytest.mark.whole
 def test_an_installed_wheel_makes_the_same_package_as_the_checkout(wheel: Path, tmp_path: Path):
     site, point = tmp_path / "site", small_design()
     options = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site)]

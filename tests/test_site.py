@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.whole
 def test_the_site_builds_strictly_and_without_network(tmp_path: Path) -> None:
     for needed in ("mkdocs", "material", "mkdocstrings"):
         pytest.importorskip(needed)

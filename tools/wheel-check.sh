@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The released files do what the checkout does: sdist and wheel are built, the wheel is installed where nothing
-# else is, and the default flow runs there. PYTHON names the interpreter; PIP_ARGS goes to pip.
+# else is, and the default flow runs there. PYTHON names the interpreter, TORCH the torch it takes (the
+# Makefile's), TORCH_ARGS where from.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+: "${TORCH:?run make wheel-check, which names the torch}"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -13,12 +15,14 @@ trap 'rm -rf "$folder"' EXIT
 ls -l "$folder"/dist
 
 "$python" -m venv "$folder/venv"
+# torch first and pinned, so that no later requirement chooses another build.
 # shellcheck disable=SC2086
-"$folder/venv/bin/pip" install -qq ${PIP_ARGS:-} "$(echo "$folder"/dist/*.whl)[search,sim,csim]"
+"$folder/venv/bin/pip" install -qq ${TORCH_ARGS:-} "$TORCH"
+"$folder/venv/bin/pip" install -qq "$(echo "$folder"/dist/*.whl)[search,sim,csim]"
 mkdir "$folder/empty" && cd "$folder/empty"
 hotnas="$folder/venv/bin/hotnas"
 "$hotnas" --version
-"$hotnas" search digits --output runs/digits --trials "${TRIALS:-2}" --bound-ms "${BOUND_MS:-0.05}"
+"$hotnas" search digits --output runs/digits
 "$hotnas" hls runs/digits --name digits
 "$hotnas" sim hls_out/digits
 "$hotnas" report hls_out/digits

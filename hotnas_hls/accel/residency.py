@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
-from hotnas_hls.accel.timing.latency import best_tiles, layer_latency, places
+from hotnas_hls.accel.timing.latency import best_tiles, layer_latency, places_in_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ROLES = (("source", "ifm_on_chip"), ("residual", "residual_on_chip"), ("target", "ofm_on_chip"))
@@ -142,7 +142,7 @@ def keep_weights(
     layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile], memory: MemoryTiming
 ) -> tuple[Layer, ...]:
     """``layers`` with those weights on chip that save most cycles for their planes, as ``accel`` has room."""
-    found = places(layers, accel.shared_bus)
+    found = places_in_tiles(layers, accel, tiles)
 
     def cycles(at: int, layer: Layer) -> int:
         """Of a layer, and of the one before it, which waits for its first weights."""

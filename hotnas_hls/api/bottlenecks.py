@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hotnas_hls.accel.timing.latency_chart import term_chart
+from hotnas_hls.accel.timing.latency_report import LayerRow
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.frontends.source import LoadedModel
@@ -78,7 +80,9 @@ class Bottlenecks(Shown):
 
     def figure(self) -> Figure:
         """Bars of every layer's terms."""
-        return charts.term_chart(self.detection, self.platform.unit, self.title)
+        found = self.detection.findings
+        rows = (LayerRow(one.layer, one.cost, one.label, dict(one.terms)) for one in found)
+        return term_chart(rows, self.platform.unit, self.title)
 
     def roofline(self) -> Figure:
         """The roofline: performance of every layer over its operations a byte."""

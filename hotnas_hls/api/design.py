@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.base.notebook import Shown
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.package import Package
 
 GOLDEN_IMAGES = 16
+SEARCHED = ("search.json", "study.db", "study.journal")  # what a search leaves in its folder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,12 +45,22 @@ class Design(Shown):
 
         return latency_of_design(self.point, LatencyOptions(clock_mhz, dram, read_latency))
 
-    def save(self, folder: str | Path) -> Path:
-        """Write design_point.json and weights.safetensors into ``folder``; the path of the first."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write design_point.json and weights.safetensors into ``folder``; the path of the first.
+
+        Raises OutputRefused where another design point lies there (overwrite: True replaces it), and in the
+        folder of a search, whose design is never replaced.
+        """
         from hotnas_hls.base.writer import sole_writer
 
-        with sole_writer(Path(folder), "hotnas_hls"):
-            return self.point.save(Path(folder))
+        place = Path(folder)
+        with sole_writer(place, "hotnas_hls"):
+            searched = [str(place / name) for name in SEARCHED if (place / name).exists()]
+            raise_all(OutputRefused, f"{place}: is the folder of a search; name another:", searched)
+            path = place / DESIGN_FILE
+            if path.is_file() and not overwrite and path.read_text() != self.point.to_json():
+                raise OutputRefused(f"{path}: is another design point; name another folder, or overwrite it")
+            return self.point.save(place)
 
     def generate(self, folder: str | Path, *, images: int = GOLDEN_IMAGES) -> Package:
         """Write its package (HLS C++, RTL, benches, drivers, scripts); the last part of ``folder`` names it.

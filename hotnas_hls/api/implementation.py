@@ -74,11 +74,13 @@ def estimate_clock(
     return Measured(record, tuple(timing.table(found)), path, missed)
 
 
-def import_reports(reports: str | Path, package: str | Path) -> VendorReports:
-    """Read reports of Vitis HLS and Vivado, and a board's self-test, into a package.
+def import_reports(reports: str | Path, package: str | Path | None = None) -> VendorReports:
+    """Read reports of Vitis HLS and Vivado, and a board's self-test, into a package; None: read them only.
 
     Raises OutputRefused for a folder that is no package, ConfigError for reports that cannot be read.
     """
+    if package is None:
+        return read_reports(Path(reports))
     load_package(Path(package))
     found = read_reports(Path(reports))
     add_reports(Path(package), {VENDOR_FILE: found.to_json().encode()})

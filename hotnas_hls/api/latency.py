@@ -29,6 +29,7 @@ from hotnas_hls.explore.model_layers import ModelLayers
 from hotnas_hls.network.graph import Graph
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.table import Table
 
 OWN = "own"  # the DRAM of the design, or of the board
@@ -69,6 +70,12 @@ class Latency(Shown):
         """A line a layer."""
         title = f"{self.network} by the true rule at {self.clock_mhz:g} MHz"
         return (latency_table(self.layers(), self.clock_mhz, title),)
+
+    def figure(self) -> Figure:
+        """Bars of every layer's terms with the ideal memory, and what bounds it."""
+        from hotnas_hls.accel.timing.latency_chart import term_chart
+
+        return term_chart(self.layers(), "cycles", f"{self.network} at {self.clock_mhz:g} MHz")
 
     @property
     def details(self) -> list[str]:

@@ -14,18 +14,22 @@ from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.api.design import Design
-from hotnas_hls.base.names import article, nearest
+from hotnas_hls.base.names import article
+from hotnas_hls.base.names import nearest as nearest_name
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements
 from hotnas_hls.explore.model_layers import layers_of
-from hotnas_hls.explore.nearest import fitted
+from hotnas_hls.explore.nearest import edited_layers, fitted, nearest_accelerator
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model, load_module
 from hotnas_hls.models.data import shipped_weights
-from hotnas_hls.network.drawing import depth, graph_figure, graph_table
+from hotnas_hls.network.drawing import depth, draw_graph, graph_figure, graph_record, graph_table
 from hotnas_hls.network.graph import Graph
+from hotnas_hls.published.design import PublishedHardware
+from hotnas_hls.published.networks import module_layers
+from hotnas_hls.published.spaces import with_genes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,14 +79,28 @@ class Network(Shown):
         return [*([] if self.proof is None else [str(self.proof)]), *host]
 
     def figure(self) -> Figure | None:
-        """The graph, drawn; None where it is too deep to be looked at beside its table."""
+        """The graph, drawn; None where it is too deep to be looked at beside its table (see draw)."""
         return graph_figure(self.graph) if depth(self.graph) <= DEEPEST_SHOWN else None
+
+    def draw(self, path: str | Path) -> None:
+        """Draw the graph into an .svg, .png or .pdf file; ConfigError for a place that cannot be."""
+        draw_graph(self.graph, path)
+
+    def record(self) -> dict[str, Any]:
+        """Every operator as plain values, for JSON."""
+        return graph_record(self.graph)
+
+    def refuse_unbuildable(self) -> None:
+        """UnsupportedNetwork where no accelerator of this project can run it, for a reason of its shapes."""
+        allowed_arrangements(self.graph)
 
     def latency(
         self,
-        on: Design | Accelerator,
+        on: Design | Accelerator | PublishedHardware,
         board: str | Path | Board = DEFAULT_BOARD,
         *,
+        keep_depth: bool = False,
+        genes: Sequence[int] | None = None,
         clock_mhz: float | None = None,
         dram: str | DramTiming | None = "own",
         read_latency: int | None = None,
@@ -91,6 +109,9 @@ class Network(Shown):
     ) -> Latency:
         """Its latency, uncompressed, on the accelerator of a design, or on one that ``board`` must hold.
 
+        on: an accelerator gets buffers that fit the network (keep_depth: its own IFM depth); of a published
+        engine the nearest accelerator that can be built is taken, after ``genes``, a DNA of the network's
+        published search space.
         clock_mhz: None for the design's, or the board's. dram: what lies behind the ports, by name; "own" is
         the board's, None an ideal memory. read_latency: of that, in cycles. stem, packed_resolutions: how the
         network is laid; "best" is as is fastest.
@@ -106,12 +127,19 @@ class Network(Shown):
             clock, memory = on.point.clock_mhz, on.point.memory
         elif isinstance(on, Accelerator):
             target = load_board(board)
-            build = on_accelerator(self.graph, on, target, clock_mhz)
+            build = on_accelerator(self.graph, on, target, clock_mhz, keep_depth)
+            clock, memory = target.clock_mhz, MemoryTiming()
+        elif isinstance(on, PublishedHardware):
+            target = load_board(board)
+            build = on_nearest(self, on, target, genes)
             clock, memory = target.clock_mhz, MemoryTiming()
         else:
             raise ConfigError(
-                f"a latency is of a Design or an Accelerator, not of {article(type(on).__name__)}"
+                "a latency is of a Design, an Accelerator or PublishedHardware, not of "
+                f"{article(type(on).__name__)}"
             )
+        if genes is not None and not isinstance(on, PublishedHardware):
+            raise ConfigError("genes go with PublishedHardware: port genes change the published ports")
         behind = options.dram_behind(target.dram, target.name)
         return latency_of_network(
             self.graph, build, clock_mhz or clock, options.ideal(memory), behind, stem, packed_resolutions
@@ -136,7 +164,7 @@ class Network(Shown):
         target = load_board(board)
         known = [field.name for field in dataclasses.fields(ExploreOptions)]
         unknown = [
-            f"there is no option {name}; {nearest(name, known)}known: {', '.join(known)}"
+            f"there is no option {name}; {nearest_name(name, known)}known: {', '.join(known)}"
             for name in options
             if name not in known
         ]
@@ -190,22 +218,13 @@ class Network(Shown):
         meets the bound, OutputRefused where another process searches in the folder, CallbackFailed where the
         callback raises: finished trials are kept, the same call goes on with them.
         """
-        from hotnas_hls.api.run import configured, own_data, searched
+        from hotnas_hls.api.run import Session, configured, own_data
         from hotnas_hls.search.problem import problem_of
 
         own = own_data(data, self.graph)
         config, target = configured(self.name, own.name, board, settings, output)
-        return searched(
-            lambda: problem_of(self.loaded, self.name, own, own.name),
-            config,
-            Path(output),
-            target,
-            callback=callback,
-            study=study,
-            fresh=fresh,
-            more=more,
-            quiet=quiet,
-        )
+        session = Session(Path(output), target, callback, study, fresh, more, quiet)
+        return session.search(lambda: problem_of(self.loaded, self.name, own, own.name), config)
 
 
 def load_network(
@@ -223,6 +242,18 @@ def load_network(
     Raises UnsupportedNetwork with every operator the accelerator does not have, CheckpointError for weights
     that do not fit, ConfigError for anything else that cannot be loaded.
     """
+    network = read_network(model, input, weights, name)
+    network.refuse_unbuildable()
+    return network
+
+
+def read_network(
+    model: str | Path | nn.Module,
+    input: Sequence[int] | None = None,
+    weights: str | Path | None = None,
+    name: str | None = None,
+) -> Network:
+    """As :func:`load_network`, and a network that can be read but not built is given, too."""
     shape = _shape(input)
     if isinstance(model, str | Path):
         loaded = load_model(str(model), weights or shipped_weights(str(model)), shape)
@@ -230,7 +261,6 @@ def load_network(
     else:
         loaded = load_module(model, shape, weights, name)
         name = loaded.graph.name
-    allowed_arrangements(loaded.graph)  # what no command could run is refused here
     return Network(name, loaded)
 
 
@@ -242,13 +272,6 @@ def _shape(given: Sequence[int] | None) -> tuple[int, ...] | None:
     if isinstance(given, str) or not whole or not 1 <= len(given) <= 3 or min(given) < 1:
         raise ConfigError(f"input {given!r}: give channels, rows and columns, e.g. (3, 224, 224)")
     return tuple(given)
-
-
-def zoo() -> list[str]:
-    """Names of the networks that are known."""
-    from hotnas_hls.models.zoo import ZOO
-
-    return list(ZOO)
 
 
 def on_design(graph: Graph, point: DesignPoint) -> Callable[[Arrangement], Built]:
@@ -268,5 +291,24 @@ def on_accelerator(
         if keeps_depth:
             accel = dataclasses.replace(accel, ifm_depth=given.ifm_depth)
         return model, accel, ()
+
+    return build
+
+
+def on_nearest(
+    network: Network, engine: PublishedHardware, board: Board, genes: Sequence[int] | None
+) -> Callable[[Arrangement], Built]:
+    """The network on the buildable accelerator that is nearest to a published engine, after ``genes``."""
+    graph = network.graph
+
+    def build(arrangement: Arrangement) -> Built:
+        model, hardware = layers_of(graph, arrangement=arrangement), engine
+        if genes is not None:
+            before = module_layers(network.name, graph.input.shape, network.module)
+            after, hardware = with_genes(network.name, genes, before, engine)
+            model = dataclasses.replace(model, layers=edited_layers(model.layers, before, after))
+        nearest = nearest_accelerator(hardware, model.layers, board, model.blocks)
+        changes = [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
+        return model, nearest.accel, changes
 
     return build

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.base.notebook import Shown
+from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
+from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
+from hotnas_hls.api.simulation import DramSimulation, Simulation, Sweep
+from hotnas_hls.base.pictures import picture
 from hotnas_hls.base.writer import sole_writer
-from hotnas_hls.codegen.bundle import read_manifest, verify
+from hotnas_hls.codegen.bundle import SIGNATURE, read_manifest, verify
 from hotnas_hls.errors import ConfigError, OutputRefused
 from hotnas_hls.simulate import flow
 from hotnas_hls.simulate.certificate import Certificate
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hotnas_hls.api.report import Report
+    from hotnas_hls.simulate.certify import Rtl
+
+SWEEP, DRAM_SWEEP = "sweep", "dram_sweep"  # of reports/*.json, .svg, .png
 
 
 @dataclass(frozen=True)
@@ -35,35 +42,21 @@ class Verdict:
         return not self.differences
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Simulation(Shown):
-    """A package simulated: its certificate, and what was changed in it before."""
-
-    certificate: Certificate
-    changed: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether every output and every cycle is as predicted, and the whole within its bound."""
-        return self.certificate.holds
-
-    def tables(self) -> Sequence[Table]:
-        """A line a layer."""
-        from hotnas_hls.simulate.tables import certificate_table
-
-        return (certificate_table(self.certificate),)
-
-    def notes(self) -> list[str]:
-        """What was changed, why it does not hold, the verdict."""
-        changed = [f"not as it was generated: {path}" for path in self.changed]
-        return [*changed, *self.certificate.reasons, self.certificate.line()]
-
-
 @dataclass(frozen=True)
 class Package:
     """A package's folder: HLS C++, RTL, benches, drivers, scripts, reports."""
 
     folder: Path
+
+    @property
+    def reports(self) -> Path:
+        """The folder of its reports."""
+        return self.folder / flow.REPORTS
+
+    @property
+    def signature(self) -> Path:
+        """Where a signature of it lies, once it is signed."""
+        return self.folder.resolve() / SIGNATURE
 
     @property
     def figures(self) -> tuple[int, int, int]:
@@ -88,7 +81,7 @@ class Package:
 
         images: on the RTL, back to back. csim: False leaves the C simulation out.
         behind_dram: False certifies with an ideal memory.
-        bambu: synthesise the C++ by Bambu too; None where it is found and the array is small.
+        bambu: synthesise the C++ by Bambu too; None where it is found, the array small and the RTL its own.
         rtl: a folder of other RTL with the same top level. build: where programs and logs go (beside).
         stage: hears what begins.
 
@@ -97,12 +90,7 @@ class Package:
         """
         if images < 1:
             raise ConfigError(f"{images} images: give at least one")
-        self._require()
-        place = Path(build) if build is not None else flow.build_folder(self.folder)
-        given = None if rtl is None else Path(rtl)
-        if given is not None and not given.is_dir():
-            raise ConfigError(f"{given}: no such folder; give the one HLS wrote, solution/syn/verilog")
-        with sole_writer(self.folder, "hotnas sim"), sole_writer(place, "hotnas sim"):
+        with self._at_work(rtl, build) as (place, given):
             done = flow.simulate(
                 self.folder,
                 images=images,
@@ -110,14 +98,91 @@ class Package:
                 rtl=given,
                 build=place,
                 behind=behind_dram,
-                bambu=bambu,
+                bambu=False if given is not None and bambu is None else bambu,
                 stage=stage,
             )
-        return Simulation(done.certificate, done.changed)
+        path = self.reports / flow.CERTIFICATE_FILE if given is None else None
+        return Simulation(done.certificate, done.changed, path)
+
+    def simulate_dram(
+        self, dram: str | DramTiming, *, rtl: str | Path | None = None, build: str | Path | None = None
+    ) -> DramSimulation:
+        """Simulate one image behind another DRAM; the package keeps reports/dram.json.
+
+        dram: by name, by its board, or the path of a YAML file. rtl, build and what is raised: as of
+        :meth:`simulate`. It says what this DRAM would cost; the certificate's stays that of the board.
+        """
+        from hotnas_hls.simulate.dram_check import check_dram
+
+        behind = load_dram(dram) if isinstance(dram, str) else dram
+        with self._at_work(rtl, build) as (place, given):
+            point, source, built = self._to_simulate(place, given)
+            check = check_dram(point, behind, source, built)
+            flow.add_reports(self.folder, {flow.DRAM_FILE: check.to_json().encode()})
+        return DramSimulation(check, source.is_twin, self.reports / flow.DRAM_FILE)
+
+    def sweep(
+        self,
+        latencies: Sequence[int] | None = None,
+        *,
+        dram: str | DramTiming | None = None,
+        rtl: str | Path | None = None,
+        build: str | Path | None = None,
+    ) -> Sweep:
+        """Simulate one image for every read latency of the memory; the package keeps record and pictures.
+
+        latencies: cycles from a read's address to its first data; None for 5 to 250. dram: sweep the idle
+        read latency of this DRAM instead, and its bandwidth. rtl, build, what is raised: as of
+        :meth:`simulate`; ConfigError for latencies that no memory has.
+        """
+        from hotnas_hls.simulate import sweep
+
+        if latencies is not None and (not latencies or min(latencies) < LEAST_LATENCY):
+            told = ",".join(map(str, latencies))
+            raise ConfigError(f"latencies {told}: give cycles, at least {LEAST_LATENCY} each, e.g. 10,40,160")
+        behind = load_dram(dram) if isinstance(dram, str) else dram
+        with self._at_work(rtl, build) as (place, given):
+            point, source, built = self._to_simulate(place, given)
+            if behind is None:
+                swept = sweep.sweep(point, source, built, latencies or sweep.READ_LATENCIES)
+                found = Sweep(point, None, tuple(swept), (), self._swept(SWEEP))
+            else:
+                asked = latencies or sweep.DRAM_LATENCIES
+                nearer, wider = sweep.sweep_dram(point, behind, source, built, asked)
+                found = Sweep(point, behind, tuple(nearer), tuple(wider), self._swept(DRAM_SWEEP))
+            text, chart = json.dumps(found.record(), indent=2) + "\n", found.figure()
+            contents = (text.encode(), picture(chart, "svg"), picture(chart, "png"))
+            names = (path.name for path in found.paths)
+            flow.add_reports(self.folder, dict(zip(names, contents, strict=True)))
+        return found
+
+    def _swept(self, name: str) -> tuple[Path, ...]:
+        return tuple(self.reports / f"{name}.{kind}" for kind in ("json", "svg", "png"))
+
+    @contextlib.contextmanager
+    def _at_work(
+        self, rtl: str | Path | None, build: str | Path | None
+    ) -> Iterator[tuple[Path, Path | None]]:
+        """The build folder and the other RTL, while no other process works in the package."""
+        self._require()
+        place = Path(build) if build is not None else flow.build_folder(self.folder)
+        given = None if rtl is None else Path(rtl)
+        if given is not None and not given.is_dir():
+            raise ConfigError(f"{given}: no such folder; give the one HLS wrote, solution/syn/verilog")
+        with sole_writer(self.folder, "hotnas sim"), sole_writer(place, "hotnas sim"):
+            yield place, given
+
+    def _to_simulate(self, place: Path, given: Path | None) -> tuple[DesignPoint, Rtl, Path]:
+        """The design, the RTL, and where it is built: where :meth:`simulate` has."""
+        return (
+            flow.load_package(self.folder),
+            flow.read_rtl(self.folder, given),
+            flow.built_rtl(place, given),
+        )
 
     def certificate(self) -> Certificate | None:
         """The certificate that lies in the package; None before it was simulated."""
-        path = self.folder / flow.REPORTS / flow.CERTIFICATE_FILE
+        path = self.reports / flow.CERTIFICATE_FILE
         return Certificate.from_json(path) if path.is_file() else None
 
     def report(self, *, run: str | Path | None = None, output: str | Path | None = None) -> Report:

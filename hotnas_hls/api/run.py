@@ -133,9 +133,7 @@ def run_search(
         return problem.load_problem(settings.network)
 
     folder = Path(settings.output if output is None else output)
-    return searched(
-        problem, settings, folder, None, callback=callback, study=study, fresh=fresh, more=more, quiet=quiet
-    )
+    return Session(folder, None, callback, study, fresh, more, quiet).search(problem, settings)
 
 
 def configured(
@@ -180,87 +178,81 @@ def own_data(data: str | Path | Dataset, graph: Graph) -> Dataset:
     return data
 
 
-def searched(
-    problem: Callable[[], Problem],
-    config: RunConfig,
-    folder: Path,
-    board: Board | None,
-    *,
-    callback: Callable[[Trial], None] | None = None,
-    study: optuna.Study | None = None,
-    fresh: bool = False,
-    more: bool = False,
-    quiet: bool = False,
-) -> Run:
-    """Search as the sole writer of ``folder``; what is finished is on disk, whatever happens."""
-    started = time.perf_counter()
-    with sole_writer(folder, "hotnas search"):
+@dataclass(frozen=True)
+class Session:
+    """A search as it is asked for: where it is kept, who hears of it, what becomes of an earlier one."""
+
+    folder: Path
+    board: Board | None = None  # None: the configuration's
+    callback: Callable[[Trial], None] | None = None
+    study: optuna.Study | None = None
+    fresh: bool = False
+    more: bool = False
+    quiet: bool = False
+
+    def search(self, load: Callable[[], Problem], config: RunConfig) -> Run:
+        """Search as the sole writer of the folder; what is finished is on disk, whatever happens."""
+        started = time.perf_counter()
+        with sole_writer(self.folder, "hotnas search"):
+            try:
+                return self._search(load, config, started)
+            except KeyboardInterrupt as interrupt:
+                kept = "finished trials are kept; the same command goes on with them"
+                interrupt.add_note(f"{self.folder}: {kept}")
+                raise
+
+    def _search(self, load: Callable[[], Problem], config: RunConfig, started: float) -> Run:
+        """Search and write everything, the mark that it is finished last; or read what is finished."""
+        from hotnas_hls.search import configure, search
+        from hotnas_hls.search.running.storage import place_of, study_place
+        from hotnas_hls.search.telling import study_charts, summary
+        from hotnas_hls.search.telling.progress import ConsoleReporter
+
+        folder, study = self.folder, self.study
         try:
-            return _searched(problem, config, folder, board, callback, study, fresh, more, quiet, started)
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"{folder}: finished trials are kept; the same command goes on with them")
-            raise
-
-
-def _searched(
-    load: Callable[[], Problem],
-    config: RunConfig,
-    folder: Path,
-    board: Board | None,
-    callback: Callable[[Trial], None] | None,
-    study: optuna.Study | None,
-    fresh: bool,
-    more: bool,
-    quiet: bool,
-    started: float,
-) -> Run:
-    """Search and write everything, the mark that it is finished last; or read what is finished."""
-    from hotnas_hls.search import configure, search
-    from hotnas_hls.search.running.storage import place_of, study_place
-    from hotnas_hls.search.telling import study_charts, summary
-    from hotnas_hls.search.telling.progress import ConsoleReporter
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise OutputRefused(f"{folder}: cannot be made: {reason}") from None
-    place = study_place(config.search.storage, folder) if study is None else place_of(study)
-    with ConsoleReporter(quiet=quiet) as console:
-        reporter: Reporter = console if callback is None else _Calling(console, callback, folder)
-        mended = place.mend()
-        if mended:
-            reporter.stage(mended)
-        exists = place.exists() and (study is None or bool(place.trials()))
-        if more and not exists:
-            raise ConfigError(f"{place.file or place}: there is no study to go on with; leave --resume out")
-        problem = load()
-        if not (more or fresh or (exists and place.is_interrupted())):
-            finished = _finished(place, exists, folder, config, problem.digests())
-            if finished is not None:
-                reporter.stage("finished; nothing to do (--fresh starts anew)")
-                return Run(folder, finished, place)
-        if fresh:
-            place.discard()
-        resume = exists and not fresh
-        if resume:
-            reporter.stage("going on with the interrupted study (--fresh starts anew)")
-        platform = configure.platform_of(config, problem.graph, board)
-        result = search.search(
-            problem, platform, configure.options_of(config), place, resume or study is not None, reporter
-        )
-        assert result.design is not None
-        result.design.save(folder)
-        found = summary.summary_of(result) | {
-            "tool_version": __version__,
-            "board": config.board,
-            "seed": config.seed,
-            "cost": cost(started, resume),
-        }
-        replace_files(folder, {SUMMARY_FILE: (json.dumps(found, indent=2) + "\n").encode()})
-        reporter.stage("charts")
-        replace_files(folder / CHART_FOLDER, study_charts.charts(found))
-        place.complete()
-    return Run(folder, found, place)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as reason:
+            raise OutputRefused(f"{folder}: cannot be made: {reason}") from None
+        place = study_place(config.search.storage, folder) if study is None else place_of(study)
+        with ConsoleReporter(quiet=self.quiet) as console:
+            reporter: Reporter = console
+            if self.callback is not None:
+                reporter = _Calling(console, self.callback, folder)
+            mended = place.mend()
+            if mended:
+                reporter.stage(mended)
+            exists = place.exists() and (study is None or bool(place.trials()))
+            if self.more and not exists:
+                where = place.file or place
+                raise ConfigError(f"{where}: there is no study to go on with; leave --resume out")
+            problem = load()
+            if not (self.more or self.fresh or (exists and place.is_interrupted())):
+                finished = _finished(place, exists, folder, config, problem.digests())
+                if finished is not None:
+                    reporter.stage("finished; nothing to do (--fresh starts anew)")
+                    return Run(folder, finished, place)
+            if self.fresh:
+                place.discard()
+            resume = exists and not self.fresh
+            if resume:
+                reporter.stage("going on with the interrupted study (--fresh starts anew)")
+            platform = configure.platform_of(config, problem.graph, self.board)
+            result = search.search(
+                problem, platform, configure.options_of(config), place, resume or study is not None, reporter
+            )
+            assert result.design is not None
+            result.design.save(folder)
+            found = summary.summary_of(result) | {
+                "tool_version": __version__,
+                "board": config.board,
+                "seed": config.seed,
+                "cost": cost(started, resume),
+            }
+            replace_files(folder, {SUMMARY_FILE: (json.dumps(found, indent=2) + "\n").encode()})
+            reporter.stage("charts")
+            replace_files(folder / CHART_FOLDER, study_charts.charts(found))
+            place.complete()
+        return Run(folder, found, place)
 
 
 def _finished(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hotnas_hls.base.terminal import progress
 from hotnas_hls.boards.board import load_board
 
 Figures = dict[str, Any]
@@ -282,7 +283,7 @@ def boards() -> Figures:
 def _say(name: str, figures: Figures) -> None:
     """What a long case has just found."""
     found = figures.get("left_out") or f"{figures['certified_cycles']:,} cycles, {figures['ms']:.3f} ms"
-    print(f"{name}: {found}", file=sys.stderr, flush=True)
+    progress(f"{name}: {found}")
 
 
 def prices() -> Figures:

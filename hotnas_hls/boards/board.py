@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CLOCK_RANGE_MHZ = (0.001, 10_000.0)
 AXI_BITS = (32, 64, 128, 256, 512)  # data widths of the AXI ports that designs have
+BOARD_PART = re.compile(r"[\w.-]+:[\w.-]+:part0")
 PART = re.compile(r"x[acq][a-z0-9]+-[A-Za-z0-9-]+")
 BOARDS_FILE = Path(__file__).with_name("boards.yaml")
 
@@ -47,6 +48,8 @@ class Board(Shown):
     ports: tuple[Ports, ...]
     dram_mb_per_s: float  # peak of the pins
     clock_mhz: float  # default clock of a design
+    board_part: str | None = None  # Vivado's name of the board's files, without version; None: not known
+    board_files: str | None = None  # where to get them; None: Vivado's Store
     dram: str | None = None  # behind the ports: a name of ``accel/memory/drams.yaml``, or a YAML file of one
 
     def tables(self) -> Sequence[Table]:
@@ -65,6 +68,10 @@ class Board(Shown):
             table.add_row(name, f"{value:,g}" if isinstance(value, float) else f"{value:,}")
         table.add_row("DRAM", self.dram or "not known")
         return (table,)
+
+    def record(self) -> dict[str, Any]:
+        """As plain values: what a YAML file of it holds."""
+        return dict(to_record(self))
 
     @property
     def port_bits(self) -> int:
@@ -93,6 +100,11 @@ class Board(Shown):
             found.append(
                 f"part: {self.part!r} is none of Vivado's; write device, package and speed grade, "
                 "e.g. xczu3eg-sbva484-1-e or xc7z010clg400-1"
+            )
+        if self.board_part is not None and not BOARD_PART.fullmatch(self.board_part):
+            found.append(
+                f"board_part: {self.board_part!r} is none of Vivado's; write vendor, board and part0, "
+                "without a version, e.g. xilinx.com:zcu102:part0"
             )
         names = [name for kind in self.ports for name in kind.names]
         if not names:

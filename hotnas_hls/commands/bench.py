@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.errors import ConfigError
-from hotnas_hls.version import __version__
 
 GROUP = "machine"
 
@@ -43,22 +39,20 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table a case."""
-    from hotnas_hls.bench.cases import CASES, Case, Figures, run_cases
+    from hotnas_hls.api.machine import benchmark, benchmark_cases
 
-    known = [case.name for case in CASES]
+    known = benchmark_cases()
     if args.list:
-        print("\n".join(f"{case.name:22} {case.what}" for case in CASES))
+        lines = (f"{name:22} {what}" for name, what in known.items())
+        print(json.dumps(known, indent=2) if args.json else "\n".join(lines))
         return
-    if unknown := [name for name in args.cases if name not in known]:
-        raise ConfigError(f"no case is called {', '.join(unknown)}; there are: {', '.join(known)}")
 
-    def report(case: Case, figures: Figures) -> None:
+    def report(name: str, figures: dict[str, Any]) -> None:
         if not args.json:
-            print(f"{case.what} ({case.name})")
-            print("\n".join(f"  {name:30} {shown(value)}" for name, value in figures.items()), flush=True)
+            print(f"{known[name]} ({name})" if name in known else name)
+            print("\n".join(f"  {key:30} {shown(value)}" for key, value in figures.items()), flush=True)
 
-    measured = _networks(args) if args.network else run_cases(args.cases or known, report)
-    record = {"tool_version": __version__, "machine": machine(), "cases": measured}
+    record = benchmark(args.cases, networks=args.network, results=args.results, report=report)
     text = json.dumps(record, indent=2) + "\n"
     if args.json:
         print(text, end="")
@@ -66,27 +60,6 @@ def run(args: argparse.Namespace) -> None:
         from hotnas_hls.base.atomic import replace_files
 
         replace_files(args.output.resolve().parent, {args.output.name: text.encode()})
-
-
-def _networks(args: argparse.Namespace) -> dict[str, Any]:
-    """The case "networks" with the networks of ``--network`` alone."""
-    from hotnas_hls.bench.cases import NETWORK_RESULTS
-    from hotnas_hls.bench.whole_networks import measure
-
-    if args.cases:
-        raise ConfigError('--network is of the case "networks"; leave the other cases out')
-
-    def report(name: str, figures: dict[str, Any]) -> None:
-        if not args.json:
-            print(name)
-            print("\n".join(f"  {key:30} {shown(value)}" for key, value in figures.items()), flush=True)
-
-    return {"networks": measure(args.network, args.results or Path(NETWORK_RESULTS), report)}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    return {"cpus": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()}
 
 
 def shown(value: Any) -> str:

@@ -11,7 +11,6 @@ import json
 
 import yaml
 
-from hotnas_hls.base.records import to_record
 from hotnas_hls.boards.board import Board, known_boards, load_board
 from hotnas_hls.commands import Subparsers
 
@@ -30,6 +29,8 @@ MEANINGS = {
     "bits": "widths of AXI masters that each takes at a beat a cycle",
     "dram_mb_per_s": "peak of the DRAM's pins: transfers a second times bytes, in 10^6",
     "clock_mhz": "clock of a design, unless another is asked for",
+    "board_part": "Vivado's name of the board's files, without their version; null: not known",
+    "board_files": "where they can be had; null: Vivado's Store",
     "dram": "a name of accel/memory/drams.yaml, or a YAML file of one; null: not known",
 }
 PORT_CLOCK = "highest clock of one; null: not known"
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the table, or one record."""
     boards = [load_board(args.board)] if args.board else list(known_boards())
     if args.json:
-        print(json.dumps([to_record(board) for board in boards], indent=2))
+        print(json.dumps([board.record() for board in boards], indent=2))
     elif args.board:
         print(annotated(boards[0]), end="")
     else:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 def annotated(board: Board) -> str:
     """A board's record as YAML, with what every key means."""
     lines = []
-    for line in yaml.safe_dump(to_record(board), sort_keys=False).splitlines():
+    for line in yaml.safe_dump(board.record(), sort_keys=False).splitlines():
         key = line.partition(":")[0].strip()
         means = PORT_CLOCK if line.startswith("  clock_mhz") else MEANINGS.get(key, "")
         lines.append(f"{line}  # {means}\n" if means else f"{line}\n")

@@ -47,12 +47,12 @@ def run(args: argparse.Namespace) -> None:
     raise_all(ConfigError, "these pictures cannot be drawn:", problems)
 
     from hotnas_hls.api.bottlenecks import find_bottlenecks
+    from hotnas_hls.api.network import load_network
     from hotnas_hls.base.pictures import save_picture
-    from hotnas_hls.frontends.source import load_model
 
-    loaded = load_model(args.model or config.network.model, None, shape)
-    progress(loaded.proof)
-    found = find_bottlenecks(loaded, config, reductions=args.reductions)
+    network = load_network(args.model or config.network.model, shape)
+    progress(network.proof)
+    found = find_bottlenecks(network.loaded, config, reductions=args.reductions)
     if args.bars:
         save_picture(found.figure(), args.bars)
     if args.roofline:

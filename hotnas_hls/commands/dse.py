@@ -16,19 +16,14 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, named_network, parse_shape
-from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
-
-if TYPE_CHECKING:
-    from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.errors import ConfigError, raise_all
 
 GROUP = "explore"
 PACKING_CHOICES = ("best", "on", "off")
-SEARCHED = ("search.json", "study.db", "study.journal")  # what a search leaves in its folder
 PIPED_WIDTH = 140  # columns of the tables when nobody looks at a terminal
 
 
@@ -99,15 +94,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _explore(args: argparse.Namespace) -> None:
-    from hotnas_hls.api.exploration import ExploreOptions, explore_designs
+    from hotnas_hls.api.exploration import ExploreOptions
+    from hotnas_hls.api.latency import LatencyOptions
+    from hotnas_hls.api.network import load_network
     from hotnas_hls.base.pictures import picture_violations, save_picture
     from hotnas_hls.boards.board import load_board
-    from hotnas_hls.commands.latency import dram_of, packing_choice
-    from hotnas_hls.frontends.source import load_model
+    from hotnas_hls.commands.latency import dram_name, packing_choice
 
     model_name = named_network(args)
     board = load_board(args.board)
-    dram = dram_of(args, board.dram, board.name)
+    dram = LatencyOptions(dram=dram_name(args)).dram_behind(board.dram, board.name)
     options = ExploreOptions(
         clock_mhz=args.clock,
         read_latency=args.read_latency,
@@ -126,38 +122,20 @@ def _explore(args: argparse.Namespace) -> None:
     if args.save and args.save.exists() and not args.save.is_dir():
         problems.append(f"--save {args.save}: is a file; name a folder")
     raise_all(ConfigError, "these options cannot be:", problems)
-    loaded = load_model(model_name, None, parse_shape(args.input) if args.input else None)
-    progress(loaded.proof)
-    found = explore_designs(loaded.graph, board, dram, options)
+    network = load_network(model_name, parse_shape(args.input) if args.input else None)
+    progress(network.proof)
+    found = network.explore(board, dram=dram, **vars(options))
     if args.save:
-        print(save(found.best.point, args.save, args.overwrite), file=sys.stderr)
+        print(found.best.save(args.save, overwrite=args.overwrite), file=sys.stderr)
     if args.plot:
         save_picture(found.figure(), args.plot)
     if args.json:
         print(json.dumps(found.record(), indent=2))
         return
     console = text_console(PIPED_WIDTH)
-    for table in found.tables():
-        console.print(table)
+    console.print(*found.tables())
     for line in found.notes():
         console.print(line, soft_wrap=True)
-
-
-def save(point: DesignPoint, folder: Path, overwrite: bool) -> Path:
-    """Write a design point into a folder that has none, or the same, or another if it may be replaced.
-
-    OutputRefused otherwise, and where the folder is that of a search.
-    """
-    from hotnas_hls.accel.design_point import DESIGN_FILE
-    from hotnas_hls.base.writer import sole_writer
-
-    with sole_writer(folder, "hotnas dse"):
-        searched = [str(folder / name) for name in SEARCHED if (folder / name).exists()]
-        raise_all(OutputRefused, f"--save {folder}: is the folder of a search; name another:", searched)
-        path = folder / DESIGN_FILE
-        if path.is_file() and not overwrite and path.read_text() != point.to_json():
-            raise OutputRefused(f"{path}: is another design point; name another folder, or give --overwrite")
-        return point.save(folder)
 
 
 def parse_array(text: str) -> tuple[int, int]:

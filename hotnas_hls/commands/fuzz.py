@@ -36,33 +36,23 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the cases; 1 when one fails."""
-    import time
+    from hotnas_hls.api.fuzzing import CaseVerdict, fuzz_networks
 
-    from hotnas_hls.errors import ConfigError
-    from hotnas_hls.fuzzing.network_fuzz import Record, Verdict, fuzz
-
-    if min(args.seed, args.count - 1, args.jobs - 1, *(args.case or [0])) < 0:
-        raise ConfigError("--seed and --case are at least 0, --count and --jobs at least 1")
     repeat = f"hotnas fuzz --seed {args.seed} --case {{}}" + (" --csim" if args.csim else "")
-    record = Record(args.output / f"seed{args.seed}{'_csim' if args.csim else ''}.jsonl")
-    passed = set() if args.case else record.passed()
-    numbers = args.case or [number for number in range(args.count) if number not in passed]
-    if left_out := args.count - len(numbers) if not args.case else 0:
-        print(f"{left_out} cases passed before, see {record.file}")
-    failed: list[int] = []
-    started, done = time.monotonic(), 0
 
-    def report(verdict: Verdict) -> None:
-        nonlocal done
-        record.add(verdict)
-        done += 1
+    def report(verdict: CaseVerdict) -> None:
         if verdict.problems:
-            failed.append(verdict.number)
             print(f"case {verdict.number} FAILED", *verdict.problems, sep="\n  ")
             print(f"  repeat it: {repeat.format(verdict.number)}", flush=True)
-        if done % 20 == 0 or done == len(numbers):
-            rate = done / (time.monotonic() - started)
-            print(f"{done} of {len(numbers)} cases, {len(failed)} failed, {rate:.2f} cases/s", flush=True)
 
-    fuzz(args.seed, numbers, report, csim=args.csim, jobs=args.jobs)
-    return int(bool(failed))
+    found = fuzz_networks(
+        args.seed,
+        args.count,
+        cases=args.case,
+        csim=args.csim,
+        jobs=args.jobs,
+        output=args.output,
+        report=report,
+    )
+    print(found.line)
+    return int(bool(found.failed))

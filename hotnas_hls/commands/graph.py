@@ -61,23 +61,20 @@ def run(args: argparse.Namespace) -> None:
     shape = parse_shape(args.input) if args.input else None
     if args.draw and (problems := picture_violations(args.draw)):
         raise ConfigError("\n".join(problems))
-    from hotnas_hls.explore.arrangement import allowed_arrangements
-    from hotnas_hls.frontends.source import load_model
-    from hotnas_hls.network.drawing import draw_graph, graph_record, graph_table
+    from hotnas_hls.api.network import read_network
 
-    loaded = load_model(model, args.weights, shape)
-    progress(loaded.proof)
-    graph = loaded.graph
+    network = read_network(model, shape, args.weights)
+    progress(network.proof)
     if args.draw:
-        draw_graph(graph, args.draw)
+        network.draw(args.draw)
         print(args.draw)
     elif args.json:
-        print(json.dumps(graph_record(graph), indent=2))
+        print(json.dumps(network.record(), indent=2))
     else:
-        text_console(PIPED_WIDTH).print(graph_table(graph))
-    allowed_arrangements(graph)  # what no command could run is refused by this one too
-    if graph.host.is_some and not args.json:
-        print(graph.host)
+        text_console(PIPED_WIDTH).print(*network.tables())
+    network.refuse_unbuildable()  # what no command could run is refused by this one too
+    if network.graph.host.is_some and not args.json:
+        print(network.graph.host)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

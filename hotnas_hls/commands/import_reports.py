@@ -17,7 +17,7 @@ from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.commands import Subparsers
 
 if TYPE_CHECKING:
-    from hotnas_hls.implementation.vendor_reports import VendorReports
+    from hotnas_hls import VendorReports
 
 GROUP = "hand-off"
 FILE = "vendor_reports.json"
@@ -35,16 +35,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the JSON and print what was found, and what was not."""
-    from hotnas_hls.implementation.vendor_reports import read_reports
+    from hotnas_hls.api.implementation import import_reports
+    from hotnas_hls.api.package import Package
 
+    reports = import_reports(args.directory, args.into)
     if args.into is not None:
-        from hotnas_hls.api.implementation import import_reports
-        from hotnas_hls.simulate.flow import REPORTS
-
-        reports = import_reports(args.directory, args.into)
-        output = args.into / REPORTS / FILE
+        output = Package(args.into).reports / FILE
     else:
-        reports = read_reports(args.directory)
         output = args.output or args.directory / FILE
         replace_files(output.parent, {output.name: reports.to_json().encode()})
     if args.json:

@@ -8,34 +8,25 @@ to change for that is printed. The published rule reproduces HotNAS's tables and
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.terminal import progress, text_console
 from hotnas_hls.commands import Subparsers
 from hotnas_hls.commands.graph import add_network_arguments, parse_shape
 from hotnas_hls.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
+    from hotnas_hls import PublishedHardware
     from hotnas_hls.accel.accelerator import Accelerator
-    from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.accel.pixel_packing import PackingChoice
-    from hotnas_hls.accel.timing.latency_report import LayerRow
-    from hotnas_hls.api.latency import Built, Latency, LatencyOptions
-    from hotnas_hls.explore.arrangement import Arrangement
-    from hotnas_hls.network.graph import Graph
-    from hotnas_hls.published.design import PublishedHardware
-    from hotnas_hls.published.genes import PublishedSpace
-    from hotnas_hls.published.layers import PublishedLayer
+    from hotnas_hls.api.latency import Latency
+    from hotnas_hls.api.network import Network
+    from hotnas_hls.api.published import PublishedEstimate
 
 GROUP = "explore"
 PIPED_WIDTH = 140  # columns of the table when nobody looks at a terminal
-PUBLISHED_MHZ = 200.0
-PUBLISHED_NOTE = "convolutions alone, sizes as the published code walks them: see hotnas published"
 ACCEL_REQUIRED = ("tm", "tn", "tr", "tc")
 ACCEL_DEFAULTS = {"ifm_bits": 128, "wgt_bits": 128, "ofm_bits": 128}
 ACCEL_SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")  # 0 or 1
@@ -91,34 +82,21 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table, or JSON."""
-    options = _checked(args)
-    console = text_console(PIPED_WIDTH)
-    if args.rule == "true":
-        found = _true(args, options)
-        if args.json:
-            print(json.dumps(found.record(), indent=2))
-            return
-        for table in found.tables():
-            console.print(table)
-        for note in found.notes():
-            console.print(note, soft_wrap=True)
-        return
-    from hotnas_hls.accel.timing.latency_report import latency_table, record
-
-    rows, clock, design = _published(args)
+    _check(args)
+    found = _true(args) if args.rule == "true" else _published(args)
     if args.json:
-        about = {"rule": args.rule, "model": args.model, "design": design, "notes": [PUBLISHED_NOTE]}
-        print(json.dumps(record(rows, clock, **about), indent=2))
+        print(json.dumps(found.record(), indent=2))
         return
-    console.print(latency_table(rows, clock, f"{args.model} by the {args.rule} rule at {clock:g} MHz"))
-    console.print(f"design: {design}", soft_wrap=True)
-    console.print(f"  - {PUBLISHED_NOTE}", soft_wrap=True)
+    console = text_console(PIPED_WIDTH)
+    console.print(*found.tables())
+    for note in found.notes():
+        console.print(note, soft_wrap=True)
 
 
-def _checked(args: argparse.Namespace) -> LatencyOptions:
-    from hotnas_hls.api.latency import OWN, LatencyOptions
+def _check(args: argparse.Namespace) -> None:
+    from hotnas_hls.api.latency import LatencyOptions
 
-    options = LatencyOptions(args.clock, None if args.no_dram else args.dram or OWN, args.read_latency)
+    options = LatencyOptions(args.clock, dram_name(args), args.read_latency)
     designs = [args.design, args.design_file, args.accel]
     found = []
     if args.rule == "published" and not args.design:
@@ -139,8 +117,9 @@ def _checked(args: argparse.Namespace) -> LatencyOptions:
         found.append("--genes edit the plain stem; leave --stem out")
     if args.genes and args.packed_resolutions not in (None, "0"):
         found.append("--genes edit plain pixels; leave --packed-resolutions out")
+    if args.genes and args.accel:
+        found.append("--genes goes with --design: its port genes change the published ports")
     raise_all(ConfigError, "these options do not go together:", found + options.violations())
-    return options
 
 
 def add_dram_options(parser: argparse.ArgumentParser) -> None:
@@ -150,13 +129,13 @@ def add_dram_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--read-latency", type=int, help="of the ideal memory, in cycles (default 40)")
 
 
-def dram_of(args: argparse.Namespace, known: str | None, board: str) -> DramTiming | None:
-    """The DRAM of the options, else ``known``; None with ``--no-dram``. ConfigError where there is none."""
-    from hotnas_hls.api.latency import OWN, LatencyOptions
+def dram_name(args: argparse.Namespace) -> str | None:
+    """The DRAM of the options, "own" where none is named; None with ``--no-dram``."""
+    from hotnas_hls.api.latency import OWN
 
     if args.no_dram and args.dram:
         raise ConfigError(f"--dram {args.dram} --no-dram: give one of them")
-    return LatencyOptions(dram=None if args.no_dram else args.dram or OWN).dram_behind(known, board)
+    return None if args.no_dram else args.dram or OWN
 
 
 def add_packed_option(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -175,81 +154,37 @@ def packing_choice(text: str) -> PackingChoice:
     return "best" if text == "best" else int(text)  # type: ignore[return-value]
 
 
-def _published(args: argparse.Namespace) -> tuple[list[LayerRow], float, str]:
-    """Rows, clock and design by the published rule."""
-    from hotnas_hls.accel.timing.latency_report import LayerRow
-    from hotnas_hls.published.latency import Formula, network_latency
+def _published(args: argparse.Namespace) -> PublishedEstimate:
+    """By the published rule: a network of the zoo by its name, any other as a module."""
+    from hotnas_hls.api.published import CLOCK_MHZ, published_latency
 
-    hardware = _hardware(args)
-    layers, hardware = _edited(args, _published_layers(args.model, args.input), hardware)
-    rows = [
-        LayerRow(
-            report.layer.name,
-            report.latency.cycles,
-            str(report.latency.bottleneck),
-            {
-                name: report.latency.totals[label]
-                for name, label in zip(
-                    ("load_ifm", "load_wgt", "compute", "store_ofm"), _labels(), strict=True
-                )
-            },
-        )
-        for report in network_latency(layers, hardware, Formula(args.formula))
-    ]
-    return rows, args.clock or PUBLISHED_MHZ, str(hardware)
+    zoo = _zoo_inputs()
+    asked = parse_shape(args.input) if args.input else zoo.get(args.model)
+    known = args.model in zoo and asked == zoo[args.model]
+    network = args.model if known else _network(args)
+    genes = _numbers(args.genes) if args.genes else None
+    clock = args.clock or CLOCK_MHZ
+    return published_latency(network, _engine(args), genes=genes, formula=args.formula, clock_mhz=clock)
 
 
-def _labels() -> tuple[Any, ...]:
-    from hotnas_hls.published.latency import Bottleneck
+def _zoo_inputs() -> dict[str, tuple[int, ...]]:
+    from hotnas_hls.api.zoo import zoo
 
-    return Bottleneck.LOAD_IFM, Bottleneck.LOAD_WGT, Bottleneck.COMPUTE, Bottleneck.STORE
+    return {name: known.input for name, known in zoo().networks.items()}
 
 
-def _hardware(args: argparse.Namespace) -> PublishedHardware:
-    from hotnas_hls.published.design import PublishedHardware
+def _engine(args: argparse.Namespace) -> PublishedHardware:
+    from hotnas_hls import PublishedHardware
 
     return PublishedHardware.parse(args.design, args.dconv)
 
 
-def _published_layers(model: str, shape: str | None) -> tuple[PublishedLayer, ...]:
-    from hotnas_hls.models.zoo import ZOO
-    from hotnas_hls.published.layers import walk
-    from hotnas_hls.published.networks import zoo_layers
+def _network(args: argparse.Namespace) -> Network:
+    from hotnas_hls.api.network import load_network
 
-    given = parse_shape(shape) if shape else None
-    if model in ZOO and given in (None, ZOO[model].input_shape):
-        return zoo_layers(model)
-    if given is not None and (len(given) != 3 or given[1] != given[2]):
-        raise ConfigError(f"--input {shape}: the published rule knows square images only")
-    from hotnas_hls.frontends.source import load_model
-
-    loaded = load_model(model, None, given)
-    if loaded.module is None:
-        raise ConfigError(f"{model}: the published rule walks torch modules, not ONNX files; use --rule true")
-    return tuple(walk(loaded.module, loaded.graph.input.shape[1]))
-
-
-def _edited(
-    args: argparse.Namespace, layers: Sequence[PublishedLayer], hardware: PublishedHardware
-) -> tuple[tuple[PublishedLayer, ...], PublishedHardware]:
-    """Layers and hardware after ``--genes``."""
-    if args.genes is None:
-        return tuple(layers), hardware
-    from hotnas_hls.published.genes import apply
-
-    space = dataclasses.replace(_space(args.model), hardware=hardware)
-    applied = apply(space, _numbers(args.genes), layers)
-    return applied.layers, applied.hardware
-
-
-def _space(model: str) -> PublishedSpace:
-    from hotnas_hls.published.spaces import SPACES
-
-    for space in SPACES.values():
-        if space.model == model:
-            return space
-    known = ", ".join(sorted({space.model for space in SPACES.values()}))
-    raise ConfigError(f"--genes: {model} has no published search space; these have one: {known}")
+    network = load_network(args.model, parse_shape(args.input) if args.input else None)
+    progress(network.proof)
+    return network
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -259,59 +194,28 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--genes {text}: give whole numbers, separated by commas") from None
 
 
-def _true(args: argparse.Namespace, options: LatencyOptions) -> Latency:
+def _true(args: argparse.Namespace) -> Latency:
     """By the true rule: a design file as it stands, or the model on the design that is asked for."""
-    from hotnas_hls.accel.design_point import DesignPoint
-    from hotnas_hls.api.latency import latency_of_design, latency_of_network
-    from hotnas_hls.api.network import on_accelerator, on_design
-    from hotnas_hls.boards.board import load_board
-    from hotnas_hls.frontends.source import load_model
+    from hotnas_hls.api.design import load_design
 
-    point = DesignPoint.load(args.design_file) if args.design_file else None
-    if point is not None and args.model is None:
-        return latency_of_design(point, options)
-    board = point.board if point else load_board(args.board)
-    dram = dram_of(args, board.dram, board.name)
-    loaded = load_model(args.model, None, parse_shape(args.input) if args.input else None)
-    progress(loaded.proof)
-    graph = loaded.graph
-    if point is not None:
-        build = on_design(graph, point)
-    elif args.accel:
-        if args.genes:
-            raise ConfigError("--genes goes with --design: its port genes change the published ports")
-        given = parse_accel(args.accel)
-        build = on_accelerator(graph, given, board, args.clock, "ifm_depth" in args.accel)
-    else:
-        build = _nearest(args, graph)
-    return latency_of_network(
-        graph,
-        build,
-        options.clock_mhz or (point.clock_mhz if point else board.clock_mhz),
-        options.ideal(point.memory if point else MemoryTiming()),
-        dram,
-        args.stem or ("plain" if args.design else "best"),
-        packing_choice(args.packed_resolutions or ("0" if args.design else "best")),
+    asked: dict[str, Any] = {
+        "clock_mhz": args.clock,
+        "dram": dram_name(args),
+        "read_latency": args.read_latency,
+    }
+    design = load_design(args.design_file) if args.design_file else None
+    if design is not None and args.model is None:
+        return design.latency(**asked)
+    on = design or (parse_accel(args.accel) if args.accel else _engine(args))
+    return _network(args).latency(
+        on,
+        args.board,
+        keep_depth="ifm_depth" in (args.accel or ""),
+        genes=_numbers(args.genes) if args.genes else None,
+        stem=args.stem or ("plain" if args.design else "best"),
+        packed_resolutions=packing_choice(args.packed_resolutions or ("0" if args.design else "best")),
+        **asked,
     )
-
-
-def _nearest(args: argparse.Namespace, graph: Graph) -> Callable[[Arrangement], Built]:
-    """The buildable accelerator nearest to the published ``--design``, after ``--genes``."""
-    from hotnas_hls.boards.board import load_board
-    from hotnas_hls.explore.model_layers import layers_of
-    from hotnas_hls.explore.nearest import edited_layers, nearest_accelerator
-
-    def build(arrangement: Arrangement) -> Built:
-        hardware, model = _hardware(args), layers_of(graph, arrangement=arrangement)
-        if args.genes:
-            before = _published_layers(args.model, args.input)
-            after, hardware = _edited(args, before, hardware)
-            model = dataclasses.replace(model, layers=edited_layers(model.layers, before, after))
-        nearest = nearest_accelerator(hardware, model.layers, load_board(args.board), model.blocks)
-        changes = [f"nearest accelerator to {hardware}: {change}" for change in nearest.changes]
-        return model, nearest.accel, changes
-
-    return build
 
 
 def parse_accel(text: str) -> Accelerator:

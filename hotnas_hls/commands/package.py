@@ -30,11 +30,11 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the archive and print its size and SHA-256."""
     from hotnas_hls.api.package import Package
-    from hotnas_hls.codegen.bundle import SIGNATURE
 
-    target = Package(args.folder).archive(args.output, sign=args.sign)
+    package = Package(args.folder)
+    target = package.archive(args.output, sign=args.sign)
     if args.sign is not None:
-        print(args.folder.resolve() / SIGNATURE)
+        print(package.signature)
     data = target.read_bytes()
     print(f"{target}: {len(data):,} bytes")
     print(f"sha256 {hashlib.sha256(data).hexdigest()}")

@@ -41,40 +41,30 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from hotnas_hls.models.data import shipped_weights
-    from hotnas_hls.models.train import RECIPES
-    from hotnas_hls.models.zoo import ZOO
+    from hotnas_hls.api.zoo import weights_of, zoo
 
-    width = max(map(len, ZOO))
-    records = {}
-    for name, entry in ZOO.items():
-        shape = "x".join(map(str, entry.input_shape))
-        ships, recipe = shipped_weights(name) is not None, name in RECIPES
-        records[name] = {
-            "input": list(entry.input_shape),
-            "classes": entry.classes,
-            "description": entry.description,
-            "weights_ship": ships,
-            "can_be_trained": recipe,
-        }
-        notes = ["weights ship"] * ships + ["can be trained here"] * recipe
-        remark = f" ({', '.join(notes)})" if notes else ""
-        if not as_json:
-            print(f"{name:{width}}  {shape:9}  {entry.classes:4}  {entry.description}{remark}")
+    known = zoo()
     if as_json:
-        print(json.dumps(records, indent=2))
+        print(json.dumps(known.record(), indent=2))
+        return
+    width = max(map(len, known))
+    for name, network in known.networks.items():
+        shape, weights = "x".join(map(str, network.input)), weights_of(network)
+        remark = f" ({weights})" if weights else ""
+        print(f"{name:{width}}  {shape:9}  {network.classes:4}  {network.description}{remark}")
 
 
 def _prove(networks: list[str], as_json: bool) -> None:
+    from hotnas_hls.api.network import load_network
+    from hotnas_hls.api.zoo import zoo
     from hotnas_hls.errors import UnsupportedNetwork
-    from hotnas_hls.frontends.source import load_model
-    from hotnas_hls.models.zoo import ZOO
 
-    width = max(map(len, ZOO))
+    known = zoo()
+    width = max(map(len, known))
     records: dict[str, dict[str, Any]] = {}
-    for name in networks or ZOO:
+    for name in networks or known:
         try:
-            proof = load_model(name).proof
+            proof = load_network(name).proof
         except UnsupportedNetwork as error:
             reason = str(error).split("\n")[0]
             records[name], line = {"refused": reason}, f"refused: {reason}"
@@ -94,7 +84,7 @@ def _prove(networks: list[str], as_json: bool) -> None:
 
 
 def _train(network: str, seed: int, output: Path | None) -> None:
-    from hotnas_hls.models.train import Epoch, train_zoo_network
+    from hotnas_hls.api.zoo import Epoch, train_network
 
     def report(epoch: Epoch) -> None:
         print(
@@ -102,5 +92,5 @@ def _train(network: str, seed: int, output: Path | None) -> None:
             flush=True,
         )
 
-    path, accuracy = train_zoo_network(network, seed=seed, path=output, report=report)
+    path, accuracy = train_network(network, seed=seed, output=output, report=report)
     print(f"{path}: test accuracy {accuracy:.4f}")

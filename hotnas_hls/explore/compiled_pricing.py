@@ -142,6 +142,7 @@ def layer_cycles(
     tiles_n = slices if conv else 1
     pattern_bits = PATTERN_BITS if pruned else 0
     answered = 0 if layer[26] else write_latency
+    tile_ahead = ahead and layer[24] != 0
     return _recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
@@ -156,7 +157,7 @@ def layer_cycles(
         _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
-        ahead, fetched, fetched, next_job,
+        ahead, fetched, fetched, next_job, tile_ahead, fetched, 0, 0,
     )[0]  # fmt: skip
 
 
@@ -193,8 +194,8 @@ def floor(
 ) -> int:
     """Cycles below which a layer cannot stay, in closed form: in tiles of tr x tc, or in any (tr = 0).
 
-    Each process in turn is taken to work without a pause; compute begins after its first slice, and the
-    last output tile is stored after it.
+    Each process in turn is taken to work without a pause; compute begins after its first slice, unless that
+    came ahead, and the last output tile is stored after it.
     """
     any_tile = tr == 0
     if any_tile:  # one tile reads no halo; a stride beyond the kernel skips most in tiles of one pixel
@@ -214,17 +215,23 @@ def floor(
     steps = jobs * (1 if layer[0] == 2 else _ceil(entries, base[6]))
     beats_in, beats_out = _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[26])
     wgt_beats = _beats(base, WGT, PLANE, layer[27])
+    tile_ahead = layer[17] and layer[24] and not base[8]
+    first = 0
     compute = jobs * entries * out_rows * out_columns + tiles * steps
     last_blocks = m_total - (tiles_m - 1) * (rows // block)
     if not any_tile:
         first = min(tr * stride_rows - stride_rows + layer[7] - layer[10], layer[3])
         first *= min(tc * stride - stride + layer[8] - layer[11], layer[4])
+        first *= beats_in
         last = (out_rows - (tiles_r - 1) * tr) * (out_columns - (tiles_c - 1) * tc)
-        compute += first * min(lanes // block, n_total) * beats_in + _latency(read_latency, layer[24])
+        if not tile_ahead:
+            compute += first * min(lanes // block, n_total) + _latency(read_latency, layer[24])
         compute += last_blocks * last * beats_out
     loaded = _read(out_rows, tr, layer[7], stride_rows, layer[10], layer[3])
     loaded *= _read(out_columns, tc, layer[8], stride, layer[11], layer[4])
     loaded *= n_total * beats_in
+    if tile_ahead:
+        loaded -= loaded if any_tile else first * n_total
     groups = 0
     if layer[0] == 0:
         groups = (tiles_m - 1) * _groups(tm, tn, plane_bits) + _groups(last_blocks * block, tn, plane_bits)

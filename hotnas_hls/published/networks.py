@@ -1,10 +1,15 @@
-"""Layer lists of the networks in the zoo, for the published rule."""
+"""Layer lists of networks for the published rule: of the zoo, and of any torch module."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.published.layers import PublishedLayer, real_layers, walk
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @cache
@@ -22,3 +27,20 @@ def zoo_layers(name: str, *, real_sizes: bool = False) -> tuple[PublishedLayer, 
         module = build(name)
     _, rows, _ = zoo_entry(name).input_shape
     return tuple((real_layers if real_sizes else walk)(module, rows))
+
+
+def module_layers(name: str, shape: tuple[int, ...], module: nn.Module | None) -> tuple[PublishedLayer, ...]:
+    """Convolutions of a network as walked, on images of ``shape`` (channels, rows, columns).
+
+    Raises ConfigError for images that are not square and for a network that is no torch module.
+    """
+    from hotnas_hls.models.zoo import ZOO
+
+    if name in ZOO and shape == ZOO[name].input_shape:
+        return zoo_layers(name)
+    if len(shape) != 3 or shape[1] != shape[2]:
+        told = "x".join(map(str, shape))
+        raise ConfigError(f"{name}: the published rule knows square images only, not {told}")
+    if module is None:
+        raise ConfigError(f"{name}: the published rule walks torch modules; take the true one (--rule true)")
+    return tuple(walk(module, shape[1]))

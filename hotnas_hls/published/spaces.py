@@ -6,8 +6,10 @@ Every layer without a Quant gene is 16-bit fixed point in the original, which th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.models.patterns import PatternSet
 from hotnas_hls.published.design import PublishedHardware
 from hotnas_hls.published.genes import (
@@ -19,7 +21,9 @@ from hotnas_hls.published.genes import (
     PortGene,
     PublishedSpace,
     QuantGene,
+    apply,
 )
+from hotnas_hls.published.layers import PublishedLayer
 
 IMAGENET_SIZE = 224
 CIFAR_SIZE = 32  # BiT too: its published latency is that of 32 x 32, though it is trained on 128 x 128
@@ -335,3 +339,22 @@ SPACES: dict[str, PublishedSpace] = {
         _bit_cifar(),
     )
 }
+
+
+def space_of(model: str) -> PublishedSpace:
+    """The space of a network of the zoo; ConfigError where none was published."""
+    for space in SPACES.values():
+        if space.model == model:
+            return space
+    known = ", ".join(sorted({space.model for space in SPACES.values()}))
+    raise ConfigError(f"genes: {model} has no published search space; these have one: {known}")
+
+
+def with_genes(
+    model: str, genes: Sequence[int] | None, layers: Sequence[PublishedLayer], hardware: PublishedHardware
+) -> tuple[tuple[PublishedLayer, ...], PublishedHardware]:
+    """Layers and hardware after a DNA of the model's own space; as they are without one."""
+    if genes is None:
+        return tuple(layers), hardware
+    applied = apply(dataclasses.replace(space_of(model), hardware=hardware), genes, layers)
+    return applied.layers, applied.hardware

@@ -158,7 +158,7 @@ def simulate(
         synthesised = run_bambu(output, build / "bambu")
         stage(synthesised.line())
     stage("RTL simulation")
-    built = build / ("rtl_given" if rtl else "rtl")
+    built = built_rtl(build, rtl)
     certificate = certify(point, built, max(images, LEAST_RUNS), rtl=read_rtl(output, rtl), behind=behind)
     left_out = {"the HLS C++ (--no-csim)": not csim, "the DRAM (--no-dram)": not behind}
     certificate = replace(certificate, unchecked=tuple(what for what, is_out in left_out.items() if is_out))
@@ -250,6 +250,11 @@ def build_folder(output: Path) -> Path:
     """Where what is built for a package goes: beside it."""
     output = output.resolve()
     return output.parent / ".build" / output.name
+
+
+def built_rtl(build: Path, given: Path | None) -> Path:
+    """Where in the build folder the RTL is compiled: the package's, or that of another folder."""
+    return build / ("rtl_given" if given else "rtl")
 
 
 def read_rtl(output: Path, given: Path | None = None) -> Rtl:

@@ -7,7 +7,6 @@ latency) and bandwidth are swept one at a time.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,11 +133,6 @@ def _heading(point: DesignPoint) -> dict[str, Any]:
 
 def _points(point: DesignPoint, points: Sequence[SweepPoint]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(p) | {"ms": point.cycles_to_ms(p.simulated_cycles)} for p in points]
-
-
-def record_text(record: dict[str, Any]) -> str:
-    """The text of ``sweep.json`` and ``dram_sweep.json``."""
-    return json.dumps(record, indent=2) + "\n"
 
 
 def sweep_chart(point: DesignPoint, points: Sequence[SweepPoint]) -> Figure:

@@ -1,11 +1,15 @@
-"""A certificate and a check behind another DRAM as tables."""
+"""A certificate, a check behind another DRAM and a sweep as tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
+from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.simulate.certificate import Certificate
 from hotnas_hls.simulate.dram_check import DramCheck
+from hotnas_hls.simulate.sweep import SweepPoint
 
 
 def certificate_table(certificate: Certificate) -> Table:
@@ -73,5 +77,23 @@ def dram_table(check: DramCheck) -> Table:
             f"{layer.simulated:,}",
             f"{layer.predicted / layer.simulated - 1:+.2%}",
             f"{layer.stall / layer.simulated:.1%}",
+        )
+    return table
+
+
+def sweep_table(point: DesignPoint, found: Sequence[SweepPoint], title: str) -> Table:
+    """A line an image: the memory, predicted and simulated cycles, how long the array waits."""
+    table = Table(title=title, title_justify="left")
+    for head in ("read latency", "MB/s", "predicted", "simulated", "difference", "ms", "array waits"):
+        table.add_column(head, justify="right")
+    for p in found:
+        table.add_row(
+            f"{p.read_latency}",
+            "-" if p.mb_per_s is None else f"{p.mb_per_s:,.0f}",
+            f"{p.predicted_cycles:,}",
+            f"{p.simulated_cycles:,}",
+            f"{p.difference:+.2%}",
+            f"{point.cycles_to_ms(p.simulated_cycles):.4f}",
+            f"{p.stall_cycles / p.simulated_cycles:.1%}",
         )
     return table

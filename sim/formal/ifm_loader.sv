@@ -12,10 +12,10 @@
   logic [1:0] filled_q = '0;  // halves asked for and not given back
 
   always_comb if (release_i) assume (filled_q != '0);  // compute gives back what it got
-  always_comb assume (!start_i || state_q == Idle);    // a layer begins when the one before is loaded
+  always_comb assume (!start_i || state_q == Idle);    // a layer is loaded when the one before it is
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) filled_q <= '0;
+    if (!rst_ni || idle_i) filled_q <= '0;  // what a run that ended early left is nobody's
     else filled_q <= filled_q + 2'(walker_start) - 2'(release_i);
   end
 

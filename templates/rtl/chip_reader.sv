@@ -1,5 +1,6 @@
 // Memory on chip, read in runs of words as axi_read_master reads DRAM: the first word comes two cycles after
-// its run's address, the others and those of the next run behind it, one a cycle. Each reader has a copy.
+// its run's address, the others and those of the next run behind it, one a cycle while they may be read. Each
+// reader has a copy.
 module chip_reader #(
   parameter int unsigned Width = 128,
   parameter int unsigned Depth = 1024
@@ -15,6 +16,9 @@ module chip_reader #(
   output logic             run_ready_o,
   input  logic [63:0]      run_addr_i,   // byte address, aligned to a word
   input  logic [31:0]      run_words_i,  // at least 1
+  input  logic             readable_i,   // the next word may be read
+  output logic             read_o,       // pulse: it is
+  output logic             waits_o,      // it is wanted, and may not be read yet
   // words read
   output logic             word_valid_o,
   input  logic             word_ready_i,
@@ -32,7 +36,9 @@ module chip_reader #(
   // A stage moves on when the next one takes its word; a word that waits is read again.
   assign out_moves   = !word_valid_o || word_ready_i;
   assign read_moves  = !read_q || out_moves;
-  assign issue       = (left_q != '0) && read_moves;
+  assign issue       = (left_q != '0) && read_moves && readable_i;
+  assign read_o      = issue;
+  assign waits_o     = (left_q != '0) && !readable_i;
   assign run_ready_o = (left_q == '0) || (issue && (left_q == 32'd1));
   assign raddr       = issue ? addr_q : held_q;
 

@@ -8,7 +8,7 @@
 module compute_ctrl (
   input  logic          clk_i,
   input  logic          rst_ni,
-  input  logic          idle_i,        // no run is in work: no weights are there
+  input  logic          idle_i,        // no run is in work: no weights are there, no slices
   input  logic          start_i,       // pulse: begin the layer in cfg_i
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,         // hotnas_pkg::descriptor_t
   output logic          busy_o,        // a sweep is under way
@@ -58,7 +58,7 @@ module compute_ctrl (
   logic [15:0] tile_r_q, tile_c_q, m_q, n_q, k_q;
   logic        last_r, last_c, last_m, last_n, last_k, first_step, last_step, last_of_tile, last_of_output;
   logic        step_end, ready, slot_q, ifm_half_q, acc_half_q;
-  logic [31:0] slices_loaded_q, slices_used_q;  // slices loaded; slices of the tiles before this one
+  logic [16:0] slices_q;                        // slices loaded, of this tile and the next
   logic [15:0] slice;                           // slice of the tile this step reads
   logic [1:0]  jobs_q, halves_free_q;
 
@@ -72,7 +72,7 @@ module compute_ctrl (
   assign last_of_tile   = last_of_output && last_m;
   assign last_step      = last_of_tile && last_c && last_r;
   assign slice          = cfg.channelwise ? m_q : n_q;
-  assign ready          = (jobs_q != '0) && (slices_loaded_q > slices_used_q + 32'(slice))
+  assign ready          = (jobs_q != '0) && (slices_q > 17'(slice))
                           && (!first_step || halves_free_q != '0);
 
   // ---------------------------------------------------------------- sweeps over a tile's pixels
@@ -129,15 +129,11 @@ module compute_ctrl (
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
       {tile_r_q, tile_c_q, m_q, n_q, k_q} <= '0;
-      ifm_half_q    <= 1'b0;
       acc_half_q    <= 1'b0;
-      slices_used_q <= '0;
-      slice_addr_q  <= '0;
       entry_base_q  <= '0;
       tile_y_q      <= 17'(-$signed({1'b0, cfg.pad_top}));
       tile_x_q      <= 17'(-$signed({1'b0, cfg.pad_left}));
     end else if (step_end) begin
-      slice_addr_q <= next_slice_addr;
       entry_base_q <= last_k ? '0 : entry_base_q + cfg.entries;
       k_q <= last_k ? '0 : k_q + 1'b1;
       if (last_k) n_q <= last_n ? '0 : n_q + 1'b1;
@@ -146,8 +142,6 @@ module compute_ctrl (
         acc_half_q <= !acc_half_q;
       end
       if (last_of_tile) begin
-        ifm_half_q    <= !ifm_half_q;
-        slices_used_q <= slices_used_q + 32'(cfg.slices);
         tile_c_q      <= last_c ? '0 : tile_c_q + 1'b1;
         tile_x_q      <= last_c ? 17'(-$signed({1'b0, cfg.pad_left})) : tile_x_q + 17'(cfg.tc * 16'(cfg.stride_columns));
         if (last_c) begin
@@ -206,20 +200,24 @@ module compute_ctrl (
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
-      halves_free_q   <= 2'd2;
-      slices_loaded_q <= '0;
+      halves_free_q <= 2'd2;
     end else begin
-      halves_free_q   <= halves_free_q + 2'(stored_i) - 2'(step_taken && first_step);
-      slices_loaded_q <= slices_loaded_q + 32'(slice_done_i);
+      halves_free_q <= halves_free_q + 2'(stored_i) - 2'(step_taken && first_step);
     end
   end
 
-  // Weight jobs come before their layer begins: slots and their tokens go on from layer to layer.
+  // Weight jobs and tiles come before their layer begins: slots, halves and their tokens go on from layer to layer.
   always_ff @(posedge clk_i) begin
     if (!rst_ni || idle_i) begin
+      slices_q     <= '0;
+      ifm_half_q   <= 1'b0;
+      slice_addr_q <= '0;
       jobs_q <= '0;
       slot_q <= 1'b0;
     end else begin
+      slices_q   <= slices_q + 17'(slice_done_i) - ((step_end && last_of_tile) ? 17'(cfg.slices) : '0);
+      ifm_half_q <= ifm_half_q ^ (step_end && last_of_tile);
+      if (step_end) slice_addr_q <= next_slice_addr;
       jobs_q <= jobs_q + 2'(job_done_i) - 2'(step_taken);
       slot_q <= slot_q ^ step_end;
     end

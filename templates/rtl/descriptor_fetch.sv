@@ -1,6 +1,6 @@
 // Fetches the descriptor of a layer through m_axi_wgt and lets its weights begin to come. A layer may be in
 // work meanwhile: that one's weights are all in, so that nobody else reads the port, and it has a copy of its
-// own descriptor. A descriptor that was not made for this design, or came with an error, ends there: its
+// own descriptor. load_ifm has another one where it goes on to the next layer before the others do. A descriptor that was not made for this design, or came with an error, ends there: its
 // weights are not asked for.
 module descriptor_fetch (
   input  logic          clk_i,
@@ -10,6 +10,7 @@ module descriptor_fetch (
   input  logic [63:0]   base_i,         // byte address of `wgt`, where that one lies
   input  logic          taken_i,        // pulse: the layer begins, or never will
   input  logic          hold_i,         // a layer is in work: cfg_o stays its descriptor
+  input  logic          take_i,         // pulse: load_ifm goes on to the layer fetched
   output logic          fetching_o,     // from ask_i until taken_i
   output logic          fetched_o,      // descriptor and first weights are there, or never will be
   output logic          refused_o,      // the descriptor is not one of this design
@@ -25,7 +26,9 @@ module descriptor_fetch (
   input  logic          error_i,        // pulse: the beat, or one of the weights, came with an error
   // the descriptor
   output logic [hotnas_pkg::HeaderBits-1:0] fetched_cfg_o,  // hotnas_pkg::descriptor_t of the layer fetched
-  output logic [hotnas_pkg::HeaderBits-1:0] cfg_o,          // and of the layer in work
+  output logic [hotnas_pkg::HeaderBits-1:0] cfg_o,          // of the layer in work
+  output logic [hotnas_pkg::HeaderBits-1:0] load_cfg_o,     // and of the one load_ifm works on
+  output logic          good_o,         // the one fetched will begin, as far as is known
   output logic          line_we_o,      // a beat of an activation's lines
   output logic [5:0]    line_beat_o,
   output logic          entry_we_o,     // a beat of the entry table
@@ -48,6 +51,7 @@ module descriptor_fetch (
 
   assign fetching_o      = state_q != Rest;
   assign fetched_o       = state_q == There;
+  assign good_o          = ((state_q == Weights) || fetched_o) && !refused_o && !error_o;
   assign port_o          = (state_q == Ask) || (state_q == Fetch);
   assign run_valid_o     = state_q == Ask;
   assign run_beats_o     = 32'(FetchBeats);
@@ -110,6 +114,16 @@ module descriptor_fetch (
   always_ff @(posedge clk_i) begin
     if (beat && header) fetched_q <= {beat_i, fetched_q[hotnas_pkg::FetchedBits-1:Beat]};
     if (!hold_i) cfg_q <= fetched_q;
+  end
+
+  if (hotnas_pkg::MapWords == 0) begin : gen_one
+    assign load_cfg_o = cfg_o;
+    logic unused_take;
+    assign unused_take = take_i;
+  end else begin : gen_own
+    logic [hotnas_pkg::FetchedBits-1:0] load_cfg_q;
+    assign load_cfg_o = hotnas_pkg::HeaderBits'(load_cfg_q);
+    always_ff @(posedge clk_i) if (!hold_i || take_i) load_cfg_q <= fetched_q;
   end
 
 endmodule

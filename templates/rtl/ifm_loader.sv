@@ -1,15 +1,20 @@
 // load_ifm: for each spatial tile, reads the valid part of its footprint (all channel blocks) and
 // writes it into one half of the IFM buffer. Padding is never stored: compute masks it.
-// A half is filled only after compute has released it.
+// A half is filled only after compute has released it. The first tile is loaded at once, the others when the
+// layer begins: one that is still in work may hold the other half.
 module ifm_loader (
   input  logic                  clk_i,
   input  logic                  rst_ni,
-  input  logic                  start_i,      // pulse: begin the layer in cfg_i
+  input  logic                  idle_i,       // no run is in work: both halves are empty
+  input  logic                  start_i,      // pulse: load the first tile of the layer in cfg_i
+  input  logic                  begin_i,      // pulse: the layer begins, now or later
   input  logic [hotnas_pkg::HeaderBits-1:0]         cfg_i,        // hotnas_pkg::descriptor_t
   input  logic [63:0]           base_i,       // byte address of `ifm`
   input  logic                  release_i,    // pulse: compute is done with the oldest half
   output logic                  slice_done_o, // pulse: one more input slice is in the buffer
   output logic                  busy_o,       // a tile is being loaded
+  output logic                  all_in_o,     // every tile of the layer is in
+  output logic                  tile_in_o,    // every tile that could be asked for is
   // runs of words, in DRAM or on chip
   output logic                  run_valid_o,
   input  logic                  run_ready_i,
@@ -32,8 +37,9 @@ module ifm_loader (
   assign cfg = cfg_i;
 
   // ---------------------------------------------------------------- requests, tile by tile
-  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request} request_e;
+  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request, Hold} request_e;
   request_e    state_q;
+  logic        begun_q;
   logic [1:0]  halves_free_q;
   logic [15:0] tile_r_q, tile_c_q;
   logic signed [16:0] y0_q, x0_q;             // footprint origin in the IFM, negative in padding
@@ -83,8 +89,9 @@ module ifm_loader (
   assign walker_start = (state_q == Request) && box_ready && (!run_valid_o || tile_taken);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
+    if (!rst_ni || idle_i) begin
       state_q       <= Idle;
+      begun_q       <= 1'b0;
       halves_free_q <= 2'd2;
       tile_r_q      <= '0;
       tile_c_q      <= '0;
@@ -93,6 +100,7 @@ module ifm_loader (
       row_bytes_q   <= '0;
       col_bytes_q   <= '0;
     end else begin
+      begun_q <= begin_i || (begun_q && !start_i);
       halves_free_q <= halves_free_q - 2'(walker_start) + 2'(release_i);
       unique case (state_q)
         Idle: if (start_i) begin
@@ -108,7 +116,7 @@ module ifm_loader (
         Clip: state_q <= Size;
         Size: state_q <= Request;
         Request: if (walker_start) begin
-          state_q <= (last_r_q && last_c_q) ? Idle : WaitHalf;
+          state_q <= (last_r_q && last_c_q) ? Idle : begun_q ? WaitHalf : Hold;
           if (last_c_q) begin
             tile_c_q    <= '0;
             x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
@@ -122,6 +130,7 @@ module ifm_loader (
             col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
           end
         end
+        Hold: if (begin_i) state_q <= WaitHalf;
         default: state_q <= Idle;
       endcase
     end
@@ -212,7 +221,7 @@ module ifm_loader (
   assign row_addr   = first_word ? half_base + box_skip : row_addr_q;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || start_i) begin
+    if (!rst_ni || idle_i) begin
       receiving_q <= 1'b0;
       half_q      <= 1'b0;
       slice_q     <= '0;
@@ -248,7 +257,9 @@ module ifm_loader (
     waddr_o      <= row_addr + IfmAddrBits'(col_q);
   end
 
-  assign busy_o = (state_q != Idle && state_q != WaitHalf) || box_valid;
+  assign busy_o    = (state_q == Clip) || (state_q == Size) || (state_q == Request) || box_valid;
+  assign all_in_o  = (state_q == Idle) && !box_valid;
+  assign tile_in_o = all_in_o || ((state_q == Hold) && !box_valid);
 
   logic unused;
   assign unused = ^cfg;

@@ -1,7 +1,7 @@
 // Runs the layers one after another, for each image of a batch in turn: starts load, compute and store, waits
 // until every write is answered, and files the layer's cycle counts. As soon as a layer's own weights are in,
-// the descriptor and the first weights of the next layer of the image are asked for; the layer ends when they
-// are there. The arguments of a run are those at its start; they may change behind it.
+// the descriptor and the first weights of the next layer of the image are asked for, and its first tile where
+// that lies on chip; the layer ends when they are there. The arguments of a run are those at its start; they may change behind it.
 module layer_sequencer (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -31,6 +31,9 @@ module layer_sequencer (
   input  logic          weights_begin_i, // pulse: the weights of the layer fetched begin to come
   input  logic          weights_in_i,   // all weights of the layer in work are in
   input  logic          weights_wrong_i, // pulse: those of the layer whose weights come are damaged
+  // its first tile, see tile_ahead.sv
+  input  logic          tile_came_i,    // load_ifm works on it
+  input  logic          tile_there_i,   // it is there, or does not come ahead
   output logic          table_bank_o,   // of the entry table: that of the layer in work
   output logic          fetch_bank_o,   // and that of the layer fetched
   // engine
@@ -53,7 +56,7 @@ module layer_sequencer (
   logic [15:0] layer_q, last_layer_q;
   logic [31:0] images_left_q, image_stride_q;
   logic [3:0]  errors_q;
-  logic [31:0] cycles_q, load_ifm_q, load_wgt_q, ahead_wgt_q, compute_q, store_ofm_q, stall_q;
+  logic [31:0] cycles_q, load_ifm_q, ahead_ifm_q, load_wgt_q, ahead_wgt_q, compute_q, store_ofm_q, stall_q;
   logic        last_layer, last, goes_ahead, ahead_there, good, refused_q, failed, too_many, nothing, start, next;
   logic        wrong_q, ahead_wrong_q;  // weights of the layer in work, and of the one fetched
 
@@ -65,7 +68,7 @@ module layer_sequencer (
   assign last          = last_layer && (images_left_q == 32'd1);
   assign failed        = refused_q || wrong_q || (errors_q != '0);
   assign goes_ahead    = !last_layer && (hotnas_pkg::SharedBus == 0);
-  assign ahead_there   = fetched_i || !goes_ahead;
+  assign ahead_there   = (fetched_i || !goes_ahead) && tile_there_i;
   assign ask_o         = start || (next && !fetching_i)
                          || (running_o && goes_ahead && weights_in_i && !fetching_i);
   assign ask_first_o   = idle_o || last_layer;
@@ -142,7 +145,8 @@ module layer_sequencer (
   always_ff @(posedge clk_i) begin
     if (state_q == Idle || state_q == File) begin
       cycles_q    <= '0;
-      load_ifm_q  <= '0;
+      load_ifm_q  <= idle_o ? '0 : ahead_ifm_q;
+      ahead_ifm_q <= '0;
       load_wgt_q  <= idle_o ? '0 : ahead_wgt_q;
       ahead_wgt_q <= '0;
       compute_q   <= '0;
@@ -150,7 +154,8 @@ module layer_sequencer (
       stall_q     <= '0;
     end else begin
       cycles_q    <= cycles_q + 32'd1;
-      load_ifm_q  <= load_ifm_q + 32'(load_ifm_busy_i);
+      load_ifm_q  <= load_ifm_q + 32'(load_ifm_busy_i && !tile_came_i);
+      ahead_ifm_q <= ahead_ifm_q + 32'(load_ifm_busy_i && tile_came_i);
       load_wgt_q  <= load_wgt_q + 32'(load_wgt_busy_i && !fetching_i);
       ahead_wgt_q <= ahead_wgt_q + 32'(load_wgt_busy_i && fetching_i);
       compute_q   <= compute_q + 32'(compute_busy_i);

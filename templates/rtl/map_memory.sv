@@ -3,7 +3,8 @@
 module map_memory (
   input  logic          clk_i,
   input  logic          rst_ni,
-  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,  // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,       // hotnas_pkg::descriptor_t
+  input  logic [hotnas_pkg::HeaderBits-1:0] load_cfg_i,  // of the layer that load_ifm works on
   // load_ifm: runs and words
   input  logic          ifm_run_valid_i,
   output logic          ifm_run_ready_o,
@@ -12,6 +13,9 @@ module map_memory (
   output logic          ifm_word_valid_o,
   input  logic          ifm_word_ready_i,
   output logic [hotnas_pkg::WordBits-1:0] ifm_word_o,
+  input  logic          ifm_readable_i,  // the next word may be read on chip
+  output logic          ifm_read_o,      // pulse: it is
+  output logic          ifm_waits_o,     // it is wanted, and may not be read yet
   // the residual: runs and words
   input  logic          res_run_valid_i,
   output logic          res_run_ready_o,
@@ -54,8 +58,9 @@ module map_memory (
   localparam int unsigned Words    = hotnas_pkg::MapWords;
   localparam int unsigned AddrBits = Words > 1 ? $clog2(Words) : 1;
 
-  hotnas_pkg::descriptor_t cfg;
-  assign cfg = cfg_i;
+  hotnas_pkg::descriptor_t cfg, load_cfg;
+  assign cfg      = cfg_i;
+  assign load_cfg = load_cfg_i;
 
   logic                ifm_chip_run_valid, ifm_chip_run_ready, ifm_chip_valid, ifm_chip_ready;
   logic                res_chip_run_valid, res_chip_run_ready, res_chip_valid, res_chip_ready;
@@ -66,7 +71,7 @@ module map_memory (
   word_reader #(.BeatBits(hotnas_pkg::IfmPortBits), .WordBits(Word), .OnChip(Words != 0)) u_ifm (
     .clk_i,
     .rst_ni,
-    .on_chip_i        (cfg.ifm_on_chip),
+    .on_chip_i        (load_cfg.ifm_on_chip),
     .run_valid_i      (ifm_run_valid_i),
     .run_ready_o      (ifm_run_ready_o),
     .run_words_i      (ifm_run_words_i),
@@ -133,9 +138,10 @@ module map_memory (
   if (Words == 0) begin : gen_none
     assign {ifm_chip_run_ready, ifm_chip_valid, ifm_chip_word} = '0;
     assign {res_chip_run_ready, res_chip_valid, res_chip_word} = '0;
+    assign {ifm_read_o, ifm_waits_o} = '0;
     logic unused_chip;
     assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, ifm_chip_ready, res_run_addr_i,
-                           res_chip_run_valid, res_chip_ready, chip_we, chip_addr};
+                           res_chip_run_valid, res_chip_ready, chip_we, chip_addr, ifm_readable_i};
   end else begin : gen_on_chip
     chip_reader #(.Width(Word), .Depth(Words)) u_ifm_maps (
       .clk_i,
@@ -147,6 +153,9 @@ module map_memory (
       .run_ready_o  (ifm_chip_run_ready),
       .run_addr_i   (ifm_run_addr_i),
       .run_words_i  (ifm_run_words_i),
+      .readable_i   (ifm_readable_i),
+      .read_o       (ifm_read_o),
+      .waits_o      (ifm_waits_o),
       .word_valid_o (ifm_chip_valid),
       .word_ready_i (ifm_chip_ready),
       .word_o       (ifm_chip_word)
@@ -161,6 +170,9 @@ module map_memory (
       .run_ready_o  (res_chip_run_ready),
       .run_addr_i   (res_run_addr_i),
       .run_words_i  (res_run_words_i),
+      .readable_i   (1'b1),
+      .read_o       (),
+      .waits_o      (),
       .word_valid_o (res_chip_valid),
       .word_ready_i (res_chip_ready),
       .word_o       (res_chip_word)
@@ -168,6 +180,6 @@ module map_memory (
   end
 
   logic unused;
-  assign unused = ^cfg;
+  assign unused = ^{cfg, load_cfg};
 
 endmodule

@@ -137,6 +137,9 @@ module weight_memory (
       .run_ready_o  (chip_run_ready),
       .run_addr_i   (load_run_addr_i),
       .run_words_i  (load_run_planes_i),
+      .readable_i   (1'b1),
+      .read_o       (),
+      .waits_o      (),
       .word_valid_o (chip_valid),
       .word_ready_i (chip_ready),
       .word_o       (chip_plane)

@@ -34,8 +34,8 @@ needs_gxx = pytest.mark.skipif(tools.find("g++") is None, reason="g++ is not ins
 HAND = DramNumbers(
     cycle=1000, access=4000, access_bytes=64, row_bytes=1024, banks=4, cas=10_000, rcd=12_000, rp=14_000,
     ras=30_000, write_recovery=15_000, write_to_read=7_000, read_to_write=2_000, activate_gap=5_000,
-    refresh_interval=1_000_000, refresh=300_000, path=20_000, outstanding=8, run_length=2, weights_base=1,
-    first_refresh=1_000_000,
+    refresh_interval=1_000_000, refresh=300_000, path=20_000, outstanding=8, fifo_beats=512, run_length=2,
+    weights_base=1, first_refresh=1_000_000,
 )  # fmt: skip
 BEAT = 16  # bytes, all ports
 IFM, WGT, OFM_WRITES = 0, 2, 5
@@ -93,12 +93,14 @@ def test_a_dram_of_ones_own_is_checked(tmp_path: Path) -> None:
         load_dram(path)
     for words in ("bus_bits: must be", "path: must be more than 0", "refresh_interval: must be more"):
         assert words in str(refused.value)
-    wrong = {"efficiency": 1.5, "burst_length": 7, "slow": {"path": 0, "outstanding": -1, "efficiency": 2}}
+    wrong = {"efficiency": 1.5, "burst_length": 7, "fifo_beats": 63}
+    wrong |= {"slow": {"path": 0, "outstanding": -1, "efficiency": 2}}
     path.write_text(yaml.safe_dump(record | wrong))
     with pytest.raises(ConfigError) as refused:
         load_dram(path)
     assert str(refused.value) == (
         f"{path}: not a valid DRAM:\n"
+        "  - mine.fifo_beats: must be 64 or more, a burst, not 63\n"
         "  - mine.burst_length: must be 4, 8 or 16, not 7\n"
         "  - mine.efficiency: must be at most 1, not 1.5\n"
         "  - mine.slow.path: must be more than 0\n"
@@ -226,6 +228,7 @@ def test_both_schedules_answer_in_the_same_cycles(
     (tmp_path / "numbers.bin").write_bytes(np.array(numbers, dtype="<i8").tobytes())
     assert simulated_dram.dram_configure(str(tmp_path / "numbers.bin").encode()) == 1
     assert simulated_dram.dram_outstanding() == numbers.outstanding
+    assert simulated_dram.dram_fifo_beats() == numbers.fifo_beats
     beat_bytes = tuple(int(rng.choice([4, 8, 16, 32, 64])) for _ in range(3))
     dram = new_dram(numbers, beat_bytes)
     in_flight = [0] * 6
@@ -281,7 +284,7 @@ def no_time(latency: int) -> DramNumbers:
     nothing = dict.fromkeys(DramNumbers._fields, 0)
     return DramNumbers(**nothing)._replace(
         cycle=1000, path=500 * latency, access_bytes=64, row_bytes=4096, banks=1, outstanding=64,
-        run_length=1, refresh_interval=1 << 60, weights_base=1 << 28, first_refresh=1 << 60,
+        fifo_beats=4096, run_length=1, refresh_interval=1 << 60, weights_base=1 << 28, first_refresh=1 << 60,
     )  # fmt: skip
 
 
@@ -323,8 +326,8 @@ def test_the_model_predicts_the_total_behind_a_dram(seed: int, shared: bool, tmp
     drams = [
         load_dram("ZCU102").numbers(200),
         load_dram("PYNQ-Z2").numbers(100),
-        load_dram("PYNQ-Z2").with_bandwidth(500).numbers(200),
-        dataclasses.replace(load_dram("ZedBoard"), outstanding=2).with_idle_read(600).numbers(200),
+        dataclasses.replace(load_dram("PYNQ-Z2"), outstanding=2).with_bandwidth(500).numbers(200),
+        dataclasses.replace(load_dram("ZedBoard"), fifo_beats=64).with_idle_read(600).numbers(200),
     ]
     image = case.inputs[case.net.image]
     runs = [Run(image, case.inputs, case.memory)]

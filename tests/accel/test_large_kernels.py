@@ -60,6 +60,7 @@ def network(taps: int) -> tuple[IntegerNetwork, Accelerator]:
     return IntegerNetwork("large", maps, LAYERS, numbers, "image", "classifier", 16), accel
 
 
+@pytest.mark.whole
 @needs_verilator
 @pytest.mark.parametrize("taps", [1, 4])
 def test_rtl_is_bit_exact_and_predicted_to_the_cycle(taps: int, tmp_path: Path) -> None:

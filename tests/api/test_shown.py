@@ -36,6 +36,10 @@ def test_a_design_shows_its_layers_and_knows_its_latency(design: hn.Design):
     behind = design.latency()
     assert behind.cycles > ideal.cycles and f"{behind.cycles:,} cycles" in str(behind)
     assert design.latency(clock_mhz=100.0, dram=None).ms == 2 * ideal.ms
+    svg = ideal._repr_svg_()
+    assert svg.startswith("<svg") and svg in ideal._repr_html_()
+    bars = [bar.get_height() for bar in ideal.figure().axes[0].patches]
+    assert sum(bars) == sum(sum(row.terms.values()) for row in ideal.layers())
 
 
 def test_a_package_and_its_report_in_a_notebook(design: hn.Design, tmp_path):
@@ -49,3 +53,53 @@ def test_a_package_and_its_report_in_a_notebook(design: hn.Design, tmp_path):
     (package.folder / "README.md").write_text("mine")
     assert package.verify().differences == ("README.md: changed",)
     assert hn.load_design(package.folder).point.digest() == design.point.digest()
+
+
+def test_a_design_that_lies_somewhere_is_not_lost(design: hn.Design, tmp_path):
+    other = hn.Design(dataclasses.replace(design.point, clock_mhz=100.0))
+    path = design.save(tmp_path)
+    assert design.save(tmp_path) == path  # the same again
+    with pytest.raises(hn.errors.OutputRefused) as refused:
+        other.save(tmp_path)
+    assert str(refused.value) == f"{path}: is another design point; name another folder, or overwrite it"
+    assert hn.load_design(path).point.digest() == design.point.digest()
+    other.save(tmp_path, overwrite=True)
+    assert hn.load_design(path).point.digest() == other.point.digest()
+    (tmp_path / "search.json").write_text("{}")
+    with pytest.raises(hn.errors.OutputRefused, match="is the folder of a search; name another:\n"):
+        design.save(tmp_path, overwrite=True)
+
+
+def test_the_zoo_and_the_tools_are_tables():
+    zoo = hn.zoo()
+    assert "digits_resnet" in zoo and len(zoo) == len(list(zoo)) == len(zoo.record())
+    assert "weights ship, can be trained here" in zoo._repr_html_()
+    tools = hn.find_tools()
+    assert {one["tool"] for one in tools.record()} == {one.tool for one in tools.all}
+    assert all((one.version is None) or one.found for one in tools.all) and "verilator" in str(tools)
+
+
+def test_the_published_rule_beside_the_true_one():
+    engine = hn.PublishedHardware.parse("70,36,64,64,7,18,6,6")
+    found = hn.published_latency("resnet18", engine)
+    assert f"{found.ms:.2f}" == "6.27" and found.record()["total_cycles"] == found.cycles == 1_254_656
+    with pytest.raises(hn.errors.ConfigError) as refused:
+        hn.published_latency("resnet18", engine, formula="B", clock_mhz=0)
+    assert str(refused.value).splitlines() == [
+        "these options cannot be:",
+        "  - clock 0: must be 0.001 to 10000 MHz",
+        "  - formula 'B': must be HEAD or A",
+    ]
+
+
+def test_numbers_that_no_simulation_takes(design: hn.Design, tmp_path):
+    package = design.generate(tmp_path / "small", images=1)
+    with pytest.raises(hn.errors.ConfigError) as refused:
+        package.sweep([10, 1])
+    assert str(refused.value) == "latencies 10,1: give cycles, at least 2 each, e.g. 10,40,160"
+    with pytest.raises(hn.errors.ConfigError, match="unknown DRAM 'PYNQ'"):
+        package.simulate_dram("PYNQ")
+    with pytest.raises(hn.errors.ConfigError, match="^no case is called nothing; there are: "):
+        hn.benchmark(["nothing"])
+    with pytest.raises(hn.errors.ConfigError, match="^seed and cases are at least 0, count and "):
+        hn.fuzz_networks(count=0)

@@ -76,7 +76,8 @@ def test_own_board_lists_every_problem(tmp_path: Path):
     path.write_text(OWN.replace("dsp: 80", "dps: 80").replace("[32, 64]", "wide") + "colour: red\n")
     with pytest.raises(ConfigError) as caught:
         load_board(path)
-    keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz, dram"
+    keys = "name, part, dsp, bram18, uram, lut, lutram, ff, ports, dram_mb_per_s, clock_mhz, "
+    keys += "board_part, board_files, dram"
     assert str(caught.value) == (
         f"{path}: not a valid board:\n"
         f"  - dps: unknown key; did you mean dsp? accepted here: {keys}\n"
@@ -95,6 +96,18 @@ def test_own_board_with_impossible_numbers(tmp_path: Path):
         f"{path}: not a valid board:\n"
         "  - dsp: must be more than 0, not 0\n"
         "  - lutram: 99999 is more than lut = 17600; it counts a part of them"
+    )
+
+
+def test_a_board_part_is_written_without_its_version(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN + "board_part: xilinx.com:zcu102:part0:3.4\n")
+    with pytest.raises(ConfigError) as caught:
+        load_board(path)
+    assert str(caught.value) == (
+        f"{path}: not a valid board:\n"
+        "  - board_part: 'xilinx.com:zcu102:part0:3.4' is none of Vivado's; write vendor, board and part0, "
+        "without a version, e.g. xilinx.com:zcu102:part0"
     )
 
 

@@ -181,6 +181,7 @@ def test_hls_runs_the_steps_that_the_options_switch_on(whole: Bundle, tmp_path: 
     assert [line.split()[0] for line in commands] == [
         *HLS_PROJECT, "csim_design", "csynth_design", "export_design",
     ]  # fmt: skip
+    assert commands[-1].endswith(" -version 1.0.0")  # of two parts it overflows (AR 76960)
     added = [word for line in commands if line.startswith("add_files") for word in line.split()]
     assert all(Path(word).is_file() for word in added if word.endswith(".cpp"))
     assert {"set_part xczu9eg-ffvb1156-2-e", "create_clock -period 5.0 -name default"} <= set(commands)
@@ -210,6 +211,16 @@ def test_the_unified_flow_finds_its_files(key: str, whole: Bundle) -> None:
     (named,) = re.findall(rf"^{key}=\.\./(.+)$", config, re.MULTILINE)
     assert named in whole
     assert re.search(r"^syn\.top=hotnas_accel$", config, re.MULTILINE)
+
+
+def test_each_flow_of_hls_has_a_folder_which_the_readme_names(whole: Bundle) -> None:
+    (project,) = re.findall(r"^open_project -reset (\w+)$", whole.text("scripts/run_hls.tcl"), re.MULTILINE)
+    (solution,) = re.findall(r"^open_solution -reset (\w+)$", whole.text("scripts/run_hls.tcl"), re.MULTILINE)
+    (work,) = set(re.findall(r"--work_dir (\w+)", whole.text("scripts/hls_config.cfg")))
+    assert work != project
+    readme = whole.text("README.md")
+    assert set(re.findall(r"--work_dir (\w+)", readme)) == {work}
+    assert f"`{project}/{solution}/impl`, or of `{work}/hls/impl`" in readme
 
 
 @needs_tclsh
@@ -279,7 +290,7 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
     work = tmp_path / "work"
     leave_implementation(work)
     script = package / "scripts" / "block_design.tcl"
-    commands = recorded(script, work, HOTNAS_BOARD="vendor:board:part0:1.0")
+    commands = recorded(script, work)
     nets = [command for command in commands if command.startswith("connect_bd")]
     *memories, clock, interrupt = PORTS[board]
     for master, memory in zip(("ifm", "wgt", "ofm"), memories, strict=True):
@@ -298,13 +309,39 @@ def test_the_block_design_connects_every_interface(board: str, tmp_path: Path) -
     assert "connect_bd_intf_net control/M01_AXI intc/s_axi" in nets
     assert not any("ila" in command for command in commands)
     assert "connect_bd_net reset/peripheral_aresetn hotnas_accel_0/ap_rst_n" in nets
-    assert any(command.startswith("set_property board_part vendor:board") for command in commands)
+    files = f"vendor.com*{point.board.board_part}:1.9"
+    assert f"set_property board_part {files} {{<current_project >}}" in commands
     assert sorted(os.listdir(work / "pynq")) == ["design.bit", "design.hwh"]
     (platform,) = (command.split()[-1] for command in commands if command.startswith("write_hw_platform"))
     assert Path(platform).stem != "design"
     assert json.loads((work / "clock.json").read_text()) == {"asked_mhz": 100.0, "actual_mhz": 99.999001}
     short = recorded(script, tmp_path / "short", HOTNAS_BITSTREAM="0")
     assert "save_bd_design " in short and not any(command.startswith("launch_runs") for command in short)
+
+
+@needs_tclsh
+def test_the_newest_files_of_the_board_are_taken_and_none_stop_the_build(
+    point: DesignPoint, tmp_path: Path
+) -> None:
+    package = write_package(point, tmp_path / "small")
+    script = package / "scripts" / "block_design.tcl"
+    short = {"HOTNAS_BITSTREAM": "0", "RECORDED_CLOCK": "200000000"}
+    parts = " ".join(f"xilinx.com:zcu102:part0:{version}" for version in ("3.4", "3.10", "3.9"))
+    commands = recorded(script, tmp_path / "work", RECORDED_BOARD_PARTS=parts, **short)
+    assert "set_property board_part xilinx.com:zcu102:part0:3.10 {<current_project >}" in commands
+    assert "get_board_parts -quiet *xilinx.com:zcu102:part0*" in commands
+    named = recorded(script, tmp_path / "named", HOTNAS_BOARD="other:part0:1.0", **short)
+    assert "get_board_parts -quiet *other:part0:1.0*" in named
+    none = recorded(script, tmp_path / "none", HOTNAS_BOARD="", **short)
+    assert not any("board_part" in command for command in none)
+    said = run_script(script, tmp_path / "missing", RECORDED_BOARD_PARTS="", **short)
+    assert said.returncode == 1
+    assert said.stdout.endswith(
+        "HOTNAS: no files of the board xilinx.com:zcu102:part0 are installed (get_board_parts), and without "
+        "their preset it does not boot.\n"
+        "HOTNAS: Install them (README.md), name others in HOTNAS_BOARD, or set it to nothing for Vivado's "
+        "defaults.\n"
+    )
 
 
 @needs_tclsh
@@ -362,7 +399,7 @@ def test_a_bitstream_that_misses_its_timing_is_no_success(
 def test_another_clock_than_the_designs_stops_the_build(bitstream: tuple[Path, Path]) -> None:
     done = run_script(*bitstream, RECORDED_CLOCK="187481262")
     assert done.returncode == 1 and "launch_runs" not in done.stdout
-    said = " ".join(re.findall("^HOTNAS: (.*)$", done.stdout, re.MULTILINE))
+    said = " ".join(re.findall("^HOTNAS: (?!board files)(.*)$", done.stdout, re.MULTILINE))
     assert said == (
         "the processor gives 187.481262 MHz, not the 200.0 MHz of the design, and every predicted "
         "millisecond would be wrong. Set clock_mhz of the design point to 187.481262 and run hotnas hls "

@@ -8,7 +8,7 @@ set hls_commands {
 }
 set vivado_commands {
     add_files apply_bd_automation assign_bd_address check_timing close_project connect_bd_intf_net connect_bd_net create_bd_cell
-    create_bd_design create_project current_fileset current_project get_bd_intf_pins get_bd_pins get_bd_addr_segs get_bd_addr_spaces get_files get_ipdefs
+    create_bd_design create_project current_fileset current_project get_bd_intf_pins get_bd_pins get_bd_addr_segs get_bd_addr_spaces get_board_parts get_files get_ipdefs
     get_property get_runs launch_runs make_wrapper open_run report_timing_summary report_utilization save_bd_design
     set_property update_compile_order update_ip_catalog validate_bd_design wait_on_run write_hw_platform
 }
@@ -26,6 +26,7 @@ proc record {name words} {
     }
     switch -- $name {
         get_bd_pins - get_bd_intf_pins { return $words }
+        get_board_parts { return [told BOARD_PARTS "vendor.com[string trimright [lindex $words end] *]:1.9"] }
         get_ipdefs { return hotnas:rtl:hotnas_accel:1.0 }
         get_property {
             switch -glob -- [lindex $words 0] {

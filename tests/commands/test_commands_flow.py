@@ -171,11 +171,15 @@ def test_sweep_draws_and_records(faked, package: Path, capsys):  # noqa: F811
 
 
 def test_dram_is_reported_and_is_no_guarantee(faked, package: Path, capsys):  # noqa: F811
-    assert main(["sim", str(package), "--no-csim", "--dram", "zcu102", "--sweep", "20,80"]) == 0
-    shown = " ".join(capsys.readouterr().out.split())
+    assert main(["sim", str(package), "--no-csim", "--dram", "zcu102", "--sweep", "20,80", "--json"]) == 0
+    said = capsys.readouterr()
+    shown = " ".join(said.err.split())
     assert "Assumed, not guaranteed: one DRAM behind all ports: DDR4-2133-64" in shown
     check = DramCheck.from_json(package / "reports" / "dram.json")
     assert check.holds and check.behind.difference == 0
+    told = json.loads(said.out)
+    assert told["behind_another_dram"]["behind"]["simulated_cycles"] == check.behind.simulated_cycles
+    assert [point["read_latency"] for point in told["sweep"]["latency"]] == [20, 80]
     certificate = json.loads((package / "reports" / "certificate.json").read_text())
     assert certificate["behind"]["simulated_cycles"] == check.behind.simulated_cycles  # the same DRAM
     assert certificate["simulated_cycles"] == small_design().predicted_cycles < check.behind.simulated_cycles
@@ -204,7 +208,7 @@ def test_dram_far_from_the_prediction_fails(faked, package: Path, capsys):  # no
 
     faked.append(slower)
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ-Z2"]) == 1
-    assert "difference -2.9" in " ".join(capsys.readouterr().out.split())
+    assert "difference -2.89%" in " ".join(capsys.readouterr().out.split())
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ"]) == 1
     assert "unknown DRAM 'PYNQ'" in capsys.readouterr().err
 

@@ -228,6 +228,7 @@ def test_the_driver_lays_the_plain_image(tmp_path: Path) -> None:
     assert [record["image"][side] for side in ("channels", "rows", "columns")] == [30, 8, 5]
 
 
+@pytest.mark.whole
 @needs_verilator
 def test_rtl_of_a_relaid_stem_is_certified(tmp_path: Path) -> None:
     certificate = certify(design(Stem.UNFOLDED), tmp_path, images=IMAGES)
@@ -281,6 +282,7 @@ def packed_design(packed: int) -> DesignPoint:
     )
 
 
+@pytest.mark.whole
 def test_packed_pixels_go_through_c_simulation_and_rtl(tmp_path: Path) -> None:
     point, plain = packed_design(2), packed_design(0)
     assert DesignPoint.load(point.save(tmp_path / "run")) == point

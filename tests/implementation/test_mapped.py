@@ -44,6 +44,7 @@ def mapped() -> Iterator[tuple[Comparison, Netlist]]:
         yield compared(source, finished), read_netlist(folder / NETLIST, source)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(1800)
 def test_model_and_yosys_agree_on_a_tiny_design(mapped: tuple[Comparison, Netlist]) -> None:
     comparison, _ = mapped
@@ -58,6 +59,7 @@ def test_model_and_yosys_agree_on_a_tiny_design(mapped: tuple[Comparison, Netlis
     assert table(comparison)[1].split()[:3] == ["dsp", str(model.dsp), str(yosys.dsp)]
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(1800)
 def test_a_small_array_gets_no_slower(mapped: tuple[Comparison, Netlist]) -> None:
     found = estimate(mapped[1], *family_of(ZCU102))

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from codegen.test_hls import generate, needs_csim, write
 from hls_cases import Case
@@ -119,6 +120,7 @@ def test_hls_is_bit_exact(tmp_path: Path) -> None:
     assert run_csim(folder).layers == len(point.layers)
 
 
+@pytest.mark.whole
 @needs_verilator
 def test_rtl_is_bit_exact_and_predicted_to_the_cycle(tmp_path: Path) -> None:
     certificate = certify(design(), tmp_path, images=1, stalls=())

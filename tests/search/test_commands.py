@@ -42,6 +42,7 @@ def test_search_writes_a_design_point(config, tmp_path, capsys):
     assert "latency" in printed.out and "finished; nothing to do (--fresh starts anew)" in printed.err
 
 
+@pytest.mark.whole
 def test_an_interrupted_search_goes_on_with_its_own_weights(config, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
 
@@ -73,6 +74,7 @@ def test_an_interrupted_search_goes_on_with_its_own_weights(config, tmp_path, ca
     assert (folder / "design_point.json").exists()
 
 
+@pytest.mark.whole
 def test_two_workers_a_journal_and_every_chart(config, tmp_path, capsys):
     folder = tmp_path / "run"
     command = ["search", str(config), "--output", str(folder), "--trials", "4", "--workers", "2"]
@@ -94,6 +96,7 @@ def test_two_workers_a_journal_and_every_chart(config, tmp_path, capsys):
     assert (point.config["search"]["workers"], point.config["search"]["strategy"]) == (2, "nsga2")
 
 
+@pytest.mark.whole
 def test_from_cold(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["search", str(config), "--output", str(folder), "--cold", "--json"]) == 0

@@ -22,6 +22,7 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.whole
 def test_equal_budgets_curves_and_resuming(config, tmp_path, capsys, monkeypatch):
     trained = []
     true = evaluate.Evaluator.evaluate

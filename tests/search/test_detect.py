@@ -55,18 +55,26 @@ def test_effects_are_priced_by_the_platform():
     (pruned,) = big.effects
     assert pruned.remedy is Remedy.PATTERN and pruned.saved == 36864 / 3
     assert pruned.description == "3 of 9 weights a kernel pruned"
-    bits, port = wide.effects
+    bits, port, cut = wide.effects
     assert (bits.description, bits.saved) == ("16 -> 8 bits", 1024)
     assert bits.label_after == "m"  # both terms are 1024 then
     assert (port.remedy, port.description) == (Remedy.HARDWARE, "width 64")
-    assert wide.best is port and wide.helpful == [port, bits]
+    assert (cut.remedy, cut.description) == (Remedy.CHANNEL_CUT, "wide 64 -> 48 channels")  # of no label
+    assert cut.saved == 2048 / 4 + 320 / 4  # its reader loads less too
+    assert wide.best is port and wide.helpful == [port, bits, cut]
 
 
 def test_the_table_names_every_remedy_that_helps():
     platform = PipelinePlatform()
     table = detection_table(detect(NETWORK, platform, CHOICES), platform, "three layers")
     told = dict(zip(table.columns[0].cells, table.columns[-2].cells, strict=True))
-    assert told["wide"] == "hardware: width 64\nfewer weight bits: 16 -> 8 bits"
+    assert told["wide"] == "\n".join(
+        (
+            "hardware: width 64",
+            "fewer weight bits: 16 -> 8 bits",
+            "channel cut: wide 64 -> 48 channels",
+        )
+    )
     html = table_html(table)
     assert "<caption>three layers</caption>" in html and html.count("<tr>") == 5
     assert "hardware: width 64\nfewer weight bits: 16 -&gt; 8 bits" in html

@@ -67,6 +67,7 @@ def test_what_no_node_has_is_said(cluster):
     assert not ray.is_initialized()
 
 
+@pytest.mark.whole
 def test_a_lost_node_loses_no_trial(cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))  # this package, on the nodes
     place = study_place("sqlite", tmp_path)

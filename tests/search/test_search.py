@@ -117,6 +117,7 @@ def test_infeasible_bound_names_what_blocks(problem):
     assert 0.001 < least < 0.015
 
 
+@pytest.mark.whole
 def test_the_lowest_latency_named_can_be_had(problem):
     with pytest.raises(InfeasibleDesign) as caught:
         search(problem, engine(), dataclasses.replace(OPTIONS, bound_ms=0.001))
@@ -133,6 +134,7 @@ def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
     assert result.design.latency_bound_ms is None
 
 
+@pytest.mark.whole
 def test_hardware_can_be_left_alone(problem):
     space = SpaceOptions(hardware=False)
     options = dataclasses.replace(OPTIONS, space=space, trials=2, final_epochs=0)

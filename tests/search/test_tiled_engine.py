@@ -19,7 +19,8 @@ from hotnas_hls.explore.exhaustive import explore
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.space import WHOLE_SPACE
 from hotnas_hls.explore.workload import Workload
-from hotnas_hls.platforms.platform import Emits, Validates
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.platforms.platform import Emits, Remedy, Validates
 from hotnas_hls.platforms.tiled_engine import AXES, ON_CHIP, EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.detect import detect
 from hotnas_hls.search.detecting.start import fastest_start
@@ -119,6 +120,25 @@ def test_what_bounds_a_layer_is_told_with_what_it_has_on_chip():
     streamed = detect(workload, engine, CHOICES)
     assert "on chip" not in [column.header for column in detection_table(streamed, engine, "").columns]
     assert not any("on chip" in line for line in detection_legend(streamed, {}))
+
+
+@pytest.mark.parametrize("side, label, packed", [(4, "W", 0), (4, "W", 1), (16, "C", 0), (16, "C", 1)])
+def test_patterns_are_priced_whatever_bounds_a_layer(side: int, label: str, packed: int):
+    """There are fewer weights to load, too; channels that share a DSP slice get the same patterns."""
+    layers = tuple(conv(name, 64, 64, side, 3, weight_bits=8) for name in ("first", "second"))
+    names = frozenset(layer.name for layer in layers)
+    workload, choices = Workload("two", layers, {}, names, names), CHOICES | {"dsp_packing": packed}
+    engine = dataclasses.replace(platform(options=STREAMED), act_bits=8)
+    before = engine.cost(layers, engine.design(layers, choices)).total
+    for finding in detect(workload, engine, choices).findings:
+        assert finding.label == label
+        (pruned,) = [one for one in finding.helpful if one.remedy is Remedy.PATTERN]
+        assert pruned.description == "3 of 9 weights a kernel pruned"
+        choice = PatternChoice(3, 3, (0,), engine.pattern_rows)
+        edited = workload.compressed(Compression(patterns={finding.layer: choice}))
+        design = engine.design(edited, choices)
+        assert not engine.violations(edited, design)
+        assert pruned.saved == before - engine.cost(edited, design).total > 0
 
 
 def test_what_lies_on_chip_is_an_axis_near_a_design_that_has_it():

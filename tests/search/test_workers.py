@@ -46,6 +46,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.whole
 def test_a_killed_worker_loses_nothing(tmp_path):
     place = study_place("sqlite", tmp_path)
     with closing(WorkerCrew(ToyObjective(0.2), 2, 1)) as crew:
@@ -104,6 +105,7 @@ def test_killing_the_parent_ends_the_workers_and_keeps_the_trials(tmp_path):
     assert len(resumed.run()) == len(said) + 5
 
 
+@pytest.mark.whole
 def test_a_trial_that_kills_every_worker_is_an_error():
     with closing(WorkerCrew(Deadly(), 1, 1)) as crew:
         crew.submit(7, candidate(2), UNLIMITED)

@@ -75,6 +75,7 @@ def test_the_extremes_decide_every_bit() -> None:
         np.testing.assert_array_equal(found[:, 0, column], OFFSETS)
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 @pytest.mark.parametrize("tn", [N, 16])
 def test_rtl_multiplies_extreme_factors_exactly(tn: int, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,21 +16,38 @@ from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base import tools
 from hotnas_hls.simulate.certify import certify, twin
-from hotnas_hls.simulate.rtl_simulation import Run, build, run_network, weight_page
+from hotnas_hls.simulate.rtl_simulation import (
+    Run,
+    SimulationModel,
+    build,
+    run_network,
+    weight_page,
+)
 
 pytestmark = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 
 WEIGHTS_PORT, WEIGHTS_ERROR = 2, 1 << 1  # of Run.error_port, of the status word
+BAD_DESCRIPTOR, ABORTED = 1 << 4, 1 << 7  # of the status word
+STALL = 70  # chance in 256 that a memory channel pauses
 
 
-def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SimulationModel:
+    """The design of ``on_chip_design``."""
+    return build(twin(on_chip_design()).files, tmp_path_factory.mktemp("on_chip"), optimise=False)
+
+
+def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(
+    model: SimulationModel, tmp_path: Path
+) -> None:
     point = on_chip_design()
     net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
     other = dataclasses.replace(
         small_design(seed=2), accelerator=accel, layers=point.layers
     ).integer_network()
     memory = map_memory(net, accel, tiles)
-    assert all(layer.weights_on_chip for layer in net.layers)
+    streams = [layer.name for layer in net.layers if not layer.weights_on_chip]
+    assert streams == ["residual"]  # whose weights come no later for it
     predicted, loading = (
         network_latency(net.layers, accel, tiles, point.memory, loaded=loaded).cycles
         for loaded in (True, False)
@@ -47,7 +65,6 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(t
         "after it": Run(image, memory=point.memory),
         "reset": Run(image, memory=point.memory, reset=True),
     }
-    model = build(twin(point).files, tmp_path / "rtl", optimise=False)
     results = dict(
         zip(runs, run_network(model, net, accel, tiles, list(runs.values()), tmp_path / "job"), strict=True)
     )
@@ -67,6 +84,44 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(t
                 name,
                 layer.name,
             )
+
+
+def test_what_came_ahead_is_forgotten_with_a_run_that_ends_early(
+    model: SimulationModel, tmp_path: Path
+) -> None:
+    """By an abort or a reset at any moment, a descriptor or weights that cannot be read; the next run is right."""
+    point = on_chip_design()
+    net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
+    layers, memory = net.layers, map_memory(net, accel, tiles)
+    assert [layer.ifm_on_chip for layer in layers] == [False, True, True, True, True]
+    total = network_latency(layers, accel, tiles, point.memory).cycles
+    image, whole = point.golden_images(1)[0], weight_image(net, accel, tiles, memory)
+    rng = np.random.default_rng(0)
+    changes: list[dict[str, Any]] = []
+    for moment in sorted(rng.integers(0, total, size=24).tolist()):
+        changes.append({"abort_after" if moment % 3 else "reset_after": moment})
+    statuses: list[int | None] = [ABORTED if "abort_after" in change else None for change in changes]
+    for number in range(1, len(layers)):
+        damaged = bytearray(whole)
+        damaged[number * accel.descriptor_bytes + 20] ^= 1
+        changes.append({"weights": bytes(damaged)})
+        statuses.append(number << 16 | BAD_DESCRIPTOR)
+    changes.append({"error_port": WEIGHTS_PORT, "error_page": weight_page(memory.weights["residual"])})
+    statuses.append(1 << 16 | WEIGHTS_ERROR)
+    runs = [Run(image, memory=point.memory)]
+    for index, change in enumerate(changes):
+        stall = STALL if index % 2 else 0
+        runs += [Run(image, memory=point.memory, stall=stall, **change), Run(image, memory=point.memory)]
+    first, *results = run_network(model, net, accel, tiles, runs, tmp_path / "job")
+    assert [result.status for result in results[::2]] == statuses
+    expected = reference(net, image)
+    for result in (first, *results[1::2]):
+        assert result.status == 0
+        for layer in layers:
+            assert np.array_equal(result.feature_maps[layer.target], expected[layer.target]), layer.name
+    for status, result in zip(statuses, results[::2], strict=True):
+        for layer in layers[: (status or 0) >> 16]:
+            assert np.array_equal(result.feature_maps[layer.target], expected[layer.target]), layer.name
 
 
 def test_the_certificate_counts_the_run_that_loads_apart(tmp_path: Path) -> None:

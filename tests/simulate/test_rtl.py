@@ -29,10 +29,14 @@ DESIGNS = [
     *((seed, LAYERS, True, False) for seed in SHARED_SEEDS),
     *((seed, LAYERS, False, True) for seed in ON_CHIP_SEEDS),
 ]
+ALWAYS = ((3, LAYERS, False, False), (1, LAYERS, True, False), (0, LAYERS, False, True))  # one of each
 
 
 @needs_verilator
-@pytest.mark.parametrize(("seed", "layers", "shared_bus", "on_chip"), DESIGNS)
+@pytest.mark.parametrize(
+    ("seed", "layers", "shared_bus", "on_chip"),
+    [pytest.param(*design, marks=() if design in ALWAYS else pytest.mark.whole) for design in DESIGNS],
+)
 def test_random_layers_and_networks_are_bit_exact_and_predicted_to_the_cycle(
     seed: int, layers: int, shared_bus: bool, on_chip: bool, tmp_path: Path
 ) -> None:

@@ -106,6 +106,7 @@ CHIP_FIELDS = (
     Field("wgt_chip", 36, 0, 32, "byte address of the weights on chip"),
     Field("wgt_planes", 37, 0, 32, "planes of the weights"),
     Field("wgt_id", 38, 0, 32, "CRC-32 of all weights kept on chip: others are loaded anew"),
+    Field("ifm_after", 39, 0, 32, "words the layer before writes before the first tile is read ahead; 0: none"),
 )
 
 
@@ -117,6 +118,8 @@ def fields_of(accel: Accelerator) -> tuple[Field, ...]:
 @dataclass(frozen=True)
 class Addresses:
     """Byte offsets of a layer's regions in DRAM, of those on chip, and what tells its weights from others.
+
+    ``ifm_after`` says when those on chip may be read.
 
     See the fields of the same names.
     """
@@ -131,6 +134,7 @@ class Addresses:
     wgt_chip: int = 0
     wgt_id: int = 0
     wgt_sum: int = 0
+    ifm_after: int = 0
 
 
 def field_values(

@@ -28,6 +28,7 @@ from hotnas_hls.accel.plan import (
     plan_layer,
 )
 from hotnas_hls.accel.residency import chip_planes, chip_words
+from hotnas_hls.accel.timing.first_tile import first_tiles
 
 ADDRESSED = 1 << 32  # bytes that an address of the descriptor reaches
 ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
@@ -52,6 +53,7 @@ class MemoryMap:
     weight_bytes: int  # of the whole weight image, descriptors included
     on_chip: dict[str, int]  # byte addresses of the feature maps kept on chip, which DRAM has room for too
     weights_on_chip: dict[str, int]  # the same of weights, by layer
+    read_after: dict[str, int]  # the descriptor's ifm_after, by layer
 
 
 def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) -> MemoryMap:
@@ -75,10 +77,12 @@ def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) 
         address = _align(address + layer_beats(plan, layer) * accel.plane_width // 8)
     words = chip_words(net.layers, net.feature_maps.values(), accel)
     planes = chip_planes(net.layers, accel)
+    ahead = zip(net.layers, first_tiles(net.layers, accel, tiles), strict=True)
     return MemoryMap(
         offsets, end, weights, address,
         {name: word * accel.word_bytes for name, word in words.items()},
         {name: plane * accel.plane_width // 8 for name, plane in planes.items()},
+        {layer.name: tile.after for layer, tile in ahead if tile is not None},
     )  # fmt: skip
 
 
@@ -120,6 +124,7 @@ def addresses_of(layer: Layer, memory: MemoryMap) -> Addresses:
         ofm_chip=memory.on_chip[layer.target] if layer.ofm_on_chip else 0,
         res_chip=memory.on_chip[layer.residual] if layer.residual and layer.residual_on_chip else 0,
         wgt_chip=memory.weights_on_chip.get(layer.name, 0),
+        ifm_after=memory.read_after.get(layer.name, 0),
     )
 
 

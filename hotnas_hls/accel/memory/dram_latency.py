@@ -4,7 +4,8 @@ Behind a DRAM the moment a burst is answered depends on what all ports have aske
 recurrence to follow layer by layer as in :mod:`.latency`. Here each process is a few counters: requesters
 that cut runs into bursts, loaders that count beats, compute that waits for tokens, a store that drains,
 with the same constants between them. With a DRAM that takes no time it gives the cycles of :mod:`.latency`.
-What comes ahead of the next layer is read by the loop of the one in work, which ends when it is there.
+What comes ahead of the next layer is read by the loop of the one in work, which ends when it is there: its
+first tile, too, where that lies on chip.
 
 Each process that reads offers boxes of runs. With three ports every one of them has a master of its own;
 on a shared bus ``_take_turns`` gives the runs to one master in the order of ``read_order.sv``.
@@ -42,6 +43,7 @@ from hotnas_hls.accel.timing.latency import (
     CHIP_READ,
     IFM_ADDRESS,
     STORE_DRAIN,
+    TILE_TAKE,
     TOKEN,
     WGT_ADDRESS,
     drain_beat,
@@ -60,6 +62,7 @@ LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of th
 # ofm_store: Wait -> walkers loaded. What is offered in a cycle is taken in the next: AHEAD less that one.
 IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN - 1
 AHEAD_OFFER = AHEAD - 1
+DESCRIBED = 2  # descriptor_fetch: last beat of a descriptor -> Check, the layer is known
 
 LAYER = record_of(
     *(field.name for field in FIELDS + CHIP_FIELDS),
@@ -70,7 +73,7 @@ LAYER = record_of(
 # A box of runs that is offered: for each of its blocks, some runs of equal length.
 BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
 # A master, by its number at the DRAM, and the run that it cuts into bursts.
-MASTER = record_of("requester", "address", "left", "in_flight")
+MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight")
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = record_of("words", "first", "second")
 # Whose turn it is on a shared bus, and whose beats are to come.
@@ -181,34 +184,41 @@ def _take_run(box: Any, master: Any) -> int:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _send(master: Any, beat_bytes: int, limit: int) -> int:
+def _send(dram: Dram, master: Any, limit: int) -> int:
     """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
-    burst = 0
-    if master.left > 0 and master.in_flight < limit:
-        burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
-        master.left -= burst
-        master.address += burst * beat_bytes
-        master.in_flight += 1
-    return burst
+    if master.left == 0 or master.in_flight == limit:
+        return 0
+    beat_bytes = dram.queues[master.requester].beat_bytes
+    burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
+    if master.beats_in_flight + burst > dram.numbers[0].fifo_beats:
+        return 0
+    master.left -= burst
+    master.address += burst * beat_bytes
+    master.in_flight += 1
+    master.beats_in_flight += burst
+    return int(burst)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _read(dram: Dram, master: Any, limit: int, now: int) -> None:
     """One cycle of a master that reads: at most one burst to the DRAM."""
     beat_bytes = dram.queues[master.requester].beat_bytes
-    burst = _send(master, beat_bytes, limit)
+    burst = _send(dram, master, limit)
     if burst > 0:
         ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _read_chip(master: Any, chip: Any, takes: bool, now: int) -> bool:
-    """One cycle of a chip_reader: whether a word is taken. Two are on their way at most."""
+def _read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) -> bool:
+    """One cycle of a chip_reader: whether a word is taken. Two are on their way at most.
+
+    takes: the reader takes it. readable: the next one may be read.
+    """
     taken = takes and chip.words > 0 and chip.first <= now
     if taken:
         chip.words -= 1
         chip.first = chip.second
-    if master.left > 0 and chip.words < 2:
+    if master.left > 0 and chip.words < 2 and readable:
         master.left -= 1
         if chip.words == 0:
             chip.first = now + CHIP_READ
@@ -222,9 +232,12 @@ def _read_chip(master: Any, chip: Any, takes: bool, now: int) -> bool:
 def _receive(dram: Dram, master: Any, now: int) -> bool:
     """Take a beat if it is there."""
     taken = take_beat(dram, master.requester, now)
+    if taken == 0:
+        return False
+    master.beats_in_flight -= 1
     if taken == 2:
         master.in_flight -= 1
-    return taken > 0
+    return True
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -363,10 +376,11 @@ def _run(
     now: Any = np.int64(0)  # a plain 0 is a type of its own to numba, and compiles everything twice
     for index in range(len(layers)):
         ahead = index > 0 and not layers[index].shared
+        tile_came = ahead and layers[index].ifm_on_chip
         goes_ahead = index + 1 < len(layers) and not layers[index].shared
         after = layers[index + 1 if goes_ahead else index]
         end, stalls[index] = _run_layer(
-            layers[index], after, ahead, goes_ahead, dram, boxes, masters, chips, turns[0], now
+            layers[index], after, ahead, tile_came, goes_ahead, dram, boxes, masters, chips, turns[0], now
         )
         cycles[index] = end - now
         now = end
@@ -375,12 +389,13 @@ def _run(
 
 @numba.njit(cache=True, error_model="numpy")
 def _run_layer(
-    cfg: Any, after: Any, ahead: bool, goes_ahead: bool, dram: Dram, boxes: np.ndarray, masters: np.ndarray,
-    chips: np.ndarray, turn: Any, now: int,
+    cfg: Any, after: Any, ahead: bool, tile_came: bool, goes_ahead: bool, dram: Dram, boxes: np.ndarray,
+    masters: np.ndarray, chips: np.ndarray, turn: Any, now: int,
 ) -> tuple[int, int]:  # fmt: skip
     """The first cycle of the next layer, and the cycles the array waited.
 
     ahead: descriptor and first weight job came with the layer before. goes_ahead: ``after``'s come now.
+    tile_came: the first tile came with it, too.
     """
     ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
     shared, writer = masters[RESIDUAL], masters[OFM]
@@ -412,12 +427,20 @@ def _run_layer(
     steps = tiles * jobs_of_tile
     stall = 0
     # load_ifm: tiles asked for, from when it waits for a half, when its walker is loaded; reception
-    tile = tile_got = slice_got = 0
+    tile = tile_got = 1 if tile_came else 0
+    slice_got = 0
     ifm_waits, ifm_loads = now, NEVER
+    ifm_on_chip = cfg.ifm_on_chip
     half_free = np.zeros(2, np.int64)  # from which cycle on
     block_beats = np.zeros(2, np.int64)  # of the tile in each half
     slice_there = np.full((2, cfg.slices), NEVER)  # when compute knows
     slice_left = 0
+    if tile_came:
+        half_free[0], slice_there[0, :] = NEVER, now
+    # and of the next layer's first tile: when its descriptor is there, and all tiles of this one; words to come
+    tile_goes, tile_asked = goes_ahead and after.ifm_on_chip, False
+    described, tiles_in = NEVER, now if tile_got == tiles else NEVER
+    words_read = words_left = 0
     # load_wgt: the same for jobs and slots, last of them the first job of the next layer
     jobs = steps  # that may be asked for
     job = job_got = 1 if ahead else 0
@@ -460,32 +483,42 @@ def _run_layer(
             _take_turns(cfg, turn, boxes, shared, owners)
         else:
             if cfg.res_on_chip:
-                residual_arrives = _read_chip(shared, chips[RESIDUAL], residual_ready, now)
+                residual_arrives = _read_chip(shared, chips[RESIDUAL], residual_ready, True, now)
             else:
                 _read(dram, shared, limit, now)
-            if cfg.ifm_on_chip:
-                ifm_beat = _read_chip(masters[IFM], chips[IFM], True, now)
+            if ifm_on_chip:
+                readable = not tile_asked or after.ifm_after == 0 or stored == outputs
+                readable = readable or writes >= after.ifm_after + words_read
+                before = masters[IFM].left
+                ifm_beat = _read_chip(masters[IFM], chips[IFM], True, readable, now)
+                words_read += (before - masters[IFM].left) * tile_asked
             else:
                 _read(dram, masters[IFM], limit, now)
             if wgt_on_chip:
-                wgt_beat = _read_chip(masters[WGT], chips[WGT], True, now)
+                wgt_beat = _read_chip(masters[WGT], chips[WGT], True, True, now)
             else:
                 _read(dram, masters[WGT], limit, now)
             for requester in (RESIDUAL, IFM, WGT):
                 _take_run(boxes[requester], masters[requester])
-        burst = _send(writer, ofm_bytes, limit)
+        burst = _send(dram, writer, limit)
         if burst > 0:
             bursts[sent % OUTSTANDING_READS] = (now, writer.address - burst * ofm_bytes, burst)
             sent += 1
         _take_run(ofm, writer)
 
         # ------------------------------------------------------------ load_ifm asks for its next tile
-        if tile < tiles:
+        if tile_goes and not tile_asked and now >= described and now >= tiles_in:
+            tile_asked, ifm_on_chip = True, after.ifm_on_chip
+            ifm_waits = now + TILE_TAKE
+        if tile < tiles + tile_asked:
             if ifm_loads == NEVER and now >= ifm_waits and now >= half_free[tile % 2]:
                 ifm_loads = now + IFM_LOAD
             if now >= ifm_loads and not ifm.valid:
-                block_beats[tile % 2] = _offer_tile(cfg, ifm, tile)
-                slice_there[tile % 2] = NEVER
+                if tile < tiles:
+                    block_beats[tile % 2] = _offer_tile(cfg, ifm, tile)
+                    slice_there[tile % 2] = NEVER
+                else:
+                    words_left = after.ifm_blocks * _offer_tile(after, ifm, 0)
                 half_free[tile % 2] = NEVER
                 tile += 1
                 ifm_waits, ifm_loads = now + 1, NEVER
@@ -519,7 +552,7 @@ def _run_layer(
             owner = _receive_shared(dram, turn, shared, owners, residual_ready, now)
             ifm_beat, wgt_beat, residual_arrives = owner == IFM, owner == WGT, owner == RESIDUAL
         else:
-            if not cfg.ifm_on_chip:
+            if not ifm_on_chip:
                 ifm_beat = _receive(dram, masters[IFM], now)
             if not wgt_on_chip:
                 wgt_beat = _receive(dram, masters[WGT], now)
@@ -527,7 +560,11 @@ def _run_layer(
                 residual_arrives = residual_ready and _receive(dram, shared, now)
         if ifm_beat or wgt_beat or residual_arrives:
             moved = now
-        if ifm_beat:
+        if ifm_beat and words_left > 0:
+            words_left -= 1
+            if words_left == 0:
+                tile_goes = False
+        elif ifm_beat:
             if slice_left == 0:
                 last = slice_got == cfg.slices - 1
                 blocks = cfg.slice_blocks_last if last else cfg.slice_blocks
@@ -539,8 +576,12 @@ def _run_layer(
                 if slice_got == cfg.slices:
                     slice_got = 0
                     tile_got += 1
+                    if tile_got == tiles:
+                        tiles_in = now + 1
         if wgt_beat and ahead_left > 0:
             ahead_left -= 1
+            if ahead_left == 0 and described == NEVER:
+                described = now + DESCRIBED
             if ahead_left == 0 and not filling and after.fill_beats > 0:
                 filling, ahead_offered = True, now + 1
             elif ahead_left == 0:
@@ -622,10 +663,12 @@ def _run_layer(
 
         # ------------------------------------------------------------ writes are answered
         if take_answer(dram, writer.requester, now):
+            writer.beats_in_flight -= bursts[(sent - writer.in_flight) % OUTSTANDING_READS, 2]
             writer.in_flight -= 1
             moved = now
         if now - moved > PATIENCE:
             raise ValueError("the processes of a layer wait for each other")
-        if stored == outputs and writer.in_flight == 0 and job_got == steps + goes_ahead:
+        ahead_there = job_got == steps + goes_ahead and not tile_goes
+        if stored == outputs and writer.in_flight == 0 and ahead_there:
             return now + LAST_ANSWER, stall
         now += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
 from hotnas_hls.base.names import nearest
 from hotnas_hls.base.records import load_yaml, read_value
 from hotnas_hls.boards.board import known_boards, plain_name
@@ -43,6 +44,7 @@ class DramNumbers(NamedTuple):
     refresh: int
     path: int
     outstanding: int
+    fifo_beats: int
     run_length: int
     weights_base: int
     first_refresh: int  # after the first burst reaches the controller
@@ -80,6 +82,7 @@ class DramTiming:
     outstanding: int  # bursts a port may have in flight, each direction
     run_length: int  # grants in one direction while the other waits
     burst_length: int = 8  # transfers of one access
+    fifo_beats: int = 128  # of a port: beats of the bursts in flight, at most
     efficiency: float = 1  # share of the pins' rate that an access gets at most
     fast: Assumed | None = None  # path, outstanding and efficiency at best; None: nothing is known of it
     slow: Assumed | None = None  # and at worst
@@ -122,6 +125,8 @@ class DramTiming:
         for name in ("mega_transfers", "banks", "refresh_interval", "run_length"):
             if getattr(self, name) == 0:
                 found.append(f"{name}: must be more than 0")
+        if self.fifo_beats < MAX_BURST_BEATS:
+            found.append(f"fifo_beats: must be {MAX_BURST_BEATS} or more, a burst, not {self.fifo_beats}")
         if self.burst_length not in (4, 8, 16):
             found.append(f"burst_length: must be 4, 8 or 16, not {self.burst_length}")
         for place, case in (("", self), ("fast.", self.fast), ("slow.", self.slow)):
@@ -158,6 +163,7 @@ class DramTiming:
             row_bytes=self.row_bytes,
             banks=self.banks,
             outstanding=self.outstanding,
+            fifo_beats=self.fifo_beats,
             run_length=self.run_length,
             weights_base=WEIGHTS_BASE,
             first_refresh=round(1000 * self.refresh_interval * (phase + 1) / PHASES),
@@ -170,7 +176,7 @@ class DramTiming:
             f"{self.efficiency:.0%} are used at most, "
             f"{self.idle_read_ns:.0f} ns to the first data of an idle read, {self.banks} banks of "
             f"{self.row_bytes}-byte rows, refresh of {self.refresh:g} ns every {self.refresh_interval:g} ns, "
-            f"{self.outstanding} bursts in flight a port and direction"
+            f"{self.outstanding} bursts and {self.fifo_beats} beats in flight a port and direction"
         )
 
 

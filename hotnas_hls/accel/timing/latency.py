@@ -11,8 +11,9 @@ a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
     last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
 
 A layer ends when its last write is answered and what comes ahead is there: the descriptor and the first
-weight job of the layer after it, read as soon as its own weights are. So every layer but an image's first
-begins in one and the same state, and what it takes depends on no layer but these two.
+weight job of the layer after it, read as soon as its own weights are, and that one's first tile where it lies
+on chip. So every layer but an image's first begins in one and the same state, and what it takes depends on no
+layer but these two.
 
 Where all reads share one port (``shared_bus``), a beat also waits for the last beat of whatever is
 before it in the fixed order of ``read_order.sv``; the loops below follow that order, which changes
@@ -45,6 +46,7 @@ from hotnas_hls.accel.plan import (
     plan_layer,
     word_cycles,
 )
+from hotnas_hls.accel.timing.first_tile import FirstTile, first_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 TOKEN = 2  # beat taken -> token counted by compute (one register each side)
@@ -58,7 +60,9 @@ LINE_STAGES = 3  # of a design with activations of lines, behind the clamp: line
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
 FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
 AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
+TILE_TAKE = 3  # tile_ahead: descriptor and tiles there -> Take, Start, load_ifm waits for a half
 CHIP_READ = 2  # chip_reader: address -> word, of memory on chip: RAM, output register
+CHIP_WRITTEN = 1  # word written on chip -> it is read
 KNOWN = 1 << 15  # latencies and tiles that are kept: exploring asks for the same ones again and again
 MAX_HIDDEN_LATENCY = 60  # read latency that Outstanding bursts of one beat still cover
 
@@ -129,6 +133,7 @@ def _recurrence(
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
     has_residual: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
     write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
+    tile_ahead: bool, next_described: int, next_words: int, next_after: int,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -137,13 +142,23 @@ def _recurrence(
     tiles = tiles_r * tiles_c
     tile_jobs = tiles_m * tiles_n * chunks
     there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next
-    tile_end = -1  # last step of the tile before
+    tile_end_1 = tile_end_2 = -1  # last steps of the tiles before
     step_end_1 = step_end_2 = -1
     stored = np.full(2, start)  # last beat of the output tile one and two before, by parity
     step = output = 0
     asked_tile = asked_slice = 0  # the slice to be asked for next
     asked = block_beats = 0
     words_due = 0  # words of an output tile that waits for its turn to read the residual
+    written = 0  # words of output tiles that are stored
+    pace = max(residual_beats, ofm_beats) if has_residual else ofm_beats  # cycles between two of them
+    next_read = -1  # last word of the next layer's first tile, as far as it waits for these words
+    if tile_ahead:  # came before this layer began
+        rows = _inside(0, tiles_r, tr, th, th_last, stride_rows, pad_top, in_rows)
+        cols = _inside(0, tiles_c, tc, tw, tw_last, stride_columns, pad_left, in_columns)
+        words = rows * cols * ((slices - 1) * slice_blocks + slice_blocks_last)
+        load_ifm = IFM_ADDRESS + ifm_latency + words * ifm_beats - 1
+        there[0] = start - 1
+        asked_tile = 1
     wait = start + 1  # compute is ready for its next step
     for tile in range(tiles):
         last_r, last_c = tile // tiles_c == tiles_r - 1, tile % tiles_c == tiles_c - 1
@@ -187,9 +202,9 @@ def _recurrence(
                             cols = _inside(c, tiles_c, tc, tw, tw_last, stride_columns, pad_left, in_columns)
                             block_beats = ifm_beats * rows * cols
                             if asked_tile < 2:
-                                asked = start + 1 + SECOND_REQUEST * asked_tile
+                                asked = start + 1 + (0 if tile_ahead else SECOND_REQUEST * asked_tile)
                             else:
-                                asked = tile_end + to_store + 1
+                                asked = tile_end_1 + to_store + 1
                             load_ifm -= max(asked, ifm_last)
                             ifm_bus = max(asked + IFM_ADDRESS + ifm_latency - 1, ifm_bus)
                         last_slice = asked_slice == slices - 1
@@ -212,6 +227,10 @@ def _recurrence(
                         )  # fmt: skip
                         stored[(output + 1) & 1] = last
                         store_ofm += last - taken
+                        next_read = max(
+                            next_read, _chased(last, pace, written, words_due, next_words, next_after)
+                        )
+                        written += words_due
                         words_due = 0
                         if shared_bus:
                             ifm_bus = wgt_bus = residual_bus
@@ -239,14 +258,22 @@ def _recurrence(
                 )  # fmt: skip
                 stored[(output + 1) & 1] = last
                 store_ofm += last - taken
+                next_read = max(next_read, _chased(last, pace, written, words_due, next_words, next_after))
+                written += words_due
                 words_due = 0
-        tile_end = step_end_1
+        tile_end_2 = tile_end_1
+        tile_end_1 = step_end_1
     end = stored[(output + 1) & 1] + write_latency
     if next_job > 0:  # behind the descriptor a slot must be free: that of the last job but one
         asked = max(wgt_last, 0) + AHEAD + next_fetched + 1
         if step > 1:
             asked = max(asked, step_end_2 + to_store + 1)
         end = max(end, asked + next_job)
+    if next_words > 0:  # behind the descriptor and this layer's tiles, a half must be free
+        asked = max(max(wgt_last, 0) + AHEAD + next_described, ifm_last) + 1 + TILE_TAKE
+        if tiles > 1:
+            asked = max(asked, tile_end_2 + to_store + 1)
+        end = max(end, next_read, asked + IFM_ADDRESS + CHIP_READ + next_words - 1)
     return end + 3, load_ifm, load_wgt, compute, store_ofm, stall
 
 
@@ -266,6 +293,19 @@ def _store(
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _chased(last: int, pace: int, before: int, words: int, next_words: int, next_after: int) -> int:
+    """The last word of the next layer's first tile, as far as it waits for an output tile.
+
+    last: when that one's last word is written, ``before`` words before its ``words``, one every ``pace`` cycles.
+    """
+    read = min(before + words - next_after, next_words - 1)  # the last word that waits for one of these
+    if next_after == 0 or read < 0 or next_after + read <= before:
+        return -1
+    written = last - (before + words - next_after - read) * pace
+    return written + CHIP_WRITTEN + CHIP_READ + next_words - 1 - read
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _inside(
     index: int, count: int, out: int, footprint: int, footprint_last: int, stride: int, pad: int, limit: int
 ) -> int:
@@ -279,19 +319,30 @@ def _inside(
 class Place:
     """Where a layer stands in its network, as far as its time depends on it."""
 
-    ahead: bool = False  # its descriptor and first weight job come while the layer before is in work
+    ahead: bool = False  # what it begins with comes while the layer before is in work
     then: Layer | None = None  # unnamed: the one whose descriptor and first weight job come while this is
+    then_tile: FirstTile | None = None  # its first tile; None: left out, or it does not come ahead
 
 
 ALONE = Place()
 
 
 def places(layers: Sequence[Layer], shared_bus: bool) -> list[Place]:
-    """The place of every layer; where all reads share a port each stands alone."""
+    """The place of every layer, whatever its tile; where all reads share a port each stands alone.
+
+    The first tiles of the layers behind are left out: no layer takes fewer cycles with them.
+    """
     if shared_bus:
         return [ALONE] * len(layers)
     after = [*(layer.unnamed() for layer in layers[1:]), None]
     return [Place(index > 0, then) for index, then in enumerate(after)]
+
+
+def places_in_tiles(layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile]) -> list[Place]:
+    """The place of every layer of a network whose tiles are known."""
+    behind = [*first_tiles(layers, accel, tiles)[1:], None]
+    found = zip(places(layers, accel.shared_bus), behind, strict=True)
+    return [replace(place, then_tile=tile) for place, tile in found]
 
 
 def plan_latency(
@@ -322,6 +373,8 @@ def plan_latency(
             place.ahead, fetch_cycles(layer, accel, memory, loaded=loaded),
             0 if then is None else fetch_cycles(then, accel, memory, loaded=loaded),
             0 if then is None else first_job_cycles(then, accel, memory),
+            place.ahead and layer.ifm_on_chip, fetch_cycles(layer, accel, memory),
+            *(place.then_tile or (0, 0)),
         ))
     )  # fmt: skip
 
@@ -395,7 +448,7 @@ def network_latency(
     return NetworkLatency(
         {
             layer.name: layer_latency(layer, accel, tiles[layer.name], memory, place, loaded=loaded)
-            for layer, place in zip(layers, places(layers, accel.shared_bus), strict=True)
+            for layer, place in zip(layers, places_in_tiles(layers, accel, tiles), strict=True)
         }
     )
 

@@ -14,22 +14,25 @@ from typing import NamedTuple
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer, word_cycles
+from hotnas_hls.accel.timing.first_tile import FirstTile
 from hotnas_hls.accel.timing.latency import (
     AHEAD,
     ALONE,
     ARRAY_STAGES,
     CHIP_READ,
+    CHIP_WRITTEN,
     IFM_ADDRESS,
     RESIDUAL_DRAIN,
     SECOND_REQUEST,
     STORE_DRAIN,
+    TILE_TAKE,
     TOKEN,
     WGT_ADDRESS,
     Place,
     drain_beat,
     fetch_cycles,
     first_job_cycles,
-    places,
+    places_in_tiles,
 )
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
@@ -47,6 +50,25 @@ class Interval(NamedTuple):
         return self.end - self.start
 
 
+class Ahead(NamedTuple):
+    """What comes for the next layer: its first weight job and, where it lies on chip, its first tile.
+
+    A tile may wait between its words for the layer before to write them: these are the cycles it is busy,
+    as if they were the last ones.
+    """
+
+    job: Interval
+    tile: Interval | None
+
+    def later(self, cycles: int) -> Ahead:
+        """The same, counted from a cycle that much later."""
+        job, tile = (
+            None if at is None else Interval(at.start - cycles, at.end - cycles) for at in self
+        )
+        assert job is not None
+        return Ahead(job, tile)
+
+
 @dataclass(frozen=True)
 class LayerTimeline:
     """One layer, in cycles since the layer before ended; what came ahead lies before 0."""
@@ -54,7 +76,7 @@ class LayerTimeline:
     busy: dict[str, list[Interval]]  # by process, in order, disjoint
     stalls: list[Interval]  # the MAC array waits for data or for a free accumulator half
     cycles: int
-    ahead: Interval | None = None  # the first weight job of the next layer
+    ahead: Ahead | None = None  # of the next layer
 
     def total(self, process: str) -> int:
         """Cycles in which ``process`` was busy: its term of the latency."""
@@ -82,11 +104,11 @@ def layer_timeline(
     tile: Tile,
     memory: MemoryTiming,
     place: Place = ALONE,
-    came: Interval | None = None,
+    came: Ahead | None = None,
 ) -> LayerTimeline:
     """Every interval of a layer; compare :func:`hotnas_hls.accel.timing.latency.layer_latency`.
 
-    came: its first weight job, where that came ahead.
+    came: what it begins with, where that came ahead.
     """
     return _Timeline(layer, plan_layer(layer, accel, tile), accel, memory, place, came).walk()
 
@@ -97,10 +119,10 @@ def network_timeline(
     """The layers of a network in order."""
     found: list[LayerTimeline] = []
     came = None
-    for layer, place in zip(layers, places(layers, accel.shared_bus), strict=True):
+    for layer, place in zip(layers, places_in_tiles(layers, accel, tiles), strict=True):
         found.append(layer_timeline(layer, accel, tiles[layer.name], memory, place, came))
-        ahead, cycles = found[-1].ahead, found[-1].cycles
-        came = None if ahead is None else Interval(ahead.start - cycles, ahead.end - cycles)
+        ahead = found[-1].ahead
+        came = None if ahead is None else ahead.later(found[-1].cycles)
     return found
 
 
@@ -114,7 +136,7 @@ class _Timeline:
         accel: Accelerator,
         memory: MemoryTiming,
         place: Place,
-        came: Interval | None,
+        came: Ahead | None,
     ) -> None:
         self.layer, self.plan, self.accel, self.memory, self.place = layer, plan, accel, memory, place
         self.drain_beat = drain_beat(accel)
@@ -132,6 +154,10 @@ class _Timeline:
         self.tile_ends: list[int] = []
         self.slices: list[int] = []  # cycle after the last beat of each slice, over all tiles
         self.unstored: int | None = None  # words of the output tile that waits for its residual's turn
+        self.written: list[int] = []  # when each word is, where the next layer's first tile may wait for it
+        if came is not None and came.tile is not None:
+            self.load_ifm.append(came.tile)
+            self.slices += [self.start] * plan.slices
 
     def walk(self) -> LayerTimeline:
         """The loops of the schedule."""
@@ -164,18 +190,36 @@ class _Timeline:
         busy = (self.load_ifm, self.load_wgt, self.steps, self.stores)
         answered = 0 if self.layer.ofm_on_chip else self.memory.write_latency
         ahead = self._ahead()
-        last = max(self.stores[-1].end + answered, ahead.end - 1 if ahead else 0)
+        last = max([self.stores[-1].end + answered, *(at.end - 1 for at in ahead or () if at is not None)])
         return LayerTimeline(dict(zip(PROCESSES, busy, strict=True)), self.stalls, last + 3, ahead)
 
-    def _ahead(self) -> Interval | None:
-        """The first weight job of the next layer: behind its descriptor, as soon as a slot is free."""
+    def _ahead(self) -> Ahead | None:
+        """What comes for the next layer, behind its descriptor."""
         then = self.place.then
         if then is None:
             return None
-        asked = max(self.load_wgt[-1].end - 1, 0) + AHEAD + fetch_cycles(then, self.accel, self.memory) + 1
-        if len(self.steps) > 1:
+        described = max(self.load_wgt[-1].end - 1, 0) + AHEAD + fetch_cycles(then, self.accel, self.memory)
+        asked = described + 1
+        if len(self.steps) > 1:  # as soon as a slot is free
             asked = max(asked, self.steps[-2].end + self.to_store + 1)
-        return Interval(asked + 1, asked + 1 + first_job_cycles(then, self.accel, self.memory))
+        job = Interval(asked + 1, asked + 1 + first_job_cycles(then, self.accel, self.memory))
+        return Ahead(job, self._first_tile(described))
+
+    def _first_tile(self, described: int) -> Interval | None:
+        """That of the next layer: behind this one's tiles, in a free half, each word when it is written."""
+        if self.place.then_tile is None:
+            return None
+        words, after = self.place.then_tile
+        asked = max(described, self.slices[-1] - 1) + 1 + TILE_TAKE
+        if len(self.tile_ends) > 1:
+            asked = max(asked, self.tile_ends[-2] + self.to_store + 1)
+        read = asked + IFM_ADDRESS + CHIP_READ - 1
+        for word in range(words):
+            read += 1
+            if after:
+                waits_for = min(after + word, len(self.written)) - 1
+                read = max(read, self.written[waits_for] + CHIP_WRITTEN + CHIP_READ)
+        return Interval(read + 1 - (IFM_ADDRESS + CHIP_READ + words - 1), read + 1)
 
     def _asked(self, jobs: int, ends: list[int]) -> int:
         """When a loader asks for its next job: the buffer of the job two before is free."""
@@ -186,7 +230,7 @@ class _Timeline:
     def _take_job(self, m: int, n: int, k: int) -> None:
         jobs = len(self.load_wgt)
         if jobs == 0 and self.came is not None:
-            self.load_wgt.append(self.came)
+            self.load_wgt.append(self.came.job)
             return
         asked = self._asked(jobs, [step.end for step in self.steps])
         if jobs == 1 and self.place.ahead:
@@ -208,6 +252,8 @@ class _Timeline:
         for _ in range(due):
             of_tile, index = divmod(len(self.slices), plan.slices)
             asked = self._asked(of_tile, self.tile_ends)
+            if of_tile == 1 and self.came is not None and self.came.tile is not None:
+                asked = self.start + 1
             block = self.sizes[of_tile][0] * self.word.ifm
             blocks = plan.slice_blocks_last if index == plan.slices - 1 else plan.slice_blocks
             ready = asked + IFM_ADDRESS + self._read_latency(self.layer.ifm_on_chip)
@@ -235,6 +281,8 @@ class _Timeline:
             drain, pace = read.start + self.word.residual, max(self.word.residual, self.word.ofm)
         end = drain + self.drain_beat + (self.unstored - 1) * pace + self.word.ofm - 1
         self.stores.append(Interval(taken, end))
+        if self.place.then_tile is not None:
+            self.written += [end - left * pace for left in reversed(range(self.unstored))]
         self.unstored = None
 
 

@@ -18,6 +18,7 @@ from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Platform, Re
 PATTERN_ZEROS = {3: 3, 5: 6}  # zeros per kernel side: the published sets (section 3.2)
 CUT_SHOWN = 0.75  # share of the channels a shown channel cut keeps, rounded down to the hardware's multiple
 QUANT_STEPS = 6  # options per layer at most (section 2.3)
+ALWAYS_TRIED = (Remedy.PATTERN, Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT)
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,11 @@ class _Pricing:
     least_bits: int
 
     def effects(self, cost: LayerCost) -> tuple[Effect, ...]:
-        """Every remedy the platform names for the layer's label that applies to the layer."""
+        """Every remedy the platform names for the layer's label that applies to the layer.
+
+        Of those it does not name, edits that save time all the same: by what the label does not tell, or
+        because less lies in the memory that other layers want too.
+        """
         tried = {
             Remedy.PATTERN: self._pattern,
             Remedy.WEIGHT_BITS: self._bits,
@@ -160,15 +165,17 @@ class _Pricing:
             Remedy.KERNEL_EXPAND: self._expand,
             Remedy.HARDWARE: self._hardware,
         }
-        found = (tried[remedy](cost) for remedy in self.platform.remedies(cost.label, self.choices))
-        return tuple(effect for effect in found if effect is not None)
+        named = self.platform.remedies(cost.label, self.choices)
+        found = [tried[remedy](cost) for remedy in dict.fromkeys((*named, *ALWAYS_TRIED))]
+        known = (effect for effect in found if effect is not None)
+        return tuple(effect for effect in known if effect.remedy in named or effect.saved > 0)
 
     def _pattern(self, cost: LayerCost) -> Effect | None:
         layer = self.workload.layer(cost.layer)
         zeros = PATTERN_ZEROS.get(layer.kernel_rows)
         if zeros is None or cost.layer not in self.workload.editable or layer.pattern_ones is not None:
             return None
-        choice = PatternChoice(layer.kernel_rows, zeros, (0,))
+        choice = PatternChoice(layer.kernel_rows, zeros, (0,), self.platform.pattern_rows)
         text = f"{zeros} of {layer.positions} weights a kernel pruned"
         return self._network(Remedy.PATTERN, text, cost, Compression(patterns={cost.layer: choice}))
 

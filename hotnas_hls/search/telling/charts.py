@@ -1,4 +1,4 @@
-"""iDetect as pictures: where each layer's time goes, and how far it is from the roof."""
+"""iDetect as a picture: how far every layer is from the roof."""
 
 from __future__ import annotations
 
@@ -10,29 +10,8 @@ from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.platforms.platform import Roof
 from hotnas_hls.search.detecting.detect import Detection
 
-TERM_COLOURS = ("#6baed6", "#74c476", "#fd8d3c", "#9e9ac8", "#969696")
 LABEL_COLOURS = {"I": "#6baed6", "W": "#74c476", "C": "#fd8d3c", "O": "#9e9ac8"}
 OTHER_COLOUR = "#969696"
-
-
-def term_chart(detection: Detection, unit: str, title: str) -> Figure:
-    """A bar per layer, its terms stacked; the line is the layer's time, in which the terms overlap."""
-    findings = detection.findings
-    figure = Figure(figsize=(max(6.4, 0.32 * len(findings) + 2), 4.8), layout="constrained")
-    axes = figure.add_subplot()
-    places = range(len(findings))
-    bottom = [0.0] * len(findings)
-    for term, colour in zip(findings[0].terms, TERM_COLOURS * 3, strict=False):
-        heights = [finding.terms[term] for finding in findings]
-        axes.bar(places, heights, bottom=bottom, color=colour, label=term, width=0.8)
-        bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-    axes.plot(places, [finding.cost for finding in findings], "k_", markersize=9, label="layer")
-    for place, finding, top in zip(places, findings, bottom, strict=True):
-        axes.annotate(finding.label, (place, top), ha="center", va="bottom", fontsize=8)
-    axes.set_xticks(places, [finding.layer for finding in findings], rotation=90, fontsize=7)
-    axes.set(ylabel=unit, title=title)
-    axes.legend(fontsize=8)
-    return figure
 
 
 def roofline_chart(
