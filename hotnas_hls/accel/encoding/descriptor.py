@@ -106,7 +106,7 @@ CHIP_FIELDS = (
     Field("wgt_chip", 36, 0, 32, "byte address of the weights on chip"),
     Field("wgt_planes", 37, 0, 32, "planes of the weights"),
     Field("wgt_id", 38, 0, 32, "CRC-32 of all weights kept on chip: others are loaded anew"),
-    Field("ifm_after", 39, 0, 32, "words the layer before writes before the first tile is read ahead; 0: none"),
+    Field("ifm_after", 39, 0, 32, "words the layer before writes until the first tile is read ahead; 0: no"),
 )
 
 

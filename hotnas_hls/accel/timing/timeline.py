@@ -14,7 +14,6 @@ from typing import NamedTuple
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer, word_cycles
-from hotnas_hls.accel.timing.first_tile import FirstTile
 from hotnas_hls.accel.timing.latency import (
     AHEAD,
     ALONE,
