@@ -93,6 +93,12 @@ CONSTANTS = (
         "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`",
     ),
     (
+        "LINE_STAGES",
+        latency.LINE_STAGES,
+        "more for `DRAIN_BEAT` in a design with activations of lines: line, rise, sum",
+        "`activation_lines.sv`",
+    ),
+    (
         "CHIP_READ",
         latency.CHIP_READ,
         "address to word of memory on chip",

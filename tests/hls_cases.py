@@ -49,6 +49,7 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         weight_bits=draw.randint(6, PACKED_BITS if dsp_packing else 16),
         dsp_packing=dsp_packing,
         patterns=draw.random() < 0.6,
+        activation_lines=seed % 2 == 1,
         taps=draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)]),
     )
     drawn = random_network(np.random.default_rng(seed), roomy, f"random{seed}")

@@ -11,6 +11,7 @@ OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this m
 MAX_BURST_BEATS = 64
 DESCRIPTOR_HEADER_WORDS = 32
 CHIP_HEADER_WORDS = 48  # of a design that keeps data on chip: where, behind the others
+LINE_WORDS = 64  # of a descriptor in a design with activations of lines, behind the header
 LARGEST_ARRAY = 1 << 16  # multipliers: more than any FPGA has, two in a DSP slice
 # The hardware counts entries in 8 bits and addresses a buffer in 20.
 LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
@@ -39,6 +40,7 @@ class Accelerator:
     weight_bits: int = 16  # widest weight held on chip
     shared_bus: bool = False  # all reads in one fixed order through m_axi_ofm; three ports when False
     patterns: bool = True  # four IFM read ports and a pattern index per kernel
+    activation_lines: bool = False  # activations of lines behind requantisation, not clamps alone
     taps: int = 1  # kernel positions a cycle of the layers that keep every channel to itself
     dsp_packing: bool = False  # output channels 2k and 2k + 1 share their DSP slices: 8-bit factors only
     word_bits: int | None = None  # of a feature map's word; None: those of the wider feature-map port
@@ -69,8 +71,13 @@ class Accelerator:
 
     @property
     def header_words(self) -> int:
-        """Words of a descriptor before its entry table."""
+        """Words of a descriptor's header."""
         return CHIP_HEADER_WORDS if self.keeps else DESCRIPTOR_HEADER_WORDS
+
+    @property
+    def line_words(self) -> int:
+        """Words of the lines of an activation, between header and entry table."""
+        return LINE_WORDS if self.activation_lines else 0
 
     @property
     def port_bits(self) -> int:
@@ -87,6 +94,7 @@ class Accelerator:
     @property
     def summary(self) -> str:
         """The accelerator in a line: array, tiles, ports, what stays on chip."""
+        lines = ", activations of lines" if self.activation_lines else ""
         packed = ", two products a DSP slice" if self.dsp_packing else ""
         on_chip = ""
         if self.map_words:
@@ -96,7 +104,7 @@ class Accelerator:
         return (
             f"array {self.tm} x {self.tn}{packed}, {self.td} lanes x {self.taps} taps, "
             f"tiles up to {self.tr} x {self.tc}, ports I/W/O "
-            f"{self.ports_text} bits, {self.ifm_depth} words an IFM bank{on_chip}"
+            f"{self.ports_text} bits, {self.ifm_depth} words an IFM bank{lines}{on_chip}"
         )
 
     @property
@@ -165,8 +173,13 @@ class Accelerator:
 
     @property
     def descriptor_bytes(self) -> int:
-        """Bytes of one layer descriptor in DRAM: header and entry table, whole 64-byte lines."""
-        return -(-4 * (self.header_words + self.max_entries) // 64) * 64
+        """Bytes of one layer descriptor in DRAM: header, lines, entry table, whole 64-byte lines."""
+        return -(-4 * (self.header_words + self.line_words + self.max_entries) // 64) * 64
+
+    @property
+    def table_rows(self) -> int:
+        """Rows of a descriptor's entry table, those that fill up its last 64 bytes included."""
+        return self.descriptor_bytes // 4 - self.header_words - self.line_words
 
     def violations(self) -> list[str]:
         """Rules of the generator this design breaks, each with its cure; empty when legal."""

@@ -58,6 +58,10 @@ OFM_BLOCKS_DSP = 2  # bytes of an output tile, where it has several channel bloc
 BLOCK_COUNTER_FF = 32  # which channel block is drained, when there are several
 REQUANTIZE_LUT_16 = 870  # three barrel shifters over a 48-bit accumulator
 REQUANTIZE_LUT_8 = 503  # over 32 bits
+# activation_lines: of a channel, without its memory
+LINE_LUT = 42  # a line's value, rounded and saturated
+LINE_FF = 77  # line, product
+LINE_LUT_16, LINE_FF_16 = 34, 101
 # the rest
 SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengths
 SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
@@ -96,6 +100,7 @@ BLOCKS = (
     "axi_write_master", "map_memory", "weight_memory", "entry_table", "ifm_loader", "ifm_buffer",
     "wgt_loader", "compute_ctrl", "weight_row",
     "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
+    "activation_lines",
 )  # fmt: skip
 
 
@@ -107,13 +112,13 @@ def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int,
+    ultra: int, lines: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
-        ultra,
+        ultra, lines,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -128,7 +133,7 @@ def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
     patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
-    header_bits: int, ultra: int,
+    header_bits: int, ultra: int, lines: int,
 ) -> np.ndarray:  # fmt: skip
     """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
 
@@ -142,7 +147,7 @@ def totals(
                 found[o, i] = total(
                     tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
                     ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
-                    map_words, weight_planes, header_bits, ultra,
+                    map_words, weight_planes, header_bits, ultra, lines,
                 )  # fmt: skip
             else:
                 found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
@@ -154,7 +159,7 @@ def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int,
+    ultra: int, lines: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
@@ -172,7 +177,7 @@ def blocks(
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
-        _entry_table(wgt_bits, table_bits, shared),
+        _table(wgt_bits, table_bits, shared),
         _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
         (WGT_LOADER_DSP, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0),
@@ -185,6 +190,7 @@ def blocks(
         _acc_banks(tm, acc, ofm_depth, acc_addr),
         _ofm_store(word, block * acc, tm // block, acc_addr),
         (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
+        _activation_lines(block, act, wgt_bits, lines, shared),
     )  # fmt: skip
 
 
@@ -360,6 +366,16 @@ def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _activation_lines(channels: int, act: int, port: int, words: int, shared: int) -> Counts:
+    """A copy of the lines for each channel of a word, and the multiplication that finds a place on one."""
+    if words == 0:
+        return 0, 0, 0, 0, 0
+    table = _table(port, 32 * words, shared)
+    lut, ff = (LINE_LUT_16, LINE_FF_16) if act == 16 else (LINE_LUT, LINE_FF)
+    return channels, 0, channels * (table[2] + lut), channels * ff, channels * table[4]
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _block_mux(blocks: int) -> int:
     """LUTs a bit that pick one of Tm's channel blocks."""
     if blocks <= 2:
@@ -368,7 +384,8 @@ def _block_mux(blocks: int) -> int:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _entry_table(port: int, table_bits: int, shared: int) -> Counts:
+def _table(port: int, table_bits: int, shared: int) -> Counts:
+    """A word at a time of what the descriptor brings, of two layers where one comes ahead."""
     select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
     rows = 1 << max(1, bit_length(table_bits // port - 1)) + (0 if shared else 1)
     memory = lut_ram(port, rows)

@@ -50,7 +50,7 @@ READABLE_VERSIONS = (1, 2, 3, 4, 5)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
-_ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns")
+_ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns", "lines")
 _LINE = 120  # columns up to which a JSON record stays on one line
 
 
@@ -341,6 +341,8 @@ class DesignPoint:
                 arrays[f"layer/{name}/pattern_index"] = numbers.pattern_index.astype(np.uint8)
             if numbers.patterns is not None:
                 arrays[f"layer/{name}/patterns"] = numbers.patterns.astype(np.uint8)
+            if numbers.lines is not None:
+                arrays[f"layer/{name}/lines"] = numbers.lines.astype(np.int16)
         if self.golden is not None:
             arrays["golden/images"] = self.golden.images.astype(np.int16)
             if self.golden.labels is not None:
@@ -450,6 +452,7 @@ def _decode(
             bias=_narrowed(roles["bias"], np.int64, f"{file}: {name}: bias", problems),
             pattern_index=roles.get("pattern_index"),
             patterns=roles.get("patterns"),
+            lines=roles.get("lines"),
             **scalars,
         )
     if "labels" in golden and "images" not in golden:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
+from hotnas_hls.accel.integers.activation import activated
 
 LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
 LARGEST_STRIDE = 255
@@ -74,6 +75,7 @@ class Layer:
     residual_on_chip: bool = False
     ofm_on_chip: bool = False
     weights_on_chip: bool = False  # loaded once, before the layer first runs
+    activation_lines: bool = False  # its activation is one of lines, not a clamp alone
 
     def unnamed(self) -> Layer:
         """The layer without its names: equal for layers that cost the same."""
@@ -148,12 +150,15 @@ class LayerNumbers:
 
     output = clamp(round_half_up((acc + residual << residual_shift) >> output_shift))
     with acc = bias + sum(weight * ifm), the clamp [clamp_low, clamp_high] holding ReLU, another
-    clip or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s.
+    clip or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s. Of a layer
+    with ``lines`` the output is what these make of that
+    (:func:`~hotnas_hls.accel.integers.activation.activated`).
 
     weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
     positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.
     pattern_index: (M, N) uint8 in 0..3, the same for every pattern_rows output channels of the layer, or
-    None; patterns: (4, kh, kw) 0/1 masks, or None.
+    None; patterns: (4, kh, kw) 0/1 masks, or None. lines: (64, 2) int32, base and rise of each
+    segment, or None.
     """
 
     weights: np.ndarray
@@ -165,6 +170,14 @@ class LayerNumbers:
     pattern_index: np.ndarray | None = None
     patterns: np.ndarray | None = None
     weight_frac_bits: int = 0
+    lines: np.ndarray | None = None
+
+    def output_range(self, act_bits: int) -> tuple[int, int]:
+        """Lowest and highest value of the output."""
+        if self.lines is None:
+            return self.clamp_low, self.clamp_high
+        found = activated(np.arange(self.clamp_low, self.clamp_high + 1), self.lines, act_bits)
+        return int(found.min()), int(found.max())
 
 
 def pattern_rows(index: np.ndarray) -> int:

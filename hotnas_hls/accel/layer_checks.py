@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
+from hotnas_hls.accel.integers.activation import HIGHEST, LINE_BITS, LOWEST, SEGMENTS
 from hotnas_hls.accel.integers.bounds import accumulator_bits
 from hotnas_hls.accel.layer import (
     LARGEST_KERNEL,
@@ -138,7 +139,24 @@ def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> li
     for name in ("output_shift", "residual_shift"):
         if not 0 <= getattr(numbers, name) <= most:
             found.append(f"{layer.name}: {name} = {getattr(numbers, name)}: must be 0 to {most}")
+    found += _line_violations(layer, numbers)
     return found + _pattern_violations(layer, numbers, (layer.m, fan_in), kernel)
+
+
+def _line_violations(layer: Layer, numbers: LayerNumbers) -> list[str]:
+    if layer.activation_lines != (numbers.lines is not None):
+        given, cure = ("missing", "give them") if layer.activation_lines else ("given", "leave them out")
+        return [
+            f"{layer.name}: lines are {given}, but its activation_lines is "
+            f"{str(layer.activation_lines).lower()}; {cure}"
+        ]
+    if numbers.lines is None:
+        return []
+    if numbers.lines.shape != (SEGMENTS, 2):
+        return [_shape(layer, "lines", numbers.lines, (SEGMENTS, 2))]
+    if numbers.lines.min() < LOWEST or numbers.lines.max() > HIGHEST:
+        return [f"{layer.name}: its lines do not fit {LINE_BITS} bits"]
+    return []
 
 
 def _pattern_violations(

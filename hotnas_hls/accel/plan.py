@@ -183,6 +183,7 @@ class DecidedByLayers(NamedTuple):
     max_entries: int
     weight_bits: int
     patterns: bool
+    activation_lines: bool
 
 
 def decided_by(layers: Sequence[Layer], taps: int) -> DecidedByLayers:
@@ -193,6 +194,7 @@ def decided_by(layers: Sequence[Layer], taps: int) -> DecidedByLayers:
         max_entries=max(entry_count(layer, taps) for layer in layers),
         weight_bits=max(layer.weight_bits for layer in layers),
         patterns=bool(pruned),
+        activation_lines=any(layer.activation_lines for layer in layers),
     )
 
 
@@ -218,6 +220,10 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
         found.append(
             f"{layer.name}: {layer.weight_bits}-bit weights, the design stores {accel.weight_bits}; "
             f"raise weight_bits or quantise the layer further"
+        )
+    if layer.activation_lines and not accel.activation_lines:
+        found.append(
+            f"{layer.name}: its activation is no clamp, but the design has activation_lines off; turn them on"
         )
     if layer.pattern_ones is not None:
         if layer.kind is not LayerKind.CONV:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
+from hotnas_hls.accel.integers.activation import LINE_BITS, SEGMENT_BITS
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, ceil_div, job_beats
 from hotnas_hls.base.escaping import Code
@@ -128,11 +129,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         _group(
             "Weight jobs.",
             Line("kWgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
-            Line(
-                "kMaxEntries",
-                accel.descriptor_bytes // 4 - accel.header_words,
-                "rows of a descriptor's entry table",
-            ),
+            Line("kMaxEntries", accel.table_rows, "rows of a descriptor's entry table"),
             Line("kPatterns", PATTERN_COUNT if accel.patterns else 1, "patterns a kernel may follow"),
             Line("kPatternBits", PATTERN_BITS),
             Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
@@ -146,6 +143,9 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
             Line("kDescriptorHeaderWords", accel.header_words),
+            Line("kLineWords", accel.line_words, "lines of an activation behind them"),
+            Line("kLineBits", LINE_BITS, "of a line's base and of its rise"),
+            Line("kSegmentBits", SEGMENT_BITS, "of an activation, upper ones: its segment"),
             Line("kSealBits", SEAL_BITS, "of a descriptor's checksum"),
             Line("kSealPolynomial", POLYNOMIAL),
             Line("kSignature", signature(accel), "checksum of every descriptor made for this design"),

@@ -97,6 +97,8 @@ def constants(
         Constant(
             "FetchedBits", 32 * accel.header_words, "those of them that this design has; the others are zero"
         ),
+        Constant("LineWords", accel.line_words, "words of an activation's lines behind them"),
+        Constant("TableRows", accel.table_rows, "words of the entry table behind both"),
         Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),
         Constant("SealBits", SEAL_BITS, "bits of a descriptor's checksum"),
         Constant("SealPolynomial", POLYNOMIAL, "of the checksum"),

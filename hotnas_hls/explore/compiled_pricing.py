@@ -24,6 +24,7 @@ from hotnas_hls.accel.timing.latency import (
     WGT_ADDRESS,
     Place,
     _recurrence,
+    drain_beat,
 )
 from hotnas_hls.base.compiled_code import forget_stale
 
@@ -32,6 +33,7 @@ forget_stale(__file__, latency, plan)
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
 IFM, WGT, OFM, WORD, PLANE = 2, 3, 4, 10, 11  # widths in a row of an accelerator
+DRAIN = 12  # drain_beat in it
 COUNT = -1  # last in a row: how often such a layer occurs
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
 
@@ -61,6 +63,7 @@ def base_row(base: Accelerator) -> tuple[int, ...]:
     return (
         base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
         base.descriptor_bytes, base.shared_bus, base.taps, base.word_width, base.plane_width,
+        drain_beat(base),
     )  # fmt: skip
 
 
@@ -151,7 +154,7 @@ def layer_cycles(
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
         _beats(base, WGT, PLANE, layer[27]), _latency(read_latency, layer[27]),
         _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
-        _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels,
+        _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
         ahead, fetched, fetched, next_job, tile_ahead, fetched, 0, 0,

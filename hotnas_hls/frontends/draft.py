@@ -8,8 +8,7 @@ that of the images as 0. Each call adds nodes, rearranges a value, leaves work t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import inf, isnan, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,8 @@ class Draft(Pooling):
 
     :class:`~hotnas_hls.frontends.nodes.Nodes` collects, :class:`~hotnas_hls.frontends.reading.MapReader`
     reads tensors as maps, :class:`~hotnas_hls.frontends.host_steps.HostSteps` begins and ends a network,
-    :class:`~hotnas_hls.frontends.weighted.Weighted` and :class:`~hotnas_hls.frontends.pooling.Pooling`
-    compute.
+    :class:`~hotnas_hls.frontends.weighted.Weighted`, :class:`~hotnas_hls.frontends.elementwise.Elementwise`
+    and :class:`~hotnas_hls.frontends.pooling.Pooling` compute.
     """
 
     def reshape(self, where: str, source: Value, sizes: Sequence[int]) -> Value:
@@ -69,21 +68,6 @@ class Draft(Pooling):
             raise Refused(("it cuts more than there is", "keep a part of the map"))
         self._check(source)
         return source.padded(before[1:], after[1:], where)
-
-    def clip(self, where: str, source: Value, low: float | None, high: float | None) -> Value:
-        """Values below ``low`` and above ``high`` become these; None: there is no bound. From 0 up: ReLU."""
-        if low is None and high is None:
-            return source
-        bounds = (-inf if low is None else float(low), inf if high is None else float(high))
-        if any(isnan(bound) for bound in bounds):
-            raise Refused(("a bound is not a number", "give numbers as bounds"))
-        if not bounds[0] <= 0 <= bounds[1]:
-            source = self._without_zeros(where, source)
-        plain = self._plain_of(source)
-        if bounds == (0, inf):
-            return replace(source, name=self._add(where, OpKind.RELU, [plain], plain.shape).name)
-        value = self._add(where, OpKind.CLIP, [plain], plain.shape, bounds=bounds)
-        return replace(source, name=value.name)
 
     def concat(self, where: str, sources: Sequence[Value | np.ndarray], axis: int) -> Value:
         """Channels of several maps one after the other; constants of zeros are channels of zeros."""

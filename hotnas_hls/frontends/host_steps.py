@@ -16,6 +16,7 @@ from hotnas_hls.frontends.nodes import IMAGES_FIRST
 from hotnas_hls.frontends.reading import MapReader
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.network.activation import SIGMOID
 from hotnas_hls.network.graph import Graph, OpKind, Shape
 
 
@@ -59,18 +60,14 @@ class HostSteps(MapReader):
 
     def answer(self, where: str, source: Value, answer: Answer, axis: int, dims: Sequence[int]) -> Value:
         """Softmax and the like over ``axis``, which the host computes behind the network, as ``dims``."""
-        once = answer is Answer.ARGMAX and source.answer in (
-            Answer.SOFTMAX,
-            Answer.LOG_SOFTMAX,
-            Answer.SIGMOID,
-        )
+        once = answer is Answer.ARGMAX and source.answer in (Answer.SOFTMAX, Answer.LOG_SOFTMAX)
         value = replace(source, answer=None) if once else source
         self._check(value)
         axis = self.axis(value, axis) - 1
-        classes = value.dims[axis] if answer is not Answer.SIGMOID else value.shape[0]
+        classes = value.dims[axis]
         vector = value.shape[1:] == (1, 1) and prod(value.dims) == value.dims[axis]
         over_channels = value.is_plain and axis == 0
-        if not (answer is Answer.SIGMOID or vector or over_channels) or classes != value.shape[0]:
+        if not (vector or over_channels) or classes != value.shape[0]:
             raise Refused(
                 (
                     f"it is the {answer} over axis {axis + 1} of {times(value.dims)}",
@@ -87,7 +84,7 @@ class HostSteps(MapReader):
             self.violations.append("output: it is the input itself; there is nothing to accelerate")
         if not self.violations:
             try:
-                output = self._output(output)
+                output = self._output(self._before_sigmoid(output))
             except Refused as refused:
                 self.refuse("output", output.step or "output", refused)
         raise_all(
@@ -101,6 +98,15 @@ class HostSteps(MapReader):
 
     def _is_the_input(self, output: Value) -> bool:
         return self.nodes[output.name].kind is OpKind.INPUT and output.order is None and len(output.dims) > 1
+
+    def _before_sigmoid(self, output: Value) -> Value:
+        """The output without a sigmoid at its end, which the host takes; the largest value is the largest."""
+        node = self.nodes[output.name]
+        whole = output.order is None or bool((output.elements >= 0).all())
+        last = node.activation == SIGMOID and whole and output.answer in (None, Answer.ARGMAX)
+        if not last or self.nodes[node.inputs[0]].kind is OpKind.INPUT:
+            return output
+        return replace(output, name=node.inputs[0], answer=output.answer or Answer.SIGMOID)
 
     def _output(self, output: Value) -> Value:
         """The result as a node of its own shape, channels and pixels in order."""

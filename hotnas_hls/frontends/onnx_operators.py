@@ -15,6 +15,8 @@ from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.network import activation as activations
+from hotnas_hls.network.activation import Activation
 
 FLOATS = (1, 11)  # ONNX's numbers of float32 and float64
 WIDEST = float(np.finfo(np.float32).max)  # as a bound: none
@@ -161,6 +163,56 @@ def _clip(
     return reader.draft.clip(where, _value(source, "input"), low, high)
 
 
+def _activate(function: Activation) -> Callable[..., Value]:
+    def handler(reader: Reader, where: str, source: Value) -> Value:
+        return reader.draft.activate(where, source, function)
+
+    return handler
+
+
+def _leaky_relu(reader: Reader, where: str, source: Value, *, alpha: float = 0.01) -> Value:
+    return reader.draft.activate(where, source, activations.activation("leaky_relu", alpha))
+
+
+def _prelu(reader: Reader, where: str, source: Any, slope: Any) -> Value:
+    return reader.draft.prelu(where, _value(source, "input"), _constant(slope, "slope"))
+
+
+def _elu(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
+    return reader.draft.activate(where, source, activations.activation("elu", alpha))
+
+
+def _celu(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
+    return reader.draft.activate(where, source, activations.celu(alpha))
+
+
+def _selu(
+    reader: Reader,
+    where: str,
+    source: Value,
+    *,
+    alpha: float = activations.SELU_ALPHA,
+    gamma: float = activations.SELU_GAMMA,
+) -> Value:
+    return reader.draft.activate(where, source, activations.selu(alpha, gamma))
+
+
+def _gelu(reader: Reader, where: str, source: Value, *, approximate: bytes = b"none") -> Value:
+    function = activations.GELU if approximate == b"none" else activations.GELU_BY_TANH
+    return reader.draft.activate(where, source, function)
+
+
+def _swish(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
+    function = activations.IDENTITY.times(activations.affine(alpha).then(activations.SIGMOID))
+    return reader.draft.activate(where, source, function)
+
+
+def _hard_sigmoid(
+    reader: Reader, where: str, source: Value, *, alpha: float = 0.2, beta: float = 0.5
+) -> Value:
+    return reader.draft.activate(where, source, activations.hard_sigmoid(alpha, beta))
+
+
 def _max_pool(
     reader: Reader,
     where: str,
@@ -244,9 +296,7 @@ def _subtract(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> V
 
 def _multiply(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
     if isinstance(one, Value) and isinstance(other, Value):
-        raise Refused(
-            ("it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune")
-        )
+        return reader.draft.multiply(where, one, other)
     value, constant = (one, other) if isinstance(one, Value) else (other, one)
     return reader.draft.affine(where, value, scale=_aligned(value, constant, **old))
 
@@ -441,10 +491,6 @@ def _softmax(answer: Answer) -> Callable[..., Value]:
     return handler
 
 
-def _sigmoid(reader: Reader, where: str, source: Value) -> Value:
-    return reader.draft.answer(where, source, Answer.SIGMOID, 1, source.dims)
-
-
 def _argmax(
     reader: Reader, where: str, source: Value, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0
 ) -> Value:
@@ -462,6 +508,21 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "BatchNormalization": _batch_normalization,
     "Relu": _relu,
     "Clip": _clip,
+    "LeakyRelu": _leaky_relu,
+    "PRelu": _prelu,
+    "Elu": _elu,
+    "Celu": _celu,
+    "Selu": _selu,
+    "Gelu": _gelu,
+    "Erf": _activate(activations.activation("erf")),
+    "Softplus": _activate(activations.softplus()),
+    "Softsign": _activate(activations.activation("softsign")),
+    "Sigmoid": _activate(activations.SIGMOID),
+    "Tanh": _activate(activations.TANH),
+    "Mish": _activate(activations.MISH),
+    "Swish": _swish,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _activate(activations.HARD_SWISH),
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global_average_pool,
@@ -489,6 +550,5 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "Split": _split,
     "Softmax": _softmax(Answer.SOFTMAX),
     "LogSoftmax": _softmax(Answer.LOG_SOFTMAX),
-    "Sigmoid": _sigmoid,
     "ArgMax": _argmax,
 }

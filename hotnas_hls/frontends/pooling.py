@@ -7,10 +7,10 @@ from math import ceil, prod
 
 import numpy as np
 
+from hotnas_hls.frontends.elementwise import Elementwise
 from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.weighted import Weighted
 from hotnas_hls.frontends.windows import (
     NO_PADDING,
     Padding,
@@ -24,7 +24,7 @@ from hotnas_hls.frontends.windows import (
 from hotnas_hls.network.graph import OpKind
 
 
-class Pooling(Weighted):
+class Pooling(Elementwise):
     """Operators that take the largest or the mean of windows."""
 
     def maxpool(

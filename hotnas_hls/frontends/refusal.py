@@ -9,16 +9,16 @@ CURES: dict[tuple[str, ...], str] = {
     ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
         "replace it by BatchNorm2d"
     ),
-    (
-        *("silu", "swish", "hardswish", "hardsigmoid", "gelu", "leakyrelu", "elu", "selu", "celu"),
-        *("prelu", "tanh", "softplus", "mish", "exp", "threshold"),
-    ): "replace it by ReLU or ReLU6 and fine-tune",
+    ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
+        "use another activation and fine-tune"
+    ),
     ("convtranspose", "convtranspose2d", "interpolate", "upsample", "resize", "pixelshuffle"): (
         "use layers that keep or shrink the map"
     ),
 }
 SUPPORTED = (
-    "convolution, linear, batch norm, ReLU, clip, max and average pooling, addition, concatenation, flatten"
+    "convolution, linear, batch norm, ReLU and other activations, max and average pooling, addition, "
+    "concatenation, flatten"
 )
 
 

@@ -12,6 +12,8 @@ from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.network import activation as activations
+from hotnas_hls.network.activation import Activation
 
 
 def _sizes(size: Any, value: Value) -> list[int]:
@@ -129,6 +131,67 @@ def _clamp_max(draft: Draft, where: str, result: Tensor, input: Value, max: Any)
     return _clamp(draft, where, result, input, None, max)
 
 
+def _activate(function: Activation) -> Callable[..., Value]:
+    def handler(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
+        return draft.activate(where, input, function)
+
+    return handler
+
+
+def _leaky_relu(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    negative_slope: float = 0.01,
+    inplace: bool = False,
+) -> Value:
+    return draft.activate(where, input, activations.activation("leaky_relu", negative_slope))
+
+
+def _rrelu(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Value:
+    if training:
+        raise Refused(("it draws its slope", "use it in evaluation"))
+    return draft.activate(where, input, activations.activation("leaky_relu", (lower + upper) / 2))
+
+
+def _prelu(draft: Draft, where: str, result: Tensor, input: Value, weight: Any) -> Value:
+    slopes = _constant(weight, "slope").reshape(-1)
+    return draft.prelu(where, input, slopes.reshape(-1, *[1] * (input.rank - 2)))
+
+
+def _elu(
+    draft: Draft, where: str, result: Tensor, input: Value, alpha: float = 1.0, inplace: bool = False
+) -> Value:
+    return draft.activate(where, input, activations.activation("elu", alpha))
+
+
+def _celu(
+    draft: Draft, where: str, result: Tensor, input: Value, alpha: float = 1.0, inplace: bool = False
+) -> Value:
+    return draft.activate(where, input, activations.celu(alpha))
+
+
+def _gelu(draft: Draft, where: str, result: Tensor, input: Value, approximate: str = "none") -> Value:
+    function = activations.GELU if approximate == "none" else activations.GELU_BY_TANH
+    return draft.activate(where, input, function)
+
+
+def _softplus(
+    draft: Draft, where: str, result: Tensor, input: Value, beta: float = 1.0, threshold: float = 20.0
+) -> Value:
+    return draft.activate(where, input, activations.softplus(beta))
+
+
 def _max_pool(
     draft: Draft,
     where: str,
@@ -221,7 +284,7 @@ def _reverse_subtract(draft: Draft, where: str, result: Tensor, input: Value, ot
 
 def _multiply(draft: Draft, where: str, result: Tensor, input: Any, other: Any) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
-        raise Refused(_TWO_MAPS)
+        return draft.multiply(where, input, other)
     value, constant = (input, other) if isinstance(input, Value) else (other, input)
     return draft.affine(where, value, scale=_constant(constant, "constant"))
 
@@ -337,13 +400,10 @@ def _answer(answer: Answer) -> Callable[..., Value]:
     def handler(
         draft: Draft, where: str, result: Tensor, input: Value, dim: Any = None, *_: Any, **__: Any
     ) -> Value:
-        axis = 1 if dim is None or answer is Answer.SIGMOID else dim
+        axis = 1 if dim is None else dim
         return draft.answer(where, input, answer, axis, tuple(result.shape[1:]))
 
     return handler
-
-
-_TWO_MAPS = "it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune"
 
 
 def _names(*names: Sequence[str], handler: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -360,6 +420,22 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "hardtanh": _hardtanh,
     **_names("clamp", "clip", "clamp_min", handler=_clamp),
     "clamp_max": _clamp_max,
+    "leaky_relu": _leaky_relu,
+    "rrelu": _rrelu,
+    "prelu": _prelu,
+    "elu": _elu,
+    "celu": _celu,
+    "selu": _activate(activations.selu()),
+    "gelu": _gelu,
+    "softplus": _softplus,
+    "sigmoid": _activate(activations.SIGMOID),
+    "tanh": _activate(activations.TANH),
+    "erf": _activate(activations.activation("erf")),
+    **_names("silu", "swish", handler=_activate(activations.SILU)),
+    "mish": _activate(activations.MISH),
+    "softsign": _activate(activations.activation("softsign")),
+    "hardsigmoid": _activate(activations.hard_sigmoid()),
+    "hardswish": _activate(activations.HARD_SWISH),
     **_names("max_pool1d", "max_pool2d", handler=_max_pool),
     **_names("avg_pool1d", "avg_pool2d", handler=_avg_pool),
     **_names("adaptive_avg_pool1d", "adaptive_avg_pool2d", handler=_adaptive_avg_pool),
@@ -381,6 +457,5 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "getitem": _getitem,
     "softmax": _answer(Answer.SOFTMAX),
     "log_softmax": _answer(Answer.LOG_SOFTMAX),
-    "sigmoid": _answer(Answer.SIGMOID),
     "argmax": _answer(Answer.ARGMAX),
 }

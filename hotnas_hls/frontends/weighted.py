@@ -226,15 +226,19 @@ class Weighted(HostSteps):
         )
         return replace(source, name=value.name)
 
+    @staticmethod
+    def _alike(one: Value, other: Value) -> bool:
+        """True where two tensors see maps of one shape in the same way."""
+        return one.shape == other.shape and (
+            one.order is other.order
+            or (one.order is not None and other.order is not None and np.array_equal(one.order, other.order))
+        )
+
     def add(self, where: str, one: Value, other: Value) -> Value:
         """Element-wise sum of two tensors of the same shape."""
         if one.dims != other.dims:
             raise Refused((f"adds {times(one.dims)} to {times(other.dims)}", "add maps of the same shape"))
-        alike = one.shape == other.shape and (
-            one.order is other.order
-            or (one.order is not None and other.order is not None and np.array_equal(one.order, other.order))
-        )
-        if not alike:
+        if not self._alike(one, other):
             one, other = self._whole(where, one), self._whole(where, other)
         value = self._add(where, OpKind.ADD, [self._plain_of(one), self._plain_of(other)], one.shape)
         return replace(one, name=value.name)

@@ -63,7 +63,10 @@ def _pick(rng: np.random.Generator, *options: int) -> int:
 
 
 def random_accelerator(
-    rng: np.random.Generator, shared_bus: bool = False, on_chip: bool = False
+    rng: np.random.Generator,
+    shared_bus: bool = False,
+    on_chip: bool = False,
+    activation_lines: bool = False,
 ) -> Accelerator:
     """A small legal design; buffer sizes are set later, from the layers.
 
@@ -94,6 +97,7 @@ def random_accelerator(
         weight_bits=_pick(rng, 8, 12, 16, 16),
         shared_bus=shared_bus,
         patterns=bool(rng.integers(4)),
+        activation_lines=activation_lines,
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
         word_bits=word_bits,
         map_words=_pick(rng, *MAP_WORDS) if on_chip else 0,
@@ -143,6 +147,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         weight_bits=int(rng.integers(2, accel.weight_bits + 1)),
         pattern_ones=ones,
         pattern_rows=accel.rows_per_dsp if ones else 1,
+        activation_lines=accel.activation_lines and bool(rng.integers(3)),
     )
     tile = Tile(int(rng.integers(1, accel.tr + 1)), int(rng.integers(1, accel.tc + 1)))
     return layer, tile
@@ -152,10 +157,10 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
     """The design and the layers of a seed; all reads through one port on a ``shared_bus``.
 
     on_chip: the design has room for maps and weights; outputs and weights stay there that find it. No layer
-    reads another's output.
+    reads another's output. Two of four seeds in a row have activations of lines.
     """
     rng = np.random.default_rng(seed)
-    accel = random_accelerator(rng, shared_bus, on_chip)
+    accel = random_accelerator(rng, shared_bus, on_chip, activation_lines=seed % 4 in (1, 2))
     drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
     tiles = {layer.name: tile for layer, tile in drawn}
     plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]
@@ -222,7 +227,8 @@ def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResu
     results = []
     for layer, first, counted in zip(case.net.layers, filling.layers, plain.layers, strict=True):
         residual = case.inputs[layer.residual] if layer.residual is not None else None
-        expected = run_layer(layer, case.net.numbers[layer.name], case.inputs[layer.source], residual)
+        numbers, ifm = case.net.numbers[layer.name], case.inputs[layer.source]
+        expected = run_layer(layer, numbers, case.net.act_bits, ifm, residual)
 
         def equal(run: RunResult, layer: Layer = layer, expected: np.ndarray = expected) -> bool:
             return run.status == 0 and bool(np.array_equal(run.feature_maps[layer.target], expected))
@@ -248,6 +254,7 @@ def utilisation(case: FuzzCase) -> dict[str, int]:
         "chunked kernels": sum(plan.chunks > 1 for plan in plans),
         "pruned": sum(layer.pattern_ones is not None for layer in case.net.layers),
         "residual": sum(layer.residual is not None for layer in case.net.layers),
+        "lines": sum(layer.activation_lines for layer in case.net.layers),
         "channelwise": sum(layer.kind is not LayerKind.CONV for layer in case.net.layers),
         "words of several beats": max(case.accel.ifm_beats_per_word, case.accel.ofm_beats_per_word),
         "steps": sum(plan.steps for plan in plans),

@@ -63,10 +63,13 @@ class Verdict:
 def fuzz_design(seed: int, design: int) -> Accelerator:
     """The design of ``CASES_PER_DESIGN`` cases in a row.
 
-    Of three in a row the second keeps maps on chip, and the third has one port for all reads.
+    Of three in a row the second keeps maps on chip, and the third has one port for all reads; every other
+    one has activations of lines.
     """
     rng = np.random.default_rng([seed, design])
-    drawn = random_accelerator(rng, shared_bus=design % 3 == 2, on_chip=design % 3 == 1)
+    drawn = random_accelerator(
+        rng, shared_bus=design % 3 == 2, on_chip=design % 3 == 1, activation_lines=design % 2 == 0
+    )
     kernel = int(rng.choice(LARGEST_KERNELS))
     return dataclasses.replace(drawn, ifm_depth=int(rng.integers(300, 1000)), max_entries=kernel * kernel)
 

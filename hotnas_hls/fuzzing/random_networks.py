@@ -19,14 +19,30 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL, IntegerNetwork, Layer, LayerK
 from hotnas_hls.accel.plan import Tile, ceil_div, plan_violations
 from hotnas_hls.accel.residency import keep_maps, keep_weights
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.network.activation import (
+    GELU,
+    HARD_SWISH,
+    MISH,
+    SIGMOID,
+    SILU,
+    TANH,
+    activation,
+    affine,
+    hard_sigmoid,
+    selu,
+)
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
 from hotnas_hls.network.lower import LoweredNetwork, Weights, lower
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 
-KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
+KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11)
 GROUPS = ((2, 16), (4, 8), (2, 32), (2, 5))  # how many, and channels of each
+FUNCTIONS = (
+    *(activation("leaky_relu", 0.1), SIGMOID, TANH, SILU, MISH, GELU, HARD_SWISH, hard_sigmoid(), selu()),
+    activation("leaky_relu", -0.5).then(affine(-2.0, 0.3)),
+)
 BOUNDS = ((0.0, 6.0), (-1.0, 1.0), (-math.inf, 0.7), (-0.3, 2.5))
 LARGEST_SIDE = 24  # rows and columns of an image
 LARGEST_CLASSES = 12
@@ -267,6 +283,9 @@ class _Drawing:
         return self.add(OpKind.RELU, (self.norm(source),), source.shape)
 
     def activation(self, source: Node) -> Node:
+        if self.accel.activation_lines and self.rng.integers(2):
+            drawn = FUNCTIONS[self.rng.integers(len(FUNCTIONS))]
+            return self.add(OpKind.ACTIVATION, (source,), source.shape, activation=drawn)
         if self.rng.integers(2):
             return self.add(OpKind.RELU, (source,), source.shape)
         return self.add(OpKind.CLIP, (source,), source.shape, bounds=BOUNDS[self.rng.integers(len(BOUNDS))])

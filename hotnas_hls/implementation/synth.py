@@ -268,6 +268,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
     text = packages[0].read_text(encoding="utf-8")
     numbers = constants_of(text)
     try:
+        lines = numbers["LineWords"]
         accel = Accelerator(
             tm=numbers["Tm"],
             tn=numbers["Tn"],
@@ -279,12 +280,13 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             ifm_depth=numbers["IfmDepth"],
             wgt_entries=numbers["WgtEntries"],
             max_entries=numbers.get(
-                "MaxEntries", (8 * numbers["DescriptorBytes"] - numbers["FetchedBits"]) // 32
+                "MaxEntries", (8 * numbers["DescriptorBytes"] - numbers["FetchedBits"]) // 32 - lines
             ),
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],
             shared_bus=numbers["SharedBus"] == 1,
             patterns=numbers["Patterns"] > 1,
+            activation_lines=lines > 0,
             taps=numbers["Taps"],
             dsp_packing=numbers["RowsPerDsp"] == 2,
             word_bits=numbers["WordBits"],

@@ -27,7 +27,9 @@ from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 REFRESH = 16
-_CHANNELWISE = {OpKind.BATCHNORM, OpKind.RELU, OpKind.CLIP, OpKind.MAXPOOL, OpKind.AVGPOOL}
+_CHANNELWISE = {
+    *(OpKind.BATCHNORM, OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION, OpKind.MAXPOOL, OpKind.AVGPOOL)
+}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hotnas_hls.accel.integers.activation import SEGMENT_BITS, SEGMENTS, SHIFT
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
 from hotnas_hls.accel.integers.reference_batch import FLOAT32_EXACT
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
@@ -113,9 +114,11 @@ class IntegerLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.layer, self._numbers, self._limit = layer, numbers, 1 << (net.act_bits - 1)
+        self._act_bits = net.act_bits
         self.weight_frac = numbers.weight_frac_bits
         self.sum_frac = net.feature_maps[layer.source].frac_bits + self.weight_frac
         self.ofm_frac = net.feature_maps[layer.target].frac_bits
+        self.stored_frac = self.sum_frac - numbers.output_shift  # between the clamps
         self.register_buffer("mask", None)
         if layer.kind is LayerKind.MAXPOOL:
             return
@@ -156,15 +159,31 @@ class IntegerLayer(nn.Module):
         return total if residual is None else total + residual
 
     def stored(self, sums: Tensor) -> Tensor:
-        """What is written of the sums: rounded, between the clamps."""
-        return fixed(sums, self.ofm_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+        """What is written of the sums: rounded, between the clamps, and what the lines make of that."""
+        stored = fixed(sums, self.stored_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+        if self._numbers.lines is None:
+            return stored
+        return fixed(self.on_lines(stored), self.ofm_frac, -self._limit, self._limit - 1).float()
+
+    def on_lines(self, stored: Tensor) -> Tensor:
+        """The lines of rounded values, not rounded: float64, which holds them exactly."""
+        lines = torch.tensor(self._numbers.lines, dtype=torch.float64)
+        within = self._act_bits - SEGMENT_BITS
+        units = stored.double() * 2.0**self.stored_frac
+        whole = units.detach().clamp(-self._limit, self._limit - 1).floor().long()
+        base, rise = lines[whole >> within & SEGMENTS - 1].unbind(-1)
+        start = (whole >> within << within).double()
+        value = base * 2.0**within + rise * (units - start)
+        return value * 2.0 ** -(SHIFT + self.ofm_frac)
 
     def clamped(self, sums: Tensor) -> Tensor:
-        """The sums between the clamps, not rounded; what only the format limits is not clamped."""
-        low, high, unit = self._numbers.clamp_low, self._numbers.clamp_high, 2.0**-self.ofm_frac
+        """The sums between the clamps, on lines, not rounded; what only the format limits is not clamped."""
+        low, high, unit = self._numbers.clamp_low, self._numbers.clamp_high, 2.0**-self.stored_frac
         lowest = low * unit if low > -self._limit else None
         highest = high * unit if high < self._limit - 1 else None
-        return sums if lowest is None and highest is None else sums.clamp(lowest, highest)
+        if lowest is not None or highest is not None:
+            sums = sums.clamp(lowest, highest)
+        return sums if self._numbers.lines is None else self.on_lines(sums).float()
 
     def padding(self) -> tuple[int, int, int, int]:
         """Left, right, top, bottom; negative where the last rows or columns are not read."""

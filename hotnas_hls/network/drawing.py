@@ -21,6 +21,7 @@ COLOURS = {
     OpKind.BATCHNORM: "#dadaeb",
     OpKind.RELU: "#fdd0a2",
     OpKind.CLIP: "#fdd0a2",
+    OpKind.ACTIVATION: "#fdae6b",
     OpKind.MAXPOOL: "#a1d99b",
     OpKind.AVGPOOL: "#c7e9c0",
     OpKind.ADD: "#fc9272",
@@ -96,7 +97,9 @@ def kind_text(node: Node) -> str:
 
 
 def kernel_text(node: Node) -> str:
-    """Kernel and stride, as "3x3 /2"; empty for operators without a window."""
+    """Kernel and stride, as "3x3 /2", or the function of an activation; empty for other operators."""
+    if node.activation is not None:
+        return str(node.activation)
     stride = "" if node.stride == (1, 1) else f" /{node.stride[0]}"
     if node.stride[0] != node.stride[1]:
         stride = f" /{_times(node.stride)}"

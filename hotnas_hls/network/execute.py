@@ -92,12 +92,20 @@ def subsample(node: Node, x: Array) -> Array:
     return np.pad(strided, ((0, 0), node.channel_pad, (0, 0), (0, 0)))
 
 
+def activation(node: Node, x: Array) -> Array:
+    """A function of each value."""
+    if node.activation is None:
+        raise ValueError(f"{node.name}: an activation without a function")
+    return node.activation(x)
+
+
 OPERATORS: dict[OpKind, Callable[..., Array]] = {
     OpKind.CONV: conv,
     OpKind.LINEAR: linear,
     OpKind.BATCHNORM: batchnorm,
     OpKind.RELU: lambda node, x: np.maximum(x, 0),
     OpKind.CLIP: lambda node, x: np.clip(x, *node.bounds),
+    OpKind.ACTIVATION: activation,
     OpKind.MAXPOOL: maxpool,
     OpKind.AVGPOOL: avgpool,
     OpKind.ADD: lambda node, one, other: one + other,

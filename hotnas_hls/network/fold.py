@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hotnas_hls.network.activation import affine
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 FOLDED_INTO = (OpKind.CONV, OpKind.LINEAR, OpKind.BATCHNORM)
@@ -15,8 +16,9 @@ FOLDED_INTO = (OpKind.CONV, OpKind.LINEAR, OpKind.BATCHNORM)
 def fold_batchnorm(graph: Graph) -> Graph:
     """The same network without the batch norms that alone read a convolution, linear layer or batch norm.
 
-    The layer keeps its name and takes the norm's place. A batch norm behind anything else stays
-    (pre-activation networks). ``graph`` is not changed.
+    Nor those of one factor and offset for all channels that alone read an activation. The layer keeps its
+    name and takes the norm's place. A batch norm behind anything else stays (pre-activation networks).
+    ``graph`` is not changed.
     """
     return _fold(graph, folded)
 
@@ -26,7 +28,7 @@ def fold_shapes(graph: Graph) -> Graph:
     without = [node if node.kind is OpKind.BATCHNORM else replace(node, parameters={}) for node in graph]
     return _fold(
         Graph(graph.name, without, graph.host),
-        lambda layer, norm: folded(layer, norm) if layer.kind is OpKind.BATCHNORM else layer,
+        lambda layer, norm: layer if layer.kind in (OpKind.CONV, OpKind.LINEAR) else folded(layer, norm),
     )
 
 
@@ -39,7 +41,7 @@ def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
         if node.kind is OpKind.BATCHNORM:
             layer = nodes[node.inputs[0]]
             read_by_others = len(graph.consumers(graph[node.name].inputs[0])) > 1
-            if layer.kind in FOLDED_INTO and not read_by_others:
+            if _takes(layer, node) and not read_by_others:
                 nodes[layer.name] = merged(layer, node)
                 stands_for[node.name] = layer.name
                 continue
@@ -47,10 +49,20 @@ def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
     return Graph(graph.name, list(nodes.values()), graph.host)
 
 
+def _takes(layer: Node, norm: Node) -> bool:
+    """Whether ``norm`` can be folded into ``layer``."""
+    if layer.kind is not OpKind.ACTIVATION:
+        return layer.kind in FOLDED_INTO
+    return all(np.ptp(values) == 0 for values in norm.parameters.values())
+
+
 def folded(layer: Node, norm: Node) -> Node:
-    """``layer`` with the per-channel scale and offset of ``norm`` in its weight and bias."""
+    """``layer`` with the per-channel scale and offset of ``norm`` in its weight and bias, or its function."""
     of = {role: array.astype(np.float64) for role, array in norm.parameters.items()}
     scale = of["weight"] / np.sqrt(of["var"] + norm.epsilon)
+    if layer.activation is not None:
+        offset = of["bias"] - of["mean"] * scale
+        return replace(layer, activation=layer.activation.then(affine(scale[0], offset[0])))
     if layer.kind is OpKind.BATCHNORM:
         changed = {
             "weight": layer.parameters["weight"] * scale,

@@ -16,6 +16,7 @@ import numpy as np
 from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.base.names import LONGEST_OPERATOR, name_violation
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.network.activation import Activation
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
 Bounds = tuple[float, float]
@@ -32,6 +33,7 @@ class OpKind(StrEnum):
     BATCHNORM = "batchnorm"
     RELU = "relu"
     CLIP = "clip"  # between the bounds
+    ACTIVATION = "activation"  # any other function of each value
     MAXPOOL = "maxpool"
     AVGPOOL = "avgpool"  # padding counts; global average pooling is one whose kernel is the whole map
     ADD = "add"
@@ -60,6 +62,7 @@ class Node:
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     epsilon: float = 1e-5  # BATCHNORM only
     bounds: Bounds = UNBOUNDED  # CLIP only: lowest and highest value
+    activation: Activation | None = None  # ACTIVATION only
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -2,7 +2,7 @@
 
 A layer is a weighted sum (convolution, linear layer, average pooling, a batch norm that could not be folded,
 an addition, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or
-any other clip.
+any other clip, then one more activation.
 Feature maps bear the name of the graph node whose value they hold.
 """
 
@@ -20,11 +20,12 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
 from hotnas_hls.network.parts import part_weights, parts_of, spread
 from hotnas_hls.network.placement import Placement, place_concatenations
 
-CLAMPS = (OpKind.RELU, OpKind.CLIP)
+ACTIVATIONS = (OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION)
 NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
 ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
 
@@ -42,12 +43,17 @@ class Weights(StrEnum):
 
 @dataclass(frozen=True)
 class LoweredLayer:
-    """A layer, the origin of its weights, and the real range its output is clamped to."""
+    """A layer, the origin of its weights, and the real range its output is clamped to.
+
+    ``activation`` comes behind the clamp: what it makes of the values of graph node ``argument``.
+    """
 
     layer: Layer
     weights: Weights
     node: str  # the graph node it computes first
     clamp: Bounds = UNBOUNDED
+    activation: Activation | None = None
+    argument: str = ""
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
     dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
@@ -153,6 +159,8 @@ class _Draft:
     node: str
     value: str
     clamp: Bounds = UNBOUNDED
+    activation: Activation | None = None
+    argument: str = ""
     channel_pad: tuple[int, int] = (0, 0)
     stem: ImageLayout | None = None
     dilation: tuple[int, int] = (1, 1)
@@ -165,6 +173,7 @@ class _Draft:
             self.layer.kind is not LayerKind.MAXPOOL
             and self.layer.residual is None
             and self.clamp == UNBOUNDED
+            and self.activation is None
         )
 
 
@@ -190,7 +199,7 @@ class _Lowering:
             return
         if node.kind in ALIASES or (node.kind is OpKind.CONCAT and len(inputs) == 1):
             self.value_of[node.name] = inputs[0]
-        elif node.kind in CLAMPS:
+        elif node.kind in ACTIVATIONS:
             self._activation(node, inputs[0])
         elif node.kind is OpKind.ADD:
             self._addition(node, *inputs)
@@ -204,11 +213,15 @@ class _Lowering:
     def _activation(self, node: Node, source: str) -> None:
         self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
         draft = self.drafts.get(source)
-        low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
-        if draft is not None and self._is_sole_reader(node, source):
+        if draft is not None and draft.activation is None and self._is_sole_reader(node, source):
             self._rename(draft, node.name)
         else:
             draft = self._copy(node.name, source)
+        if node.activation is not None:
+            draft.activation, draft.argument = node.activation, source
+            draft.layer = replace(draft.layer, activation_lines=True)
+            return
+        low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
         lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
         draft.clamp = (lowest, highest)
 
@@ -402,8 +415,9 @@ class _Lowering:
             bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
             layer = replace(draft.layer, target=value, weight_bits=bits)
             lowered = LoweredLayer(
-                layer, draft.weights, draft.node, draft.clamp, draft.channel_pad, draft.stem, draft.dilation
-            )
+                layer, draft.weights, draft.node, draft.clamp, draft.activation, draft.argument,
+                draft.channel_pad, draft.stem, draft.dilation,
+            )  # fmt: skip
             layers += [lowered] if draft.groups == 1 else _in_parts(lowered, draft.groups, maps, slices)
         return LoweredNetwork(
             name=self.graph.name,

@@ -14,16 +14,25 @@ from dataclasses import dataclass, replace
 import networkx as nx
 import numpy as np
 
+from hotnas_hls.accel.integers.activation import SEGMENTS, activated, lines_through
 from hotnas_hls.accel.integers.bounds import accumulator_bits, accumulator_violations, sums_fit
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.calibrate import Observed, observe
-from hotnas_hls.network.fixed_point import best_frac_bits, quantised, weight_frac_bits
+from hotnas_hls.network.fixed_point import (
+    MOST_FRAC_BITS,
+    best_frac_bits,
+    holding_frac_bits,
+    quantised,
+    weight_frac_bits,
+)
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import LoweredLayer, LoweredNetwork, Weights
 
 BIAS_MAX = (1 << 31) - 1
 COARSEST = -32  # fraction bits; below them something is wrong with the network
+ARGUMENT_TRIES = 6  # finer formats tried of what an activation reads: many saturate
 PATTERNS = 4  # masks a layer's kernels choose from
 POWERS_OF_TWO = (Weights.COPY, Weights.SUBSAMPLE, Weights.MEAN)  # MEAN only where the area is one
 
@@ -55,10 +64,12 @@ def quantise(
     )
     layers = [_Real.of(layer, graph, weight_bits, patterns, clip) for layer in lowered.layers]
     values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
-    observed = observe(graph, images, sorted(set(values.values())))
+    arguments = {real.lowered.argument for real in layers if real.lowered.activation is not None}
+    observed = observe(graph, images, sorted({*values.values(), *arguments}))
     seen = {name: observed[value] for name, value in values.items()}
     frac_bits = _feature_map_formats(lowered, layers, seen, act_bits, clip)
     maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
+    layers = [_with_argument(real, observed, maps[real.layer.target], act_bits, clip) for real in layers]
     net = IntegerNetwork(
         name=lowered.name,
         feature_maps=maps,
@@ -107,6 +118,7 @@ class _Real:
     pattern_index: np.ndarray | None
     patterns: np.ndarray | None
     wanted: int  # weight fraction bits that suit the weights
+    argument_frac: int = 0  # fraction bits that suit what an activation is applied to
 
     @classmethod
     def of(
@@ -141,6 +153,11 @@ class _Real:
             return None
         return area.bit_length() - 1
 
+    @property
+    def sum_target(self) -> str | None:
+        """The map that the sums are shifted to; None where an activation comes between."""
+        return self.layer.target if self.lowered.activation is None else None
+
     def finest(self, ifm_frac: int) -> int:
         """The most weight fraction bits at which weights and bias fit, for an input of ``ifm_frac``."""
         if self.layer.kind is LayerKind.MAXPOOL:
@@ -158,18 +175,22 @@ class _Real:
         """The layer in integers, its weights with ``weight_frac`` fraction bits."""
         sum_frac = ifm.frac_bits + weight_frac
         top = (1 << (act_bits - 1)) - 1
-        bounds = np.floor(np.array(self.lowered.clamp) * 2.0**ofm.frac_bits + 0.5)
+        activation, stored_frac = self.lowered.activation, ofm.frac_bits
+        if activation is not None:
+            stored_frac = min(self.argument_frac, sum_frac)
+        bounds = np.floor(np.array(self.lowered.clamp) * 2.0**stored_frac + 0.5)
         low, high = np.clip(bounds, -top - 1, top).astype(int).tolist()
         return LayerNumbers(
             weights=quantised(self.weights, weight_frac, self.layer.weight_bits),
             bias=quantised(self.bias, sum_frac, 32).astype(np.int64),
-            output_shift=sum_frac - ofm.frac_bits,
+            output_shift=sum_frac - stored_frac,
             clamp_low=low,
             clamp_high=high,
             residual_shift=0 if residual is None else sum_frac - residual.frac_bits,
             pattern_index=self.pattern_index,
             patterns=self.patterns,
             weight_frac_bits=weight_frac,
+            lines=None if activation is None else _lines(activation, stored_frac, ofm.frac_bits, act_bits),
         )
 
 
@@ -242,7 +263,7 @@ def _feature_map_formats(
         for real in layers:
             ifm_frac = frac_bits[group_of[real.layer.source]]
             reach = ifm_frac + real.finest(ifm_frac)
-            for name in (real.layer.target, real.layer.residual):
+            for name in (real.sum_target, real.layer.residual):
                 if name is not None and frac_bits[group_of[name]] > reach:
                     frac_bits[group_of[name]] = reach
                     changed = True
@@ -254,15 +275,46 @@ def _feature_map_formats(
     return {name: frac_bits[number] for name, number in group_of.items()}
 
 
+def _with_argument(
+    real: _Real, observed: Mapping[str, Observed], ofm: FeatureMap, act_bits: int, clip: bool
+) -> _Real:
+    """``real`` with the format in which its activation makes the least error of what it was seen to read."""
+    activation = real.lowered.activation
+    if activation is None:
+        return real
+    seen = observed[real.lowered.argument]
+    start = holding_frac_bits(seen.low, seen.high, act_bits)
+    wanted = activation(seen.sample.astype(np.float64))
+
+    def error(frac_bits: int) -> float:
+        read = quantised(seen.sample, frac_bits, act_bits)
+        found = activated(read, _lines(activation, frac_bits, ofm.frac_bits, act_bits), act_bits)
+        return float(np.mean((found * 2.0**-ofm.frac_bits - wanted) ** 2))
+
+    tries = range(start, min(start + ARGUMENT_TRIES, MOST_FRAC_BITS) + 1) if clip else (start,)
+    return replace(real, argument_frac=min(tries, key=error))
+
+
+def _lines(activation: Activation, argument_frac: int, out_frac: int, act_bits: int) -> np.ndarray:
+    """Lines of ``activation``, from and to integers of these fraction bits, int32 (SEGMENTS, 2)."""
+    ends = np.linspace(-1, 1, SEGMENTS + 1) * 2.0 ** (act_bits - 1 - argument_frac)
+    with np.errstate(over="ignore"):
+        return lines_through(activation(ends) * 2.0**out_frac, act_bits)
+
+
 def _sharing(lowered: LoweredNetwork) -> list[list[str]]:
-    """Feature maps of one format: the parts of a tensor, and both sides of a maximum or a selection."""
+    """Feature maps of one format: the parts of a tensor, and both sides of a maximum or a selection.
+
+    Not where an activation comes between, which may begin and end in any.
+    """
     shared = nx.Graph()
     shared.add_nodes_from(lowered.feature_maps)
     shared.add_edges_from((fm.name, fm.concat_of) for fm in lowered.feature_maps.values() if fm.concat_of)
     shared.add_edges_from(
         (item.layer.source, item.layer.target)
         for item in lowered.layers
-        if item.layer.kind is LayerKind.MAXPOOL or item.weights is Weights.SUBSAMPLE
+        if (item.layer.kind is LayerKind.MAXPOOL or item.weights is Weights.SUBSAMPLE)
+        and item.activation is None
     )
     return [sorted(group) for group in nx.connected_components(shared)]
 
@@ -277,7 +329,8 @@ def _all_numbers(
         layer = real.layer
         ifm, ofm = maps[layer.source], maps[layer.target]
         residual = maps[layer.residual] if layer.residual else None
-        coarsest = max(fm.frac_bits for fm in (ofm, residual) if fm is not None) - ifm.frac_bits
+        bounded = (maps[name] for name in (real.sum_target, layer.residual) if name is not None)
+        coarsest = max((fm.frac_bits for fm in bounded), default=COARSEST) - ifm.frac_bits
         weight_frac = real.finest(ifm.frac_bits)
         if real.area_bits is not None:  # exact at any number of bits: no finer than needed
             weight_frac = max(real.area_bits, coarsest)

@@ -29,6 +29,8 @@ module descriptor_fetch (
   output logic [hotnas_pkg::HeaderBits-1:0] cfg_o,          // of the layer in work
   output logic [hotnas_pkg::HeaderBits-1:0] load_cfg_o,     // and of the one load_ifm works on
   output logic          good_o,         // the one fetched will begin, as far as is known
+  output logic          line_we_o,      // a beat of an activation's lines
+  output logic [5:0]    line_beat_o,
   output logic          entry_we_o,     // a beat of the entry table
   output logic [7:0]    entry_beat_o,
   // weights
@@ -38,12 +40,13 @@ module descriptor_fetch (
 
   localparam int unsigned Beat        = hotnas_pkg::WgtPortBits;
   localparam int unsigned HeaderBeats = hotnas_pkg::FetchedBits / Beat;
+  localparam int unsigned LineBeats   = hotnas_pkg::LineWords * 32 / Beat;
   localparam int unsigned FetchBeats  = hotnas_pkg::DescriptorBytes * 8 / Beat;
 
   typedef enum logic [2:0] {Rest, Ask, Fetch, Check, Weights, There} state_e;
   state_e      state_q;
   logic [15:0] beat_q;
-  logic        beat, header, sealed;
+  logic        beat, header, lines, sealed;
   logic [hotnas_pkg::SealBits-1:0] sum;
 
   assign fetching_o      = state_q != Rest;
@@ -54,8 +57,11 @@ module descriptor_fetch (
   assign run_beats_o     = 32'(FetchBeats);
   assign beat            = (state_q == Fetch) && beat_valid_i;
   assign header          = beat_q < 16'(HeaderBeats);
-  assign entry_we_o      = beat && !header;
-  assign entry_beat_o    = 8'(beat_q - 16'(HeaderBeats));
+  assign lines           = !header && beat_q < 16'(HeaderBeats + LineBeats);
+  assign line_we_o       = beat && lines;
+  assign line_beat_o     = 6'(beat_q - 16'(HeaderBeats));
+  assign entry_we_o      = beat && !header && !lines;
+  assign entry_beat_o    = 8'(beat_q - 16'(HeaderBeats + LineBeats));
   assign weights_start_o = (state_q == Check) && sealed && !error_o;
 
   checksum #(.DataBits(Beat)) u_check (

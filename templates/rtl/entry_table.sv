@@ -12,7 +12,7 @@ module entry_table (
 );
 
   localparam int unsigned PerBeat  = hotnas_pkg::WgtPortBits / 32;
-  localparam int unsigned Beats    = (hotnas_pkg::DescriptorBytes * 8 - hotnas_pkg::FetchedBits) / hotnas_pkg::WgtPortBits;
+  localparam int unsigned Beats    = hotnas_pkg::TableRows * 32 / hotnas_pkg::WgtPortBits;
   localparam int unsigned BeatBits = Beats > 1 ? $clog2(Beats) : 1;
   localparam int unsigned AddrBits = hotnas_pkg::SharedBus != 0 ? BeatBits : BeatBits + 1;
 

@@ -6,6 +6,12 @@ module ofm_store (
   input  logic          start_i,        // pulse: begin the layer in cfg_i
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,          // hotnas_pkg::descriptor_t
   input  logic [63:0]   base_i,         // byte address of `ofm`
+  // lines of activations, as descriptors bring them
+  input  logic          line_we_i,
+  input  logic          line_wbank_i,
+  input  logic [5:0]    line_beat_i,
+  input  logic [hotnas_pkg::WgtPortBits-1:0] line_data_i,
+  input  logic          line_bank_i,    // of the layer in work
   input  logic          output_done_i,  // pulse: an accumulator half is complete
   output logic          stored_o,       // pulse: the oldest half is written and free
   output logic          busy_o,         // an output tile is being stored
@@ -191,13 +197,15 @@ module ofm_store (
   );
 
   // ---------------------------------------------------------------- drain: one word a cycle
-  // D0 accumulator address, D1 accumulators, D2 the block's accumulators, D3..D5 requantised word.
+  // D0 accumulator address, D1 accumulators, D2 the block's accumulators, D3..D5 requantised word; in a design
+  // with activations of lines D6..D8 what these make of it.
+  localparam int unsigned Stages = hotnas_pkg::LineWords == 0 ? 5 : 8;
   logic [hotnas_pkg::AccAddrBits-1:0] pixel_q;
   logic [15:0] block_q, block_d1_q;
   logic [WordsBits-1:0] words_to_drain_q;
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
   logic        drain, last_pixel;
-  logic [4:0]  valid_q;     // D1 .. D5
+  logic [Stages-1:0] valid_q;  // from D1 on
   logic [Word-1:0] res_d1_q, res_d2_q, word_in;
   logic [Block*Acc-1:0] block_acc_q;
 
@@ -217,7 +225,7 @@ module ofm_store (
       block_q          <= '0;
     end else begin
       pending_q <= pending_q + 5'(drain) - 5'(word_written);
-      valid_q   <= {valid_q[3:0], drain};
+      valid_q   <= {valid_q[Stages-2:0], drain};
       if (walkers_start_q) begin
         words_to_drain_q <= words_q;
         pixel_q          <= '0;
@@ -246,6 +254,7 @@ module ofm_store (
   always_ff @(posedge clk_i) block_acc_q <= block_acc;
 
   for (genvar c = 0; c < Block; c++) begin : gen_channel
+    logic [Act-1:0] act;
     requantize u_requantize (
       .clk_i,
       .acc_i            (block_acc_q[c*Acc +: Acc]),
@@ -254,15 +263,29 @@ module ofm_store (
       .output_shift_i   (cfg.output_shift),
       .clamp_low_i      (cfg.clamp_low),
       .clamp_high_i     (cfg.clamp_high),
-      .act_o            (word_in[c*Act +: Act])
+      .act_o            (act)
     );
+    if (hotnas_pkg::LineWords == 0) begin : gen_clamp
+      assign word_in[c*Act +: Act] = act;
+    end else begin : gen_lines
+      activation_lines u_lines (
+        .clk_i,
+        .we_i    (line_we_i),
+        .wbank_i (line_wbank_i),
+        .beat_i  (line_beat_i),
+        .wdata_i (line_data_i),
+        .bank_i  (line_bank_i),
+        .act_i   (act),
+        .act_o   (word_in[c*Act +: Act])
+      );
+    end
   end
 
   logic unused_ready;
   stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_words (
     .clk_i,
     .rst_ni,
-    .valid_i (valid_q[4]),
+    .valid_i (valid_q[Stages-1]),
     .ready_o (unused_ready),  // pending_q never exceeds the depth
     .data_i  (word_in),
     .valid_o (word_valid_o),
@@ -272,6 +295,6 @@ module ofm_store (
   assign word_written = word_valid_o && word_ready_i;
 
   logic unused;
-  assign unused = ^{cfg, unused_last, unused_ready};
+  assign unused = ^{cfg, unused_last, unused_ready, line_we_i, line_wbank_i, line_beat_i, line_data_i, line_bank_i};
 
 endmodule

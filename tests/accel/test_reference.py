@@ -139,7 +139,7 @@ def test_clamps_hold_relu_and_relu6() -> None:
 
 def test_an_addend_comes_before_rounding() -> None:
     numbers = scalar(output_shift=2, residual_shift=1)
-    out = run_layer(pointwise(residual="addend"), numbers, np.full((1, 1, 1), 3), np.full((1, 1, 1), -1))
+    out = run_layer(pointwise(residual="addend"), numbers, 16, np.full((1, 1, 1), 3), np.full((1, 1, 1), -1))
     assert out.item() == 0  # (3 - 2 + 2) >> 2
 
 
@@ -218,9 +218,9 @@ def test_wrong_images_and_layers_are_named() -> None:
     with pytest.raises(ValueError, match=r"^the image holds 0 to 128, outside 8 bits \(-128 to 127\)$"):
         run_network(net, np.array([[[0]], [[128]]]))
     with pytest.raises(ValueError, match=r"^layer: residual addend, but got none$"):
-        run_layer(pointwise(residual="addend"), scalar(), np.zeros((1, 1, 1), np.int64))
+        run_layer(pointwise(residual="addend"), scalar(), 16, np.zeros((1, 1, 1), np.int64))
     with pytest.raises(ValueError, match=r"^layer: reads \(1, 1, 1\), got \(2, 1, 1\)$"):
-        run_layer(pointwise(), scalar(), np.zeros((2, 1, 1), np.int64))
+        run_layer(pointwise(), scalar(), 16, np.zeros((2, 1, 1), np.int64))
     pool = pointwise(kind=LayerKind.MAXPOOL)
     with pytest.raises(ValueError, match=r"^layer: a maximum has no bias$"):
-        run_layer(pool, scalar(bias=np.ones(1, np.int64)), np.zeros((1, 1, 1), np.int64))
+        run_layer(pool, scalar(bias=np.ones(1, np.int64)), 16, np.zeros((1, 1, 1), np.int64))

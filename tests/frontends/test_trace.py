@@ -104,6 +104,15 @@ def test_parameter_free_shortcut_is_one_node() -> None:
     ]
 
 
+def written_out(x: Tensor) -> Tensor:
+    """Activations of timm's and others' own making."""
+    x = x * (F.relu6(x + 3) / 6)
+    x = x * F.relu6(x + 3) / 6
+    x = x.sigmoid() * x
+    x = 0.5 * x * (1 + torch.erf(x / 2**0.5))
+    return F.relu(x) * x
+
+
 # --- modules that the zoo does not have ---------------------------------------------------------------------
 
 
@@ -164,6 +173,14 @@ def test_functional_network_with_control_flow() -> None:
         nn.Sequential(nn.Flatten(), nn.Linear(3 * 14 * 14, 6), nn.BatchNorm1d(6), nn.ReLU()),
         nn.DataParallel(nn.Sequential(nn.Conv2d(3, 4, 3))),
         nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.Hardtanh(0, 6)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardswish(True), nn.Conv2d(4, 4, 3), nn.Hardsigmoid()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(True)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.2), nn.Conv2d(4, 4, 3), nn.ELU(), nn.Tanh()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU(4, 0.3), nn.Conv2d(4, 4, 3), nn.PReLU(), nn.RReLU()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.CELU(0.5), nn.SELU(), nn.Softplus(2), nn.Softsign(), nn.Mish()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.Conv2d(4, 4, 3), nn.GELU("tanh")),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.ReLU()),
+        Layers(lambda m, x: written_out(m.conv(x)), conv=nn.Conv2d(3, 4, 3)),
         Layers(lambda _, x: torch.cat([torch.zeros(2, 2, 7, 7), x[..., ::2, ::2]], dim=1)),
         Layers(lambda _, x: F.pad(F.avg_pool2d(x, 1, 2), (0, 0, 0, 0, 1, 2))),
         Layers(lambda _, x: x + x),
@@ -233,14 +250,14 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     model = nn.Sequential(
         nn.Sequential(nn.MaxPool2d(3, stride=1, dilation=2), nn.Conv2d(8, 16, 1)),
         nn.GroupNorm(4, 16),
-        nn.SiLU(),
+        nn.LogSigmoid(),
         nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
         nn.BatchNorm2d(16, track_running_stats=False),
         nn.AvgPool2d(3, ceil_mode=True),
         nn.Upsample(scale_factor=2),
         nn.AdaptiveAvgPool2d(5),
         nn.Conv2d(16, 4, 1),
-        nn.LeakyReLU(),
+        nn.Hardshrink(),
         nn.Linear(5, 2),
         nn.Softmax(dim=2),
     )
@@ -248,14 +265,14 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "net: the accelerator cannot run this network",
         "  - 0.0: max_pool2d: dilation 2x2; use dilation 1",
         "  - 1: group_norm: not an operator of the accelerator; replace it by BatchNorm2d",
-        "  - 2: silu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
+        "  - 2: log_sigmoid: not an operator of the accelerator; use another activation and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",
         "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
         "  - 5: avg_pool2d: ceil_mode adds a partial window; use ceil_mode=False or a size that divides",
         "  - 6: interpolate: not an operator of the accelerator; use layers that keep or shrink the map",
         "  - 7: adaptive_avg_pool2d: a 6x6 map does not divide into 5x5; "
         "choose an input size whose map does, or pool to 1x1",
-        "  - 9: leaky_relu: not an operator of the accelerator; replace it by ReLU or ReLU6 and fine-tune",
+        "  - 9: hardshrink: not an operator of the accelerator; use another activation and fine-tune",
         "  - 10: linear: it reads a tensor of rank 4, not a vector; flatten the map before it",
         "  - 11: softmax: it is the softmax over axis 2 of 4x5x2; take it over the channels",
     ]
@@ -276,7 +293,7 @@ def test_group_norm_network() -> None:
 
 # fmt: off
 ONE_VIOLATION = [
-    (Layers(lambda _, x: F.relu(x) * x), "mul: it multiplies two maps; "
+    (Layers(lambda _, x: F.relu(x) * x.mean((2, 3), keepdim=True)), "mul: it multiplies two maps; "
      "leave scaling and squeeze-and-excite branches out, and fine-tune"),
     (Layers(lambda _, x: F.relu(x) + torch.arange(12.0)), "add: its constants differ from value to value "
      "of a channel; give one value for every channel"),
@@ -322,7 +339,7 @@ ONE_VIOLATION = [
      "decide by shapes or settings only"),
     (Layers(lambda _, x: F.relu(x.half()).float()),
      "half: not an operator of the accelerator; build the network from convolution, linear, "
-     "batch norm, ReLU, clip, max and average pooling, addition, concatenation, flatten"),
+     "batch norm, ReLU and other activations, max and average pooling, addition, concatenation, flatten"),
 ]
 # fmt: on
 

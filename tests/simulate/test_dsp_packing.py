@@ -71,7 +71,7 @@ def extreme_case(tn: int) -> Case:
 def test_the_extremes_decide_every_bit() -> None:
     net, image = extreme_network(N)
     for column, layer in enumerate(net.layers):
-        found = run_layer(layer, net.numbers[layer.name], image, None)
+        found = run_layer(layer, net.numbers[layer.name], net.act_bits, image)
         np.testing.assert_array_equal(found[:, 0, column], OFFSETS)
 
 

@@ -66,6 +66,7 @@ class Bench:
                 run_layer(
                     layer,
                     case.net.numbers[layer.name],
+                    case.net.act_bits,
                     case.inputs[layer.source],
                     case.inputs[layer.residual] if layer.residual else None,
                 ),

@@ -94,6 +94,7 @@ def test_random_pairs_exercise_every_mechanism() -> None:
         "chunked kernels",
         "pruned",
         "residual",
+        "lines",
         "channelwise",
     ):
         assert counts[feature] >= 10, feature

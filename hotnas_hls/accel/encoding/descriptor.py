@@ -1,10 +1,11 @@
 """The layer descriptor in DRAM: one field list that Python, C++ and SystemVerilog share.
 
-A descriptor is 32 header words (32 bits, little endian), 48 in a design that keeps data on chip, followed
-by the entry table: one word per entry, byte q holding (kernel row << 4 | kernel column) of the position
-read through port q. That is position e of pattern q; dense layers repeat one position in all four bytes,
-channelwise layers have ``taps`` different ones. Descriptors lie ``Accelerator.descriptor_bytes`` apart at
-the start of the weight image.
+A descriptor is 32 header words (32 bits, little endian), 48 in a design that keeps data on chip. In a design
+with activations of lines 64 words of these follow, base in bits 15:0 and rise in bits 31:16; layers without
+hand every activation on. Then comes the entry table: one word per entry, byte q holding (kernel row << 4 |
+kernel column) of the position read through port q. That is position e of pattern q; dense layers repeat one
+position in all four bytes, channelwise layers have ``taps`` different ones. Descriptors lie
+``Accelerator.descriptor_bytes`` apart at the start of the weight image.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, SEAL_LSB, sealed
+from hotnas_hls.accel.integers.activation import identity_lines, words_of
 from hotnas_hls.accel.layer import Layer, LayerKind, LayerNumbers
 from hotnas_hls.accel.plan import LayerPlan, entry_count, layer_beats
 
@@ -218,12 +220,21 @@ def field_violations(values: Mapping[str, int]) -> list[str]:
     return found
 
 
-def encode(values: dict[str, int], table: np.ndarray, accel: Accelerator) -> bytes:
-    """Descriptor bytes, sealed. Raises ValueError when a value does not fit its field."""
+def encode(
+    values: dict[str, int], table: np.ndarray, accel: Accelerator, lines: np.ndarray | None = None
+) -> bytes:
+    """Descriptor bytes, sealed. Raises ValueError when a value does not fit its field.
+
+    table: words of the entry table; lines: of the activation, None for a layer without.
+    """
     if misfits := field_violations(values):
         raise ValueError("; ".join(misfits))
     words = np.zeros(accel.descriptor_bytes // 4, dtype=np.uint64)
     for field in fields_of(accel):
         words[field.word] |= np.uint64((values[field.name] & (1 << field.width) - 1) << field.lsb)
-    words[accel.header_words : accel.header_words + len(table)] = table
+    first = accel.header_words
+    if accel.activation_lines:
+        words[first : first + accel.line_words] = words_of(identity_lines() if lines is None else lines)
+        first += accel.line_words
+    words[first : first + len(table)] = table
     return sealed(words.astype("<u4"), accel).tobytes()

@@ -17,12 +17,11 @@ def accumulator_bits(act_bits: int) -> int:
 
 
 def activation_ranges(net: IntegerNetwork) -> dict[str, Range]:
-    """What every feature map that is written can hold, by the clamps of the layers that write it."""
+    """What every feature map that is written can hold, by the clamps and lines of its layers."""
     limit = 1 << (net.act_bits - 1)
     written = {net.image: (-limit, limit - 1)}
     for layer in net.layers:
-        numbers = net.numbers[layer.name]
-        written[layer.target] = (numbers.clamp_low, numbers.clamp_high)
+        written[layer.target] = net.numbers[layer.name].output_range(net.act_bits)
     wholes: dict[str, Range] = {}
     for name, (low, high) in written.items():
         root = net.feature_maps[name].concat_of or name

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from hotnas_hls.accel.integers.activation import SEGMENTS, lines_through
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind, LayerNumbers
 
 
@@ -21,7 +22,8 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
     the accumulator), biases over a quarter of the output's range, and the output shift puts the
     spread of the results at half the activation range, so that rounding and both clamps occur. Every
     second layer (by draw) has a ReLU. A residual is added at the output's scale. Pruned layers get
-    four random patterns and a random choice per kernel, the same for output channels that share theirs.
+    four random patterns and a random choice per kernel, the same for output channels that share theirs;
+    layers with lines random ones.
     """
     stream = _stream(seed, layer.name)
     acc_bits = acc_bits or (48 if act_bits == 16 else 32)
@@ -34,6 +36,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
             output_shift=0,
             clamp_low=-top,
             clamp_high=top - 1,
+            lines=_random_lines(stream, act_bits) if layer.activation_lines else None,
         )
     fan_in = layer.n if layer.kind is LayerKind.CONV else 1
     terms = fan_in * layer.positions
@@ -61,7 +64,14 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
         pattern_index=index,
         patterns=patterns,
         weight_frac_bits=shift,
+        lines=_random_lines(stream, act_bits) if layer.activation_lines else None,
     )
+
+
+def _random_lines(stream: np.random.RandomState, act_bits: int) -> np.ndarray:
+    """Lines between any activations, and a little beyond them."""
+    top = 1 << (act_bits - 1)
+    return lines_through(stream.randint(-top * 9 // 8, top * 9 // 8, size=SEGMENTS + 1), act_bits)
 
 
 def random_images(image: FeatureMap, count: int, seed: int, act_bits: int = 16) -> np.ndarray:

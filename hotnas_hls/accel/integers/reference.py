@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.base.blas import one_blas_thread
 
@@ -38,14 +39,18 @@ def run_network(net: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]
         for layer in net.layers:
             residual = maps[layer.residual].astype(np.int64) if layer.residual else None
             ifm = maps[layer.source].astype(np.int64)
-            maps[layer.target][...] = run_layer(layer, net.numbers[layer.name], ifm, residual)
+            maps[layer.target][...] = run_layer(layer, net.numbers[layer.name], net.act_bits, ifm, residual)
     return maps
 
 
 def run_layer(
-    layer: Layer, numbers: LayerNumbers, ifm: np.ndarray, residual: np.ndarray | None = None
+    layer: Layer,
+    numbers: LayerNumbers,
+    act_bits: int,
+    ifm: np.ndarray,
+    residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Output (M, R, C) int64 of one layer.
+    """Output (M, R, C) int64 of one layer, in activations of ``act_bits``.
 
     ifm: (N, H, W) int64; residual: (M, R, C) int64 for a layer that has one, else None.
     """
@@ -56,7 +61,8 @@ def run_layer(
     acc = accumulate(layer, numbers, ifm)
     if residual is not None:
         acc = acc + (residual << numbers.residual_shift)
-    return requantise(acc, numbers)
+    requantised = requantise(acc, numbers)
+    return requantised if numbers.lines is None else activated(requantised, numbers.lines, act_bits)
 
 
 def accumulate(layer: Layer, numbers: LayerNumbers, ifm: np.ndarray) -> np.ndarray:

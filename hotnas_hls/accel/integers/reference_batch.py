@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
 from hotnas_hls.accel.integers.reference import pad, run_layer
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
@@ -47,7 +48,7 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
         low, high = sums[layer.name]
         residual = view(layer.residual) if layer.residual else None
         view(layer.target)[...] = _run_layer(
-            layer, net.numbers[layer.name], view(layer.source), residual, max(-low, high)
+            layer, net.numbers[layer.name], view(layer.source), residual, max(-low, high), net.act_bits
         )
         for root, last in last_use.items():
             if last == index and root not in kept_roots:
@@ -72,13 +73,19 @@ def accuracy(net: IntegerNetwork, images: np.ndarray, labels: np.ndarray, batch:
 
 
 def _run_layer(
-    layer: Layer, numbers: LayerNumbers, ifm: np.ndarray, residual: np.ndarray | None, bound: int
+    layer: Layer,
+    numbers: LayerNumbers,
+    ifm: np.ndarray,
+    residual: np.ndarray | None,
+    bound: int,
+    act_bits: int,
 ) -> np.ndarray:
     """Output (B, M, R, C) of one layer, integers in float32 or float64; no sum exceeds ``bound``."""
     if bound >= FLOAT64_EXACT:
         exact = ifm.astype(np.int64)
         added = [None] * len(ifm) if residual is None else residual.astype(np.int64)
-        return np.stack([run_layer(layer, numbers, *pair) for pair in zip(exact, added, strict=True)])
+        pairs = zip(exact, added, strict=True)
+        return np.stack([run_layer(layer, numbers, act_bits, *pair) for pair in pairs])
     dtype = np.dtype(np.float32 if bound < FLOAT32_EXACT else np.float64)
     acc: np.ndarray
     if layer.kind is LayerKind.MAXPOOL:
@@ -94,7 +101,8 @@ def _run_layer(
         acc += 2.0 ** (numbers.output_shift - 1)
         acc *= 2.0**-numbers.output_shift
         np.floor(acc, out=acc)
-    return np.clip(acc, numbers.clamp_low, numbers.clamp_high, out=acc)
+    np.clip(acc, numbers.clamp_low, numbers.clamp_high, out=acc)
+    return acc if numbers.lines is None else activated(acc, numbers.lines, act_bits)
 
 
 def _convolution(layer: Layer, weights: np.ndarray, ifm: np.ndarray) -> np.ndarray:

@@ -41,12 +41,12 @@ from hotnas_hls.accel.timing.latency import (
     AHEAD,
     ARRAY_STAGES,
     CHIP_READ,
-    DRAIN_BEAT,
     IFM_ADDRESS,
     STORE_DRAIN,
     TILE_TAKE,
     TOKEN,
     WGT_ADDRESS,
+    drain_beat,
 )
 
 IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
@@ -66,7 +66,7 @@ DESCRIBED = 2  # descriptor_fetch: last beat of a descriptor -> Check, the layer
 
 LAYER = record_of(
     *(field.name for field in FIELDS + CHIP_FIELDS),
-    *("bias_beats", "descriptor", "fetch_beats", "to_store", "fill_beats"),
+    *("bias_beats", "descriptor", "fetch_beats", "to_store", "drain_beat", "fill_beats"),
     *("ifm_beats", "residual_beats", "ofm_beats", "plane_beats"),
     *("weights_base", "shared"),
 )
@@ -137,6 +137,7 @@ def _layers(
             "descriptor": index * accel.descriptor_bytes,
             "fetch_beats": accel.descriptor_bytes * 8 // accel.wgt_bits,
             "to_store": ARRAY_STAGES + accel.tree_levels,
+            "drain_beat": drain_beat(accel),
             "ifm_beats": word.ifm,
             "residual_beats": word.residual,
             "ofm_beats": word.ofm,
@@ -627,7 +628,7 @@ def _run_layer(
             to_drain -= 1
             pending += 1
             residual_words -= cfg.has_residual
-            drained[drains % FIFO_WORDS] = now + DRAIN_BEAT
+            drained[drains % FIFO_WORDS] = now + cfg.drain_beat
             drains += 1
         if residual_arrives:
             residual_beat += 1

@@ -56,6 +56,7 @@ WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
 STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumulator read
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
+LINE_STAGES = 3  # of a design with activations of lines, behind the clamp: line, rise, sum
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
 FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
 AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
@@ -130,9 +131,9 @@ def _recurrence(
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
-    has_residual: bool, to_store: int, ifm_latency: int, residual_latency: int, write_latency: int,
-    shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int, tile_ahead: bool,
-    next_described: int, next_words: int, next_after: int,
+    has_residual: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
+    write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
+    tile_ahead: bool, next_described: int, next_words: int, next_after: int,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -222,7 +223,7 @@ def _recurrence(
                     if words_due > 0:
                         taken, last, residual_bus = _store(
                             complete, stored[output & 1], words_due, ofm_beats, has_residual,
-                            residual_beats, residual_latency, residual_bus,
+                            residual_beats, residual_latency, residual_bus, drain_beat,
                         )  # fmt: skip
                         stored[(output + 1) & 1] = last
                         store_ofm += last - taken
@@ -254,7 +255,7 @@ def _recurrence(
             if not has_residual or output == tiles * tiles_m:
                 taken, last, residual_bus = _store(
                     complete, stored[output & 1], words_due, ofm_beats, has_residual,
-                    residual_beats, residual_latency, residual_bus,
+                    residual_beats, residual_latency, residual_bus, drain_beat,
                 )  # fmt: skip
                 stored[(output + 1) & 1] = last
                 store_ofm += last - taken
@@ -280,7 +281,7 @@ def _recurrence(
 @numba.njit(cache=True, error_model="numpy")
 def _store(
     complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
-    residual_latency: int, residual_bus: int,
+    residual_latency: int, residual_bus: int, drain_beat: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """An output tile whose first pixel is ``complete``: when it is taken, its last beat, the residual's."""
     taken = max(complete, before) + 1
@@ -289,7 +290,7 @@ def _store(
         first = max(taken + RESIDUAL_DRAIN + residual_latency, residual_bus + 1)
         drain, pace = first + residual_beats, max(residual_beats, ofm_beats)
         residual_bus = first + words * residual_beats - 1
-    return taken, drain + DRAIN_BEAT + (words - 1) * pace + ofm_beats - 1, residual_bus
+    return taken, drain + drain_beat + (words - 1) * pace + ofm_beats - 1, residual_bus
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -367,7 +368,7 @@ def plan_latency(
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
             word.wgt, _weights_latency(layer, memory),
             word.ifm, word.residual, word.ofm, layer.residual is not None,
-            ARRAY_STAGES + accel.tree_levels,
+            ARRAY_STAGES + accel.tree_levels, drain_beat(accel),
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
             place.ahead, fetch_cycles(layer, accel, memory, loaded=loaded),
@@ -377,6 +378,11 @@ def plan_latency(
             *(place.then_tile or (0, 0)),
         ))
     )  # fmt: skip
+
+
+def drain_beat(accel: Accelerator) -> int:
+    """Cycles from an accumulator's read to its word on AXI."""
+    return DRAIN_BEAT + (LINE_STAGES if accel.activation_lines else 0)
 
 
 def _weights_latency(layer: Layer, memory: MemoryTiming) -> int:

@@ -20,7 +20,6 @@ from hotnas_hls.accel.timing.latency import (
     ARRAY_STAGES,
     CHIP_READ,
     CHIP_WRITTEN,
-    DRAIN_BEAT,
     IFM_ADDRESS,
     RESIDUAL_DRAIN,
     SECOND_REQUEST,
@@ -29,6 +28,7 @@ from hotnas_hls.accel.timing.latency import (
     TOKEN,
     WGT_ADDRESS,
     Place,
+    drain_beat,
     fetch_cycles,
     first_job_cycles,
     places_in_tiles,
@@ -136,6 +136,7 @@ class _Timeline:
         came: Ahead | None,
     ) -> None:
         self.layer, self.plan, self.accel, self.memory, self.place = layer, plan, accel, memory, place
+        self.drain_beat = drain_beat(accel)
         self.to_store = ARRAY_STAGES + accel.tree_levels  # last term -> accumulator holds the sum
         self.start = 0 if place.ahead else fetch_cycles(layer, accel, memory)
         self.word = word_cycles(layer, accel)
@@ -278,7 +279,7 @@ class _Timeline:
             ready = taken + RESIDUAL_DRAIN + self._read_latency(self.layer.residual_on_chip)
             read = self.reads.take("residual", ready, self.unstored * self.word.residual)
             drain, pace = read.start + self.word.residual, max(self.word.residual, self.word.ofm)
-        end = drain + DRAIN_BEAT + (self.unstored - 1) * pace + self.word.ofm - 1
+        end = drain + self.drain_beat + (self.unstored - 1) * pace + self.word.ofm - 1
         self.stores.append(Interval(taken, end))
         if self.place.then_tile is not None:
             self.written += [end - left * pace for left in reversed(range(self.unstored))]

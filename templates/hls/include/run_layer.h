@@ -13,7 +13,7 @@
 
 // Returns false when the descriptor was not made for this design; it must not be run then.
 inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
-                            std::uint32_t entry_table[kMaxEntries]) {
+                            Lines lines, std::uint32_t entry_table[kMaxEntries]) {
   HLS_VITIS(inline off)
   std::uint32_t words[kDescriptorBytes / 4];
   HLS_VITIS(array_partition variable = words cyclic factor = kWgtWords dim = 1)
@@ -31,10 +31,19 @@ LOAD_DESCRIPTOR_BEAT:
     }
   }
   decode(words, layer);
+LOAD_DESCRIPTOR_LINE:
+  for (int line = 0; line < kLineWords; ++line) {
+    HLS_VITIS(pipeline II = 1)
+  LOAD_DESCRIPTOR_LANE:
+    for (int lane = 0; lane < kChannelBlock; ++lane) {
+      HLS_VITIS(unroll)
+      lines[lane][line] = words[kDescriptorHeaderWords + line];
+    }
+  }
 LOAD_DESCRIPTOR_ENTRY:
   for (int entry = 0; entry < kMaxEntries; ++entry) {
     HLS_VITIS(pipeline II = 1)
-    entry_table[entry] = words[kDescriptorHeaderWords + entry];
+    entry_table[entry] = words[kDescriptorHeaderWords + kLineWords + entry];
   }
   return sum == kSignature;
 }
@@ -46,7 +55,7 @@ LOAD_DESCRIPTOR_ENTRY:
 // FIFO can be too short to be safe: their depth decides speed alone. Stages take the descriptor by
 // value, since concurrent stages must not share a reference. `damaged` is load_wgt's alone: the
 // weights were not those of the descriptor.
-inline void run_tiles(const Descriptor layer, int tiles,
+inline void run_tiles(const Descriptor layer, int tiles, const Lines lines,
                       const std::uint32_t entry_table[kMaxEntries], const IfmBeat* ifm,
                       const WgtBeat* wgt, OfmBeat* ofm, bool& damaged) {
   HLS_VITIS(inline off)
@@ -67,14 +76,14 @@ RUN_TILE:
     load_ifm(layer, tile, ifm, ifm_tile);
     load_wgt(layer, wgt, planes, damaged);
     compute(layer, tile, entry_table, ifm_tile, planes, sums);
-    store_ofm(layer, tile, sums, ofm);
+    store_ofm(layer, tile, lines, sums, ofm);
   }
 }
 
 #else  // HOTNAS_DATAFLOW
 
 // Load, compute and store in turn: the buffers are plain local arrays with one user at a time.
-inline void run_tiles(const Descriptor& layer, int tiles,
+inline void run_tiles(const Descriptor& layer, int tiles, const Lines lines,
                       const std::uint32_t entry_table[kMaxEntries], const IfmBeat* ifm,
                       const WgtBeat* wgt, OfmBeat* ofm, bool& damaged) {
   HLS_VITIS(inline off)
@@ -114,7 +123,7 @@ RUN_TILE:
         for (int block = 0; block < drain.blocks; ++block) {
           HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
           drain_block(tile, acc, drain, sums);
-          store_ofm_block(layer, tile, offset, sums, ofm);
+          store_ofm_block(layer, lines, tile, offset, sums, ofm);
           offset += layer.ofm_block_stride;
         }
       }

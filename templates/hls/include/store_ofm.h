@@ -17,8 +17,24 @@ inline AccWord next_sum(hls::stream<AccWord>& sums, int) { return sums.read(); }
 inline AccWord next_sum(const AccWord* sums, int pixel) { return sums[pixel]; }
 #endif
 
-// clamp(round_half_up((acc + residual << residual_shift) >> output_shift))
-inline Act requantise(const Descriptor& layer, Acc acc, Act residual) {
+// What the line of its segment makes of an activation, saturated.
+inline Act activated(const std::uint32_t lines[kLineRows], Act clamped) {
+  HLS_VITIS(inline)
+  constexpr int kWithinBits = kActBits - kSegmentBits;  // of a place in a segment
+  constexpr int kShift = kLineBits - kSegmentBits;
+  const std::uint32_t line = lines[(clamped >> kWithinBits) & (kLineRows - 1)];
+  const int base = static_cast<std::int16_t>(line & 0xffff);
+  const int rise = static_cast<std::int16_t>(line >> kLineBits);
+  const int place = clamped & ((1 << kWithinBits) - 1);
+  constexpr int kHighest = (1 << (kActBits - 1)) - 1;
+  const int sum = (base * (1 << kWithinBits) + rise * place + (1 << (kShift - 1))) >> kShift;
+  return static_cast<Act>(smaller(larger(sum, -kHighest - 1), kHighest));
+}
+
+// clamp(round_half_up((acc + residual << residual_shift) >> output_shift)), and what the lines make
+// of that in a design that has some.
+inline Act requantise(const Descriptor& layer, Acc acc, Act residual,
+                      const std::uint32_t lines[kLineRows]) {
   HLS_VITIS(inline)
   ap_int<kRequantBits> value = acc;
   if (layer.has_residual) value += ap_int<kRequantBits>(residual) << layer.residual_shift;
@@ -28,7 +44,8 @@ inline Act requantise(const Descriptor& layer, Acc acc, Act residual) {
   }
   if (value < layer.clamp_low) value = layer.clamp_low;
   if (value > layer.clamp_high) value = layer.clamp_high;
-  return static_cast<Act>(value);
+  const Act clamped = static_cast<Act>(value);
+  return kLineWords > 0 ? activated(lines, clamped) : clamped;
 }
 
 // One burst of residual words. A block's residual is read in full before its first pixel is
@@ -59,8 +76,9 @@ LOAD_RESIDUAL_BEAT:
 
 // One burst of finished words: every word's sums arrive with its first beat.
 template <typename Sums>
-inline void store_ofm_run(const Descriptor& layer, Sums& sums, const ActWord residual[kOfmDepth],
-                          int first_pixel, int pixels, OfmBeat* ofm, std::uint32_t first_beat) {
+inline void store_ofm_run(const Descriptor& layer, const Lines lines, Sums& sums,
+                          const ActWord residual[kOfmDepth], int first_pixel, int pixels,
+                          OfmBeat* ofm, std::uint32_t first_beat) {
   HLS_VITIS(inline)
   ActWord word;
   HLS_VITIS(array_partition variable = word.lane complete dim = 1)
@@ -77,7 +95,7 @@ STORE_OFM_BEAT:
     STORE_OFM_LANE:
       for (int lane = 0; lane < kChannelBlock; ++lane) {
         HLS_VITIS(unroll)
-        word.lane[lane] = requantise(layer, sum.lane[lane], add.lane[lane]);
+        word.lane[lane] = requantise(layer, sum.lane[lane], add.lane[lane], lines[lane]);
       }
     }
     OfmBeat data;
@@ -100,8 +118,8 @@ STORE_OFM_BEAT:
 
 // One channel block of a tile, from the word `block_offset` bytes into the map on.
 template <typename Sums>
-inline void store_ofm_block(const Descriptor& layer, const Tile& tile, std::uint32_t block_offset,
-                            Sums& sums, OfmBeat* ofm) {
+inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile,
+                            std::uint32_t block_offset, Sums& sums, OfmBeat* ofm) {
   HLS_VITIS(inline)
   HOTNAS_LARGE_LOCAL ActWord residual[kOfmDepth];
   HLS_AGGREGATE(residual)
@@ -120,7 +138,8 @@ STORE_OFM_RUN:
   for (int run = 0; run < runs; ++run) {
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
     const std::uint32_t offset = layer.ofm_addr + block_offset + run * layer.ofm_row_stride;
-    store_ofm_run(layer, sums, residual, run * pixels, pixels, ofm, offset / kOfmBeatBytes);
+    store_ofm_run(layer, lines, sums, residual, run * pixels, pixels, ofm,
+                  offset / kOfmBeatBytes);
   }
 }
 
@@ -132,8 +151,8 @@ inline std::uint32_t ofm_offset(const Descriptor& layer, const Tile& tile, int m
 }
 
 #if HOTNAS_DATAFLOW
-inline void store_ofm(const Descriptor layer, int tile_index, hls::stream<AccWord>& sums,
-                      OfmBeat* ofm) {
+inline void store_ofm(const Descriptor layer, int tile_index, const Lines lines,
+                      hls::stream<AccWord>& sums, OfmBeat* ofm) {
   HLS_VITIS(inline off)
   const Tile tile = tile_at(layer, tile_index);
 STORE_OFM_TILE:
@@ -144,7 +163,7 @@ STORE_OFM_TILE:
   STORE_OFM_BLOCK:
     for (int block = 0; block < blocks; ++block) {
       HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
-      store_ofm_block(layer, tile, offset, sums, ofm);
+      store_ofm_block(layer, lines, tile, offset, sums, ofm);
       offset += layer.ofm_block_stride;
     }
   }

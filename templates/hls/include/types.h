@@ -33,6 +33,10 @@ struct AccWord {
   Acc lane[kChannelBlock];
 };
 
+// Lines of a layer's activation, base below and rise above; every lane has a copy of its own.
+constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
+using Lines = std::uint32_t[kChannelBlock][kLineRows];
+
 // The IFM buffer holds one tile with all its input slices. Bank b has channel block b of every
 // slice; each read port has a copy of its own, because each pattern or tap reads another pixel.
 using IfmTile = Act[kIfmPorts][kIfmBanks][kIfmDepth][kChannelBlock];

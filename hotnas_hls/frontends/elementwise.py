@@ -1,0 +1,83 @@
+"""Functions of every value of a tensor: clips, activations, and products of two of one map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf, isnan
+
+import numpy as np
+
+from hotnas_hls.frontends.refusal import Refused
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.weighted import Weighted
+from hotnas_hls.network.activation import IDENTITY, Activation, activation, affine
+from hotnas_hls.network.graph import Node, OpKind
+
+TWO_MAPS = ("it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune")
+
+
+class Elementwise(Weighted):
+    """Operators that look at one value at a time."""
+
+    def clip(self, where: str, source: Value, low: float | None, high: float | None) -> Value:
+        """Values below ``low`` and above ``high`` become these; None: there is no bound. From 0 up: ReLU."""
+        if low is None and high is None:
+            return source
+        bounds = (-inf if low is None else float(low), inf if high is None else float(high))
+        if any(isnan(bound) for bound in bounds):
+            raise Refused(("a bound is not a number", "give numbers as bounds"))
+        if not bounds[0] <= 0 <= bounds[1]:
+            source = self._without_zeros(where, source)
+        plain = self._plain_of(source)
+        if bounds == (0, inf):
+            return replace(source, name=self._add(where, OpKind.RELU, [plain], plain.shape).name)
+        value = self._add(where, OpKind.CLIP, [plain], plain.shape, bounds=bounds)
+        return replace(source, name=value.name)
+
+    def activate(self, where: str, source: Value, function: Activation) -> Value:
+        """``function`` of every value."""
+        if function(np.zeros(1))[0] != 0:
+            source = self._without_zeros(where, source)
+        plain = self._plain_of(source)
+        value = self._add(where, OpKind.ACTIVATION, [plain], plain.shape, activation=function)
+        return replace(source, name=value.name)
+
+    def prelu(self, where: str, source: Value, slopes: np.ndarray) -> Value:
+        """Values below 0 times the slope of their channel: x + (1 - slope) * max(-x, 0)."""
+        if slopes.size == 1:
+            return self.activate(where, source, activation("leaky_relu", slopes.item()))
+        negative = self.clip(where, self.affine(where, source, scale=-1.0), 0, None)
+        return self.add(where, source, self.affine(where, negative, scale=1.0 - slopes.astype(np.float64)))
+
+    def multiply(self, where: str, one: Value, other: Value) -> Value:
+        """Product of two tensors, which are functions of each value of the same map."""
+        if one.dims != other.dims or not self._alike(one, other):
+            raise Refused(TWO_MAPS)
+        ways = dict(self._ways_to(one.name))
+        for name, way in self._ways_to(other.name):
+            if name in ways:
+                base = replace(one, name=name)
+                return self.activate(where, base, ways[name].times(way))
+        raise Refused(TWO_MAPS)
+
+    def _ways_to(self, name: str) -> Iterator[tuple[str, Activation]]:
+        """Maps that a node is a function of, value by value, and that function; itself first."""
+        way = IDENTITY
+        yield name, way
+        while (step := _function_of(self.nodes[name])) is not None and not way.multiplies:
+            name, way = self.nodes[name].inputs[0], step.then(way)
+            yield name, way
+
+
+def _function_of(node: Node) -> Activation | None:
+    """What a node makes of each value; None where that is not the same for all."""
+    if node.kind is OpKind.RELU:
+        return activation("clip", 0, inf)
+    if node.kind is OpKind.CLIP:
+        return activation("clip", *node.bounds)
+    if node.kind is OpKind.BATCHNORM and all(np.ptp(values) == 0 for values in node.parameters.values()):
+        of = {role: float(values[0]) for role, values in node.parameters.items()}
+        scale = of["weight"] / np.sqrt(of["var"] + node.epsilon)
+        return affine(scale, of["bias"] - of["mean"] * scale)
+    return node.activation
