@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_files
 from hotnas_hls.errors import SimulationFailed
@@ -52,7 +52,7 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
         write_sources(rtl, place, bench_files())
-        tools.run(
+        processes.run(
             command,
             folder / "build.log",
             cwd=place,
