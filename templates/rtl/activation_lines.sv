@@ -45,4 +45,7 @@ module activation_lines (
     else act_o <= {sum[SumBits-1], {(ActBits-1){!sum[SumBits-1]}}};
   end
 
+  logic unused;
+  assign unused = ^beat_i;  // wide ports bring several lines a beat
+
 endmodule
