@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ def test_the_site_builds_strictly_and_without_network(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     api = (tmp_path / "site" / "reference" / "api.html").read_text()
     assert "Decide every design of the uncompressed network on a board" in api
+    assert "quiet: bool = False) -> Run" in unescape(re.sub(r"<[^>]+>", "", api))  # signatures, too
     assert "usage: hotnas search" in (tmp_path / "site" / "reference" / "cli.html").read_text()
     page = (tmp_path / "site" / "notebooks" / "first_design.html").read_text()
     assert "<caption>digits_resnet: " in page and "ModuleNotFoundError" not in page
