@@ -14,7 +14,7 @@ import yaml
 
 import hotnas_hls
 from hotnas_hls import cli
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.base.terminal import log_to_terminal, progress, progress_console, text_console
 from hotnas_hls.boards.board import load_board, read_board
 from hotnas_hls.codegen.bundle import Bundle
@@ -386,7 +386,7 @@ def test_verbose_names_every_program_and_quiet_says_nothing(tmp_path: Path, caps
     verbose = ["run true", "true: status 0", "done"]
     for options, told in (((), ["done"]), ((True,), []), ((False, True), verbose)):
         log_to_terminal(*options)
-        tools.run(["true"], tmp_path / "log")
+        processes.run(["true"], tmp_path / "log")
         progress("done")
         said = capsys.readouterr().err.splitlines()
         assert [line[: len(start)] for line, start in zip(said, told, strict=True)] == told

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The released files do what the checkout does: sdist and wheel are built, the wheel is installed where nothing
 # else is, and the default flow runs there. PYTHON names the interpreter, TORCH the torch it takes (the
-# Makefile's), TORCH_ARGS where from.
+# Makefile's), TORCH_ARGS where from; SEARCH_ARGS makes the search shorter, e.g. "--trials 2".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -22,7 +22,8 @@ ls -l "$folder"/dist
 mkdir "$folder/empty" && cd "$folder/empty"
 hotnas="$folder/venv/bin/hotnas"
 "$hotnas" --version
-"$hotnas" search digits --output runs/digits
+# shellcheck disable=SC2086
+"$hotnas" search digits --output runs/digits ${SEARCH_ARGS:-}
 "$hotnas" hls runs/digits --name digits
 "$hotnas" sim hls_out/digits
 "$hotnas" report hls_out/digits

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.base.pictures import picture
@@ -46,6 +47,7 @@ class Comparison(Shown):
         return curves_chart(self.summary)
 
 
+@checked
 def compare_samplers(
     config: str | Path | RunConfig = DEFAULT_CONFIG,
     output: str | Path = "runs/compare",

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.accel.memory.dram_timing import DramTiming
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.api.latency import Latency
     from hotnas_hls.api.package import Package
 
@@ -28,6 +29,7 @@ class Design(Shown):
 
     point: DesignPoint  # what design_point.json holds
 
+    @checked
     def latency(
         self,
         *,
@@ -45,6 +47,7 @@ class Design(Shown):
 
         return latency_of_design(self.point, LatencyOptions(clock_mhz, dram, read_latency))
 
+    @checked
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write design_point.json and weights.safetensors into ``folder``; the path of the first.
 
@@ -62,6 +65,7 @@ class Design(Shown):
                 raise OutputRefused(f"{path}: is another design point; name another folder, or overwrite it")
             return self.point.save(place)
 
+    @checked
     def generate(self, folder: str | Path, *, images: int = GOLDEN_IMAGES) -> Package:
         """Write its package (HLS C++, RTL, benches, drivers, scripts); the last part of ``folder`` names it.
 
@@ -109,6 +113,7 @@ class Design(Shown):
         return lines
 
 
+@checked
 def load_design(path: str | Path) -> Design:
     """The design of a run's folder, of a package, or of a design_point.json.
 

@@ -20,6 +20,7 @@ from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.latency_report import LayerRow, latency_table, record, rows_of
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.api.design import Design
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import Board, clock_violations
 from hotnas_hls.errors import ConfigError, raise_all
@@ -56,6 +57,7 @@ class ExploreOptions:
     on_chip: bool = True  # whether designs may keep maps and weights on chip
     top: int = 5  # designs that are listed
 
+    @checked
     def clock(self, board: Board) -> float:
         """The clock in MHz on ``board``."""
         return board.clock_mhz if self.clock_mhz is None else self.clock_mhz

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.terminal import progress
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzzing import network_fuzz
@@ -33,6 +34,7 @@ class Fuzzed:
         return f"{self.cases} cases, {len(self.failed)} failed, {rate:.2f} cases/s"
 
 
+@checked
 def fuzz_networks(
     seed: int = 0,
     count: int = 1000,

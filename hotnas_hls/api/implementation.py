@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.implementation import place, synth, timing
 from hotnas_hls.implementation.vendor_reports import VendorReports, read_reports
 from hotnas_hls.simulate.flow import add_reports, load_package, put_reports
@@ -29,6 +30,7 @@ class Measured:
         return "\n".join(self.lines)
 
 
+@checked
 def synthesise(
     design: str | Path, *, on_ecp5: bool = False, log: str | Path | None = None, timeout: float = SECONDS
 ) -> Measured:
@@ -51,6 +53,7 @@ def synthesise(
     return Measured(record, tuple(lines), path)
 
 
+@checked
 def estimate_clock(
     design: str | Path, *, log: str | Path | None = None, timeout: float = SECONDS
 ) -> Measured:
@@ -74,6 +77,7 @@ def estimate_clock(
     return Measured(record, tuple(timing.table(found)), path, missed)
 
 
+@checked
 def import_reports(reports: str | Path, package: str | Path | None = None) -> VendorReports:
     """Read reports of Vitis HLS and Vivado, and a board's self-test, into a package; None: read them only.
 

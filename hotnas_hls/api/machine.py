@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.base import tools
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.version import __version__
@@ -81,6 +82,7 @@ def benchmark_cases() -> dict[str, str]:
     return {case.name: case.what for case in CASES}
 
 
+@checked
 def benchmark(
     cases: Sequence[str] = (),
     *,

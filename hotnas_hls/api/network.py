@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
+from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.api.design import Design
-from hotnas_hls.base.names import article
-from hotnas_hls.base.names import nearest as nearest_name
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
+from hotnas_hls.base.records import read_value
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import nn
 
-    from hotnas_hls.accel.memory.dram_timing import DramTiming
     from hotnas_hls.api.bottlenecks import Bottlenecks
     from hotnas_hls.api.exploration import Exploration
     from hotnas_hls.api.latency import Built, Latency
@@ -82,6 +82,7 @@ class Network(Shown):
         """The graph, drawn; None where it is too deep to be looked at beside its table (see draw)."""
         return graph_figure(self.graph) if depth(self.graph) <= DEEPEST_SHOWN else None
 
+    @checked
     def draw(self, path: str | Path) -> None:
         """Draw the graph into an .svg, .png or .pdf file; ConfigError for a place that cannot be."""
         draw_graph(self.graph, path)
@@ -94,6 +95,7 @@ class Network(Shown):
         """UnsupportedNetwork where no accelerator of this project can run it, for a reason of its shapes."""
         allowed_arrangements(self.graph)
 
+    @checked
     def latency(
         self,
         on: Design | Accelerator | PublishedHardware,
@@ -129,15 +131,10 @@ class Network(Shown):
             target = load_board(board)
             build = on_accelerator(self.graph, on, target, clock_mhz, keep_depth)
             clock, memory = target.clock_mhz, MemoryTiming()
-        elif isinstance(on, PublishedHardware):
+        else:
             target = load_board(board)
             build = on_nearest(self, on, target, genes)
             clock, memory = target.clock_mhz, MemoryTiming()
-        else:
-            raise ConfigError(
-                "a latency is of a Design, an Accelerator or PublishedHardware, not of "
-                f"{article(type(on).__name__)}"
-            )
         if genes is not None and not isinstance(on, PublishedHardware):
             raise ConfigError("genes go with PublishedHardware: port genes change the published ports")
         behind = options.dram_behind(target.dram, target.name)
@@ -145,6 +142,7 @@ class Network(Shown):
             self.graph, build, clock_mhz or clock, options.ideal(memory), behind, stem, packed_resolutions
         )
 
+    @checked
     def explore(
         self,
         board: str | Path | Board = DEFAULT_BOARD,
@@ -162,16 +160,15 @@ class Network(Shown):
         from hotnas_hls.api.latency import LatencyOptions
 
         target = load_board(board)
-        known = [field.name for field in dataclasses.fields(ExploreOptions)]
-        unknown = [
-            f"there is no option {name}; {nearest_name(name, known)}known: {', '.join(known)}"
-            for name in options
-            if name not in known
-        ]
-        raise_all(ConfigError, "these options cannot be:", unknown)
+        problems: list[str] = []
+        asked = read_value(ExploreOptions, options, "", problems)
+        problems += asked.violations() if asked is not None else []
+        raise_all(ConfigError, "these options cannot be:", problems)
+        assert asked is not None
         behind = LatencyOptions(dram=dram).dram_behind(target.dram, target.name)
-        return explore_designs(self.graph, target, behind, ExploreOptions(**options))
+        return explore_designs(self.graph, target, behind, asked)
 
+    @checked
     def bottlenecks(
         self,
         board: str | Path | Board = DEFAULT_BOARD,
@@ -191,6 +188,7 @@ class Network(Shown):
         config, target = configured(self.name, "", board, settings)
         return find_bottlenecks(self.loaded, config, target, reductions)
 
+    @checked
     def search(
         self,
         data: str | Path | Dataset,
@@ -227,6 +225,7 @@ class Network(Shown):
         return session.search(lambda: problem_of(self.loaded, self.name, own, own.name), config)
 
 
+@checked
 def load_network(
     model: str | Path | nn.Module,
     input: Sequence[int] | None = None,
@@ -247,6 +246,7 @@ def load_network(
     return network
 
 
+@checked
 def read_network(
     model: str | Path | nn.Module,
     input: Sequence[int] | None = None,
@@ -265,13 +265,12 @@ def read_network(
 
 
 def _shape(given: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The shape of one image as numbers; ConfigError for anything else."""
+    """The shape of one image; ConfigError for one that cannot be."""
     if given is None:
         return None
-    whole = isinstance(given, Sequence) and all(isinstance(n, int) and not isinstance(n, bool) for n in given)
-    if isinstance(given, str) or not whole or not 1 <= len(given) <= 3 or min(given) < 1:
+    if not 1 <= len(given) <= 3 or min(given) < 1:
         raise ConfigError(f"input {given!r}: give channels, rows and columns, e.g. (3, 224, 224)")
-    return tuple(given)
+    return tuple(int(size) for size in given)
 
 
 def on_design(graph: Graph, point: DesignPoint) -> Callable[[Arrangement], Built]:

@@ -11,6 +11,7 @@ from hotnas_hls.accel.timing.latency import best_tiles, network_latency
 from hotnas_hls.accel.timing.latency_report import LayerRow, latency_table, record
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.api.network import Network
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import clock_violations, load_board
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork, raise_all
@@ -76,6 +77,7 @@ class PublishedEstimate(Shown):
         return record(self.layers, self.clock_mhz, **about)
 
 
+@checked
 def published_latency(
     network: str | Network,
     engine: PublishedHardware,
@@ -91,8 +93,6 @@ def published_latency(
     Raises ConfigError for genes, a formula or a clock that cannot be, and for images that are not square.
     """
     problems = [f"clock {problem}" for problem in clock_violations(clock_mhz)]
-    known = [kind.value for kind in rule.Formula]
-    problems += [] if formula in known else [f"formula {formula!r}: must be {' or '.join(known)}"]
     raise_all(ConfigError, "these options cannot be:", problems)
     if isinstance(network, Network):
         name = network.name
@@ -170,6 +170,7 @@ class PublishedTables(Shown):
         }
 
 
+@checked
 def published_tables(*, true: bool = True) -> PublishedTables:
     """HotNAS's published latencies, computed again; true: False leaves the true rule out (much quicker)."""
     return PublishedTables(tuple(published_rows(true_ms if true else None)), tuple(reduction_rows()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.report import write
@@ -32,6 +33,7 @@ class Report:
         return f'<iframe srcdoc="{text}" width="100%" height="{FRAME_ROWS}" style="border: 0"></iframe>'
 
 
+@checked
 def write_report(
     folder: str | Path, *, run: str | Path | None = None, output: str | Path | None = None
 ) -> Report:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.api.design import Design
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import article
 from hotnas_hls.base.notebook import Shown
@@ -97,6 +98,7 @@ class Run(Shown):
         return readable(self.summary)
 
 
+@checked
 def load_run(folder: str | Path) -> Run:
     """A finished search from its folder; ConfigError where there is none."""
     folder = Path(folder)
@@ -108,6 +110,7 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, load_json(folder / SUMMARY_FILE), study_place(stored, folder))
 
 
+@checked
 def run_search(
     config: str | Path | RunConfig = DEFAULT_CONFIG,
     output: str | Path | None = None,

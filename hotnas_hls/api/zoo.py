@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.models.data import shipped_weights
 from hotnas_hls.models.train import RECIPES, Epoch, train_zoo_network
@@ -81,6 +82,7 @@ def zoo() -> Zoo:
     )
 
 
+@checked
 def train_network(
     name: str,
     *,

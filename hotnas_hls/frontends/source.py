@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 FORMS = "a zoo name, a path ending in .onnx, or package.module:function"
+NO_SHAPE = (
+    "its input shape is not known; give channels, rows and columns, e.g. --input 3x224x224 or "
+    "input=(3, 224, 224)"
+)
 
 
 class LoadedModel(NamedTuple):
@@ -55,7 +59,7 @@ def load_model(
     if ":" in spec:
         module, name = _from_function(spec), spec.partition(":")[2]
         if input_shape is None:
-            raise ConfigError(f"{spec}: its input shape is not known; give channels, rows and columns")
+            raise ConfigError(f"{spec}: {NO_SHAPE}")
     elif spec in zoo.ZOO:
         module, name = zoo.build(spec), spec
         input_shape = input_shape or zoo.ZOO[spec].input_shape
@@ -89,7 +93,7 @@ def load_module(
     if not isinstance(module, nn.Module):
         raise ConfigError(f"a network is a torch.nn.Module, {FORMS}; not {article(kind)}")
     if input_shape is None:
-        raise ConfigError(f"{name or kind}: its input shape is not known; give channels, rows and columns")
+        raise ConfigError(f"{name or kind}: {NO_SHAPE}")
     try:
         own = copied(module).cpu()
     except Exception as error:  # whatever a user's module raises

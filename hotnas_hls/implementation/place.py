@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hotnas_hls.accel.resources import accelerator_resources
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.ports import top_ports
 from hotnas_hls.codegen.render import Banner, environment
 from hotnas_hls.codegen.rtl import TOP
@@ -290,8 +290,8 @@ def _refusal(design: str, missing: list[str], how: str) -> str:
     return f"{design}: does not fit the largest ECP5 ({DEVICES[-1].name}): {how} it takes {takes}; {CURE}"
 
 
-def _run(tool: tools.Tool, arguments: list[str], log: Path, timeout: float) -> tools.Finished:
-    finished = tools.run(
+def _run(tool: tools.Tool, arguments: list[str], log: Path, timeout: float) -> processes.Finished:
+    finished = processes.run(
         [tool.path, *arguments], log, cwd=log.parent, environment=tool.full_environment(), timeout=timeout
     )
     if finished.returncode == 0:

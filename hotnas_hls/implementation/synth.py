@@ -20,7 +20,7 @@ from typing import Any
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.resources import Resources, breakdown
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import TOP, rtl_files
 from hotnas_hls.errors import ConfigError, HotnasError
@@ -117,7 +117,7 @@ def compare(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SE
         return compared(source, finished)
 
 
-def compared(source: Source, finished: tools.Finished) -> Comparison:
+def compared(source: Source, finished: processes.Finished) -> Comparison:
     """The model beside what a run of Yosys counted; its ``stat`` came before the modules were joined."""
     model = breakdown(source.accelerator, source.layer_count)
     yosys = blocks_of(
@@ -134,7 +134,7 @@ def tool_text() -> str:
 @contextlib.contextmanager
 def synthesised(
     source: Source, script: str, log: Path | None, timeout: float
-) -> Iterator[tuple[tools.Finished, Path]]:
+) -> Iterator[tuple[processes.Finished, Path]]:
     """Yosys run on ``source``: the finished run, and the folder with what it wrote, gone afterwards.
 
     script: commands behind ``read_verilog``, the last of them ``stat``. All that is printed goes to ``log``.
@@ -145,7 +145,7 @@ def synthesised(
         folder = Path(name)
         for file, text in source.files.items():
             (folder / file).write_text(text, encoding="utf-8")
-        finished = tools.run(
+        finished = processes.run(
             [tool.path, "-p", f"read_verilog -sv {' '.join(source.files)}; {script}"],
             folder / "yosys.log",
             cwd=folder,
@@ -242,7 +242,7 @@ def _plain(module: str) -> str:
     return module.split("\\")[1] if module.startswith("$paramod") else module.removeprefix("\\")
 
 
-def _failure(finished: tools.Finished, text: str, timeout: float, kept: str, source: Source) -> str:
+def _failure(finished: processes.Finished, text: str, timeout: float, kept: str, source: Source) -> str:
     if finished.seconds < timeout:
         return f"yosys ended with status {finished.returncode}{kept}:\n{finished.tail()}"
     total = sum(breakdown(source.accelerator, source.layer_count).values(), Resources())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.names import article
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.models.data import SPLIT_SEED, Dataset, Split, stratified
@@ -21,6 +22,7 @@ VALIDATION_SHARE = 0.1  # of the training images, where none are given
 FORMS = "give a pair (images, labels) of arrays or tensors, or a DataLoader that gives such pairs"
 
 
+@checked
 def make_dataset(
     train: Images,
     test: Images,

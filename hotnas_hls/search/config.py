@@ -16,6 +16,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.names import nearest
 from hotnas_hls.base.records import load_yaml, read_value, to_record
 from hotnas_hls.boards.board import Board, clock_violations, load_board
@@ -256,6 +257,7 @@ def config_path(name: str | Path) -> Path:
     return path
 
 
+@checked
 def load_config(name: str | Path = DEFAULT_CONFIG) -> RunConfig:
     """The configuration of a YAML file, or the shipped one of that name; every problem is listed."""
     path = config_path(name)

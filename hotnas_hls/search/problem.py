@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hotnas_hls.base.arguments import checked
 from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model
@@ -120,6 +121,7 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
     return Problem(name, loaded.module, loaded.graph, dataset, proof=loaded.proof)
 
 
+@checked
 def load_dataset(
     name: str | Path,
     size: int | None = None,

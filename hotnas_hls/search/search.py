@@ -66,7 +66,7 @@ class SearchResult:
         return pareto_front(self.outcomes)
 
 
-def _hot_start(accuracy: float, images: int) -> str:
+def hot_start(accuracy: float, images: int) -> str:
     """How good the network is that the search starts from, and what to look at where that is a surprise."""
     told = f"the network as it was given is right on {accuracy:.2%} of {images} validation images"
     if accuracy >= UNSURPRISING:
@@ -93,7 +93,7 @@ def search(
     options, space, evaluator = prepared.options, prepared.space, prepared.evaluator
 
     before = float_accuracy(problem.model, *_arrays(evaluator.validation))
-    reporter.stage(_hot_start(before, len(evaluator.validation)))
+    reporter.stage(hot_start(before, len(evaluator.validation)))
     by = f"{options.strategy}{' from random weights' if options.cold else ''}"
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {by}")
     bounded = options.bound_ms is not None

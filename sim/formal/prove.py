@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.errors import HotnasError
@@ -177,7 +177,7 @@ def run(properties: Properties, mutant: Mutant | None = None, seconds: int = SEC
         text = settings(properties, files, mutant is not None, seconds)
         (folder / "proof.sby").write_text(text, encoding="utf-8")
         command = [sby.path, "--yosys", yosys, "--smtbmc", f"{yosys}-smtbmc", "-f", "proof.sby"]
-        finished = tools.run(command, folder / "log", cwd=folder, environment=environment)
+        finished = processes.run(command, folder / "log", cwd=folder, environment=environment)
         text = finished.log.read_text(encoding="utf-8", errors="replace")
     found = re.search(r"DONE \((\w+)", text)
     return (found[1] if found else "ERROR"), text

@@ -1,6 +1,12 @@
 """Objects that cannot be: one whole message of a documented class, before anything is computed."""
 
+from __future__ import annotations
+
+import inspect
 import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -9,6 +15,7 @@ import torch
 from torch import nn
 
 import hotnas_hls as hn
+from hotnas_hls.base.arguments import checked, kinds_of
 from hotnas_hls.errors import CheckpointError, ConfigError, OutputRefused, UnsupportedNetwork
 
 FORMS = "give a pair (images, labels) of arrays or tensors, or a DataLoader that gives such pairs"
@@ -40,9 +47,16 @@ def network() -> hn.Network:
             small(),
             None,
             ConfigError,
-            "Sequential: its input shape is not known; give channels, rows and columns",
+            "Sequential: its input shape is not known; give channels, rows and columns, e.g. "
+            "--input 3x224x224 or input=(3, 224, 224)",
         ),
-        (small(), "1x8x8", ConfigError, "input '1x8x8': give channels, rows and columns, e.g. (3, 224, 224)"),
+        (
+            small(),
+            "1x8x8",
+            ConfigError,
+            "load_network: these arguments cannot be:\n"
+            "  - input: is '1x8x8'; give a list of whole numbers or None",
+        ),
         (
             small(),
             (1, 0, 8),
@@ -142,7 +156,8 @@ def test_boards_and_designs_of_the_wrong_kind(network):
     with pytest.raises(ConfigError) as caught:
         hn.load_board(3)
     assert str(caught.value) == "a board is a name, the path of a YAML file or a Board; not an int"
-    with pytest.raises(ConfigError, match="^a latency is of a Design or an Accelerator, not of a dict$"):
+    kinds = "a Design or an Accelerator or a PublishedHardware"
+    with pytest.raises(ConfigError, match=f"  - on: is a dict; give {kinds}$"):
         network.latency({})
 
 
@@ -154,14 +169,12 @@ def test_settings_that_cannot_be_are_told_together(network, tmp_path):
     assert "bound.latency: " in said and "latency_ms" in said and "sed: " in said and "seed" in said
     with pytest.raises(ConfigError) as caught:
         network.explore("ZCU102", weight_bit=8)
-    assert str(caught.value).startswith(
-        "these options cannot be:\n  - there is no option weight_bit; did you mean weight_bits? known: "
-    )
+    assert "weight_bit: " in str(caught.value) and "did you mean weight_bits?" in str(caught.value)
     with pytest.raises(ConfigError) as caught:
-        network.explore("ZCU102", weight_bits=40, top=0, clock_mhz=float("nan"))
+        network.explore("ZCU102", weight_bits=40, top=0, clock_mhz=-1.0)
     assert str(caught.value).splitlines() == [
         "these options cannot be:",
-        "  - clock nan: must be 0.001 to 10000 MHz",
+        "  - clock -1: must be 0.001 to 10000 MHz",
         "  - top 0: must be more than 0",
         "  - weight bits 40: must be 2 to 16",
     ]
@@ -205,3 +218,69 @@ def test_folders_that_hold_nothing(tmp_path):
     assert str(refused.value) == (
         f"{tmp_path}: not a package of hotnas (no manifest.json); make one: hotnas hls RUN"
     )
+
+
+# ---------------------------------------------------------------- every public function, whatever it is given
+ELSEWHERE = {  # judged by what they are handed to, which knows more
+    ("load_network", "model"),
+    ("make_dataset", "train"),
+    ("make_dataset", "test"),
+    ("make_dataset", "validation"),
+    ("search", "data"),
+    ("search", "study"),
+    ("run_search", "study"),
+}
+
+
+def public_functions() -> list[Callable]:
+    """The functions of the API, and the methods of its objects, that take something."""
+    things = [getattr(hn, name) for name in hn.__all__ if name not in ("errors", "__version__")]
+    functions = [thing for thing in things if inspect.isfunction(thing)]
+    for kind in things:
+        if inspect.isclass(kind) and kind.__module__.startswith("hotnas_hls.api."):
+            functions += [f for n, f in vars(kind).items() if inspect.isfunction(f) and not n.startswith("_")]
+    return [f for f in functions if set(inspect.signature(f).parameters) - {"self"}]
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
+def test_arguments_of_the_wrong_kind_are_told_together(function):
+    if function is hn.load_board:  # it tells of itself
+        return
+    thing, unjudged, judged = object(), {}, {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+            known = kinds_of(function, name)
+            (judged if known else unjudged)[name] = " or ".join(kind.words for kind in known)
+    assert {(function.__name__, name) for name in unjudged} <= ELSEWHERE
+    if not judged:
+        return
+    given = dict.fromkeys(judged | unjudged, thing)
+    if "self" in inspect.signature(function).parameters:
+        given["self"] = thing
+    with pytest.raises(ConfigError) as caught:
+        function(**given)
+    assert str(caught.value).splitlines() == [
+        f"{function.__name__}: these arguments cannot be:",
+        *(f"  - {name}: is an object; give {words}" for name, words in judged.items()),
+    ]
+
+
+def test_what_arguments_may_be_passes():
+    @checked
+    def taken(
+        path: str | Path,
+        sizes: Sequence[int] | None = None,
+        share: float = 0.5,
+        mode: Literal["a", 2] = "a",
+        network: Network | None = None,  # noqa: F821 (of no module here: whatever is given passes)
+        **more: int,
+    ) -> str:
+        return f"{path} {sizes} {share} {mode} {more}"
+
+    assert taken(Path("a"), (np.int64(3), 4), 1, 2, more="x") == "a (np.int64(3), 4) 1 2 {'more': 'x'}"
+    assert taken("a", sizes=np.arange(2), network=3).startswith("a [0 1] 0.5")
+    for wrong in ({"sizes": "12"}, {"sizes": [1.5]}, {"share": True}, {"mode": "2"}, {"mode": True}):
+        with pytest.raises(ConfigError, match=f"cannot be:\n  - {next(iter(wrong))}: is "):
+            taken("a", **wrong)
+    with pytest.raises(TypeError, match="missing a required argument: 'path'"):
+        taken()

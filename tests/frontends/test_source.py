@@ -101,7 +101,7 @@ FORMS = "expected a zoo name, a path ending in .onnx, or package.module:function
         ("my_networks:broken", "my_networks:broken: calling broken() failed (OSError: no weights here); "
          "it must work without arguments"),
         ("my_networks:small", "my_networks:small: its input shape is not known; "
-         "give channels, rows and columns"),
+         "give channels, rows and columns, e.g. --input 3x224x224 or input=(3, 224, 224)"),
     ],
 )  # fmt: skip
 def test_wrong_spec(networks: Path, spec: str, message: str) -> None:

@@ -18,7 +18,7 @@ from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.fitting.integer import integer_accuracy
 from hotnas_hls.search.proposing.generate import SpaceOptions
 from hotnas_hls.search.running.study import SearchStudy
-from hotnas_hls.search.search import SearchOptions, search
+from hotnas_hls.search.search import SearchOptions, hot_start, search
 
 from .pipeline_platform import PipelinePlatform
 
@@ -267,3 +267,11 @@ def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(pr
     with pytest.raises(UnsupportedNetwork, match=f"^{re.escape(message)}$"):
         search(problem, engine(), OPTIONS, url)
     assert not (tmp_path / "study.db").exists()
+
+
+def test_a_low_start_says_where_to_look():
+    assert hot_start(0.42, 200) == (
+        "the network as it was given is right on 42.00% of 200 validation images; if you expect more, look "
+        "at the order of the classes, the images' size and normalisation"
+    )
+    assert hot_start(0.98, 200).endswith("is right on 98.00% of 200 validation images")

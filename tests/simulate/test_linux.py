@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
+from hotnas_hls.simulate.certify import twin
+from hotnas_hls.simulate.simulated_board import build
 
 KERNEL = Path(__file__).with_name("linux_kernel.c")
 C_FLAGS = ("-std=gnu99", "-O2", "-Wall", "-Wextra", "-Werror")
@@ -30,8 +33,9 @@ needs_verilator = pytest.mark.skipif(
 class Machine:
     """A board that runs Linux: its devices as files, and ``hotnas_run``."""
 
-    def __init__(self, program: Path, root: Path, package: Path) -> None:
-        self.program, self.root, self.package = program, root, package
+    def __init__(self, program: Path, package: Path, emulator: Sequence[str] = ()) -> None:
+        self.program, self.root, self.package = program, program.parent / "root", package
+        self.emulator = emulator
 
     def put(self, path: str, contents: str | bytes) -> Path:
         file = self.root / path
@@ -57,24 +61,23 @@ class Machine:
             self.put(f"{folder}/sync_for_device", "")
 
     def run(self, *arguments: str | Path, mode: str = "") -> subprocess.CompletedProcess[str]:
-        command = [self.program, "-p", self.package, *arguments]
+        command = [*self.emulator, self.program, "-p", self.package, *arguments]
         environment = os.environ | {"BOARD_MODE": mode}
         return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
 
-@pytest.fixture(scope="module")
-def program(library: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(library: Path, package: Path, folder: Path, compiler: str = "gcc") -> Path:
     """hotnas_run whose registers are the simulated board's; its devices lie in ``root`` beside it."""
-    driver, program = simulated / "driver", tmp_path_factory.mktemp("run") / "hotnas_run"
+    driver, program = package / "driver", folder / "hotnas_run"
     wrapped = ",".join(f"--wrap={call}" for call in ("open", "mmap", "poll", "read", "write"))
     made = subprocess.run(
         [
-            *("gcc", *C_FLAGS, f"-I{driver}", f"-I{shipped_folder('sim')}", "-include", "board.h"),
+            *(compiler, *C_FLAGS, f"-I{driver}", f"-I{shipped_folder('sim')}", "-include", "board.h"),
             f'-DHOTNAS_LINUX_ROOT="{program.parent / "root"}"',
             "-DHOTNAS_LINUX_READ(registers,offset)=((void)(registers),board_read(offset))",
             "-DHOTNAS_LINUX_WRITE(registers,offset,value)=((void)(registers),board_write(offset,value))",
             *(driver / name for name in ("hotnas_run.c", "hotnas_selftest.c", "hotnas_accel.c")),
-            *(KERNEL, library, f"-Wl,{wrapped},-rpath,{library.parent}", "-o", program),
+            *(KERNEL, library, f"-Wl,{wrapped},-rpath,{library.parent}", "-latomic", "-o", program),
         ],
         capture_output=True,
         text=True,
@@ -83,9 +86,14 @@ def program(library: Path, simulated: Path, tmp_path_factory: pytest.TempPathFac
     return program
 
 
+@pytest.fixture(scope="module")
+def program(library: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(library, simulated, tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture
 def machine(program: Path, simulated: Path) -> Machine:
-    found = Machine(program, program.parent / "root", simulated)
+    found = Machine(program, simulated)
     found.boot()
     return found
 
@@ -219,29 +227,76 @@ def test_images_and_weights_that_do_not_fit_are_named(machine: Machine, tmp_path
     package = tmp_path / "other"
     (package / "weights").mkdir(parents=True)
     (package / "weights" / "weights.bin").write_bytes(bytes(100))
-    done = Machine(machine.program, machine.root, package).run(path)
+    done = Machine(machine.program, package).run(path)
     assert done.stderr.splitlines()[0] == (
         f"hotnas_run: {package}/weights/weights.bin: "
         "the weight image has another size: it is of another design"
     )
 
 
-@pytest.mark.parametrize("compiler", ["", *CROSS])
-def test_make_gives_a_program(compiler: str, simulated: Path, tmp_path: Path) -> None:
-    """For this machine, and for both families of processors; run as far as there is an emulator."""
-    if shutil.which(f"{compiler}gcc") is None:
-        pytest.skip(f"needs {compiler}gcc (Debian: gcc-{compiler.rstrip('-')})")
+@pytest.fixture
+def cross(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The prefix of a cross compiler: gcc, or clang with Debian's libraries of that machine."""
+    prefix = str(request.param)
+    target = prefix.rstrip("-")
+    if shutil.which(f"{prefix}g++") is None:
+        if shutil.which("clang++") is None or not Path("/usr", target, "include", "c++").is_dir():
+            machine = {"aarch64": "arm64", "arm": "armhf"}[target.split("-")[0]]
+            needed = f"binutils-{target} and libstdc++-12-dev-{machine}-cross"
+            pytest.skip(f"needs {prefix}g++, or clang, {needed}")
+        (tmp_path / "bin").mkdir()
+        for name, clang in (("gcc", "clang"), ("g++", "clang++")):
+            script = tmp_path / "bin" / f"{prefix}{name}"
+            script.write_text(f'#!/bin/sh\nexec {clang} --target={target} "$@"\n')
+            script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return prefix
+
+
+@pytest.mark.parametrize("cross", CROSS, indirect=True)
+def test_make_gives_a_program_for_the_processors_of_boards(
+    cross: str, simulated: Path, tmp_path: Path
+) -> None:
     driver = shutil.copytree(simulated / "driver", tmp_path / "driver")
     flags = "CFLAGS=-O2 -Wall -Wextra -Wpedantic -Werror"
-    made = subprocess.run(
-        ["make", "-C", driver, f"CROSS_COMPILE={compiler}", flags], capture_output=True, text=True
-    )
+    command = ["make", "-C", driver, f"CROSS_COMPILE={cross}", flags]
+    made = subprocess.run(command, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
-    emulator = shutil.which(CROSS[compiler]) if compiler else "/usr/bin/env"
-    if emulator is not None:
-        libraries = ("-L", f"/usr/{compiler.rstrip('-')}") if compiler else ()
-        done = subprocess.run([emulator, *libraries, driver / "hotnas_run"], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (
-            1,
-            "usage: hotnas_run [-p PACKAGE] [-r] IMAGE... | -t [JSON]\n",
-        )
+    assert (driver / "hotnas_run").is_file()
+
+
+def test_make_gives_a_program_for_this_machine(simulated: Path, tmp_path: Path) -> None:
+    driver = shutil.copytree(simulated / "driver", tmp_path / "driver")
+    flags = "CFLAGS=-O2 -Wall -Wextra -Wpedantic -Werror"
+    made = subprocess.run(["make", "-C", driver, flags], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    done = subprocess.run([driver / "hotnas_run"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "usage: hotnas_run [-p PACKAGE] [-r] IMAGE... | -t [JSON]\n",
+    )
+
+
+@pytest.mark.whole
+@needs_verilator
+@pytest.mark.parametrize("cross", CROSS, indirect=True)
+def test_the_processors_of_boards_run_the_program(
+    cross: str,
+    point: DesignPoint,
+    simulated: Path,
+    pictures: tuple[list[Path], np.ndarray],
+    tmp_path: Path,
+) -> None:
+    """Program and simulated board, both compiled for that processor, in its emulator."""
+    if shutil.which(CROSS[cross]) is None:
+        pytest.skip(f"needs {CROSS[cross]} (Debian: qemu-user)")
+    library = build(dict(twin(point).files), tmp_path / "board", compiler=f"{cross}g++")
+    program = compiled(library, simulated, tmp_path, compiler=f"{cross}gcc")
+    machine = Machine(program, simulated, (CROSS[cross], "-L", f"/usr/{cross.rstrip('-')}"))
+    machine.boot()
+    done = machine.run(*pictures[0])
+    assert [line.rpartition(", ")[0] for line in done.stdout.splitlines()] == lines_of(point, *pictures), done
+    assert done.stderr == "kernel: 2 interrupts, 0 time-outs, 0 violations\n"
+    machine.boot()
+    done = machine.run("-t", tmp_path / "selftest.json")
+    assert done.returncode == 0 and done.stdout.endswith("self-test passed: 2 images, 3 runs\n"), done

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotnas_hls.accel.integers.reference import run_network
-from hotnas_hls.base import tools
+from hotnas_hls.base import processes, tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
@@ -154,7 +154,7 @@ def test_lint_is_clean(seed: int, kind: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     waivers = shipped_folder("sim") / "waivers.vlt"
     command = [verilator.path, "--lint-only", "-Wall", "--top-module", "hotnas_accel", waivers, *files]
-    finished = tools.run(
+    finished = processes.run(
         command, tmp_path / "lint.log", cwd=tmp_path, environment=verilator.full_environment()
     )
     said = [line for line in (tmp_path / "lint.log").read_text().splitlines() if line.startswith("%")]

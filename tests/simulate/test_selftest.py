@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -268,6 +269,17 @@ def test_the_self_test_suits_the_python_of_a_board(simulated: Path) -> None:
     text = (simulated / "driver" / "hotnas_selftest.py").read_text()
     ast.parse(text, feature_version=(3, 8))
     assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pynq") is not None, reason="PYNQ is installed")
+def test_without_pynq_it_says_where_it_runs(simulated: Path) -> None:
+    program = simulated / "driver" / "hotnas_selftest.py"
+    done = subprocess.run([sys.executable, program, "pynq/design.bit"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (
+        2,
+        "",
+        "self-test: PYNQ is not installed here; run this on the board, with the Python that has it\n",
+    )
 
 
 def test_names_of_strangers_stay_text_in_the_json(tmp_path: Path) -> None:
