@@ -34,8 +34,8 @@ TREE_SINGLE = 6  # of an adder tree's 2^levels nodes; the others keep their sign
 PAIR_FF_PER_4 = 7  # of four input channels: borrows on their way up, sign bits kept beside them
 JOIN_LUT_PER_3_BITS = 8  # two taps of a channel lane: add, compare, select maximum or sum
 SRL_STAGES = 3  # least registers in a row that become a shift register in LUT RAM
-ACC_LUT_PER_BIT_X8 = 43  # select start value, add, compare, select maximum, select half: 5.4 LUTs a bit
-ACC_LUT = -8
+ACC_LUT_PER_BIT_X16 = 41  # select start value, add, compare, select maximum: 2.6 LUTs a bit
+ACC_LUT = 6
 ACC_FF = 7  # controls travelling with the term
 # compute_ctrl
 DSP_LEAST_BITS = 9  # Yosys builds shorter products from LUTs: addresses of a shallow IFM buffer
@@ -75,6 +75,9 @@ SEQUENCER_LUT = 387
 SEQUENCER_FF = 542
 FETCH_LUT = 111  # descriptor_fetch, without the checksum
 FETCH_FF = 109  # beside two descriptors
+LOAD_FIELDS_FF = 530  # fields that load_ifm has a copy of where tiles come ahead
+TILE_AHEAD_LUT = 22  # tile_ahead, beside two a bit of an address on chip
+TILE_AHEAD_FF = 8  # beside one
 CHECK_LUT = 38  # checksum of a descriptor, or of weights, of a narrow port
 CHECK_LUT_PER_BIT = 0.6  # of a wide one
 TOP_LUT = 229  # m_axi_wgt: sequencer or loader; counters of the ports; the end of a run that is aborted
@@ -166,10 +169,10 @@ def blocks(
     pairs = tm // 2 if rows_per_dsp == 2 else 0
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
-        _top(shared, plane),
+        _top(shared, plane, map_words),
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
-        _descriptor_fetch(wgt_bits, header_bits),
+        _descriptor_fetch(wgt_bits, header_bits, map_words),
         _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
@@ -184,10 +187,7 @@ def blocks(
         _mac_pairs(pairs, tn, act, wgt, levels, patterns),
         _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
-        _rams(
-            2 * tm, acc, ofm_depth,
-            tm * (ACC_LUT_PER_BIT_X8 * acc // 8 + 2 * acc_addr + ACC_LUT), tm * (acc + 2 * acc_addr + ACC_FF),
-        ),
+        _acc_banks(tm, acc, ofm_depth, acc_addr),
         _ofm_store(word, block * acc, tm // block, acc_addr),
         (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
         _activation_lines(block, act, wgt_bits, lines, shared),
@@ -195,12 +195,15 @@ def blocks(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _top(shared: int, plane: int) -> Counts:
-    lut = TOP_LUT + _check(plane)
+def _top(shared: int, plane: int, map_words: int) -> Counts:
+    lut, ff = TOP_LUT + _check(plane), TOP_FF
+    if map_words:
+        addr = max(1, bit_length(map_words - 1))
+        lut, ff = lut + 2 * addr + TILE_AHEAD_LUT, ff + addr + TILE_AHEAD_FF
     if not shared:
-        return 0, 0, lut, TOP_FF, 0
+        return 0, 0, lut, ff, 0
     owners = lut_ram(OWNER_BITS, 64)
-    return 0, 0, lut + READ_ORDER_LUT + owners, TOP_FF + READ_ORDER_FF, owners
+    return 0, 0, lut + READ_ORDER_LUT + owners, ff + READ_ORDER_FF, owners
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -210,8 +213,9 @@ def _check(port: int) -> int:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _descriptor_fetch(port: int, header_bits: int) -> Counts:
-    return 0, 0, FETCH_LUT + _check(port), FETCH_FF + 2 * header_bits, 0
+def _descriptor_fetch(port: int, header_bits: int, map_words: int) -> Counts:
+    ff = FETCH_FF + 2 * header_bits + (LOAD_FIELDS_FF if map_words else 0)
+    return 0, 0, FETCH_LUT + _check(port), ff, 0
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -336,6 +340,16 @@ def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     ff = IFM_LOADER_FF + 5 * ifm_addr + word
     dsp = IFM_LOADER_DSP + (2 if ifm_addr >= DSP_LEAST_BITS else 0)
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _acc_banks(tm: int, acc: int, depth: int, addr: int) -> Counts:
+    """Sums on their way, and two halves of complete ones: each in LUT RAM, or both in one block RAM."""
+    lut, ff = tm * (ACC_LUT_PER_BIT_X16 * acc // 16 + ACC_LUT), tm * (acc + 2 * addr + ACC_FF)
+    if depth <= LUT_RAM_DEPTH:
+        return _rams(3 * tm, acc, depth, lut + tm * acc, ff + 2 * tm)
+    sums, complete = _rams(tm, acc, depth, lut, ff), _rams(tm, acc, 2 << addr, 0, 0)
+    return 0, sums[1] + complete[1], sums[2] + complete[2], sums[3] + complete[3], 0
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from hotnas_hls.accel import plan
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS, ceil_div
+from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.latency import (
     AHEAD,
@@ -195,7 +195,7 @@ def floor(
     """Cycles below which a layer cannot stay, in closed form: in tiles of tr x tc, or in any (tr = 0).
 
     Each process in turn is taken to work without a pause; compute begins after its first slice, unless that
-    came ahead, and the last output tile is stored after it.
+    came ahead, and the last output tile is stored behind its last sweep.
     """
     any_tile = tr == 0
     if any_tile:  # one tile reads no halo; a stride beyond the kernel skips most in tiles of one pixel
@@ -226,7 +226,7 @@ def floor(
         last = (out_rows - (tiles_r - 1) * tr) * (out_columns - (tiles_c - 1) * tc)
         if not tile_ahead:
             compute += first * min(lanes // block, n_total) + _latency(read_latency, layer[24])
-        compute += last_blocks * last * beats_out
+        compute += max(0, last_blocks * last * beats_out - max(last, MIN_SWEEP))
     loaded = _read(out_rows, tr, layer[7], stride_rows, layer[10], layer[3])
     loaded *= _read(out_columns, tc, layer[8], stride, layer[11], layer[4])
     loaded *= n_total * beats_in

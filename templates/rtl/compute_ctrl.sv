@@ -20,7 +20,7 @@ module compute_ctrl (
   input  logic          stored_i,      // pulse: store_ofm has emptied an accumulator half
   output logic          slot_release_o,
   output logic          half_release_o,
-  output logic          output_done_o, // pulse: an accumulator half is complete
+  output logic          output_done_o, // pulse: an accumulator half may be drained, the others behind its first pixel
   // entry table, read combinationally
   output logic [7:0]    entry_o,
   input  logic [31:0]   entry_i,       // byte q: kernel row and column read through port q
@@ -38,7 +38,8 @@ module compute_ctrl (
   output logic          acc_half_o,
   output logic [hotnas_pkg::AccAddrBits-1:0] acc_addr_o,
   output logic          acc_valid_o,
-  output logic          acc_first_o
+  output logic          acc_first_o,
+  output logic          acc_last_o
 );
 
   localparam int unsigned AccAddrBits = hotnas_pkg::AccAddrBits;
@@ -82,6 +83,7 @@ module compute_ctrl (
   logic [2:0]  sweep_q;            // saturating count of the sweep's cycles
   logic [15:0] rows, cols;
   logic        pixels_done_q, col_last, pixel_last, issue, sweep_end, entry_last, sweep_first;
+  logic        opening, closing;       // an output tile's first sweep, its last
 
   assign rows        = last_r ? cfg.tr_last : cfg.tr;
   assign cols        = last_c ? cfg.tc_last : cfg.tc;
@@ -223,7 +225,8 @@ module compute_ctrl (
     end
   end
 
-  // What a step held is released when its last pixel has left the pipeline.
+  // What a step held is released when its last pixel has left the pipeline. Of an output tile's last sweep the
+  // drain may follow every pixel: it reads one a cycle at most, and the sweep makes one a cycle.
   logic [ToStore-1:0] release_slot_q, release_half_q, output_done_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -233,7 +236,7 @@ module compute_ctrl (
     end else begin
       release_slot_q <= {release_slot_q[ToStore-2:0], step_end};
       release_half_q <= {release_half_q[ToStore-2:0], step_end && last_of_tile};
-      output_done_q  <= {output_done_q[ToStore-2:0], step_end && last_of_output};
+      output_done_q  <= {output_done_q[ToStore-2:0], issue && sweep_first && closing};
     end
   end
   assign slot_release_o = release_slot_q[ToStore-1];
@@ -281,17 +284,18 @@ module compute_ctrl (
   end
   assign {load_o, load_slot_o, load_entry_o} = load_q[2*LoadBits-1:LoadBits];
 
-  localparam int unsigned AccBits = hotnas_pkg::AccAddrBits + 5;  // bias load, its slot, half, valid, first, address
+  localparam int unsigned AccBits = hotnas_pkg::AccAddrBits + 6;  // bias load, its slot, half, valid, first, last, address
   logic [ToAcc*AccBits-1:0] acc_q;
-  logic                     opening;
   assign opening = first_step && (entry_q == '0);
+  assign closing = last_of_output && entry_last;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) acc_q <= '0;
     else
       acc_q <= {acc_q[(ToAcc-1)*AccBits-1:0],
-                issue && sweep_first && opening, slot_q, acc_half_q, issue, opening, AccAddrBits'(pixel_q)};
+                issue && sweep_first && opening, slot_q, acc_half_q, issue, opening, closing,
+                AccAddrBits'(pixel_q)};
   end
-  assign {load_bias_o, load_bias_slot_o, acc_half_o, acc_valid_o, acc_first_o, acc_addr_o} =
+  assign {load_bias_o, load_bias_slot_o, acc_half_o, acc_valid_o, acc_first_o, acc_last_o, acc_addr_o} =
       acc_q[ToAcc*AccBits-1:(ToAcc-1)*AccBits];
 
   logic unused;

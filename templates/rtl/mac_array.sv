@@ -26,6 +26,7 @@ module mac_array (
   input  logic [hotnas_pkg::AccAddrBits-1:0] acc_addr_i,
   input  logic          acc_valid_i,
   input  logic          acc_first_i,
+  input  logic          acc_last_i,
   input  logic          drain_half_i,
   input  logic [hotnas_pkg::AccAddrBits-1:0] drain_addr_i,
   output logic [hotnas_pkg::Tm*hotnas_pkg::AccBits-1:0] drain_o  // one cycle later
@@ -129,6 +130,7 @@ module mac_array (
         .addr_i       (acc_addr_i),
         .valid_i      (acc_valid_i),
         .first_i      (acc_first_i),
+        .last_i       (acc_last_i),
         .reduce_max_i (cfg.reduce_max),
         .term_i       (term),
         .bias_i       (bias[row*32 +: 32]),

@@ -1,4 +1,4 @@
-"""How far a first tile that comes ahead is behind the layer before, against the loops of both, word by word."""
+"""How far a first tile is behind the layer that writes it, against the loops of both, word by word."""
 
 from __future__ import annotations
 

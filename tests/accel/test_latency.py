@@ -38,8 +38,9 @@ def test_one_step_layer_by_hand():
     wgt_last = wgt_first + 2 + 9 * 8 - 1
     begin = max(ifm_last, wgt_last) + 2
     end = begin + 9 * 64
-    # Store: array 6 stages + adder tree of 2; then 4 to drain, 6 to the first word, 64 words of one beat.
-    taken = end + 6 + 2 + 1
+    # Store: behind the last sweep's first of 64 pixels, array 6 stages + adder tree of 2; then 4 to drain, 6
+    # to the first word, 64 words of one beat.
+    taken = end - 64 + 1 + 6 + 2 + 1
     stored = taken + 4 + 6 + 64 - 1
     expected = LayerLatency(
         cycles=stored + 5 + 3,
@@ -54,12 +55,30 @@ def test_one_step_layer_by_hand():
     assert latency.bottleneck is Bottleneck.COMPUTE
 
 
+def test_a_first_tile_ahead_by_hand():
+    """A layer that reads on chip what the one before writes there: it computes when the last word is in."""
+    memory, tile = MemoryTiming(read_latency=10, write_latency=5), Tile(8, 8)
+    before = dataclasses.replace(LAYER, name="before", target="map", ofm_on_chip=True)
+    layer = dataclasses.replace(LAYER, name="layer", source="map", ifm_on_chip=True)
+    tiles = {"before": tile, "layer": tile}
+    found = network_latency([before, layer], ACCEL, tiles, memory).layers
+    # The last of 64 words is read in the cycle after it was written, and there 2 later.
+    alone = layer_latency(before, ACCEL, tile, memory)
+    assert found["before"].cycles == alone.cycles + 1 + 2
+    # It computes from its second cycle on; its read is busy as if it had waited for nothing: 5 to the
+    # address, 2 to the first of 64 words.
+    end = 1 + 9 * 64
+    assert found["layer"].cycles == end - 64 + 1 + 6 + 2 + 1 + 4 + 6 + 64 - 1 + 5 + 3
+    assert found["layer"].load_ifm == 5 + 2 + 64 - 1
+    assert found["layer"].stall == 0
+
+
 def test_what_comes_ahead_by_hand():
     """The same layer behind another and before a third, whose first weights it waits for or does not."""
     memory, tile = MemoryTiming(read_latency=10, write_latency=5), Tile(8, 8)
     # It begins at 0 with its weights there: asked in cycle 1, address 5 later, 64 words.
     begin = 1 + 5 + 10 + 64 - 1 + 2
-    stored = begin + 9 * 64 + 6 + 2 + 1 + 4 + 6 + 64 - 1
+    stored = begin + 8 * 64 + 1 + 6 + 2 + 1 + 4 + 6 + 64 - 1
     alone = layer_latency(LAYER, ACCEL, tile, memory)
     second = layer_latency(LAYER, ACCEL, tile, memory, Place(ahead=True, then=LAYER.unnamed()))
     assert second == dataclasses.replace(alone, cycles=stored + 5 + 3, stall=begin - 1)

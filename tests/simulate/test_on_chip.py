@@ -89,7 +89,7 @@ def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(
 def test_what_came_ahead_is_forgotten_with_a_run_that_ends_early(
     model: SimulationModel, tmp_path: Path
 ) -> None:
-    """By an abort or a reset at any moment, a descriptor or weights that cannot be read; the next run is right."""
+    """By an abort or a reset at any moment, a bad descriptor, unreadable weights; the next run is right."""
     point = on_chip_design()
     net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
     layers, memory = net.layers, map_memory(net, accel, tiles)

@@ -437,7 +437,7 @@ def _run_layer(
     slice_left = 0
     if tile_came:
         half_free[0], slice_there[0, :] = NEVER, now
-    # and of the next layer's first tile: when its descriptor is there, and all tiles of this one; words to come
+    # the next layer's first tile: when its descriptor is there, and all tiles of this one; words to come
     tile_goes, tile_asked = goes_ahead and after.ifm_on_chip, False
     described, tiles_in = NEVER, now if tile_got == tiles else NEVER
     words_read = words_left = 0
@@ -607,7 +607,8 @@ def _run_layer(
             ready = ready and now >= slice_there[at_tile % 2, m if cfg.channelwise else n]
             if ready and (not opens or now >= half_stored[output % 2]):
                 positions = cfg.entries_last if k == cfg.chunks - 1 else cfg.entries
-                end = now + positions * max(_pixels(cfg, at_tile), MIN_SWEEP)
+                sweep = max(_pixels(cfg, at_tile), MIN_SWEEP)
+                end = now + positions * sweep
                 free = end + cfg.to_store + 1
                 job_there[step % 2] = NEVER
                 slot_free[step % 2] = free
@@ -615,7 +616,7 @@ def _run_layer(
                     half_free[at_tile % 2] = free
                 if n == cfg.tiles_n - 1 and k == cfg.chunks - 1:
                     half_stored[output % 2] = NEVER
-                    output_there[output % 2] = free
+                    output_there[output % 2] = free - sweep + 1
                     output += 1
                 step += 1
                 compute_waits = moved = end + 1

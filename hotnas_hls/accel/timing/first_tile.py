@@ -1,9 +1,9 @@
 """The first tile of a layer that comes ahead: how much is read, and how far behind the layer before.
 
-Where a layer reads on chip its first tile is loaded while the layer before is in work (``tile_ahead.sv``). That
-one may be writing the very map: then a word is read once it is written. Both orders are fixed by the two tiles,
-so that one number says how they fit: ``after`` words are written before the first one is read, and one more for
-each behind it.
+Where a layer reads on chip its first tile is loaded while the layer before is in work (``tile_ahead.sv``).
+That one may be writing the very map: then a word is read once it is written. Both orders are fixed by the two
+tiles, so that one number says how they fit: ``after`` words are written before the first one is read, and one
+more for each behind it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _tile_words(layer: Layer, accel: Accelerator, tile: Tile) -> int:
 
 @functools.lru_cache(maxsize=1 << 12)
 def _words_before(before: Layer, layer: Layer, accel: Accelerator, tile_before: Tile, tile: Tile) -> int:
-    """How many words of its map are written before the first tile can be read without a pause between words."""
+    """Words of its map written before the first tile is read, if every one behind waits for one more."""
     rows, columns = _reads(layer, plan_layer(layer, accel, tile))
     written = _order_written(before, plan_layer(before, accel, tile_before), accel)
     needed = written[:, : rows * layer.row_step : layer.row_step, :columns].ravel()

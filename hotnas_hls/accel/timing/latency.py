@@ -8,7 +8,7 @@ a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
     first beat of a weight job    = max(slot free + WGT_ADDRESS + L, last beat of the job before + 1)
     a step starts                 = max(step before done, weights there, slice there, half free)
     a step ends                   = its start + entries x max(pixels, MIN_SWEEP)
-    last beat of an output tile   = max(step ended + drain, tile before stored) + ... + words x beats
+    last beat of an output tile   = max(last sweep began + drain, tile before stored) + ... + words x beats
 
 A layer ends when its last write is answered and what comes ahead is there: the descriptor and the first
 weight job of the layer after it, read as soon as its own weights are, and that one's first tile where it lies
@@ -148,7 +148,7 @@ def _recurrence(
     step = output = 0
     asked_tile = asked_slice = 0  # the slice to be asked for next
     asked = block_beats = 0
-    words_due = 0  # words of an output tile that waits for its turn to read the residual
+    words_due = complete = 0  # words of an output tile not yet stored, when the first of them is complete
     written = 0  # words of output tiles that are stored
     pace = max(residual_beats, ofm_beats) if has_residual else ofm_beats  # cycles between two of them
     next_read = -1  # last word of the next layer's first tile, as far as it waits for these words
@@ -222,7 +222,7 @@ def _recurrence(
                     # store_ofm: an output tile whose residual was to wait for this job
                     if words_due > 0:
                         taken, last, residual_bus = _store(
-                            step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                            complete, stored[output & 1], words_due, ofm_beats, has_residual,
                             residual_beats, residual_latency, residual_bus, drain_beat,
                         )  # fmt: skip
                         stored[(output + 1) & 1] = last
@@ -250,10 +250,11 @@ def _recurrence(
 
             # store_ofm: at once, unless it has to wait for the next job to read its residual
             words_due = (m_blocks_last if last_m else m_blocks) * pixels
+            complete = step_end_1 - sweep + 1 + to_store
             output += 1
             if not has_residual or output == tiles * tiles_m:
                 taken, last, residual_bus = _store(
-                    step_end_1 + to_store, stored[output & 1], words_due, ofm_beats, has_residual,
+                    complete, stored[output & 1], words_due, ofm_beats, has_residual,
                     residual_beats, residual_latency, residual_bus, drain_beat,
                 )  # fmt: skip
                 stored[(output + 1) & 1] = last
@@ -282,7 +283,7 @@ def _store(
     complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
     residual_latency: int, residual_bus: int, drain_beat: int,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """An output tile that is ``complete``: when it is taken, its last beat, the residual port's last beat."""
+    """An output tile whose first pixel is ``complete``: when it is taken, its last beat, the residual's."""
     taken = max(complete, before) + 1
     drain, pace = taken + STORE_DRAIN, ofm_beats  # cycles between two words
     if has_residual:
@@ -296,7 +297,7 @@ def _store(
 def _chased(last: int, pace: int, before: int, words: int, next_words: int, next_after: int) -> int:
     """The last word of the next layer's first tile, as far as it waits for an output tile.
 
-    last: when that one's last word is written, ``before`` words before its ``words``, one every ``pace`` cycles.
+    last: when the last of its ``words`` is written, one every ``pace`` cycles; ``before``: words before them.
     """
     read = min(before + words - next_after, next_words - 1)  # the last word that waits for one of these
     if next_after == 0 or read < 0 or next_after + read <= before:

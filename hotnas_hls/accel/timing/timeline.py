@@ -61,9 +61,7 @@ class Ahead(NamedTuple):
 
     def later(self, cycles: int) -> Ahead:
         """The same, counted from a cycle that much later."""
-        job, tile = (
-            None if at is None else Interval(at.start - cycles, at.end - cycles) for at in self
-        )
+        job, tile = (None if at is None else Interval(at.start - cycles, at.end - cycles) for at in self)
         assert job is not None
         return Ahead(job, tile)
 
@@ -152,6 +150,7 @@ class _Timeline:
         self.stores: list[Interval] = []  # one per output tile
         self.tile_ends: list[int] = []
         self.slices: list[int] = []  # cycle after the last beat of each slice, over all tiles
+        self.complete = 0  # when the last sweep of an output tile has begun
         self.unstored: int | None = None  # words of the output tile that waits for its residual's turn
         self.written: list[int] = []  # when each word is, where the next layer's first tile may wait for it
         if came is not None and came.tile is not None:
@@ -178,10 +177,12 @@ class _Timeline:
                         entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
                         if begin > ready:
                             self.stalls.append(Interval(ready, begin))
-                        self.steps.append(Interval(begin, begin + entries * max(pixels, MIN_SWEEP)))
+                        sweep = max(pixels, MIN_SWEEP)
+                        self.steps.append(Interval(begin, begin + entries * sweep))
                         ready = self.steps[-1].end + 1
                 blocks = plan.m_blocks_last if m == plan.tiles_m - 1 else plan.m_blocks
                 self.unstored = blocks * pixels
+                self.complete = self.steps[-1].end - sweep + 1
                 if self.layer.residual is None:
                     self._store_waiting()
             self.tile_ends.append(self.steps[-1].end)
@@ -272,7 +273,7 @@ class _Timeline:
         if self.unstored is None:
             return
         before = self.stores[-1].end if self.stores else self.start
-        taken = max(self.steps[-1].end + self.to_store, before) + 1
+        taken = max(self.complete + self.to_store, before) + 1
         drain, pace = taken + STORE_DRAIN, self.word.ofm
         if self.layer.residual is not None:
             ready = taken + RESIDUAL_DRAIN + self._read_latency(self.layer.residual_on_chip)
