@@ -43,10 +43,10 @@ from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 said nothing of ports and DRAM
-# and kept nothing on chip; 1 to 4 left nothing to the host.
-READABLE_VERSIONS = (1, 2, 3, 4, 5)
+# and kept nothing on chip; 1 to 4 left nothing to the host; 1 to 5 had clamps alone.
+READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
 DESIGN_FILE = "design_point.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")

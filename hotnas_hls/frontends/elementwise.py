@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import inf, isnan
+from math import inf, isfinite, isnan
 
 import numpy as np
 
@@ -37,7 +37,11 @@ class Elementwise(Weighted):
 
     def activate(self, where: str, source: Value, function: Activation) -> Value:
         """``function`` of every value."""
-        if function(np.zeros(1))[0] != 0:
+        with np.errstate(all="ignore"):
+            zero, *others = function(np.array([0.0, -4.0, -0.5, 0.5, 4.0])).tolist()
+        if not all(isfinite(value) for value in (zero, *others)):
+            raise Refused(("its values are not finite", "give finite parameters"))
+        if zero != 0:
             source = self._without_zeros(where, source)
         plain = self._plain_of(source)
         value = self._add(where, OpKind.ACTIVATION, [plain], plain.shape, activation=function)

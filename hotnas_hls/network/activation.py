@@ -117,7 +117,7 @@ GELU = IDENTITY.times(affine(math.sqrt(0.5)).then(activation("erf")).then(affine
 
 def celu(alpha: float) -> Activation:
     """x above 0, alpha * (exp(x / alpha) - 1) below."""
-    return affine(1 / alpha).then(activation("elu", 1)).then(affine(alpha))
+    return affine(_inverse(alpha)).then(activation("elu", 1)).then(affine(alpha))
 
 
 def selu(alpha: float = SELU_ALPHA, gamma: float = SELU_GAMMA) -> Activation:
@@ -127,4 +127,8 @@ def selu(alpha: float = SELU_ALPHA, gamma: float = SELU_GAMMA) -> Activation:
 
 def softplus(beta: float = 1.0) -> Activation:
     """log(1 + exp(beta * x)) / beta."""
-    return affine(beta).then(activation("softplus")).then(affine(1 / beta))
+    return affine(beta).then(activation("softplus")).then(affine(_inverse(beta)))
+
+
+def _inverse(number: float) -> float:
+    return 1 / number if number else math.inf

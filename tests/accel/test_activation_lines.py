@@ -30,6 +30,7 @@ from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import lower
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.search.fitting.refit import refit
 
 ACCEL = Accelerator(
     tm=8, tn=8, tr=8, tc=8, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=400,
@@ -91,6 +92,25 @@ def test_the_torch_module_computes_the_integers() -> None:
     found = IntegerModule(net).logits(given)
     wanted = run_batch(net, quantise_image(net, given), [net.logits])[net.logits]
     np.testing.assert_array_equal(found, dequantise(net, net.logits, wanted).reshape(found.shape))
+
+
+def test_weights_are_fitted_through_lines() -> None:
+    """Refitting compares sums, and hands on what lines make of them."""
+    graph, net = network(8)
+    weighted = [item for item in lower(graph).layers if item.weights == "node"]
+    reals = {item.layer.name: item.parameters(graph) for item in weighted}
+    fitted = refit(net, reals, images(net))
+    assert [numbers_violations(layer, fitted.numbers[layer.name], 8) for layer in net.layers] == [
+        [] for _ in net.layers
+    ]
+    given = images(net)
+    wanted = run(graph, given)[graph.output.name]
+
+    def noise(of: IntegerNetwork) -> float:
+        found = run_batch(of, quantise_image(of, given), [of.logits])[of.logits]
+        return float(((dequantise(of, of.logits, found) - wanted) ** 2).sum())
+
+    assert noise(fitted) <= noise(net)
 
 
 def test_gradients_go_through_lines() -> None:

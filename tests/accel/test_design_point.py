@@ -111,7 +111,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 5,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 6,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -216,7 +216,7 @@ def test_foreign_file(tmp_path: Path, text: str):
 def test_another_format_version(tmp_path: Path):
     path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4 and 5; "
+        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4, 5 and 6; "
         "use hotnas 9.0 or generate it again"
     )
 

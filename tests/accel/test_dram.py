@@ -302,7 +302,9 @@ def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, sha
 @pytest.mark.parametrize("seed", range(8))
 def test_so_it_is_for_maps_and_weights_on_chip_and_for_their_loading(seed: int) -> None:
     accel = dataclasses.replace(
-        random_accelerator(np.random.default_rng(seed), on_chip=True), ifm_depth=600, max_entries=49
+        random_accelerator(np.random.default_rng(seed), on_chip=True, activation_lines=seed % 2 == 1),
+        ifm_depth=600,
+        max_entries=49,
     )
     network = random_network(np.random.default_rng(seed), accel, "on_chip")
     layers, tiles, memory = network.net.layers, network.tiles, MemoryTiming(2 * (seed + 2), 2 * (seed + 2))

@@ -106,7 +106,7 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert (record["format_version"], record["packed_resolutions"]) == (5, 0)
+    assert (record["format_version"], record["packed_resolutions"]) == (6, 0)
 
 
 def test_design_points_of_older_versions_are_plain(tmp_path: Path) -> None:

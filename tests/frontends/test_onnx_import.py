@@ -349,6 +349,9 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "of a channel; give one value for every channel"),
         ([("Relu",), ("Add", weights(3, 3, 1, 1))], "step1: Add: its constant is 3x3x1x1, the tensor "
          "3x12x12; give one value for every channel"),
+        ([("Celu", {"alpha": 0.0})], "step0: Celu: its values are not finite; give finite parameters"),
+        ([("LeakyRelu", {"alpha": float("nan")})], "step0: LeakyRelu: its values are not finite; "
+         "give finite parameters"),
         ([("GlobalAveragePool",), ("Mul", "x")], "step1: Mul: it multiplies two maps; "
          "leave scaling and squeeze-and-excite branches out, and fine-tune"),
         ([("Concat", "x", {"axis": 2})],
