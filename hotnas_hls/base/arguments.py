@@ -106,7 +106,12 @@ def _literal(values: Any) -> Kind:
     """One of some values; those of a text, a number or more."""
     ones = values if isinstance(values, tuple) else (values,)
     words = " or ".join(map(repr, ones))
-    return Kind(words, lambda value: any(type(value) is type(one) and value == one for one in ones))
+
+    def fits(value: Any) -> bool:  # a member of an enumeration of texts is a text, True is no number
+        same = (one for one in ones if isinstance(value, bool) == isinstance(one, bool))
+        return any(isinstance(value, type(one)) and value == one for one in same)
+
+    return Kind(words, fits)
 
 
 def _list_of(items: ast.expr, known: Mapping[str, Any]) -> Kind:

@@ -7,8 +7,8 @@ with the same constants between them. With a DRAM that takes no time it gives th
 What comes ahead of the next layer is read by the loop of the one in work, which ends when it is there: its
 first tile, too, where that lies on chip.
 
-Each process that reads offers boxes of runs. With three ports every one of them has a master of its own;
-on a shared bus ``_take_turns`` gives the runs to one master in the order of ``read_order.sv``.
+With three ports every process that reads has a master of its own (:mod:`.masters`); on a shared bus one
+serves them in turn (:mod:`.shared_bus`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS, Accelerator
-from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS, field_values
+from hotnas_hls.accel.accelerator import OUTSTANDING_READS, Accelerator
+from hotnas_hls.accel.encoding.descriptor import field_values
 from hotnas_hls.accel.encoding.images import addresses_of, map_memory
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory.dram import (
@@ -31,16 +31,30 @@ from hotnas_hls.accel.memory.dram import (
     ask,
     grant_until,
     new_dram,
-    record_of,
     take_answer,
-    take_beat,
 )
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
-from hotnas_hls.accel.plan import MIN_SWEEP, PATTERN_BITS, Tile, plan_layer, word_cycles
+from hotnas_hls.accel.memory.layer_runs import LAYER, job_beats, offer_output, offer_tile, pixels
+from hotnas_hls.accel.memory.masters import (
+    BOX,
+    CHIP,
+    IFM,
+    MASTER,
+    OFM,
+    RESIDUAL,
+    WGT,
+    offer,
+    read,
+    read_chip,
+    receive,
+    send,
+    take_run,
+)
+from hotnas_hls.accel.memory.shared_bus import TURN, receive_shared, take_turns
+from hotnas_hls.accel.plan import MIN_SWEEP, Tile, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
     AHEAD,
     ARRAY_STAGES,
-    CHIP_READ,
     IFM_ADDRESS,
     STORE_DRAIN,
     TILE_TAKE,
@@ -49,10 +63,6 @@ from hotnas_hls.accel.timing.latency import (
     drain_beat,
 )
 
-IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
-NOBODY = -1
-TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
-PAGE = 4096  # bytes no AXI burst crosses
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
 LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of the next layer
@@ -63,21 +73,6 @@ LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of th
 IFM_LOAD, WGT_LOAD, STORE_LOAD = IFM_ADDRESS - 2, WGT_ADDRESS - 2, STORE_DRAIN - 1
 AHEAD_OFFER = AHEAD - 1
 DESCRIBED = 2  # descriptor_fetch: last beat of a descriptor -> Check, the layer is known
-
-LAYER = record_of(
-    *(field.name for field in FIELDS + CHIP_FIELDS),
-    *("bias_beats", "descriptor", "fetch_beats", "to_store", "drain_beat", "fill_beats"),
-    *("ifm_beats", "residual_beats", "ofm_beats", "plane_beats"),
-    *("weights_base", "shared"),
-)
-# A box of runs that is offered: for each of its blocks, some runs of equal length.
-BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
-# A master, by its number at the DRAM, and the run that it cuts into bursts.
-MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight")
-# Words on their way out of memory on chip, and from which cycle on each can be taken.
-CHIP = record_of("words", "first", "second")
-# Whose turn it is on a shared bus, and whose beats are to come.
-TURN = record_of("whose", "job", "slices", "residuals", "ahead", "block", "taken", "done", "beat")
 
 
 @dataclass(frozen=True)
@@ -151,217 +146,6 @@ def _layers(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _offer(
-    box: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
-) -> None:
-    """Offer a box from the next cycle on: for each of ``blocks``, ``runs`` runs of ``beats`` beats."""
-    box.valid = 1
-    box.block = box.run = address
-    box.blocks = blocks
-    box.block_stride = block_stride
-    box.runs = box.runs_left = runs
-    box.run_stride = run_stride
-    box.beats = beats
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _take_run(box: Any, master: Any) -> int:
-    """A master takes a run once it has cut the one before: 0 none, TAKEN, BLOCK or BOX_LAST."""
-    if master.left > 0 or not box.valid:
-        return 0
-    master.address = box.run
-    master.left = box.beats
-    box.runs_left -= 1
-    box.run += box.run_stride
-    if box.runs_left > 0:
-        return TAKEN
-    box.blocks -= 1
-    box.runs_left = box.runs
-    box.block += box.block_stride
-    box.run = box.block
-    box.valid = 1 if box.blocks > 0 else 0
-    return BLOCK_LAST if box.valid else BOX_LAST
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _send(dram: Dram, master: Any, limit: int) -> int:
-    """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
-    if master.left == 0 or master.in_flight == limit:
-        return 0
-    beat_bytes = dram.queues[master.requester].beat_bytes
-    burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
-    if master.beats_in_flight + burst > dram.numbers[0].fifo_beats:
-        return 0
-    master.left -= burst
-    master.address += burst * beat_bytes
-    master.in_flight += 1
-    master.beats_in_flight += burst
-    return int(burst)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _read(dram: Dram, master: Any, limit: int, now: int) -> None:
-    """One cycle of a master that reads: at most one burst to the DRAM."""
-    beat_bytes = dram.queues[master.requester].beat_bytes
-    burst = _send(dram, master, limit)
-    if burst > 0:
-        ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) -> bool:
-    """One cycle of a chip_reader: whether a word is taken. Two are on their way at most.
-
-    takes: the reader takes it. readable: the next one may be read.
-    """
-    taken = takes and chip.words > 0 and chip.first <= now
-    if taken:
-        chip.words -= 1
-        chip.first = chip.second
-    if master.left > 0 and chip.words < 2 and readable:
-        master.left -= 1
-        if chip.words == 0:
-            chip.first = now + CHIP_READ
-        else:
-            chip.second = now + CHIP_READ
-        chip.words += 1
-    return taken
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _receive(dram: Dram, master: Any, now: int) -> bool:
-    """Take a beat if it is there."""
-    taken = take_beat(dram, master.requester, now)
-    if taken == 0:
-        return False
-    master.beats_in_flight -= 1
-    if taken == 2:
-        master.in_flight -= 1
-    return True
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _offer_tile(cfg: Any, box: Any, tile: int) -> int:
-    """Offer the part of a tile's footprint inside the map; the beats of one channel block."""
-    r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
-    top = r * cfg.tr * cfg.stride_rows - cfg.pad_top
-    left = c * cfg.tc * cfg.stride_columns - cfg.pad_left
-    bottom = min(top + (cfg.th_last if r == cfg.tiles_r - 1 else cfg.th), cfg.in_rows)
-    right = min(left + (cfg.tw_last if c == cfg.tiles_c - 1 else cfg.tw), cfg.in_columns)
-    address = cfg.ifm_addr
-    address += max(r * cfg.ifm_tile_row_step - cfg.ifm_pad_top_bytes, 0)
-    address += max(c * cfg.ifm_tile_column_step - cfg.ifm_pad_left_bytes, 0)
-    runs, beats = bottom - max(top, 0), (right - max(left, 0)) * cfg.ifm_beats
-    if cfg.ifm_merged:
-        runs, beats = 1, runs * beats
-    _offer(box, address, cfg.ifm_blocks, cfg.ifm_block_stride, runs, cfg.ifm_row_stride, beats)
-    return runs * beats
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _job_beats(cfg: Any, job: int) -> int:
-    """Beats of a weight job, counted from its tile's first."""
-    m, k = job // (cfg.tiles_n * cfg.chunks), job % cfg.chunks
-    planes = (cfg.entries_last if k == cfg.chunks - 1 else cfg.entries) * cfg.weight_bits
-    if cfg.pruned:
-        planes += PATTERN_BITS
-    beats = (cfg.groups_last if m == cfg.tiles_m - 1 else cfg.groups) * planes
-    beats += cfg.bias_beats if job % (cfg.tiles_n * cfg.chunks) == 0 else 0
-    return beats * cfg.plane_beats
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _pixels(cfg: Any, tile: int) -> int:
-    """Output pixels of a tile."""
-    rows = cfg.tr_last if tile // cfg.tiles_c == cfg.tiles_r - 1 else cfg.tr
-    return rows * (cfg.tc_last if (tile + 1) % cfg.tiles_c == 0 else cfg.tc)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
-    """Offer an output tile to write, and its residual to read; its words."""
-    tile, m = output // cfg.tiles_m, output % cfg.tiles_m
-    r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
-    runs = cfg.tr_last if r == cfg.tiles_r - 1 else cfg.tr
-    words = cfg.tc_last if c == cfg.tiles_c - 1 else cfg.tc
-    blocks = cfg.m_blocks_last if m == cfg.tiles_m - 1 else cfg.m_blocks
-    offset = r * cfg.ofm_tile_row_step + c * cfg.ofm_tile_column_step
-    offset += m * cfg.m_blocks * cfg.ofm_block_stride
-    if cfg.ofm_merged:
-        runs, words = 1, runs * words
-    strides = (cfg.ofm_block_stride, cfg.ofm_row_stride)
-    if not cfg.ofm_on_chip:
-        _offer(box, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], words * cfg.ofm_beats)
-    if cfg.has_residual:
-        beats = words * cfg.residual_beats
-        _offer(residual, cfg.res_addr + offset, blocks, strides[0], runs, strides[1], beats)
-    return _pixels(cfg, tile) * blocks
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.ndarray) -> None:
-    """One cycle of read_order.sv: a run of the process whose turn it is goes to the one master."""
-    if turn.whose == NOBODY or turn.taken - turn.done == OUTSTANDING_READS:
-        return
-    beats = boxes[turn.whose].beats
-    taken = _take_run(boxes[turn.whose], master)
-    if not taken:
-        return
-    owners[turn.taken % OUTSTANDING_READS] = (turn.whose, beats)
-    turn.taken += 1
-    jobs_of_output = cfg.tiles_n * cfg.chunks
-    jobs_of_tile = cfg.tiles_m * jobs_of_output
-    jobs = cfg.tiles_r * cfg.tiles_c * jobs_of_tile
-    if turn.whose == WGT:  # what follows this job
-        tile, in_tile = turn.job // jobs_of_tile, turn.job % jobs_of_tile
-        last_of_tile = in_tile == jobs_of_tile - 1
-        last_tile = tile == cfg.tiles_r * cfg.tiles_c - 1
-        room = cfg.slices * (1 if last_tile else 2) - turn.ahead
-        turn.slices = 0
-        if last_of_tile:
-            turn.slices = room
-        elif tile == 0 or in_tile > 0:
-            turn.slices = min(room, 1)
-        turn.ahead += turn.slices - (cfg.slices if last_of_tile else 0)
-        turn.residuals = 0
-        if cfg.has_residual:  # of the output tile that was complete one job ago; behind the last job all
-            turn.residuals = 1 if turn.job > 0 and turn.job % jobs_of_output == 0 else 0
-            turn.residuals += 1 if turn.job == jobs - 1 else 0
-        turn.job += 1
-    elif turn.whose == IFM:
-        if taken >= BLOCK_LAST:
-            turn.block += 1
-            if turn.block == cfg.slice_blocks or taken == BOX_LAST:
-                turn.block = 0
-                turn.slices -= 1
-    elif taken == BOX_LAST:
-        turn.residuals -= 1
-    if turn.slices > 0:
-        turn.whose = IFM
-    elif turn.residuals > 0:
-        turn.whose = RESIDUAL
-    else:
-        turn.whose = WGT if turn.job < jobs else NOBODY
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _receive_shared(
-    dram: Dram, turn: Any, master: Any, owners: np.ndarray, residual_ready: bool, now: int
-) -> int:
-    """Whose beat came through the one master, -1 for none."""
-    if turn.done == turn.taken:
-        return NOBODY
-    owner = owners[turn.done % OUTSTANDING_READS, 0]
-    if (owner == RESIDUAL and not residual_ready) or not _receive(dram, master, now):
-        return NOBODY
-    turn.beat += 1
-    if turn.beat == owners[turn.done % OUTSTANDING_READS, 1]:
-        turn.beat = 0
-        turn.done += 1
-    return int(owner)
-
-
-@numba.njit(cache=True, error_model="numpy")
 def _run(
     layers: np.ndarray,
     dram: Dram,
@@ -407,12 +191,12 @@ def _run_layer(
     fetcher = RESIDUAL if cfg.shared else WGT
     for address, beats in ((cfg.descriptor, cfg.fetch_beats), (cfg.wgt_addr, cfg.fill_beats)):
         if beats > 0 and not ahead:
-            _offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
+            offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
             while beats > 0:
                 grant_until(dram, now)
-                _read(dram, masters[fetcher], limit, now)
-                _take_run(wgt, masters[fetcher])
-                if _receive(dram, masters[fetcher], now):
+                read(dram, masters[fetcher], limit, now)
+                take_run(wgt, masters[fetcher])
+                if receive(dram, masters[fetcher], now):
                     beats -= 1
                 now += 1
             now += 1  # the cycle of layer_start is over
@@ -454,7 +238,7 @@ def _run_layer(
     wgt_on_chip = cfg.wgt_on_chip
     if ahead:
         job_there[0], slot_free[0] = now, NEVER
-        wgt_address += _job_beats(cfg, 0) * wgt_bytes
+        wgt_address += job_beats(cfg, 0) * wgt_bytes
     # before that job the descriptor, and weights that are to stay: when they are offered, beats still to come
     filling = False
     ahead_offered = now - 1 + AHEAD_OFFER if goes_ahead and job_got == steps else NEVER
@@ -479,32 +263,32 @@ def _run_layer(
         residual_ready = residual_words < FIFO_WORDS
         ifm_beat = wgt_beat = residual_arrives = False
         if cfg.shared:
-            _read(dram, shared, limit, now)
-            _take_turns(cfg, turn, boxes, shared, owners)
+            read(dram, shared, limit, now)
+            take_turns(cfg, turn, boxes, shared, owners)
         else:
             if cfg.res_on_chip:
-                residual_arrives = _read_chip(shared, chips[RESIDUAL], residual_ready, True, now)
+                residual_arrives = read_chip(shared, chips[RESIDUAL], residual_ready, True, now)
             else:
-                _read(dram, shared, limit, now)
+                read(dram, shared, limit, now)
             if ifm_on_chip:
                 readable = not tile_asked or after.ifm_after == 0 or stored == outputs
                 readable = readable or writes >= after.ifm_after + words_read
                 before = masters[IFM].left
-                ifm_beat = _read_chip(masters[IFM], chips[IFM], True, readable, now)
+                ifm_beat = read_chip(masters[IFM], chips[IFM], True, readable, now)
                 words_read += (before - masters[IFM].left) * tile_asked
             else:
-                _read(dram, masters[IFM], limit, now)
+                read(dram, masters[IFM], limit, now)
             if wgt_on_chip:
-                wgt_beat = _read_chip(masters[WGT], chips[WGT], True, True, now)
+                wgt_beat = read_chip(masters[WGT], chips[WGT], True, True, now)
             else:
-                _read(dram, masters[WGT], limit, now)
+                read(dram, masters[WGT], limit, now)
             for requester in (RESIDUAL, IFM, WGT):
-                _take_run(boxes[requester], masters[requester])
-        burst = _send(dram, writer, limit)
+                take_run(boxes[requester], masters[requester])
+        burst = send(dram, writer, limit)
         if burst > 0:
             bursts[sent % OUTSTANDING_READS] = (now, writer.address - burst * ofm_bytes, burst)
             sent += 1
-        _take_run(ofm, writer)
+        take_run(ofm, writer)
 
         # ------------------------------------------------------------ load_ifm asks for its next tile
         if tile_goes and not tile_asked and now >= described and now >= tiles_in:
@@ -515,10 +299,10 @@ def _run_layer(
                 ifm_loads = now + IFM_LOAD
             if now >= ifm_loads and not ifm.valid:
                 if tile < tiles:
-                    block_beats[tile % 2] = _offer_tile(cfg, ifm, tile)
+                    block_beats[tile % 2] = offer_tile(cfg, ifm, tile)
                     slice_there[tile % 2] = NEVER
                 else:
-                    words_left = after.ifm_blocks * _offer_tile(after, ifm, 0)
+                    words_left = after.ifm_blocks * offer_tile(after, ifm, 0)
                 half_free[tile % 2] = NEVER
                 tile += 1
                 ifm_waits, ifm_loads = now + 1, NEVER
@@ -531,10 +315,10 @@ def _run_layer(
             if wgt_loads == NEVER and now >= wgt_waits and now >= slot_free[job % 2]:
                 wgt_loads = now + WGT_LOAD
             if now >= wgt_loads:
-                beats = _job_beats(cfg, job % jobs_of_tile) if job < steps else _job_beats(after, 0)
+                beats = job_beats(cfg, job % jobs_of_tile) if job < steps else job_beats(after, 0)
                 if job % jobs_of_tile == 0:
                     wgt_address = cfg.weights_base + (cfg.wgt_addr if job < steps else after.wgt_addr)
-                _offer(wgt, wgt_address, 1, 0, 1, 0, beats)
+                offer(wgt, wgt_address, 1, 0, 1, 0, beats)
                 wgt_address += beats * wgt_bytes
                 slot_beats[job % 2] = beats
                 slot_free[job % 2] = NEVER
@@ -544,20 +328,20 @@ def _run_layer(
         if now == ahead_offered:
             ahead_left = after.fill_beats if filling else after.fetch_beats
             address = after.weights_base + (after.wgt_addr if filling else after.descriptor)
-            _offer(wgt, address, 1, 0, 1, 0, ahead_left)
+            offer(wgt, address, 1, 0, 1, 0, ahead_left)
             wgt_on_chip = 0
 
         # ------------------------------------------------------------ beats arrive
         if cfg.shared:
-            owner = _receive_shared(dram, turn, shared, owners, residual_ready, now)
+            owner = receive_shared(dram, turn, shared, owners, residual_ready, now)
             ifm_beat, wgt_beat, residual_arrives = owner == IFM, owner == WGT, owner == RESIDUAL
         else:
             if not ifm_on_chip:
-                ifm_beat = _receive(dram, masters[IFM], now)
+                ifm_beat = receive(dram, masters[IFM], now)
             if not wgt_on_chip:
-                wgt_beat = _receive(dram, masters[WGT], now)
+                wgt_beat = receive(dram, masters[WGT], now)
             if not cfg.res_on_chip:
-                residual_arrives = residual_ready and _receive(dram, shared, now)
+                residual_arrives = residual_ready and receive(dram, shared, now)
         if ifm_beat or wgt_beat or residual_arrives:
             moved = now
         if ifm_beat and words_left > 0:
@@ -607,7 +391,7 @@ def _run_layer(
             ready = ready and now >= slice_there[at_tile % 2, m if cfg.channelwise else n]
             if ready and (not opens or now >= half_stored[output % 2]):
                 positions = cfg.entries_last if k == cfg.chunks - 1 else cfg.entries
-                sweep = max(_pixels(cfg, at_tile), MIN_SWEEP)
+                sweep = max(pixels(cfg, at_tile), MIN_SWEEP)
                 end = now + positions * sweep
                 free = end + cfg.to_store + 1
                 job_there[step % 2] = NEVER
@@ -660,7 +444,7 @@ def _run_layer(
             output_there[stored % 2] = NEVER
             store_loads = now + STORE_LOAD
         if now == store_loads:
-            to_drain = to_write = _offer_output(cfg, ofm, residual, stored)
+            to_drain = to_write = offer_output(cfg, ofm, residual, stored)
 
         # ------------------------------------------------------------ writes are answered
         if take_answer(dram, writer.requester, now):

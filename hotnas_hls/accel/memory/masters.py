@@ -1,0 +1,115 @@
+"""What moves data behind a DRAM: masters that cut offered runs into bursts, and readers of memory on chip.
+
+A process that reads or writes offers boxes of runs; a master takes one run after another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
+from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
+from hotnas_hls.accel.timing.latency import CHIP_READ
+
+IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
+TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
+PAGE = 4096  # bytes no AXI burst crosses
+
+# A box of runs that is offered: for each of its blocks, some runs of equal length.
+BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
+# A master, by its number at the DRAM, and the run that it cuts into bursts.
+MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight")
+# Words on their way out of memory on chip, and from which cycle on each can be taken.
+CHIP = record_of("words", "first", "second")
+
+
+@numba.njit(cache=True, error_model="numpy")
+def offer(
+    box: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
+) -> None:
+    """Offer a box from the next cycle on: for each of ``blocks``, ``runs`` runs of ``beats`` beats."""
+    box.valid = 1
+    box.block = box.run = address
+    box.blocks = blocks
+    box.block_stride = block_stride
+    box.runs = box.runs_left = runs
+    box.run_stride = run_stride
+    box.beats = beats
+
+
+@numba.njit(cache=True, error_model="numpy")
+def take_run(box: Any, master: Any) -> int:
+    """A master takes a run once it has cut the one before: 0 none, TAKEN, BLOCK or BOX_LAST."""
+    if master.left > 0 or not box.valid:
+        return 0
+    master.address = box.run
+    master.left = box.beats
+    box.runs_left -= 1
+    box.run += box.run_stride
+    if box.runs_left > 0:
+        return TAKEN
+    box.blocks -= 1
+    box.runs_left = box.runs
+    box.block += box.block_stride
+    box.run = box.block
+    box.valid = 1 if box.blocks > 0 else 0
+    return BLOCK_LAST if box.valid else BOX_LAST
+
+
+@numba.njit(cache=True, error_model="numpy")
+def send(dram: Dram, master: Any, limit: int) -> int:
+    """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
+    if master.left == 0 or master.in_flight == limit:
+        return 0
+    beat_bytes = dram.queues[master.requester].beat_bytes
+    burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
+    if master.beats_in_flight + burst > dram.numbers[0].fifo_beats:
+        return 0
+    master.left -= burst
+    master.address += burst * beat_bytes
+    master.in_flight += 1
+    master.beats_in_flight += burst
+    return int(burst)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def read(dram: Dram, master: Any, limit: int, now: int) -> None:
+    """One cycle of a master that reads: at most one burst to the DRAM."""
+    beat_bytes = dram.queues[master.requester].beat_bytes
+    burst = send(dram, master, limit)
+    if burst > 0:
+        ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) -> bool:
+    """One cycle of a chip_reader: whether a word is taken. Two are on their way at most.
+
+    takes: the reader takes it. readable: the next one may be read.
+    """
+    taken = takes and chip.words > 0 and chip.first <= now
+    if taken:
+        chip.words -= 1
+        chip.first = chip.second
+    if master.left > 0 and chip.words < 2 and readable:
+        master.left -= 1
+        if chip.words == 0:
+            chip.first = now + CHIP_READ
+        else:
+            chip.second = now + CHIP_READ
+        chip.words += 1
+    return taken
+
+
+@numba.njit(cache=True, error_model="numpy")
+def receive(dram: Dram, master: Any, now: int) -> bool:
+    """Take a beat if it is there."""
+    taken = take_beat(dram, master.requester, now)
+    if taken == 0:
+        return False
+    master.beats_in_flight -= 1
+    if taken == 2:
+        master.in_flight -= 1
+    return True
