@@ -68,7 +68,7 @@ test: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## the test suite
 pynq: $(PYNQ)  ## sources of PYNQ (75 MB), whose parser the tests then ask
 
 pages: $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## every command of README and docs, and the notebooks
-	$(BIN)/python -m pytest $(PYTEST_ARGS) --long tests/test_docs.py tests/test_site.py -k "every_command or notebooks"
+	$(BIN)/python -m pytest $(PYTEST_ARGS) --whole --long tests/test_docs.py tests/test_site.py -k "every_command or notebooks"
 
 check: $(SEARCH) $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
