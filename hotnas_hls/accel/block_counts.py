@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import numba
 import numpy as np
 
-from hotnas_hls.accel import fpga_memories
 from hotnas_hls.accel.fpga_memories import (
     DEEP_MUX_BANKS,
     LUT_RAM_DEPTH,
@@ -21,9 +19,7 @@ from hotnas_hls.accel.fpga_memories import (
     deep_mux,
     lut_ram,
 )
-from hotnas_hls.base.compiled_code import forget_stale
-
-forget_stale(__file__, fpga_memories)
+from hotnas_hls.base.compiled_code import compiled
 
 # ---------------------------------------------------------------- logic measured with Yosys
 # mac_array
@@ -107,7 +103,7 @@ BLOCKS = (
 Counts: TypeAlias = tuple[int, int, int, int, int]  # DSP, BRAM18, LUT, FF, LUTs as memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
@@ -128,7 +124,7 @@ def total(
     return dsp, bram, lut, ff, lutram
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
@@ -154,7 +150,7 @@ def totals(
     return found
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
@@ -194,7 +190,7 @@ def blocks(
     )  # fmt: skip
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _top(shared: int, plane: int, map_words: int) -> Counts:
     lut, ff = TOP_LUT + _check(plane), TOP_FF
     if map_words:
@@ -206,19 +202,19 @@ def _top(shared: int, plane: int, map_words: int) -> Counts:
     return 0, 0, lut + READ_ORDER_LUT + owners, ff + READ_ORDER_FF, owners
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _check(port: int) -> int:
     """LUTs of the checksum of a stream."""
     return max(CHECK_LUT, int(CHECK_LUT_PER_BIT * port))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _descriptor_fetch(port: int, header_bits: int, map_words: int) -> Counts:
     ff = FETCH_FF + 2 * header_bits + (LOAD_FIELDS_FF if map_words else 0)
     return 0, 0, FETCH_LUT + _check(port), ff, 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _weight_rows(
     rows: int, patterned: int, tn: int, wgt: int, parts: int, depth: int, patterns: int
 ) -> Counts:
@@ -232,7 +228,7 @@ def _weight_rows(
     return 0, 0, lut, ff, rows * memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
     lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
     ff = product * tn
@@ -247,7 +243,7 @@ def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns:
     return rows * tn, 0, rows * lut, rows * ff, 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
     """Two MAC rows behind one row of multipliers and one choice of the IFM port."""
     _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
@@ -261,7 +257,7 @@ def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: i
     return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _late_borrows(tn: int, levels: int) -> int:
     """Borrows a pair's adder tree hands on through SRL_STAGES registers or more: an SRL each.
 
@@ -277,7 +273,7 @@ def _late_borrows(tn: int, levels: int) -> int:
     return count
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
     """Products, the heap that joins those of the taps, and the delay that hides it in the adder tree's."""
     nodes, width, joined = taps, product, 0
@@ -293,7 +289,7 @@ def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
     return lanes * taps, 0, lanes * (lut + memory), lanes * ff, lanes * memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, levels: int) -> Counts:
     reads = ports * (lane_bits + ifm_addr + 2)  # masked words, their address, inside or not
     pipeline = (3 + levels) * (acc_addr + 5) + 3 * (6 + levels)  # address and tokens down to the accumulator
@@ -302,7 +298,7 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
     return dsp, 0, COMPUTE_LUT + COMPUTE_LUT_PER_PORT * ports, ff, 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
     """Words from and to several beats, and the maps on chip: a copy for each reader."""
     lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
@@ -317,7 +313,7 @@ def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int)
     return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
     """Planes from several beats, and the weights on chip."""
     if planes == 0:
@@ -328,13 +324,13 @@ def _weight_memory(plane: int, port: int, planes: int, ultra: int) -> Counts:
     return (0, 0, lut, ff, 0) if ultra else _rams(1, plane, planes, lut, ff)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _joiner(word: int, port: int) -> int:
     """Flip-flops that hold the beats before a word's last, and count them."""
     return word - port + bit_length(word // port - 1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     fifo = lut_ram(32 + ifm_addr, 2)
     ff = IFM_LOADER_FF + 5 * ifm_addr + word
@@ -342,7 +338,7 @@ def _ifm_loader(word: int, ifm_addr: int) -> Counts:
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _acc_banks(tm: int, acc: int, depth: int, addr: int) -> Counts:
     """Sums on their way, and two halves of complete ones: each in LUT RAM, or both in one block RAM."""
     lut, ff = tm * (ACC_LUT_PER_BIT_X16 * acc // 16 + ACC_LUT), tm * (acc + 2 * addr + ACC_FF)
@@ -352,7 +348,7 @@ def _acc_banks(tm: int, acc: int, depth: int, addr: int) -> Counts:
     return 0, sums[1] + complete[1], sums[2] + complete[2], sums[3] + complete[3], 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     fifos = 2 * lut_ram(word, FIFO_DEPTH)
     lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
@@ -365,7 +361,7 @@ def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     return dsp, 0, lut, ff, fifos
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _activation_lines(channels: int, act: int, port: int, words: int, shared: int) -> Counts:
     """A copy of the lines for each channel of a word, and the multiplication that finds a place on one."""
     if words == 0:
@@ -375,7 +371,7 @@ def _activation_lines(channels: int, act: int, port: int, words: int, shared: in
     return channels, 0, channels * (table[2] + lut), channels * ff, channels * table[4]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _block_mux(blocks: int) -> int:
     """LUTs a bit that pick one of Tm's channel blocks."""
     if blocks <= 2:
@@ -383,7 +379,7 @@ def _block_mux(blocks: int) -> int:
     return 8
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _table(port: int, table_bits: int, shared: int) -> Counts:
     """A word at a time of what the descriptor brings, of two layers where one comes ahead."""
     select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
@@ -392,13 +388,13 @@ def _table(port: int, table_bits: int, shared: int) -> Counts:
     return 0, 0, memory + select + deep_mux(port, rows), 0, memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _control_regs(slots: int) -> Counts:
     memory = lut_ram(PROFILE_BITS, slots)
     return 0, 0, CONTROL_LUT + memory + deep_mux(PROFILE_BITS, slots), CONTROL_FF, memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> Counts:
     if shared:
         return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
@@ -406,18 +402,18 @@ def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> C
     return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _write_master(port: int) -> Counts:
     fifo = lut_ram(8, 64)
     return 0, 0, WRITE_MASTER_LUT + port + fifo + _splitter(port), WRITE_MASTER_FF, fifo
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _splitter(port: int) -> int:
     return SPLITTER_128_LUT if port == 128 else SPLITTER_LUT
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _rams(count: int, width: int, depth: int, lut: int, ff: int) -> Counts:
     """``count`` sdp_ram, and the logic around them."""
     if depth <= LUT_RAM_DEPTH:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numba
+from hotnas_hls.base.compiled_code import compiled
 
 # One RAMB18: words of so many bits; two halves (RAMB36) hold as many words of twice the bits, or
 # twice as many of the same bits. 36 bits are those of a simple dual-port RAM.
@@ -25,7 +25,7 @@ def bram18(width: int, depth: int) -> int:
     return block_ram(width, depth)[0]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def block_ram(width: int, depth: int) -> tuple[int, int]:
     """Halves of the cheapest shape and how many of them lie behind one another; of equals the deepest."""
     fewest, fewest_banks = 1 << 60, 0
@@ -38,7 +38,7 @@ def block_ram(width: int, depth: int) -> tuple[int, int]:
     return fewest, fewest_banks
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def lut_ram(width: int, depth: int) -> int:
     """LUTs of a memory in LUT RAM, one write and one read port, without its read multiplexer."""
     if depth <= 32:
@@ -46,7 +46,7 @@ def lut_ram(width: int, depth: int) -> int:
     return -(-width // RAM_CELL_64_BITS) * -(-depth // 64) * LUTS_PER_RAM_CELL
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def deep_mux(width: int, depth: int) -> int:
     """LUTs that select between the banks of a deep LUT RAM; none for a single bank."""
     if depth <= LUT_RAM_DEPTH:
@@ -54,7 +54,7 @@ def deep_mux(width: int, depth: int) -> int:
     return width * -(-depth // (LUT_RAM_DEPTH * DEEP_MUX_BANKS))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def bit_length(value: int) -> int:
     """As int.bit_length."""
     count = 0

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
-from hotnas_hls.accel import plan
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
-from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.latency import (
     AHEAD,
     ALONE,
@@ -26,9 +23,7 @@ from hotnas_hls.accel.timing.latency import (
     _recurrence,
     drain_beat,
 )
-from hotnas_hls.base.compiled_code import forget_stale
-
-forget_stale(__file__, latency, plan)
+from hotnas_hls.base.compiled_code import compiled
 
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
@@ -79,30 +74,30 @@ def splits(extents: Sequence[int]) -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _ceil(dividend: int, divisor: int) -> int:
     return (dividend + divisor - 1) // divisor
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _groups(rows: int, tn: int, plane_bits: int) -> int:
     """Accelerator.groups"""
     return _ceil(rows, max(1, plane_bits // tn)) * _ceil(tn, plane_bits)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _beats(base: np.ndarray, port: int, width: int, on_chip: int) -> int:
     """Cycles of a word or plane of base[width] bits: one on chip, else its beats on a port of base[port]."""
     return 1 if on_chip else base[width] // base[port]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _latency(memory: int, on_chip: int) -> int:
     """Cycles from an address to what is read there."""
     return CHIP_READ if on_chip else memory
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def layer_cycles(
     layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
 ) -> int:
@@ -161,7 +156,7 @@ def layer_cycles(
     )[0]  # fmt: skip
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int, base: np.ndarray) -> int:
     """Planes of a layer's first weight job: plan.job_beats on numbers."""
     tm, tn, taps, plane_bits = base[0], base[1], base[9], base[PLANE]
@@ -177,7 +172,7 @@ def _first_job(kind: int, m: int, weight_bits: int, positions: int, pruned: int,
     return _ceil(tm * BIAS_BITS, plane_bits) + groups * (pattern_bits + entries * weight_bits)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) -> int:
     """Input rows (or columns) loaded for all tiles of one direction, halos included."""
     total = 0
@@ -188,7 +183,7 @@ def _read(out: int, tile: int, kernel: int, stride: int, pad: int, extent: int) 
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def floor(
     layer: np.ndarray, base: np.ndarray, tr: int, tc: int, read_latency: int, write_latency: int
 ) -> int:
@@ -254,7 +249,7 @@ def floor(
     return max(max(compute, loaded, weights, stored) + answered, weights + behind) + before + 3
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_latency: int) -> np.ndarray:
     """Least cycles of every base and layer, all equal layers together, whatever the tile."""
     floors = np.empty((len(bases), len(layers)), dtype=np.int64)
@@ -265,7 +260,7 @@ def floors_of(layers: np.ndarray, bases: np.ndarray, read_latency: int, write_la
     return floors
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _beaten(
     cycles: int, share: float, front_cycles: np.ndarray, front_shares: np.ndarray, known: int
 ) -> bool:
@@ -276,7 +271,7 @@ def _beaten(
     return False
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def price(
     layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
     widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,

@@ -18,10 +18,10 @@ import dataclasses
 import hashlib
 import json
 
-import numba
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.base.compiled_code import compiled
 
 SEAL_BITS = 24
 SEAL_LSB = 8  # of the seal in header word 0
@@ -59,7 +59,7 @@ def sealed(words: np.ndarray, accel: Accelerator) -> np.ndarray:
     return whole
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _remainder(words: np.ndarray) -> int:
     remainder = 0
     for word in words:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
+from hotnas_hls.base.compiled_code import compiled
 
 PORTS = 3  # ifm, wgt, ofm
 REQUESTERS = 2 * PORTS
@@ -57,7 +57,7 @@ def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, int, int]) -> Dram:
     return Dram(values, bus, banks, queues, np.zeros((REQUESTERS, PIECES), PIECE))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def ask(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> None:
     """A read burst's address is taken in ``cycle``, or a write burst's last beat."""
     numbers, bus, queue = dram.numbers[0], dram.bus[0], dram.queues[requester]
@@ -77,7 +77,7 @@ def ask(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> Non
         beats -= part
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def take_beat(dram: Dram, requester: int, cycle: int) -> int:
     """Take the next beat of a port's reads in ``cycle``: 0 not there yet, 1 taken, 2 its burst's last."""
     numbers, queue = dram.numbers[0], dram.queues[requester]
@@ -96,7 +96,7 @@ def take_beat(dram: Dram, requester: int, cycle: int) -> int:
     return 2 if piece.last else 1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def take_answer(dram: Dram, requester: int, cycle: int) -> bool:
     """Take the answer to a port's oldest write burst in ``cycle``, if it is there."""
     numbers, queue = dram.numbers[0], dram.queues[requester]
@@ -110,7 +110,7 @@ def take_answer(dram: Dram, requester: int, cycle: int) -> bool:
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def grant_until(dram: Dram, cycle: int) -> None:
     """Everything the controller decides up to the beginning of ``cycle``."""
     numbers, bus = dram.numbers[0], dram.bus[0]
@@ -127,7 +127,7 @@ def grant_until(dram: Dram, cycle: int) -> None:
         _grant(dram, at)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _grant(dram: Dram, at: int) -> None:
     numbers, bus = dram.numbers[0], dram.bus[0]
     while bus.refresh <= at:
@@ -172,7 +172,7 @@ def _grant(dram: Dram, at: int) -> None:
     bus.writes = write
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _waits(dram: Dram, requester: int, at: int) -> bool:
     queue = dram.queues[requester]
     if queue.granted == queue.asked:
@@ -180,7 +180,7 @@ def _waits(dram: Dram, requester: int, at: int) -> bool:
     return bool(dram.pieces[requester, queue.granted % PIECES].arrival <= at)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _next(dram: Dram, at: int) -> int:
     """The requester whose turn it is at a time when at least one waits."""
     bus = dram.bus[0]

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 
 from hotnas_hls.accel.accelerator import OUTSTANDING_READS, Accelerator
@@ -62,6 +61,7 @@ from hotnas_hls.accel.timing.latency import (
     WGT_ADDRESS,
     drain_beat,
 )
+from hotnas_hls.base.compiled_code import compiled
 
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
@@ -145,7 +145,7 @@ def _layers(
     return records
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _run(
     layers: np.ndarray,
     dram: Dram,
@@ -171,7 +171,7 @@ def _run(
     return cycles, stalls
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _run_layer(
     cfg: Any, after: Any, ahead: bool, tile_came: bool, goes_ahead: bool, dram: Dram, boxes: np.ndarray,
     masters: np.ndarray, chips: np.ndarray, turn: Any, now: int,

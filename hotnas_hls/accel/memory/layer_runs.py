@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-
 from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.memory.dram import record_of
 from hotnas_hls.accel.memory.masters import offer
 from hotnas_hls.accel.plan import PATTERN_BITS
+from hotnas_hls.base.compiled_code import compiled
 
 LAYER = record_of(
     *(field.name for field in FIELDS + CHIP_FIELDS),
@@ -19,7 +18,7 @@ LAYER = record_of(
 )
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def offer_tile(cfg: Any, box: Any, tile: int) -> int:
     """Offer the part of a tile's footprint inside the map; the beats of one channel block."""
     r, c = tile // cfg.tiles_c, tile % cfg.tiles_c
@@ -37,7 +36,7 @@ def offer_tile(cfg: Any, box: Any, tile: int) -> int:
     return runs * beats
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def job_beats(cfg: Any, job: int) -> int:
     """Beats of a weight job, counted from its tile's first."""
     m, k = job // (cfg.tiles_n * cfg.chunks), job % cfg.chunks
@@ -49,14 +48,14 @@ def job_beats(cfg: Any, job: int) -> int:
     return beats * cfg.plane_beats
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def pixels(cfg: Any, tile: int) -> int:
     """Output pixels of a tile."""
     rows = cfg.tr_last if tile // cfg.tiles_c == cfg.tiles_r - 1 else cfg.tr
     return rows * (cfg.tc_last if (tile + 1) % cfg.tiles_c == 0 else cfg.tc)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
     """Offer an output tile to write, and its residual to read; its words."""
     tile, m = output // cfg.tiles_m, output % cfg.tiles_m

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
 from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
 from hotnas_hls.accel.timing.latency import CHIP_READ
+from hotnas_hls.base.compiled_code import compiled
 
 IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
 TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
@@ -25,7 +24,7 @@ MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight
 CHIP = record_of("words", "first", "second")
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def offer(
     box: Any, address: int, blocks: int, block_stride: int, runs: int, run_stride: int, beats: int
 ) -> None:
@@ -39,7 +38,7 @@ def offer(
     box.beats = beats
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def take_run(box: Any, master: Any) -> int:
     """A master takes a run once it has cut the one before: 0 none, TAKEN, BLOCK or BOX_LAST."""
     if master.left > 0 or not box.valid:
@@ -58,7 +57,7 @@ def take_run(box: Any, master: Any) -> int:
     return BLOCK_LAST if box.valid else BOX_LAST
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def send(dram: Dram, master: Any, limit: int) -> int:
     """One cycle of a master: the beats of the burst that leaves, 0 if none; it ends at ``address``."""
     if master.left == 0 or master.in_flight == limit:
@@ -74,7 +73,7 @@ def send(dram: Dram, master: Any, limit: int) -> int:
     return int(burst)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def read(dram: Dram, master: Any, limit: int, now: int) -> None:
     """One cycle of a master that reads: at most one burst to the DRAM."""
     beat_bytes = dram.queues[master.requester].beat_bytes
@@ -83,7 +82,7 @@ def read(dram: Dram, master: Any, limit: int, now: int) -> None:
         ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) -> bool:
     """One cycle of a chip_reader: whether a word is taken. Two are on their way at most.
 
@@ -103,7 +102,7 @@ def read_chip(master: Any, chip: Any, takes: bool, readable: bool, now: int) -> 
     return taken
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def receive(dram: Dram, master: Any, now: int) -> bool:
     """Take a beat if it is there."""
     taken = take_beat(dram, master.requester, now)

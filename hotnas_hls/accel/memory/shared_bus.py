@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hotnas_hls.accel.accelerator import OUTSTANDING_READS
 from hotnas_hls.accel.memory.dram import Dram, record_of
 from hotnas_hls.accel.memory.masters import BLOCK_LAST, BOX_LAST, IFM, RESIDUAL, WGT, receive, take_run
+from hotnas_hls.base.compiled_code import compiled
 
 NOBODY = -1
 
@@ -17,7 +17,7 @@ NOBODY = -1
 TURN = record_of("whose", "job", "slices", "residuals", "ahead", "block", "taken", "done", "beat")
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.ndarray) -> None:
     """One cycle of read_order.sv: a run of the process whose turn it is goes to the one master."""
     if turn.whose == NOBODY or turn.taken - turn.done == OUTSTANDING_READS:
@@ -63,7 +63,7 @@ def take_turns(cfg: Any, turn: Any, boxes: np.ndarray, master: Any, owners: np.n
         turn.whose = WGT if turn.job < jobs else NOBODY
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def receive_shared(
     dram: Dram, turn: Any, master: Any, owners: np.ndarray, residual_ready: bool, now: int
 ) -> int:

@@ -30,7 +30,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import numba
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
@@ -48,6 +47,7 @@ from hotnas_hls.accel.plan import (
 )
 from hotnas_hls.accel.timing.first_tile import FirstTile, first_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.base.compiled_code import compiled
 
 TOKEN = 2  # beat taken -> token counted by compute (one register each side)
 IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
@@ -123,7 +123,7 @@ class NetworkLatency:
         return self.cycles / (clock_mhz * 1e3)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _recurrence(
     tiles_r: int, tiles_c: int, tiles_m: int, tiles_n: int, chunks: int, channelwise: bool, tr: int,
     tr_last: int, tc: int, tc_last: int, th: int, th_last: int, tw: int, tw_last: int,
@@ -278,7 +278,7 @@ def _recurrence(
     return end + 3, load_ifm, load_wgt, compute, store_ofm, stall
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _store(
     complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
     residual_latency: int, residual_bus: int, drain_beat: int,
@@ -293,7 +293,7 @@ def _store(
     return taken, drain + drain_beat + (words - 1) * pace + ofm_beats - 1, residual_bus
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _chased(last: int, pace: int, before: int, words: int, next_words: int, next_after: int) -> int:
     """The last word of the next layer's first tile, as far as it waits for an output tile.
 
@@ -306,7 +306,7 @@ def _chased(last: int, pace: int, before: int, words: int, next_words: int, next
     return written + CHIP_WRITTEN + CHIP_READ + next_words - 1 - read
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _inside(
     index: int, count: int, out: int, footprint: int, footprint_last: int, stride: int, pad: int, limit: int
 ) -> int:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from torch import Tensor
 
 from hotnas_hls.accel.layer import LayerKind
+from hotnas_hls.base.compiled_code import compiled
 from hotnas_hls.models.integer_module import IntegerLayer
 
 RIDGE = 1e-2  # of the mean square of an input: how strongly weights are held where the images say little
@@ -91,7 +91,7 @@ def _samples(module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Iterator[tup
         yield columns.reshape(groups, -1, columns.shape[1]), outputs.reshape(groups, -1, columns.shape[1])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def descend(
     weights: np.ndarray, slope: np.ndarray, inner: np.ndarray, mask: np.ndarray, step: float, limit: int
 ) -> None:
