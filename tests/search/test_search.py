@@ -218,7 +218,7 @@ def test_summary_is_json(result):
     older = {name: value for name, value in lossy.items() if name != "accuracy_drop"}
     assert "LOSES" not in readable(older)[0]
     refused = summary | {"cost": cost, "accuracy_drop": 1.0, "trials": 10, "trained": 2, "refused": 8}
-    refused |= {"refusals": {"DSP slices": 7, "latency": 1}, "reduction": 0.0}
+    refused |= {"refusals": {"DSP slices": 7, "latency": 1}, "reduction": 0.0, "uncompressed_ms": {}}
     lines = readable(refused)
     assert lines[0] == (
         "MOSTLY REFUSED 8 of 10 candidates, 2 were trained: DSP slices (7), latency (1); a looser bound lets "

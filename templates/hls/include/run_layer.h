@@ -12,8 +12,8 @@
 #include "types.h"
 
 // Returns false when the descriptor was not made for this design; it must not be run then.
-inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer,
-                            Lines lines, std::uint32_t entry_table[kMaxEntries]) {
+inline bool load_descriptor(const WgtBeat* wgt, int index, Descriptor& layer, Lines lines,
+                            std::uint32_t entry_table[kMaxEntries]) {
   HLS_VITIS(inline off)
   std::uint32_t words[kDescriptorBytes / 4];
   HLS_VITIS(array_partition variable = words cyclic factor = kWgtWords dim = 1)

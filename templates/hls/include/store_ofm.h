@@ -138,8 +138,7 @@ STORE_OFM_RUN:
   for (int run = 0; run < runs; ++run) {
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
     const std::uint32_t offset = layer.ofm_addr + block_offset + run * layer.ofm_row_stride;
-    store_ofm_run(layer, lines, sums, residual, run * pixels, pixels, ofm,
-                  offset / kOfmBeatBytes);
+    store_ofm_run(layer, lines, sums, residual, run * pixels, pixels, ofm, offset / kOfmBeatBytes);
   }
 }
 
