@@ -83,6 +83,7 @@ def test_rtl_is_bit_exact_and_predicted_to_the_cycle(taps: int, tmp_path: Path) 
         assert result.outputs_equal and result.outputs_equal_stalled, result.layer
 
 
+@pytest.mark.whole
 @needs_csim
 @pytest.mark.parametrize("taps", [1, 4])
 def test_hls_is_bit_exact(taps: int, tmp_path: Path) -> None:

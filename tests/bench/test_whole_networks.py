@@ -68,6 +68,7 @@ def test_every_network_fits_the_one_accelerator(name: str) -> None:
     assert point.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
 
 
+@pytest.mark.whole
 def test_the_one_accelerator_is_of_full_size_and_as_large_as_the_networks_ask() -> None:
     accel, layers = module.ACCELERATOR, [layer.layer for name in NAMES for layer in whole(name).layers]
     used = accelerator_resources(accel, module.MOST_LAYERS)

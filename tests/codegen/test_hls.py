@@ -25,7 +25,7 @@ from hotnas_hls.simulate.csim import LEAST_IMAGES, run_csim
 
 BANNER = Banner("test_design", "0123456789abcdef" * 4)
 SEEDS = (*range(9), 20)
-ALWAYS = (0, 3)
+ALWAYS = (0,)
 needs_csim = pytest.mark.skipif(
     find("g++") is None or find("ap_types") is None, reason="needs g++ and the ap_int headers"
 )
@@ -130,6 +130,7 @@ def test_clang_is_content_at_the_highest_level(dataflow: bool, standard: str, tm
     assert result.warnings == 0
 
 
+@pytest.mark.whole
 @needs_csim
 def test_sources_are_clean_to_the_sanitisers(tmp_path: Path) -> None:
     folder = write(generate(random_case(2), images=1), tmp_path)

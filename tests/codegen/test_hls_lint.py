@@ -208,6 +208,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     return [finding for dataflow in (True, False) for finding in lint(folder, dataflow)]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("rule", "file", "says"), [(rule, file, says) for rule, file, _, _, says in BROKEN])
 def test_a_broken_rule_is_found(findings: list[Finding], rule: str, file: str, says: str) -> None:
     found = [finding.message for finding in findings if finding.rule == rule]

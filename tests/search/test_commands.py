@@ -164,6 +164,7 @@ def test_detect_refuses_unknown_pictures(config, tmp_path, capsys):
     assert "cannot draw into .txt; use one of .svg, .png, .pdf" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_detect_prices_the_strongest_edits(config, capsys):
     assert main(["detect", "--config", str(config), "--reductions", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)

@@ -53,6 +53,7 @@ def test_same_seed_same_integers(problem):
     assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
 
 
+@pytest.mark.whole
 def test_a_search_ends_with_its_integers_tuned(problem, monkeypatch):
     asked = []
     original = Evaluator.quantised_network

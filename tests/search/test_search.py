@@ -77,6 +77,7 @@ def test_same_seed_same_bytes(problem, result, tmp_path):
     assert [o.candidate for o in again.outcomes] == [o.candidate for o in result.outcomes]
 
 
+@pytest.mark.whole
 def test_interrupted_and_resumed_gives_the_same_design(problem, result, tmp_path):
     class Interrupting:
         def stage(self, text: str) -> None: ...
@@ -126,6 +127,7 @@ def test_the_lowest_latency_named_can_be_had(problem):
     assert search(problem, engine(), tight).cost.latency_ms <= least
 
 
+@pytest.mark.whole
 def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
     options = dataclasses.replace(OPTIONS, bound_ms=None, trials=3, accuracy_drop=1.0, final_epochs=0)
     result = search(problem, engine(), options)
@@ -142,6 +144,7 @@ def test_hardware_can_be_left_alone(problem):
     assert result.choices == result.baseline.choices
 
 
+@pytest.mark.whole
 def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
     options = dataclasses.replace(
         OPTIONS,

@@ -86,6 +86,7 @@ def test_optuna_sees_objectives_constraints_and_reasons(tmp_path):
     assert trained.values == [outcomes[1].accuracy, outcomes[1].latency_ms]
 
 
+@pytest.mark.whole
 def test_a_killed_study_loses_only_the_trial_in_flight(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     root = Path(__file__).resolve().parents[2]

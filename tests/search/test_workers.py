@@ -69,6 +69,7 @@ def test_a_killed_worker_loses_nothing(tmp_path):
     assert all(o.seconds >= 0.2 for o in trained)
 
 
+@pytest.mark.whole
 def test_the_same_network_in_flight_is_trained_once():
     with closing(WorkerCrew(ToyObjective(0.3), 2, 1)) as crew:
         outcomes = study(4, crew=crew).run([candidate(4), candidate(4), candidate(8), candidate(4)])
@@ -79,6 +80,7 @@ def test_the_same_network_in_flight_is_trained_once():
     ]
 
 
+@pytest.mark.whole
 def test_killing_the_parent_ends_the_workers_and_keeps_the_trials(tmp_path):
     place = study_place("journal", tmp_path)
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])

@@ -91,7 +91,11 @@ class Bench:
         return next((number, layer) for number, layer in layers[1:] if layer.residual)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["three ports", "one port"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(False, marks=pytest.mark.whole), True],
+    ids=["three ports", "one port"],
+)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     cases = [fuzz_case(seed, LAYERS, shared_bus=request.param) for seed in range(20)]
     small = sorted(cases, key=lambda case: case.accel.tm * case.accel.tn)
