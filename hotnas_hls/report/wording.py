@@ -202,7 +202,8 @@ def reasons(data: ReportData) -> list[str]:
         if point.latency_bound_ms is not None:
             found.append(
                 f"Chosen: the most accurate candidate that meets {ms(point.latency_bound_ms)} and every "
-                f"resource of the {point.board.name}, then fine-tuned; the faster one on a tie."
+                f"resource of the {point.board.name}, then fine-tuned; of those that validation cannot tell "
+                "apart, the one whose answers differ least from the pre-trained network's."
             )
         else:
             found.append(
