@@ -24,7 +24,7 @@ from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.csim import LEAST_IMAGES, run_csim
 
 BANNER = Banner("test_design", "0123456789abcdef" * 4)
-SEEDS = (*range(9), 20)
+SEEDS = (*range(5), *range(6, 9), 20)  # 5 takes half a minute
 ALWAYS = (0,)
 needs_csim = pytest.mark.skipif(
     find("g++") is None or find("ap_types") is None, reason="needs g++ and the ap_int headers"
