@@ -6,10 +6,9 @@ of its layer's weights, which both twins take as the weights come.
 
 The checksum is the remainder of a division, as that of a CRC: word i of n, a polynomial of 32 bits, counts
 x^(n-1-i) times, modulo x^24 + x^7 + x^2 + x + 1. A CRC proper would count it x^(32(n-1-i)) times: every bit
-of a beat would then meet half the bits of the sum (Yosys: 907 LUTs for a beat of 128 bits, 3,389 for 512),
-where here it meets a few (73 and 300). The polynomial is primitive: a wrong run of bits within a word, two
-words that changed places, and a block that moved are found always, what is wrong at random but for one in
-2^24.
+of a beat would then meet half the bits of the sum, where here it meets a few. The polynomial is primitive:
+a wrong run of bits within a word, two words that changed places, and a block that moved are found always,
+what is wrong at random but for one in 2^24.
 """
 
 from __future__ import annotations
