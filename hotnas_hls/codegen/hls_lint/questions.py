@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from clang.cindex import Cursor, CursorKind, Type, TypeKind
 
@@ -81,13 +82,8 @@ def names_in(cursor: Cursor) -> set[str]:
 def calls_of(function: Function) -> Iterator[tuple[str, list[Cursor]]]:
     """Names of called functions with the arguments; templates are found by their spelling."""
     for node in function.cursor.walk_preorder():
-        if node.kind is not CursorKind.CALL_EXPR:
-            continue
-        children = list(node.get_children())
-        name = node.spelling
-        if not name and children:
-            name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
-        yield name, children[1:]
+        if node.kind is CursorKind.CALL_EXPR:
+            yield _called(node)
 
 
 def array_access(cursor: Cursor) -> tuple[str, list[Cursor]] | None:
@@ -142,3 +138,84 @@ def is_partitioned(owner: Function, name: str, dimension: int) -> bool:
         and pragma.options.get("dim", "1") in ("0", str(dimension))
         for pragma in all_pragmas(owner)
     )
+
+
+def memory_accesses(unit: Unit, function: Function, loop: Loop) -> Counter[tuple[str, str]]:
+    """How many places of a loop's body, calls included, reach an element of each local memory.
+
+    A memory is named by the function that declares it and its name; arrays of registers are left out.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for owner, name, _ in _places(unit, (function,), loop.cursor, {}):
+        if not all(is_in_registers(owner, name, at) for at in range(1, rank_of(owner.variables()[name]) + 1)):
+            found[owner.name, name] += 1
+    return found
+
+
+Held = tuple[Function, str, int]  # who declares an array, its name, how many of its dimensions are chosen
+
+
+def _places(
+    unit: Unit, called: tuple[Function, ...], node: Cursor, given: Mapping[str, Held]
+) -> Iterator[Held]:
+    """Element accesses below ``node``, a part of the function ``called`` last.
+
+    called: how that one is reached, so that a function that reaches itself is walked once. given: which
+    arrays its parameters are.
+    """
+    function = called[-1]
+    accesses = array_access(node)
+    if accesses is not None:
+        held = _held(function, accesses[0], given)
+        if held is not None:
+            owner, name, chosen = held
+            if chosen + len(accesses[1]) == rank_of(owner.variables()[name]):
+                yield held
+        for index in accesses[1]:
+            yield from _places(unit, called, index, given)
+        return
+    callee, arguments = _called(node)
+    inner = unit.functions.get(callee)
+    if inner is not None and inner.name not in {outer.name for outer in called}:
+        passed: dict[str, Held] = {}
+        for parameter, argument in zip(inner.parameters, arguments, strict=False):
+            array = _passed(function, argument, given)
+            if array is not None:
+                passed[parameter.spelling] = array
+        yield from _places(unit, (*called, inner), inner.cursor, passed)
+    for child in node.get_children():
+        yield from _places(unit, called, child, given)
+
+
+def _called(node: Cursor) -> tuple[str, list[Cursor]]:
+    """Name and arguments of a call, else an empty name."""
+    if node.kind is not CursorKind.CALL_EXPR:
+        return "", []
+    children = list(node.get_children())
+    name = node.spelling
+    if not name and children:
+        name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
+    return name, children[1:]
+
+
+def _held(function: Function, name: str, given: Mapping[str, Held]) -> Held | None:
+    """The memory behind a name: a local array, or what a parameter was given."""
+    if name in given:
+        return given[name]
+    variable = function.variables().get(name)
+    local = variable is not None and variable.kind is CursorKind.VAR_DECL and rank_of(variable) > 0
+    return (function, name, 0) if local else None
+
+
+def _passed(function: Function, argument: Cursor, given: Mapping[str, Held]) -> Held | None:
+    """The memory that an argument is, or a part of."""
+    while argument.kind in (CursorKind.UNEXPOSED_EXPR, CursorKind.PAREN_EXPR):
+        argument = next(argument.get_children())
+    access = array_access(argument)
+    name, chosen = (access[0], len(access[1])) if access is not None else (argument.spelling, 0)
+    held = _held(function, name, given)
+    if held is None:
+        return None
+    owner, array, before = held
+    left = rank_of(owner.variables()[array]) - before - chosen
+    return (owner, array, before + chosen) if left > 0 else None

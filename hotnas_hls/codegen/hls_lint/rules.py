@@ -25,6 +25,7 @@ from hotnas_hls.codegen.hls_lint.questions import (
     is_partitioned,
     is_pointer_to_memory,
     is_stream,
+    memory_accesses,
     names_in,
     rank_of,
 )
@@ -32,6 +33,7 @@ from hotnas_hls.codegen.hls_lint.unit import Finding, Unit, parse
 
 LITERAL_PRAGMA = re.compile(r"^\s*#\s*pragma\s+HLS\b|\b_Pragma\b", re.IGNORECASE)
 MACROS = "include/pragmas.h"
+MEMORY_PORTS = 2  # of block RAM and of LUTRAM, whatever their mix of reads and writes
 ALLOCATORS = {"malloc", "calloc", "realloc", "free", "alloca", "vector", "unique_ptr", "shared_ptr", "string"}
 
 
@@ -228,6 +230,27 @@ def partitions_match_accesses(unit: Unit) -> Iterator[Finding]:
                             yield unit.finding(access, "partitions-match", message)
 
 
+def memories_have_ports(unit: Unit) -> Iterator[Finding]:
+    """A pipelined loop reaches each bank of a memory at no more places than the bank serves in its II.
+
+    Every place counts that calls reach, also where two exclude each other: a tool sees two banks apart only
+    where they are different arrays.
+    """
+    for function in unit.functions.values():
+        for loop in function.loops:
+            interval = next((p.options["II"] for p in loop.pragmas if p.kind == "pipeline"), None)
+            if interval is None:
+                continue
+            served = MEMORY_PORTS * int(interval)
+            for (owner, name), places in memory_accesses(unit, function, loop).items():
+                if places > served:
+                    message = (
+                        f"{loop.label} reaches {name} in {owner} at {places} places, "
+                        f"a bank serves {served} in II = {interval}"
+                    )
+                    yield unit.finding(loop.cursor, "memory-ports", message)
+
+
 RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     names_exist,
     loops_are_labelled,
@@ -242,6 +265,7 @@ RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     the_sequential_build_has_no_stages,
     interfaces_are_complete,
     partitions_match_accesses,
+    memories_have_ports,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -81,6 +82,10 @@ class Function:
 
     def variables(self) -> dict[str, Cursor]:
         """Parameters and locals by name."""
+        return self._variables
+
+    @functools.cached_property
+    def _variables(self) -> dict[str, Cursor]:
         kinds = (CursorKind.PARM_DECL, CursorKind.VAR_DECL)
         return {c.spelling: c for c in self.cursor.walk_preorder() if c.kind in kinds}
 

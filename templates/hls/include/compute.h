@@ -18,7 +18,7 @@
 // A software pipeline of three stages in one loop. In step s,
 //   job s is taken in from `planes` to slot s % 2,
 //   job s - 1 is computed from the other slot,
-//   the output tile completed last is drained to `sums` from the other accumulator bank,
+//   the output tile completed last is drained to `sums` from the other half of the accumulators,
 // all in the same cycles, so that a step takes as long as the longest of the three. Planes are
 // taken when they are there and sums are sent when there is room, so that a slow memory does not
 // stop the MAC array. Only the first intake and the last drain of a spatial tile stand alone; the
@@ -35,9 +35,10 @@ inline void compute(const Descriptor layer, int tile_index,
   HLS_VITIS(array_partition variable = patterns complete dim = 0)
   HOTNAS_LARGE_LOCAL BiasRows bias;
   HLS_VITIS(array_partition variable = bias complete dim = 0)
-  HOTNAS_LARGE_LOCAL AccBanks acc;
-  HLS_VITIS(array_partition variable = acc complete dim = 1)
-  HLS_VITIS(array_partition variable = acc complete dim = 2)
+  HOTNAS_LARGE_LOCAL AccHalf even;
+  HLS_VITIS(array_partition variable = even complete dim = 1)
+  HOTNAS_LARGE_LOCAL AccHalf odd;
+  HLS_VITIS(array_partition variable = odd complete dim = 1)
   ap_int<kWeightBits> lanes[kPlaneBits];
   HLS_VITIS(array_partition variable = lanes complete dim = 1)
 
@@ -54,7 +55,7 @@ COMPUTE_STEP:
     const int slot = step % 2;
     const int plane_count = taking_in ? job_planes(layer, incoming) : 0;
     const int mac_cycles = computing ? job_entries(layer, current) * sweep_cycles(tile) : 0;
-    // The next output tile is summed into the bank being drained, so this step must empty it.
+    // The next output tile is summed into the half being drained, so this step must empty it.
     const bool must_drain = !computing || completes_sums(layer, current);
     Intake intake = intake_start(layer, incoming);
     Sweep sweep = sweep_start();
@@ -64,8 +65,10 @@ COMPUTE_STEP:
          cycle < mac_cycles || taken < plane_count || (must_drain && !drained(drain)); ++cycle) {
       HLS_VITIS(pipeline II = 1)
       HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
-      // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep.
-      HLS_VITIS(dependence variable = acc inter RAW distance = 4 true)
+      // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep. What is read
+      // while the array idles is not used.
+      HLS_VITIS(dependence variable = even inter RAW distance = 4 true)
+      HLS_VITIS(dependence variable = odd inter RAW distance = 4 true)
       // Intake and MAC array work on different slots.
       HLS_VITIS(dependence variable = weights inter false)
       HLS_VITIS(dependence variable = patterns inter false)
@@ -74,14 +77,21 @@ COMPUTE_STEP:
         take_in(layer, incoming, planes.read(), slot, intake, lanes, bias, patterns, weights);
         ++taken;
       }
+      const int summed = current.m % 2;  // this half is summed into, the other one drained
+      const bool summing = cycle < mac_cycles && works(tile, sweep);
+      const int even_pixel = summing && summed == 0 ? sweep.pixel : drain.pixel;
+      const int odd_pixel = summing && summed == 1 ? sweep.pixel : drain.pixel;
+      AccRead held;
+      HLS_VITIS(array_partition variable = held complete dim = 0)
+      read_halves(even, odd, even_pixel, odd_pixel, held);
       if (cycle < mac_cycles) {
         mac(layer, tile, current, sweep, 1 - slot, entry_table, ifm_tile, bias, patterns, weights,
-            acc);
+            held[summed], even, odd);
         advance(tile, sweep);
       }
       if (!drained(drain) && !sums.full()) {
         AccWord word;
-        drain_word(tile, acc, drain, word);
+        drain_word(tile, held, drain, word);
         sums.write(word);
       }
     }
@@ -119,27 +129,37 @@ LOAD_WGT_BEAT:
 
 inline void compute_job(const Descriptor& layer, const Tile& tile, const Job& job,
                         const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
-                        BiasRows bias, PatternRows patterns, WeightRows weights, AccBanks acc) {
+                        BiasRows bias, PatternRows patterns, WeightRows weights, AccHalf even,
+                        AccHalf odd) {
   HLS_VITIS(inline off)
   Sweep sweep = sweep_start();
 COMPUTE_CYCLE:
   for (int cycle = 0; cycle < job_entries(layer, job) * sweep_cycles(tile); ++cycle) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
-    HLS_VITIS(dependence variable = acc inter RAW distance = 4 true)
-    mac(layer, tile, job, sweep, 0, entry_table, ifm_tile, bias, patterns, weights, acc);
+    HLS_VITIS(dependence variable = even inter RAW distance = 4 true)
+    HLS_VITIS(dependence variable = odd inter RAW distance = 4 true)
+    const int pixel = works(tile, sweep) ? sweep.pixel : 0;
+    AccRead held;
+    HLS_VITIS(array_partition variable = held complete dim = 0)
+    read_halves(even, odd, pixel, pixel, held);
+    mac(layer, tile, job, sweep, 0, entry_table, ifm_tile, bias, patterns, weights, held[job.m % 2],
+        even, odd);
     advance(tile, sweep);
   }
 }
 
-inline void drain_block(const Tile& tile, const AccBanks acc, Drain& drain,
+inline void drain_block(const Tile& tile, const AccHalf even, const AccHalf odd, Drain& drain,
                         AccWord sums[kOfmDepth]) {
   HLS_VITIS(inline off)
 COMPUTE_DRAIN:
   for (int pixel = 0; pixel < tile.rows * tile.columns; ++pixel) {
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kOfmDepth)
-    drain_word(tile, acc, drain, sums[pixel]);
+    AccRead held;
+    HLS_VITIS(array_partition variable = held complete dim = 0)
+    read_halves(even, odd, pixel, pixel, held);
+    drain_word(tile, held, drain, sums[pixel]);
   }
 }
 

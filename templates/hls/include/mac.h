@@ -11,8 +11,12 @@
 #include "types.h"
 #include "weights.h"
 
-// Accumulators of a tile: one bank is summed into while the other is drained.
-using AccBanks = Acc[2][kTm][kOfmDepth];
+// Accumulators of a tile, in two halves: one is summed into while the other is drained. They are
+// arrays of their own, so that a tool sees that a cycle reads and writes each of them once.
+using AccHalf = Acc[kTm][kOfmDepth];
+
+// What both halves hold at one pixel each.
+using AccRead = Acc[2][kTm];
 
 // The sweep of a job: entries (kernel positions) outside, pixels inside, so that an entry's weights
 // serve a whole sweep. Two sums into one pixel are at least kMinSweep cycles apart: tiles of fewer
@@ -148,12 +152,30 @@ COMPUTE_ROWS:
   }
 }
 
-// One cycle of the array.
+// The one read of each half in a cycle.
+inline void read_halves(const AccHalf even, const AccHalf odd, int even_pixel, int odd_pixel,
+                        AccRead held) {
+  HLS_VITIS(inline)
+READ_HALVES:
+  for (int m = 0; m < kTm; ++m) {
+    HLS_VITIS(unroll)
+    held[0][m] = even[m][even_pixel];
+    held[1][m] = odd[m][odd_pixel];
+  }
+}
+
+// The array works in this cycle: it idles at the end of a short sweep.
+inline bool works(const Tile& tile, const Sweep& sweep) {
+  return sweep.pixel < tile.rows * tile.columns;
+}
+
+// One cycle of the array. `held` is what the accumulators hold at the sweep's pixel.
 inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const Sweep& sweep,
                 int slot, const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
-                BiasRows bias, PatternRows patterns, WeightRows weights, AccBanks acc) {
+                BiasRows bias, PatternRows patterns, WeightRows weights, const Acc held[kTm],
+                AccHalf even, AccHalf odd) {
   HLS_VITIS(inline)
-  if (sweep.pixel >= tile.rows * tile.columns) return;  // idle end of a short sweep
+  if (!works(tile, sweep)) return;
   Act x[kIfmPorts][kTn];
   HLS_VITIS(array_partition variable = x complete dim = 0)
   const std::uint32_t entry = entry_table[job.k * layer.entries + sweep.entry];
@@ -161,15 +183,27 @@ inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const
   read_ifm(layer, tile, sweep, entry, slice, ifm_tile, x);
   // A maximum has no weights, and as many entries as the kernel needs.
   const int row = layer.reduce_max ? 0 : slot * kWgtEntries + sweep.entry;
-  const int bank = job.m % 2;
+  const int half = job.m % 2;
+  // The row is read once, whichever way it is used.
+  Weight weight[kTm][kTn];
+  HLS_VITIS(array_partition variable = weight complete dim = 0)
+READ_ROW:
+  for (int m = 0; m < kTm; ++m) {
+    HLS_VITIS(unroll)
+  READ_COLUMN:
+    for (int n = 0; n < kTn; ++n) {
+      HLS_VITIS(unroll)
+      weight[m][n] = weights[row][m][n];
+    }
+  }
   const bool first = starts_sums(job) && sweep.entry == 0;
   ap_int<kSumBits> sums[kTm];
   HLS_VITIS(array_partition variable = sums complete dim = 1)
-  if (!layer.channelwise) dot_products(weights[row], patterns[slot], x, sums);
+  if (!layer.channelwise) dot_products(weight, patterns[slot], x, sums);
 COMPUTE_ROW:
   for (int m = 0; m < kTm; ++m) {
     HLS_VITIS(unroll)
-    const Acc before = first ? bias[bank][m] : acc[bank][m][sweep.pixel];
+    const Acc before = first ? bias[half][m] : held[m];
     Acc after = before;
     if (!layer.channelwise) {
       after = before + static_cast<Acc>(sums[m]);
@@ -180,17 +214,21 @@ COMPUTE_ROW:
         after = first || largest > before ? largest : before;
       } else {
         ap_int<kSumBits> sum;
-        channel_sum(weights[row], x, n, sum);
+        channel_sum(weight, x, n, sum);
         after = before + static_cast<Acc>(sum);
       }
     }
-    acc[bank][m][sweep.pixel] = after;
+    if (half == 0) {
+      even[m][sweep.pixel] = after;
+    } else {
+      odd[m][sweep.pixel] = after;
+    }
   }
 }
 
-// Where the draining of a finished bank stands: pixels inside, channel blocks outside.
+// Where the draining of a finished half stands: pixels inside, channel blocks outside.
 struct Drain {
-  int bank;
+  int half;
   int block, blocks;
   int pixel;
 };
@@ -210,13 +248,13 @@ inline Drain drain_of(const Descriptor& layer, int m) {
 
 inline bool drained(const Drain& drain) { return drain.block == drain.blocks; }
 
-// Takes one word out of the accumulators and advances.
-inline void drain_word(const Tile& tile, const AccBanks acc, Drain& drain, AccWord& word) {
+// Takes one word out of what the accumulators hold at the drain's pixel and advances.
+inline void drain_word(const Tile& tile, const AccRead held, Drain& drain, AccWord& word) {
   HLS_VITIS(inline)
 DRAIN_LANE:
   for (int lane = 0; lane < kChannelBlock; ++lane) {
     HLS_VITIS(unroll)
-    word.lane[lane] = acc[drain.bank][drain.block * kChannelBlock + lane][drain.pixel];
+    word.lane[lane] = held[drain.half][drain.block * kChannelBlock + lane];
   }
   if (++drain.pixel == tile.rows * tile.columns) {
     drain.pixel = 0;

@@ -99,9 +99,10 @@ inline void run_tiles(const Descriptor& layer, int tiles, const Lines lines,
   HLS_VITIS(array_partition variable = patterns complete dim = 0)
   HOTNAS_LARGE_LOCAL BiasRows bias;
   HLS_VITIS(array_partition variable = bias complete dim = 0)
-  HOTNAS_LARGE_LOCAL AccBanks acc;
-  HLS_VITIS(array_partition variable = acc complete dim = 1)
-  HLS_VITIS(array_partition variable = acc complete dim = 2)
+  HOTNAS_LARGE_LOCAL AccHalf even;
+  HLS_VITIS(array_partition variable = even complete dim = 1)
+  HOTNAS_LARGE_LOCAL AccHalf odd;
+  HLS_VITIS(array_partition variable = odd complete dim = 1)
   HOTNAS_LARGE_LOCAL AccWord sums[kOfmDepth];
 RUN_TILE:
   for (int index = 0; index < tiles; ++index) {
@@ -115,14 +116,14 @@ RUN_TILE:
     for (int step = 0; step < job_count(layer); ++step) {
       HLS_VITIS(loop_tripcount min = 1 max = kTripJobs)
       load_wgt_job(layer, job, wgt, wgt_beat, sum, bias, patterns, weights);
-      compute_job(layer, tile, job, entry_table, ifm_tile, bias, patterns, weights, acc);
+      compute_job(layer, tile, job, entry_table, ifm_tile, bias, patterns, weights, even, odd);
       if (completes_sums(layer, job)) {
         std::uint32_t offset = ofm_offset(layer, tile, job.m);
         Drain drain = drain_of(layer, job.m);
       STORE_OFM_BLOCK:
         for (int block = 0; block < drain.blocks; ++block) {
           HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
-          drain_block(tile, acc, drain, sums);
+          drain_block(tile, even, odd, drain, sums);
           store_ofm_block(layer, lines, tile, offset, sums, ofm);
           offset += layer.ofm_block_stride;
         }
