@@ -65,8 +65,8 @@ COMPUTE_STEP:
          cycle < mac_cycles || taken < plane_count || (must_drain && !drained(drain)); ++cycle) {
       HLS_VITIS(pipeline II = 1)
       HLS_VITIS(loop_tripcount min = 1 max = kTripStepCycles)
-      // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep. What is read
-      // while the array idles is not used.
+      // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Sweep. What is
+      // read while the array idles is not used.
       HLS_VITIS(dependence variable = even inter RAW distance = 4 true)
       HLS_VITIS(dependence variable = odd inter RAW distance = 4 true)
       // Intake and MAC array work on different slots.
