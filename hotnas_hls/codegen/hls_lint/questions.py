@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from clang.cindex import Cursor, CursorKind, Type, TypeKind
 
 from hotnas_hls.codegen.hls import TOP
-from hotnas_hls.codegen.hls_lint.unit import Function, Loop, Pragma, Unit, is_ours
+from hotnas_hls.codegen.hls_lint.unit import Function, Loop, Pragma, Unit, called, is_ours
 
 CONSTANT = re.compile(r"^k[A-Z]")
 AP_INT = re.compile(r"\bap_u?int(_base)?\b")
@@ -79,13 +79,6 @@ def names_in(cursor: Cursor) -> set[str]:
     return {node.spelling for node in cursor.walk_preorder() if node.kind in kinds}
 
 
-def calls_of(function: Function) -> Iterator[tuple[str, list[Cursor]]]:
-    """Names of called functions with the arguments; templates are found by their spelling."""
-    for node in function.cursor.walk_preorder():
-        if node.kind is CursorKind.CALL_EXPR:
-            yield _called(node)
-
-
 def array_access(cursor: Cursor) -> tuple[str, list[Cursor]] | None:
     """``x[i][j]`` as (x, [i, j]) for a plain variable x, else None."""
     if cursor.kind is not CursorKind.ARRAY_SUBSCRIPT_EXPR:
@@ -108,7 +101,7 @@ def declarations_of(
     if (function.name, name, dimension) in seen:
         return
     seen.add((function.name, name, dimension))
-    variable = function.variables().get(name)
+    variable = function.variables.get(name)
     if variable is None or rank_of(variable) == 0:
         return  # a constant table, or a struct that is one register
     if variable.kind is not CursorKind.PARM_DECL:
@@ -118,7 +111,7 @@ def declarations_of(
         return
     position = [parameter.spelling for parameter in function.parameters].index(name)
     for caller in unit.functions.values():
-        for callee, arguments in calls_of(caller):
+        for callee, arguments in caller.calls:
             if callee != function.name or position >= len(arguments):
                 continue
             argument = arguments[position]
@@ -147,7 +140,7 @@ def memory_accesses(unit: Unit, function: Function, loop: Loop) -> Counter[tuple
     """
     found: Counter[tuple[str, str]] = Counter()
     for owner, name, _ in _places(unit, (function,), loop.cursor, {}):
-        if not all(is_in_registers(owner, name, at) for at in range(1, rank_of(owner.variables()[name]) + 1)):
+        if not all(is_in_registers(owner, name, at) for at in range(1, rank_of(owner.variables[name]) + 1)):
             found[owner.name, name] += 1
     return found
 
@@ -156,53 +149,42 @@ Held = tuple[Function, str, int]  # who declares an array, its name, how many of
 
 
 def _places(
-    unit: Unit, called: tuple[Function, ...], node: Cursor, given: Mapping[str, Held]
+    unit: Unit, path: tuple[Function, ...], node: Cursor, given: Mapping[str, Held]
 ) -> Iterator[Held]:
-    """Element accesses below ``node``, a part of the function ``called`` last.
+    """Element accesses below ``node``, a part of the last function of ``path``.
 
-    called: how that one is reached, so that a function that reaches itself is walked once. given: which
+    path: how that one is reached, so that a function that reaches itself is walked once. given: which
     arrays its parameters are.
     """
-    function = called[-1]
+    function = path[-1]
     accesses = array_access(node)
     if accesses is not None:
         held = _held(function, accesses[0], given)
         if held is not None:
             owner, name, chosen = held
-            if chosen + len(accesses[1]) == rank_of(owner.variables()[name]):
+            if chosen + len(accesses[1]) == rank_of(owner.variables[name]):
                 yield held
         for index in accesses[1]:
-            yield from _places(unit, called, index, given)
+            yield from _places(unit, path, index, given)
         return
-    callee, arguments = _called(node)
+    callee, arguments = called(node)
     inner = unit.functions.get(callee)
-    if inner is not None and inner.name not in {outer.name for outer in called}:
+    if inner is not None and inner.name not in {outer.name for outer in path}:
         passed: dict[str, Held] = {}
         for parameter, argument in zip(inner.parameters, arguments, strict=False):
             array = _passed(function, argument, given)
             if array is not None:
                 passed[parameter.spelling] = array
-        yield from _places(unit, (*called, inner), inner.cursor, passed)
+        yield from _places(unit, (*path, inner), inner.cursor, passed)
     for child in node.get_children():
-        yield from _places(unit, called, child, given)
-
-
-def _called(node: Cursor) -> tuple[str, list[Cursor]]:
-    """Name and arguments of a call, else an empty name."""
-    if node.kind is not CursorKind.CALL_EXPR:
-        return "", []
-    children = list(node.get_children())
-    name = node.spelling
-    if not name and children:
-        name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
-    return name, children[1:]
+        yield from _places(unit, path, child, given)
 
 
 def _held(function: Function, name: str, given: Mapping[str, Held]) -> Held | None:
     """The memory behind a name: a local array, or what a parameter was given."""
     if name in given:
         return given[name]
-    variable = function.variables().get(name)
+    variable = function.variables.get(name)
     local = variable is not None and variable.kind is CursorKind.VAR_DECL and rank_of(variable) > 0
     return (function, name, 0) if local else None
 
@@ -217,5 +199,5 @@ def _passed(function: Function, argument: Cursor, given: Mapping[str, Held]) -> 
     if held is None:
         return None
     owner, array, before = held
-    left = rank_of(owner.variables()[array]) - before - chosen
+    left = rank_of(owner.variables[array]) - before - chosen
     return (owner, array, before + chosen) if left > 0 else None

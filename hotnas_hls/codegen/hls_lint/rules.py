@@ -17,7 +17,6 @@ from hotnas_hls.codegen.hls import TOP
 from hotnas_hls.codegen.hls_lint.questions import (
     all_pragmas,
     array_access,
-    calls_of,
     declarations_of,
     has_fixed_bound,
     holds_ap_int,
@@ -40,7 +39,7 @@ ALLOCATORS = {"malloc", "calloc", "realloc", "free", "alloca", "vector", "unique
 def names_exist(unit: Unit) -> Iterator[Finding]:
     """Every variable, port and dimension a pragma names exists."""
     for function in unit.functions.values():
-        known = function.variables()
+        known = function.variables
         for pragma in all_pragmas(function):
             name = pragma.options.get("variable") or pragma.options.get("port")
             if name is None or name == "return":
@@ -82,7 +81,7 @@ def loops_are_bounded(unit: Unit) -> Iterator[Finding]:
 def no_dynamic_memory(unit: Unit) -> Iterator[Finding]:
     """No new, delete, malloc or container."""
     for function in unit.functions.values():
-        for node in function.cursor.walk_preorder():
+        for node in function.nodes:
             named = node.kind in (CursorKind.DECL_REF_EXPR, CursorKind.TYPE_REF, CursorKind.TEMPLATE_REF)
             allocates = node.kind in (CursorKind.CXX_NEW_EXPR, CursorKind.CXX_DELETE_EXPR)
             name = node.spelling.split("::")[-1]
@@ -99,7 +98,7 @@ def no_pointer_arithmetic(unit: Unit) -> Iterator[Finding]:
         CursorKind.COMPOUND_ASSIGNMENT_OPERATOR,
     )
     for function in unit.functions.values():
-        for node in function.cursor.walk_preorder():
+        for node in function.nodes:
             if node.kind in operators and node.type.get_canonical().kind is TypeKind.POINTER:
                 message = f"{function.name} computes with a pointer"
                 yield unit.finding(node, "no-pointer-arithmetic", message)
@@ -108,7 +107,7 @@ def no_pointer_arithmetic(unit: Unit) -> Iterator[Finding]:
 def no_recursion(unit: Unit) -> Iterator[Finding]:
     """No function reaches itself by calls."""
     calls = {
-        name: {callee for callee, _ in calls_of(function) if callee in unit.functions}
+        name: {callee for callee, _ in function.calls if callee in unit.functions}
         for name, function in unit.functions.items()
     }
     for name, function in unit.functions.items():
@@ -137,7 +136,7 @@ def memory_is_native(unit: Unit) -> Iterator[Finding]:
             message = f"argument {parameter.spelling} of {TOP} holds ap_int"
             yield unit.finding(parameter, "memory-is-native", message)
     for function in unit.functions.values():
-        for name, variable in function.variables().items():
+        for name, variable in function.variables.items():
             if variable.kind is CursorKind.PARM_DECL or not holds_ap_int(unit, variable.type):
                 continue
             dimensions = range(1, rank_of(variable) + 1)
@@ -175,7 +174,7 @@ def the_sequential_build_has_no_stages(unit: Unit) -> Iterator[Finding]:
             if pragma.kind in ("dataflow", "stream"):
                 message = f"{function.name} has a {pragma.kind} pragma without dataflow"
                 yield unit.finding(pragma, "sequential-build", message)
-        for name, variable in function.variables().items():
+        for name, variable in function.variables.items():
             if is_stream(variable.type):
                 message = f"{name} in {function.name} is a stream without dataflow"
                 yield unit.finding(variable, "sequential-build", message)

@@ -66,7 +66,7 @@ class Loop:
 
 @dataclass
 class Function:
-    """One function with a body."""
+    """One function with a body; what the rules ask for again and again is read from libclang once."""
 
     cursor: Cursor
     pragmas: list[Pragma] = field(default_factory=list)
@@ -76,18 +76,25 @@ class Function:
     def name(self) -> str:
         return self.cursor.spelling
 
-    @property
+    @functools.cached_property
+    def nodes(self) -> list[Cursor]:
+        """The function and all that is in it, outer ones first."""
+        return list(self.cursor.walk_preorder())
+
+    @functools.cached_property
     def parameters(self) -> list[Cursor]:
         return [child for child in self.cursor.get_children() if child.kind is CursorKind.PARM_DECL]
 
+    @functools.cached_property
     def variables(self) -> dict[str, Cursor]:
         """Parameters and locals by name."""
-        return self._variables
+        kinds = (CursorKind.PARM_DECL, CursorKind.VAR_DECL)
+        return {c.spelling: c for c in self.nodes if c.kind in kinds}
 
     @functools.cached_property
-    def _variables(self) -> dict[str, Cursor]:
-        kinds = (CursorKind.PARM_DECL, CursorKind.VAR_DECL)
-        return {c.spelling: c for c in self.cursor.walk_preorder() if c.kind in kinds}
+    def calls(self) -> list[tuple[str, list[Cursor]]]:
+        """Names of called functions with the arguments."""
+        return [called(node) for node in self.nodes if node.kind is CursorKind.CALL_EXPR]
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,17 @@ def read_pragma(path: Path, line: int, macro: str, text: str) -> Pragma:
     words = rest.split()
     options = dict(word.split("=", 1) for word in words if "=" in word)
     return Pragma(path, line, kind, options, tuple(word for word in words if "=" not in word))
+
+
+def called(node: Cursor) -> tuple[str, list[Cursor]]:
+    """Name and arguments of a call, else an empty name; templates are found by their spelling."""
+    if node.kind is not CursorKind.CALL_EXPR:
+        return "", []
+    children = list(node.get_children())
+    name = node.spelling
+    if not name and children:
+        name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
+    return name, children[1:]
 
 
 def with_parents(cursor: Cursor) -> Iterator[tuple[Cursor, Cursor]]:
