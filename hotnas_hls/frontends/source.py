@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.base.names import article, nearest
 from hotnas_hls.errors import ConfigError, ToolNotFound
 from hotnas_hls.frontends.proof import Proof, prove
-from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.fold import fold_affine, fold_shapes
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import lower
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from hotnas_hls.frontends.onnx_import import OnnxModel
 
 FORMS = "a zoo name, a path ending in .onnx, or package.module:function"
 NO_SHAPE = (
@@ -32,6 +37,40 @@ class LoadedModel(NamedTuple):
     module: nn.Module | None
     graph: Graph
     proof: Proof | None  # None: not asked for
+    file: OnnxModel | None = None  # what it was read from
+
+    def trainable(self) -> LoadedModel:
+        """The same with a module: of an ONNX file one of our own operators, proven against the file.
+
+        The graph is then the module's. UnsupportedNetwork where the two do not agree.
+        """
+        if self.file is None:
+            return self
+        from hotnas_hls.frontends.trace import trace
+        from hotnas_hls.models.graph_module import GraphModule
+
+        module = GraphModule(fold_affine(self.graph)).eval()
+        traced = trace(module, self.graph.input.shape, self.graph.name)
+        graph = Graph(traced.name, list(traced), self.graph.host)
+        proof = prove(graph, _OfFile(self.file, module, graph.host), self.file.fixed_batch)
+        return LoadedModel(module, graph, proof)
+
+
+class _OfFile:
+    """A module that was made from a file, as an original: its maps, and what the file gives."""
+
+    def __init__(self, file: OnnxModel, module: nn.Module, host: HostWork) -> None:
+        from hotnas_hls.frontends.trace import TracedModule
+
+        self.file, self.host, self.module = file, host, TracedModule(module)
+
+    def output(self, images: np.ndarray) -> np.ndarray:
+        """What the file gives."""
+        return self.file.output(images)
+
+    def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        """What the module computes for every node."""
+        return self.module.maps(self.host.prepared(images).astype(np.float32))
 
 
 def load_model(
@@ -127,7 +166,8 @@ def _onnx_model(
         raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
     model = OnnxModel(spec, input_shape)
     lower(fold_shapes(model.graph))
-    return LoadedModel(None, model.graph, prove(model.graph, model, model.fixed_batch) if proven else None)
+    proof = prove(model.graph, model, model.fixed_batch) if proven else None
+    return LoadedModel(None, model.graph, proof, model)
 
 
 def _from_function(spec: str) -> nn.Module:

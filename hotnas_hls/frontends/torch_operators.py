@@ -14,6 +14,7 @@ from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network import activation as activations
 from hotnas_hls.network.activation import Activation
+from hotnas_hls.network.graph import Node
 
 
 def _sizes(size: Any, value: Value) -> list[int]:
@@ -396,6 +397,12 @@ def _chunk(draft: Draft, where: str, result: Any, input: Value, *sizes: Any, **n
     return parts
 
 
+def _graph_operator(draft: Draft, where: str, result: Tensor, node: Node, *inputs: Value) -> Value:
+    """A node as it is, its shape that of what torch computed."""
+    channels, rows, columns = result.shape[1:]
+    return draft.node(where, node, inputs, (channels, rows, columns))
+
+
 def _answer(answer: Answer) -> Callable[..., Value]:
     def handler(
         draft: Draft, where: str, result: Tensor, input: Value, dim: Any = None, *_: Any, **__: Any
@@ -458,4 +465,5 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "softmax": _answer(Answer.SOFTMAX),
     "log_softmax": _answer(Answer.LOG_SOFTMAX),
     "argmax": _answer(Answer.ARGMAX),
+    "graph_operator": _graph_operator,
 }

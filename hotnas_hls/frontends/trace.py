@@ -25,6 +25,7 @@ from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused, cure_for
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.torch_operators import HANDLERS
+from hotnas_hls.models.graph_module import Operator
 from hotnas_hls.network.graph import Graph
 
 BATCH = 2  # more than one image, so that an operator that mixes images shows
@@ -265,7 +266,7 @@ class _Recorder(TorchFunctionMode):
     def _where(self, operator: str) -> str:
         path, module = self.stack[-1] if self.stack else ("", None)
         own_name = any(
-            kind.__module__.startswith("torch.nn.modules") and kind not in _NOT_LAYERS
+            kind is Operator or (kind.__module__.startswith("torch.nn.modules") and kind not in _NOT_LAYERS)
             for kind in type(module).__mro__
         )
         if path and own_name:

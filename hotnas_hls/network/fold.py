@@ -23,6 +23,11 @@ def fold_batchnorm(graph: Graph) -> Graph:
     return _fold(graph, folded)
 
 
+def fold_affine(graph: Graph) -> Graph:
+    """The same where the batch norm has no statistics: it is a factor and an offset, not to be measured."""
+    return _fold(graph, folded, lambda norm: norm.is_affine)
+
+
 def fold_shapes(graph: Graph) -> Graph:
     """What :func:`fold_batchnorm` leaves, shapes only: no weights, but the numbers of the norms that stay."""
     without = [node if node.kind is OpKind.BATCHNORM else replace(node, parameters={}) for node in graph]
@@ -32,8 +37,10 @@ def fold_shapes(graph: Graph) -> Graph:
     )
 
 
-def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
-    """``graph`` with every batch norm that folds merged into its layer."""
+def _fold(
+    graph: Graph, merged: Callable[[Node, Node], Node], wanted: Callable[[Node], bool] = lambda norm: True
+) -> Graph:
+    """``graph`` with every ``wanted`` batch norm that folds merged into its layer."""
     nodes: dict[str, Node] = {}
     stands_for: dict[str, str] = {}  # folded batch norm -> the layer that took its place
     for node in graph:
@@ -41,7 +48,7 @@ def _fold(graph: Graph, merged: Callable[[Node, Node], Node]) -> Graph:
         if node.kind is OpKind.BATCHNORM:
             layer = nodes[node.inputs[0]]
             read_by_others = len(graph.consumers(graph[node.name].inputs[0])) > 1
-            if _takes(layer, node) and not read_by_others:
+            if wanted(node) and _takes(layer, node) and not read_by_others:
                 nodes[layer.name] = merged(layer, node)
                 stands_for[node.name] = layer.name
                 continue

@@ -79,6 +79,17 @@ class Node:
         return self.kind is OpKind.CONV and self.groups > 1 and self.groups == self.shape[0]
 
     @property
+    def is_affine(self) -> bool:
+        """True for a batch norm of no statistics: a factor and an offset for each channel."""
+        of = self.parameters
+        return (
+            self.kind is OpKind.BATCHNORM
+            and self.epsilon == 0
+            and not of["mean"].any()
+            and bool((of["var"] == 1).all())
+        )
+
+    @property
     def is_grouped(self) -> bool:
         """True for a convolution of several groups of channels."""
         return self.kind is OpKind.CONV and self.groups > 1 and not self.is_depthwise

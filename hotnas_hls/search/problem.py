@@ -99,11 +99,8 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
 
     name: the network's; source: what the data are called.
     """
-    if loaded.module is None:
-        raise ConfigError(
-            f"network.model: {name} has no torch module to fine-tune; "
-            "give a zoo name or package.module:function"
-        )
+    loaded = loaded.trainable()
+    assert loaded.module is not None
     if loaded.graph.host.is_some:
         raise ConfigError(
             f"network.model: {name}: {loaded.graph.host}; a search works on images as the data set "

@@ -1,0 +1,77 @@
+"""An ONNX file as a torch module that is trained and edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hotnas_hls.frontends.source import load_model
+from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import digits, shipped_weights
+from hotnas_hls.models.edits import compress, editable
+from hotnas_hls.search.problem import problem_of
+from tests.onnx_files import saved, weights
+
+
+@pytest.fixture(scope="module")
+def digits_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
+    loaded = load_model("digits_resnet", shipped_weights("digits_resnet"))
+    torch.onnx.export(
+        loaded.module,
+        (torch.zeros(1, 1, 8, 8),),
+        path,
+        dynamo=False,
+        dynamic_axes={"x": [0]},
+        input_names=["x"],
+    )
+    return path
+
+
+def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) -> None:
+    file = load_model(str(digits_file))
+    problem = problem_of(file, "digits", digits(), "digits")
+    assert problem.proof is not None and problem.proof.difference < 1e-5
+    images = problem.dataset.test.images
+    with torch.no_grad():
+        found = problem.model(torch.from_numpy(images)).flatten(1).numpy()
+    np.testing.assert_allclose(found, file.file.output(images), atol=1e-4)
+    allowed = editable(problem.model, problem.graph)
+    assert allowed.convolutions and allowed.paths and allowed.narrowable
+    name = next(iter(allowed.paths))
+    cut = Compression(channels={name: 3}, weight_bits={n: 6 for n in allowed.narrowable})
+    edited = trace(compress(problem.model, problem.graph, cut), (1, 8, 8), "digits")
+    assert edited[name].shape[0] == 3
+    assert [node.name for node in edited] == [node.name for node in problem.graph]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [
+            ("Conv", weights(4, 3, 3, 3), {"pads": [0, 1, 2, 1]}),
+            ("HardSwish",),
+            ("MaxPool", {"kernel_shape": [3, 3], "pads": [0, 0, 1, 1]}),
+        ],
+        [
+            ("Conv", weights(4, 3, 3, 3)),
+            ("Mul", weights(1, 4, 1, 1)),
+            ("LeakyRelu",),
+            ("Flatten",),
+            ("Gemm", weights(400, 5)),
+        ],
+        [
+            ("Conv", weights(4, 3, 3, 3)),
+            ("Relu",),
+            ("Mul", weights(1, 4, 1, 1)),
+            ("AveragePool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ],
+    ],
+)
+def test_module_is_proven_equal_to_the_file(tmp_path: Path, steps: list) -> None:
+    found = load_model(str(saved(tmp_path / "net.onnx", *steps))).trainable()
+    assert found.proof is not None and found.proof.difference < 1e-4
