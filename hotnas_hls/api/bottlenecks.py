@@ -113,6 +113,8 @@ def find_bottlenecks(
 
     reductions: price the strongest edits of the search space too.
     """
+    if reductions:
+        loaded = loaded.trainable()
     platform, options = platform_of(config, loaded.graph, board), options_of(config)
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     all_starts = starts(*asked) if reductions else None

@@ -91,6 +91,9 @@ def _module_of(graph: Graph, node: Node) -> nn.Module:
     if node.kind is OpKind.LINEAR:
         outputs, features = of["weight"].shape
         return _filled(nn.Linear(features, outputs, "bias" in of), of)
+    if node.is_affine:  # no statistics to be measured: a convolution of one value a channel
+        scale = nn.Conv2d(node.shape[0], node.shape[0], 1, groups=node.shape[0])
+        return _filled(scale, {"weight": of["weight"][:, None, None, None], "bias": of["bias"]})
     if node.kind is OpKind.BATCHNORM:
         norm = nn.BatchNorm2d(node.shape[0], eps=node.epsilon)
         names = {"mean": "running_mean", "var": "running_var"}

@@ -36,7 +36,7 @@ ACCEPTED_STORAGES = (
 class NetworkSettings:
     """Where the hot start comes from."""
 
-    model: str  # a name of the zoo, or package.module:function that returns a torch.nn.Module
+    model: str  # a name of the zoo, an ONNX file, or package.module:function that returns a torch.nn.Module
     data: str  # digits, cifar10, a folder of images, or package.module:function
     weights: str | None = None  # a checkpoint; null: the ones that ship with the package
     input: tuple[int, int, int] | None = None  # channels, rows, columns; null: the zoo's

@@ -91,7 +91,8 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
-    return problem_of(loaded, settings.model, dataset, settings.data)
+    name = settings.model if loaded.file is None else loaded.graph.name
+    return problem_of(loaded, name, dataset, settings.data)
 
 
 def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) -> Problem:
@@ -99,13 +100,13 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
 
     name: the network's; source: what the data are called.
     """
-    loaded = loaded.trainable()
-    assert loaded.module is not None
     if loaded.graph.host.is_some:
         raise ConfigError(
             f"network.model: {name}: {loaded.graph.host}; a search works on images as the data set "
             "gives them and on logits, so leave that out of the network"
         )
+    loaded = loaded.trainable()
+    assert loaded.module is not None
     outputs, *pixels = loaded.graph.output.shape
     if pixels != [1, 1]:
         shape = "x".join(map(str, loaded.graph.output.shape))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression
@@ -75,3 +77,39 @@ def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) ->
 def test_module_is_proven_equal_to_the_file(tmp_path: Path, steps: list) -> None:
     found = load_model(str(saved(tmp_path / "net.onnx", *steps))).trainable()
     assert found.proof is not None and found.proof.difference < 1e-4
+
+
+def test_factors_of_a_file_are_never_measured_anew(tmp_path: Path) -> None:
+    """A norm before the first layer folds into none; it stays what the file says while a network is trained."""
+    steps = [("Mul", weights(1, 3, 1, 1)), ("Relu",), ("Conv", weights(4, 3, 3, 3)), ("Relu",)]
+    module = load_model(str(saved(tmp_path / "net.onnx", *steps))).trainable().module
+    assert module is not None
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, 12, 12)).astype(np.float32))
+    with torch.no_grad():
+        before = module.eval()(images)
+        module.train()(images * 3 + 1)
+        after = module.eval()(images)
+    assert torch.equal(before, after)
+
+
+def test_a_module_goes_to_other_processes(digits_file: Path) -> None:
+    problem = problem_of(load_model(str(digits_file)), "digits", digits(), "digits")
+    images = torch.from_numpy(problem.dataset.test.images)
+    with torch.no_grad():
+        assert torch.equal(pickle.loads(pickle.dumps(problem.model))(images), problem.model(images))
+
+
+def test_work_of_the_host_is_not_searched(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path / "net.onnx",
+        ("Conv", weights(10, 1, 8, 8)),
+        ("Flatten",),
+        ("Softmax",),
+        shape=("N", 1, 8, 8),
+    )
+    with pytest.raises(ConfigError) as caught:
+        problem_of(load_model(str(path)), "net", digits(), "digits")
+    assert str(caught.value) == (
+        "network.model: net: the host takes the softmax of the logits; a search works on images as the data set gives them and on logits, "
+        "so leave that out of the network"
+    )
