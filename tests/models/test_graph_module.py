@@ -110,6 +110,6 @@ def test_work_of_the_host_is_not_searched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         problem_of(load_model(str(path)), "net", digits(), "digits")
     assert str(caught.value) == (
-        "network.model: net: the host takes the softmax of the logits; a search works on images as the data set gives them and on logits, "
-        "so leave that out of the network"
+        "network.model: net: the host takes the softmax of the logits; a search works on images as the data "
+        "set gives them and on logits, so leave that out of the network"
     )
