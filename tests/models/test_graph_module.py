@@ -80,8 +80,8 @@ def test_module_is_proven_equal_to_the_file(tmp_path: Path, steps: list) -> None
 
 
 def test_factors_of_a_file_are_never_measured_anew(tmp_path: Path) -> None:
-    """A norm before the first layer folds into none; it stays what the file says while a network is trained."""
-    steps = [("Mul", weights(1, 3, 1, 1)), ("Relu",), ("Conv", weights(4, 3, 3, 3)), ("Relu",)]
+    """Behind a ReLU they fold into no layer; they stay what the file says while a network is trained."""
+    steps = [("Conv", weights(4, 3, 3, 3)), ("Relu",), ("Mul", weights(1, 4, 1, 1)), ("Relu",)]
     module = load_model(str(saved(tmp_path / "net.onnx", *steps))).trainable().module
     assert module is not None
     images = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, 12, 12)).astype(np.float32))
