@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
-from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 
@@ -143,21 +142,16 @@ def _pooled(node: Node, x: Tensor, fill: float, pool: Callable[..., Tensor]) -> 
     return pool(F.pad(x, (left, right, top, bottom), value=fill), node.kernel, node.stride)
 
 
-def _activated(function: Activation | None, x: Tensor) -> Tensor:
-    assert function is not None
-    value = x
-    for step in function.steps:
-        if isinstance(step, Activation):
-            value = value * _activated(step, x)
-        else:
-            value = FUNCTIONS[step.name](value, *step.parameters)
-    return value
+def _activated(node: Node, x: Tensor) -> Tensor:
+    assert node.activation is not None
+    values: Tensor = node.activation.computed(x, FUNCTIONS, float)
+    return values
 
 
 OPERATORS: dict[OpKind, Callable[..., Tensor]] = {
     OpKind.RELU: lambda node, x: F.relu(x),
     OpKind.CLIP: lambda node, x: x.clamp(*node.bounds),
-    OpKind.ACTIVATION: lambda node, x: _activated(node.activation, x),
+    OpKind.ACTIVATION: _activated,
     OpKind.MAXPOOL: lambda node, x: _pooled(node, x, -np.inf, F.max_pool2d),
     OpKind.AVGPOOL: lambda node, x: _pooled(node, x, 0.0, F.avg_pool2d),
     OpKind.ADD: lambda node, one, other: one + other,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -33,13 +34,19 @@ class Activation:
 
     def __call__(self, x: Array) -> Array:
         """Its values, of the shape and type of ``x``."""
+        values: Array = self.computed(x, FUNCTIONS, x.dtype.type)
+        return values
+
+    def computed(
+        self, x: Any, functions: Mapping[str, Callable[..., Any]], number: Callable[[float], Any]
+    ) -> Any:
+        """Its values for a tensor of any library: of ``functions`` by name, with parameters as ``number``."""
         value = x
         for step in self.steps:
             if isinstance(step, Activation):
-                value = value * step(x)
+                value = value * step.computed(x, functions, number)
             else:
-                numbers = (x.dtype.type(number) for number in step.parameters)
-                value = FUNCTIONS[step.name](value, *numbers)
+                value = functions[step.name](value, *map(number, step.parameters))
         return value
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx_files import saved, weights
 
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.frontends.source import load_model
@@ -15,8 +16,9 @@ from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import digits, shipped_weights
 from hotnas_hls.models.edits import compress, editable
+from hotnas_hls.models.graph_module import FUNCTIONS
+from hotnas_hls.network import activation
 from hotnas_hls.search.problem import problem_of
-from tests.onnx_files import saved, weights
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,15 @@ def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) ->
 def test_module_is_proven_equal_to_the_file(tmp_path: Path, steps: list) -> None:
     found = load_model(str(saved(tmp_path / "net.onnx", *steps))).trainable()
     assert found.proof is not None and found.proof.difference < 1e-4
+
+
+@pytest.mark.parametrize("name", activation.FUNCTIONS)
+def test_torch_and_numpy_compute_the_same_function(name: str) -> None:
+    parameters = {"affine": (1.5, -0.5), "clip": (-1.0, 2.0), "leaky_relu": (0.1,), "elu": (0.7,)}
+    function = activation.Activation((activation.Step(name, parameters.get(name, ())),))
+    x = np.linspace(-6, 6, 241, dtype=np.float32)
+    found = function.computed(torch.from_numpy(x), FUNCTIONS, float).numpy()
+    np.testing.assert_allclose(found, function(x), rtol=1e-5, atol=1e-6)
 
 
 def test_factors_of_a_file_are_never_measured_anew(tmp_path: Path) -> None:
