@@ -39,7 +39,7 @@ from hotnas_hls.codegen.testbench import (
 )
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
-from hotnas_hls.simulate.verilator_library import keep, kept_library, take
+from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_library, used
 
 PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
 PAGE_BYTES = 4096
@@ -126,7 +126,7 @@ def build(
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={'-O2' if optimise else '-Og'} OPT_SLOW=-O0"),
         # In one piece a model needs no precompiled headers, which take longer than an unoptimised model.
         *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS={int(optimise)}"),
-        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
+        *KEEPS_OLDER_OBJECTS,
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", "obj"),
@@ -141,15 +141,14 @@ def build(
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
         bench = bench_files() if bench is None else bench
         write_sources(rtl, place, bench)
-        take(library, place / "obj")
-        processes.run(
-            command,
-            folder / "build.log",
-            cwd=place,
-            environment=verilator.full_environment() | tools.compiler_cache(),
-            failure=SimulationFailed,
-        )
-        keep(library, place / "obj")
+        with used(library, place / "obj"):
+            processes.run(
+                command,
+                folder / "build.log",
+                cwd=place,
+                environment=verilator.full_environment() | tools.compiler_cache(),
+                failure=SimulationFailed,
+            )
     return SimulationModel(folder, time.monotonic() - started, bench)
 
 

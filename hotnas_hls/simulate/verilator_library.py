@@ -6,10 +6,13 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 OBJECTS = "verilated*.o"
+# For Verilator: the makefile it writes is newer than the library that was kept, which would be built anew.
+KEEPS_OLDER_OBJECTS = ("-MAKEFLAGS", "--old-file=Vtop.mk")
 
 
 def kept_library(verilator: str, flags: Sequence[str]) -> Path:
@@ -17,6 +20,14 @@ def kept_library(verilator: str, flags: Sequence[str]) -> Path:
     digest = hashlib.sha256("\0".join((verilator, *flags)).encode()).hexdigest()[:16]
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "hotnas-hls" / f"verilator-{digest}"
+
+
+@contextmanager
+def used(library: Path, objects: Path) -> Iterator[None]:
+    """A build in the folder ``objects`` begins with what is kept; what it makes is kept when it has ended."""
+    take(library, objects)
+    yield
+    keep(library, objects)
 
 
 def take(library: Path, objects: Path) -> None:
