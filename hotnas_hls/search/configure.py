@@ -38,7 +38,7 @@ def options_of(config: RunConfig) -> SearchOptions:
     """The search's options."""
     search, quantisation = config.search, config.quantisation
     return SearchOptions(
-        bound_ms=config.bound.latency_ms,
+        bound=config.bound.latency_ms,
         reduction=config.bound.reduction,
         reduction_of=config.bound.of,
         strategy=search.strategy,

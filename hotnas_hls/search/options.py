@@ -21,7 +21,7 @@ Baseline = Literal["int8", "int16"]  # the best uncompressed design of so many b
 class SearchOptions:
     """How a search goes; the defaults suit the embedded example."""
 
-    bound_ms: float | None
+    bound: float | None
     reduction: float | None = None  # instead of the bound: share of the baseline's latency to be saved
     reduction_of: Baseline = "int8"  # the baseline of ``reduction``
     strategy: str = "reinforce"
