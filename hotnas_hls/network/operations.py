@@ -7,7 +7,7 @@ part of a pass there. Here every operator stands for itself: some platforms pay 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotnas_hls.network.graph import Graph, OpKind
 
@@ -38,6 +38,27 @@ class Operation:
     groups: int = 1
     act_bits: int = 16
     weight_bits: int = 0
+
+    def widened(self, n: int, m: int) -> Operation:
+        """The operator with other channels; one that keeps them apart keeps as many groups."""
+        return replace(self, n=n, m=m, groups=n if self.groups > 1 else 1)
+
+    def grown(self) -> Operation:
+        """The operator with a kernel that is larger by a weight on each side."""
+        return replace(self, kernel_rows=self.kernel_rows + 2, kernel_columns=self.kernel_columns + 2)
+
+    def narrowed(self, weight_bits: int) -> Operation:
+        """The operator with weights of other widths, if it has any."""
+        return replace(self, weight_bits=weight_bits) if self.kind in WEIGHTED else self
+
+    def pruned(self, ones: int, rows: int) -> Operation:
+        """The same: zeros of a pattern are computed like any other weight here."""
+        return self
+
+    @property
+    def pattern_ones(self) -> None:
+        """Always dense."""
+        return None
 
     @property
     def positions(self) -> int:

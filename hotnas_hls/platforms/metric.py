@@ -23,6 +23,10 @@ class Metric:
         """The name without its unit: ``latency``."""
         return self.name.removesuffix(f"_{self.unit}")
 
+    def excess(self, value: float, bound: float) -> float:
+        """By which share ``value`` misses a bound; 0 and below: it keeps it."""
+        return 1 - value / bound if self.more_is_better else value / bound - 1
+
     def text(self, value: float) -> str:
         """A value with its unit."""
         return f"{value:.4g} {self.unit}"

@@ -29,10 +29,12 @@ from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
 from hotnas_hls.explore.on_chip import fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
-from hotnas_hls.network.lower import channel_blocks
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.lower import channel_blocks, concat_alignment, lower
 from hotnas_hls.platforms.layered import LayeredPlatform
 from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
+from hotnas_hls.platforms.request import PlatformRequest
 from hotnas_hls.platforms.space import Axis, AxisKind
 
 AXES = (
@@ -98,6 +100,21 @@ class TiledEnginePlatform(LayeredPlatform):
     options: EngineOptions = EngineOptions()
     unit: str = "cycles"
     metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, CYCLES)
+
+    about: ClassVar[str] = "one tiled convolution engine on one FPGA board, behind that board's DRAM"
+
+    @classmethod
+    def of(cls, request: PlatformRequest) -> TiledEnginePlatform:
+        """The engine on the board asked for, as far as it can place the network's concatenations."""
+        names = {field.name for field in dataclasses.fields(EngineOptions)}
+        return cls(
+            board=request.board,
+            clock_mhz=request.clock_mhz,
+            memory=request.memory,
+            act_bits=request.act_bits,
+            concat_alignment=concat_alignment(lower(fold_shapes(request.graph))),
+            options=EngineOptions(**{k: v for k, v in request.accelerator.items() if k in names}),
+        )
 
     def __post_init__(self) -> None:
         self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"

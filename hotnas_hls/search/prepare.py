@@ -121,6 +121,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.format,
         problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
         options.seed,
+        options.bounds,
         options.early_stopping,
     )
     settings = _study_settings(options, problem, digests, platform, detection.cost.value)
@@ -159,7 +160,7 @@ def _space_and_seeds(
         if (fitted := _on_hardware_that_fits(workload, platform, space, rung)) is not None
     ]
     fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
-    shortest = _require_feasible(workload, platform, space, fastest, options.bound)
+    shortest = _require_feasible(workload, platform, space, fastest, options)
     metric = platform.objective
     name, took = min(uncompressed.items(), key=lambda one: one[1])
     if options.bound is not None and took <= options.bound:
@@ -214,6 +215,7 @@ def _study_settings(
         **digests,
         "board": platform.name,
         f"bound.{platform.objective.name}": options.bound,
+        **{f"bound.{metric.name}": bound for metric, bound in options.bounds},
         "tuning": asdict(options.tuning),
         "format": asdict(options.format),
         "search.validation_images": options.validation_images,
@@ -292,7 +294,7 @@ def _require_feasible(
     platform: Platform,
     space: SearchSpace,
     fastest: Candidate,
-    bound: float | None,
+    options: SearchOptions,
 ) -> float:
     """What the fastest candidate takes, in the objective's unit.
 
@@ -300,6 +302,16 @@ def _require_feasible(
     """
     layers = workload.compressed(compression_of(fastest, space))
     cost = measured(platform, layers, platform.design(layers, choices_of(fastest, space)))
+    bound = options.bound
+    missed = [
+        f"  - {one.name}: {one.text(limit)} asked for, {one.text(cost.metrics[one.name])} found"
+        for one, limit in options.bounds
+        if one.excess(cost.metrics[one.name], limit) > 0
+    ]
+    if missed:
+        least = f"the design of least {platform.objective.word} on the {platform.name}"
+        cure = "loosen them, or allow stronger edits"
+        raise InfeasibleDesign("\n".join([f"{least} misses bounds of {workload.name}; {cure}:", *missed]))
     if bound is None or cost.value <= bound:
         return cost.value
     slowest, metric = cost.slowest, platform.objective
@@ -314,9 +326,10 @@ def _require_feasible(
     if cost.tightest is not None:
         used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
         lines.append(f"  - resource {cost.tightest} is the tightest: {used:.0f} of {limit:.0f} used")
+    larger = ", a higher clock, or a larger board" if space.of_kind(AxisKind.HARDWARE) else ""
     lines.append(
         f"raise the bound to {_at_least(cost.value)} {metric.unit} or more, allow stronger edits "
-        "(least_weight_bits, patterns, channel_cut), a higher clock, or a larger board"
+        f"(least_weight_bits, patterns, channel_cut){larger}"
     )
     raise InfeasibleDesign("\n".join(lines))
 

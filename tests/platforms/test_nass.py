@@ -18,6 +18,7 @@ from hotnas_hls.platforms.nass.ciphertexts import CipherWork, cipher_work
 from hotnas_hls.platforms.nass.circuits import circuit_work
 from hotnas_hls.platforms.nass.constants import CONSTANTS_FILE, load_constants
 from hotnas_hls.platforms.nass.model import private_layers, private_violations, share_widths
+from hotnas_hls.platforms.nass.platform import PrivateInferencePlatform
 from hotnas_hls.platforms.nass.published import (
     PRINTED,
     SHARE_BITS,
@@ -101,7 +102,7 @@ def test_bytes_of_gazelles_own_network() -> None:
     # 173,056 ReLUs of 22 bits; the publication has 940, 296 and 1,236 MiB (remembered)
     layers = private_layers(gazelle_published(), replace(RAW, share_bits=22))
     found = [
-        sum(getattr(layer, name) for layer in layers) / MIB for name in ("offline_bytes", "online_bytes")
+        sum(sum(layer.parts(name)) for layer in layers) / MIB for name in ("offline_bytes", "online_bytes")
     ]
     assert [round(value, 1) for value in found] == [940.1, 294.9]
     assert [off(*pair) for pair in zip((*found, sum(found)), (940, 296, 1236), strict=True)] == [
@@ -190,18 +191,18 @@ def test_seconds_of_the_table_by_a_factor_from_gazelles_column() -> None:
 # --- layers ---------------------------------------------------------------------------------------------
 
 
-def test_layers_are_labelled_by_what_takes_longer() -> None:
-    layers = private_layers(gazelle(), RING)
-    assert [layer.label for layer in layers] == ["G", "G", "G", "G", "G", "G", "H"]
-    assert [len(layer.circuits) for layer in private_layers(gazelle(OpKind.MAXPOOL), RING)] == [
-        1,
-        2,
-        1,
-        2,
-        1,
-        1,
-        0,
-    ]
+def test_layers_are_labelled_by_what_takes_more_of_the_objective() -> None:
+    for objective, labels in (("seconds", "GGGGGGH"), ("bytes", "GGGGGGH"), ("homomorphic_s", "HHHHHHH")):
+        costs, metrics = PrivateInferencePlatform(RING, objective).layer_costs(gazelle())
+        assert "".join(cost.label for cost in costs) == labels
+        assert sum(cost.total for cost in costs) == pytest.approx(metrics[objective])
+    assert metrics["bytes"] == metrics["offline_bytes"] + metrics["online_bytes"]
+    assert metrics["seconds"] == pytest.approx(metrics["homomorphic_s"] + metrics["garbled_s"])
+
+
+def test_circuits_count_for_the_layer_before_them() -> None:
+    counted = [len(layer.circuits) for layer in private_layers(gazelle(OpKind.MAXPOOL), RING)]
+    assert counted == [1, 2, 1, 2, 1, 1, 0]
 
 
 def test_what_cannot_be_computed_is_said_at_once() -> None:

@@ -28,42 +28,21 @@ class PrivateLayer:
     circuits: tuple[CircuitWork, ...]
     constants: PrivateConstants = field(repr=False)
 
-    @property
-    def homomorphic_s(self) -> float:
-        """Seconds on ciphertexts."""
-        return self.cipher.seconds(self.constants)
-
-    @property
-    def garbled_s(self) -> float:
-        """Seconds in garbled circuits."""
-        return sum(work.seconds(self.constants) for work in self.circuits)
-
-    @property
-    def seconds(self) -> float:
-        """Both: the circuits wait for the ciphertexts."""
-        return self.homomorphic_s + self.garbled_s
-
-    @property
-    def offline_bytes(self) -> float:
-        """Garbled tables, which are sent before there is an image."""
-        tables = sum(work.offline_bytes(self.constants) for work in self.circuits)
-        return tables * self.constants.bytes_factor
-
-    @property
-    def online_bytes(self) -> float:
-        """Labels and ciphertexts."""
-        labels = sum(work.online_bytes(self.constants) for work in self.circuits)
-        return (labels + self.cipher.bytes(self.constants)) * self.constants.bytes_factor
-
-    @property
-    def bytes(self) -> float:
-        """All that is sent."""
-        return self.offline_bytes + self.online_bytes
-
-    @property
-    def label(self) -> str:
-        """G where garbled circuits take longer, H where ciphertexts do."""
-        return "G" if self.garbled_s > self.homomorphic_s else "H"
+    def parts(self, metric: str) -> tuple[float, float]:
+        """Of a metric of the platform, what ciphertexts take and what circuits do."""
+        constants, factor = self.constants, self.constants.bytes_factor
+        seconds = self.cipher.seconds(constants), sum(work.seconds(constants) for work in self.circuits)
+        tables = sum(work.offline_bytes(constants) for work in self.circuits) * factor
+        labels = sum(work.online_bytes(constants) for work in self.circuits) * factor
+        sent = self.cipher.bytes(constants) * factor
+        return {
+            "seconds": seconds,
+            "homomorphic_s": (seconds[0], 0.0),
+            "garbled_s": (0.0, seconds[1]),
+            "bytes": (sent, tables + labels),
+            "offline_bytes": (0.0, tables),
+            "online_bytes": (sent, labels),
+        }[metric]
 
 
 def private_layers(operations: Sequence[Operation], constants: PrivateConstants) -> tuple[PrivateLayer, ...]:

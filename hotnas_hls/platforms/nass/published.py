@@ -22,7 +22,7 @@ PRINTED = {  # Gazelle's network, NASS's
 def figures(operations: Sequence[Operation], constants: PrivateConstants) -> dict[str, float]:
     """What the table prints, by the model."""
     layers = private_layers(operations, constants)
-    return {name: sum(getattr(layer, name) for layer in layers) for name in PRINTED}
+    return {name: sum(sum(layer.parts(name)) for layer in layers) for name in PRINTED}
 
 
 @dataclass

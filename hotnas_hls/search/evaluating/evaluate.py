@@ -24,6 +24,7 @@ from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress, copied
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.models.train import divergence, logits
+from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.platform import Cost, Platform, measured
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest
@@ -46,11 +47,12 @@ class Evaluator:
     problem: Problem
     platform: Platform
     space: SearchSpace
-    bound: float | None
+    bound: float | None  # on the objective
     tuning: Tuning
     format: IntegerFormat
     validation: Split  # what candidates are compared on
     seed: int
+    bounds: tuple[tuple[Metric, float], ...] = ()  # on other metrics
     looks: bool = False  # look at candidates while they are fine-tuned, to stop hopeless ones
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
@@ -72,14 +74,15 @@ class Evaluator:
 
     def _bounded(self, cost: Cost) -> HardwareTest:
         excess = {"resources": 0.0}
-        refusals: tuple[str, ...] = ()
-        if self.bound is not None:
-            metric = cost.objective
-            excess[metric.word] = cost.value / self.bound - 1
-            if cost.value > self.bound:
-                told, bound = metric.text(cost.value), metric.text(self.bound)
-                refusals = (f"{metric.word} {told} exceeds the bound {bound}",)
-        return HardwareTest(cost.metrics, cost.objective.name, refusals, excess)
+        refusals = []
+        objective = () if self.bound is None else ((cost.objective, self.bound),)
+        for metric, bound in (*objective, *self.bounds):
+            value = cost.metrics[metric.name]
+            excess[metric.word] = metric.excess(value, bound)
+            if excess[metric.word] > 0:
+                misses = "is below" if metric.more_is_better else "exceeds"
+                refusals.append(f"{metric.word} {metric.text(value)} {misses} the bound {metric.text(bound)}")
+        return HardwareTest(cost.metrics, cost.objective.name, tuple(refusals), excess)
 
     def network_key(self, candidate: Candidate) -> str:
         """The candidate without its hardware, which accuracy does not depend on."""
