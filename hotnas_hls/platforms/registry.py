@@ -23,6 +23,7 @@ GROUP = "hotnas_hls.platforms"
 OWN = "hotnas-hls"
 BUILT_IN = {
     "tiled-engine": "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
+    "nacim": "hotnas_hls.platforms.nacim.platform:ComputeInMemoryPlatform",
     "nass": "hotnas_hls.platforms.nass.platform:PrivateInferencePlatform",
 }
 NEEDED = ("about", "metrics", "of")
