@@ -269,8 +269,8 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
         return Rtl(twin, bench=bench, weights=weights)
     if STRIPED in twin:
         raise ConfigError(
-            f"{given}: the weights of this design are striped, and its bench wires every master, but RTL made "
-            "from C++ has one; simulate a design with wgt_masters = 1"
+            f"{given}: the weights of this design are striped, and its bench wires every master; RTL made of "
+            "C++ has one; simulate a design with wgt_masters = 1"
         )
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}

@@ -69,7 +69,10 @@ def test_they_take_the_cycles_of_one_port_as_wide_and_the_ports_of_two() -> None
 def test_what_cannot_be_striped_is_refused() -> None:
     shared = dataclasses.replace(STRIPED, ifm_bits=64, ofm_bits=64, shared_bus=True)
     for accel, problem in (
-        (dataclasses.replace(STRIPED, wgt_masters=3), "wgt_masters = 3: weights are striped over 1 or 2 masters"),
+        (
+            dataclasses.replace(STRIPED, wgt_masters=3),
+            "wgt_masters = 3: weights are striped over 1 or 2 masters",
+        ),
         (
             shared,
             "wgt_masters = 2: on a shared bus all reads have one master; set shared_bus to false or "
@@ -89,8 +92,8 @@ def test_what_cannot_be_striped_is_refused() -> None:
     board = load_board("ZCU102")
     few = dataclasses.replace(board, ports=(dataclasses.replace(board.ports[0], names=("A", "B", "C")),))
     assert port_violations(STRIPED, few, 100, False) == [
-        "ofm: 1 master of 32 bits, 0 ports of ZCU102 left for it; use fewer masters (a shared bus has one) or "
-        "other widths"
+        "ofm: 1 master of 32 bits, 0 ports of ZCU102 left for it; use fewer masters (a shared bus has one) "
+        "or other widths"
     ]
 
 
