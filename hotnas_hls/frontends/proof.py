@@ -30,6 +30,10 @@ BATCHES = (2, 3, 2)  # images of each batch, where the network leaves their numb
 class Original(Protocol):
     """What a graph was made from."""
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only number of images that it takes; None: any."""
+
     def output(self, images: Array) -> Array:
         """Its result (B, ...) for images float32 (B, C, H, W)."""
 
@@ -54,8 +58,8 @@ class Proof:
         )
 
 
-def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> Proof:
-    """Run ``graph`` beside ``original``; ``fixed_batch`` is the only number of images the latter takes.
+def prove(graph: Graph, original: Original) -> Proof:
+    """Run ``graph`` beside ``original``.
 
     On the first batch every map is compared, since what differs inside may hardly show in the result of a
     network with random weights; on the others the results are. UnsupportedNetwork where they differ by more
@@ -64,12 +68,10 @@ def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> P
     differences of large logits large.
     """
     started, cpu_started, worst = perf_counter(), process_time(), 0.0
-    sizes = [fixed_batch or size for size in BATCHES]
-    host = graph.host
-    shape = graph.input.shape if host.preparation is None else host.preparation.source
+    sizes = [original.fixed_batch or size for size in BATCHES]
     for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
-        images = batch(shape, size, scale, number)
-        every_map = number == 0 or host.answer is not None
+        images = batch(graph.image, size, scale, number)
+        every_map = number == 0 or graph.host.answer is not None
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # it shows in the difference
             difference = (_compare_maps if every_map else _compare_outputs)(graph, original, images)
         worst = max(worst, difference)
