@@ -59,12 +59,14 @@ def accelerator_resources(accel: Accelerator, layer_count: int = 31) -> Resource
     return Resources(dsp, bram, sum(_ultra(accel).values()), lut, ff, accel.port_bits, lutram)
 
 
-def by_buffer_depths(accel: Accelerator, ofm_depths: np.ndarray, ifm_depths: np.ndarray) -> np.ndarray:
+def by_buffer_depths(
+    accel: Accelerator, ofm_depths: np.ndarray, ifm_depths: np.ndarray, layer_count: int = 31
+) -> np.ndarray:
     """Resources of ``accel`` with every pair of buffer depths, int64 (OFM depths, IFM depths, RESOURCES).
 
     ofm_depths: pixels of an output tile; ifm_depths: words of an IFM bank. Both int64.
     """
-    fixed = _arguments(accel)
+    fixed = _arguments(accel, layer_count)
     arguments: tuple[Any, ...] = (*fixed[:10], ifm_depths, ofm_depths, *fixed[12:])
     counted = totals(*arguments)
     found = np.empty((*counted.shape[:2], len(RESOURCES)), dtype=np.int64)
