@@ -33,8 +33,8 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
         attributes = rest.pop() if rest and isinstance(rest[-1], dict) else {}
         inputs = [last] if attributes.pop("chained", True) else []
         for position, item in enumerate(rest):
-            if isinstance(item, np.ndarray):
-                constants.append(numpy_helper.from_array(item, f"c{index}_{position}"))
+            if isinstance(item, np.ndarray | np.generic):
+                constants.append(numpy_helper.from_array(np.asarray(item), f"c{index}_{position}"))
                 item = constants[-1].name
             inputs.append(item)
         last = f"y{index}"

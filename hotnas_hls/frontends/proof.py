@@ -34,6 +34,10 @@ class Original(Protocol):
     def fixed_batch(self) -> int | None:
         """The only number of images that it takes; None: any."""
 
+    @property
+    def note(self) -> str:
+        """What the graph has not of it; empty where it has everything."""
+
     def output(self, images: Array) -> Array:
         """Its result (B, ...) for images float32 (B, C, H, W)."""
 
@@ -50,12 +54,14 @@ class Proof:
     difference: float  # the largest, as a share of the largest value of its map
     seconds: float
     cpu_seconds: float  # of all threads
+    note: str = ""  # what was left out of the original
 
     def __str__(self) -> str:
-        return (
+        proven = (
             f"import proven: {self.images} images in {self.batches} batches, maps differ by "
             f"{self.difference:.1g} of the largest value (at most {TOLERANCE:g}), {self.seconds:.1f} s"
         )
+        return "\n".join(filter(None, (proven, self.note)))
 
 
 def prove(graph: Graph, original: Original) -> Proof:
@@ -76,7 +82,7 @@ def prove(graph: Graph, original: Original) -> Proof:
             difference = (_compare_maps if every_map else _compare_outputs)(graph, original, images)
         worst = max(worst, difference)
     seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
-    return Proof(len(sizes), sum(sizes), worst, seconds, cpu_seconds)
+    return Proof(len(sizes), sum(sizes), worst, seconds, cpu_seconds, original.note)
 
 
 def batch(shape: Shape, images: int, scale: float = 1.0, seed: int = 0) -> Array:

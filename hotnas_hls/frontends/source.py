@@ -61,7 +61,7 @@ class _Remade:
         from hotnas_hls.frontends.trace import TracedModule
 
         self.original, self.host, self.module = original, host, TracedModule(module)
-        self.fixed_batch = original.fixed_batch
+        self.fixed_batch, self.note = original.fixed_batch, original.note
 
     def output(self, images: np.ndarray) -> np.ndarray:
         """What the network gives that it was made of."""

@@ -79,7 +79,7 @@ def trace_twin(graph: Graph, model: nn.Module, name: str | None = None) -> Graph
 class TracedModule:
     """A module as the original that its graph is proven against (see ``frontends.proof``)."""
 
-    fixed_batch = None
+    fixed_batch, note = None, ""
 
     def __init__(self, model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None:
         """``input_shape`` as of :func:`trace`; None: three numbers."""
