@@ -7,6 +7,7 @@ and what is accepted there; nothing is guessed and nothing is ignored.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import sys
@@ -255,7 +256,7 @@ def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list
     where there are problems other than those.
     """
     fields = {field.name: field for field in record_fields(kind)}
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     before = len(problems)
     for name in record if not getattr(kind, "other_keys", False) else ():
         if name not in fields:
@@ -270,6 +271,12 @@ def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list
             problems.append(f"{_inside(where, name)}: missing key; give {describe(hints[name])}")
     readable = all(isinstance(problem, UnknownKey) for problem in problems[before:])
     return kind(**values) if readable else None
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    return typing.get_type_hints(kind)
 
 
 def to_record(value: Any) -> Any:

@@ -765,6 +765,30 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
     return arena[place : place + size].tobytes()
 
 
+# --- an output that is a map ---------------------------------------------------------------------------
+
+
+def test_python_driver_gives_a_map_as_a_map(tmp_path: Path) -> None:
+    layer = Layer("head", LayerKind.CONV, "x", "y", 3, 5, 9, 7, 9, 7, 1, 1)
+    maps = {"x": FeatureMap("x", 3, 9, 7), "y": FeatureMap("y", 5, 9, 7, frac_bits=3)}
+    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=63, patterns=False)
+    numbers = {"head": random_numbers(layer, 1, 16, accel.acc_bits)}
+    net = IntegerNetwork("map", maps, (layer,), numbers, "x", "y", 16)
+    write(driver_files(net, accel, {"head": Tile(8, 7)}, banner=BANNER), tmp_path)
+    described = json.loads((tmp_path / "driver" / "hotnas_design.json").read_text())
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "weights.bin").write_bytes(bytes(described["weight_bytes"]))
+    module, board = load(tmp_path), FakeBoard(tmp_path)
+    accelerator = module.Accelerator(board, allocate=board.allocate)
+    wanted = np.random.default_rng(0).integers(-30000, 30000, (5, 9, 7))
+    first, size = described["logits"]["offset"], described["logits"]["bytes"]
+    accelerator._maps[first : first + size] = np.frombuffer(pack_feature_map(wanted, accel), np.uint8)
+    result = accelerator.run(np.zeros((3, 9, 7)))
+    assert (result.integers == wanted[None]).all() and (result.logits == wanted[None] / 8).all()
+    assert (result.classes == wanted[None].argmax(axis=1)).all()
+    assert (result.answers == result.logits).all()
+
+
 # --- the work of the host -------------------------------------------------------------------------------
 
 
