@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
 RNG = np.random.default_rng(0)
 MAP = ("N", 3, 12, 12)
@@ -31,8 +33,8 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
         attributes = rest.pop() if rest and isinstance(rest[-1], dict) else {}
         inputs = [last] if attributes.pop("chained", True) else []
         for position, item in enumerate(rest):
-            if isinstance(item, np.ndarray):
-                constants.append(numpy_helper.from_array(item, f"c{index}_{position}"))
+            if isinstance(item, np.ndarray | np.generic):
+                constants.append(numpy_helper.from_array(np.asarray(item), f"c{index}_{position}"))
                 item = constants[-1].name
             inputs.append(item)
         last = f"y{index}"
@@ -49,4 +51,27 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
         for axis in range(axes):
             known.shape.dim.add().dim_param = f"side{axis}"
     onnx.save(model, path)
+    return path
+
+
+class Whole(nn.Module):
+    """A network of digits with what is around it: it reads raw images and gives probabilities."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(self.net((x - 3) / 8), dim=1)
+
+
+def raw(images: np.ndarray) -> np.ndarray:
+    """The images that :class:`Whole` makes into ``images``."""
+    return images * 8 + 3
+
+
+def exported(net: nn.Module, path: Path) -> Path:
+    """A network of digits as a file that takes any number of images."""
+    image = torch.zeros(1, 1, 8, 8)
+    torch.onnx.export(net, (image,), path, dynamo=False, dynamic_axes={"x": [0]}, input_names=["x"])
     return path

@@ -352,6 +352,10 @@ class DesignPoint:
 
     def digest(self) -> str:
         """SHA-256 of the design: of its JSON, which holds the SHA-256 of the weights."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def save(self, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from hotnas_hls.base.compiled_code import compiled
 # twice as many of the same bits. 36 bits are those of a simple dual-port RAM.
 BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 URAM_BITS, URAM_WORDS = 72, 4096  # of an UltraRAM block
+RAM_WORDS = 512  # depths that are multiples of it fill whole blocks of either kind
 LUT_RAM_DEPTH = 64  # words up to which sdp_ram is LUT RAM (its LutDepth)
 LUTS_PER_RAM_CELL = 8  # RAM32M16 and RAM64M8: the LUTs of half a CLB
 RAM_CELL_32_BITS = 14  # bits a cell holds of 32 words: one of its LUTs takes the write address

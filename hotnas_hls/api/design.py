@@ -82,6 +82,24 @@ class Design(Shown):
         generate(self.point, Path(folder), images)
         return Package(Path(folder))
 
+    @checked
+    def export_onnx(self, path: str | Path, *, images: int = GOLDEN_IMAGES) -> int:
+        """Write its integers as an ONNX file of quantised maps (QDQ); on how many images it was proven.
+
+        The file reads images as the network does, float32, and gives ``logits``, and ``answer`` where the
+        host makes one. images: golden ones, filled up with seeded ones, on which onnxruntime must give the
+        logits of the accelerator, every bit. Raises SimulationFailed, and writes nothing, where it does not;
+        ToolNotFound without the ``onnx`` extra, ConfigError for no images.
+        """
+        from hotnas_hls.base.atomic import replace_files
+        from hotnas_hls.network.onnx_export import proven
+
+        if images < 1:
+            raise ConfigError(f"{images} images: the proof needs at least one")
+        place = Path(path)
+        replace_files(place.parent, {place.name: proven(self.point, images)})
+        return images
+
     def tables(self) -> Sequence[Table]:
         """A line a layer."""
         from rich.table import Table

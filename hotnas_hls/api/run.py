@@ -193,7 +193,7 @@ def own_data(data: str | Path | Dataset, graph: Graph) -> Dataset:
     from hotnas_hls.search.problem import load_dataset
 
     if isinstance(data, str | Path):
-        return load_dataset(data, graph.input.shape[1])
+        return load_dataset(data, graph.image[1])
     if not isinstance(data, Dataset):
         raise ConfigError(
             f"data: is {article(type(data).__name__)}; give what make_dataset makes of arrays, tensors or a "

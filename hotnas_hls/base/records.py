@@ -7,6 +7,7 @@ and what is accepted there; nothing is guessed and nothing is ignored.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import sys
@@ -25,6 +26,9 @@ from hotnas_hls.errors import ConfigError, HotnasError
 LARGEST_FLOAT, LARGEST_INT = sys.float_info.max, (1 << 63) - 1
 DEEPEST = 50  # tables and lists inside each other
 MOST_VALUES = 1_000_000  # of a YAML file, whose anchors can stand for many times their size
+
+# Metadata of a field that came to a record later: at its default, what was written before keeps its bytes.
+LATER = {"later": True}
 
 
 class UnknownKey(str):
@@ -252,7 +256,7 @@ def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list
     where there are problems other than those.
     """
     fields = {field.name: field for field in record_fields(kind)}
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     before = len(problems)
     for name in record if not getattr(kind, "other_keys", False) else ():
         if name not in fields:
@@ -269,10 +273,21 @@ def read_record(kind: Any, record: Mapping[str, Any], where: str, problems: list
     return kind(**values) if readable else None
 
 
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    return typing.get_type_hints(kind)
+
+
 def to_record(value: Any) -> Any:
-    """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text."""
+    """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text.
+
+    A field marked LATER is left out at its default.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_record(getattr(value, field.name)) for field in record_fields(value)}
+        fields = ((field, getattr(value, field.name)) for field in record_fields(value))
+        said = ((key, entry) for key, entry in fields if not (key.metadata == LATER and entry == key.default))
+        return {key.name: to_record(entry) for key, entry in said}
     if isinstance(value, Mapping):
         return {str(key): to_record(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

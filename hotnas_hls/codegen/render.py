@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -39,8 +40,11 @@ class Banner:
         )
 
 
+@functools.cache  # a template is compiled once a process
 def environment(folder: str | Path) -> Environment:
-    """Templates below ``templates/<folder>`` or an absolute path; a misspelt name in one is an error.
+    """Templates below ``templates/<folder>`` or an absolute path, one environment for all who ask.
+
+    A misspelt name in a template is an error.
 
     Every value a template writes passes the filter of its file's language, unless it is :class:`Code`.
     """

@@ -56,7 +56,7 @@ def _job_row(layer: Layer) -> tuple[int, ...]:
 def base_row(base: Accelerator) -> tuple[int, ...]:
     """An accelerator as numbers, in the order ``layer_cycles`` takes them."""
     return (
-        base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
+        base.tm, base.tn, base.ifm_bits, base.wgt_stream_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
         base.descriptor_bytes, base.shared_bus, base.taps, base.word_width, base.plane_width,
         drain_beat(base),
     )  # fmt: skip
@@ -272,6 +272,69 @@ def _beaten(
 
 
 @compiled
+def _best_in(
+    layer: np.ndarray, base: np.ndarray, heights: np.ndarray, widths: np.ndarray, ofm_depth: int,
+    ifm_depth: int, read_latency: int, write_latency: int, prices: np.ndarray, least: np.ndarray,
+) -> tuple[int, int, int]:  # fmt: skip
+    """A layer's cycles in its fastest tile that buffers hold, how many tiles they hold, how many were priced.
+
+    prices, least: what is known of every tile (heights, widths), UNFIT where nothing is; filled here.
+    """
+    block = base[WORD] // base[5]
+    lanes = base[1] if layer[0] == 0 else min(base[0], base[1])
+    slices = _ceil(_ceil(layer[1], block), lanes // block)
+    best = found = priced = 0
+    for c in range(len(widths)):
+        tc = widths[c]
+        if tc == 0 or found >= CANDIDATES:
+            break
+        columns = (tc - 1) * layer[9] + layer[8]
+        fitting = 0
+        for r in range(len(heights)):
+            tr = heights[r]
+            if tr == 0 or fitting == CANDIDATES_PER_SPLIT:
+                break
+            if tr * tc > ofm_depth:
+                continue
+            if slices * ((tr - 1) * layer[16] + layer[7]) * columns > ifm_depth:
+                continue
+            found += 1
+            fitting += 1
+            if least[r, c] == UNFIT:
+                least[r, c] = floor(layer, base, tr, tc, read_latency, write_latency)
+            if best and least[r, c] >= best:
+                continue
+            if prices[r, c] == UNFIT:
+                prices[r, c] = layer_cycles(layer, base, tr, tc, read_latency, write_latency)
+                priced += 1
+            if best == 0 or prices[r, c] < best:
+                best = prices[r, c]
+    return best, found, priced
+
+
+@compiled
+def by_layer(
+    layers: np.ndarray, base: np.ndarray, heights: np.ndarray, widths: np.ndarray, ofm_depths: np.ndarray,
+    ifm_depths: np.ndarray, read_latency: int, write_latency: int,
+) -> np.ndarray:  # fmt: skip
+    """Cycles of each layer in its fastest tile, (layers, ofm, ifm); UNFIT where it fits none."""
+    found = np.empty((len(layers), len(ofm_depths), len(ifm_depths)), dtype=np.int64)
+    prices = np.empty((heights.shape[1], widths.shape[1]), dtype=np.int64)
+    least = np.empty_like(prices)
+    for at in range(len(layers)):
+        prices[:] = UNFIT
+        least[:] = UNFIT
+        for o in range(len(ofm_depths)):
+            for i in range(len(ifm_depths)):
+                best, tiles, _ = _best_in(
+                    layers[at], base, heights[at], widths[at], ofm_depths[o], ifm_depths[i], read_latency,
+                    write_latency, prices, least,
+                )  # fmt: skip
+                found[at, o, i] = best if tiles else UNFIT
+    return found
+
+
+@compiled
 def price(
     layers: np.ndarray, bases: np.ndarray, order: np.ndarray, floors: np.ndarray, heights: np.ndarray,
     widths: np.ndarray, ofm_depths: np.ndarray, ifm_depths: np.ndarray, read_latency: int,
@@ -289,7 +352,6 @@ def price(
     least = np.empty_like(prices)
     for b in order:
         base = bases[b]
-        block = base[WORD] // base[5]
         whole = floors[b].sum()
         for o in range(len(ofm_depths)):
             for i in range(len(ifm_depths)):
@@ -297,9 +359,6 @@ def price(
                     cycles[b, o, i] = whole
         for at in range(len(layers)):
             layer = layers[at]
-            lanes = base[1] if layer[0] == 0 else min(base[0], base[1])
-            slices = _ceil(_ceil(layer[1], block), lanes // block)
-            stride = layer[9]
             prices[:] = UNFIT
             least[:] = UNFIT
             for o in range(len(ofm_depths)):
@@ -316,34 +375,13 @@ def price(
                     if lost:
                         cycles[b, o, i] = PRUNED
                         continue
-                    best = found = 0
-                    for c in range(widths.shape[1]):
-                        tc = widths[at, c]
-                        if tc == 0 or found >= CANDIDATES:
-                            break
-                        columns = (tc - 1) * stride + layer[8]
-                        fitting = 0
-                        for r in range(heights.shape[1]):
-                            tr = heights[at, r]
-                            if tr == 0 or fitting == CANDIDATES_PER_SPLIT:
-                                break
-                            if tr * tc > ofm_depths[o]:
-                                continue
-                            if slices * ((tr - 1) * layer[16] + layer[7]) * columns > ifm_depths[i]:
-                                continue
-                            found += 1
-                            fitting += 1
-                            asked += 1
-                            if least[r, c] == UNFIT:
-                                least[r, c] = floor(layer, base, tr, tc, read_latency, write_latency)
-                            if best and least[r, c] >= best:
-                                continue
-                            if prices[r, c] == UNFIT:
-                                prices[r, c] = layer_cycles(layer, base, tr, tc, read_latency, write_latency)
-                                priced += 1
-                            if best == 0 or prices[r, c] < best:
-                                best = prices[r, c]
-                    if found:
+                    best, looked, new = _best_in(
+                        layer, base, heights[at], widths[at], ofm_depths[o], ifm_depths[i], read_latency,
+                        write_latency, prices, least,
+                    )  # fmt: skip
+                    asked += looked
+                    priced += new
+                    if looked:
                         cycles[b, o, i] += layer[COUNT] * best - floors[b, at]
                     else:
                         cycles[b, o, i] = UNFIT

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,7 @@ def within(
     near = [base for base, floor in zip(bases, floors, strict=True) if floor <= limit]
     if not near:
         return []
-    tiles, depths = _buffers(space)
+    tiles, depths = buffers(space)
     used, share, cycles = _unpriced(near, board, tiles, depths)
     _price(layers, near, _products(tiles), depths, memory, share, 0, cycles, limit)
     found: dict[tuple[int, int], Explored] = {}
@@ -168,6 +168,20 @@ def within(
         same = (at[0], design.cycles)
         found[same] = min(found.get(same, design), design, key=_rank)
     return sorted(found.values(), key=_rank)
+
+
+def by_layer(
+    layers: Sequence[Layer], accel: Accelerator, memory: MemoryTiming, tiles: Buffers, depths: np.ndarray
+) -> np.ndarray:
+    """Cycles of every layer in its fastest tile with each pair of buffer depths, (layers, OFM, IFM depths).
+
+    UNFIT where no tile fits. tiles, depths: as :func:`buffers` has them, in place of those of ``accel``.
+    """
+    counted, rows, table = _tables(layers, [accel])
+    timing = (memory.read_latency, memory.write_latency)
+    found = compiled.by_layer(rows, table[0], *_sides(counted), _products(tiles), depths, *timing)
+    at = {placed: row for row, placed in enumerate(counted)}
+    return np.asarray(found[[at[placed] for placed in _placed(layers)]])
 
 
 def _rank(design: Explored) -> tuple[int, float, int]:
@@ -207,7 +221,7 @@ def _decided(
 ) -> Exploration:
     """``explore`` over some bases; without the front, designs are left that are not among the best."""
     started = time.perf_counter()
-    tiles, depths = _buffers(space)
+    tiles, depths = buffers(space)
     used, share, cycles = _unpriced(bases, board, tiles, depths)
     compared = share if front else np.zeros_like(share)
     evaluations, shared = _price(layers, bases, _products(tiles), depths, memory, compared, top, cycles)
@@ -236,7 +250,7 @@ def _decided(
     )
 
 
-def _buffers(space: Space) -> tuple[Buffers, np.ndarray]:
+def buffers(space: Space) -> tuple[Buffers, np.ndarray]:
     """Output tiles by their products, and IFM depths, the smallest first."""
     tiles = sorted({tr * tc: (tr, tc) for tr, tc in space.tiles}.items())
     return tiles, np.array(sorted(space.ifm_depths), dtype=np.int64)
@@ -280,8 +294,7 @@ def _price(
 ) -> tuple[int, int]:
     """Fill ``cycles`` (0 where a price is wanted); returns layers priced and prices asked for."""
     counted, rows, table = _tables(layers, bases)
-    heights = compiled.splits([layer.out_rows for layer, _ in counted])
-    widths = compiled.splits([layer.out_columns for layer, _ in counted])
+    heights, widths = _sides(counted)
     timing = (memory.read_latency, memory.write_latency)
     floors = compiled.floors_of(rows, table, *timing)
     order = np.argsort(floors.sum(axis=1), kind="stable")
@@ -303,8 +316,18 @@ def _tables(
     layers: Sequence[Layer], bases: Sequence[Accelerator]
 ) -> tuple[Counter[tuple[Layer, Place]], np.ndarray, np.ndarray]:
     """Different layers and how often each occurs, the same as numbers, and the bases as numbers."""
-    found = zip((layer.unnamed() for layer in layers), places(layers, shared_bus=False), strict=True)
-    counted = Counter(found)  # where a base shares its bus, its price leaves the places out
+    counted = Counter(_placed(layers))  # where a base shares its bus, its price leaves the places out
     rows = [[*compiled.layer_row(*placed), count] for placed, count in counted.items()]
     table = np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
     return counted, np.array(rows, dtype=np.int64), table
+
+
+def _placed(layers: Sequence[Layer]) -> list[tuple[Layer, Place]]:
+    """Layers without their names, and where they stand."""
+    return list(zip((layer.unnamed() for layer in layers), places(layers, shared_bus=False), strict=True))
+
+
+def _sides(placed: Iterable[tuple[Layer, Place]]) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and widths of the tiles of each layer."""
+    shapes = [(layer.out_rows, layer.out_columns) for layer, _ in placed]
+    return compiled.splits([rows for rows, _ in shapes]), compiled.splits([columns for _, columns in shapes])

@@ -1,8 +1,10 @@
 """The fastest design that keeps maps and weights on chip, in the memory its board leaves free.
 
 What an array would take if everything stayed on chip, in words as wide as suit it, is a bound: what does not
-fit is streamed and can only be slower. Arrays are tried in the order of that bound; each gets the widths and
-the room for maps that make it fastest, weights get what is left.
+fit is streamed and can only be slower. Arrays are tried in the order of that bound; each gets the widths, the
+buffers and the room for maps that make it fastest, weights get what is left. Deep buffers load fewer weights
+twice, shallow ones leave room to keep more of them: a price of each layer by itself, compiled for all depths
+at once, says in which order they are tried.
 """
 
 from __future__ import annotations
@@ -11,19 +13,25 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
+
+import numpy as np
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.fpga_memories import LUT_RAM_DEPTH, RAM_WORDS
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.accel.residency import Resident, keep_maps, planes_of, reside, words_of_all
-from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.resources import RESOURCES, by_buffer_depths
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
-from hotnas_hls.explore.exhaustive import leading
+from hotnas_hls.explore.compiled_pricing import UNFIT
+from hotnas_hls.explore.exhaustive import Buffers, buffers, by_layer, leading
 from hotnas_hls.explore.space import Space
 
 LEAST_WORDS = 256  # of maps on chip that are tried, but for all maps and none
 ARRAYS_TRIED = 8  # those whose bounds are lowest
+NEVER = 1 << 62
 WIDEST = LEGAL_PORT_BITS[-1]
 ANY = Accelerator(4, 4, 1, 1, 32, 32, 32, 1, 1, 1)  # which maps could stay is the same for every design
 
@@ -37,21 +45,35 @@ class Kept:
 
 
 def kept_on_chip(
-    net: IntegerNetwork, accel: Accelerator, board: Board, memory: MemoryTiming, maps: bool = True
+    net: IntegerNetwork,
+    accel: Accelerator,
+    board: Board,
+    memory: MemoryTiming,
+    maps: bool = True,
+    space: Space | None = None,
+    below: int = NEVER,
 ) -> Kept | None:
-    """The fastest way to keep what ``board`` has room for on the array, buffers and ports of ``accel``.
+    """The fastest way to keep what ``board`` has room for on the array and ports of ``accel``.
 
-    Widths of words and planes and the room for maps are tried; weights get what is left. maps: whether maps
-    may stay. None on a shared bus, and where nothing fits.
+    Widths of words and planes and the room for maps are tried, and the buffers of ``space`` (None: those of
+    ``accel`` alone); weights get what is left. Of the ways that a fast price finds best, the exact one
+    decides. maps: whether maps may stay. None on a shared bus, and where nothing fits that takes fewer
+    cycles than ``below``.
     """
+    if accel.shared_bus:
+        return None
+    own: tuple[Buffers, np.ndarray] = [(accel.ofm_depth, (accel.tr, accel.tc))], np.array([accel.ifm_depth])
+    ways = _ways(net, accel, board, memory, maps, buffers(space) if space else own)
     best: Kept | None = None
-    for tried in () if accel.shared_bus else _designs(net, accel, board, maps):
-        resident = reside(net, tried, memory)
+    for way in sorted(ways, key=lambda way: way.cycles):
+        if way.cycles >= below:
+            break
+        resident = reside(net, way.accel, memory)
         if not resident.runs or not resident.accel.keeps:
             continue
         cycles = network_latency(resident.net.layers, resident.accel, resident.tiles, memory).cycles
-        if best is None or cycles < best.cycles:
-            best = Kept(resident, cycles)
+        if cycles < below:
+            best, below = Kept(resident, cycles), cycles
     return best
 
 
@@ -77,13 +99,12 @@ def fastest_on_chip(
     space = dataclasses.replace(
         space, port_bits=ports, bus_bits=(), word_bits=wide, plane_bits=(WIDEST,)
     )
-    found = kept_on_chip(net, streamed, board, memory, maps)
+    found = kept_on_chip(net, streamed, board, memory, maps, space)
     for design in leading(_all_on_chip(net, maps), board, memory, space, ARRAYS_TRIED, blocks, clock_mhz):
         if found is not None and design.cycles >= found.cycles:
             break
-        kept = kept_on_chip(net, design.accel, board, memory, maps)
-        if kept is not None and (found is None or kept.cycles < found.cycles):
-            found = kept
+        limit = NEVER if found is None else found.cycles
+        found = kept_on_chip(net, design.accel, board, memory, maps, space, limit) or found
     return found
 
 
@@ -96,25 +117,76 @@ def _all_on_chip(net: IntegerNetwork, maps: bool) -> tuple[Layer, ...]:
     return tuple(dataclasses.replace(layer, weights_on_chip=True) for layer in layers)
 
 
-def _designs(net: IntegerNetwork, accel: Accelerator, board: Board, maps: bool) -> Iterator[Accelerator]:
-    """``accel`` with words and planes of its own widths, or of any, and room for maps and weights."""
+class _Way(NamedTuple):
+    """An accelerator with room on chip, and what a network takes on it by the fast price."""
+
+    cycles: int
+    accel: Accelerator
+
+
+def _ways(
+    net: IntegerNetwork, accel: Accelerator, board: Board, memory: MemoryTiming, maps: bool,
+    depths: tuple[Buffers, np.ndarray],
+) -> Iterator[_Way]:  # fmt: skip
+    """Widths, room for maps and buffers, with room for the weights that fit beside them."""
+    for wide in _widths(accel, board):
+        planes = np.array([planes_of(layer, wide) for layer in net.layers])
+        steps = _weight_rooms(wide, int(planes.sum()))
+        for room in _rooms(net, wide) if maps else (0,):
+            with_maps = dataclasses.replace(wide, map_words=room)
+            left, used = _left_for_weights(with_maps, steps, board, len(net.layers), depths)
+            if left.max() < 0:
+                continue
+            cycles = _fast_prices(net, with_maps, memory, planes, left, depths)
+            seen: set[tuple[int, int]] = set()
+            for at in np.lexsort((used.ravel(), cycles.ravel())):
+                ofm, ifm = np.unravel_index(at, cycles.shape)
+                alike = int(cycles[ofm, ifm]), int(left[ofm, ifm])
+                if alike in seen or alike[0] == NEVER:
+                    continue
+                seen.add(alike)
+                (tr, tc), depth = depths[0][ofm][1], int(depths[1][ifm])
+                yield _Way(
+                    alike[0],
+                    dataclasses.replace(with_maps, tr=tr, tc=tc, ifm_depth=depth, weight_planes=alike[1]),
+                )
+            if left.max() == steps[-1]:
+                break  # less room for maps gains nothing
+
+
+def _widths(accel: Accelerator, board: Board) -> Iterator[Accelerator]:
+    """``accel`` with words and planes of its own widths, or of any, in block RAM or UltraRAM."""
     least = max(accel.ifm_bits, accel.ofm_bits)
     words = (accel.word_bits,) if accel.word_bits else LEGAL_PORT_BITS
-    every = [bits for bits in reversed(LEGAL_PORT_BITS) if bits >= accel.wgt_bits]
+    every = [bits for bits in reversed(LEGAL_PORT_BITS) if bits >= accel.wgt_stream_bits]
     planes = [accel.plane_bits] if accel.plane_bits else every
     for word_bits in (bits for bits in words if bits >= least):
         for plane_bits, ultra_ram in product(planes, (False, True) if board.uram else (False,)):
             wide = dataclasses.replace(accel, word_bits=word_bits, plane_bits=plane_bits, ultra_ram=ultra_ram)
-            if wide.violations():
-                continue
-            wanted = sum(planes_of(layer, wide) for layer in net.layers)
-            for room in _rooms(net, wide) if maps else (0,):
-                with_maps = dataclasses.replace(wide, map_words=room)
-                left = _planes(with_maps, wanted, board, len(net.layers))
-                if left is not None:
-                    yield dataclasses.replace(with_maps, weight_planes=left)
-                    if left == wanted:
-                        break  # less room for maps gains nothing
+            if not wide.violations():
+                yield wide
+
+
+def _fast_prices(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryTiming, planes: np.ndarray, left: np.ndarray,
+    depths: tuple[Buffers, np.ndarray],
+) -> np.ndarray:  # fmt: skip
+    """Cycles of ``net`` with each pair of buffer depths, (OFM, IFM depths); NEVER where it does not run.
+
+    Each layer is priced by itself, with its weights in DRAM and on chip. Those that save most for their
+    planes stay, as far as ``left`` (OFM, IFM depths) has room.
+    """
+    layers = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.logits, accel)
+    there = tuple(dataclasses.replace(layer, weights_on_chip=True) for layer in layers)
+    keeping = dataclasses.replace(accel, weight_planes=1)  # descriptors of a design that keeps something
+    cycles, kept = (by_layer(each, keeping, memory, *depths) for each in (layers, there))
+    saved, total, room = cycles - kept, cycles.sum(axis=0), left.copy()
+    for layer in np.argsort(-saved / planes[:, None, None], axis=0, kind="stable"):
+        gain = np.take_along_axis(saved, layer[None], axis=0)[0]
+        stays = (gain > 0) & (planes[layer] <= room)
+        total -= np.where(stays, gain, 0)
+        room -= np.where(stays, planes[layer], 0)
+    return np.where((cycles == UNFIT).any(axis=0) | (left < 0), NEVER, total)
 
 
 def _rooms(net: IntegerNetwork, accel: Accelerator) -> Iterator[int]:
@@ -128,17 +200,27 @@ def _rooms(net: IntegerNetwork, accel: Accelerator) -> Iterator[int]:
         yield 0
 
 
-def _planes(accel: Accelerator, wanted: int, board: Board, layers: int) -> int | None:
-    """Planes of weights, at most ``wanted``, that fit beside the rest, or None where not even none does."""
+def _weight_rooms(accel: Accelerator, wanted: int) -> list[int]:
+    """Planes of weights that fill whole memories, at most ``wanted``, which is the last."""
+    rooms = (0, LUT_RAM_DEPTH, *range(RAM_WORDS, wanted, RAM_WORDS))
+    return [*(planes for planes in rooms if planes < wanted), wanted]
 
-    def fits(planes: int) -> bool:
-        tried = dataclasses.replace(accel, weight_planes=planes)
-        return not violations(accelerator_resources(tried, layers), board)
 
-    if not fits(0):
-        return None
-    low, high = (wanted, wanted) if fits(wanted) else (0, wanted - 1)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
+def _left_for_weights(
+    accel: Accelerator, rooms: Sequence[int], board: Board, layers: int, depths: tuple[Buffers, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The most of ``rooms`` that fit beside the rest, -1 where not even none does, and block RAM without.
+
+    Both (OFM, IFM depths). The memory of the weights is a block of its own, whatever the buffers.
+    """
+    pixels, words = np.array([depth for depth, _ in depths[0]]), depths[1]
+
+    def used(planes: int, ofm: np.ndarray, ifm: np.ndarray) -> np.ndarray:
+        return by_buffer_depths(dataclasses.replace(accel, weight_planes=planes), ofm, ifm, layers)
+
+    rest = used(0, pixels, words)
+    more = [used(planes, pixels[:1], words[:1])[0, 0] - rest[0, 0] for planes in rooms]
+    limits = np.array([getattr(board, name) for name in RESOURCES])
+    fits = (rest[:, :, None] + np.array(more) <= limits).all(axis=3)
+    most = np.array(rooms)[fits.shape[2] - 1 - fits[:, :, ::-1].argmax(axis=2)]
+    return np.where(fits.any(axis=2), most, -1), rest[..., RESOURCES.index("bram18")]

@@ -14,6 +14,7 @@ import numpy as np
 from hotnas_hls.errors import ConfigError, ToolNotFound, raise_all
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.onnx_operators import HANDLERS
+from hotnas_hls.frontends.quantised_files import unrounded
 from hotnas_hls.frontends.refusal import Refused, cure_for
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Graph
@@ -59,6 +60,23 @@ class OnnxModel:
         self.fixed_batch = reader.fixed_batch
         self._model = reader.model
         self._made = reader.made
+        self._rounded, self._unrounded = reader.rounded, reader.unrounded
+
+    @property
+    def note(self) -> str:
+        """What was left out of a file that was quantised elsewhere, and how much it is; empty for others."""
+        left = self._unrounded
+        if not left.pairs:
+            return ""
+        sizes = [self.fixed_batch or FREE_BATCH, *self.graph.image]
+        images = np.random.default_rng(0).standard_normal(sizes, dtype=np.float32)
+        images = images.clip(left.lowest, left.highest)
+        rounded, own = (self._run(model, images)[0] for model in (self._rounded, self._model))
+        share = np.abs(rounded - own).max() / (np.abs(rounded).max() or 1.0)
+        return (
+            f"quantised elsewhere: {left.pairs} pairs of QuantizeLinear and DequantizeLinear are left out, "
+            f"formats are chosen anew; without them the result differs by {share:.1%} of the largest value"
+        )
 
     def output(self, images: np.ndarray) -> np.ndarray:
         """Its result (B, ...) for raw ``images`` float32 (B, C, H, W)."""
@@ -137,15 +155,17 @@ class _Reader:
         self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
         image = self._image(model)
         self.fixed_batch, shape = self._input_shape(image, input_shape)
+        self.rounded = _inferred(model, path)
+        self.unrounded = unrounded(self.rounded, self.constants, image.name)
+        self.model = self.unrounded.model
         self.draft = Draft(path.stem, self.fixed_batch or FREE_BATCH)
         try:
             self.values[image.name] = self.draft.input(shape, _dotted(image.name))
         except Refused as refused:
             reasons = "; ".join(f"{reason}; {cure}" for reason, cure in refused.problems)
             raise ConfigError(f"{path}: input {image.name}: {reasons}") from refused
-        self.model = _inferred(model, path)
-        self.used = {name for node in model.graph.node for name in node.input}
-        self.used |= {output.name for output in model.graph.output}
+        self.used = {name for node in self.model.graph.node for name in node.input}
+        self.used |= {output.name for output in self.model.graph.output}
 
     def graph(self) -> Graph:
         """The finished graph."""

@@ -30,6 +30,14 @@ BATCHES = (2, 3, 2)  # images of each batch, where the network leaves their numb
 class Original(Protocol):
     """What a graph was made from."""
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only number of images that it takes; None: any."""
+
+    @property
+    def note(self) -> str:
+        """What the graph has not of it; empty where it has everything."""
+
     def output(self, images: Array) -> Array:
         """Its result (B, ...) for images float32 (B, C, H, W)."""
 
@@ -46,16 +54,18 @@ class Proof:
     difference: float  # the largest, as a share of the largest value of its map
     seconds: float
     cpu_seconds: float  # of all threads
+    note: str = ""  # what was left out of the original
 
     def __str__(self) -> str:
-        return (
+        proven = (
             f"import proven: {self.images} images in {self.batches} batches, maps differ by "
             f"{self.difference:.1g} of the largest value (at most {TOLERANCE:g}), {self.seconds:.1f} s"
         )
+        return "\n".join(filter(None, (proven, self.note)))
 
 
-def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> Proof:
-    """Run ``graph`` beside ``original``; ``fixed_batch`` is the only number of images the latter takes.
+def prove(graph: Graph, original: Original) -> Proof:
+    """Run ``graph`` beside ``original``.
 
     On the first batch every map is compared, since what differs inside may hardly show in the result of a
     network with random weights; on the others the results are. UnsupportedNetwork where they differ by more
@@ -64,17 +74,15 @@ def prove(graph: Graph, original: Original, fixed_batch: int | None = None) -> P
     differences of large logits large.
     """
     started, cpu_started, worst = perf_counter(), process_time(), 0.0
-    sizes = [fixed_batch or size for size in BATCHES]
-    host = graph.host
-    shape = graph.input.shape if host.preparation is None else host.preparation.source
+    sizes = [original.fixed_batch or size for size in BATCHES]
     for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
-        images = batch(shape, size, scale, number)
-        every_map = number == 0 or host.answer is not None
+        images = batch(graph.image, size, scale, number)
+        every_map = number == 0 or graph.host.answer is not None
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # it shows in the difference
             difference = (_compare_maps if every_map else _compare_outputs)(graph, original, images)
         worst = max(worst, difference)
     seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
-    return Proof(len(sizes), sum(sizes), worst, seconds, cpu_seconds)
+    return Proof(len(sizes), sum(sizes), worst, seconds, cpu_seconds, original.note)
 
 
 def batch(shape: Shape, images: int, scale: float = 1.0, seed: int = 0) -> Array:

@@ -14,15 +14,13 @@ import numpy as np
 from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.base.names import article, nearest
 from hotnas_hls.errors import ConfigError, ToolNotFound
-from hotnas_hls.frontends.proof import Proof, prove
+from hotnas_hls.frontends.proof import Original, Proof, prove
 from hotnas_hls.network.fold import fold_affine, fold_shapes
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import lower
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from hotnas_hls.frontends.onnx_import import OnnxModel
 
 FORMS = "a zoo name, a path ending in .onnx, or package.module:function"
 NO_SHAPE = (
@@ -37,36 +35,37 @@ class LoadedModel(NamedTuple):
     module: nn.Module | None
     graph: Graph
     proof: Proof | None  # None: not asked for
-    file: OnnxModel | None = None  # what it was read from
+    original: Original  # what the graph was read from
 
     def trainable(self) -> LoadedModel:
-        """The same with a module: of an ONNX file one of our own operators, proven against the file.
+        """The same with a module that reads prepared images and gives logits, as the accelerator does.
 
-        The graph is then the module's. UnsupportedNetwork where the two do not agree.
+        Of an ONNX file, and of a module in which work of the host is, it is one of our own operators, proven
+        against what the graph was read from. UnsupportedNetwork where the two do not agree.
         """
-        if self.file is None:
+        if self.module is not None and not self.graph.host.is_some:
             return self
-        from hotnas_hls.frontends.trace import trace
+        from hotnas_hls.frontends.trace import trace_twin
         from hotnas_hls.models.graph_module import GraphModule
 
         module = GraphModule(fold_affine(self.graph)).eval()
-        traced = trace(module, self.graph.input.shape, self.graph.name)
-        graph = Graph(traced.name, list(traced), self.graph.host)
-        proof = prove(graph, _OfFile(self.file, module, graph.host), self.file.fixed_batch)
-        return LoadedModel(module, graph, proof)
+        graph = trace_twin(self.graph, module)
+        proof = prove(graph, _Remade(self.original, module, graph.host))
+        return LoadedModel(module, graph, proof, self.original)
 
 
-class _OfFile:
-    """A module that was made from a file, as an original: its maps, and what the file gives."""
+class _Remade:
+    """A module of our own operators as an original: its maps, and what the network it was made of gives."""
 
-    def __init__(self, file: OnnxModel, module: nn.Module, host: HostWork) -> None:
+    def __init__(self, original: Original, module: nn.Module, host: HostWork) -> None:
         from hotnas_hls.frontends.trace import TracedModule
 
-        self.file, self.host, self.module = file, host, TracedModule(module)
+        self.original, self.host, self.module = original, host, TracedModule(module)
+        self.fixed_batch, self.note = original.fixed_batch, original.note
 
     def output(self, images: np.ndarray) -> np.ndarray:
-        """What the file gives."""
-        return self.file.output(images)
+        """What the network gives that it was made of."""
+        return self.original.output(images)
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the module computes for every node."""
@@ -154,7 +153,7 @@ def _traced(
     graph = trace.trace(module.float().eval(), input_shape, name)
     lower(fold_shapes(graph))  # what no later command could run is refused here
     original = trace.TracedModule(module, input_shape)
-    return LoadedModel(module, graph, prove(graph, original) if proven else None)
+    return LoadedModel(module, graph, prove(graph, original) if proven else None, original)
 
 
 def _onnx_model(
@@ -166,7 +165,7 @@ def _onnx_model(
         raise ConfigError(f"{spec}: an ONNX file carries its own weights; leave {weights} out")
     model = OnnxModel(spec, input_shape)
     lower(fold_shapes(model.graph))
-    proof = prove(model.graph, model, model.fixed_batch) if proven else None
+    proof = prove(model.graph, model) if proven else None
     return LoadedModel(None, model.graph, proof, model)
 
 

@@ -67,8 +67,19 @@ def trace(model: nn.Module, input_shape: tuple[int, ...], name: str | None = Non
     return _recorded(model, images, name, None)
 
 
+def trace_twin(graph: Graph, model: nn.Module, name: str | None = None) -> Graph:
+    """The graph of ``model``, which stands where ``graph`` did: it reads prepared images and gives logits.
+
+    What ``graph`` leaves to the host stays so. name: None for that of ``graph``; raises as :func:`trace`.
+    """
+    traced = trace(model, graph.input.shape, name or graph.name)
+    return Graph(traced.name, list(traced), graph.host)
+
+
 class TracedModule:
     """A module as the original that its graph is proven against (see ``frontends.proof``)."""
+
+    fixed_batch, note = None, ""
 
     def __init__(self, model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None:
         """``input_shape`` as of :func:`trace`; None: three numbers."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,14 @@ class Dataset:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()  # what reading it left out
+
+    def prepared(self, preparation: Callable[[np.ndarray], np.ndarray]) -> Dataset:
+        """The same with its images as ``preparation`` makes them of (B, C, H, W)."""
+        train, validation, test = (
+            replace(split, images=preparation(split.images))
+            for split in (self.train, self.validation, self.test)
+        )
+        return replace(self, train=train, validation=validation, test=test)
 
     def violations(self, image: tuple[int, int, int], outputs: int) -> list[str]:
         """What keeps a network of ``outputs`` values for an ``image`` (C, H, W) from being searched."""

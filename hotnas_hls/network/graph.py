@@ -138,6 +138,12 @@ class Graph:
         return next(node for node in self if node.kind is OpKind.INPUT)
 
     @property
+    def image(self) -> Shape:
+        """(channels, rows, columns) of an image before the host prepares it."""
+        before = self.host.preparation
+        return self.input.shape if before is None else before.source
+
+    @property
     def output(self) -> Node:
         """The single node nobody reads."""
         return next(node for node in self if self.dag.out_degree(node.name) == 0)

@@ -32,6 +32,7 @@ DATASETS = {"digits": digits, "cifar10": cifar10}
 class Problem:
     """The hot start: a network with its weights, in evaluation mode, and the data it is for.
 
+    ``model`` gives logits of the images of ``dataset``, which are prepared as the host does it.
     ``cold`` is the same network with random weights, where the search is to start from them.
     """
 
@@ -91,7 +92,7 @@ def load_problem(settings: NetworkSettings) -> Problem:
         raise ConfigError(
             f"network.weights: none ship for {settings.model}, and a hot start needs them; give a checkpoint"
         )
-    name = settings.model if loaded.file is None else loaded.graph.name
+    name = loaded.graph.name if loaded.module is None else settings.model
     return problem_of(loaded, name, dataset, settings.data)
 
 
@@ -100,11 +101,6 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
 
     name: the network's; source: what the data are called.
     """
-    if loaded.graph.host.is_some:
-        raise ConfigError(
-            f"network.model: {name}: {loaded.graph.host}; a search works on images as the data set "
-            "gives them and on logits, so leave that out of the network"
-        )
     loaded = loaded.trainable()
     assert loaded.module is not None
     outputs, *pixels = loaded.graph.output.shape
@@ -114,9 +110,10 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
     raise_all(
         ConfigError,
         f"network.data: {source} does not fit {name}:",
-        dataset.violations(loaded.graph.input.shape, outputs),
+        dataset.violations(loaded.graph.image, outputs),
     )
-    return Problem(name, loaded.module, loaded.graph, dataset, proof=loaded.proof)
+    prepared = dataset.prepared(loaded.graph.host.prepared)
+    return Problem(name, loaded.module, loaded.graph, prepared, proof=loaded.proof)
 
 
 @checked

@@ -48,6 +48,11 @@ DONE_BY = {
         "--name": "Design.generate.folder",
         "--images": "Design.generate.images",
     },
+    "export": {
+        "design": "load_design.path",
+        "--output": "Design.export_onnx.path",
+        "--images": "Design.export_onnx.images",
+    },
     "sim": {
         "package": "load_package.folder",
         "--images": "Package.simulate.images",

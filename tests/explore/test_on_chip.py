@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 import pytest
 from small_designs import LAYERS, MAPS, on_chip_design, small_design
@@ -70,6 +71,23 @@ def test_other_arrays_are_tried_than_the_fastest_that_streams() -> None:
     assert not violations(accelerator_resources(accel, len(LAYERS)), board)
     layers = found.resident.net.layers
     assert found.cycles == network_latency(layers, accel, found.resident.tiles, MEMORY).cycles
+
+
+def test_buffers_are_as_deep_as_leaves_room_for_what_saves_more() -> None:
+    deep = dataclasses.replace(small_design().accelerator, tr=64, tc=64, ifm_depth=8192)
+    board = load_board("ZCU102")
+    board = dataclasses.replace(board, bram18=accelerator_resources(deep, len(LAYERS)).bram18)
+    space = dataclasses.replace(SPACE, tiles=(*SPACE.tiles, (64, 64)), ifm_depths=(128, 512, 8192))
+    own = kept_on_chip(NET, deep, board, MEMORY)
+    free = kept_on_chip(NET, deep, board, MEMORY, space=space)
+    assert own is not None and free is not None and free.cycles < own.cycles
+    assert own.resident.accel.ifm_depth == 8192 > free.resident.accel.ifm_depth
+    assert free.resident.accel.weight_planes > own.resident.accel.weight_planes
+    for depth, (tr, tc) in product(space.ifm_depths, space.tiles):
+        tried = dataclasses.replace(deep, tr=tr, tc=tc, ifm_depth=depth)
+        one = kept_on_chip(NET, tried, board, MEMORY)
+        assert one is None or one.cycles >= free.cycles
+    assert kept_on_chip(NET, deep, board, MEMORY, space=space, below=free.cycles) is None
 
 
 def test_maps_stay_in_dram_where_they_must_and_a_shared_bus_keeps_nothing() -> None:

@@ -63,6 +63,14 @@ def originals(folder: Path) -> list[bytes]:
             ("ArgMax", {"axis": 1}),
         ],
         [
+            ("QuantizeLinear", np.float32(0.1), np.int8(0)),
+            ("DequantizeLinear", np.float32(0.1), np.int8(0)),
+            ("Conv", weights(8, 3, 3, 3)),
+            ("QuantizeLinear", np.float32(0.02), np.uint8(0)),
+            ("DequantizeLinear", np.float32(0.02), np.uint8(0)),
+            *head,
+        ],
+        [
             ("Shape", {"end": 1}),
             ("Concat", integers(-1), {"axis": 0}),
             ("Reshape", "x", "y1", {"chained": False}),

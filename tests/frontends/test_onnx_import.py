@@ -269,7 +269,7 @@ def test_the_host_prepares_and_answers(tmp_path: Path, operator: str, attributes
         f"then takes the {after} of the logits"
     )
     model = OnnxModel(path)
-    assert prove(model.graph, model, model.fixed_batch).images == 7
+    assert prove(model.graph, model).images == 7
 
 
 def step_copy(step: tuple[Any, ...]) -> tuple[Any, ...]:

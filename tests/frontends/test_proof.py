@@ -294,7 +294,7 @@ def test_an_onnx_file_is_proven_too(tmp_path: Path) -> None:
 
     path = saved(tmp_path / "net.onnx", ("Conv", weights(4, 3, 3, 3), weights(4)), ("Relu",))
     model = OnnxModel(path)
-    assert prove(model.graph, model, model.fixed_batch).images == 7
+    assert prove(model.graph, model).images == 7
     wrong = {role: -array for role, array in model.graph["step0"].parameters.items()}
     nodes = [
         dataclasses.replace(node, parameters=wrong) if node.parameters else node for node in model.graph

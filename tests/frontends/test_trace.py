@@ -38,14 +38,10 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
         expected = model(images.clone()).numpy().reshape(2, -1)
     for candidate in (graph, fold_batchnorm(graph)):
         name = candidate.output.name
-        prepared = graph.host.prepared(images.numpy().reshape(2, *raw_shape(graph)))
+        prepared = graph.host.prepared(images.numpy().reshape(2, *graph.image))
         actual = run(candidate, prepared, keep=[name])[name].reshape(2, -1)
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
     return graph
-
-
-def raw_shape(graph: Graph) -> Shape:
-    return graph.input.shape if graph.host.preparation is None else graph.host.preparation.source
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if name not in WITHOUT_GRAPH])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from onnx_files import saved, weights
+from onnx_files import Whole, exported, raw, saved, weights
 
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.frontends.source import load_model
+from hotnas_hls.frontends.source import load_model, load_module
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import digits, shipped_weights
@@ -23,17 +23,8 @@ from hotnas_hls.search.problem import problem_of
 
 @pytest.fixture(scope="module")
 def digits_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
     loaded = load_model("digits_resnet", shipped_weights("digits_resnet"))
-    torch.onnx.export(
-        loaded.module,
-        (torch.zeros(1, 1, 8, 8),),
-        path,
-        dynamo=False,
-        dynamic_axes={"x": [0]},
-        input_names=["x"],
-    )
-    return path
+    return exported(loaded.module, tmp_path_factory.mktemp("onnx") / "digits.onnx")
 
 
 def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) -> None:
@@ -43,7 +34,7 @@ def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) ->
     images = problem.dataset.test.images
     with torch.no_grad():
         found = problem.model(torch.from_numpy(images)).flatten(1).numpy()
-    np.testing.assert_allclose(found, file.file.output(images), atol=1e-4)
+    np.testing.assert_allclose(found, file.original.output(images), atol=1e-4)
     allowed = editable(problem.model, problem.graph)
     assert allowed.convolutions and allowed.paths and allowed.narrowable
     name = next(iter(allowed.paths))
@@ -110,17 +101,33 @@ def test_a_module_goes_to_other_processes(digits_file: Path) -> None:
         assert torch.equal(pickle.loads(pickle.dumps(problem.model))(images), problem.model(images))
 
 
-def test_work_of_the_host_is_not_searched(tmp_path: Path) -> None:
-    path = saved(
-        tmp_path / "net.onnx",
-        ("Conv", weights(10, 1, 8, 8)),
-        ("Flatten",),
-        ("Softmax",),
-        shape=("N", 1, 8, 8),
+@pytest.mark.parametrize("as_file", [True, False])
+def test_what_the_host_does_is_no_part_of_the_module(as_file: bool, tmp_path: Path) -> None:
+    """A search trains on prepared images and on logits, whether a file or a module holds the rest."""
+    net = load_model("digits_resnet", shipped_weights("digits_resnet")).module
+    whole = Whole(net).eval()
+    path = exported(whole, tmp_path / "whole.onnx")
+    loaded = load_model(str(path)) if as_file else load_module(whole, (1, 8, 8))
+    given = digits().prepared(raw)
+    problem = problem_of(loaded, "whole", given, "digits")
+    assert str(problem.graph.host) == (
+        "the host scales and shifts each channel of the image, then takes the softmax of the logits"
     )
+    assert (problem.dataset.test.images == digits().test.images).all()
+    images = torch.from_numpy(problem.dataset.test.images)
+    with torch.no_grad():
+        torch.testing.assert_close(problem.model(images).flatten(1), net(images), atol=1e-4, rtol=1e-4)
+
+
+def test_images_are_those_before_the_host_prepares_them(tmp_path: Path) -> None:
+    turned = {"perm": [0, 3, 1, 2]}
+    steps = (("Transpose", turned), ("Conv", weights(10, 1, 8, 8)), ("Flatten",))
+    path = saved(tmp_path / "net.onnx", *steps, shape=("N", 8, 8, 1))
     with pytest.raises(ConfigError) as caught:
         problem_of(load_model(str(path)), "net", digits(), "digits")
     assert str(caught.value) == (
-        "network.model: net: the host takes the softmax of the logits; a search works on images as the data "
-        "set gives them and on logits, so leave that out of the network"
+        "network.data: digits does not fit net:\n"
+        "  - train: images of 1x8x8, the network reads 8x8x1\n"
+        "  - validation: images of 1x8x8, the network reads 8x8x1\n"
+        "  - test: images of 1x8x8, the network reads 8x8x1"
     )

@@ -37,9 +37,11 @@ from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.hls import golden_answer
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.registers import IDENTITY, MAP, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.models.data import digits
 from hotnas_hls.network.quantise import quantise_image
 from hotnas_hls.simulate.simulated_board import PAGE, CachedBuffer, SimulatedBoard, build
@@ -78,8 +80,12 @@ class Design:
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    """Its weights are striped, so that the drivers meet both: plain ones are ``test_selftest``'s."""
     net = digits_integer_network()
-    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
+    ports = {"ifm_bits": 64, "wgt_bits": 32, "ofm_bits": 64, "wgt_masters": 2}
+    accel = Accelerator(
+        8, 8, 8, 8, **ports, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False
+    )  # fmt: skip
     tiles = best_tiles(net.layers, accel, MemoryTiming())
     folder = tmp_path_factory.mktemp("package")
     write(driver_files(net, accel, tiles, banner=BANNER), folder)
@@ -92,7 +98,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
 @pytest.fixture(scope="module")
 def library(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rtl = rtl_files(design.accel, len(design.net.layers), BANNER)
-    return build(rtl, tmp_path_factory.mktemp("board"))
+    return build(rtl, tmp_path_factory.mktemp("board"), bench=bench_files(masters(design.accel)))
 
 
 @pytest.fixture(scope="module")
@@ -757,6 +763,30 @@ def pack_with_c(folder: Path, integers: np.ndarray, place: int, size: int) -> by
     pack = code.hotnas_pack_image
     assert pack(ctypes.byref(state), ctypes.c_size_t(0), ctypes.c_void_p(values.ctypes.data)) == 0
     return arena[place : place + size].tobytes()
+
+
+# --- an output that is a map ---------------------------------------------------------------------------
+
+
+def test_python_driver_gives_a_map_as_a_map(tmp_path: Path) -> None:
+    layer = Layer("head", LayerKind.CONV, "x", "y", 3, 5, 9, 7, 9, 7, 1, 1)
+    maps = {"x": FeatureMap("x", 3, 9, 7), "y": FeatureMap("y", 5, 9, 7, frac_bits=3)}
+    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=63, patterns=False)
+    numbers = {"head": random_numbers(layer, 1, 16, accel.acc_bits)}
+    net = IntegerNetwork("map", maps, (layer,), numbers, "x", "y", 16)
+    write(driver_files(net, accel, {"head": Tile(8, 7)}, banner=BANNER), tmp_path)
+    described = json.loads((tmp_path / "driver" / "hotnas_design.json").read_text())
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "weights.bin").write_bytes(bytes(described["weight_bytes"]))
+    module, board = load(tmp_path), FakeBoard(tmp_path)
+    accelerator = module.Accelerator(board, allocate=board.allocate)
+    wanted = np.random.default_rng(0).integers(-30000, 30000, (5, 9, 7))
+    first, size = described["logits"]["offset"], described["logits"]["bytes"]
+    accelerator._maps[first : first + size] = np.frombuffer(pack_feature_map(wanted, accel), np.uint8)
+    result = accelerator.run(np.zeros((3, 9, 7)))
+    assert (result.integers == wanted[None]).all() and (result.logits == wanted[None] / 8).all()
+    assert (result.classes == wanted[None].argmax(axis=1)).all()
+    assert (result.answers == result.logits).all()
 
 
 # --- the work of the host -------------------------------------------------------------------------------

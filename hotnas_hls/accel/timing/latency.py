@@ -394,7 +394,7 @@ def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, load
 
     loaded: the weights it keeps on chip are there; otherwise they are loaded between the two.
     """
-    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_stream_bits + 1
     if loaded or not layer.weights_on_chip:
         return fetch
     planes = layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
@@ -421,7 +421,7 @@ def layer_latency(
     loaded: the weights kept on chip are there already; otherwise every layer's are loaded before its own.
     The accelerator must be legal and the tile must fit (``plan_violations``); that is not checked here.
     """
-    return _known_latency(layer.unnamed(), _timed(accel), tile, memory, place, loaded)
+    return _known_latency(layer.unnamed(), _without_buffers(accel), tile, memory, place, loaded)
 
 
 @functools.lru_cache(maxsize=KNOWN)
@@ -435,6 +435,12 @@ def _known_latency(
 def _timed(accel: Accelerator) -> Accelerator:
     """The same for all accelerators whose layers take equal time: how much fits on chip changes none."""
     return replace(accel, map_words=int(accel.keeps), weight_planes=0, ultra_ram=False)
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _without_buffers(accel: Accelerator) -> Accelerator:
+    """The same for all accelerators whose layers take equal time in the same tiles, whatever they hold."""
+    return replace(_timed(accel), tr=1, tc=1, ifm_depth=1)
 
 
 def network_latency(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from hotnas_hls.explore.integer_layers import IntegerFormat
-from hotnas_hls.frontends.trace import trace
+from hotnas_hls.frontends.trace import trace_twin
 from hotnas_hls.models.equalise import equalised
 from hotnas_hls.search.fitting.integer import measured_fidelity
 from hotnas_hls.search.problem import Problem
@@ -17,7 +17,7 @@ def balanced(problem: Problem, form: IntegerFormat) -> tuple[Problem, list[str]]
     if not found.losing:
         return problem, [str(found)]
     model = equalised(problem.model, problem.graph)
-    graph = trace(model, problem.graph.input.shape, problem.name)
+    graph = trace_twin(problem.graph, model, problem.name)
     twin = dataclasses.replace(problem, model=model, graph=graph)
     better = measured_fidelity(twin, form)
     if len(better.losing) >= len(found.losing):

@@ -12,7 +12,7 @@ from hotnas_hls.accel.design_point import Golden
 from hotnas_hls.accel.integers.reference_batch import logits
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
-from hotnas_hls.frontends.trace import trace
+from hotnas_hls.frontends.trace import trace_twin
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import pattern_masks
@@ -90,7 +90,7 @@ def real_weights(problem: Problem, model: nn.Module, form: IntegerFormat) -> Rea
 
 def _lowered(problem: Problem, model: nn.Module, form: IntegerFormat) -> tuple[Graph, LoweredNetwork]:
     """The graph of a network, batch norms folded, and its layers."""
-    graph = fold_batchnorm(trace(model, problem.graph.input.shape, problem.name))
+    graph = fold_batchnorm(trace_twin(problem.graph, model, problem.name))
     return graph, form.arrangement.lower(graph, form.weight_bits)
 
 
