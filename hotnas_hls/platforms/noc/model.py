@@ -108,6 +108,6 @@ def mesh_violations(operations: Sequence[Operation], constants: MeshConstants) -
     if layers <= tiles:
         return []
     return [
-        f"{layers} layers with weights, the mesh of {constants.rows}x{constants.columns} has {tiles} tiles; use "
-        "a larger mesh (technology), or a network of fewer layers"
+        f"{layers} layers with weights, the mesh of {constants.rows}x{constants.columns} has {tiles} tiles; "
+        "use a larger mesh (technology), or a network of fewer layers"
     ]
