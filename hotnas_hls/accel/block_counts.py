@@ -185,7 +185,7 @@ def blocks(
         (0, 0, td * (product + levels), 0, 0),
         _acc_banks(tm, acc, ofm_depth, acc_addr),
         _ofm_store(word, block * acc, tm // block, acc_addr),
-        (0, 0, block * requantize_lut, block * (2 * (acc + 1) + act), 0),
+        (0, 0, block * requantize_lut, block * (3 * (acc + 1) + act), 0),
         _activation_lines(block, act, wgt_bits, lines, shared),
     )  # fmt: skip
 
@@ -352,7 +352,7 @@ def _acc_banks(tm: int, acc: int, depth: int, addr: int) -> Counts:
 def _ofm_store(word: int, drained: int, blocks: int, acc_addr: int) -> Counts:
     fifos = 2 * lut_ram(word, FIFO_DEPTH)
     lut = OFM_STORE_LUT + fifos + _block_mux(blocks) * drained
-    ff = OFM_STORE_FF + acc_addr + drained + 2 * word
+    ff = OFM_STORE_FF + acc_addr + drained + word
     if blocks > 1:
         ff += BLOCK_COUNTER_FF
     dsp = 1 if acc_addr + 1 >= DSP_LEAST_BITS else 0  # pixels of an output tile

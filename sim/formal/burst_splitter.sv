@@ -4,14 +4,14 @@
 //: depth 3
 //: set DataBits 128
 //: mutant within_a_page
-//:   page_q     <= page_end ? (PageBits + 1)'(PageBeats) : page - (PageBits + 1)'(burst);
+//:   page_q     <= page_rest[from_run];
 //:   page_q     <= (PageBits + 1)'(PageBeats);
 //: mutant within_max_burst
-//:   else burst = CountBits'(hotnas_pkg::MaxBurst);
-//:   else burst = CountBits'(beats);
+//:   : page_end[i] ? CountBits'(page[i]) : CountBits'(hotnas_pkg::MaxBurst);
+//:   : page_end[i] ? CountBits'(page[i]) : CountBits'(beats[i]);
 //: mutant lengths_add_up
-//:   rest_q     <= beats - 32'(burst);
-//:   rest_q     <= beats - 32'd1;
+//:   rest_q     <= rest[from_run];
+//:   rest_q     <= beats[from_run] - 32'd1;
 //: mutant addresses_follow
 //:   addr_q[63:12] <= addr_q[63:12] + 52'(page_end_q);
 //:   addr_q[63:12] <= addr_q[63:12] + 52'(last_q);
@@ -19,8 +19,8 @@
 //:   assign valid_o     = busy_q && enable_i;
 //:   assign valid_o     = busy_q && enable_i && !run_valid_i;
 //: mutant prepared
-//:   && (long_run || (CountBits'(page) <= CountBits'(beats)));
-//:   && (long_run || (CountBits'(page) < CountBits'(beats)));
+//:   && (long_run || (CountBits'(page[i]) <= CountBits'(beats[i])));
+//:   && (long_run || (CountBits'(page[i]) < CountBits'(beats[i])));
 
   logic [63:0] start_q;         // of the run
   logic [31:0] beats_q, sent_q;  // of the run; those of its bursts taken

@@ -36,25 +36,31 @@ module burst_splitter #(
   logic [PageBits:0]    page_q;   // beats of the page behind it, a whole page at its end
   logic                 accept, take_run, from_run;
 
-  // The burst to come: the first one of a run, or the next one of this run.
-  logic [31:0]          beats;
-  logic [PageBits:0]    page;
-  logic [CountBits-1:0] burst;
-  logic                 long_run, long_page, last, page_end;
+  // The burst to come, the next one of this run [0] or the first one of a run [1]: both are worked out, and all
+  // that could be left behind either, so that who is chosen passes a few gates.
+  logic [31:0]          beats [2], rest [2];
+  logic [PageBits:0]    page [2], page_rest [2];
+  logic [CountBits-1:0] burst [2];
+  logic                 last [2], page_end [2];
 
   assign from_run = !busy_q || last_q;
-  assign beats    = from_run ? run_beats_i : rest_q;
-  assign page     = from_run ? (PageBits + 1)'(PageBeats) - {1'b0, run_addr_i[11:BeatShift]} : page_q;
-  assign long_run  = beats >= 32'(hotnas_pkg::MaxBurst);
-  assign long_page = 32'(page) >= 32'(hotnas_pkg::MaxBurst);
-  assign last      = (!long_run || (beats == 32'(hotnas_pkg::MaxBurst)))
-                     && (long_page || (CountBits'(beats) <= CountBits'(page)));
-  assign page_end  = (!long_page || (32'(page) == 32'(hotnas_pkg::MaxBurst)))
-                     && (long_run || (CountBits'(page) <= CountBits'(beats)));
-  always_comb begin
-    if (last) burst = CountBits'(beats);
-    else if (page_end) burst = CountBits'(page);
-    else burst = CountBits'(hotnas_pkg::MaxBurst);
+  assign beats[0] = rest_q;
+  assign page[0]  = page_q;
+  assign beats[1] = run_beats_i;
+  assign page[1]  = (PageBits + 1)'(PageBeats) - {1'b0, run_addr_i[11:BeatShift]};
+  for (genvar i = 0; i < 2; i++) begin : gen_burst
+    logic long_run, long_page;
+    assign long_run  = beats[i] >= 32'(hotnas_pkg::MaxBurst);
+    assign long_page = 32'(page[i]) >= 32'(hotnas_pkg::MaxBurst);
+    assign last[i]     = (!long_run || (beats[i] == 32'(hotnas_pkg::MaxBurst)))
+                         && (long_page || (CountBits'(beats[i]) <= CountBits'(page[i])));
+    assign page_end[i] = (!long_page || (32'(page[i]) == 32'(hotnas_pkg::MaxBurst)))
+                         && (long_run || (CountBits'(page[i]) <= CountBits'(beats[i])));
+    assign burst[i]     = last[i] ? CountBits'(beats[i])
+                          : page_end[i] ? CountBits'(page[i]) : CountBits'(hotnas_pkg::MaxBurst);
+    assign rest[i]      = last[i] ? '0 : page_end[i] ? beats[i] - 32'(page[i]) : beats[i] - 32'(hotnas_pkg::MaxBurst);
+    assign page_rest[i] = page_end[i] ? (PageBits + 1)'(PageBeats)
+                          : last[i] ? page[i] - (PageBits + 1)'(beats[i]) : page[i] - (PageBits + 1)'(hotnas_pkg::MaxBurst);
   end
 
   assign valid_o     = busy_q && enable_i;
@@ -80,11 +86,11 @@ module burst_splitter #(
       addr_q[63:12] <= addr_q[63:12] + 52'(page_end_q);
     end
     if (take_run || accept) begin
-      burst_q    <= burst;
-      last_q     <= last;
-      page_end_q <= page_end;
-      rest_q     <= beats - 32'(burst);
-      page_q     <= page_end ? (PageBits + 1)'(PageBeats) : page - (PageBits + 1)'(burst);
+      burst_q    <= burst[from_run];
+      last_q     <= last[from_run];
+      page_end_q <= page_end[from_run];
+      rest_q     <= rest[from_run];
+      page_q     <= page_rest[from_run];
     end
   end
 

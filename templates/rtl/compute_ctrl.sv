@@ -22,7 +22,7 @@ module compute_ctrl (
   output logic          half_release_o,
   output logic          output_done_o, // pulse: an accumulator half may be drained, the others behind its first pixel
   // entry table, read combinationally
-  output logic [7:0]    entry_o,
+  output logic [7:0]    entry_o,       // the entry that comes next
   input  logic [31:0]   entry_i,       // byte q: kernel row and column read through port q
   // IFM buffer
   output logic [hotnas_pkg::ReadPorts*hotnas_pkg::IfmAddrBits-1:0] ifm_addr_o,
@@ -57,42 +57,60 @@ module compute_ctrl (
   typedef enum logic [1:0] {Idle, Wait, Run} state_e;
   state_e      state_q;
   logic [15:0] tile_r_q, tile_c_q, m_q, n_q, k_q;
-  logic        last_r, last_c, last_m, last_n, last_k, first_step, last_step, last_of_tile, last_of_output;
+  logic        last_r_q, last_c_q, last_m_q, last_n_q, last_k_q, first_step, last_step, last_of_tile, last_of_output;
   logic        step_end, ready, slot_q, ifm_half_q, acc_half_q;
   logic [16:0] slices_q;                        // slices loaded, of this tile and the next
   logic [15:0] slice;                           // slice of the tile this step reads
   logic [1:0]  jobs_q, halves_free_q;
 
-  assign last_k         = k_q == cfg.chunks - 16'd1;
-  assign last_n         = n_q == cfg.tiles_n - 16'd1;
-  assign last_m         = m_q == cfg.tiles_m - 16'd1;
-  assign last_c         = tile_c_q == cfg.tiles_c - 16'd1;
-  assign last_r         = tile_r_q == cfg.tiles_r - 16'd1;
   assign first_step     = (n_q == '0) && (k_q == '0);
-  assign last_of_output = last_n && last_k;
-  assign last_of_tile   = last_of_output && last_m;
-  assign last_step      = last_of_tile && last_c && last_r;
+  assign last_of_output = last_n_q && last_k_q;
+  assign last_of_tile   = last_of_output && last_m_q;
+  assign last_step      = last_of_tile && last_c_q && last_r_q;
   assign slice          = cfg.channelwise ? m_q : n_q;
   assign ready          = (jobs_q != '0) && (slices_q > 17'(slice))
                           && (!first_step || halves_free_q != '0);
 
+  // What follows from the layer alone is there a cycle after it, what follows from the step a cycle after that,
+  // in the first cycle of its first sweep.
+  logic [15:0] chunks_end_q, tiles_n_end_q, tiles_m_end_q, tiles_c_end_q, tiles_r_end_q;
+  logic [15:0] tile_row_step_q, tile_col_step_q;      // from tile to tile
+  logic [IfmAddrBits-1:0] row_step_q;                 // words from an output row to the next
+  logic [15:0] rows_end_q, cols_end_q;                // last row and column of the tile
+  logic [7:0]  entries_end_q;                         // last entry of the step
+  always_ff @(posedge clk_i) begin
+    chunks_end_q    <= cfg.chunks - 16'd1;
+    tiles_n_end_q   <= cfg.tiles_n - 16'd1;
+    tiles_m_end_q   <= cfg.tiles_m - 16'd1;
+    tiles_c_end_q   <= cfg.tiles_c - 16'd1;
+    tiles_r_end_q   <= cfg.tiles_r - 16'd1;
+    tile_row_step_q <= cfg.tr * 16'(cfg.stride_rows);
+    tile_col_step_q <= cfg.tc * 16'(cfg.stride_columns);
+    row_step_q      <= IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
+
+    last_k_q        <= k_q == chunks_end_q;
+    last_n_q        <= n_q == tiles_n_end_q;
+    last_m_q        <= m_q == tiles_m_end_q;
+    last_c_q        <= tile_c_q == tiles_c_end_q;
+    last_r_q        <= tile_r_q == tiles_r_end_q;
+    entries_end_q <= ((k_q == chunks_end_q) ? cfg.entries_last : cfg.entries) - 8'd1;
+    rows_end_q    <= ((tile_r_q == tiles_r_end_q) ? cfg.tr_last : cfg.tr) - 16'd1;
+    cols_end_q    <= ((tile_c_q == tiles_c_end_q) ? cfg.tc_last : cfg.tc) - 16'd1;
+  end
+
   // ---------------------------------------------------------------- sweeps over a tile's pixels
   logic [7:0]  entry_q;
-  logic [7:0]  entry_base_q;       // first table row of this chunk
   logic [15:0] row_q, col_q, pixel_q;
   logic [2:0]  sweep_q;            // saturating count of the sweep's cycles
-  logic [15:0] rows, cols;
   logic        pixels_done_q, col_last, pixel_last, issue, sweep_end, entry_last, sweep_first;
   logic        opening, closing;       // an output tile's first sweep, its last
 
-  assign rows        = last_r ? cfg.tr_last : cfg.tr;
-  assign cols        = last_c ? cfg.tc_last : cfg.tc;
-  assign col_last    = col_q == cols - 16'd1;
-  assign pixel_last  = col_last && (row_q == rows - 16'd1);
+  assign col_last    = col_q == cols_end_q;
+  assign pixel_last  = col_last && (row_q == rows_end_q);
   assign issue       = (state_q == Run) && !pixels_done_q;
   assign sweep_end   = (state_q == Run) && (pixels_done_q || pixel_last)
                        && (sweep_q >= 3'(hotnas_pkg::MinSweep - 1));
-  assign entry_last  = entry_q == (last_k ? cfg.entries_last : cfg.entries) - 8'd1;
+  assign entry_last  = entry_q == entries_end_q;
   assign step_end    = sweep_end && entry_last;
   assign sweep_first = (row_q == '0) && (col_q == '0) && !pixels_done_q;
   assign busy_o      = state_q == Run;
@@ -120,9 +138,9 @@ module compute_ctrl (
 
   always_comb begin
     next_slice_addr = slice_addr_q;
-    if (last_k) begin
+    if (last_k_q) begin
       if (cfg.channelwise) next_slice_addr = slice_addr_q + IfmAddrBits'(cfg.slice_px);
-      else if (last_n) next_slice_addr = ifm_half_base;
+      else if (last_n_q) next_slice_addr = ifm_half_base;
       else next_slice_addr = slice_addr_q + IfmAddrBits'(cfg.slice_px);
     end
     if (last_of_tile) next_slice_addr = ifm_half_q ? '0 : IfmAddrBits'(hotnas_pkg::IfmDepth);
@@ -132,23 +150,21 @@ module compute_ctrl (
     if (!rst_ni || start_i) begin
       {tile_r_q, tile_c_q, m_q, n_q, k_q} <= '0;
       acc_half_q    <= 1'b0;
-      entry_base_q  <= '0;
       tile_y_q      <= 17'(-$signed({1'b0, cfg.pad_top}));
       tile_x_q      <= 17'(-$signed({1'b0, cfg.pad_left}));
     end else if (step_end) begin
-      entry_base_q <= last_k ? '0 : entry_base_q + cfg.entries;
-      k_q <= last_k ? '0 : k_q + 1'b1;
-      if (last_k) n_q <= last_n ? '0 : n_q + 1'b1;
+      k_q <= last_k_q ? '0 : k_q + 1'b1;
+      if (last_k_q) n_q <= last_n_q ? '0 : n_q + 1'b1;
       if (last_of_output) begin
-        m_q        <= last_m ? '0 : m_q + 1'b1;
+        m_q        <= last_m_q ? '0 : m_q + 1'b1;
         acc_half_q <= !acc_half_q;
       end
       if (last_of_tile) begin
-        tile_c_q      <= last_c ? '0 : tile_c_q + 1'b1;
-        tile_x_q      <= last_c ? 17'(-$signed({1'b0, cfg.pad_left})) : tile_x_q + 17'(cfg.tc * 16'(cfg.stride_columns));
-        if (last_c) begin
-          tile_r_q <= last_r ? '0 : tile_r_q + 1'b1;
-          tile_y_q <= tile_y_q + 17'(cfg.tr * 16'(cfg.stride_rows));
+        tile_c_q      <= last_c_q ? '0 : tile_c_q + 1'b1;
+        tile_x_q      <= last_c_q ? 17'(-$signed({1'b0, cfg.pad_left})) : tile_x_q + 17'(tile_col_step_q);
+        if (last_c_q) begin
+          tile_r_q <= last_r_q ? '0 : tile_r_q + 1'b1;
+          tile_y_q <= tile_y_q + 17'(tile_row_step_q);
         end
       end
     end
@@ -184,8 +200,8 @@ module compute_ctrl (
       if (col_last) begin
         col_q      <= '0;
         row_q      <= row_q + 1'b1;
-        row_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
-        col_addr_q <= row_addr_q + IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
+        row_addr_q <= row_addr_q + row_step_q;
+        col_addr_q <= row_addr_q + row_step_q;
         y_q        <= y_q + 17'(cfg.stride_rows);
         x_q        <= tile_x_q;
       end else begin
@@ -244,20 +260,38 @@ module compute_ctrl (
   assign output_done_o  = output_done_q[ToStore-1];
 
   // ---------------------------------------------------------------- S0 -> S1: addresses and masks
-  assign entry_o = entry_base_q + entry_q;
+  // The entries of a step's sweeps lie one behind another in the table, those of a chunk behind those of the
+  // chunk before it. The next one is read during a sweep, and is worked out as it takes the present one's place.
+  logic [7:0]  next_entry_q;
+  logic [Ports*8-1:0] next_place_q;
+  logic        take_entry;
+  assign entry_o    = next_entry_q;
+  assign take_entry = (state_q == Run) ? sweep_end : 1'b1;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || start_i) next_entry_q <= '0;
+    else if (state_q == Run && sweep_q == '0) next_entry_q <= (entry_last && last_k_q) ? '0 : next_entry_q + 1'b1;
+    next_place_q <= entry_i[Ports*8-1:0];
+  end
 
   logic [Ports-1:0] valid_px, valid_px_s1_q, valid_px_s2_q;
   logic [Ports*hotnas_pkg::IfmAddrBits-1:0] addr;
   for (genvar port = 0; port < Ports; port++) begin : gen_address
-    logic [3:0] ky, kx;
+    logic [3:0] ky, kx, ky_q, kx_q;
+    logic [IfmAddrBits-1:0] offset_q;  // words from the pixel's corner
     logic signed [16:0] y, x;
-    assign ky = entry_i[port*8+4 +: 4];
-    assign kx = entry_i[port*8 +: 4];
-    assign y  = y_q + 17'($signed({1'b0, ky}));
-    assign x  = x_q + 17'($signed({1'b0, kx}));
+    assign ky = next_place_q[port*8+4 +: 4];
+    assign kx = next_place_q[port*8 +: 4];
+    always_ff @(posedge clk_i) begin
+      if (take_entry) begin
+        {ky_q, kx_q} <= {ky, kx};
+        offset_q     <= IfmAddrBits'(cfg.tw * 16'(ky)) + IfmAddrBits'(kx);
+      end
+    end
+    assign y  = y_q + 17'($signed({1'b0, ky_q}));
+    assign x  = x_q + 17'($signed({1'b0, kx_q}));
     assign valid_px[port] = !y[16] && !x[16] && (y[15:0] < cfg.in_rows) && (x[15:0] < cfg.in_columns);
     assign addr[port*hotnas_pkg::IfmAddrBits +: hotnas_pkg::IfmAddrBits] =
-        col_addr_q + IfmAddrBits'(cfg.tw * 16'(ky)) + IfmAddrBits'(kx);
+        col_addr_q + offset_q;
   end
 
   always_ff @(posedge clk_i) begin

@@ -46,13 +46,14 @@ module descriptor_fetch (
   typedef enum logic [2:0] {Rest, Ask, Fetch, Check, Weights, There} state_e;
   state_e      state_q;
   logic [15:0] beat_q;
+  logic        port_q;  // Ask or Fetch; of its own, for it chooses between two addresses
   logic        beat, header, lines, sealed;
   logic [hotnas_pkg::SealBits-1:0] sum;
 
   assign fetching_o      = state_q != Rest;
   assign fetched_o       = state_q == There;
   assign good_o          = ((state_q == Weights) || fetched_o) && !refused_o && !error_o;
-  assign port_o          = (state_q == Ask) || (state_q == Fetch);
+  assign port_o          = port_q;
   assign run_valid_o     = state_q == Ask;
   assign run_beats_o     = 32'(FetchBeats);
   assign beat            = (state_q == Fetch) && beat_valid_i;
@@ -76,12 +77,14 @@ module descriptor_fetch (
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       state_q    <= Rest;
+      port_q     <= 1'b0;
       beat_q     <= '0;
       run_addr_o <= '0;
       refused_o  <= 1'b0;
       error_o    <= 1'b0;
     end else if (ask_i) begin
       state_q   <= Ask;
+      port_q    <= 1'b1;
       beat_q    <= '0;
       refused_o <= 1'b0;
       error_o   <= 1'b0;
@@ -94,7 +97,10 @@ module descriptor_fetch (
           state_q    <= Fetch;
           run_addr_o <= run_addr_o + 64'(hotnas_pkg::DescriptorBytes);
         end
-        Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) state_q <= Check;
+        Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) begin
+          state_q <= Check;
+          port_q  <= 1'b0;
+        end
         Check: begin
           state_q   <= weights_start_o ? Weights : There;
           refused_o <= !sealed && !error_o;
@@ -102,7 +108,10 @@ module descriptor_fetch (
         Weights: if (job_in_i) state_q <= There;
         default: ;
       endcase
-      if (taken_i) state_q <= Rest;
+      if (taken_i) begin
+        state_q <= Rest;
+        port_q  <= 1'b0;
+      end
     end
   end
 

@@ -41,23 +41,25 @@ module ifm_loader (
   request_e    state_q;
   logic        begun_q;
   logic [1:0]  halves_free_q;
-  logic [15:0] tile_r_q, tile_c_q;
+  logic [15:0] tile_r_q, tile_c_q, tiles_r_end_q, tiles_c_end_q;
   logic signed [16:0] y0_q, x0_q;             // footprint origin in the IFM, negative in padding
   logic signed [32:0] row_bytes_q, col_bytes_q;  // the same in bytes
   logic [15:0] skip_rows_q, skip_cols_q, rows_q, cols_q;
   logic [hotnas_pkg::IfmAddrBits-1:0] skip_q;                // words before the first valid one in a bank
+  logic [15:0] rows_end_q, cols_end_q;        // last ones of the tile's valid part
   logic [31:0] run_words_q;
   logic [15:0] runs_q;
   logic [63:0] addr_q;
   logic        last_r, last_c, last_r_q, last_c_q, walker_start, walker_last, tile_taken, box_ready;
 
-  assign last_r = tile_r_q == cfg.tiles_r - 16'd1;
-  assign last_c = tile_c_q == cfg.tiles_c - 16'd1;
+  assign last_r = tile_r_q == tiles_r_end_q;
+  assign last_c = tile_c_q == tiles_c_end_q;
 
   // What follows from the tile in turn alone is prepared in a cycle of WaitHalf, for Clip and Request; what
   // follows from the layer alone, as it starts.
   logic signed [17:0] y_last_q, x_last_q;  // ends of the footprint in the IFM, behind its last row or column
   logic [16:0] row_step_q, col_step_q;     // from tile to tile
+  logic [15:0] slices_end_q, blocks_end_q, last_blocks_end_q;
   logic [63:0] base_q;                     // of the layer's map
   logic [32:0] box_bytes_q;                // from there to the first valid word
   always_ff @(posedge clk_i) begin
@@ -67,6 +69,11 @@ module ifm_loader (
     x_last_q    <= 18'(x0_q) + $signed({2'b0, last_c ? cfg.tw_last : cfg.tw});
     row_step_q  <= 17'(cfg.tr * 16'(cfg.stride_rows));
     col_step_q  <= 17'(cfg.tc * 16'(cfg.stride_columns));
+    slices_end_q <= cfg.slices - 16'd1;
+    blocks_end_q <= cfg.slice_blocks - 16'd1;
+    last_blocks_end_q <= cfg.slice_blocks_last - 16'd1;
+    tiles_r_end_q <= cfg.tiles_r - 16'd1;
+    tiles_c_end_q <= cfg.tiles_c - 16'd1;
     base_q      <= (hotnas_pkg::MapWords != 0 && cfg.ifm_on_chip) ? 64'(cfg.ifm_chip) : base_i + 64'(cfg.ifm_addr);
     box_bytes_q <= (row_bytes_q[32] ? '0 : {1'b0, row_bytes_q[31:0]}) + (col_bytes_q[32] ? '0 : {1'b0, col_bytes_q[31:0]});
   end
@@ -149,6 +156,8 @@ module ifm_loader (
       addr_q      <= base_q + 64'(box_bytes_q);
     end
     if (state_q == Size) begin
+      rows_end_q  <= rows_q - 16'd1;
+      cols_end_q  <= cols_q - 16'd1;
       run_words_q <= 32'(cfg.ifm_merged ? box_words : IfmAddrBits'(cols_q));
       runs_q      <= cfg.ifm_merged ? 16'd1 : rows_q;
       skip_q      <= IfmAddrBits'(skip_rows_q) * IfmAddrBits'(cfg.tw) + IfmAddrBits'(skip_cols_q);
@@ -177,7 +186,7 @@ module ifm_loader (
   );
 
   logic [15:0] asked_block_q;  // channel block of the run offered, within its slice
-  assign slice_last_o = block_last && ((asked_block_q == cfg.slice_blocks - 16'd1) || walker_last);
+  assign slice_last_o = block_last && ((asked_block_q == blocks_end_q) || walker_last);
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) asked_block_q <= '0;
     else if (run_valid_o && run_ready_i && block_last) asked_block_q <= slice_last_o ? '0 : asked_block_q + 1'b1;
@@ -185,7 +194,7 @@ module ifm_loader (
 
   // ---------------------------------------------------------------- reception: where the words go
   logic        box_valid, receiving_q, half_q;
-  logic [15:0] box_rows, box_cols;
+  logic [15:0] box_rows_end, box_cols_end;
   logic [hotnas_pkg::IfmAddrBits-1:0] box_skip;
 
   logic word_done, row_done, block_done, slice_done, tile_received, last_slice, last_block, first_word;
@@ -195,10 +204,10 @@ module ifm_loader (
     .rst_ni,
     .valid_i (walker_start),
     .ready_o (box_ready),
-    .data_i  ({rows_q, cols_q, skip_q}),
+    .data_i  ({rows_end_q, cols_end_q, skip_q}),
     .valid_o (box_valid),
     .ready_i (tile_received),
-    .data_o  ({box_rows, box_cols, box_skip})
+    .data_o  ({box_rows_end, box_cols_end, box_skip})
   );
 
   logic [15:0] slice_q, block_q, row_q, col_q;
@@ -206,11 +215,11 @@ module ifm_loader (
   logic [hotnas_pkg::IfmAddrBits-1:0] half_base;
 
   assign word_ready_o  = box_valid;
-  assign last_slice    = slice_q == cfg.slices - 16'd1;
-  assign last_block    = block_q == (last_slice ? cfg.slice_blocks_last : cfg.slice_blocks) - 16'd1;
+  assign last_slice    = slice_q == slices_end_q;
+  assign last_block    = last_slice ? (block_q == last_blocks_end_q) : (block_q == blocks_end_q);
   assign word_done     = word_valid_i && word_ready_o;
-  assign row_done      = word_done && (col_q == box_cols - 16'd1);
-  assign block_done    = row_done && (row_q == box_rows - 16'd1);
+  assign row_done      = word_done && (col_q == box_cols_end);
+  assign block_done    = row_done && (row_q == box_rows_end);
   assign slice_done    = block_done && last_block;
   assign tile_received = slice_done && last_slice;
   assign half_base     = half_q ? IfmAddrBits'(hotnas_pkg::IfmDepth) : '0;

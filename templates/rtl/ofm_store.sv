@@ -206,7 +206,8 @@ module ofm_store (
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
   logic        drain, last_pixel;
   logic [Stages-1:0] valid_q;  // from D1 on
-  logic [Word-1:0] res_d1_q, res_d2_q, word_in;
+  logic [Word-1:0] res_d1_q, word_in;
+  logic [Acc:0]    rounding_q;  // half of what requantisation shifts out
   logic [Block*Acc-1:0] block_acc_q;
 
   assign drain        = (words_to_drain_q != '0) && (pending_q != 5'(FifoDepth))
@@ -241,7 +242,7 @@ module ofm_store (
   always_ff @(posedge clk_i) begin
     block_d1_q <= block_q;
     res_d1_q   <= cfg.has_residual ? res_word : '0;
-    res_d2_q   <= res_d1_q;
+    rounding_q <= (cfg.output_shift == '0) ? '0 : (Acc + 1)'(1) << (cfg.output_shift - 8'd1);
   end
 
   // The block's accumulators out of all Tm.
@@ -258,9 +259,10 @@ module ofm_store (
     requantize u_requantize (
       .clk_i,
       .acc_i            (block_acc_q[c*Acc +: Acc]),
-      .residual_i       (res_d2_q[c*Act +: Act]),
+      .residual_i       (res_d1_q[c*Act +: Act]),
       .residual_shift_i (cfg.residual_shift),
       .output_shift_i   (cfg.output_shift),
+      .rounding_i       (rounding_q),
       .clamp_low_i      (cfg.clamp_low),
       .clamp_high_i     (cfg.clamp_high),
       .act_o            (act)

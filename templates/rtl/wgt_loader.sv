@@ -117,14 +117,17 @@ module wgt_loader (
     end
   end
 
-  // planes = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles
+  // planes = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles. What follows
+  // from the job alone is there a cycle after it.
+  logic [15:0] ask_groups_q;
+  logic [7:0]  ask_entries_q;
   always_ff @(posedge clk_i) begin
+    ask_groups_q  <= ask_last_m ? cfg.groups_last : cfg.groups;
+    ask_entries_q <= ask_last_k ? cfg.entries_last : cfg.entries;
     if (state_q == Planes)
-      planes_q <= 24'(ask_last_k ? cfg.entries_last : cfg.entries) * 24'(cfg.weight_bits)
-                  + (cfg.pruned ? 24'(hotnas_pkg::PatternBits) : '0);
+      planes_q <= 24'(ask_entries_q) * 24'(cfg.weight_bits) + (cfg.pruned ? 24'(hotnas_pkg::PatternBits) : '0);
     if (state_q == Size)
-      run_planes_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0)
-                 + 32'(ask_last_m ? cfg.groups_last : cfg.groups) * 32'(planes_q);
+      run_planes_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0) + 32'(ask_groups_q) * 32'(planes_q);
   end
 
   // ---------------------------------------------------------------- reception: sections of a job
@@ -132,10 +135,11 @@ module wgt_loader (
   section_e    section_q, section;
   logic        active_q, fresh_q, slot_q;
   logic [15:0] bias_beat_q, group_q;
-  logic [7:0]  entry_q, bit_q, bits;
+  logic [7:0]  entry_q, bit_q;
   logic        accept, bias_end, group_end, entry_end, section_end, no_weights, job_done;
-  logic [15:0] groups;
-  logic [7:0]  entries;
+  logic [15:0] groups_end_q;    // last group of an entry
+  logic [7:0]  entries_end_q;   // last entry of the job
+  logic [7:0]  bits_end_q;      // last bit of a weight
 
   // A job's first section follows from the job itself; later ones from section_q.
   assign no_weights = cfg.groups == '0;
@@ -143,15 +147,19 @@ module wgt_loader (
     section = section_q;
     if (fresh_q) section = got_first ? Bias : (cfg.pruned ? Patterns : Weights);
   end
-  assign groups      = got_last_m ? cfg.groups_last : cfg.groups;
-  assign entries     = got_last_k ? cfg.entries_last : cfg.entries;
-  assign bits        = section == Patterns ? 8'(hotnas_pkg::PatternBits) : cfg.weight_bits;
+  // Where sections and groups end is known by a job's second plane; none ends in its first but the bias.
+  always_ff @(posedge clk_i) begin
+    groups_end_q  <= (got_last_m ? cfg.groups_last : cfg.groups) - 16'd1;
+    entries_end_q <= (got_last_k ? cfg.entries_last : cfg.entries) - 8'd1;
+    bits_end_q    <= cfg.weight_bits - 8'd1;
+  end
   assign plane_ready_o = active_q;
   assign accept      = plane_valid_i && plane_ready_o;
   assign bias_end    = (section == Bias) && (bias_beat_q == 16'(hotnas_pkg::BiasBeats - 1));
-  assign group_end   = (section != Bias) && (bit_q == bits - 8'd1);
-  assign entry_end   = group_end && (group_q == groups - 16'd1);
-  assign section_end = bias_end || (entry_end && (section == Patterns || entry_q == entries - 8'd1));
+  assign group_end   = (section == Patterns) ? (bit_q == 8'(hotnas_pkg::PatternBits - 1))
+                                             : (section == Weights) && (bit_q == bits_end_q);
+  assign entry_end   = group_end && (group_q == groups_end_q);
+  assign section_end = bias_end || (entry_end && (section == Patterns || entry_q == entries_end_q));
   assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights));
   assign got_next    = job_done;
   assign job_in_o    = job_done;
