@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import platform_tables
 import search_tables
 from measured import (
     BOARD_RESULTS,
@@ -360,8 +361,11 @@ def keys() -> str:
                 yield from rows(accepted, f"{where}{field.name}.")
                 continue
             said = re.search(rf"^    {field.name}: [^#\n]*#(.*)$", source, re.MULTILINE)
-            needed = field.default is dataclasses.MISSING
-            default = "needed" if needed else f"`{json.dumps(to_record(field.default))}`"
+            value = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                value = field.default_factory()
+            needed = value is dataclasses.MISSING
+            default = "needed" if needed else f"`{json.dumps(to_record(value))}`"
             words = said[1].strip().replace("``", "`") if said else ""
             yield f"`{where}{field.name}`", describe(accepted), default, words
 
@@ -429,7 +433,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(descriptor, registers, profile, status, constants, published, reduction),
         *(networks, boards, levers, coverage, timm, proofs, keys),
     )
-} | search_tables.TABLES
+} | search_tables.TABLES | platform_tables.TABLES
 
 
 def with_tables(text: str) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.machine import Tools, benchmark, benchmark_cases, find_tools
     from hotnas_hls.api.network import Network, load_network
     from hotnas_hls.api.package import Package, Verdict, load_package
+    from hotnas_hls.api.platforms import Platforms, list_platforms
     from hotnas_hls.api.published import (
         PublishedEstimate,
         PublishedTables,
@@ -60,6 +61,7 @@ _PLACES = {
     "api.machine": ("Tools", "benchmark", "benchmark_cases", "find_tools"),
     "api.network": ("Network", "load_network"),
     "api.package": ("Package", "Verdict", "load_package"),
+    "api.platforms": ("Platforms", "list_platforms"),
     "api.published": ("PublishedEstimate", "PublishedTables", "published_latency", "published_tables"),
     "api.report": ("Report", "write_report"),
     "api.run": ("Run", "load_run", "run_search"),
@@ -92,6 +94,7 @@ __all__ = [
     "Measured",
     "Network",
     "Package",
+    "Platforms",
     "PublishedEstimate",
     "PublishedHardware",
     "PublishedTables",
@@ -115,6 +118,7 @@ __all__ = [
     "find_tools",
     "fuzz_networks",
     "import_reports",
+    "list_platforms",
     "load_board",
     "load_config",
     "load_dataset",

@@ -38,7 +38,7 @@ GROUPS = {
 
 ORDER = (  # in which a new user meets them; others follow by name
     *("search", "hls", "sim", "report"),
-    *("graph", "zoo", "boards", "detect", "latency", "dse", "compare", "published"),
+    *("graph", "zoo", "boards", "platforms", "detect", "latency", "dse", "compare", "published"),
     *("synth", "timing", "import-reports", "package", "verify"),
     *("doctor", "completion", "bench", "fuzz"),
 )

@@ -22,7 +22,7 @@ namespace {
 
 using Time = std::int64_t;
 
-constexpr int kPorts = 3;
+constexpr int kPorts = 4;  // ifm, wgt, ofm, the second one of wgt
 constexpr Time kNever = std::numeric_limits<Time>::max();
 constexpr std::int64_t kNoRow = -1;
 

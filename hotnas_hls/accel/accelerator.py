@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+
+from hotnas_hls.base.records import LATER
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
 LEGAL_TAPS = (1, 2, 4)
+LEGAL_MASTERS = (1, 2)  # of the weights
 PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
@@ -31,7 +35,7 @@ class Accelerator:
     tr: int  # output rows of the largest tile
     tc: int  # output columns of the largest tile
     ifm_bits: int  # data width of m_axi_ifm
-    wgt_bits: int  # data width of m_axi_wgt
+    wgt_bits: int  # data width of m_axi_wgt, of each master the weights are striped over
     ofm_bits: int  # data width of m_axi_ofm
     ifm_depth: int  # words per IFM bank and half: slices x footprint of the largest tile
     wgt_entries: int  # entries (kernel positions, or taps of them) per weight slot
@@ -48,6 +52,8 @@ class Accelerator:
     plane_bits: int | None = None  # of a plane of weights; None: those of the weight port
     weight_planes: int = 0  # planes of weights kept on chip; 0: all weights are streamed
     ultra_ram: bool = False  # maps and weights on chip lie in UltraRAM; in block RAM when False
+    # Masters that the weights are striped over, and the descriptors with them.
+    wgt_masters: int = dataclasses.field(default=1, metadata=LATER)
 
     @property
     def word_width(self) -> int:
@@ -57,7 +63,12 @@ class Accelerator:
     @property
     def plane_width(self) -> int:
         """Bits of a plane of weights."""
-        return self.plane_bits or self.wgt_bits
+        return self.plane_bits or self.wgt_stream_bits
+
+    @property
+    def wgt_stream_bits(self) -> int:
+        """Bits of a beat of weights: one of each master they are striped over."""
+        return self.wgt_bits * self.wgt_masters
 
     @property
     def channel_block(self) -> int:
@@ -82,14 +93,15 @@ class Accelerator:
     @property
     def port_bits(self) -> int:
         """Data bits of all memory ports."""
-        return self.ofm_bits if self.shared_bus else self.ifm_bits + self.wgt_bits + self.ofm_bits
+        return self.ofm_bits if self.shared_bus else self.ifm_bits + self.wgt_stream_bits + self.ofm_bits
 
     @property
     def ports_text(self) -> str:
         """Data bits of the memory ports as tables show them: ifm/wgt/ofm, or one number on a shared bus."""
         if self.shared_bus:
             return f"{self.ofm_bits} shared"
-        return f"{self.ifm_bits}/{self.wgt_bits}/{self.ofm_bits}"
+        wgt = f"{self.wgt_masters} x {self.wgt_bits}" if self.wgt_masters > 1 else str(self.wgt_bits)
+        return f"{self.ifm_bits}/{wgt}/{self.ofm_bits}"
 
     @property
     def summary(self) -> str:
@@ -149,8 +161,8 @@ class Accelerator:
 
     @property
     def wgt_beats_per_plane(self) -> int:
-        """Beats of the weight port in a plane."""
-        return self.plane_width // self.wgt_bits
+        """Beats of weights in a plane."""
+        return self.plane_width // self.wgt_stream_bits
 
     @property
     def rows_per_group(self) -> int:
@@ -196,13 +208,24 @@ class Accelerator:
                 f"ifm_bits = {self.ifm_bits}, wgt_bits = {self.wgt_bits}, ofm_bits = {self.ofm_bits}: "
                 f"a shared bus has one width; make them equal or set shared_bus to false"
             )
+        if self.wgt_masters not in LEGAL_MASTERS:
+            found.append(f"wgt_masters = {self.wgt_masters}: weights are striped over 1 or 2 masters")
+        elif self.wgt_masters > 1 and self.shared_bus:
+            found.append(
+                f"wgt_masters = {self.wgt_masters}: on a shared bus all reads have one master; set "
+                "shared_bus to false or wgt_masters to 1"
+            )
+        elif self.wgt_stream_bits > LEGAL_PORT_BITS[-1]:
+            found.append(
+                f"wgt_masters = {self.wgt_masters}, wgt_bits = {self.wgt_bits}: together at most "
+                f"{LEGAL_PORT_BITS[-1]} bits; use narrower masters or one"
+            )
         if self.word_bits is not None:
             widest = max(self.ifm_bits, self.ofm_bits)
             found += _wide_violations("word_bits", self.word_bits, widest, "a word", "the feature-map ports")
         if self.plane_bits is not None:
-            found += _wide_violations(
-                "plane_bits", self.plane_bits, self.wgt_bits, "a plane", "the weight port"
-            )
+            ports = "the weight port" if self.wgt_masters == 1 else "the ports of the weights together"
+            found += _wide_violations("plane_bits", self.plane_bits, self.wgt_stream_bits, "a plane", ports)
         for field, what in (("map_words", "map is"), ("weight_planes", "weights are")):
             kept = getattr(self, field)
             if kept < 0:

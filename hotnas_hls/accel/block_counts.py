@@ -63,6 +63,7 @@ SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengt
 SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
 READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
+HOLDING_LUT, HOLDING_FF = 12, 2  # striped_reads, of each master, beside two beats and their multiplexers
 WRITE_MASTER_LUT = 96  # beside a LUT a bit: what fills up a burst
 WRITE_MASTER_FF = 153
 CONTROL_LUT = 885
@@ -108,13 +109,13 @@ def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int,
+    ultra: int, lines: int, wgt_masters: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
-        ultra, lines,
+        ultra, lines, wgt_masters,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -129,7 +130,7 @@ def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
     patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
-    header_bits: int, ultra: int, lines: int,
+    header_bits: int, ultra: int, lines: int, wgt_masters: int,
 ) -> np.ndarray:  # fmt: skip
     """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
 
@@ -143,7 +144,7 @@ def totals(
                 found[o, i] = total(
                     tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
                     ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
-                    map_words, weight_planes, header_bits, ultra, lines,
+                    map_words, weight_planes, header_bits, ultra, lines, wgt_masters,
                 )  # fmt: skip
             else:
                 found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
@@ -155,7 +156,7 @@ def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int,
+    ultra: int, lines: int, wgt_masters: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
@@ -169,7 +170,7 @@ def blocks(
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
         _descriptor_fetch(wgt_bits, header_bits, map_words),
-        _read_masters(ifm_bits, wgt_bits, ofm_bits, shared),
+        _read_masters(ifm_bits, wgt_bits // wgt_masters, ofm_bits, shared, wgt_masters),
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
@@ -395,11 +396,17 @@ def _control_regs(slots: int) -> Counts:
 
 
 @compiled
-def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int) -> Counts:
+def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int, wgt_masters: int) -> Counts:
+    """wgt_bits: of each master of the weights. Where there are several, each holds a few beats."""
     if shared:
         return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
-    splitters = _splitter(ifm_bits) + _splitter(wgt_bits) + _splitter(ofm_bits)
-    return 0, 0, 3 * READ_MASTER_LUT + splitters, 3 * READ_MASTER_FF, 0
+    splitters = _splitter(ifm_bits) + wgt_masters * _splitter(wgt_bits) + _splitter(ofm_bits)
+    masters = 2 + wgt_masters
+    lut, ff = masters * READ_MASTER_LUT + splitters, masters * READ_MASTER_FF
+    if wgt_masters > 1:
+        lut += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_LUT)
+        ff += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_FF)
+    return 0, 0, lut, ff, 0
 
 
 @compiled

@@ -46,7 +46,8 @@ def masters(accel: Accelerator) -> dict[str, Masters]:
     """The masters of every stream that has some of its own."""
     if accel.shared_bus:
         return {"ofm": Masters(accel.ofm_bits)}
-    return {stream: Masters(getattr(accel, f"{stream}_bits")) for stream in STREAMS}
+    number = {"wgt": accel.wgt_masters}
+    return {stream: Masters(getattr(accel, f"{stream}_bits"), number.get(stream, 1)) for stream in STREAMS}
 
 
 def plan_ports(accel: Accelerator, board: Board) -> PortPlan:

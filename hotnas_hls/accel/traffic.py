@@ -40,5 +40,5 @@ def network_beats(layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[st
     if accel.shared_bus:
         found["ofm_read"] += found["ifm_read"] + found["wgt_read"]
         found["ifm_read"] = found["wgt_read"] = 0
-    widths = (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.ofm_bits)
+    widths = (accel.ifm_bits, accel.wgt_stream_bits, accel.ofm_bits, accel.ofm_bits)
     return {port: 8 * found[port] // bits for port, bits in zip(PORTS, widths, strict=True)}

@@ -27,6 +27,9 @@ LARGEST_FLOAT, LARGEST_INT = sys.float_info.max, (1 << 63) - 1
 DEEPEST = 50  # tables and lists inside each other
 MOST_VALUES = 1_000_000  # of a YAML file, whose anchors can stand for many times their size
 
+# Metadata of a field that came to a record later: at its default, what was written before keeps its bytes.
+LATER = {"later": True}
+
 
 class UnknownKey(str):
     """A problem of a record that can be read all the same, so that its values can be checked too."""
@@ -277,9 +280,14 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def to_record(value: Any) -> Any:
-    """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text."""
+    """The inverse: dataclasses as dicts in field order, tuples as lists, enums as their text.
+
+    A field marked LATER is left out at its default.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_record(getattr(value, field.name)) for field in record_fields(value)}
+        fields = ((field, getattr(value, field.name)) for field in record_fields(value))
+        said = ((key, entry) for key, entry in fields if not (key.metadata == LATER and entry == key.default))
+        return {key.name: to_record(entry) for key, entry in said}
     if isinstance(value, Mapping):
         return {str(key): to_record(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -215,7 +215,7 @@ def flow() -> Figures:
     return {
         "search_seconds": search_seconds,
         "latency_ms_before": result.baseline.cost.latency_ms,
-        "latency_ms_uncompressed": dict(result.uncompressed_ms),
+        "latency_ms_uncompressed": dict(result.uncompressed),
         "latency_ms_after": result.cost.latency_ms,
         "test_accuracy_before": result.test.baseline,
         "test_accuracy_after": result.test.final,

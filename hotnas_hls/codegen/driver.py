@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.images import feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
@@ -75,7 +75,13 @@ def driver_files(
     """
     design = design_record(net, accel, tiles, banner=banner, timing=timing or MemoryTiming())
     files: dict[str, str | bytes] = {}
-    context = {"d": design, "registers": REGISTERS, "blocks": BLOCKS, "strides": raw_strides(net)}
+    context = {
+        "d": design,
+        "registers": REGISTERS,
+        "blocks": BLOCKS,
+        "strides": raw_strides(net),
+        "alignment": buffer_alignment(accel),
+    }
     for name, text in render_folder(FOLDER, banner, context).items():
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"

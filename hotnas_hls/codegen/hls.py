@@ -23,6 +23,7 @@ from hotnas_hls.accel.plan import (
     ceil_div,
     plan_layer,
 )
+from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.hls_constants import (
     HLS_BURST_BEATS,
     HLS_LATENCY,
@@ -89,6 +90,8 @@ def hls_files(
         "acc_bits": accel.acc_bits,
         "constants": constant_groups(net, accel, plans),
         "checks": checks(accel),
+        "striped": accel.wgt_masters > 1,
+        "wgt_beat": lambda beat: Code(f"wgt_place({beat})" if accel.wgt_masters > 1 else beat),
         "fields": _descriptor_fields(),
         "ports": _ports(accel, memory),
         "top": TOP,

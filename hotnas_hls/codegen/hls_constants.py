@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.images import ALIGNMENT
 from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
 from hotnas_hls.accel.integers.activation import LINE_BITS, SEGMENT_BITS
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -75,6 +76,17 @@ def _group(title: str, *constants: Line) -> _Group:
     return _Group(title, lines)
 
 
+def _stripes(accel: Accelerator) -> list[Line]:
+    """How striped weights lie; nothing where one master reads them."""
+    if accel.wgt_masters == 1:
+        return []
+    page = ALIGNMENT // (accel.wgt_bits // 8)
+    return [
+        Line("kWgtMasters", accel.wgt_masters, "of the RTL twin: a page of each follows one of the others"),
+        Line("kWgtPageBeats", page, "beats of a page"),
+    ]
+
+
 def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
     block = accel.channel_block
     sum_bits = accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length()
@@ -104,7 +116,8 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kIfmBeatBytes", accel.ifm_bits // 8),
             Line("kWgtBeatBytes", accel.wgt_bits // 8),
             Line("kWgtWords", accel.wgt_bits // 32, "32-bit words per beat"),
-            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane),
+            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane * accel.wgt_masters),
+            *_stripes(accel),
             Line("kOfmBeatBytes", accel.ofm_bits // 8),
         ),
         _group(
@@ -172,6 +185,7 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
             for k in {0, plan.chunks - 1}
         ]
 
+    plane_beats = accel.wgt_beats_per_plane * accel.wgt_masters
     jobs = largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks)
     job = largest(lambda plan, layer: max(beats(plan, layer)))
     sweep = largest(lambda plan, layer: plan.entries * max(plan.tr * plan.tc, MIN_SWEEP))
@@ -185,8 +199,8 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobs", jobs),
         Line("kTripSteps", jobs + 2),
-        Line("kTripJobBeats", max(job, 1) * accel.wgt_beats_per_plane),
-        Line("kTripWgtBeats", max(job, 1) * jobs * accel.wgt_beats_per_plane),
+        Line("kTripJobBeats", max(job, 1) * plane_beats),
+        Line("kTripWgtBeats", max(job, 1) * jobs * plane_beats),
         Line("kTripStepCycles", max(sweep, job)),
         Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
         Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),

@@ -19,7 +19,7 @@ from hotnas_hls.accel.accelerator import (
 )
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import fields_of
-from hotnas_hls.accel.encoding.images import ALIGNMENT, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -129,7 +129,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
             for fm in net.feature_maps.values()
         ],
         "memory": memory,
-        "alignment": ALIGNMENT,
+        "alignment": buffer_alignment(accel),
         "fields": fields_of(accel),
         "header_words": accel.header_words,
         "max_burst": MAX_BURST_BEATS,
@@ -144,11 +144,11 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "clock_hz": round(1e6 * point.clock_mhz),
         "kria": point.board.part.startswith(KRIA),
         "plan": point.port_plan,
-        "buses": ports.MASTERS,
+        "buses": ports.masters(accel),
         "peak_mb_per_s": demanded_bits(accel, has_residual(net.layers)) / 8 * point.clock_mhz,
         "rtl": list(rtl),
         "wrapper": WRAPPER,
-        "ports": ports.top_ports(),
+        "ports": ports.top_ports(point.accelerator),
         "numbers": numbers,
     }
 

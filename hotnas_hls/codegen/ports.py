@@ -6,8 +6,11 @@ the runs (address, beats) it asks for, and their beats.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from hotnas_hls.accel.accelerator import Accelerator
 
 DATA = "data"  # in Signal.bits: the number that sizes the bus, a constant of hotnas_pkg
 
@@ -186,12 +189,23 @@ class Bus:
 
 
 READS, WRITES = ("AR", "R"), ("AW", "W", "B")
+STRIPED = "striped_reads.sv"  # the module that joins the masters of a stream
 CONTROL = Bus("s_axi_control", AXI4_LITE, "ControlAddrBits", "registers, see control_regs.sv")
 MASTERS = (
     Bus("m_axi_ifm", AXI4, "IfmPortBits", "feature maps, read", READS),
     Bus("m_axi_wgt", AXI4, "WgtPortBits", "descriptors and weights, read", READS),
     Bus("m_axi_ofm", AXI4, "OfmPortBits", "feature maps, written; residuals read", READS + WRITES),
 )
+
+def masters(accel: Accelerator) -> tuple[Bus, ...]:
+    """The AXI masters of a design: those of :data:`MASTERS`, behind them the others of striped weights."""
+    if accel.wgt_masters == 1:
+        return MASTERS
+    wgt = dataclasses.replace(MASTERS[1], sized_by="WgtMasterBits", meaning="every other beat of the weights")
+    more = (dataclasses.replace(wgt, name=f"m_axi_wgt_{at}") for at in range(1, accel.wgt_masters))
+    return (MASTERS[0], wgt, MASTERS[2], *more)
+
+
 STREAMS = (
     Bus("ifm", READ_STREAM, "IfmPortBits", "feature maps"),
     Bus("wgt", READ_STREAM, "WgtPortBits", "descriptors and weights"),
@@ -200,11 +214,11 @@ STREAMS = (
 )
 
 
-def top_ports() -> tuple[Port, ...]:
+def top_ports(accel: Accelerator) -> tuple[Port, ...]:
     """Every port of the accelerator, in order."""
     plain = (("input", "ap_clk"), ("input", "ap_rst_n"), ("output", "interrupt"))
     return (
         *(Port(direction, "", name, name) for direction, name in plain),
         *CONTROL.ports(master=False),
-        *(port for bus in MASTERS for port in bus.ports(master=True)),
+        *(port for bus in masters(accel) for port in bus.ports(master=True)),
     )

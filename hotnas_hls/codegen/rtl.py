@@ -11,7 +11,7 @@ from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.base.escaping import Code
-from hotnas_hls.codegen.ports import CONTROL, MASTERS, READS, STREAMS, WRITES
+from hotnas_hls.codegen.ports import CONTROL, READS, STREAMS, STRIPED, WRITES, Port, masters
 from hotnas_hls.codegen.registers import BLOCKS, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner, render_folder
 
@@ -72,7 +72,7 @@ def constants(
         Constant("ChannelBlock", accel.channel_block, "channels in a word of a feature map"),
         Constant("WordBits", accel.word_width, "bits of a word"),
         Constant("IfmPortBits", accel.ifm_bits, "data bits of m_axi_ifm"),
-        Constant("WgtPortBits", accel.wgt_bits, "data bits of m_axi_wgt"),
+        *_weight_ports(accel),
         Constant("OfmPortBits", accel.ofm_bits, "data bits of m_axi_ofm"),
         Constant("SharedBus", int(accel.shared_bus), "1: all reads go through m_axi_ofm"),
         Constant("PlaneBits", accel.plane_width, "bits of a plane of weights"),
@@ -113,6 +113,38 @@ def constants(
             Constant(f"Id{word.title().replace('_', '')}", value, "of the identity registers")
             for word, value in identity.words(RTL_FEATURES).items()
         ),
+    )
+
+
+@dataclass(frozen=True)
+class Stripe:
+    """A pin of the module that joins striped masters, and their wires, the last master's first."""
+
+    pin: str
+    wires: tuple[str, ...]
+
+
+def _stripes(accel: Accelerator) -> tuple[Stripe, ...]:
+    """How the masters of the weights are joined; none where there is one."""
+    if accel.wgt_masters == 1:
+        return ()
+    buses = [bus.live(READS) for bus in reversed(masters(accel)) if bus.name.startswith("m_axi_wgt")]
+
+    def stripe(ports: tuple[Port, ...]) -> Stripe:
+        first = ports[0]
+        pin = f"{(first.channel + first.signal.name).lower()}_{first.direction[0]}"
+        return Stripe(pin, tuple(port.name for port in ports))
+
+    return tuple(map(stripe, zip(*buses, strict=True)))
+
+
+def _weight_ports(accel: Accelerator) -> tuple[Constant, ...]:
+    """Widths of the weights, as they come and, where they are striped, of each master."""
+    if accel.wgt_masters == 1:
+        return (Constant("WgtPortBits", accel.wgt_bits, "data bits of m_axi_wgt"),)
+    return (
+        Constant("WgtPortBits", accel.wgt_stream_bits, "bits of a beat of weights, one of each master"),
+        Constant("WgtMasterBits", accel.wgt_bits, "data bits of m_axi_wgt, and of the others of weights"),
     )
 
 
@@ -163,11 +195,12 @@ def _rendered(accel: Accelerator, layer_count: int, banner: Banner, identity: Id
         "constants": constants(accel, layer_count, identity),
         "descriptor_fields": descriptor_members(),
         "control": CONTROL,
-        "masters": MASTERS,
+        "masters": masters(accel),
+        "stripes": _stripes(accel),
         "streams": STREAMS,
         "reads": READS,
         "writes": WRITES,
     }
-    rendered = render_folder("rtl", banner, context)
+    rendered = render_folder("rtl", banner, context, without=() if accel.wgt_masters > 1 else (STRIPED,))
     package = "hotnas_pkg.sv"
     return {package: rendered.pop(package), **rendered}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hotnas_hls.base.shipped import shipped_folder
-from hotnas_hls.codegen.ports import CONTROL, MASTERS
+from hotnas_hls.codegen.ports import CONTROL, MASTERS, Bus
 from hotnas_hls.codegen.registers import PORT_COUNTS, PROFILE_ROW_BYTES, PROFILE_TERMS, REGISTERS
 from hotnas_hls.codegen.render import SUFFIX, environment
 
@@ -41,13 +42,13 @@ def bench_registers(slots: int) -> dict[str, Any]:
     }
 
 
-def bench_files() -> dict[str, str]:
-    """Every file of the bench by name; the same for all designs."""
+def bench_files(masters: Sequence[Bus] = MASTERS) -> dict[str, str]:
+    """Every file of the bench by name; the same for all designs that have these masters."""
     files = {}
     for path in sorted(shipped_folder("sim").iterdir()):
         if path.name.endswith(SUFFIX):
             template = environment(path.parent).get_template(path.name)
-            files[path.name.removesuffix(SUFFIX)] = template.render(control=CONTROL, masters=MASTERS)
+            files[path.name.removesuffix(SUFFIX)] = template.render(control=CONTROL, masters=masters)
         elif path.is_file():
             files[path.name] = path.read_text(encoding="utf-8")
     return files

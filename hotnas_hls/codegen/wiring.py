@@ -16,6 +16,7 @@ class Wire:
 
     port: str
     masters: tuple[str, ...]
+    twin: bool = False  # the RTL twin alone has its master: HLS C++ reads a striped stream through one
 
 
 def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
@@ -27,7 +28,11 @@ def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
     plan = point.port_plan or PortPlan()
     if processor is None:
         return []
-    found = [(stream, port) for stream in STREAMS for port in plan.of(stream)]
+    found = [
+        (stream if at == 0 else f"{stream}_{at}", port)
+        for stream in STREAMS
+        for at, port in enumerate(plan.of(stream))
+    ]
     raise_all(
         ConfigError,
         f"{point.board.name}: the block design cannot wire these ports:",
@@ -38,4 +43,6 @@ def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
         ],
     )
     shared = point.accelerator.shared_bus
-    return [Wire(port, STREAMS if shared else (stream,)) for stream, port in found]
+    return [
+        Wire(port, STREAMS if shared else (master,), twin=master not in STREAMS) for master, port in found
+    ]

@@ -56,7 +56,7 @@ def _job_row(layer: Layer) -> tuple[int, ...]:
 def base_row(base: Accelerator) -> tuple[int, ...]:
     """An accelerator as numbers, in the order ``layer_cycles`` takes them."""
     return (
-        base.tm, base.tn, base.ifm_bits, base.wgt_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
+        base.tm, base.tn, base.ifm_bits, base.wgt_stream_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
         base.descriptor_bytes, base.shared_bus, base.taps, base.word_width, base.plane_width,
         drain_beat(base),
     )  # fmt: skip

@@ -158,7 +158,7 @@ def _widths(accel: Accelerator, board: Board) -> Iterator[Accelerator]:
     """``accel`` with words and planes of its own widths, or of any, in block RAM or UltraRAM."""
     least = max(accel.ifm_bits, accel.ofm_bits)
     words = (accel.word_bits,) if accel.word_bits else LEGAL_PORT_BITS
-    every = [bits for bits in reversed(LEGAL_PORT_BITS) if bits >= accel.wgt_bits]
+    every = [bits for bits in reversed(LEGAL_PORT_BITS) if bits >= accel.wgt_stream_bits]
     planes = [accel.plane_bits] if accel.plane_bits else every
     for word_bits in (bits for bits in words if bits >= least):
         for plane_bits, ultra_ram in product(planes, (False, True) if board.uram else (False,)):

@@ -35,6 +35,7 @@ class Space:
     packed_tm: tuple[int, ...] = tuple(range(4, 260, 4))  # Tm of the designs with dsp_packing
     word_bits: tuple[int | None, ...] = (None,)  # of maps; None: as wide as the wider feature-map port
     plane_bits: tuple[int | None, ...] = (None,)  # of weights; None: as wide as the weight port
+    wgt_masters: tuple[int, ...] = (1,)  # that weights are striped over, where no one port is as wide
 
     def packing(self, weight_bits: int) -> tuple[bool, ...]:
         """Values of ``dsp_packing`` that weights of so many bits allow."""
@@ -81,18 +82,20 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
     for wired in _wirings(space):
         if port_violations(wired, board, clock_mhz, residual):
             continue
-        ifm, wgt, ofm, shared_bus = wired.ifm_bits, wired.wgt_bits, wired.ofm_bits, wired.shared_bus
+        if wired.wgt_masters > 1 and any(wired.wgt_stream_bits in kind.bits for kind in board.ports):
+            continue  # one port does it
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm
             widths = product(space.word_bits, space.plane_bits)
             for (tm, tn, taps), (word, plane) in product(product(rows, space.tn, space.taps), widths):
                 if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
                     continue
-                base = Accelerator(
-                    *(tm, tn, 1, 1, ifm, wgt, ofm, 1, 1, 1),
+                base = dataclasses.replace(
+                    wired,
+                    tm=tm,
+                    tn=tn,
                     act_bits=space.act_bits,
                     weight_bits=PACKED_BITS,  # legal whatever else; for_layers puts the layers' own
-                    shared_bus=shared_bus,
                     taps=taps,
                     dsp_packing=dsp_packing,
                     word_bits=word,
@@ -104,11 +107,12 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
 
 def _wirings(space: Space) -> list[Accelerator]:
     """The least accelerator behind each choice of ports."""
-    split = [(bits, False) for bits in product(space.port_bits, repeat=3)]
-    shared = [((bits, bits, bits), True) for bits in space.bus_bits]
+    widths = list(product(space.port_bits, repeat=3))
+    split = [(bits, False, count) for count in space.wgt_masters for bits in widths]
+    shared = [((bits, bits, bits), True, 1) for bits in space.bus_bits]
     return [
-        Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus)
-        for (ifm, wgt, ofm), shared_bus in split + shared
+        Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus, wgt_masters=count)
+        for (ifm, wgt, ofm), shared_bus, count in split + shared
     ]
 
 

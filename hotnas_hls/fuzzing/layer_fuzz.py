@@ -21,8 +21,10 @@ from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
 from hotnas_hls.accel.residency import keep_maps, keep_weights
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.simulate.rtl_simulation import Run, RunResult, SimulationModel, build, run_network
 
 MAP_WORDS = (50, 128, 300, 1000)
@@ -67,10 +69,12 @@ def random_accelerator(
     shared_bus: bool = False,
     on_chip: bool = False,
     activation_lines: bool = False,
+    striped: bool = False,
 ) -> Accelerator:
     """A small legal design; buffer sizes are set later, from the layers.
 
-    on_chip: it has room for maps and weights, whose words and planes may be wider than its ports.
+    on_chip: it has room for maps and weights, whose words and planes may be wider than its ports. striped:
+    its weights are, over two masters.
     """
     act_bits = _pick(rng, 8, 16)
     ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
@@ -106,6 +110,9 @@ def random_accelerator(
         else None,
         weight_planes=_pick(rng, *WEIGHT_PLANES) if on_chip else 0,
     )
+    if striped:
+        plane_bits = accel.plane_bits and max(accel.plane_bits, 2 * wgt_bits)
+        accel = dataclasses.replace(accel, wgt_masters=2, plane_bits=plane_bits)
     if act_bits > PACKED_BITS or not rng.integers(3):
         return accel
     return dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
@@ -157,10 +164,12 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
     """The design and the layers of a seed; all reads through one port on a ``shared_bus``.
 
     on_chip: the design has room for maps and weights; outputs and weights stay there that find it. No layer
-    reads another's output. Two of four seeds in a row have activations of lines.
+    reads another's output. Two of four seeds in a row have activations of lines, one of three striped weights
+    where its reads have several ports.
     """
     rng = np.random.default_rng(seed)
-    accel = random_accelerator(rng, shared_bus, on_chip, activation_lines=seed % 4 in (1, 2))
+    striped = seed % 3 == 1 and not shared_bus
+    accel = random_accelerator(rng, shared_bus, on_chip, seed % 4 in (1, 2), striped)
     drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
     tiles = {layer.name: tile for layer, tile in drawn}
     plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]
@@ -201,7 +210,7 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
 def build_case(case: FuzzCase, folder: Path) -> SimulationModel:
     """The Verilated design of a case."""
     files = rtl_files(case.accel, len(case.net.layers), Banner(case.net.name, "fuzz"))
-    return build(files, folder, optimise=False)
+    return build(files, folder, optimise=False, bench=bench_files(masters(case.accel)))
 
 
 def run_case(case: FuzzCase, model: SimulationModel, job: Path) -> list[PairResult]:

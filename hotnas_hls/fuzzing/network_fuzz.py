@@ -26,8 +26,10 @@ from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.codegen.hls import Target, hls_files
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import HotnasError, SimulationFailed
 from hotnas_hls.fuzzing.layer_fuzz import STALL, random_accelerator
 from hotnas_hls.fuzzing.random_networks import RandomNetwork, random_network
@@ -64,11 +66,12 @@ def fuzz_design(seed: int, design: int) -> Accelerator:
     """The design of ``CASES_PER_DESIGN`` cases in a row.
 
     Of three in a row the second keeps maps on chip, and the third has one port for all reads; every other
-    one has activations of lines.
+    one has activations of lines, and of four the last where its reads have several ports striped weights.
     """
     rng = np.random.default_rng([seed, design])
+    shared_bus = design % 3 == 2
     drawn = random_accelerator(
-        rng, shared_bus=design % 3 == 2, on_chip=design % 3 == 1, activation_lines=design % 2 == 0
+        rng, shared_bus, design % 3 == 1, design % 2 == 0, striped=design % 4 == 3 and not shared_bus
     )
     kernel = int(rng.choice(LARGEST_KERNELS))
     return dataclasses.replace(drawn, ifm_depth=int(rng.integers(300, 1000)), max_entries=kernel * kernel)
@@ -237,7 +240,7 @@ def fuzz(
         with tempfile.TemporaryDirectory(prefix="hotnas-fuzz-") as name:
             folder = Path(name)
             files = rtl_files(accel, BUILT_LAYERS, Banner(f"fuzz{seed}_{design}", "fuzz"))
-            model = build(files, folder, optimise=False)
+            model = build(files, folder, optimise=False, bench=bench_files(masters(accel)))
             verdicts = check_networks(model, accel, cases, folder / "job")
             for case, verdict in zip(cases, verdicts, strict=True):
                 if csim:

@@ -178,7 +178,7 @@ def wrapper(source: Source) -> str:
     numbers = constants_of(source.files[PACKAGE])
     bits = {"input": 0, "output": 0}
     connections = []
-    for port in top_ports():
+    for port in top_ports(source.accelerator):
         if port.name in ("ap_clk", "ap_rst_n"):
             continue
         wires = {"input": "driven", "output": "seen"}[port.direction]

@@ -269,13 +269,14 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
     numbers = constants_of(text)
     try:
         lines = numbers["LineWords"]
+        wgt_bits = numbers.get("WgtMasterBits", numbers["WgtPortBits"])
         accel = Accelerator(
             tm=numbers["Tm"],
             tn=numbers["Tn"],
             tr=numbers["OfmDepth"],
             tc=1,
             ifm_bits=numbers["IfmPortBits"],
-            wgt_bits=numbers["WgtPortBits"],
+            wgt_bits=wgt_bits,
             ofm_bits=numbers["OfmPortBits"],
             ifm_depth=numbers["IfmDepth"],
             wgt_entries=numbers["WgtEntries"],
@@ -294,6 +295,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             plane_bits=numbers["PlaneBits"],
             weight_planes=numbers["WeightPlanes"],
             ultra_ram=numbers["UltraRam"] == 1,
+            wgt_masters=numbers["WgtPortBits"] // wgt_bits,
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

@@ -15,8 +15,10 @@ from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.base import tools
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.errors import ConfigError, SimulationFailed
 from hotnas_hls.simulate.behind_dram import BehindDram, forecast
 from hotnas_hls.simulate.certificate import TWIN, Certificate, LayerCheck
@@ -52,7 +54,9 @@ def twin(point: DesignPoint, layers: int = 0) -> Rtl:
     Designs of one accelerator and one such number have the same RTL but for its banner.
     """
     banner = Banner(point.network, point.digest())
-    return Rtl(rtl_files(point.accelerator, max(layers, len(point.layers)), banner, point.clock_mhz))
+    accel = point.accelerator
+    files = rtl_files(accel, max(layers, len(point.layers)), banner, point.clock_mhz)
+    return Rtl(files, bench=bench_files(masters(accel)))
 
 
 def certify(

@@ -32,6 +32,7 @@ from hotnas_hls.codegen.bundle import (
 )
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
+from hotnas_hls.codegen.ports import STRIPED, masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
 from hotnas_hls.codegen.testbench import bench_files
@@ -73,7 +74,7 @@ def package(point: DesignPoint, name: str, images: int = LEAST_IMAGES) -> Bundle
     _add(bundle, "", _design_files(point))
     _add(bundle, "", _hls_files(point, banner, images))
     _add(bundle, f"{RTL}/", rtl_files(point.accelerator, len(point.layers), banner, point.clock_mhz))
-    _add(bundle, f"{BENCH}/", bench_files())
+    _add(bundle, f"{BENCH}/", bench_files(masters(point.accelerator)))
     _add(bundle, f"{REPORTS}/", {LATENCY_FILE: _latency_report(point)})
     add_package(bundle, point)
     return bundle
@@ -266,6 +267,11 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     bench, weights = _read_bench(output), (output / WEIGHTS).read_bytes()
     if given is None:
         return Rtl(twin, bench=bench, weights=weights)
+    if STRIPED in twin:
+        raise ConfigError(
+            f"{given}: the weights of this design are striped, and its bench wires every master; RTL made of "
+            "C++ has one; simulate a design with wgt_masters = 1"
+        )
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}
     if not sources:

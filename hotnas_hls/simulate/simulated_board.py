@@ -8,6 +8,7 @@ with a cache that must be flushed and invalidated.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,13 +26,16 @@ from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_libr
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
-PAGE = 4096
+PAGE = 8192  # as any allocator of contiguous memory aligns buffers of that size or more
 
 
-def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
+def build(
+    rtl: Mapping[str, str], folder: Path, compiler: str = "g++", bench: Mapping[str, str] | None = None
+) -> Path:
     """Verilate ``rtl`` (file name -> text, package first) into ``folder``; returns the shared library.
 
-    compiler: of C++; that of another machine makes a library for its programs.
+    compiler: of C++; that of another machine makes a library for its programs. bench: None: that of a design
+    whose streams have a master each.
     """
     verilator = tools.require("verilator")
     tools.require("g++")
@@ -55,7 +59,7 @@ def build(rtl: dict[str, str], folder: Path, compiler: str = "g++") -> Path:
         f"../bench/{DRAM_SOURCE}",
     ]
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
-        write_sources(rtl, place, bench_files())
+        write_sources(rtl, place, bench_files() if bench is None else bench)
         with used(library, place / "obj"):
             processes.run(
                 command,

@@ -18,9 +18,10 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base import tools
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.boards.board import known_boards
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
-from hotnas_hls.codegen.testbench import DRAM_SOURCE
+from hotnas_hls.codegen.testbench import DRAM_SOURCE, bench_files
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case, random_accelerator
 from hotnas_hls.fuzzing.random_networks import random_network
@@ -274,7 +275,8 @@ def drawn_case(seed: int, layers: int, shared: bool) -> FuzzCase:
     if not shared:
         return case
     bits = max(case.accel.ifm_bits, case.accel.ofm_bits)
-    accel = dataclasses.replace(case.accel, ifm_bits=bits, wgt_bits=bits, ofm_bits=bits, shared_bus=True)
+    ports = {"ifm_bits": bits, "wgt_bits": bits, "ofm_bits": bits, "wgt_masters": 1}
+    accel = dataclasses.replace(case.accel, shared_bus=True, **ports)
     assert accel.violations() == []
     return dataclasses.replace(case, accel=accel)
 
@@ -302,7 +304,7 @@ def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, sha
 @pytest.mark.parametrize("seed", range(8))
 def test_so_it_is_for_maps_and_weights_on_chip_and_for_their_loading(seed: int) -> None:
     accel = dataclasses.replace(
-        random_accelerator(np.random.default_rng(seed), on_chip=True, activation_lines=seed % 2 == 1),
+        random_accelerator(np.random.default_rng(seed), False, True, seed % 2 == 1, striped=seed % 3 == 1),
         ifm_depth=600,
         max_entries=49,
     )
@@ -338,7 +340,7 @@ def test_the_model_predicts_the_total_behind_a_dram(seed: int, shared: bool, tmp
     runs += [Run(image, case.inputs, case.memory, reset=True)]
     predicted = [dram_latency(case.net, case.accel, case.tiles, numbers).cycles for numbers in drams]
     files = rtl_files(case.accel, len(case.net.layers), Banner("dram", "dram"))
-    model = build(files, tmp_path, optimise=False)
+    model = build(files, tmp_path, optimise=False, bench=bench_files(masters(case.accel)))
     results = run_network(
         model, case.net, case.accel, case.tiles, runs, tmp_path / "job", timeout_cycles=20 * max(predicted)
     )

@@ -85,6 +85,7 @@ DONE_BY = {
         "--output": "train_network.output",
         "--json": "Zoo.record",
     },
+    "platforms": {"--json": "Platforms.record"},
     "boards": {"board": "load_board", "--json": "Board.record"},
     "detect": {
         **LOADED,

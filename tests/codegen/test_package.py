@@ -431,12 +431,16 @@ PLANS = {  # ports of ifm, wgt and ofm, and their numbers among the processor's 
 
 
 @needs_tclsh
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", ["three masters", "shared bus", "striped weights"])
 @pytest.mark.parametrize("board", PLANS)
-def test_the_block_design_wires_exactly_the_plan(board: str, shared: bool, tmp_path: Path) -> None:
+def test_the_block_design_wires_exactly_the_plan(board: str, kind: str, tmp_path: Path) -> None:
     plan, numbers = PLANS[board]
     accel = small_design().accelerator
-    if shared:
+    if kind == "striped weights":
+        accel = dataclasses.replace(accel, wgt_bits=32, wgt_masters=2)
+        plan = dataclasses.replace(plan, wgt=(*plan.wgt, "HP1"))
+        numbers = [*numbers[:2], "3" if board == "ZCU102" else "1", numbers[2]]
+    if kind == "shared bus":
         accel = dataclasses.replace(accel, ifm_bits=32, wgt_bits=32, shared_bus=True)
         plan, numbers = PortPlan(ofm=plan.ofm), numbers[2:]
     point = on_board(board, accelerator=accel, clock_mhz=50.0, port_plan=plan)
@@ -450,7 +454,8 @@ def test_the_block_design_wires_exactly_the_plan(board: str, shared: bool, tmp_p
     assert re.findall(enable, settings) == re.findall(width, settings) == numbers
     nets = [command.split() for command in commands if command.startswith("connect_bd_intf_net")]
     into = [pin for _, source, pin in nets if source.startswith("hotnas_accel_0/m_axi_")]
-    assert len(into) == len(set(into)) == 3  # idle masters of a shared bus too: HLS C++ uses them
+    # Idle masters of a shared bus too: HLS C++ uses them.
+    assert len(into) == len(set(into)) == (4 if kind == "striped weights" else 3)
     out = [pin for _, source, pin in nets if source.startswith("memory_")]
     ports = [name for stream in masters(accel) for name in plan.of(stream)]
     assert [re.sub(r"ps/S_AXI_|_FPD", "", pin) for pin in out] == ports

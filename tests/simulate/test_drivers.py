@@ -37,9 +37,11 @@ from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.hls import golden_answer
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.registers import IDENTITY, MAP, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.models.data import digits
 from hotnas_hls.network.quantise import quantise_image
 from hotnas_hls.simulate.simulated_board import PAGE, CachedBuffer, SimulatedBoard, build
@@ -78,8 +80,12 @@ class Design:
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    """Its weights are striped, so that the drivers meet both: plain ones are ``test_selftest``'s."""
     net = digits_integer_network()
-    accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False)
+    ports = {"ifm_bits": 64, "wgt_bits": 32, "ofm_bits": 64, "wgt_masters": 2}
+    accel = Accelerator(
+        8, 8, 8, 8, **ports, ifm_depth=1024, wgt_entries=9, max_entries=9, patterns=False
+    )  # fmt: skip
     tiles = best_tiles(net.layers, accel, MemoryTiming())
     folder = tmp_path_factory.mktemp("package")
     write(driver_files(net, accel, tiles, banner=BANNER), folder)
@@ -92,7 +98,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
 @pytest.fixture(scope="module")
 def library(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rtl = rtl_files(design.accel, len(design.net.layers), BANNER)
-    return build(rtl, tmp_path_factory.mktemp("board"))
+    return build(rtl, tmp_path_factory.mktemp("board"), bench=bench_files(masters(design.accel)))
 
 
 @pytest.fixture(scope="module")

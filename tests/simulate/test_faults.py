@@ -17,8 +17,10 @@ from hotnas_hls.accel.plan import layer_beats, plan_layer
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.traffic import PORTS, network_beats
+from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.render import Banner
 from hotnas_hls.codegen.rtl import profile_slots, rtl_files
+from hotnas_hls.codegen.testbench import bench_files
 from hotnas_hls.fuzzing.layer_fuzz import STALL, FuzzCase, fuzz_case
 from hotnas_hls.simulate.rtl_simulation import (
     Run,
@@ -101,7 +103,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     small = sorted(cases, key=lambda case: case.accel.tm * case.accel.tn)
     case = next(case for case in small if any(layer.residual for layer in case.net.layers[1:]))
     folder = tmp_path_factory.mktemp("faults")
-    model = build(rtl_files(case.accel, LAYERS, Banner("faults", "test")), folder / "model", optimise=False)
+    files, bench = rtl_files(case.accel, LAYERS, Banner("faults", "test")), bench_files(masters(case.accel))
+    model = build(files, folder / "model", optimise=False, bench=bench)
     return Bench(case, model, folder)
 
 

@@ -34,8 +34,13 @@ ADDRESSED = 1 << 32  # bytes that an address of the descriptor reaches
 ALIGNMENT = 4096  # of every region, so that no burst of a region's first page is split
 
 
-def _align(address: int) -> int:
-    return ceil_div(address, ALIGNMENT) * ALIGNMENT
+def buffer_alignment(accel: Accelerator) -> int:
+    """Bytes on whose multiples the two buffers of an accelerator begin: a page of each striped master."""
+    return ALIGNMENT * accel.wgt_masters
+
+
+def _align(address: int, to: int = ALIGNMENT) -> int:
+    return ceil_div(address, to) * to
 
 
 def feature_map_bytes(fm: FeatureMap, accel: Accelerator) -> int:
@@ -70,11 +75,12 @@ def map_memory(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]) 
                 raise ValueError(f"{fm.name}: offset {fm.concat_offset} is not a whole channel block")
             offsets[fm.name] = offsets[fm.concat_of] + block * fm.rows * fm.columns * accel.word_bytes
     weights: dict[str, int] = {}
-    address = _align(len(net.layers) * accel.descriptor_bytes)
+    address = _align(len(net.layers) * accel.descriptor_bytes, buffer_alignment(accel))
     for layer in net.layers:
         weights[layer.name] = address
         plan = plan_layer(layer, accel, tiles[layer.name])
-        address = _align(address + layer_beats(plan, layer) * accel.plane_width // 8)
+        end_of_layer = address + layer_beats(plan, layer) * accel.plane_width // 8
+        address = _align(end_of_layer, buffer_alignment(accel))
     words = chip_words(net.layers, net.feature_maps.values(), accel)
     planes = chip_planes(net.layers, accel)
     ahead = zip(net.layers, first_tiles(net.layers, accel, tiles), strict=True)
@@ -211,7 +217,7 @@ def pack_weights(layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: Lay
 
 
 def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], memory: MemoryMap) -> bytes:
-    """Everything behind ``wgt``: the descriptor table, then each layer's weights."""
+    """Everything behind ``wgt``, as it lies there: the descriptor table, then each layer's weights."""
     image = bytearray(memory.weight_bytes)
     packed = {
         layer.name: pack_weights(
@@ -229,7 +235,18 @@ def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor
         start = addresses.wgt_addr
         image[start : start + len(packed[layer.name])] = packed[layer.name]
-    return bytes(image)
+    return striped(bytes(image), accel)
+
+
+def striped(image: bytes, accel: Accelerator) -> bytes:
+    """A weight image as its masters read it: a page of each behind one another.
+
+    A beat of weights is one of each master, the first one's lowest. Bursts cross no page, so that each master
+    reads what is its own in bursts as long as if it read everything.
+    """
+    beats = np.frombuffer(image, np.uint8).reshape(-1, accel.wgt_masters, accel.wgt_bits // 8)
+    pages = beats.reshape(-1, ALIGNMENT // beats.shape[2], *beats.shape[1:])
+    return pages.transpose(0, 2, 1, 3).tobytes()
 
 
 def pack_feature_map(values: np.ndarray, accel: Accelerator) -> bytes:

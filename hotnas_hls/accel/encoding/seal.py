@@ -13,7 +13,6 @@ what is wrong at random but for one in 2^24.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.base.compiled_code import compiled
+from hotnas_hls.base.records import to_record
 
 SEAL_BITS = 24
 SEAL_LSB = 8  # of the seal in header word 0
@@ -33,7 +33,7 @@ def signature(accel: Accelerator) -> int:
 
     Of tr, tc and max_entries the hardware knows what they make: depth of a bank, bytes of a descriptor.
     """
-    parameters = dataclasses.asdict(accel)
+    parameters = to_record(accel)
     for name in ("tr", "tc", "max_entries"):
         del parameters[name]
     parameters |= {"ofm_depth": accel.ofm_depth, "descriptor_bytes": accel.descriptor_bytes}

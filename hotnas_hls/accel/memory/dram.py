@@ -17,7 +17,7 @@ import numpy as np
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.base.compiled_code import compiled
 
-PORTS = 3  # ifm, wgt, ofm
+PORTS = 4  # ifm, wgt, ofm, the second one of wgt
 REQUESTERS = 2 * PORTS
 PIECES = 512  # of one requester between its request and its answer: 64 bursts, each in at most 5 rows
 NO_ROW = -1
@@ -45,14 +45,14 @@ class Dram(NamedTuple):
     pieces: np.ndarray  # (REQUESTERS, PIECES), a ring each
 
 
-def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, int, int]) -> Dram:
+def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, ...]) -> Dram:
     """An idle DRAM, all rows closed, behind ports of ``beat_bytes``."""
     bus = np.zeros(1, BUS)
     bus["refresh"] = NEVER
     banks = np.zeros(numbers.banks, BANK)
     banks["row"] = NO_ROW
     queues = np.zeros(REQUESTERS, QUEUE)
-    queues["beat_bytes"] = np.repeat(beat_bytes, 2)
+    queues["beat_bytes"][: 2 * len(beat_bytes)] = np.repeat(beat_bytes, 2)
     values = np.array([tuple(numbers)], record_of(*DramNumbers._fields))
     return Dram(values, bus, banks, queues, np.zeros((REQUESTERS, PIECES), PIECE))
 

@@ -42,12 +42,15 @@ from hotnas_hls.accel.memory.masters import (
     OFM,
     RESIDUAL,
     WGT,
+    WGT_1,
     offer,
     read,
     read_chip,
     receive,
+    receive_striped,
     send,
     take_run,
+    take_striped_run,
 )
 from hotnas_hls.accel.memory.shared_bus import TURN, receive_shared, take_turns
 from hotnas_hls.accel.plan import MIN_SWEEP, Tile, plan_layer, word_cycles
@@ -102,11 +105,12 @@ def dram_latency(
     The DRAM is idle and its refresh timer at rest when the first descriptor is asked for. Raises ValueError
     for a network whose processes wait for each other, which no legal plan does.
     """
-    beat_bytes = (accel.ifm_bits // 8, accel.wgt_bits // 8, accel.ofm_bits // 8)
+    beat_bytes = tuple(bits // 8 for bits in (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.wgt_bits))
     dram = new_dram(numbers, beat_bytes)
     # Owned here: numba does not keep an array alive for the records taken from it.
     boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
-    masters["requester"] = np.arange(REQUESTERS)
+    masters["requester"], masters["stripes"] = np.arange(REQUESTERS), 1
+    masters["stripes"][[WGT, WGT_1]], masters["stripe"][WGT_1] = accel.wgt_masters, 1
     layers = _layers(net, accel, tiles, numbers)
     if loaded:
         layers["fill_beats"] = 0
@@ -129,15 +133,16 @@ def _layers(
         word = word_cycles(layer, accel)
         values: dict[str, Any] = field_values(layer, plan, accel, net.numbers[layer.name], addresses) | {
             "bias_beats": plan.bias_beats,
-            "descriptor": index * accel.descriptor_bytes,
-            "fetch_beats": accel.descriptor_bytes * 8 // accel.wgt_bits,
+            "descriptor": index * accel.descriptor_bytes // accel.wgt_masters,
+            "fetch_beats": accel.descriptor_bytes * 8 // accel.wgt_stream_bits,
             "to_store": ARRAY_STAGES + accel.tree_levels,
             "drain_beat": drain_beat(accel),
             "ifm_beats": word.ifm,
             "residual_beats": word.residual,
             "ofm_beats": word.ofm,
             "plane_beats": word.wgt,
-            "weights_base": numbers.weights_base,
+            "weights_base": numbers.weights_base // accel.wgt_masters,
+            "wgt_addr": addresses.wgt_addr // accel.wgt_masters,
             "shared": accel.shared_bus,
         }
         values["fill_beats"] = values["wgt_on_chip"] * values["wgt_planes"] * accel.wgt_beats_per_plane
@@ -183,6 +188,8 @@ def _run_layer(
     """
     ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
     shared, writer = masters[RESIDUAL], masters[OFM]
+    first, second = masters[WGT], masters[WGT_1]
+    striped = first.stripes > 1
     owners = np.zeros((OUTSTANDING_READS, 2), np.int64)
     ofm_bytes = dram.queues[OFM].beat_bytes
     wgt_bytes = dram.queues[WGT].beat_bytes
@@ -195,9 +202,13 @@ def _run_layer(
             while beats > 0:
                 grant_until(dram, now)
                 read(dram, masters[fetcher], limit, now)
-                take_run(wgt, masters[fetcher])
-                if receive(dram, masters[fetcher], now):
-                    beats -= 1
+                if striped:
+                    read(dram, second, limit, now)
+                    take_striped_run(wgt, first, second)
+                    beats -= receive_striped(dram, first, second, now)
+                else:
+                    take_run(wgt, masters[fetcher])
+                    beats -= receive(dram, masters[fetcher], now)
                 now += 1
             now += 1  # the cycle of layer_start is over
     if ahead:
@@ -279,11 +290,17 @@ def _run_layer(
             else:
                 read(dram, masters[IFM], limit, now)
             if wgt_on_chip:
-                wgt_beat = read_chip(masters[WGT], chips[WGT], True, True, now)
+                wgt_beat = read_chip(first, chips[WGT], True, True, now)
             else:
-                read(dram, masters[WGT], limit, now)
-            for requester in (RESIDUAL, IFM, WGT):
+                read(dram, first, limit, now)
+                if striped:
+                    read(dram, second, limit, now)
+            for requester in (RESIDUAL, IFM):
                 take_run(boxes[requester], masters[requester])
+            if striped and not wgt_on_chip:
+                take_striped_run(wgt, first, second)
+            else:
+                take_run(wgt, first)
         burst = send(dram, writer, limit)
         if burst > 0:
             bursts[sent % OUTSTANDING_READS] = (now, writer.address - burst * ofm_bytes, burst)
@@ -338,8 +355,10 @@ def _run_layer(
         else:
             if not ifm_on_chip:
                 ifm_beat = receive(dram, masters[IFM], now)
-            if not wgt_on_chip:
-                wgt_beat = receive(dram, masters[WGT], now)
+            if not wgt_on_chip and striped:
+                wgt_beat = receive_striped(dram, first, second, now)
+            elif not wgt_on_chip:
+                wgt_beat = receive(dram, first, now)
             if not cfg.res_on_chip:
                 residual_arrives = residual_ready and receive(dram, shared, now)
         if ifm_beat or wgt_beat or residual_arrives:

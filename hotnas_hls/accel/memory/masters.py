@@ -12,14 +12,19 @@ from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
 from hotnas_hls.accel.timing.latency import CHIP_READ
 from hotnas_hls.base.compiled_code import compiled
 
-IFM, WGT, RESIDUAL, OFM = 0, 2, 4, 5  # requesters of the DRAM; RESIDUAL is every read on a shared bus
+# Requesters of the DRAM. RESIDUAL is every read on a shared bus; WGT_1 is there where weights are striped.
+IFM, WGT, RESIDUAL, OFM, WGT_1 = 0, 2, 4, 5, 6
 TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
 PAGE = 4096  # bytes no AXI burst crosses
 
 # A box of runs that is offered: for each of its blocks, some runs of equal length.
 BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run_stride", "runs", "runs_left")
-# A master, by its number at the DRAM, and the run that it cuts into bursts.
-MASTER = record_of("requester", "address", "left", "in_flight", "beats_in_flight")
+# A master, by its number at the DRAM, and the run that it cuts into bursts. Where its stream is striped, the
+# address counts the bytes of one stripe; held: beats that came before those of the other stripes.
+MASTER = record_of(
+    "requester", "address", "left", "in_flight", "beats_in_flight", "stripe", "stripes", "held"
+)
+HELD = 2  # beats: striped_reads.Held
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = record_of("words", "first", "second")
 
@@ -79,7 +84,9 @@ def read(dram: Dram, master: Any, limit: int, now: int) -> None:
     beat_bytes = dram.queues[master.requester].beat_bytes
     burst = send(dram, master, limit)
     if burst > 0:
-        ask(dram, master.requester, master.address - burst * beat_bytes, burst, now)
+        first = master.address - burst * beat_bytes
+        first += (first // PAGE * (master.stripes - 1) + master.stripe) * PAGE
+        ask(dram, master.requester, first, burst, now)
 
 
 @compiled
@@ -111,4 +118,25 @@ def receive(dram: Dram, master: Any, now: int) -> bool:
     master.beats_in_flight -= 1
     if taken == 2:
         master.in_flight -= 1
+    return True
+
+
+@compiled
+def take_striped_run(box: Any, first: Any, second: Any) -> None:
+    """Both masters of a striped stream take a run once both have cut the one before."""
+    if second.left == 0 and take_run(box, first):
+        second.address = first.address
+        second.left = first.left
+
+
+@compiled
+def receive_striped(dram: Dram, first: Any, second: Any, now: int) -> bool:
+    """Take a beat of each master if both are there; one that comes before the other is held."""
+    for master in (first, second):
+        if master.held < HELD and receive(dram, master, now):
+            master.held += 1
+    if first.held == 0 or second.held == 0:
+        return False
+    first.held -= 1
+    second.held -= 1
     return True

@@ -394,7 +394,7 @@ def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, load
 
     loaded: the weights it keeps on chip are there; otherwise they are loaded between the two.
     """
-    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_bits + 1
+    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_stream_bits + 1
     if loaded or not layer.weights_on_chip:
         return fetch
     planes = layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
