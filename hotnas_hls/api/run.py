@@ -60,6 +60,11 @@ class Run(Shown):
         return self.summary.get(MODEL)
 
     @property
+    def platform(self) -> str:
+        """The platform's name."""
+        return str((_config_of(self.folder) or {}).get("platform", RunConfig.platform))
+
+    @property
     def study(self) -> optuna.Study:
         """Every trial, as an Optuna study of two objectives: accuracy (up), the platform's own (down)."""
         return self.place.study()
