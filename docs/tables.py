@@ -13,13 +13,23 @@ import json
 import re
 import sys
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import platform_tables
 import search_tables
-from measured import BOARD_RESULTS, COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
+from measured import (
+    BOARD_RESULTS,
+    COVERAGE_RESULTS,
+    LEVER_RESULTS,
+    NETWORK_RESULTS,
+    RESULTS,
+    TIMM_RESULTS,
+    results,
+    take,
+)
 from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -404,11 +414,24 @@ def coverage() -> str:
     return f"{accepted} of {len(found)} are imported.\n\n" + markdown(heads, rows)
 
 
+def timm() -> str:
+    """Families of timm's convolutional classifiers, and what keeps out most of those that are refused."""
+    found = {name: figures for name, figures in results(TIMM_RESULTS).items() if name != "case_seconds"}
+    rows: list[tuple[str, int, int, str]] = []
+    for family, figures in found.items():
+        refused = [one["refused"][0].partition(": ")[2] for one in figures.values() if "refused" in one]
+        most = Counter(refused).most_common(1)[0][0] if refused else ""
+        rows.append((family, len(figures), len(figures) - len(refused), most))
+    tried, imported = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    heads = ("Family", "Tried", "Imported", "First refusal of most others")
+    return f"{imported} of {tried} are imported.\n\n" + markdown(heads, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, levers, coverage, proofs, keys),
+        *(networks, boards, levers, coverage, timm, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

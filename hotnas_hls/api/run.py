@@ -74,6 +74,7 @@ class Run(Shown):
         """Before (the best uncompressed design) and after, in milliseconds; of platforms that have it."""
         return self.metric("latency_ms")
 
+    @checked
     def metric(self, name: str) -> tuple[float, float]:
         """A metric of the platform before (the best uncompressed design) and after, in its unit."""
         if not isinstance(self.summary.get(name), dict) or "before" not in self.summary[name]:
