@@ -3,7 +3,7 @@
 ``take`` copies from a folder ``runs`` what these commands left there::
 
     hotnas bench networks boards levers ablation
-    hotnas bench coverage --output runs/coverage.json
+    hotnas bench coverage timm --output runs/coverage.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
     hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
@@ -19,7 +19,7 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 BOARD_RESULTS = "boards.json"
-COVERAGE_RESULTS = "coverage.json"
+COVERAGE_RESULTS, TIMM_RESULTS = "coverage.json", "timm.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
     *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
@@ -45,7 +45,10 @@ def take(runs: Path) -> None:
         if (runs / name).exists():
             shutil.copy(runs / name, RESULTS / name)
     if (runs / COVERAGE_RESULTS).exists():
-        _keep(COVERAGE_RESULTS, json.loads((runs / COVERAGE_RESULTS).read_text())["cases"]["coverage"])
+        cases = json.loads((runs / COVERAGE_RESULTS).read_text())["cases"]
+        for case, name in (("coverage", COVERAGE_RESULTS), ("timm", TIMM_RESULTS)):
+            if case in cases:
+                _keep(name, cases[case])
     _keep(SEARCH_RESULTS, results(SEARCH_RESULTS) | _searches(runs))
     compared = runs / "compare" / "compare.json"
     if compared.exists():

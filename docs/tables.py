@@ -13,12 +13,23 @@ import json
 import re
 import sys
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import platform_tables
 import search_tables
-from measured import BOARD_RESULTS, COVERAGE_RESULTS, LEVER_RESULTS, NETWORK_RESULTS, RESULTS, results, take
+from measured import (
+    BOARD_RESULTS,
+    COVERAGE_RESULTS,
+    LEVER_RESULTS,
+    NETWORK_RESULTS,
+    RESULTS,
+    TIMM_RESULTS,
+    results,
+    take,
+)
 from table import markdown
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
@@ -350,8 +361,11 @@ def keys() -> str:
                 yield from rows(accepted, f"{where}{field.name}.")
                 continue
             said = re.search(rf"^    {field.name}: [^#\n]*#(.*)$", source, re.MULTILINE)
-            needed = field.default is dataclasses.MISSING
-            default = "needed" if needed else f"`{json.dumps(to_record(field.default))}`"
+            value = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                value = field.default_factory()
+            needed = value is dataclasses.MISSING
+            default = "needed" if needed else f"`{json.dumps(to_record(value))}`"
             words = said[1].strip().replace("``", "`") if said else ""
             yield f"`{where}{field.name}`", describe(accepted), default, words
 
@@ -400,13 +414,26 @@ def coverage() -> str:
     return f"{accepted} of {len(found)} are imported.\n\n" + markdown(heads, rows)
 
 
+def timm() -> str:
+    """Families of timm's convolutional classifiers, and what keeps out most of those that are refused."""
+    found = {name: figures for name, figures in results(TIMM_RESULTS).items() if name != "case_seconds"}
+    rows: list[tuple[str, int, int, str]] = []
+    for family, figures in found.items():
+        refused = [one["refused"][0].partition(": ")[2] for one in figures.values() if "refused" in one]
+        most = Counter(refused).most_common(1)[0][0] if refused else ""
+        rows.append((family, len(figures), len(figures) - len(refused), most))
+    tried, imported = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    heads = ("Family", "Tried", "Imported", "First refusal of most others")
+    return f"{imported} of {tried} are imported.\n\n" + markdown(heads, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, levers, coverage, proofs, keys),
+        *(networks, boards, levers, coverage, timm, proofs, keys),
     )
-} | search_tables.TABLES
+} | search_tables.TABLES | platform_tables.TABLES
 
 
 def with_tables(text: str) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hotnas_hls.api.machine import Tools, benchmark, benchmark_cases, find_tools
     from hotnas_hls.api.network import Network, load_network
     from hotnas_hls.api.package import Package, Verdict, load_package
+    from hotnas_hls.api.platform_comparison import PlatformComparison, compare_platforms
+    from hotnas_hls.api.platforms import Platforms, list_platforms
     from hotnas_hls.api.published import (
         PublishedEstimate,
         PublishedTables,
@@ -60,6 +62,8 @@ _PLACES = {
     "api.machine": ("Tools", "benchmark", "benchmark_cases", "find_tools"),
     "api.network": ("Network", "load_network"),
     "api.package": ("Package", "Verdict", "load_package"),
+    "api.platform_comparison": ("PlatformComparison", "compare_platforms"),
+    "api.platforms": ("Platforms", "list_platforms"),
     "api.published": ("PublishedEstimate", "PublishedTables", "published_latency", "published_tables"),
     "api.report": ("Report", "write_report"),
     "api.run": ("Run", "load_run", "run_search"),
@@ -92,6 +96,8 @@ __all__ = [
     "Measured",
     "Network",
     "Package",
+    "PlatformComparison",
+    "Platforms",
     "PublishedEstimate",
     "PublishedHardware",
     "PublishedTables",
@@ -109,12 +115,14 @@ __all__ = [
     "benchmark",
     "benchmark_cases",
     "board_names",
+    "compare_platforms",
     "compare_samplers",
     "errors",
     "estimate_clock",
     "find_tools",
     "fuzz_networks",
     "import_reports",
+    "list_platforms",
     "load_board",
     "load_config",
     "load_dataset",

@@ -77,6 +77,28 @@ class Layer:
     weights_on_chip: bool = False  # loaded once, before the layer first runs
     activation_lines: bool = False  # its activation is one of lines, not a clamp alone
 
+    def widened(self, n: int, m: int) -> Layer:
+        """The layer with other channels."""
+        return replace(self, n=n, m=m)
+
+    def grown(self) -> Layer:
+        """The layer with a kernel that is larger by a weight on each side."""
+        return replace(
+            self,
+            kernel_rows=self.kernel_rows + 2,
+            kernel_columns=self.kernel_columns + 2,
+            pad_top=self.pad_top + 1,
+            pad_left=self.pad_left + 1,
+        )
+
+    def narrowed(self, weight_bits: int) -> Layer:
+        """The layer with weights of other widths; a maximum has none."""
+        return self if self.kind is LayerKind.MAXPOOL else replace(self, weight_bits=weight_bits)
+
+    def pruned(self, ones: int, rows: int) -> Layer:
+        """The layer with ``ones`` weights a kernel, which ``rows`` output channels in a row share."""
+        return replace(self, pattern_ones=ones, pattern_rows=rows)
+
     def unnamed(self) -> Layer:
         """The layer without its names: equal for layers that cost the same."""
         return _unnamed(self)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.accel.timing.latency_chart import term_chart
 from hotnas_hls.accel.timing.latency_report import LayerRow
 from hotnas_hls.base.notebook import Shown
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.frontends.source import LoadedModel
 from hotnas_hls.platforms.platform import Choices
@@ -116,6 +117,8 @@ def find_bottlenecks(
     if reductions:
         loaded = loaded.trainable()
     platform, options = platform_of(config, loaded.graph, board), options_of(config)
+    if not isinstance(platform, TiledEnginePlatform):
+        raise ConfigError(f"platform: bottlenecks are told of the tiled-engine, not of {config.platform}")
     asked = (loaded.graph, loaded.module, platform, options.format, options.stem, options.packed)
     all_starts = starts(*asked) if reductions else None
     start = all_starts.own if all_starts else fastest_start(*asked)

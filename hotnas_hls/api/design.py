@@ -12,6 +12,7 @@ from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
+from hotnas_hls.report.run_record import SUMMARY_FILE, refuse_model
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.package import Package
 
 GOLDEN_IMAGES = 16
-SEARCHED = ("search.json", "study.db", "study.journal")  # what a search leaves in its folder
+SEARCHED = (SUMMARY_FILE, "study.db", "study.journal")  # what a search leaves in its folder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,4 +138,5 @@ def load_design(path: str | Path) -> Design:
 
     Raises ConfigError, with every problem, for a file that is none or was edited into one that cannot be.
     """
+    refuse_model(Path(path))
     return Design(DesignPoint.load(Path(path)))

@@ -18,6 +18,7 @@ from hotnas_hls.base.pictures import picture
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.codegen.bundle import SIGNATURE, read_manifest, verify
 from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.report.run_record import refuse_model
 from hotnas_hls.simulate import flow
 from hotnas_hls.simulate.certificate import Certificate
 
@@ -92,6 +93,7 @@ class Package:
         """
         if images < 1:
             raise ConfigError(f"{images} images: give at least one")
+        refuse_model(self.folder)
         with self._at_work(rtl, build) as (place, given):
             done = flow.simulate(
                 self.folder,
@@ -267,6 +269,7 @@ class Package:
 @checked
 def load_package(folder: str | Path) -> Package:
     """A package on disk; OutputRefused for a folder that is none."""
+    refuse_model(Path(folder))
     flow.load_package(Path(folder))
     return Package(Path(folder))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
-from hotnas_hls.api.design import Design
+from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.api.design import Design, load_design
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import article
@@ -20,6 +20,7 @@ from hotnas_hls.base.records import differences, load_json, read_value
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import CallbackFailed, ConfigError, HotnasError, OutputRefused, raise_all
+from hotnas_hls.report.run_record import MODEL, SUMMARY_FILE
 from hotnas_hls.search.config import DEFAULT_CONFIG, RunConfig, load_config
 from hotnas_hls.version import __version__
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from hotnas_hls.search.running.storage import StudyPlace
     from hotnas_hls.search.telling.reporter import Reporter
 
-SUMMARY_FILE, CHART_FOLDER = "search.json", "charts"
+CHART_FOLDER = "charts"
 NOT_OF_THE_RESULT = ("storage", "workers", "ray", "trial_cpus", "trial_gpus", "time_limit_s")  # of search.*
 BY_NAME = {"network", "board", "output"}  # what a call says by its own arguments
 
@@ -50,18 +51,35 @@ class Run(Shown):
 
     @property
     def design(self) -> Design:
-        """The design that was found."""
-        return Design(DesignPoint.load(self.folder))
+        """The design that was found; ConfigError where the platform is a model only."""
+        return load_design(self.folder)
+
+    @property
+    def model(self) -> str | None:
+        """The platform, where that is a model only, whose figures nothing was run for; else None."""
+        return self.summary.get(MODEL)
+
+    @property
+    def platform(self) -> str:
+        """The platform's name."""
+        return str((_config_of(self.folder) or {}).get("platform", RunConfig.platform))
 
     @property
     def study(self) -> optuna.Study:
-        """Every trial, as an Optuna study of two objectives: accuracy (up) and latency in ms (down)."""
+        """Every trial, as an Optuna study of two objectives: accuracy (up), the platform's own (down)."""
         return self.place.study()
 
     @property
     def latency_ms(self) -> tuple[float, float]:
-        """Before (the best uncompressed design) and after, in milliseconds."""
-        return self.summary["latency_ms"]["before"], self.summary["latency_ms"]["after"]
+        """Before (the best uncompressed design) and after, in milliseconds; of platforms that have it."""
+        return self.metric("latency_ms")
+
+    @checked
+    def metric(self, name: str) -> tuple[float, float]:
+        """A metric of the platform before (the best uncompressed design) and after, in its unit."""
+        if not isinstance(self.summary.get(name), dict) or "before" not in self.summary[name]:
+            raise ConfigError(f"{self.folder}: the search's platform has no metric {name!r}")
+        return self.summary[name]["before"], self.summary[name]["after"]
 
     @property
     def test_accuracy(self) -> tuple[float, float]:
@@ -72,11 +90,14 @@ class Run(Shown):
         """Before and after."""
         from rich.table import Table
 
+        from hotnas_hls.search.telling.summary import objective_of
+
         table = Table(title=f"{self.summary['network']}: {self.summary['trials']} trials")
         for head in ("", "before", "after"):
             table.add_column(head, justify="right" if head else "left")
-        before, after = self.latency_ms
-        table.add_row("latency, ms", f"{before:.4g}", f"{after:.4g}")
+        objective = objective_of(self.summary)
+        before, after = self.metric(objective.name)
+        table.add_row(f"{objective.word}, {objective.unit}", f"{before:.4g}", f"{after:.4g}")
         before, after = self.test_accuracy
         table.add_row(f"test accuracy, {self.summary['test_images']} images", f"{before:.2%}", f"{after:.2%}")
         return (table,)
@@ -106,7 +127,8 @@ def load_run(folder: str | Path) -> Run:
         raise ConfigError(f"{folder / SUMMARY_FILE}: no finished search; hotnas search writes it")
     from hotnas_hls.search.running.storage import study_place
 
-    stored = DesignPoint.load(folder).configured("search", "storage") or "sqlite"
+    config = _config_of(folder) or {}
+    stored = config.get("search", {}).get("storage") or "sqlite"
     return Run(folder, load_json(folder / SUMMARY_FILE), study_place(stored, folder))
 
 
@@ -243,9 +265,14 @@ class Session:
             result = search.search(
                 problem, platform, configure.options_of(config), place, resume or study is not None, reporter
             )
-            assert result.design is not None
-            result.design.save(folder)
-            found = summary.summary_of(result) | {
+            found = summary.summary_of(result)
+            if result.design is not None:
+                result.design.save(folder)
+            else:
+                for name in (DESIGN_FILE, WEIGHTS_FILE):  # of an earlier search on another platform
+                    (folder / name).unlink(missing_ok=True)
+                found |= {MODEL: platform.name, "config": config.record()}
+            found |= {
                 "tool_version": __version__,
                 "board": config.board,
                 "seed": config.seed,
@@ -266,12 +293,18 @@ def _finished(
     Raises ConfigError, setting by setting, where the folder holds the result of another one.
     """
     design, summary = folder / DESIGN_FILE, folder / SUMMARY_FILE
-    if not design.is_file():
+    before = _config_of(folder)
+    if before is None:
         return None
     other = "--fresh discards it; or name another folder with --output"
     if not exists:
-        raise ConfigError(f"{design}: is there, and no study that led to it in {place}; {other}")
-    before, after = DesignPoint.load(design).config, config.record()
+        there = design if design.is_file() else summary
+        raise ConfigError(f"{there}: is there, and no study that led to it in {place}; {other}")
+    problems: list[str] = []
+    known_before = read_value(RunConfig, before, "", problems)
+    if not problems:  # keys that its version did not have are at their defaults
+        before = known_before.record()
+    after = config.record()
     for record in (before, after):
         record.pop("output", None)
         for name in NOT_OF_THE_RESULT:
@@ -282,6 +315,19 @@ def _finished(
     more = "--resume goes on with more trials, "
     raise_all(ConfigError, f"{folder}: holds a finished search of another kind; {more}{other}:", found)
     return load_json(summary) if summary.is_file() else None
+
+
+def _config_of(folder: Path) -> dict[str, Any] | None:
+    """The configuration of the finished search in a folder; None where there is none.
+
+    A design point holds it, and where a platform writes none the summary.
+    """
+    if (folder / DESIGN_FILE).is_file():
+        return dict(DesignPoint.load(folder).config)
+    if not (folder / SUMMARY_FILE).is_file():
+        return None
+    config: dict[str, Any] | None = load_json(folder / SUMMARY_FILE).get("config")
+    return config
 
 
 def cost(started: float, resumed: bool) -> dict[str, Any]:

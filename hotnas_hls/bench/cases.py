@@ -215,7 +215,7 @@ def flow() -> Figures:
     return {
         "search_seconds": search_seconds,
         "latency_ms_before": result.baseline.cost.latency_ms,
-        "latency_ms_uncompressed": dict(result.uncompressed_ms),
+        "latency_ms_uncompressed": dict(result.uncompressed),
         "latency_ms_after": result.cost.latency_ms,
         "test_accuracy_before": result.test.baseline,
         "test_accuracy_after": result.test.final,
@@ -300,6 +300,13 @@ def coverage() -> Figures:
     return measure()
 
 
+def timm() -> Figures:
+    """Convolutional classifiers of timm: imported, or what keeps them out."""
+    from hotnas_hls.bench.timm_networks import measure
+
+    return measure()
+
+
 def ablation() -> Figures:
     """Every stage of the ablation; what ABLATION_RESULTS already holds is not repeated."""
     from hotnas_hls.errors import DataMissing
@@ -321,6 +328,7 @@ CASES: tuple[Case, ...] = (
     Case("growth", "true rule: time over layers and designs", growth),
     Case("prices", "bound and stepped cycles behind a board's DRAM, whole networks", prices),
     Case("coverage", "networks others made: imported, proven and priced, or refused", coverage),
+    Case("timm", "convolutional classifiers of timm: imported and proven, or refused", timm),
     Case("packages", "package generation: time, lines, bytes", packages),
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),

@@ -90,7 +90,10 @@ def run(args: argparse.Namespace) -> None:
     written = sorted(path.name for path in found.folder.iterdir() if not path.name.startswith("."))
     print("\n".join(found.lines()))
     print(f"written   {found.folder}: {', '.join(written)}")
-    print(next_command("hls", found.folder))
+    if found.model is None:
+        print(next_command("hls", found.folder))
+    else:
+        print(f"model     {found.model}: no design is written, nothing was run")
 
 
 def _configured(args: argparse.Namespace) -> RunConfig:

@@ -8,27 +8,41 @@ is fused with what (the larger convolution takes a residual addition). The hardw
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
-from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import CutPath
 from hotnas_hls.network.graph import Graph, Node
 
 
+class Piece(Protocol):
+    """What a workload consists of: a layer of the accelerator, or an operator of the network."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def m(self) -> int: ...
+    def widened(self, n: int, m: int) -> Self: ...
+    def grown(self) -> Self: ...
+    def narrowed(self, weight_bits: int) -> Self: ...
+    def pruned(self, ones: int, rows: int) -> Self: ...
+
+
 @dataclass(frozen=True)
 class Workload:
-    """A lowered network and what may be edited in it."""
+    """A network as a platform sees it, and what may be edited in it."""
 
     name: str
-    layers: tuple[Layer, ...]
+    layers: tuple[Any, ...]  # each a Piece
     paths: Mapping[str, CutPath]  # convolutions whose channels may be cut
     editable: frozenset[str]  # convolutions that may be pruned or expanded
     weighted: frozenset[str]  # layers with weights of their own, which may be narrowed
 
-    def compressed(self, compression: Compression) -> tuple[Layer, ...]:
+    def compressed(self, compression: Compression) -> tuple[Any, ...]:
         """The layers under ``compression``."""
         return compressed_layers(self.layers, self.paths, compression)
 
@@ -41,7 +55,7 @@ class Workload:
             and compression.weight_bits.keys() <= self.weighted
         )
 
-    def layer(self, name: str) -> Layer:
+    def layer(self, name: str) -> Any:
         """The layer of this name."""
         return next(layer for layer in self.layers if layer.name == name)
 
@@ -53,15 +67,15 @@ class Workload:
 
 
 def compressed_layers(
-    layers: Sequence[Layer], paths: Mapping[str, CutPath], compression: Compression
-) -> tuple[Layer, ...]:
+    layers: Sequence[Any], paths: Mapping[str, CutPath], compression: Compression
+) -> tuple[Any, ...]:
     """``layers`` of the uncompressed network as they are under ``compression``; ``paths`` as in cut_paths."""
     inputs, outputs = _widths(paths, compression)
     resized = (_resized(layer, inputs, outputs, compression.expanded) for layer in layers)
     return with_formats(resized, compression)
 
 
-def with_formats(layers: Any, compression: Compression) -> tuple[Layer, ...]:
+def with_formats(layers: Iterable[Any], compression: Compression) -> tuple[Any, ...]:
     """Layers with the weight widths and patterns of ``compression``, their shapes as they are."""
     return tuple(_formatted(layer, compression) for layer in layers)
 
@@ -96,24 +110,17 @@ def _widths(paths: Mapping[str, CutPath], compression: Compression) -> tuple[dic
 
 
 def _resized(
-    layer: Layer, inputs: Mapping[str, int], outputs: Mapping[str, int], expanded: Sequence[str]
-) -> Layer:
-    changes = {}
-    if layer.name in inputs:
-        changes["n"] = inputs[layer.name]
-    if layer.name in outputs:
-        changes["m"] = outputs[layer.name]
-    if layer.name in expanded:
-        changes["kernel_rows"], changes["kernel_columns"] = layer.kernel_rows + 2, layer.kernel_columns + 2
-        changes["pad_top"], changes["pad_left"] = layer.pad_top + 1, layer.pad_left + 1
-    return dataclasses.replace(layer, **changes) if changes else layer  # type: ignore[arg-type]
+    layer: Piece, inputs: Mapping[str, int], outputs: Mapping[str, int], expanded: Sequence[str]
+) -> Piece:
+    if layer.name in inputs or layer.name in outputs:
+        layer = layer.widened(inputs.get(layer.name, layer.n), outputs.get(layer.name, layer.m))
+    return layer.grown() if layer.name in expanded else layer
 
 
-def _formatted(layer: Layer, compression: Compression) -> Layer:
-    changes = {}
+def _formatted(layer: Piece, compression: Compression) -> Piece:
     if layer.name in compression.patterns:
         choice = compression.patterns[layer.name]
-        changes["pattern_ones"], changes["pattern_rows"] = choice.ones, choice.rows
-    if layer.name in compression.weight_bits and layer.kind is not LayerKind.MAXPOOL:
-        changes["weight_bits"] = compression.weight_bits[layer.name]
-    return dataclasses.replace(layer, **changes) if changes else layer  # type: ignore[arg-type]
+        layer = layer.pruned(choice.ones, choice.rows)
+    if layer.name in compression.weight_bits:
+        layer = layer.narrowed(compression.weight_bits[layer.name])
+    return layer

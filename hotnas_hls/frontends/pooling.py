@@ -9,6 +9,7 @@ import numpy as np
 
 from hotnas_hls.frontends.elementwise import Elementwise
 from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
+from hotnas_hls.frontends.reading import MapRead
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import (
@@ -19,6 +20,7 @@ from hotnas_hls.frontends.windows import (
     first_step,
     pair_of,
     pooled,
+    together,
     window_problems,
 )
 from hotnas_hls.network.graph import OpKind
@@ -44,12 +46,22 @@ class Pooling(Elementwise):
             problems.append((f"dilation {times(gap)}", "use dilation 1"))
         if problems:
             raise Refused(*problems)
-        read = self._kept(where, source)
+        read = self._kept(
+            where,
+            source,
+            lambda read: not ceil_mode and self._is_positive(read) and _reach_inside(read, window, around),
+        )
+        around = together(around, read.padding)
         shape, around = pooled(read.value.shape, window, step, around, ceil_mode)
         value = self._add(
             where, OpKind.MAXPOOL, [read.value], shape, kernel=window, stride=step, padding=around
         )
         return self._result(read, value, read.channels)
+
+    def _is_positive(self, read: MapRead) -> bool:
+        """True for a map without a value below zero: zeros around it are no larger than what it has."""
+        node = self.nodes[read.value.name]
+        return node.kind is OpKind.RELU or (node.kind is OpKind.CLIP and node.bounds[0] >= 0)
 
     def avgpool(
         self,
@@ -67,7 +79,10 @@ class Pooling(Elementwise):
         problems = window_problems(step, around)
         if problems:
             raise Refused(*problems)
-        read = self._kept(where, source)
+        counted = not ceil_mode and (count_include_pad or not any(around))
+        read = self._kept(where, source, lambda read: counted and _reach_inside(read, window, around))
+        if any(read.padding):
+            around, count_include_pad = together(around, read.padding), True
         shape, padded = pooled(read.value.shape, window, step, around, ceil_mode)
         if padded != around:
             raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
@@ -195,3 +210,9 @@ class Pooling(Elementwise):
             return self.avgpool(where, value, counts, counts)
         share = np.full((channels, 1, *counts), prod(firsts) / prod(sides))  # zeros count in the windows
         return self.conv(where, value, share, None, (1, 1), NO_PADDING, (1, 1), channels)
+
+
+def _reach_inside(read: MapRead, window: Pair, around: Padding) -> bool:
+    """True where every window holds a value of the map, with the zeros around it as padding too."""
+    padding = together(around, read.padding)
+    return all(pad < size for pad, size in zip(padding, (*window, *window), strict=True))

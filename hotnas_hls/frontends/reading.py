@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -14,7 +15,6 @@ from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair
 from hotnas_hls.network.graph import OpKind, Shape
 
-PADDING_REFUSED = ("zeros are put around a map that no convolution reads", "pad inside the operator itself")
 PART_REFUSED = ("it takes a part of a map", "take channels, or every s-th row and column")
 
 
@@ -84,11 +84,14 @@ class MapReader(Nodes):
         """The map of the node a value is seen from."""
         return replace(value, dims=value.shape, order=None)
 
-    def _kept(self, where: str, source: Value) -> MapRead:
-        """A map for an operator that treats every channel alike: each is there once, in any order."""
+    def _kept(self, where: str, source: Value, pads: Callable[[MapRead], bool]) -> MapRead:
+        """A map for an operator that treats every channel alike: each is there once, in any order.
+
+        pads: whether zeros around a map may stay its padding, since the operator takes them as it would.
+        """
         read = self._read(where, source)
-        if read.padding != NO_PADDING:
-            raise Refused(PADDING_REFUSED)
+        if read.padding != NO_PADDING and not pads(read):
+            read = self._surrounded(source.step or where, read)
         if read.keeps_channels:
             return read
         value = self._whole(where, source)
@@ -110,7 +113,7 @@ class MapReader(Nodes):
             return source
         read = self._read(where, source)
         if read.padding != NO_PADDING:
-            raise Refused(PADDING_REFUSED)
+            read = self._surrounded(source.step or where, read)
         value = read.value
         if not read.in_order:
             inside = np.flatnonzero(read.channels >= 0)
@@ -125,6 +128,25 @@ class MapReader(Nodes):
                     step, OpKind.CONV, [value], (count, *size), parameters=parameters_of(weight=chosen)
                 )
         return replace(value, dims=source.dims)
+
+    def _surrounded(self, where: str, read: MapRead) -> MapRead:
+        """A map with the zeros around it as one of its own: kernels of a single one move every channel."""
+        channels, rows, columns = read.value.shape
+        top, left, bottom, right = read.padding
+        more = (top + bottom, left + right)
+        weight = np.zeros((channels, 1, 1 + more[0], 1 + more[1]))
+        weight[:, :, bottom, right] = 1
+        value = self._add(
+            where,
+            OpKind.CONV,
+            [read.value],
+            (channels, rows + more[0], columns + more[1]),
+            kernel=weight.shape[2:],
+            padding=(*more, *more),
+            groups=channels,
+            parameters=parameters_of(weight=weight),
+        )
+        return replace(read, value=value, padding=NO_PADDING)
 
     def _without_zeros(self, where: str, source: Value) -> Value:
         """A tensor for an operator that makes something else of a zero: zeros around it become its map's."""

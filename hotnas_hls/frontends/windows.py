@@ -27,6 +27,12 @@ def around_of(padding: Sequence[int]) -> Padding:
     return before[0], before[1], after[0], after[1]
 
 
+def together(one: Padding, other: Padding) -> Padding:
+    """Both paddings, one around the other."""
+    top, left, bottom, right = (mine + its for mine, its in zip(one, other, strict=True))
+    return top, left, bottom, right
+
+
 def _before_after(padding: Sequence[int]) -> tuple[Pair, Pair]:
     half = len(padding) // 2
     pairs = [(0, *padding[:half])[-2:], (0, *padding[half:])[-2:]]

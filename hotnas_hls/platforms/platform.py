@@ -1,7 +1,7 @@
-"""What the search asks of a target: a design space, a cost with named terms, violations, remedies.
+"""What the search asks of a target: workload, design space, cost in named metrics, violations, remedies.
 
 The search knows nothing of tiles or ports; a target is anything that fulfils :class:`Platform`. ``Design`` is
-the target's own type: the search only passes it back.
+the target's own type, and so are the layers of its workload: the search only passes them back.
 """
 
 from __future__ import annotations
@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
-from hotnas_hls.accel.layer import IntegerNetwork, Layer
+from hotnas_hls.accel.image_layout import StemChoice
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.explore.arrangement import Arrangement
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.explore.workload import Workload
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.network.graph import Graph
+from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.space import Axis
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Design = TypeVar("Design")
 Choices = Mapping[str, int]  # values of the platform's axes by name
@@ -46,9 +57,20 @@ class Cost:
 
     layers: tuple[LayerCost, ...]
     total: float  # in the platform's unit
-    latency_ms: float
+    metrics: Mapping[str, float]  # by name, all of the platform's
+    objective: Metric  # the one of them that the search lessens
     usage: Mapping[str, float]  # resources by name
     limits: Mapping[str, float] = field(default_factory=dict)  # of those resources that are limited
+
+    @property
+    def value(self) -> float:
+        """The objective's."""
+        return self.metrics[self.objective.name]
+
+    @property
+    def latency_ms(self) -> float:
+        """Of platforms that have this metric."""
+        return self.metrics["latency_ms"]
 
     @property
     def work(self) -> float:
@@ -88,6 +110,20 @@ class Platform(Protocol[Design]):
 
     name: str
     unit: str  # of LayerCost.total, for tables: "cycles"
+    objective: Metric  # the metric the search lessens; LayerCost.total rises and falls with it
+    full_bits: int  # widths of the uncompressed network that reductions are measured from
+
+    def arrangements(self, graph: Graph, stem: StemChoice, packed: PackingChoice) -> tuple[Arrangement, ...]:
+        """The ways the network can be laid, of those asked for, the plainest first."""
+        ...
+
+    def workload(self, graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
+        """The uncompressed network as the platform sees it; without a torch module nothing can be edited."""
+        ...
+
+    def layers(self, graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Any, ...]:
+        """The layers of the network under ``compression``, exactly."""
+        ...
 
     @property
     def pattern_rows(self) -> int:
@@ -102,19 +138,19 @@ class Platform(Protocol[Design]):
         """The platform as it runs the uncompressed network of ``bits`` bits, to compare with."""
         ...
 
-    def explore(self, layers: Sequence[Layer]) -> Choices:
-        """The choices of lowest latency that break no rule; InfeasibleDesign when there are none."""
+    def explore(self, layers: Sequence[Any]) -> Choices:
+        """The best choices for the objective that break no rule; InfeasibleDesign when there are none."""
         ...
 
-    def design(self, layers: Sequence[Layer], choices: Choices) -> Design:
+    def design(self, layers: Sequence[Any], choices: Choices) -> Design:
         """The design these choices mean for this workload."""
         ...
 
-    def violations(self, layers: Sequence[Layer], design: Design) -> list[str]:
+    def violations(self, layers: Sequence[Any], design: Design) -> list[str]:
         """Every rule or resource the design breaks, each with its cure; empty when it can be built."""
         ...
 
-    def cost(self, layers: Sequence[Layer], design: Design) -> Cost:
+    def cost(self, layers: Sequence[Any], design: Design) -> Cost:
         """The true cost, or a bound that it is never below; only asked of designs without violations."""
         ...
 
@@ -149,10 +185,10 @@ class Emission:
 class Measures(Protocol):
     """A platform whose ``cost`` is a quick bound, and that can tell what the whole network takes."""
 
-    def measure(self, layers: Sequence[Layer], design: object) -> Cost: ...
+    def measure(self, layers: Sequence[Any], design: object) -> Cost: ...
 
 
-def measured(platform: Platform[Design], layers: Sequence[Layer], design: Design) -> Cost:
+def measured(platform: Platform[Design], layers: Sequence[Any], design: Design) -> Cost:
     """The cost of a whole network as nearly as the platform knows it."""
     if isinstance(platform, Measures):
         return platform.measure(layers, design)
@@ -170,4 +206,4 @@ class Emits(Protocol):
 class Validates(Protocol):
     """A platform that can confirm a cost by running the design (simulation, measurement)."""
 
-    def validate(self, layers: Sequence[Layer], design: object) -> Cost: ...
+    def validate(self, layers: Sequence[Any], design: object) -> Cost: ...

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
@@ -28,8 +29,12 @@ from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
 from hotnas_hls.explore.on_chip import fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
-from hotnas_hls.network.lower import channel_blocks
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.lower import channel_blocks, concat_alignment, lower
+from hotnas_hls.platforms.layered import LayeredPlatform
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
+from hotnas_hls.platforms.request import PlatformRequest
 from hotnas_hls.platforms.space import Axis, AxisKind
 
 AXES = (
@@ -54,6 +59,7 @@ ON_CHIP = AXES[-5:]
 SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
+CYCLES = Metric("cycles", "cycles", "the same in clock cycles of the engine")
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class EngineDesign:
 
 
 @dataclass
-class TiledEnginePlatform:
+class TiledEnginePlatform(LayeredPlatform):
     """:class:`~hotnas_hls.platforms.platform.Platform` on ``accel.memory`` and ``resources``.
 
     Where the board's DRAM is not known the memory is the ideal one. What stays on chip follows from the rooms
@@ -93,6 +99,22 @@ class TiledEnginePlatform:
     concat_alignment: int = 0  # channels; only channel blocks that divide it are legal (see lower)
     options: EngineOptions = EngineOptions()
     unit: str = "cycles"
+    metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, CYCLES)
+
+    about: ClassVar[str] = "one tiled convolution engine on one FPGA board, behind that board's DRAM"
+
+    @classmethod
+    def of(cls, request: PlatformRequest) -> TiledEnginePlatform:
+        """The engine on the board asked for, as far as it can place the network's concatenations."""
+        names = {field.name for field in dataclasses.fields(EngineOptions)}
+        return cls(
+            board=request.board,
+            clock_mhz=request.clock_mhz,
+            memory=request.memory,
+            act_bits=request.act_bits,
+            concat_alignment=concat_alignment(lower(fold_shapes(request.graph))),
+            options=EngineOptions(**{k: v for k, v in request.accelerator.items() if k in names}),
+        )
 
     def __post_init__(self) -> None:
         self.name = f"tiled engine on {self.board.name} at {self.clock_mhz:g} MHz"
@@ -270,7 +292,7 @@ class TiledEnginePlatform:
         resources = accelerator_resources(design.accel, len(layers))
         usage = {item.name: float(getattr(resources, item.name)) for item in dataclasses.fields(resources)}
         limits = {name: float(getattr(self.board, name)) for name in usage}
-        return Cost(tuple(costs), total, total / (self.clock_mhz * 1000), usage, limits)
+        return Cost(tuple(costs), total, self._metrics(total), LATENCY, usage, limits)
 
     def measure(self, layers: Sequence[Layer], design: EngineDesign) -> Cost:
         """Cycles behind the DRAM at the worst phase of its refresh: what the certificate measures."""
@@ -282,8 +304,11 @@ class TiledEnginePlatform:
         found = tuple(
             dataclasses.replace(layer, total=float(behind.layers[layer.layer])) for layer in cost.layers
         )
-        took = behind.cycles / (self.clock_mhz * 1000)
-        return dataclasses.replace(cost, layers=found, total=float(behind.cycles), latency_ms=took)
+        total = float(behind.cycles)
+        return dataclasses.replace(cost, layers=found, total=total, metrics=self._metrics(total))
+
+    def _metrics(self, cycles: float) -> dict[str, float]:
+        return {LATENCY.name: cycles / (self.clock_mhz * 1000), CYCLES.name: cycles}
 
     def roof(self, layers: Sequence[Layer], choices: Choices) -> Roof:
         """What the array computes, and what ports and memory on chip move in a cycle at most."""

@@ -16,6 +16,7 @@ from hotnas_hls.base.records import load_json, read_record, read_value
 from hotnas_hls.errors import ConfigError, raise_all
 
 SUMMARY_FILE, STUDY_FILE = "search.json", "study.db"
+MODEL = "model"  # key of the summary that names the platform, where that is a model only
 OUTCOME = "outcome"  # the study's user attribute with a trial's record
 _TRIALS = (
     "SELECT trials.number, attributes.value_json FROM trials"
@@ -250,3 +251,12 @@ def _history(path: Path) -> tuple[Trial, ...] | None:
             trials.append(Trial(number, found.latency_ms, found.accuracy, refused, repeated))
     raise_all(ConfigError, f"{path}: not the study of a search:", problems)
     return tuple(trials)
+
+def refuse_model(folder: Path) -> None:
+    """ConfigError for the folder of a search on a platform that is a model only."""
+    summary = folder / SUMMARY_FILE
+    platform = load_json(summary).get(MODEL) if summary.is_file() else None
+    if platform is not None:
+        raise ConfigError(
+            f"{folder}: searched on a model only ({platform}); there is no design to generate or simulate"
+        )

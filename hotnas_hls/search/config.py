@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,8 +49,15 @@ class BoundSettings:
     """What the design must meet."""
 
     latency_ms: float | None = None  # null: no bound, unless ``reduction`` sets one
-    reduction: float | None = None  # share of the latency of the best uncompressed design to be saved
+    reduction: float | None = None  # share of the objective of the best uncompressed design to be saved
     of: Literal["int8", "int16"] = "int8"  # that design: of 8 bits, or HotNAS's baseline of 16
+    metrics: dict[str, float] = field(default_factory=dict)  # bounds on other metrics of the platform
+
+    @property
+    def by_metric(self) -> dict[str, float]:
+        """Every bound by its metric's name."""
+        latency = {} if self.latency_ms is None else {"latency_ms": self.latency_ms}
+        return {**latency, **self.metrics}
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,9 @@ class RunConfig:
     network: NetworkSettings
     board: str  # a name of ``hotnas boards``, or the path of a YAML file
     bound: BoundSettings
+    platform: str = "tiled-engine"  # a name of ``hotnas platforms``
+    technology: str | None = None  # constants of a model, by name or a YAML file; null: its first
+    objective: str | None = None  # the platform's metric that is lessened; null: its first
     clock_mhz: float | None = None  # null: the board's default
     accelerator: AcceleratorSettings = AcceleratorSettings()
     search: SearchSettings = SearchSettings()
@@ -143,6 +153,7 @@ class RunConfig:
         found = [f"memory.{problem}" for problem in self.memory.violations()]
         positive = {
             "bound.latency_ms": self.bound.latency_ms,
+            **{f"bound.metrics.{name}": value for name, value in self.bound.metrics.items()},
             "accelerator.dsp_limit": self.accelerator.dsp_limit,
             "search.trials": search.trials,
             "search.validation_images": search.validation_images,
@@ -163,6 +174,8 @@ class RunConfig:
         reduction = self.bound.reduction
         if reduction is not None and not 0 < reduction < 1:
             found.append(f"bound.reduction: must be more than 0 and less than 1, not {reduction:g}")
+        if "latency_ms" in self.bound.metrics and self.bound.latency_ms is not None:
+            found.append("bound: give latency_ms or metrics.latency_ms, not both")
         if reduction is not None and self.bound.latency_ms is not None:
             found.append("bound: give latency_ms or reduction, not both")
         counted = (
@@ -201,16 +214,16 @@ class RunConfig:
 
     def _choice_violations(self) -> list[str]:
         found = []
-        for field in fields(self.accelerator):
-            values = getattr(self.accelerator, field.name)
+        for one in fields(self.accelerator):
+            values = getattr(self.accelerator, one.name)
             if not isinstance(values, tuple):
                 continue
-            where = f"accelerator.{field.name}"
+            where = f"accelerator.{one.name}"
             if not values:
                 found.append(f"{where}: give at least one value, or null to generate them")
             elif min(values) < 1:
                 found.append(f"{where}: must be at least 1 each, not {min(values)}")
-            elif field.name == "port_bits":
+            elif one.name == "port_bits":
                 illegal = [str(bits) for bits in values if bits not in LEGAL_PORT_BITS]
                 if illegal:
                     legal = ", ".join(map(str, LEGAL_PORT_BITS))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.explore.integer_layers import IntegerFormat
-from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.lower import concat_alignment, lower
-from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.platforms.metric import metric_named
+from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.platforms.registry import make_platform, platform_class
+from hotnas_hls.platforms.request import PlatformRequest
 from hotnas_hls.search.config import RunConfig
 from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.fitting.integer_tuning import IntegerTuning
@@ -16,29 +20,37 @@ from hotnas_hls.search.running.crew import CrewOptions
 from hotnas_hls.search.search import SearchOptions
 
 
-def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> TiledEnginePlatform:
-    """The tiled engine on ``board`` (None: the configured one), as far as it can place the network's
-    concatenations.
+def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> Platform[Any]:
+    """The platform of a configuration for a network, on ``board`` (None: the configured one).
+
+    ConfigError for a platform, an objective, a bounded metric or constants that there are not.
     """
-    given = config.accelerator
     board = board or load_board(config.board)
-    return TiledEnginePlatform(
-        board=board,
-        clock_mhz=board.clock_mhz if config.clock_mhz is None else config.clock_mhz,
-        memory=config.memory,
-        act_bits=config.quantisation.act_bits,
-        concat_alignment=concat_alignment(lower(fold_shapes(graph))),
-        options=EngineOptions(
-            given.tm, given.tn, given.tr, given.tc, given.port_bits, given.dsp_limit, given.on_chip
-        ),
+    request = PlatformRequest(
+        graph,
+        board,
+        board.clock_mhz if config.clock_mhz is None else config.clock_mhz,
+        config.memory,
+        config.quantisation.act_bits,
+        {field.name: getattr(config.accelerator, field.name) for field in fields(config.accelerator)},
+        config.technology,
+        config.objective,
     )
+    for name in config.bound.by_metric:
+        where = "bound.latency_ms" if name == "latency_ms" else f"bound.metrics.{name}"
+        metric_named(name, platform_class(config.platform).metrics, config.platform, where)
+    return make_platform(config.platform, request)
 
 
 def options_of(config: RunConfig) -> SearchOptions:
-    """The search's options."""
+    """The search's options; ConfigError for a platform or a metric that there is not."""
+    metrics = platform_class(config.platform).metrics
+    objective = config.objective or metrics[0].name
+    bounds = dict(config.bound.by_metric)
     search, quantisation = config.search, config.quantisation
     return SearchOptions(
-        bound_ms=config.bound.latency_ms,
+        bound=bounds.pop(objective, None),
+        bounds=tuple((metric, bounds[metric.name]) for metric in metrics if metric.name in bounds),
         reduction=config.bound.reduction,
         reduction_of=config.bound.of,
         strategy=search.strategy,

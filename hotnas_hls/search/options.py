@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.proposing.generate import SpaceOptions
@@ -21,7 +22,7 @@ Baseline = Literal["int8", "int16"]  # the best uncompressed design of so many b
 class SearchOptions:
     """How a search goes; the defaults suit the embedded example."""
 
-    bound_ms: float | None
+    bound: float | None  # on the platform's objective
     reduction: float | None = None  # instead of the bound: share of the baseline's latency to be saved
     reduction_of: Baseline = "int8"  # the baseline of ``reduction``
     strategy: str = "reinforce"
@@ -45,4 +46,5 @@ class SearchOptions:
     seed: int = 0
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this platform
     packed: PackingChoice = BEST  # resolutions whose pixels are packed
+    bounds: tuple[tuple[Metric, float], ...] = ()  # on other metrics of the platform
     config: Mapping[str, Any] = field(default_factory=dict)  # kept in the design point

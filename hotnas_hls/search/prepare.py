@@ -12,7 +12,6 @@ import torch
 from hotnas_hls.accel.design_point import Accuracy
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
-from hotnas_hls.explore.integer_layers import FULL_PRECISION
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.network.fold import fold_shapes
@@ -49,7 +48,7 @@ class Prepared:
 
     options: SearchOptions  # with the arrangement that was chosen, and the bound in ms
     baseline: Start  # the 16-bit uncompressed network on its best design: what reductions are measured from
-    uncompressed_ms: Mapping[str, float]  # of the best uncompressed designs, as Starts.latencies_ms
+    uncompressed: Mapping[str, float]  # the objective, of the best uncompressed designs, as Starts.values
     detection: Detection  # of the baseline
     start: Start  # the uncompressed network at the widths of the search: what candidates are edited from
     space: SearchSpace
@@ -90,7 +89,8 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     found = starts(problem.graph, problem.model, platform, options.format, options.stem, options.packed)
     baseline, start = found.full, found.own
     reporter.stage(
-        "uncompressed: " + ", ".join(f"{name} {took:.4g} ms" for name, took in found.latencies_ms.items())
+        "uncompressed: "
+        + ", ".join(f"{name} {platform.objective.text(took)}" for name, took in found.values.items())
     )
     workload, options = start.workload, replace(options, format=start.format)
     small = sum(layer.macs for layer in workload.layers) < SMALL_NETWORK_MACS
@@ -103,31 +103,32 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
     for line in told:
         reporter.stage(line)
     reporter.stage("iDetect: what bounds each layer")
-    full = platform.at_bits(FULL_PRECISION)
+    full = platform.at_bits(platform.full_bits)
     detection = detect(baseline.workload, full, baseline.choices, options.space.least_weight_bits)
     if options.reduction is not None:
-        options = replace(options, bound_ms=_reduced(options.reduction, options.reduction_of, found))
+        options = replace(options, bound=_reduced(options, found, platform))
 
     reporter.stage("iSpace: axes from the labels")
     space, seeds = _space_and_seeds(
-        problem, workload, platform, start.choices, options, found.latencies_ms, reporter
+        problem, workload, platform, start.choices, options, found.values, reporter
     )
     evaluator = Evaluator(
         problem,
         platform,
         space,
-        options.bound_ms,
+        options.bound,
         options.tuning,
         options.format,
         problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
         options.seed,
+        options.bounds,
         options.early_stopping,
     )
-    settings = _study_settings(options, problem, digests, platform, detection.cost.latency_ms)
+    settings = _study_settings(options, problem, digests, platform, detection.cost.value)
     return Prepared(
         options,
         baseline,
-        found.latencies_ms,
+        found.values,
         detection,
         start,
         space,
@@ -144,11 +145,11 @@ def _space_and_seeds(
     platform: Platform,
     choices: Choices,
     options: SearchOptions,
-    uncompressed_ms: Mapping[str, float],
+    uncompressed: Mapping[str, float],
     reporter: Reporter,
 ) -> tuple[SearchSpace, list[Candidate]]:
     """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
-    space = generate_space(workload, platform, choices, options.space, options.bound_ms)
+    space = generate_space(workload, platform, choices, options.space, options.bound)
     patterns = {
         (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
         for (kernel, zeros), names in pattern_groups(space).items()
@@ -159,15 +160,17 @@ def _space_and_seeds(
         if (fitted := _on_hardware_that_fits(workload, platform, space, rung)) is not None
     ]
     fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
-    shortest = _require_feasible(workload, platform, space, fastest, options.bound_ms)
-    name, took = min(uncompressed_ms.items(), key=lambda one: one[1])
-    if options.bound_ms is not None and took <= options.bound_ms:
+    shortest = _require_feasible(workload, platform, space, fastest, options)
+    metric = platform.objective
+    name, took = min(uncompressed.items(), key=lambda one: one[1])
+    if options.bound is not None and took <= options.bound:
         reporter.stage(
-            f"the uncompressed {name} network meets the bound already: {took:.4g} ms, {options.bound_ms:.4g} "
-            f"asked for; a bound below {took:.4g} asks for compression, down to {_at_least(shortest)} ms"
+            f"the uncompressed {name} network meets the bound already: {metric.text(took)}, "
+            f"{options.bound:.4g} asked for; a bound below {took:.4g} asks for compression, down to "
+            f"{_at_least(shortest)} {metric.unit}"
         )
     gentle: list[Candidate] = []
-    if options.bound_ms is not None:
+    if options.bound is not None:
         reporter.stage("sensitivity: what each edit, alone and fitted, does to the answers")
         some = problem.dataset.train.first(SENSITIVITY_IMAGES).blended(options.validation_blend)
         harms = sensitivities(
@@ -178,20 +181,23 @@ def _space_and_seeds(
             some.images,
             lambda done, total: reporter.step(done, total, "edits"),
         )
-        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound_ms)
+        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound)
     seeds = [*dict.fromkeys((*gentle, *rungs)), fastest]
     for candidate in seeds:
         space = _widened(space, candidate)
     return space, seeds
 
 
-def _reduced(reduction: float, of: str, found: Starts) -> float:
-    """The bound that saves ``reduction`` of a baseline; InfeasibleDesign where there is no such design."""
-    if of not in found.latencies_ms:
+def _reduced(options: SearchOptions, found: Starts, platform: Platform) -> float:
+    """The bound that saves a share of a baseline; InfeasibleDesign where there is no such design."""
+    of, known = options.reduction_of, found.values
+    if of not in known:
         raise InfeasibleDesign(
-            f"bound.reduction: no uncompressed design of {of} fits; give of: int16, or latency_ms"
+            f"bound.reduction: no uncompressed design of {of} fits; give of: {', '.join(known)}, or "
+            f"{platform.objective.name}"
         )
-    return (1 - reduction) * found.latencies_ms[of]
+    assert options.reduction is not None
+    return (1 - options.reduction) * known[of]
 
 
 def _study_settings(
@@ -199,16 +205,17 @@ def _study_settings(
     problem: Problem,
     digests: Mapping[str, str],
     platform: Platform,
-    baseline_ms: float,
+    baseline: float,
 ) -> StudySettings:
-    """Reward targets as shares of the bound, or of the baseline's latency where there is none."""
+    """Reward targets as shares of the bound, or of the baseline's objective where there is none."""
     targets = RewardTargets(*options.accuracy, LATENCY_LOW, 1.0, options.alpha)
     subject = {
         "network.model": problem.name,
         "network.data.name": problem.dataset.name,
         **digests,
         "board": platform.name,
-        "bound.latency_ms": options.bound_ms,
+        f"bound.{platform.objective.name}": options.bound,
+        **{f"bound.{metric.name}": bound for metric, bound in options.bounds},
         "tuning": asdict(options.tuning),
         "format": asdict(options.format),
         "search.validation_images": options.validation_images,
@@ -217,7 +224,8 @@ def _study_settings(
     }
     return StudySettings(
         targets=targets,
-        latency_unit_ms=options.bound_ms if options.bound_ms is not None else baseline_ms,
+        objective_unit=options.bound if options.bound is not None else baseline,
+        objective=platform.objective,
         strategy=options.strategy,
         trials=options.trials,
         seed=options.seed,
@@ -247,7 +255,7 @@ def _require_writable(problem: Problem, platform: Platform, start: Start, option
         layout,
     )
     emission = Emission(
-        network, start.choices, options.seed, options.bound_ms, Accuracy(), options.config, None
+        network, start.choices, options.seed, options.bound, Accuracy(), options.config, None
     )
     point = replace(platform.emit(emission), numbers=None, weights=None)
     point.to_json()
@@ -286,35 +294,47 @@ def _require_feasible(
     platform: Platform,
     space: SearchSpace,
     fastest: Candidate,
-    bound_ms: float | None,
+    options: SearchOptions,
 ) -> float:
-    """What the fastest candidate takes, in ms.
+    """What the fastest candidate takes, in the objective's unit.
 
     InfeasibleDesign when even that misses the bound: said before anything is trained.
     """
     layers = workload.compressed(compression_of(fastest, space))
     cost = measured(platform, layers, platform.design(layers, choices_of(fastest, space)))
-    if bound_ms is None or cost.latency_ms <= bound_ms:
-        return cost.latency_ms
-    slowest = cost.slowest
+    bound = options.bound
+    missed = [
+        f"  - {one.name}: {one.text(limit)} asked for, {one.text(cost.metrics[one.name])} found"
+        for one, limit in options.bounds
+        if one.excess(cost.metrics[one.name], limit) > 0
+    ]
+    if missed:
+        least = f"the design of least {platform.objective.word} on the {platform.name}"
+        cure = "loosen them, or allow stronger edits"
+        raise InfeasibleDesign("\n".join([f"{least} misses bounds of {workload.name}; {cure}:", *missed]))
+    if bound is None or cost.value <= bound:
+        return cost.value
+    slowest, metric = cost.slowest, platform.objective
     term = max(slowest.terms, key=lambda name: slowest.terms[name])
     lines = [
-        f"no design of {workload.name} meets {bound_ms:.4g} ms on the {platform.name}; "
-        f"the lowest latency found is {_at_least(cost.latency_ms)} ms, with the edits that save most:",
+        f"no design of {workload.name} meets {metric.text(bound)} on the {platform.name}; "
+        f"the lowest {metric.word} found is {_at_least(cost.value)} {metric.unit}, with the edits that save "
+        "most:",
         f"  - layer {slowest.layer} blocks most: {slowest.total:.0f} of {cost.total:.0f} {platform.unit}, "
         f"bound by {slowest.label} ({term})",
     ]
     if cost.tightest is not None:
         used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
         lines.append(f"  - resource {cost.tightest} is the tightest: {used:.0f} of {limit:.0f} used")
+    larger = ", a higher clock, or a larger board" if space.of_kind(AxisKind.HARDWARE) else ""
     lines.append(
-        f"raise the bound to {_at_least(cost.latency_ms)} ms or more, allow stronger edits "
-        "(least_weight_bits, patterns, channel_cut), a higher clock, or a larger board"
+        f"raise the bound to {_at_least(cost.value)} {metric.unit} or more, allow stronger edits "
+        f"(least_weight_bits, patterns, channel_cut){larger}"
     )
     raise InfeasibleDesign("\n".join(lines))
 
 
-def _at_least(latency_ms: float) -> str:
+def _at_least(value: float) -> str:
     """Four digits, rounded up: a bound of this text can be met."""
-    digits = 3 - math.floor(math.log10(latency_ms))
-    return f"{math.ceil(latency_ms * 10**digits - 1e-9) / 10**digits:.{max(0, digits)}f}"
+    digits = 3 - math.floor(math.log10(value))
+    return f"{math.ceil(value * 10**digits - 1e-9) / 10**digits:.{max(0, digits)}f}"

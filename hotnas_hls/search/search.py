@@ -46,7 +46,7 @@ class SearchResult:
     choices: Choices
     cost: Cost
     baseline: Detection  # the best 16-bit uncompressed design
-    uncompressed_ms: Mapping[str, float]  # of the best uncompressed designs, as Starts.latencies_ms
+    uncompressed: Mapping[str, float]  # of the best uncompressed designs, as Starts.values
     space: SearchSpace
     outcomes: Sequence[Outcome]
     chosen: Outcome
@@ -54,7 +54,7 @@ class SearchResult:
     validation: float  # of the final integer network
     test: Accuracy
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
-    bound_ms: float | None
+    bound: float | None
     accuracy_drop: float  # what the search was allowed to lose
     baseline_format: IntegerFormat
     format: IntegerFormat
@@ -62,7 +62,7 @@ class SearchResult:
 
     @property
     def front(self) -> list[Outcome]:
-        """The accuracy/latency Pareto front of the trained candidates."""
+        """The accuracy/objective Pareto front of the trained candidates."""
         return pareto_front(self.outcomes)
 
 
@@ -96,7 +96,7 @@ def search(
     reporter.stage(hot_start(before, len(evaluator.validation)))
     by = f"{options.strategy}{' from random weights' if options.cold else ''}"
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {by}")
-    bounded = options.bound_ms is not None
+    bounded = options.bound is not None
     with closing(hire(evaluator, options.crew, prepared.small)) as crew:
         study = SearchStudy(space, evaluator, prepared.settings, storage, resume, crew)
         outcomes = study.run(prepared.seeds, lambda outcome: reporter.outcome(outcome, study))
@@ -107,12 +107,14 @@ def search(
     compression = compression_of(chosen.candidate, space)
     quantised, reached = _finished(evaluator, compression, chosen, options, reporter)
     network = options.format.arrangement.network(quantised)
-    assert network.layers == evaluator.layers(compression), "what was priced is not what was built"
+    layers = evaluator.layers(compression)
+    if isinstance(platform, Emits):
+        assert network.layers == layers, "what was priced is not what was built"
     choices, cost = _best_hardware(
-        network, platform, choices_of(chosen.candidate, space), options.space.hardware
+        layers, platform, choices_of(chosen.candidate, space), options.space.hardware
     )
-    if options.bound_ms is not None and cost.latency_ms > options.bound_ms:
-        raise AssertionError(f"{cost.latency_ms} ms does not meet the bound {options.bound_ms} ms")
+    if options.bound is not None and cost.value > options.bound:
+        raise AssertionError(f"{cost.value} does not meet the bound {options.bound}")
 
     reporter.stage("test accuracy, once")
     test = Accuracy(
@@ -129,7 +131,7 @@ def search(
         choices,
         cost,
         prepared.detection,
-        prepared.uncompressed_ms,
+        prepared.uncompressed,
         space,
         outcomes,
         chosen,
@@ -137,19 +139,19 @@ def search(
         reached,
         test,
         reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
-        options.bound_ms,
+        options.bound,
         options.accuracy_drop,
         prepared.baseline.format,
         options.format,
-        _remaining(prepared, platform, network, choices),
+        _remaining(prepared, platform, layers, choices),
     )
 
 
 def _remaining(
-    prepared: Prepared, platform: Platform, network: IntegerNetwork, choices: Choices
+    prepared: Prepared, platform: Platform, layers: Sequence[Any], choices: Choices
 ) -> Detection:
     """iDetect on the result: its layers are a workload like any other."""
-    workload = replace(prepared.start.workload, layers=network.layers)
+    workload = replace(prepared.start.workload, layers=tuple(layers))
     return detect(workload, platform, choices, prepared.options.space.least_weight_bits)
 
 
@@ -184,14 +186,14 @@ def _finished(
 
 
 def _best_hardware(
-    network: IntegerNetwork, platform: Platform, choices: Choices, searched: bool
+    layers: Sequence[Any], platform: Platform, choices: Choices, searched: bool
 ) -> tuple[Choices, Cost]:
     """The hardware of the chosen candidate; where hardware is searched, a faster one for the same network."""
-    found = measured(platform, network.layers, platform.design(network.layers, choices))
+    found = measured(platform, layers, platform.design(layers, choices))
     if not searched:
         return choices, found
-    explored = platform.explore(network.layers)
-    cost = measured(platform, network.layers, platform.design(network.layers, explored))
+    explored = platform.explore(layers)
+    cost = measured(platform, layers, platform.design(layers, explored))
     return (explored, cost) if cost.total < found.total else (choices, found)
 
 
@@ -210,7 +212,7 @@ def _design_point(
             network,
             choices,
             options.seed,
-            options.bound_ms,
+            options.bound,
             accuracy,
             options.config,
             images,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.errors import InfeasibleDesign
+from hotnas_hls.platforms.layered import LayeredPlatform
+from hotnas_hls.platforms.metric import LATENCY
 from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Relief, Remedy
 from hotnas_hls.platforms.space import Axis, AxisKind
 
@@ -25,7 +27,7 @@ class PipelineDesign:
 
 
 @dataclass
-class PipelinePlatform:
+class PipelinePlatform(LayeredPlatform):
     budget: int = 100  # multipliers of all stages together
     name: str = "layer pipeline"
     unit: str = "steps"
@@ -70,7 +72,8 @@ class PipelinePlatform:
             largest = max(terms, key=lambda name: terms[name])
             costs.append(LayerCost(layer.name, terms[largest], terms, largest[0]))
         total = max(layer.total for layer in costs)
-        return Cost(tuple(costs), total, total / 1000, {"multipliers": design.multipliers * len(layers)})
+        used = {"multipliers": design.multipliers * len(layers)}
+        return Cost(tuple(costs), total, {"latency_ms": total / 1000}, LATENCY, used)
 
     def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
         return {"m": (Remedy.PATTERN, Remedy.CHANNEL_CUT), "w": (Remedy.WEIGHT_BITS, Remedy.HARDWARE)}[label]

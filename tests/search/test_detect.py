@@ -112,7 +112,7 @@ def test_second_reading_finds_the_next_bottleneck():
     [(None, (0, 3)), (30.0, (0, 3)), (26.0, (0, 3, 4)), (20.0, (0, 3, 5)), (1.0, (0, 3, 5, 6))],
 )
 def test_no_more_zeros_than_the_bound_asks_for(bound_ms, zeros):
-    space = generate_space(NETWORK, PipelinePlatform(), CHOICES, bound_ms=bound_ms)
+    space = generate_space(NETWORK, PipelinePlatform(), CHOICES, bound=bound_ms)
     assert space["prune:big"].options == zeros  # dense it takes 36.9 ms
 
 

@@ -65,7 +65,7 @@ def test_a_search_ends_with_its_integers_tuned(problem, monkeypatch):
     monkeypatch.setattr(Evaluator, "quantised_network", watched)
     options = dataclasses.replace(
         OPTIONS,
-        bound_ms=None,
+        bound=None,
         trials=2,
         final_epochs=0,
         tuning=Tuning(batches=1, batch_size=32, calibration_batches=1),

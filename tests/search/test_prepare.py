@@ -39,7 +39,7 @@ class Told(Silent):
 def prepared(problem: Problem, bound_ms: float | None) -> tuple[Prepared, list[str]]:
     told = Told()
     form = IntegerFormat(calibration_images=16, refit_images=0)
-    options = SearchOptions(bound_ms=bound_ms, rungs=4, format=form, validation_images=32)
+    options = SearchOptions(bound=bound_ms, rungs=4, format=form, validation_images=32)
     return prepare(problem, DearPatterns(), options, told), told.lines
 
 
@@ -55,7 +55,7 @@ def test_every_first_candidate_can_be_built(problem: Problem) -> None:
 
 @pytest.mark.parametrize("share", [0.9, 1.0, 2.0])
 def test_a_bound_that_the_uncompressed_network_meets_is_told(problem: Problem, share: float) -> None:
-    uncompressed = min(prepared(problem, None)[0].uncompressed_ms.values())
+    uncompressed = min(prepared(problem, None)[0].uncompressed.values())
     found, lines = prepared(problem, share * uncompressed)
     said = [line for line in lines if line.startswith("the uncompressed int16 network meets")]
     assert len(said) == (share >= 1)
@@ -67,5 +67,5 @@ def test_a_bound_that_the_uncompressed_network_meets_is_told(problem: Problem, s
             "down to "
         )
         assert lowest < uncompressed
-        evaluator = dataclasses.replace(found.evaluator, bound_ms=lowest)
+        evaluator = dataclasses.replace(found.evaluator, bound=lowest)
         assert evaluator.hardware_test(found.seeds[-1]).refusals == ()

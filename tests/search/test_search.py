@@ -23,7 +23,7 @@ from hotnas_hls.search.search import SearchOptions, hot_start, search
 from .pipeline_platform import PipelinePlatform
 
 OPTIONS = SearchOptions(
-    bound_ms=0.015,
+    bound=0.015,
     trials=4,
     rungs=4,
     tuning=Tuning(batches=3, batch_size=32, calibration_batches=2),
@@ -97,7 +97,7 @@ def test_interrupted_and_resumed_gives_the_same_design(problem, result, tmp_path
 
 def test_infeasible_bound_names_what_blocks(problem):
     with pytest.raises(InfeasibleDesign) as caught:
-        search(problem, engine(), dataclasses.replace(OPTIONS, bound_ms=0.001), reporter=None)
+        search(problem, engine(), dataclasses.replace(OPTIONS, bound=0.001), reporter=None)
     message = re.sub(r"[\d.,]*\d", "#", str(caught.value))
     layer = re.search(r"layer (\S+) blocks", str(caught.value)).group(1)
     masked = re.sub(r"[\d.,]*\d", "#", layer)
@@ -121,15 +121,15 @@ def test_infeasible_bound_names_what_blocks(problem):
 @pytest.mark.whole
 def test_the_lowest_latency_named_can_be_had(problem):
     with pytest.raises(InfeasibleDesign) as caught:
-        search(problem, engine(), dataclasses.replace(OPTIONS, bound_ms=0.001))
+        search(problem, engine(), dataclasses.replace(OPTIONS, bound=0.001))
     least = float(re.search(r"raise the bound to ([\d.]+) ms", str(caught.value)).group(1))
-    tight = dataclasses.replace(OPTIONS, bound_ms=least, trials=1, rungs=1, final_epochs=0)
+    tight = dataclasses.replace(OPTIONS, bound=least, trials=1, rungs=1, final_epochs=0)
     assert search(problem, engine(), tight).cost.latency_ms <= least
 
 
 @pytest.mark.whole
 def test_without_a_bound_the_fastest_that_is_accurate_enough(problem):
-    options = dataclasses.replace(OPTIONS, bound_ms=None, trials=3, accuracy_drop=1.0, final_epochs=0)
+    options = dataclasses.replace(OPTIONS, bound=None, trials=3, accuracy_drop=1.0, final_epochs=0)
     result = search(problem, engine(), options)
     trained = [o for o in result.outcomes if o.accuracy is not None]
     assert result.chosen.latency_ms == min(o.latency_ms for o in trained)
@@ -148,7 +148,7 @@ def test_hardware_can_be_left_alone(problem):
 def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
     options = dataclasses.replace(
         OPTIONS,
-        bound_ms=None,
+        bound=None,
         reduction=0.4,
         reduction_of="int16",
         format=IntegerFormat(8, 8, calibration_images=16),
@@ -162,14 +162,14 @@ def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
     assert (result.baseline_format.act_bits, result.baseline_format.weight_bits) == (16, 16)
     assert result.design.accelerator.act_bits == result.format.act_bits == 8
     assert max(entry.layer.weight_bits for entry in result.design.layers) <= 8
-    assert result.bound_ms == pytest.approx(0.6 * result.baseline.cost.latency_ms)
-    assert result.cost.latency_ms <= result.bound_ms == result.design.latency_bound_ms
+    assert result.bound == pytest.approx(0.6 * result.baseline.cost.latency_ms)
+    assert result.cost.latency_ms <= result.bound == result.design.latency_bound_ms
     assert result.design.packed_resolutions == result.format.arrangement.packed_resolutions
     assert integer_accuracy(result.design.integer_network(), problem.dataset.test) == result.test.final
     pattern, channel, quantisation, hardware = result.reductions
-    assert channel.alone_ms == result.baseline.cost.latency_ms
-    assert quantisation.alone_ms < result.baseline.cost.latency_ms
-    assert hardware.latency_ms == result.cost.latency_ms and hardware.alone_ms is None
+    assert channel.alone == result.baseline.cost.latency_ms
+    assert quantisation.alone < result.baseline.cost.latency_ms
+    assert hardware.value == result.cost.latency_ms and hardware.alone is None
 
 
 def search_baseline(problem):
@@ -180,7 +180,7 @@ def search_baseline(problem):
 
 
 def test_another_platform_needs_no_change(problem):
-    options = dataclasses.replace(OPTIONS, bound_ms=15.0, trials=3, final_epochs=0)
+    options = dataclasses.replace(OPTIONS, bound=15.0, trials=3, final_epochs=0)
     result = search(problem, PipelinePlatform(), options)
     assert result.design is None  # it does not emit
     assert result.cost.latency_ms <= 15.0 < result.baseline.cost.latency_ms
@@ -191,10 +191,10 @@ def test_reductions_lead_from_the_baseline_to_the_design(result):
     names = [step.name for step in result.reductions]
     assert names[-4:] == ["pattern", "channel", "quantisation", "hardware"]
     first, last = result.reductions[0], result.reductions[-1]
-    assert first.latency_ms == first.alone_ms
-    assert last.latency_ms == result.cost.latency_ms
+    assert first.value == first.alone
+    assert last.value == result.cost.latency_ms
     for step in result.reductions[-4:-1]:  # a kernel that grows may cost, the others never do
-        assert step.alone_ms is None or step.alone_ms <= result.baseline.cost.latency_ms
+        assert step.alone is None or step.alone <= result.baseline.cost.latency_ms
 
 
 def test_summary_is_json(result):
@@ -257,10 +257,10 @@ def test_a_reduction_is_of_the_baseline_it_names(problem, of):
     from hotnas_hls.search.prepare import prepare
     from hotnas_hls.search.telling.reporter import Silent
 
-    options = dataclasses.replace(OPTIONS, bound_ms=None, reduction=0.1, reduction_of=of)
+    options = dataclasses.replace(OPTIONS, bound=None, reduction=0.1, reduction_of=of)
     found = prepare(problem, engine(), options, Silent())
-    assert found.options.bound_ms == pytest.approx(0.9 * found.uncompressed_ms[of])
-    assert found.uncompressed_ms["int8"] < found.uncompressed_ms["int16"]
+    assert found.options.bound == pytest.approx(0.9 * found.uncompressed[of])
+    assert found.uncompressed["int8"] < found.uncompressed["int16"]
 
 
 def test_a_design_that_could_not_be_written_is_refused_before_the_first_trial(problem, tmp_path, monkeypatch):

@@ -24,8 +24,8 @@ def outcome(number: int, latency: float, look: float, **changes) -> Outcome:
     return Outcome(
         number=number,
         candidate=Candidate({"n": number}),
-        latency_ms=latency,
-        cycles=None,
+        metrics={"latency_ms": latency},
+        objective="latency_ms",
         refusals=(),
         seconds=1.0,
         reward=0.0,
@@ -92,7 +92,7 @@ def test_a_study_stops_records_and_does_not_ask_again(tmp_path):
 @pytest.fixture(scope="module")
 def evaluator(problem) -> Evaluator:
     options = SearchOptions(
-        bound_ms=None,
+        bound=None,
         tuning=Tuning(batches=8, batch_size=16, calibration_batches=2),
         space=SpaceOptions(hardware=False),
         early_stopping=True,

@@ -188,7 +188,8 @@ def test_accuracies_that_say_little_give_way_to_the_divergence():
 
     def outcome(number, accuracy, divergence, refusals=()):
         return Outcome(
-            *(number, Candidate({"a": number}), accuracy, 1.0, 1.0, refusals, 0.0, None, 0.0),
+            *(number, Candidate({"a": number}), accuracy, {"latency_ms": 1.0}, "latency_ms", refusals),
+            *(0.0, None, 0.0),
             divergence=divergence,
         )
 

@@ -32,7 +32,7 @@ class ToyObjective:
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
         latency = sum(candidate.values()) / 48
         refusals = (f"latency {latency:.3g} ms exceeds the bound 1 ms",) if latency > 1 else ()
-        return HardwareTest(latency, 100 * latency, refusals, {"latency": latency - 1})
+        return HardwareTest({"latency_ms": latency}, "latency_ms", refusals, {"latency": latency - 1})
 
     def network_key(self, candidate: Candidate) -> str:
         return candidate.to_json()

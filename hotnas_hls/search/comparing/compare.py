@@ -165,8 +165,8 @@ def _run(name: str, seed: int, outcomes: Sequence[Outcome], prepared: Prepared, 
     validation = prepared.evaluator.validation
     least = float_accuracy(problem.model, validation.images, validation.labels)
     least -= prepared.options.accuracy_drop
-    bounded = prepared.options.bound_ms is not None
-    floor, unit = prepared.options.accuracy[0], prepared.settings.latency_unit_ms
+    bounded = prepared.options.bound is not None
+    floor, unit = prepared.options.accuracy[0], prepared.settings.objective_unit
     ends = [at for at, outcome in enumerate(outcomes) if outcome.trained][1:] + [len(outcomes)]
     so_far = [outcomes[:end] for end in ends]  # with what cost nothing before the next trial
     best = [best_outcome(some, least, bounded) for some in so_far]
@@ -175,7 +175,7 @@ def _run(name: str, seed: int, outcomes: Sequence[Outcome], prepared: Prepared, 
         seed=seed,
         hypervolume=tuple(hypervolume(some, floor, unit) for some in so_far),
         accuracy=tuple(outcome.accuracy if outcome else None for outcome in best),
-        latency_ms=tuple(outcome.latency_ms if outcome else None for outcome in best),
+        latency_ms=tuple(outcome.value if outcome else None for outcome in best),
         trained=sum(o.accuracy is not None and o.repeats is None for o in outcomes),
         stopped=sum(o.stopped is not None and o.repeats is None for o in outcomes),
         refused=sum(bool(o.refusals) for o in outcomes),

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hotnas_hls.accel.layer import Layer
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Platform, Remedy, measured
@@ -227,7 +226,7 @@ class _Pricing:
         return Effect(remedy, text, saved, label)
 
 
-def price(platform: Platform, layers: Sequence[Layer], choices: Choices) -> Cost | None:
+def price(platform: Platform, layers: Sequence[Any], choices: Choices) -> Cost | None:
     """The cost of a network on the hardware of ``choices``; ``None`` when it cannot run there."""
     design = platform.design(layers, choices)
     return None if platform.violations(layers, design) else platform.cost(layers, design)

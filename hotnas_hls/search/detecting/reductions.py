@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from hotnas_hls.accel.layer import Layer
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.explore.integer_layers import FULL_PRECISION
 from hotnas_hls.models.compression import Compression
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.platform import Choices, Cost, Platform, measured
 from hotnas_hls.search.detecting.start import Start
 
@@ -17,11 +17,17 @@ NOTHING = Compression()
 
 @dataclass(frozen=True)
 class Reduction:
-    """One kind of edit. ``latency_ms`` is with it and every kind before it; ``alone_ms`` with it alone."""
+    """One kind of edit. ``value``: the objective with it and every kind before it; ``alone``: with it."""
 
     name: str
-    latency_ms: float | None  # None: this step alone cannot be had
-    alone_ms: float | None
+    value: float | None  # None: this step alone cannot be had
+    alone: float | None
+    objective: Metric = LATENCY
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready."""
+        metric = self.objective
+        return {"name": self.name, metric.name: self.value, f"alone_{metric.unit}": self.alone}
 
 
 def reductions(
@@ -41,15 +47,16 @@ def reductions(
     Hardware alone is the uncompressed network on the hardware found, ``after``, at the baseline's widths:
     none where that computes with narrower activations. ``final`` is the cost of the design found.
     """
-    full = platform.at_bits(FULL_PRECISION)
+    metric = platform.objective
+    full = platform.at_bits(platform.full_bits)
 
-    def latency(edits: Compression, narrowed: bool) -> float | None:
+    def value(edits: Compression, narrowed: bool) -> float | None:
         of, engine = (start, platform) if narrowed else (baseline, full)
         if not of.workload.takes(edits):
             return None
         layers = of.workload.compressed(edits)
         cost = _measured(engine, layers, of.choices) or _fastest(engine, layers)
-        return cost.latency_ms if cost is not None else None
+        return cost.value if cost is not None else None
 
     kinds = {
         "kernel expansion": {"expanded": compression.expanded},
@@ -65,13 +72,13 @@ def reductions(
         so_far = replace(so_far, **edits)  # type: ignore[arg-type]
         alone = replace(NOTHING, **edits)  # type: ignore[arg-type]
         narrowed = name == "quantisation"
-        steps.append(Reduction(name, latency(so_far, narrowed), latency(alone, narrowed)))
+        steps.append(Reduction(name, value(so_far, narrowed), value(alone, narrowed), metric))
     same_width = baseline.format.act_bits == start.format.act_bits
     alone_cost = _measured(full, baseline.workload.layers, after) if same_width else None
-    return (*steps, Reduction("hardware", final.latency_ms, alone_cost.latency_ms if alone_cost else None))
+    return (*steps, Reduction("hardware", final.value, alone_cost.value if alone_cost else None, metric))
 
 
-def _fastest(platform: Platform, layers: Sequence[Layer]) -> Cost | None:
+def _fastest(platform: Platform, layers: Sequence[Any]) -> Cost | None:
     """The cost on the hardware that suits the layers best."""
     try:
         return _measured(platform, layers, platform.explore(layers))
@@ -79,7 +86,7 @@ def _fastest(platform: Platform, layers: Sequence[Layer]) -> Cost | None:
         return None
 
 
-def _measured(platform: Platform, layers: Sequence[Layer], choices: Choices) -> Cost | None:
+def _measured(platform: Platform, layers: Sequence[Any], choices: Choices) -> Cost | None:
     """The cost of a whole network on the hardware of ``choices``; None when it cannot run there."""
     design = platform.design(layers, choices)
     return None if platform.violations(layers, design) else measured(platform, layers, design)

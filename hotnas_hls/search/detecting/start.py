@@ -11,8 +11,8 @@ from torch import nn
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.errors import InfeasibleDesign
-from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
-from hotnas_hls.explore.integer_layers import FULL_PRECISION, PLAIN_BITS, IntegerFormat, workload_of
+from hotnas_hls.explore.arrangement import Arrangement, attempts
+from hotnas_hls.explore.integer_layers import PLAIN_BITS, IntegerFormat
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.platform import Choices, Platform, measured
@@ -26,7 +26,7 @@ class Start:
     choices: Choices
     format: IntegerFormat  # with the arrangement that was chosen
     total: float  # cost, in the platform's unit
-    latency_ms: float
+    value: float  # the objective's
 
 
 def fastest_start(
@@ -47,12 +47,12 @@ def fastest_start(
     def attempt(tried: Arrangement) -> tuple[float, Start]:
         """The cost of the fastest design, and the start without what only measuring tells."""
         arranged = replace(form, arrangement=tried)
-        workload = workload_of(graph, model, arranged)
+        workload = platform.workload(graph, model, arranged)
         choices = platform.explore(workload.layers)
         cost = platform.cost(workload.layers, platform.design(workload.layers, choices))
         return cost.total, Start(workload, choices, arranged, math.inf, math.inf)
 
-    found = list(attempts(allowed_arrangements(graph, stem, packed), attempt).values())
+    found = list(attempts(platform.arrangements(graph, stem, packed), attempt).values())
     order = sorted(range(len(found)), key=lambda index: found[index][0])
     measured_starts: dict[int, Start] = {}
     for index in order:
@@ -61,7 +61,7 @@ def fastest_start(
             break
         layers = start.workload.layers
         cost = measured(platform, layers, platform.design(layers, start.choices))
-        measured_starts[index] = replace(start, total=cost.total, latency_ms=cost.latency_ms)
+        measured_starts[index] = replace(start, total=cost.total, value=cost.value)
     return measured_starts[min(measured_starts, key=lambda index: (measured_starts[index].total, index))]
 
 
@@ -69,15 +69,15 @@ def fastest_start(
 class Starts:
     """The uncompressed network at three widths, each on its fastest design."""
 
-    full: Start  # 16 bits: HotNAS's baseline
+    full: Start  # the platform's full width: HotNAS's baseline, of 16 bits
     plain: Start | None  # 8 bits: what needs no search; None where no design of the space runs it
     own: Start  # at the widths of the search
 
     @property
-    def latencies_ms(self) -> dict[str, float]:
-        """Of the baselines that results are compared with, by name."""
-        named = {"int16": self.full, "int8": self.plain}
-        return {name: start.latency_ms for name, start in named.items() if start is not None}
+    def values(self) -> dict[str, float]:
+        """The objective's, of the baselines that results are compared with, by name."""
+        named = {f"int{start.format.act_bits}": start for start in (self.full, self.plain) if start}
+        return {name: start.value for name, start in named.items()}
 
 
 def starts(
@@ -93,9 +93,9 @@ def starts(
     def at_bits(bits: int) -> Start:
         return fastest_start(graph, model, platform.at_bits(bits), form.at_bits(bits), stem, packed)
 
-    full, plain = at_bits(FULL_PRECISION), None
+    full, plain = at_bits(platform.full_bits), None
     with contextlib.suppress(InfeasibleDesign):
         plain = at_bits(PLAIN_BITS)
-    if form == form.at_bits(FULL_PRECISION):
+    if form == form.at_bits(platform.full_bits):
         return Starts(full, plain, full)
     return Starts(full, plain, fastest_start(graph, model, platform, form, stem, packed))

@@ -11,19 +11,21 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hotnas_hls.accel.layer import IntegerNetwork, Layer
-from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers
+from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import compress, copied
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.models.train import divergence, logits
-from hotnas_hls.platforms.platform import Platform, measured
+from hotnas_hls.platforms.metric import Metric
+from hotnas_hls.platforms.platform import Cost, Platform, measured
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.evaluating.stopping import CHECK_IMAGES, CHECKS, UNLIMITED, Limits, verdict
@@ -45,37 +47,42 @@ class Evaluator:
     problem: Problem
     platform: Platform
     space: SearchSpace
-    bound_ms: float | None
+    bound: float | None  # on the objective
     tuning: Tuning
     format: IntegerFormat
     validation: Split  # what candidates are compared on
     seed: int
+    bounds: tuple[tuple[Metric, float], ...] = ()  # on other metrics
     looks: bool = False  # look at candidates while they are fine-tuned, to stop hopeless ones
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
         """Price a candidate; why it must not be trained, if it must not."""
         layers = self.layers(compression_of(candidate, self.space))
         design = self.platform.design(layers, choices_of(candidate, self.space))
+        objective = self.platform.objective.name
         broken = self.platform.violations(layers, design)
         if broken:
-            return HardwareTest(None, None, tuple(broken), {"resources": float(len(broken))})
+            return HardwareTest({}, objective, tuple(broken), {"resources": float(len(broken))})
         cost = self.platform.cost(layers, design)
-        if self.bound_ms is None or cost.latency_ms <= self.bound_ms:  # else it is too slow at best
+        if self.bound is None or cost.value <= self.bound:  # else it is too slow at best
             cost = measured(self.platform, layers, design)
-        return self._bounded(cost.latency_ms, cost.total)
+        return self._bounded(cost)
 
-    def layers(self, compression: Compression) -> tuple[Layer, ...]:
-        """What the accelerator would run, exactly."""
-        return lowered_layers(self.problem.graph, self.format, compression)
+    def layers(self, compression: Compression) -> tuple[Any, ...]:
+        """What the platform would run, exactly."""
+        return self.platform.layers(self.problem.graph, self.format, compression)
 
-    def _bounded(self, latency_ms: float, total: float) -> HardwareTest:
+    def _bounded(self, cost: Cost) -> HardwareTest:
         excess = {"resources": 0.0}
-        refusals: tuple[str, ...] = ()
-        if self.bound_ms is not None:
-            excess["latency"] = latency_ms / self.bound_ms - 1
-            if latency_ms > self.bound_ms:
-                refusals = (f"latency {latency_ms:.4g} ms exceeds the bound {self.bound_ms:.4g} ms",)
-        return HardwareTest(latency_ms, total, refusals, excess)
+        refusals = []
+        objective = () if self.bound is None else ((cost.objective, self.bound),)
+        for metric, bound in (*objective, *self.bounds):
+            value = cost.metrics[metric.name]
+            excess[metric.word] = metric.excess(value, bound)
+            if excess[metric.word] > 0:
+                misses = "is below" if metric.more_is_better else "exceeds"
+                refusals.append(f"{metric.word} {metric.text(value)} {misses} the bound {metric.text(bound)}")
+        return HardwareTest(cost.metrics, cost.objective.name, tuple(refusals), excess)
 
     def network_key(self, candidate: Candidate) -> str:
         """The candidate without its hardware, which accuracy does not depend on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ from hotnas_hls.platforms.space import Candidate
 class HardwareTest:
     """What the true model says of a candidate before anything is trained."""
 
-    latency_ms: float | None  # None: cannot be built
-    cycles: float | None
+    metrics: Mapping[str, float]  # the platform's, by name; none where it cannot be built
+    objective: str  # the one that is lessened
     refusals: tuple[str, ...]  # why it is not trained; empty: it meets the bound and every resource
     excess: dict[str, float]  # constraints by name, in shares of their limit; above 0 is broken
+
+    @property
+    def value(self) -> float | None:
+        """The objective's."""
+        return self.metrics.get(self.objective)
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class Outcome:
     number: int  # in the order of finishing
     candidate: Candidate
     accuracy: float | None  # of the integer network on validation; None: refused or stopped
-    latency_ms: float | None
-    cycles: float | None
+    metrics: Mapping[str, float]  # the platform's, by name; none where it cannot be built
+    objective: str  # the one that is lessened
     refusals: tuple[str, ...]
     seconds: float  # what the evaluation cost, hardware test included
     repeats: int | None  # trial whose network was the same, so nothing was trained again
@@ -47,6 +53,16 @@ class Outcome:
     checks: tuple[float, ...] = ()
     stopped: str | None = None
     divergence: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The objective's."""
+        return self.metrics.get(self.objective)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Of platforms that have this metric."""
+        return self.metrics.get("latency_ms")
 
     @property
     def trained(self) -> bool:
@@ -63,8 +79,7 @@ class Outcome:
         return {
             "accuracy": self.accuracy,
             "divergence": self.divergence,
-            "latency_ms": self.latency_ms,
-            "cycles": self.cycles,
+            **self.metrics,
             "refusals": list(self.refusals),
             "seconds": self.seconds,
             "repeats": self.repeats,
@@ -74,16 +89,22 @@ class Outcome:
         }
 
     @classmethod
-    def from_record(cls, number: int, candidate: Candidate, record: Mapping[str, Any]) -> Outcome:
-        """Inverse of :meth:`record`."""
-        values = dict(record)
+    def from_record(
+        cls, number: int, candidate: Candidate, record: Mapping[str, Any], objective: str
+    ) -> Outcome:
+        """Inverse of :meth:`record`: what is no field is a metric."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        values = {name: value for name, value in record.items() if name in fields}
+        values["metrics"] = {
+            name: value for name, value in record.items() if name not in fields and value is not None
+        }
         for name in ("refusals", "checks"):
             values[name] = tuple(values.get(name, ()))
-        return cls(number=number, candidate=candidate, **values)
+        return cls(number=number, candidate=candidate, objective=objective, **values)
 
 
 def pareto_front(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The trained outcomes no other beats in both accuracy and latency, the fastest first."""
+    """The trained outcomes no other beats in both accuracy and objective, the best in that first."""
     front: list[Outcome] = []
     best = -1.0
     for accuracy, _, outcome in sorted(
@@ -100,10 +121,11 @@ def best_outcome(
 ) -> Outcome | None:
     """The trained outcome to build, ``None`` when none was feasible.
 
-    Of those with at least ``least_accuracy``: under a latency bound the most accurate, the faster on ties;
-    without one the fastest. When none is accurate enough, the most accurate. ``images``, where given, is how
-    many the accuracy was measured on: less than its standard error below the most accurate, differences say
-    little, and the outcome whose answers diverge least from the pre-trained network's is taken.
+    Of those with at least ``least_accuracy``: under a bound on the objective the most accurate, the lesser
+    on ties; without one the one of least objective. When none is accurate enough, the most accurate.
+    ``images``, where given, is how many the accuracy was measured on: less than its standard error below the
+    most accurate, differences say little, and the outcome whose answers diverge least from the pre-trained
+    network's is taken.
     """
     trained = _trained(outcomes)
     enough = [entry for entry in trained if entry[0] >= least_accuracy]
@@ -117,21 +139,21 @@ def best_outcome(
     return min(level, key=lambda o: (math.inf if o.divergence is None else o.divergence, o.number))
 
 
-def hypervolume(outcomes: Iterable[Outcome], least_accuracy: float, unit_ms: float) -> float:
-    """Share (0 to 1) of the box between ``least_accuracy`` and 1, 0 and ``unit_ms``, the front dominates."""
+def hypervolume(outcomes: Iterable[Outcome], least_accuracy: float, unit: float) -> float:
+    """Share (0 to 1) of the box between ``least_accuracy`` and 1, 0 and ``unit``, the front dominates."""
     area, floor = 0.0, least_accuracy
     for outcome in pareto_front(outcomes):
-        assert outcome.accuracy is not None and outcome.latency_ms is not None
-        if outcome.accuracy > floor and outcome.latency_ms < unit_ms:
-            area += (outcome.accuracy - floor) * (unit_ms - outcome.latency_ms)
+        assert outcome.accuracy is not None and outcome.value is not None
+        if outcome.accuracy > floor and outcome.value < unit:
+            area += (outcome.accuracy - floor) * (unit - outcome.value)
             floor = outcome.accuracy
-    return area / ((1 - least_accuracy) * unit_ms)
+    return area / ((1 - least_accuracy) * unit)
 
 
 def _trained(outcomes: Iterable[Outcome]) -> list[tuple[float, float, Outcome]]:
-    """(accuracy, latency, outcome) of the feasible trained ones."""
+    """(accuracy, objective, outcome) of the feasible trained ones."""
     return [
-        (outcome.accuracy, outcome.latency_ms, outcome)
+        (outcome.accuracy, outcome.value, outcome)
         for outcome in outcomes
-        if outcome.feasible and outcome.accuracy is not None and outcome.latency_ms is not None
+        if outcome.feasible and outcome.accuracy is not None and outcome.value is not None
     ]

@@ -20,15 +20,15 @@ Limits = tuple[float | None, ...]  # least accuracy at each look; None: never st
 UNLIMITED: Limits = (None,) * len(CHECKS)
 
 
-def limits(latency_ms: float, outcomes: Iterable[Outcome]) -> Limits:
-    """What a candidate of this latency must reach at each look, by the trials so far."""
+def limits(value: float, outcomes: Iterable[Outcome]) -> Limits:
+    """What a candidate whose objective is ``value`` must reach at each look, by the trials so far."""
     rivals = [
         outcome.checks
         for outcome in outcomes
         if outcome.accuracy is not None
         and outcome.repeats is None
-        and outcome.latency_ms is not None
-        and outcome.latency_ms <= latency_ms
+        and outcome.value is not None
+        and outcome.value <= value
         and len(outcome.checks) == len(CHECKS)
     ]
     if len(rivals) < LEAST_RIVALS:

@@ -52,7 +52,7 @@ def generate_space(
     platform: Platform,
     choices: Choices,
     options: SpaceOptions | None = None,
-    bound_ms: float | None = None,
+    bound: float | None = None,
 ) -> SearchSpace:
     """The search space of a network whose best uncompressed design is ``choices``.
 
@@ -63,11 +63,11 @@ def generate_space(
         return _generated(workload, platform, choices, options, options.pattern_zeros)
     for zeros in PATTERN_STRENGTHS:
         space = _generated(workload, platform, choices, options, zeros)
-        if bound_ms is None:
+        if bound is None:
             break
         strongest = workload.compressed(compression_of(ladder(space, 2)[-1], space))
         priced = price(platform, strongest, choices)
-        if priced is not None and priced.latency_ms <= ROOM * bound_ms:
+        if priced is not None and priced.value <= ROOM * bound:
             break
     return space
 

@@ -27,11 +27,11 @@ def gentle_candidates(
     space: SearchSpace,
     untouched: Candidate,
     harms: Harms,
-    bound_ms: float,
+    bound: float,
 ) -> list[Candidate]:
-    """Candidates from ``untouched`` that just meet ``bound_ms`` and shares of it, each once, if they can."""
+    """Candidates from ``untouched`` that just meet ``bound`` and shares of it, each once, if they can."""
     greed = _Greed(workload, platform, space, untouched, harms)
-    found = [greed.candidate(share * bound_ms) for share in SHARES]
+    found = [greed.candidate(share * bound) for share in SHARES]
     return list(dict.fromkeys(candidate for candidate in found if candidate is not None))
 
 
@@ -51,10 +51,10 @@ class _Greed:
             if len(axis.options) > 1:
                 self.axes.setdefault(axis.layer, []).append(axis)
 
-    def candidate(self, bound_ms: float) -> Candidate | None:
+    def candidate(self, bound: float) -> Candidate | None:
         """Edits added, the best bargain first, until the bound is met."""
         values = dict(self.untouched)
-        while not self._meets(values, bound_ms):
+        while not self._meets(values, bound):
             bargains = list(self._bargains(values))
             if not bargains:
                 return None
@@ -74,10 +74,10 @@ class _Greed:
                         more = self._harm(axis, option) - harm
                         yield saved / max(more, LEAST_HARM), axis.name, option
 
-    def _meets(self, values: Mapping[str, int], bound_ms: float) -> bool:
+    def _meets(self, values: Mapping[str, int], bound: float) -> bool:
         layers = self.workload.compressed(compression_of(values, self.space))
         cost = price(self.platform, layers, self.choices)
-        return cost is not None and cost.latency_ms <= bound_ms
+        return cost is not None and cost.value <= bound
 
     def _cost(self, layer: str, values: Mapping[str, int]) -> float:
         """What the network costs with one layer's values, the others untouched."""

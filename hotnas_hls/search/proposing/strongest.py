@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.explore.workload import Workload
@@ -34,11 +34,11 @@ class Strongest:
     def record(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
-            "baseline_ms": self.baseline.latency_ms,
-            "ms": self.cost.latency_ms,
+            "baseline_ms": self.baseline.value,
+            "ms": self.cost.value,
             "hardware": dict(self.choices),
             "edits": self.compression.record(),
-            "reductions": [asdict(step) for step in self.reductions],
+            "reductions": [step.record() for step in self.reductions],
         }
 
 

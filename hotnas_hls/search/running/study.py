@@ -1,9 +1,9 @@
 """iSearch: a study of candidates, hardware test first, kept by Optuna so that nothing finished is lost.
 
-Two objectives: accuracy up, latency down; the latency bound and the resources are constraints. One process
-draws the candidates and tests their hardware; a crew trains them, in this process, in others or on a cluster.
-A trial is written to the storage, in one transaction, when it is finished, so that an interrupt, a kill or a
-power cut loses the trials in flight and nothing else.
+Two objectives: accuracy up, the platform's own (latency, say) down; its bound and the resources are
+constraints. One process draws the candidates and tests their hardware; a crew trains them, in this process,
+in others or on a cluster. A trial is written to the storage, in one transaction, when it is finished: an
+interrupt, a kill or a power cut loses the trials in flight and nothing else.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hotnas_hls.base.records import differences
 from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.objective import Objective
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest, Outcome
@@ -40,8 +41,8 @@ LEAST_ACCURACY = 0.0  # what the samplers are told of a candidate that was refus
 class StudySettings:
     """How much is searched, and how."""
 
-    targets: RewardTargets  # latencies as shares of ``latency_unit_ms``
-    latency_unit_ms: (
+    targets: RewardTargets  # the objective as shares of ``objective_unit``
+    objective_unit: (
         float  # deviation from section 4.2: the bound itself, so that a reward does not depend on ms
     )
     strategy: str = "reinforce"
@@ -51,6 +52,7 @@ class StudySettings:
     early_stopping: bool = False
     subject: Mapping[str, Any] = field(default_factory=dict)  # what else an accuracy depends on, by name
     proposals: int | None = None  # looked at, refused ones and repeats too; None: PROPOSALS a trial
+    objective: Metric = LATENCY  # the platform's that is lessened
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ class SearchStudy:
         self.outcomes: list[Outcome] = []
         self._samplers = SamplerFactory(settings.strategy, space, settings.seed)
         self._place = StudyPlace(storage) if isinstance(storage, str) else storage
-        self._archive = _open(self._place, self._record(), resume) if self._place else None
+        self._archive = self._opened(self._place, resume) if self._place else None
         self._memory = optuna.create_study(directions=["maximize", "minimize"])
         self._networks: dict[str, list[Outcome]] = {}
         self._flights: dict[int, _Flight] = {}
         for trial in self._archive.get_trials(states=FINISHED) if self._archive else ():
-            self._memory.add_trial(_for_samplers(trial))
-            self._remember(_outcome_of(trial))
+            self._memory.add_trial(_for_samplers(trial, settings.objective.name))
+            self._remember(_outcome_of(trial, settings.objective.name))
 
     @property
     def in_flight(self) -> int:
@@ -148,15 +150,15 @@ class SearchStudy:
         test = self.objective.hardware_test(candidate)
         key = "" if test.refusals else self.objective.network_key(candidate)
         flight = _Flight(trial, candidate, test, key, begun)
-        if test.refusals or test.latency_ms is None:
+        if test.refusals or test.value is None:
             return [self._finish(flight, Evaluation(None))]
-        twin = self._twin(key, test.latency_ms)
+        twin = self._twin(key, test.value)
         if twin is not None:
             return [self._repeat(flight, twin)]
         leader = next((n for n, f in self._flights.items() if f.key == key and f.leader is None), None)
         self._flights[trial.number] = _Flight(trial, candidate, test, key, begun, leader)
         if leader is None:
-            stop = limits(test.latency_ms, self.outcomes) if self.settings.early_stopping else UNLIMITED
+            stop = limits(test.value, self.outcomes) if self.settings.early_stopping else UNLIMITED
             self.crew.submit(trial.number, candidate, stop)
         return []
 
@@ -169,11 +171,11 @@ class SearchStudy:
             outcomes.append(self._repeat(flight, outcomes[0]))
         return outcomes
 
-    def _twin(self, key: str, latency_ms: float) -> Outcome | None:
-        """A finished trial of the same network; one that was stopped counts if it was no slower."""
+    def _twin(self, key: str, value: float) -> Outcome | None:
+        """A finished trial of the same network; one that was stopped counts if its objective was no more."""
         known = self._networks.get(key, ())
         trained = (o for o in known if o.accuracy is not None)
-        stopped = (o for o in known if o.latency_ms is not None and o.latency_ms <= latency_ms)
+        stopped = (o for o in known if o.value is not None and o.value <= value)
         return next(trained, None) or next(stopped, None)
 
     def _repeat(self, flight: _Flight, twin: Outcome) -> Outcome:
@@ -191,12 +193,12 @@ class SearchStudy:
             number=len(self.outcomes),
             candidate=flight.candidate,
             accuracy=evaluation.accuracy,
-            latency_ms=test.latency_ms,
-            cycles=test.cycles,
+            metrics=test.metrics,
+            objective=test.objective,
             refusals=test.refusals,
             seconds=evaluation.seconds if trained else time.monotonic() - flight.begun,
             repeats=repeats,
-            reward=self._reward(seen, test.latency_ms),
+            reward=self._reward(seen, test.value),
             checks=evaluation.checks,
             stopped=evaluation.stopped,
             divergence=evaluation.divergence,
@@ -213,8 +215,8 @@ class SearchStudy:
         self._remember(outcome)
         return outcome
 
-    def _reward(self, accuracy: float | None, latency_ms: float | None) -> float:
-        relative = None if latency_ms is None else latency_ms / self.settings.latency_unit_ms
+    def _reward(self, accuracy: float | None, value: float | None) -> float:
+        relative = None if value is None else value / self.settings.objective_unit
         return reward(accuracy, relative, self.settings.targets)
 
     def _remember(self, outcome: Outcome) -> None:
@@ -222,14 +224,20 @@ class SearchStudy:
         if outcome.accuracy is not None or outcome.stopped is not None:
             self._networks.setdefault(self.objective.network_key(outcome.candidate), []).append(outcome)
 
+    def _opened(self, place: StudyPlace, resume: bool) -> optuna.Study:
+        return _open(place, self._record(), self.settings.objective, resume)
+
     def _record(self) -> dict[str, Any]:
         """What makes a study another one, as plain values; the budget may be raised."""
         settings = {k: v for k, v in asdict(self.settings).items() if k not in BUDGET}
+        metric = self.settings.objective
+        del settings["objective"]
+        settings[f"{metric.word}_unit_{metric.unit}"] = settings.pop("objective_unit")
         axes = {f"axis {axis.pop('name')}": axis for axis in self.space.to_record()}
         return json.loads(json.dumps(settings.pop("subject") | settings | axes))
 
 
-def _open(place: StudyPlace, settings: dict[str, Any], resume: bool) -> optuna.Study:
+def _open(place: StudyPlace, settings: dict[str, Any], objective: Metric, resume: bool) -> optuna.Study:
     """The study in a storage: made when new, refused when it is another's or resuming was not asked for.
 
     One without trials takes any settings: there is nothing to lose.
@@ -249,7 +257,7 @@ def _open(place: StudyPlace, settings: dict[str, Any], resume: bool) -> optuna.S
             study.set_user_attr(COMPLETED, False)
         else:
             with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-                study.set_metric_names(["accuracy", "latency_ms"])
+                study.set_metric_names(["accuracy", objective.name])
             study.set_user_attr(SETTINGS, json.dumps(settings))
     return study
 
@@ -264,14 +272,14 @@ def _require_same(place: StudyPlace, study: optuna.Study, settings: dict[str, An
 
 
 def _values_for_samplers(outcome: Outcome) -> list[float] | None:
-    """Accuracy and latency as the samplers see them.
+    """Accuracy and objective as the samplers see them.
 
     A refused candidate counts with the least accuracy and how far it misses the bound, so that NSGA-II,
     which looks at completed trials only, learns the bound; None: neither refused nor trained.
     """
-    if outcome.latency_ms is None or outcome.stopped is not None:
+    if outcome.value is None or outcome.stopped is not None:
         return None
-    return [LEAST_ACCURACY if outcome.accuracy is None else outcome.accuracy, outcome.latency_ms]
+    return [LEAST_ACCURACY if outcome.accuracy is None else outcome.accuracy, outcome.value]
 
 
 def _for_archive(trial: FrozenTrial) -> FrozenTrial:
@@ -282,14 +290,14 @@ def _for_archive(trial: FrozenTrial) -> FrozenTrial:
     return stored
 
 
-def _for_samplers(trial: FrozenTrial) -> FrozenTrial:
+def _for_samplers(trial: FrozenTrial, objective: str) -> FrozenTrial:
     """Inverse of :func:`_for_archive`."""
     seen = copy.copy(trial)
-    values = _values_for_samplers(_outcome_of(trial))
+    values = _values_for_samplers(_outcome_of(trial, objective))
     if values is not None:
         seen.state, seen.values = TrialState.COMPLETE, values
     return seen
 
 
-def _outcome_of(trial: FrozenTrial) -> Outcome:
-    return Outcome.from_record(trial.number, Candidate(trial.params), trial.user_attrs[OUTCOME])
+def _outcome_of(trial: FrozenTrial, objective: str) -> Outcome:
+    return Outcome.from_record(trial.number, Candidate(trial.params), trial.user_attrs[OUTCOME], objective)

@@ -15,15 +15,17 @@ from hotnas_hls.search.proposing.samplers import distributions
 LEAST_TRIALS = 8  # fewer say nothing
 
 
-def importance(space: SearchSpace, outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
-    """Shares by ``accuracy`` and ``latency``, each adding up to 1 over the axes, the largest first.
+def importance(
+    space: SearchSpace, outcomes: Sequence[Outcome], word: str = "latency"
+) -> dict[str, dict[str, float]]:
+    """Shares by ``accuracy`` and by ``word``, the objective: each adds up to 1 over the axes, largest first.
 
-    Refused candidates count for the latency: it is known of them. Empty where there are too few trials, or
+    Refused candidates count for the objective: it is known of them. Empty where there are too few trials, or
     where they all came out the same.
     """
     figures = {
         "accuracy": [(o, o.accuracy) for o in outcomes if o.accuracy is not None],
-        "latency": [(o, o.latency_ms) for o in outcomes if o.latency_ms is not None],
+        word: [(o, o.value) for o in outcomes if o.value is not None],
     }
     return {name: _shares(space, seen) for name, seen in figures.items()}
 

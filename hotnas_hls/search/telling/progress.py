@@ -88,7 +88,9 @@ class ConsoleReporter:
 
     def _summary(self, study: SearchStudy) -> str:
         best = best_outcome(study.outcomes, 0.0, bounded=True)
-        found = f"best {best.accuracy:.2%} at {best.latency_ms:.4g} ms" if best else "none feasible yet"
+        found = "none feasible yet"
+        if best is not None and best.value is not None:
+            found = f"best {best.accuracy:.2%} at {study.settings.objective.text(best.value)}"
         refused = ", ".join(f"{count} x {text}" for text, count in self._refusals.most_common(3))
         stopped = f"; stopped early: {self._stopped}" if self._stopped else ""
         return found + stopped + (f"; refused: {refused}" if refused else "")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hotnas_hls.base.pictures import picture
+from hotnas_hls.search.telling.summary import objective_of
 
 Summary = Mapping[str, Any]
 BLUE, ORANGE, GREY, GREEN, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#2f855a", "#c53030"
@@ -44,29 +45,31 @@ def charts(summary: Summary) -> dict[str, bytes]:
 
 
 def front_chart(summary: Summary) -> Figure:
-    """Accuracy over latency: every trained trial, the front, the bound, before and after."""
-    figure, axes = _figure("Accuracy and latency", "latency, ms", "accuracy, %")
-    latency, accuracy = summary["latency_ms"], summary["validation_accuracy"]
+    """Accuracy over the objective: every trained trial, the front, the bound, before and after."""
+    metric = objective_of(summary)
+    title, across = f"Accuracy and {metric.word}", f"{metric.word}, {metric.unit}"
+    figure, axes = _figure(title, across, "accuracy, %")
+    values, accuracy = summary[metric.name], summary["validation_accuracy"]
     trained = [t for t in summary["history"] if t["accuracy"] is not None]
     axes.plot(
-        [t["latency_ms"] for t in trained], [100 * t["accuracy"] for t in trained],
+        [t[metric.name] for t in trained], [100 * t["accuracy"] for t in trained],
         "o", color=GREY, markersize=4, label="trained",
     )  # fmt: skip
     stopped = [t for t in summary["history"] if t["stopped"] and t["checks"]]
     if stopped:
         axes.plot(
-            [t["latency_ms"] for t in stopped], [100 * t["checks"][-1] for t in stopped],
+            [t[metric.name] for t in stopped], [100 * t["checks"][-1] for t in stopped],
             "x", color=GREY, markersize=4, label="stopped (last look)",
         )  # fmt: skip
     front = summary["front"]
     axes.step(
-        [t["latency_ms"] for t in front], [100 * t["accuracy"] for t in front],
+        [t[metric.name] for t in front], [100 * t["accuracy"] for t in front],
         "o-", where="post", color=BLUE, markersize=5, label="front",
     )  # fmt: skip
-    axes.plot(latency["before"], 100 * accuracy["before"], "s", color=ORANGE, label="before")
-    axes.plot(latency["after"], 100 * accuracy["after"], "*", color=GREEN, markersize=11, label="result")
-    if latency["bound"] is not None:
-        axes.axvline(latency["bound"], color=RED, linestyle="--", linewidth=1, label="bound")
+    axes.plot(values["before"], 100 * accuracy["before"], "s", color=ORANGE, label="before")
+    axes.plot(values["after"], 100 * accuracy["after"], "*", color=GREEN, markersize=11, label="result")
+    if values["bound"] is not None:
+        axes.axvline(values["bound"], color=RED, linestyle="--", linewidth=1, label="bound")
     axes.legend(fontsize=8)
     return figure
 
@@ -92,10 +95,10 @@ def history_chart(summary: Summary) -> Figure:
 
 
 def importance_chart(summary: Summary) -> Figure:
-    """The decisions that moved accuracy and latency most."""
-    shares = summary["importance"]
+    """The decisions that moved accuracy and objective most."""
+    shares, word = summary["importance"], objective_of(summary).word
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
-    for place, (name, colour) in enumerate((("accuracy", BLUE), ("latency", ORANGE)), 1):
+    for place, (name, colour) in enumerate((("accuracy", BLUE), (word, ORANGE)), 1):
         axes = figure.add_subplot(1, 2, place)
         top = list(shares.get(name, {}).items())[:MOST_DECISIONS][::-1]
         axes.barh([axis for axis, _ in top], [100 * share for _, share in top], color=colour)

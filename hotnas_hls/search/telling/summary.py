@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.report.wording import loss
 from hotnas_hls.search.detecting.detect import Detection
@@ -19,19 +20,19 @@ from hotnas_hls.search.telling.progress import reason
 
 def summary_of(result: SearchResult) -> dict[str, Any]:
     """The figures of a search."""
-    outcomes, baseline = result.outcomes, result.baseline.cost
+    outcomes, baseline, metric = result.outcomes, result.baseline.cost, result.cost.objective
     trained = [o for o in outcomes if o.accuracy is not None and o.repeats is None]
     stopped = [o for o in outcomes if o.stopped is not None and o.repeats is None]
     return {
         "network": result.network.name,
-        "latency_ms": {
-            "before": baseline.latency_ms,
-            "after": result.cost.latency_ms,
-            "bound": result.bound_ms,
+        "objective": dataclasses.asdict(metric),
+        **{
+            name: {"before": value, "after": result.cost.metrics[name]}
+            for name, value in baseline.metrics.items()
         },
-        "cycles": {"before": baseline.total, "after": result.cost.total},
+        metric.name: {"before": baseline.value, "after": result.cost.value, "bound": result.bound},
         "reduction": 1 - result.cost.total / baseline.total,
-        "uncompressed_ms": dict(result.uncompressed_ms),
+        f"uncompressed_{metric.unit}": dict(result.uncompressed),
         "blocked": _blocked(result),
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
@@ -49,14 +50,14 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "format": {"before": _format(result.baseline_format), "after": _format(result.format)},
         "edits": result.compression.record(),
         "decisions": decisions(result.space, result.chosen.candidate),
-        "reductions": [dataclasses.asdict(step) for step in result.reductions],
+        "reductions": [step.record() for step in result.reductions],
         "remedies": remedies(result.remaining),
         "front": [
-            {"accuracy": o.accuracy, "latency_ms": o.latency_ms, "trial": o.number} for o in result.front
+            {"accuracy": o.accuracy, metric.name: o.value, "trial": o.number} for o in result.front
         ],
         "chosen": result.chosen.number,
         "history": [_trial(outcome) for outcome in outcomes],
-        "importance": importance(result.space, outcomes),
+        "importance": importance(result.space, outcomes, metric.word),
     }
 
 
@@ -68,6 +69,11 @@ def _blocked(result: SearchResult) -> dict[str, str]:
         "bottleneck": slowest.label,
         "term": max(slowest.terms, key=lambda name: slowest.terms[name]),
     }
+
+
+def objective_of(summary: Mapping[str, Any]) -> Metric:
+    """What a search lessened; those of older versions knew the latency only."""
+    return Metric(**summary["objective"]) if "objective" in summary else LATENCY
 
 
 def _format(form: IntegerFormat) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _trial(outcome: Outcome) -> dict[str, Any]:
 
 def readable(summary: Mapping[str, Any]) -> list[str]:
     """The summary in a few lines, the first of them what is to be worried about."""
-    latency, test, cost = summary["latency_ms"], summary["test_accuracy"], summary["cost"]
+    metric, test, cost = objective_of(summary), summary["test_accuracy"], summary["cost"]
     since = " since it was resumed" if cost["resumed"] else ""
     return [
         *_losses(summary),
@@ -124,7 +130,7 @@ def readable(summary: Mapping[str, Any]) -> list[str]:
         f"{summary['network']}: {summary['trials']} candidates, {summary['trained']} trained, "
         f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
         f"{summary['repeated']} repeated",
-        f"latency   {latency['after']:.4g} ms; {_against(summary)}",
+        f"{metric.word:9} {metric.text(summary[metric.name]['after'])}; {_against(summary)}",
         f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
         f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
         f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
@@ -132,23 +138,27 @@ def readable(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _against(summary: Mapping[str, Any]) -> str:
-    """The latency against the best uncompressed designs, and the bound."""
-    after, bound = summary["latency_ms"]["after"], summary["latency_ms"]["bound"]
-    named = {f"{name} {took:.4g} ms": took for name, took in summary["uncompressed_ms"].items()}
+    """The objective against the best uncompressed designs, and the bound."""
+    metric = objective_of(summary)
+    after, bound = summary[metric.name]["after"], summary[metric.name]["bound"]
+    uncompressed = summary[f"uncompressed_{metric.unit}"]
+    named = {f"{name} {metric.text(took)}": took for name, took in uncompressed.items()}
     if bound is not None:
-        named[f"bound {bound:.4g} ms"] = bound
+        named[f"bound {metric.text(bound)}"] = bound
     return "against " + ", ".join(f"{what}: {after / took - 1 + 0:+.1%}" for what, took in named.items())
 
 
 def _no_gain(summary: Mapping[str, Any]) -> list[str]:
     """A line where the plain 8-bit network, which needs no search, is as fast as what was found."""
-    plain, after = summary["uncompressed_ms"].get("int8"), summary["latency_ms"]["after"]
+    metric = objective_of(summary)
+    plain, after = summary[f"uncompressed_{metric.unit}"].get("int8"), summary[metric.name]["after"]
     if plain is None or after < plain * (1 - 1e-9):
         return []
     blocked = summary["blocked"]
     return [
-        f"NO FASTER than the plain 8-bit network, which takes {plain:.4g} ms without a search; most of "
-        f"{after:.4g} ms is layer {blocked['layer']}, bound by {blocked['bottleneck']} ({blocked['term']})"
+        f"NO FASTER than the plain 8-bit network, which takes {metric.text(plain)} without a search; most of "
+        f"{metric.text(after)} is layer {blocked['layer']}, bound by {blocked['bottleneck']} "
+        f"({blocked['term']})"
     ]
 
 

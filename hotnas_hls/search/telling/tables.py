@@ -16,7 +16,7 @@ def detection_table(detection: Detection, platform: Platform, title: str) -> Tab
     table = Table(title=title, show_footer=True)
     terms = list(detection.findings[0].terms)
     total, kept = detection.cost.total, any(finding.on_chip for finding in detection.findings)
-    table.add_column("layer", footer=f"{detection.cost.latency_ms:.4g} ms", overflow="fold")
+    table.add_column("layer", footer=platform.objective.text(detection.cost.value), overflow="fold")
     table.add_column("bound")
     table.add_column(platform.unit, justify="right", footer=f"{total:,.0f}")
     for term in terms:
@@ -67,11 +67,11 @@ def detection_legend(detection: Detection, labels: Mapping[str, str]) -> list[st
 
 def reductions_table(found: Strongest, title: str) -> Table:
     """A row for each kind of edit: latency with it and all before it, what it saves then, and alone."""
-    before = found.baseline.latency_ms
+    before = found.baseline.value
     table = Table(title=title, show_footer=True)
     table.add_column("edits", footer="total")
-    total = before - found.cost.latency_ms
-    table.add_column("ms, cumulative", justify="right", footer=f"{before:.4g} -> {found.cost.latency_ms:.4g}")
+    total = before - found.cost.value
+    table.add_column("ms, cumulative", justify="right", footer=f"{before:.4g} -> {found.cost.value:.4g}")
     table.add_column("saves", justify="right", footer=f"{total:.4g} ({total / before:.1%})")
     table.add_column("ms, alone", justify="right")
     table.add_column("saves", justify="right")
@@ -79,12 +79,12 @@ def reductions_table(found: Strongest, title: str) -> Table:
     for step in found.reductions:
         table.add_row(
             step.name,
-            _ms(step.latency_ms),
-            _ms(so_far - step.latency_ms if so_far is not None and step.latency_ms is not None else None),
-            _ms(step.alone_ms),
-            _ms(before - step.alone_ms if step.alone_ms is not None else None),
+            _ms(step.value),
+            _ms(so_far - step.value if so_far is not None and step.value is not None else None),
+            _ms(step.alone),
+            _ms(before - step.alone if step.alone is not None else None),
         )
-        so_far = step.latency_ms
+        so_far = step.value
     return table
 
 

@@ -1,0 +1,35 @@
+"""Crossbars, converters and buffers: the constants of the cost model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotnas_hls.platforms.technology import Technology, load_technology
+
+CONSTANTS_FILE = Path(__file__).with_name("constants.yaml")
+
+
+@dataclass(frozen=True)
+class CrossbarConstants(Technology):
+    """A crossbar with one converter behind its columns; ``constants.yaml`` gives the source of each."""
+
+    rows: int
+    columns: int
+    cell_bits: int  # of a weight, in one cell
+    step_bits: int  # of an activation, applied to a row at a time
+    read_ns: float  # of all columns
+    read_pj: float  # cells and row drivers
+    convert_ns: float  # one column
+    convert_pj: float
+    add_pj: float  # shift and add of one conversion
+    buffer_pj_per_bit: float
+    router_pj_per_bit: float
+    crossbar_um2: float
+    converter_um2: float
+    widest_bits: int  # of weights and activations
+
+
+def load_constants(name: str | Path = "isaac") -> CrossbarConstants:
+    """Constants by name, or from a YAML file; ConfigError where there are none."""
+    return load_technology(CrossbarConstants, CONSTANTS_FILE, name)

@@ -1,0 +1,69 @@
+"""Compute in memory as a platform of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from hotnas_hls.network.operations import WEIGHTED, Operation
+from hotnas_hls.platforms.metric import LATENCY, Metric, metric_named
+from hotnas_hls.platforms.nacim.constants import CrossbarConstants, load_constants
+from hotnas_hls.platforms.nacim.model import CrossbarLayer, crossbar_layer, crossbar_violations
+from hotnas_hls.platforms.operators import OperatorPlatform
+from hotnas_hls.platforms.platform import LayerCost, Remedy
+from hotnas_hls.platforms.request import PlatformRequest
+
+ENERGY = Metric("energy_uj", "uJ", "one image: crossbars, converters, buffers, routers")
+AREA = Metric("area_mm2", "mm2", "crossbars and converters, without buffers, routers and digital logic")
+SPEED = Metric("images_per_s", "1/s", "layers as a pipeline: at the pace of the slowest", more_is_better=True)
+
+
+class ComputeInMemoryPlatform(OperatorPlatform):
+    """Crossbars for every layer; the layers of an image run one after the other."""
+
+    about: ClassVar[str] = "compute in memory: weights in crossbars, columns through shared converters"
+    metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA, SPEED)
+    multiple = 8
+    remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]] = {
+        "A": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer columns to convert
+        "X": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer crossbars
+        "B": (Remedy.CHANNEL_CUT,),
+    }
+
+    def __init__(self, constants: CrossbarConstants | None = None, objective: str = LATENCY.name) -> None:
+        self.constants = constants or load_constants()
+        self.objective = metric_named(objective, self.metrics, "nacim", "objective")
+        self.name = f"compute in memory with {self.constants.name}'s constants"
+
+    @classmethod
+    def of(cls, request: PlatformRequest) -> ComputeInMemoryPlatform:
+        """With the constants and the objective asked for."""
+        constants = load_constants(request.technology) if request.technology else None
+        return cls(constants, request.objective or LATENCY.name)
+
+    def broken(self, layers: Sequence[Operation]) -> list[str]:
+        """Widths beyond what the constants are for."""
+        return [problem for one in layers for problem in crossbar_violations(one, self.constants)]
+
+    def layer_costs(self, layers: Sequence[Operation]) -> tuple[tuple[LayerCost, ...], dict[str, float]]:
+        """Every layer with weights. Labels: A converters, X crossbars, B buffers."""
+        found = [(one.name, crossbar_layer(one, self.constants)) for one in layers if one.kind in WEIGHTED]
+        costs = {of: [self._cost(name, layer, of) for name, layer in found] for of in self._summed}
+        totals = {metric: sum(one.total for one in rows) for metric, rows in costs.items()}
+        slowest = max(one.total for one in costs[LATENCY.name])
+        return tuple(costs[self.objective.name]), totals | {SPEED.name: 1000 / slowest}
+
+    _summed = (LATENCY.name, ENERGY.name, AREA.name)
+
+    def _cost(self, name: str, layer: CrossbarLayer, metric: str) -> LayerCost:
+        if metric == LATENCY.name:
+            read, convert = (1000 * part for part in layer.seconds(self.constants))
+            label = "A" if convert > read else "X"
+            return LayerCost(name, max(read, convert), {"crossbars": read, "converters": convert}, label)
+        if metric == ENERGY.name:
+            parts = dict(zip("XAB", layer.microjoules(self.constants), strict=True))
+        else:
+            parts = dict(zip("XA", layer.square_millimetres(self.constants), strict=True))
+        words = {"X": "crossbars", "A": "converters", "B": "buffers"}
+        label = max(parts, key=lambda letter: parts[letter])
+        return LayerCost(name, sum(parts.values()), {words[k]: v for k, v in parts.items()}, label)

@@ -1,0 +1,117 @@
+"""A search on a platform that is a model: its own metrics and labels, and no design at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from hotnas_hls.api.run import Run, load_run, run_search
+from hotnas_hls.commands import hls, sim
+from hotnas_hls.errors import ConfigError, InfeasibleDesign
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.explore.workload import Workload
+from hotnas_hls.frontends.source import load_model
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.platforms.nass.platform import PrivateInferencePlatform
+from hotnas_hls.platforms.platform import Remedy
+from hotnas_hls.search.config import BoundSettings, RunConfig, load_config
+from hotnas_hls.search.detecting.detect import Detection, detect
+
+FORM = IntegerFormat(8, 8)
+
+
+def settings(**bound: float) -> RunConfig:
+    config = load_config()
+    return dataclasses.replace(
+        config,
+        platform="nass",
+        objective="bytes",
+        bound=BoundSettings(metrics=bound),
+        search=dataclasses.replace(
+            config.search, trials=2, batches=0, final_epochs=0, validation_images=64, patterns=False,
+            kernel_expand=False, accuracy_drop=1.0,
+        ),
+        quantisation=dataclasses.replace(config.quantisation, act_bits=8, weight_bits=8),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def detected() -> tuple[Workload, Detection]:
+    loaded = load_model("digits_resnet", None, None).trainable()
+    platform = PrivateInferencePlatform()
+    workload = platform.workload(loaded.graph, loaded.module, FORM)
+    return workload, detect(workload, platform, platform.explore(workload.layers))
+
+
+def test_layers_are_labelled_and_remedies_priced(detected: tuple[Workload, Detection]) -> None:
+    _, found = detected
+    assert {finding.label for finding in found.findings} <= {"G", "H"}
+    remedies = {effect.remedy for finding in found.findings for effect in finding.helpful}
+    assert remedies == {Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS}
+    assert found.cost.value == pytest.approx(sum(finding.cost for finding in found.findings))
+
+
+def test_an_edited_workload_is_the_edited_network(detected: tuple[Workload, Detection]) -> None:
+    workload, _ = detected
+    owner = next(iter(workload.paths))
+    edits = Compression(channels={owner: 8}, weight_bits={owner: 5}, expanded=(owner,))
+    loaded = load_model("digits_resnet", None, None)
+    assert workload.compressed(edits) == PrivateInferencePlatform().layers(loaded.graph, FORM, edits)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_search(settings(), tmp_path_factory.mktemp("runs") / "nass", quiet=True)
+
+
+def test_a_search_lessens_the_objective_and_writes_no_design(run: Run) -> None:
+    before, after = run.metric("bytes")
+    assert after < before
+    assert run.summary["objective"]["name"] == "bytes"
+    assert {"seconds", "offline_bytes", "online_bytes"} <= run.summary.keys()
+    assert run.model == "private inference with gazelle's constants"
+    assert "latency" not in "\n".join(run.lines())
+    assert sorted(path.name for path in run.folder.iterdir() if path.is_file()) == ["search.json", "study.db"]
+    again = run_search(settings(), run.folder, quiet=True)  # finished: read
+    assert again.summary == run.summary == load_run(run.folder).summary
+
+
+def test_nothing_is_generated_or_simulated_of_a_model(run: Run, tmp_path: Path) -> None:
+    refusal = (
+        f"{run.folder}: searched on a model only (private inference with gazelle's constants); there is no "
+        "design to generate or simulate"
+    )
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parsers = parser.add_subparsers(dest="command")
+    for command in (hls, sim):
+        command.add_parser(parsers)
+        arguments = parser.parse_args([command.__name__.rpartition(".")[2], str(run.folder)])
+        with pytest.raises(ConfigError) as refused:
+            command.run(arguments)
+        assert str(refused.value) == refusal
+    with pytest.raises(ConfigError) as refused:
+        run.metric("latency_ms")
+    assert str(refused.value) == f"{run.folder}: the search's platform has no metric 'latency_ms'"
+
+
+def test_bounds_that_cannot_be_met_say_what_could_be(tmp_path: Path) -> None:
+    with pytest.raises(InfeasibleDesign) as refused:
+        run_search(settings(seconds=0.01), tmp_path / "seconds", quiet=True)
+    assert str(refused.value).splitlines() == [
+        "the design of least bytes on the private inference with gazelle's constants misses bounds of "
+        "digits_resnet; loosen them, or allow stronger edits:",
+        "  - seconds: 0.01 s asked for, 1.657 s found",
+    ]
+    with pytest.raises(InfeasibleDesign) as refused:
+        run_search(settings(bytes=2e7), tmp_path / "bytes", quiet=True)
+    assert str(refused.value).splitlines() == [
+        "no design of digits_resnet meets 2e+07 B on the private inference with gazelle's constants; the "
+        "lowest bytes found is 26110000 B, with the edits that save most:",
+        "  - layer layer1.0.conv2 blocks most: 7012352 of 26108416 B, bound by G (garbled)",
+        "raise the bound to 26110000 B or more, allow stronger edits (least_weight_bits, patterns, "
+        "channel_cut)",
+    ]
