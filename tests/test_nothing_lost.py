@@ -7,6 +7,7 @@ more writes. What it computes is small or replaced; what it writes, and how, is 
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import socket
 import subprocess
@@ -180,6 +181,19 @@ def test_a_finished_search_is_left_alone(toy, tmp_path: Path, capsys):
     assert (tmp_path / "run" / "study.journal").read_bytes() == journal
     assert "finished; nothing to do (--fresh starts anew)" in again.err
     assert main([*command, "--fresh"]) == 0 and len(toy.study.objective.trained) > 0
+
+
+def test_a_finished_search_of_an_older_version_is_left_alone(toy, tmp_path: Path, capsys):
+    command = ["search", "--output", str(tmp_path / "run"), "--storage", "journal", "--json"]
+    assert main(command) == 0
+    design = tmp_path / "run" / "design_point.json"
+    record = json.loads(design.read_text())
+    for name in ("platform", "technology", "objective"):  # keys that it did not have
+        del record["config"][name]
+    del record["config"]["bound"]["metrics"]
+    design.write_text(json.dumps(record))
+    toy.study = None
+    assert main(command) == 0 and toy.study is None
 
 
 def test_a_finished_search_of_another_kind_is_not_replaced(toy, tmp_path: Path, capsys):

@@ -78,6 +78,8 @@ def compare_samplers(
     wrong += [f"strategies: {name!r}: must be {', '.join(known)}" for name in strategies if name not in known]
     if not strategies:
         wrong.append("strategies: name at least one")
+    if settings.platform != RunConfig.platform:
+        wrong.append(f"platform: samplers are compared on the {RunConfig.platform}, not on {settings.platform}")
     raise_all(ConfigError, "these options cannot be compared with:", wrong)
 
     from hotnas_hls.search.comparing.compare import compare, ranking, variants

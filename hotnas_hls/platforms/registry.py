@@ -25,6 +25,7 @@ BUILT_IN = {
     "tiled-engine": "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
     "nacim": "hotnas_hls.platforms.nacim.platform:ComputeInMemoryPlatform",
     "nass": "hotnas_hls.platforms.nass.platform:PrivateInferencePlatform",
+    "noc": "hotnas_hls.platforms.noc.platform:MeshPlatform",
 }
 NEEDED = ("about", "metrics", "of")
 

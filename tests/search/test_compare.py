@@ -95,3 +95,11 @@ def test_impossible_budgets_are_listed(config, tmp_path, capsys):
         "  - trials: must be more than 0, not -1",
     ]
     assert not folder.exists()
+
+
+def test_samplers_are_not_compared_on_a_model(tmp_path, capsys):
+    assert main(["compare", "resnet20-nass", "--output", str(tmp_path / "compare")]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "hotnas: these options cannot be compared with:",
+        "  - platform: samplers are compared on the tiled-engine, not on nass",
+    ]

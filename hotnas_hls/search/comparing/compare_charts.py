@@ -18,7 +18,7 @@ Record = Mapping[str, Any]
 def curves_chart(record: Record) -> Figure:
     """Hypervolume and best feasible design after each trial: the mean over the seeds, and their range."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    bounded = record["bound"] is not None
+    bounded = record["bound_ms"] is not None
     left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
     left.set(title="Hypervolume", xlabel="trial", ylabel="share of the box dominated")
     if bounded:
