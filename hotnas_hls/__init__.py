@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.machine import Tools, benchmark, benchmark_cases, find_tools
     from hotnas_hls.api.network import Network, load_network
     from hotnas_hls.api.package import Package, Verdict, load_package
+    from hotnas_hls.api.platform_comparison import PlatformComparison, compare_platforms
     from hotnas_hls.api.platforms import Platforms, list_platforms
     from hotnas_hls.api.published import (
         PublishedEstimate,
@@ -61,6 +62,7 @@ _PLACES = {
     "api.machine": ("Tools", "benchmark", "benchmark_cases", "find_tools"),
     "api.network": ("Network", "load_network"),
     "api.package": ("Package", "Verdict", "load_package"),
+    "api.platform_comparison": ("PlatformComparison", "compare_platforms"),
     "api.platforms": ("Platforms", "list_platforms"),
     "api.published": ("PublishedEstimate", "PublishedTables", "published_latency", "published_tables"),
     "api.report": ("Report", "write_report"),
@@ -94,6 +96,7 @@ __all__ = [
     "Measured",
     "Network",
     "Package",
+    "PlatformComparison",
     "Platforms",
     "PublishedEstimate",
     "PublishedHardware",
@@ -112,6 +115,7 @@ __all__ = [
     "benchmark",
     "benchmark_cases",
     "board_names",
+    "compare_platforms",
     "compare_samplers",
     "errors",
     "estimate_clock",

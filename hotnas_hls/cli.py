@@ -38,7 +38,8 @@ GROUPS = {
 
 ORDER = (  # in which a new user meets them; others follow by name
     *("search", "hls", "sim", "report"),
-    *("graph", "zoo", "boards", "platforms", "detect", "latency", "dse", "compare", "published"),
+    *("graph", "zoo", "boards", "platforms", "detect", "latency", "dse"),
+    *("compare", "compare-platforms", "published"),
     *("synth", "timing", "import-reports", "package", "verify"),
     *("doctor", "completion", "bench", "fuzz"),
 )

@@ -60,6 +60,11 @@ class Run(Shown):
         return self.summary.get(MODEL)
 
     @property
+    def platform(self) -> str:
+        """The platform's name."""
+        return str((_config_of(self.folder) or {}).get("platform", RunConfig.platform))
+
+    @property
     def study(self) -> optuna.Study:
         """Every trial, as an Optuna study of two objectives: accuracy (up), the platform's own (down)."""
         return self.place.study()
@@ -69,6 +74,7 @@ class Run(Shown):
         """Before (the best uncompressed design) and after, in milliseconds; of platforms that have it."""
         return self.metric("latency_ms")
 
+    @checked
     def metric(self, name: str) -> tuple[float, float]:
         """A metric of the platform before (the best uncompressed design) and after, in its unit."""
         if not isinstance(self.summary.get(name), dict) or "before" not in self.summary[name]:

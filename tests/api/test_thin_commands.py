@@ -85,6 +85,14 @@ DONE_BY = {
         "--output": "train_network.output",
         "--json": "Zoo.record",
     },
+    "compare-platforms": {
+        **LOADED,
+        "--board": "compare_platforms.board",
+        "--platforms": "compare_platforms.platforms",
+        "--run": "compare_platforms.runs",
+        "--draw": "PlatformComparison.figure",
+        "--json": "PlatformComparison.record",
+    },
     "platforms": {"--json": "Platforms.record"},
     "boards": {"board": "load_board", "--json": "Board.record"},
     "detect": {

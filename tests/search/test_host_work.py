@@ -29,7 +29,7 @@ from .test_balance import FORM, unbalanced
 
 HOST = HostWork(Preparation((1, 8, 8), (0, 1, 2), (0.125,), (-0.375,)), Answer.SOFTMAX)
 OPTIONS = SearchOptions(
-    bound_ms=0.015,
+    bound=0.015,
     trials=1,
     rungs=2,
     tuning=Tuning(batches=2, batch_size=32, calibration_batches=2),

@@ -1,9 +1,10 @@
 """Compute in memory as a cost: time, energy and area of every layer with weights.
 
-The weights of a layer fill crossbars of their own: a row for each product of an output value, columns for its
-output channels, several for a weight of more bits than a cell holds. All crossbars of a layer work side by
-side; for each output pixel they are read once a step of the activations' bits, and each converts its columns one by
-one. Everything else (activation functions, pooling, additions) is digital, beside it, and costs nothing here.
+The weights of a layer fill crossbars of their own: a row for each product of an output value, columns for
+its output channels, several for a weight of more bits than a cell holds. A layer's crossbars work side by
+side. For each output pixel they are read once a step of the activations' bits; each converts its columns
+one by one. All else (activation functions, pooling, additions) is digital, beside it, and costs nothing
+here.
 """
 
 from __future__ import annotations

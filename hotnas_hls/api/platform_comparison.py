@@ -1,0 +1,174 @@
+"""One network on every platform: what it costs there before any search, and what searches found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotnas_hls.api.network import DEFAULT_BOARD, Network
+from hotnas_hls.api.run import load_run
+from hotnas_hls.base.arguments import checked
+from hotnas_hls.base.notebook import Shown
+from hotnas_hls.boards.board import Board, load_board
+from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork
+from hotnas_hls.explore.integer_layers import PLAIN_BITS, IntegerFormat
+from hotnas_hls.platforms.metric import Metric
+from hotnas_hls.platforms.platform import Cost, Emits, measured
+from hotnas_hls.platforms.registry import known_platforms, make_platform
+from hotnas_hls.platforms.request import PlatformRequest
+from hotnas_hls.search.detecting.start import fastest_start
+from hotnas_hls.search.telling.summary import objective_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+MODEL, PREDICTED = "model", "predicted to the cycle"
+COLOURS = ("#2b6cb0", "#dd6b20", "#2f855a", "#a0aec0", "#c53030")
+
+
+@dataclass(frozen=True)
+class PlatformRow:
+    """A network on a platform: uncompressed, or as a search left it."""
+
+    platform: str
+    what: str  # the uncompressed network, or the run's folder
+    kind: str | None  # MODEL or PREDICTED; None: refused
+    objective: Metric | None
+    metrics: dict[str, float]
+    bound: float | None = None  # on the objective
+    accuracy: float | None = None  # on the test images
+    shares: dict[str, float] | None = None  # of the objective, by what bounds the layers
+    refused: str | None = None  # why it cannot run there
+
+    @property
+    def value(self) -> str:
+        """The objective's, with its unit."""
+        return "" if self.objective is None else self.objective.text(self.metrics[self.objective.name])
+
+    @property
+    def others(self) -> str:
+        """The other metrics."""
+        skipped = "" if self.objective is None else self.objective.name
+        return ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items() if name != skipped)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PlatformComparison(Shown):
+    """A row a platform, and one for each run."""
+
+    network: str
+    rows: tuple[PlatformRow, ...]
+
+    def tables(self) -> Sequence[Table]:
+        """Every row; figures of models and of what can be simulated are told apart."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.network} by platform")
+        for head in ("platform", "network", "figures are", "objective", "bound", "accuracy", "other metrics"):
+            table.add_column(head)
+        for row in self.rows:
+            bound = "" if row.bound is None or row.objective is None else row.objective.text(row.bound)
+            accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
+            kind = row.kind or "refused"
+            table.add_row(row.platform, row.what, kind, row.value, bound, accuracy, row.refused or row.others)
+        return (table,)
+
+    def notes(self) -> list[str]:
+        """What the words of a column mean."""
+        return [
+            f"{MODEL}: by formulas with constants of others, nothing was run; {PREDICTED}: by the model that "
+            "simulation confirms, hotnas sim certifies a package"
+        ]
+
+    def figure(self) -> Figure:
+        """A bar a row: the objective, by what bounds the layers it is spent in."""
+        from matplotlib.figure import Figure
+
+        rows = [row for row in self.rows if row.shares]
+        figure = Figure(figsize=(8, 1.2 + 0.6 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            left = 0.0
+            for (label, share), colour in zip((row.shares or {}).items(), COLOURS, strict=False):
+                axes.barh(place, 100 * share, left=left, color=colour)
+                axes.text(left + 50 * share, place, label, ha="center", va="center", color="white")
+                left += 100 * share
+        texts = [f"{row.platform} ({row.kind})\n{row.value}" for row in rows]
+        axes.set_yticks(range(len(rows)), texts, fontsize=8)
+        axes.invert_yaxis()
+        axes.set(title=f"{self.network}: what bounds it", xlabel="share of the objective, %", xlim=(0, 100))
+        return figure
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {"network": self.network, "rows": [asdict(row) for row in self.rows]}
+
+
+@checked
+def compare_platforms(
+    network: Network,
+    board: str | Path | Board = DEFAULT_BOARD,
+    *,
+    platforms: Sequence[str] = (),
+    runs: Sequence[str | Path] = (),
+) -> PlatformComparison:
+    """The uncompressed network of 8 bits on every platform, each on its best hardware, and finished searches.
+
+    board: of platforms that run on one. platforms: by name; none named: all. runs: folders of searches of the
+    same network, on any platform.
+    Raises ConfigError for a platform that there is not, and for a run that is none, or of another network.
+    """
+    target = load_board(board)
+    named = platforms or [one.name for one in known_platforms()]
+    rows = [_uncompressed(network, name, target) for name in named]
+    return PlatformComparison(network.name, (*rows, *(_found(network, Path(folder)) for folder in runs)))
+
+
+def _uncompressed(network: Network, name: str, board: Board) -> PlatformRow:
+    what = f"uncompressed, {PLAIN_BITS} bits"
+    graph = network.graph
+    platform = make_platform(name, PlatformRequest(graph, board, board.clock_mhz, act_bits=PLAIN_BITS))
+    form = IntegerFormat().at_bits(PLAIN_BITS)
+    try:
+        start = fastest_start(graph, None, platform, form, "best")
+    except (InfeasibleDesign, UnsupportedNetwork) as reason:
+        return PlatformRow(name, what, None, None, {}, refused=str(reason))
+    layers = start.workload.layers
+    cost = measured(platform, layers, platform.design(layers, start.choices))
+    kind = PREDICTED if isinstance(platform, Emits) else MODEL
+    return PlatformRow(name, what, kind, cost.objective, dict(cost.metrics), shares=_shares(cost))
+
+
+def _shares(cost: Cost) -> dict[str, float]:
+    """Of the layers' cost, by label, the largest first."""
+    found: dict[str, float] = {}
+    for layer in cost.layers:
+        found[layer.label] = found.get(layer.label, 0.0) + layer.total / cost.work
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+
+def _found(network: Network, folder: Path) -> PlatformRow:
+    """What a search found; ConfigError where it is of another network."""
+    run = load_run(folder)
+    if run.summary["network"] != network.name:
+        other = run.summary["network"]
+        raise ConfigError(f"{folder}: a search of {other}, not of {network.name}; leave it out")
+    objective = objective_of(run.summary)
+    metrics = {
+        name: value["after"]
+        for name, value in run.summary.items()
+        if isinstance(value, dict) and "after" in value and isinstance(value["after"], float)
+    }
+    metrics = {name: value for name, value in metrics.items() if not name.endswith("_accuracy")}
+    return PlatformRow(
+        run.platform,
+        str(folder),
+        PREDICTED if run.model is None else MODEL,
+        objective,
+        metrics,
+        run.summary[objective.name]["bound"],
+        run.test_accuracy[1],
+    )
