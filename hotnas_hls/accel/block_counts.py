@@ -63,7 +63,7 @@ SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengt
 SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
 READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
-HOLDING_LUT, HOLDING_FF = 12, 2  # striped_reads, of each master, beside two beats and their multiplexers
+HOLDING_LUT, HOLDING_FF = 11, 2  # striped_reads, of each master, beside two beats and their multiplexers
 WRITE_MASTER_LUT = 96  # beside a LUT a bit: what fills up a burst
 WRITE_MASTER_FF = 153
 CONTROL_LUT = 885
@@ -166,7 +166,7 @@ def blocks(
     pairs = tm // 2 if rows_per_dsp == 2 else 0
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
-        _top(shared, plane, map_words),
+        _top(shared, plane, map_words, wgt_bits // wgt_masters, wgt_masters),
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
         _descriptor_fetch(wgt_bits, header_bits, map_words),
@@ -192,8 +192,12 @@ def blocks(
 
 
 @compiled
-def _top(shared: int, plane: int, map_words: int) -> Counts:
+def _top(shared: int, plane: int, map_words: int, wgt_bits: int, wgt_masters: int) -> Counts:
+    """wgt_bits: of each master of the weights; where there are several, each holds two beats."""
     lut, ff = TOP_LUT + _check(plane), TOP_FF
+    if wgt_masters > 1:
+        lut += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_LUT)
+        ff += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_FF)
     if map_words:
         addr = max(1, bit_length(map_words - 1))
         lut, ff = lut + 2 * addr + TILE_AHEAD_LUT, ff + addr + TILE_AHEAD_FF
@@ -397,16 +401,12 @@ def _control_regs(slots: int) -> Counts:
 
 @compiled
 def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int, wgt_masters: int) -> Counts:
-    """wgt_bits: of each master of the weights. Where there are several, each holds a few beats."""
+    """wgt_bits: of each master of the weights."""
     if shared:
         return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
     splitters = _splitter(ifm_bits) + wgt_masters * _splitter(wgt_bits) + _splitter(ofm_bits)
     masters = 2 + wgt_masters
-    lut, ff = masters * READ_MASTER_LUT + splitters, masters * READ_MASTER_FF
-    if wgt_masters > 1:
-        lut += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_LUT)
-        ff += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_FF)
-    return 0, 0, lut, ff, 0
+    return 0, 0, masters * READ_MASTER_LUT + splitters, masters * READ_MASTER_FF, 0
 
 
 @compiled

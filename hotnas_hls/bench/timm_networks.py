@@ -21,9 +21,9 @@ from hotnas_hls.frontends.source import load_module
 
 FAMILIES = (
     *("byobnet", "convmixer", "convnext", "cspnet", "densenet", "dla", "dpn", "efficientnet", "fasternet"),
-    *("ghostnet", "hardcorenas", "hgnet", "hrnet", "inception_v3", "lcnetv2", "mobilenetv3", "nfnet", "regnet"),
-    *("repghost", "repvit", "res2net", "resnest", "resnet", "resnetv2", "rexnet", "senet", "sknet", "starnet"),
-    *("vovnet", "xception", "xception_aligned"),
+    *("ghostnet", "hardcorenas", "hgnet", "hrnet", "inception_v3", "lcnetv2", "mobilenetv3", "nfnet"),
+    *("regnet", "repghost", "repvit", "res2net", "resnest", "resnet", "resnetv2", "rexnet", "senet"),
+    *("sknet", "starnet", "vovnet", "xception", "xception_aligned"),
 )  # modules of timm whose networks are mostly convolutions, with some that are small
 MOST_PARAMETERS = 30_000_000
 MOST_OF_A_FAMILY = 4

@@ -82,6 +82,7 @@ module weight_memory (
     logic [31:0]         loaded_q, first, left_q;  // planes loaded; the layer's first; those still to come
     logic [31:0]         id_q;                     // of the weights that are loaded
     logic [AddrBits-1:0] addr_q;
+    logic [63:0]         fill_addr_q;              // of the layer's weights
     logic                missing, we;
 
     assign first     = cfg.wgt_chip >> PlaneShift;
@@ -93,7 +94,7 @@ module weight_memory (
     assign reader_run_valid  = filling ? state_q == Ask : load_run_valid_i;
     assign reader_run_planes = filling ? cfg.wgt_planes : load_run_planes_i;
     assign load_run_ready_o  = reader_run_ready && !filling;
-    assign run_addr_o        = filling ? base_i + 64'(cfg.wgt_addr) : load_run_addr_i;
+    assign run_addr_o        = filling ? fill_addr_q : load_run_addr_i;
     assign plane_valid_o     = reader_valid && !filling;
     assign reader_ready      = filling || plane_ready_i;
 
@@ -117,6 +118,7 @@ module weight_memory (
     end
 
     always_ff @(posedge clk_i) begin
+      fill_addr_q <= base_i + 64'(cfg.wgt_addr);
       if (state_q == Ask) begin
         left_q <= cfg.wgt_planes;
         addr_q <= AddrBits'(first);
