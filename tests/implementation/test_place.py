@@ -67,9 +67,8 @@ def test_what_does_not_fit_is_refused_with_the_cure() -> None:
     assert str(error.value) == (
         "large: does not fit the largest ECP5 (LFE5U-85F): after synthesis it takes 157 18x18 multipliers "
         "(it has room for 156) and 209 18 Kb RAM (it has room for 208); place a smaller one, e.g. hotnas dse "
-        "--model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 --no-on-chip --save runs/small, then hotnas "
-        "synth "
-        "--place runs/small"
+        "--model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 --no-on-chip --save runs/small, then "
+        "hotnas synth --place runs/small"
     )
 
 
