@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -23,12 +23,12 @@ from hotnas_hls.platforms.nacim.constants import CrossbarConstants, load_constan
 from hotnas_hls.platforms.nacim.platform import ComputeInMemoryPlatform
 from hotnas_hls.platforms.nacim.variation import (
     FRACTION_BITS,
-    Varied,
     accuracy_under_variation,
     cell_values,
     deviated,
     held_weights,
 )
+from hotnas_hls.platforms.variation import Varied
 
 ISAAC = load_constants()
 
@@ -106,8 +106,11 @@ def test_between_groups_of_channels_there_are_no_cells() -> None:
 
 
 def test_mean_and_deviation() -> None:
-    assert Varied((0.9, 0.8, 0.7)).mean == pytest.approx(0.8)
-    assert Varied((0.9, 0.8, 0.7)).deviation == pytest.approx(0.1)
-    assert math.isnan(Varied((0.9,)).deviation)
+    three, one = Varied(0.95, (0.9, 0.8, 0.7), 50), Varied(0.95, (0.9,), 50)
+    assert (three.mean, three.deviation) == (pytest.approx(0.8), pytest.approx(0.1))
+    assert str(three) == "under variation 80.00%, standard deviation 10.00% (3 chips, 50 images)"
+    assert one.deviation is None  # unknown, not 0
+    assert str(one) == "under variation 90.00% (1 chip, 50 images)"
+    assert Varied.from_record(json.loads(json.dumps(three.record()))) == three
     with pytest.raises(ValueError, match="draws: must be 1 or more, not 0"):
         varied(0.1, draws=0)

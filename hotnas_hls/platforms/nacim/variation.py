@@ -8,9 +8,8 @@ all images, as a chip is programmed once. A network on such cells is an integer 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,25 +17,9 @@ from hotnas_hls.accel.integers.reference_batch import accuracy
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.network.operations import WEIGHTED, Operation
 from hotnas_hls.platforms.nacim.constants import CrossbarConstants
+from hotnas_hls.platforms.variation import Varied
 
 FRACTION_BITS = 8  # to which deviated weights are rounded
-
-
-@dataclass(frozen=True)
-class Varied:
-    """Accuracies of one network on several chips."""
-
-    accuracies: tuple[float, ...]  # 0 to 1, one a draw
-
-    @property
-    def mean(self) -> float:
-        """Over the draws."""
-        return math.fsum(self.accuracies) / len(self.accuracies)
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation over the draws; not a number of fewer than two."""
-        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
 
 
 def accuracy_under_variation(
@@ -56,7 +39,8 @@ def accuracy_under_variation(
     if draws < 1:
         raise ValueError(f"draws: must be 1 or more, not {draws}")
     chips = (deviated(net, operations, constants, rng) for rng in np.random.default_rng(seed).spawn(draws))
-    return Varied(tuple(accuracy(chip, images, labels) for chip in chips))
+    varied = tuple(accuracy(chip, images, labels) for chip in chips)
+    return Varied(accuracy(net, images, labels), varied, len(labels))
 
 
 def deviated(
@@ -97,7 +81,7 @@ def _deviated(
 
 
 def _has_cells(layer: Layer, operation: Operation) -> np.ndarray:
-    """Of the kernels (M, N) of a layer: which there are, to be broadcast. Between groups of channels lie only zeros."""
+    """Which kernels (M, N) of a layer there are, to be broadcast: between groups lie only zeros."""
     if layer.kind is LayerKind.DEPTHWISE or operation.groups == 1:
         return np.ones((1, 1), bool)
     groups = layer.n * operation.groups // operation.n
