@@ -79,7 +79,8 @@ def compare_samplers(
     if not strategies:
         wrong.append("strategies: name at least one")
     if settings.platform != RunConfig.platform:
-        wrong.append(f"platform: samplers are compared on the {RunConfig.platform}, not on {settings.platform}")
+        asked = settings.platform
+        wrong.append(f"platform: samplers are compared on the {RunConfig.platform}, not on {asked}")
     raise_all(ConfigError, "these options cannot be compared with:", wrong)
 
     from hotnas_hls.search.comparing.compare import compare, ranking, variants
