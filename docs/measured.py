@@ -2,7 +2,7 @@
 
 ``take`` copies from a folder ``runs`` what these commands left there::
 
-    hotnas bench networks boards levers ablation
+    hotnas bench networks boards mlperf-tiny levers ablation
     hotnas bench coverage timm --output runs/coverage.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
@@ -18,7 +18,7 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
-BOARD_RESULTS = "boards.json"
+BOARD_RESULTS, TINY_RESULTS = "boards.json", "mlperf_tiny.json"
 COVERAGE_RESULTS, TIMM_RESULTS = "coverage.json", "timm.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
@@ -41,7 +41,7 @@ def results(name: str) -> dict[str, Any]:
 
 def take(runs: Path) -> None:
     """Whatever ``runs`` holds, instead of what is kept."""
-    for name in (NETWORK_RESULTS, LEVER_RESULTS, BOARD_RESULTS, ABLATION_RESULTS):
+    for name in (NETWORK_RESULTS, LEVER_RESULTS, BOARD_RESULTS, TINY_RESULTS, ABLATION_RESULTS):
         if (runs / name).exists():
             shutil.copy(runs / name, RESULTS / name)
     if (runs / COVERAGE_RESULTS).exists():

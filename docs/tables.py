@@ -14,7 +14,7 @@ import re
 import sys
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from measured import (
     NETWORK_RESULTS,
     RESULTS,
     TIMM_RESULTS,
+    TINY_RESULTS,
     results,
     take,
 )
@@ -40,6 +41,7 @@ from hotnas_hls.accel.timing import latency
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
 from hotnas_hls.base.records import describe, record_fields, to_record
 from hotnas_hls.bench.kept_results import Figures, read_results
+from hotnas_hls.bench.mlperf_tiny import BOARD, SUBMISSIONS, TASKS
 from hotnas_hls.codegen.registers import BLOCKS, PROFILE_TERMS, REGISTERS, STATUS_BITS
 from hotnas_hls.search.config import RunConfig
 
@@ -277,14 +279,19 @@ def networks() -> str:
 
 def boards() -> str:
     """Networks on boards: ideal, behind the DRAM, and over what is assumed of it."""
+    found = read_results(RESULTS / BOARD_RESULTS)
+    return on_boards("Network", ((*name.partition(" ")[::2], figures) for name, figures in found.items()))
 
-    def row(name: str, found: Figures) -> tuple[object, ...]:
-        network, board = name.split(" ")
+
+def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
+    """A table with a row for every (what stands under ``head``, board, figures of the bench of boards)."""
+
+    def row(what: str, board: str, found: Figures) -> tuple[object, ...]:
         accel, reach = found["accelerator"], found["range_ms"]
         simulated = found["simulated_cycles"] is not None
         kept = "maps" * bool(accel["map_words"]), "weights" * bool(accel["weight_planes"])
         return (
-            network,
+            what,
             board,
             f"{accel['tm']} × {accel['tn']}",
             " and ".join(filter(None, kept)) or "nothing",
@@ -298,11 +305,34 @@ def boards() -> str:
 
     return markdown(
         (
-            *("Network", "Board", "Array", "On chip", "Cycles, ideal memory", "Behind the DRAM, worst phase"),
+            *(head, "Board", "Array", "On chip", "Cycles, ideal memory", "Behind the DRAM, worst phase"),
             *("ms", "ms over what is assumed", "DSP efficiency", "Simulated, every layer"),
         ),
-        (row(name, found) for name, found in read_results(RESULTS / BOARD_RESULTS).items()),
+        (row(*entry) for entry in found),
     )
+
+
+def tiny() -> str:
+    """MLPerf Tiny's networks on a board, and what others submitted."""
+    found = read_results(RESULTS / TINY_RESULTS)
+    names = {f"{network} {BOARD}": f"{task}, `{network}`" for network, task in TASKS.items()}
+    measured = ((words, BOARD, found[name]) for name, words in names.items() if name in found)
+    ours = on_boards("Task and network", measured)
+    theirs = markdown(
+        ("Task", "Ours, ms", "Submitted, ms", "On", "Network there", "Known from", "Result file in"),
+        (
+            (
+                TASKS[made.network],
+                f"{found[f'{made.network} {BOARD}']['ms']:.3g}",
+                f"{made.ms:.3g}",
+                *(made.hardware, made.model, made.known),
+                f"`mlcommons/{made.source}`",
+            )
+            for made in SUBMISSIONS
+            if f"{made.network} {BOARD}" in found
+        ),
+    )
+    return f"{ours}\n{theirs}"
 
 
 def levers() -> str:
@@ -431,7 +461,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, levers, coverage, timm, proofs, keys),
+        *(networks, boards, levers, coverage, timm, tiny, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.api.network import DEFAULT_BOARD, Network
-from hotnas_hls.api.run import load_run
+from hotnas_hls.api.run import load_run, own_data
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.explore.integer_layers import PLAIN_BITS, IntegerFormat
+from hotnas_hls.models.compression import Compression
 from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.platform import Cost, Emits, measured
 from hotnas_hls.platforms.registry import known_platforms, make_platform
 from hotnas_hls.platforms.request import PlatformRequest
+from hotnas_hls.platforms.variation import IMAGES, Varied
 from hotnas_hls.search.detecting.start import fastest_start
-from hotnas_hls.search.telling.summary import objective_of
+from hotnas_hls.search.telling.summary import objective_of, varied_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
+
+    from hotnas_hls.models.data import Dataset, Split
 
 MODEL, PREDICTED = "model", "predicted to the cycle"
 COLOURS = ("#2b6cb0", "#dd6b20", "#2f855a", "#a0aec0", "#c53030")
@@ -40,6 +45,7 @@ class PlatformRow:
     metrics: dict[str, float]
     bound: float | None = None  # on the objective
     accuracy: float | None = None  # on the test images
+    varied: Varied | None = None  # the same where devices vary
     shares: dict[str, float] | None = None  # of the objective, by what bounds the layers
     refused: str | None = None  # why it cannot run there
 
@@ -47,6 +53,16 @@ class PlatformRow:
     def value(self) -> str:
         """The objective's, with its unit."""
         return "" if self.objective is None else self.objective.text(self.metrics[self.objective.name])
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**asdict(self), "varied": None if self.varied is None else self.varied.record()}
+
+    @property
+    def right(self) -> str:
+        """What is known of the accuracy."""
+        found = [] if self.accuracy is None else [f"{self.accuracy:.2%}"]
+        return "; ".join([*found, *([] if self.varied is None else [str(self.varied)])])
 
     @property
     def others(self) -> str:
@@ -71,9 +87,8 @@ class PlatformComparison(Shown):
             table.add_column(head)
         for row in self.rows:
             bound = "" if row.bound is None or row.objective is None else row.objective.text(row.bound)
-            accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
-            kind = row.kind or "refused"
-            table.add_row(row.platform, row.what, kind, row.value, bound, accuracy, row.refused or row.others)
+            kind, others = row.kind or "refused", row.refused or row.others
+            table.add_row(row.platform, row.what, kind, row.value, bound, row.right, others)
         return (table,)
 
     def notes(self) -> list[str]:
@@ -104,7 +119,7 @@ class PlatformComparison(Shown):
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return {"network": self.network, "rows": [asdict(row) for row in self.rows]}
+        return {"network": self.network, "rows": [row.record() for row in self.rows]}
 
 
 @checked
@@ -114,20 +129,42 @@ def compare_platforms(
     *,
     platforms: Sequence[str] = (),
     runs: Sequence[str | Path] = (),
+    data: str | Path | Dataset | None = None,
 ) -> PlatformComparison:
     """The uncompressed network of 8 bits on every platform, each on its best hardware, and finished searches.
 
     board: of platforms that run on one. platforms: by name; none named: all. runs: folders of searches of the
-    same network, on any platform.
-    Raises ConfigError for a platform that there is not, and for a run that is none, or of another network.
+    same network, on any platform. data: images and labels, or their name or folder; the uncompressed network
+    is tried on the first 1,000 test images; None: its accuracy is not told.
+    Raises ConfigError for a platform that there is not, for a run that is none, or of another network, and
+    for data that do not fit.
     """
     target = load_board(board)
     named = platforms or [one.name for one in known_platforms()]
-    rows = [_uncompressed(network, name, target) for name in named]
+    trial = None if data is None else _trial(network, data)
+    rows = [_uncompressed(network, name, target, trial) for name in named]
     return PlatformComparison(network.name, (*rows, *(_found(network, Path(folder)) for folder in runs)))
 
 
-def _uncompressed(network: Network, name: str, board: Board) -> PlatformRow:
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """The uncompressed integer network, and what it is tried on."""
+
+    network: IntegerNetwork
+    test: Split
+
+
+def _trial(network: Network, data: str | Path | Dataset) -> _Trial:
+    from hotnas_hls.search.fitting.integer import quantised_network
+    from hotnas_hls.search.problem import problem_of
+
+    own = own_data(data, network.graph)
+    problem = problem_of(network.loaded, network.name, own, own.name)
+    plain = quantised_network(problem, problem.model, Compression(), IntegerFormat().at_bits(PLAIN_BITS))
+    return _Trial(plain, problem.dataset.test.first(IMAGES))
+
+
+def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | None) -> PlatformRow:
     what = f"uncompressed, {PLAIN_BITS} bits"
     graph = network.graph
     platform = make_platform(name, PlatformRequest(graph, board, board.clock_mhz, act_bits=PLAIN_BITS))
@@ -139,7 +176,14 @@ def _uncompressed(network: Network, name: str, board: Board) -> PlatformRow:
     layers = start.workload.layers
     cost = measured(platform, layers, platform.design(layers, start.choices))
     kind = PREDICTED if isinstance(platform, Emits) else MODEL
-    return PlatformRow(name, what, kind, cost.objective, dict(cost.metrics), shares=_shares(cost))
+    row = PlatformRow(name, what, kind, cost.objective, dict(cost.metrics), shares=_shares(cost))
+    if trial is None:
+        return row
+    from hotnas_hls.search.fitting.integer import integer_accuracy, integer_variation
+
+    right = integer_accuracy(trial.network, trial.test)
+    varied = integer_variation(trial.network, platform, layers, trial.test, seed=0)
+    return replace(row, accuracy=right, varied=varied)
 
 
 def _shares(cost: Cost) -> dict[str, float]:
@@ -171,4 +215,5 @@ def _found(network: Network, folder: Path) -> PlatformRow:
         metrics,
         run.summary[objective.name]["bound"],
         run.test_accuracy[1],
+        varied_of(run.summary),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class ZooNetwork:
     """What is known of a network before it is loaded."""
 
-    input: tuple[int, ...]  # channels, rows, columns
+    input: tuple[int, ...]  # channels, rows, columns; or features
     classes: int
     description: str
     weights_ship: bool  # others get random ones, or a checkpoint

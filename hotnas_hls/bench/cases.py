@@ -26,6 +26,7 @@ PACKAGED_NETWORKS = ("digits_resnet", "resnet18")
 NETWORK_RESULTS = "runs/whole_networks.json"
 LEVER_RESULTS = "runs/levers.json"
 BOARD_RESULTS = "runs/boards.json"
+TINY_RESULTS = "runs/mlperf_tiny.json"
 ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
@@ -280,6 +281,13 @@ def boards() -> Figures:
     return measure(Path(BOARD_RESULTS), report=_say)
 
 
+def mlperf_tiny() -> Figures:
+    """MLPerf Tiny's networks: predicted, then simulated; what TINY_RESULTS already holds is not repeated."""
+    from hotnas_hls.bench.mlperf_tiny import measure
+
+    return measure(Path(TINY_RESULTS), report=_say)
+
+
 def _say(name: str, figures: Figures) -> None:
     """What a long case has just found."""
     found = figures.get("left_out") or f"{figures['certified_cycles']:,} cycles, {figures['ms']:.3f} ms"
@@ -333,6 +341,7 @@ CASES: tuple[Case, ...] = (
     Case("flow", "search, HLS, C and RTL simulation of the default", flow),
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
     Case("boards", "fastest designs of networks on boards, predicted and in RTL simulation", boards),
+    Case("mlperf-tiny", "MLPerf Tiny's networks on PYNQ-Z2, predicted and in RTL simulation", mlperf_tiny),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
 )

@@ -29,6 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--run", action="append", default=[], type=Path, metavar="FOLDER", help="a finished search, too"
     )
+    parser.add_argument("--data", metavar="NAME", help="tell accuracies on: digits, cifar10, a folder")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw what bounds it (.svg, .png, .pdf)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     network = load_network(model, shape)
     progress(network.proof)
     platforms = args.platforms.split(",") if args.platforms else ()
-    found = compare_platforms(network, args.board, platforms=platforms, runs=args.run)
+    found = compare_platforms(network, args.board, platforms=platforms, runs=args.run, data=args.data)
     if args.draw:
         save_picture(found.figure(), args.draw)
     if args.json:

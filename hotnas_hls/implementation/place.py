@@ -40,8 +40,8 @@ NAMES = {"lut": "LUT4", "ff": "FF", "multiplier": "18x18 multipliers", "ram18": 
 # LUT4s a cell takes (ECP5 family data sheet, FPGA-DS-02012): a carry cell two, 16 x 4 bits of RAM six.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 CURE = (
-    "place a smaller one, e.g. hotnas dse --model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 --save "
-    "runs/small, then hotnas synth --place runs/small"
+    "place a smaller one, e.g. hotnas dse --model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 "
+    "--no-on-chip --save runs/small, then hotnas synth --place runs/small"
 )
 
 

@@ -15,6 +15,12 @@ from hotnas_hls.errors import ConfigError
 from hotnas_hls.models.architectures.bit import BigTransfer
 from hotnas_hls.models.architectures.densenet import DenseNet
 from hotnas_hls.models.architectures.digits import DigitsResNet
+from hotnas_hls.models.architectures.mlperf_tiny import (
+    Autoencoder,
+    DepthwiseSeparableCNN,
+    MobileNetV1Quarter,
+    ResNet8,
+)
 from hotnas_hls.models.architectures.mobile import MnasNet, MobileNetV2, Proxyless
 from hotnas_hls.models.architectures.plain import alexnet, squeezenet, vgg16
 from hotnas_hls.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
@@ -28,11 +34,11 @@ DIGITS: Shape = (1, 8, 8)
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One network: how to make it (random weights) and what it reads and tells apart."""
+    """One network: how to make it (random weights), what it reads, and what it tells apart."""
 
     constructor: Callable[[], nn.Module]
-    input_shape: Shape
-    classes: int
+    input_shape: tuple[int, ...]  # channels, rows, columns; or features
+    classes: int  # outputs of the autoencoder, which tells nothing apart
     description: str
 
 
@@ -68,6 +74,12 @@ ZOO: dict[str, ZooEntry] = {
     "mobilenet_v2_cifar": _cifar("MobileNet-V2", lambda: MobileNetV2(10, cifar=True)),
     "bit_cifar": _cifar("BiT-M-R50x1 (latency only)", lambda: BigTransfer(classes=10)),
     "digits_resnet": ZooEntry(DigitsResNet, DIGITS, 10, "small residual network, scikit-learn digits"),
+    "resnet8_tiny": _cifar("ResNet-8 of MLPerf Tiny", ResNet8),
+    "dscnn_tiny": ZooEntry(DepthwiseSeparableCNN, (1, 49, 10), 12, "DS-CNN of MLPerf Tiny, keyword spotting"),
+    "mobilenet_v1_tiny": ZooEntry(
+        MobileNetV1Quarter, (3, 96, 96), 2, "MobileNet-V1 0.25 of MLPerf Tiny, visual wake words"
+    ),
+    "autoencoder_tiny": ZooEntry(Autoencoder, (640,), 640, "autoencoder of MLPerf Tiny, anomaly detection"),
     "resnet20": _cifar("ResNet-20, parameter-free shortcuts", lambda: CifarResNet(3)),
     "resnet32": _cifar("ResNet-32, parameter-free shortcuts", lambda: CifarResNet(5)),
     "resnet44": _cifar("ResNet-44, parameter-free shortcuts", lambda: CifarResNet(7)),

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
 from hotnas_hls.accel.image_layout import StemChoice
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -22,6 +24,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.space import Axis
+from hotnas_hls.platforms.variation import Varied
 
 if TYPE_CHECKING:
     from torch import nn
@@ -193,6 +196,22 @@ def measured(platform: Platform[Design], layers: Sequence[Any], design: Design) 
     if isinstance(platform, Measures):
         return platform.measure(layers, design)
     return platform.cost(layers, design)
+
+
+@runtime_checkable
+class Varies(Protocol):
+    """A platform whose devices vary from chip to chip, and the accuracy with them."""
+
+    def varied(
+        self,
+        network: IntegerNetwork,
+        layers: Sequence[Any],
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+    ) -> Varied:
+        """The accuracy of a network, whose workload is ``layers``, for images (B, C, H, W) of integers."""
+        ...
 
 
 @runtime_checkable

@@ -17,12 +17,13 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import SearchSpace
+from hotnas_hls.platforms.variation import Varied
 from hotnas_hls.search.detecting.detect import Detection, detect
 from hotnas_hls.search.detecting.reductions import Reduction, reductions
 from hotnas_hls.search.evaluating.evaluate import Evaluator, epoch
 from hotnas_hls.search.evaluating.outcome import Outcome, best_outcome, pareto_front
 from hotnas_hls.search.fitting.finetune import Tuning
-from hotnas_hls.search.fitting.integer import golden, integer_accuracy
+from hotnas_hls.search.fitting.integer import golden, integer_accuracy, integer_variation
 from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.prepare import Prepared, prepare
@@ -53,6 +54,7 @@ class SearchResult:
     baseline_validation: float  # of the float network
     validation: float  # of the final integer network
     test: Accuracy
+    varied: Varied | None  # of the final integer network on test images, where devices vary
     reductions: tuple[Reduction, ...]  # what each kind of edit brought
     bound: float | None
     accuracy_drop: float  # what the search was allowed to lose
@@ -122,6 +124,7 @@ def search(
         final=integer_accuracy(quantised, problem.dataset.test),
         images=len(problem.dataset.test),
     )
+    varied = integer_variation(quantised, platform, layers, problem.dataset.test, options.seed)
     images = golden(network, problem.dataset.test, options.golden_images)
     design = _design_point(platform, network, choices, options, test, images)
     return SearchResult(
@@ -138,6 +141,7 @@ def search(
         before,
         reached,
         test,
+        varied,
         reductions(prepared.baseline, prepared.start, platform, compression, choices, cost),
         options.bound,
         options.accuracy_drop,

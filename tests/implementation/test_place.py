@@ -19,7 +19,7 @@ from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
 from hotnas_hls.simulate.flow import generate
 
-# Of a 4 x 4, 8-bit design (dse --model digits_resnet --array 4x4), by nextpnr 0.11.1.
+# Of a 4 x 4, 8-bit design (dse --model digits_resnet --array 4x4 --no-on-chip), by nextpnr 0.11.1.
 REPORT = Path(__file__).parent / "nextpnr_report.json"
 FMAX_MHZ = 45.65
 USED = {"lut": (21_002, 43_848), "ff": (8_212, 43_848), "multiplier": (33, 72), "ram18": (2, 108)}
@@ -67,8 +67,8 @@ def test_what_does_not_fit_is_refused_with_the_cure() -> None:
     assert str(error.value) == (
         "large: does not fit the largest ECP5 (LFE5U-85F): after synthesis it takes 157 18x18 multipliers "
         "(it has room for 156) and 209 18 Kb RAM (it has room for 208); place a smaller one, e.g. hotnas dse "
-        "--model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 --save runs/small, then hotnas synth "
-        "--place runs/small"
+        "--model NETWORK --array 4x4 --act-bits 8 --weight-bits 8 --no-on-chip --save runs/small, then "
+        "hotnas synth --place runs/small"
     )
 
 

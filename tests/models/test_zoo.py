@@ -9,7 +9,8 @@ from torch import nn
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.models.zoo import ZOO, build
 
-# Published parameter counts (torchvision's tables; ProxylessNAS 4.08 M).
+# Published parameter counts (torchvision's tables; ProxylessNAS 4.08 M; of MLPerf Tiny's networks what Keras
+# counts, less two running statistics a channel of a batch norm).
 PARAMETERS = {
     "alexnet": 61_100_840,
     "squeezenet1_0": 1_248_424,
@@ -33,6 +34,10 @@ PARAMETERS = {
     "resnet32": 464_154,
     "resnet44": 658_586,
     "resnet56": 853_018,
+    "resnet8_tiny": 78_666 - 2 * 240,
+    "dscnn_tiny": 24_908 - 2 * 576,
+    "mobilenet_v1_tiny": 221_794 - 2 * 2736,
+    "autoencoder_tiny": 269_992 - 2 * 1032,
 }
 
 # A few layers of each published search space, which must exist under exactly these names.

@@ -378,6 +378,10 @@ ZOO_LAYERS = {
     "densenet121_cifar": ({"node": 121, "batchnorm": 62, "mean": 4, "none": 1}, 224.5),
     "resnet20": ({"node": 20, "subsample": 2, "mean": 1}, 40.8),
     "alexnet": ({"node": 8, "none": 3}, 715.0),
+    "resnet8_tiny": ({"node": 10, "mean": 1}, 12.5),
+    "dscnn_tiny": ({"node": 10, "mean": 2}, 2.7),
+    "mobilenet_v1_tiny": ({"node": 28, "mean": 1}, 7.5),
+    "autoencoder_tiny": ({"node": 10}, 0.26),
 }
 
 

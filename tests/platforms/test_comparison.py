@@ -31,6 +31,7 @@ def run(tmp_path: Path) -> Run:
         "test_accuracy": {"before": 0.99, "after": 0.98},
         "model": "private inference",
         "config": {"platform": "nass"},
+        "accuracy_under_variation": {"exact": 0.98, "accuracies": [0.97, 0.95], "images": 100},
     }
     (tmp_path / SUMMARY_FILE).write_text(json.dumps(summary))
     from hotnas_hls.api.run import load_run
@@ -46,6 +47,8 @@ def test_models_are_told_apart_and_runs_join_them(network: Network, run: Run) ->
         assert sum(row.shares.values()) == pytest.approx(1)
     last = found.rows[-1]
     assert (last.value, last.bound, last.accuracy, last.others) == ("3e+07 B", 3.5e7, 0.98, "seconds 1.5")
+    assert last.right == "98.00%; under variation 96.00%, standard deviation 1.41% (2 chips, 100 images)"
+    assert found.rows[0].right == ""  # no data, no accuracy
     assert len(found.figure().axes[0].patches) == sum(len(row.shares) for row in found.rows[:2])
 
 
@@ -56,6 +59,19 @@ def test_the_command_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.Cap
     printed = capsys.readouterr().out
     assert "nacim" in printed and "uncompressed, 8 bits" in printed and "nothing was run" in printed
     assert picture.stat().st_size > 0
+
+
+@pytest.mark.whole
+def test_with_data_the_accuracy_is_told_and_where_devices_vary_that_under_variation(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hotnas_hls.platforms.nacim.platform.DRAWS", 2)
+    monkeypatch.setattr("hotnas_hls.api.platform_comparison.IMAGES", 128)
+    private, memory = compare_platforms(network, platforms=("nass", "nacim"), data="digits").rows
+    assert private.accuracy == memory.accuracy == memory.varied.exact
+    assert private.varied is None
+    assert (len(memory.varied.accuracies), memory.varied.images) == (2, 128)
+    assert memory.record()["varied"]["mean"] == memory.varied.mean
 
 
 @pytest.mark.whole

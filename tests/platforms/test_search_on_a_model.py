@@ -21,6 +21,7 @@ from hotnas_hls.platforms.platform import Remedy
 from hotnas_hls.report.run_record import SUMMARY_FILE
 from hotnas_hls.search.config import BoundSettings, RunConfig, load_config
 from hotnas_hls.search.detecting.detect import Detection, detect
+from hotnas_hls.search.telling.summary import varied_of
 
 FORM = IntegerFormat(8, 8)
 
@@ -80,6 +81,20 @@ def test_a_search_lessens_the_objective_and_writes_no_design(run: Run) -> None:
     assert sorted(path.name for path in run.folder.iterdir() if path.is_file()) == ["search.json", "study.db"]
     again = run_search(settings(), run.folder, quiet=True)  # finished: read
     assert again.summary == run.summary == load_run(run.folder).summary
+
+
+@pytest.mark.whole
+def test_where_devices_vary_the_accuracy_under_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hotnas_hls.platforms.nacim.platform.DRAWS", 2)
+    asked = dataclasses.replace(settings(), platform="nacim", objective="energy_uj")
+    asked = dataclasses.replace(asked, search=dataclasses.replace(asked.search, trials=1))
+    run = run_search(asked, tmp_path / "nacim", quiet=True)
+    varied = varied_of(load_run(run.folder).summary)
+    assert varied is not None and len(varied.accuracies) == 2
+    assert varied.exact == run.test_accuracy[1]  # all of the test images
+    assert f"{varied}; without it {varied.exact:.2%}" in run.lines()
 
 
 def test_nothing_is_generated_or_simulated_of_a_model(tmp_path: Path) -> None:

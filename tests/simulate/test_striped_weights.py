@@ -1,4 +1,4 @@
-"""Weights over two masters on the RTL: bit-exact, to the cycle, behind a DRAM, and through what goes wrong."""
+"""Weights over two masters on the RTL: bit-exact, to the cycle, behind a DRAM, through faults and aborts."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ class CrossbarConstants(Technology):
     rows: int
     columns: int
     cell_bits: int  # of a weight, in one cell
+    cell_deviation: float  # standard deviation of what a cell holds, as a share of it
     step_bits: int  # of an activation, applied to a row at a time
     read_ns: float  # of all columns
     read_pj: float  # cells and row drivers

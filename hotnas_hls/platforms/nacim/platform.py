@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+
+from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.network.operations import WEIGHTED, Operation
 from hotnas_hls.platforms.metric import LATENCY, Metric, metric_named
 from hotnas_hls.platforms.nacim.constants import CrossbarConstants, load_constants
 from hotnas_hls.platforms.nacim.model import CrossbarLayer, crossbar_layer, crossbar_violations
+from hotnas_hls.platforms.nacim.variation import accuracy_under_variation
 from hotnas_hls.platforms.operators import OperatorPlatform
 from hotnas_hls.platforms.platform import LayerCost, Remedy
 from hotnas_hls.platforms.request import PlatformRequest
+from hotnas_hls.platforms.variation import DRAWS, Varied
 
 ENERGY = Metric("energy_uj", "uJ", "one image: crossbars, converters, buffers, routers")
 AREA = Metric("area_mm2", "mm2", "crossbars and converters, without buffers, routers and digital logic")
@@ -52,6 +57,17 @@ class ComputeInMemoryPlatform(OperatorPlatform):
         totals = {metric: sum(one.total for one in rows) for metric, rows in costs.items()}
         slowest = max(one.total for one in costs[LATENCY.name])
         return tuple(costs[self.objective.name]), totals | {SPEED.name: 1000 / slowest}
+
+    def varied(
+        self,
+        network: IntegerNetwork,
+        layers: Sequence[Operation],
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+    ) -> Varied:
+        """The accuracy on chips whose cells deviate, for images (B, C, H, W) of integers."""
+        return accuracy_under_variation(network, layers, self.constants, images, labels, DRAWS, seed)
 
     _summed = (LATENCY.name, ENERGY.name, AREA.name)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -22,6 +23,8 @@ from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lower import LoweredNetwork, Weights
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
+from hotnas_hls.platforms.platform import Platform, Varies
+from hotnas_hls.platforms.variation import IMAGES, Varied
 from hotnas_hls.search.fitting.refit import Reals, refit
 from hotnas_hls.search.problem import Problem
 
@@ -114,6 +117,16 @@ def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> Inte
 def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
     """Share of images the integer network classifies right."""
     return float((answers(network, split.images).argmax(axis=1) == split.labels).mean())
+
+
+def integer_variation(
+    network: IntegerNetwork, platform: Platform[Any], layers: Sequence[Any], split: Split, seed: int
+) -> Varied | None:
+    """Accuracy of a network, of workload ``layers``, where devices vary; None where they do not."""
+    if not isinstance(platform, Varies):
+        return None
+    some = split.first(IMAGES)
+    return platform.varied(network, layers, quantise_image(network, some.images), some.labels, seed)
 
 
 def answers(network: IntegerNetwork, images: np.ndarray) -> np.ndarray:

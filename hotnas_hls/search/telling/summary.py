@@ -10,12 +10,15 @@ from typing import Any
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
+from hotnas_hls.platforms.variation import Varied
 from hotnas_hls.report.wording import loss
 from hotnas_hls.search.detecting.detect import Detection
 from hotnas_hls.search.evaluating.outcome import Outcome
 from hotnas_hls.search.search import SearchResult
 from hotnas_hls.search.telling.importance import importance
 from hotnas_hls.search.telling.progress import reason
+
+VARIATION = "accuracy_under_variation"  # key of what chips of a platform do to the accuracy
 
 
 def summary_of(result: SearchResult) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
         "test_images": result.test.images,
+        **({} if result.varied is None else {VARIATION: result.varied.record()}),
         "accuracy_drop": result.accuracy_drop,
         "space_size": result.space.size,
         "trials": len(outcomes),
@@ -132,9 +136,21 @@ def readable(summary: Mapping[str, Any]) -> list[str]:
         f"{summary['repeated']} repeated",
         f"{metric.word:9} {metric.text(summary[metric.name]['after'])}; {_against(summary)}",
         f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
+        *_varied(summary),
         f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
         f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
     ]
+
+
+def varied_of(summary: Mapping[str, Any]) -> Varied | None:
+    """Accuracy of the result where devices vary; None on platforms where they do not."""
+    return Varied.from_record(summary[VARIATION]) if VARIATION in summary else None
+
+
+def _varied(summary: Mapping[str, Any]) -> list[str]:
+    """A line of that."""
+    varied = varied_of(summary)
+    return [] if varied is None else [f"{varied}; without it {varied.exact:.2%}"]
 
 
 def _against(summary: Mapping[str, Any]) -> str:

@@ -1,0 +1,116 @@
+"""Device variation: cells of a weight by hand, and the digits network on chips that were drawn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from default_network import digits_integer_network
+
+from hotnas_hls.accel.integers.reference_batch import accuracy, logits
+from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
+from hotnas_hls.models.compression import Compression
+from hotnas_hls.models.data import digits
+from hotnas_hls.network.graph import OpKind
+from hotnas_hls.network.operations import Operation
+from hotnas_hls.network.quantise import quantise_image
+from hotnas_hls.platforms.nacim.constants import CrossbarConstants, load_constants
+from hotnas_hls.platforms.nacim.platform import ComputeInMemoryPlatform
+from hotnas_hls.platforms.nacim.variation import (
+    FRACTION_BITS,
+    accuracy_under_variation,
+    cell_values,
+    deviated,
+    held_weights,
+)
+from hotnas_hls.platforms.variation import Varied
+
+ISAAC = load_constants()
+
+
+def of_deviation(share: float) -> CrossbarConstants:
+    return replace(ISAAC, cell_deviation=share)
+
+
+@cache
+def network() -> IntegerNetwork:
+    return digits_integer_network(8)
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    graph = load_model("digits_resnet", None, None).graph
+    return ComputeInMemoryPlatform().layers(graph, IntegerFormat().at_bits(8), Compression())
+
+
+@cache
+def images() -> tuple[np.ndarray, np.ndarray]:
+    test = digits().test.first(128)
+    return quantise_image(network(), test.images), test.labels
+
+
+def varied(share: float, draws: int = 3, seed: int = 0) -> Varied:
+    return accuracy_under_variation(network(), operations(), of_deviation(share), *images(), draws, seed)
+
+
+def test_the_cells_of_a_weight_by_hand() -> None:
+    # -3 + 128 = 125 = 01 11 11 01; of 5 bits -3 + 16 = 13 = 0 11 01
+    assert cell_values(np.array([-3]), 8, 2).tolist() == [[1, 3, 3, 1]]
+    assert cell_values(np.array([-3]), 5, 2).tolist() == [[1, 3, 0]]
+    one, two, three, four = np.random.default_rng(7).standard_normal(4)
+    held = held_weights(np.array([-3]), 8, of_deviation(0.1), np.random.default_rng(7))
+    assert held[0] == pytest.approx(-3 + 0.1 * (1 * one + 3 * two * 4 + 3 * three * 16 + 1 * four * 64))
+
+
+def test_without_variation_every_output_is_the_integer_networks() -> None:
+    chip = deviated(network(), operations(), of_deviation(0.0), np.random.default_rng(0))
+    some, labels = images()
+    np.testing.assert_array_equal(logits(chip, some), logits(network(), some))
+    assert varied(0.0, draws=2).accuracies == (accuracy(network(), some, labels),) * 2
+
+
+def test_the_seed_decides_and_each_draw_is_another_chip() -> None:
+    first = varied(0.2)
+    assert varied(0.2) == first != varied(0.2, seed=1)
+    assert len(set(first.accuracies)) > 1
+    assert varied(0.2, draws=2).accuracies == first.accuracies[:2]
+
+
+def test_more_variation_is_never_better() -> None:
+    means = [varied(share).mean for share in (0.0, 0.05, 0.1, 0.2)]
+    assert means == sorted(means, reverse=True)
+    assert means[-1] < means[0]
+
+
+def test_only_weights_in_crossbars_deviate() -> None:
+    chip = deviated(network(), operations(), of_deviation(0.1), np.random.default_rng(0))
+    same = {name for name, numbers in chip.numbers.items() if numbers is network().numbers[name]}
+    assert same == {"avgpool"}
+
+
+def test_between_groups_of_channels_there_are_no_cells() -> None:
+    # four channels in two groups, lowered to one layer: two blocks of 2 x 2 kernels, zeros between them
+    layer = Layer("conv", LayerKind.CONV, "image", "out", 4, 4, 1, 1, 1, 1, 1, 1, weight_bits=8)
+    blocks = np.kron(np.eye(2, dtype=int), np.full((2, 2), 5)).reshape(4, 4, 1, 1)
+    numbers = LayerNumbers(blocks, np.zeros(4, np.int64), 0, -128, 127)
+    net = IntegerNetwork("grouped", {}, (layer,), {"conv": numbers}, "image", "out", 8)
+    grouped = Operation("conv", OpKind.CONV, ("image",), 4, 4, 1, 1, 1, 1, groups=2)
+    chip = deviated(net, (grouped,), of_deviation(0.1), np.random.default_rng(0)).numbers["conv"].weights
+    assert ((chip != 0) == (blocks != 0)).all()
+    assert (chip != 5 << FRACTION_BITS).all()
+
+
+def test_mean_and_deviation() -> None:
+    three, one = Varied(0.95, (0.9, 0.8, 0.7), 50), Varied(0.95, (0.9,), 50)
+    assert (three.mean, three.deviation) == (pytest.approx(0.8), pytest.approx(0.1))
+    assert str(three) == "under variation 80.00%, standard deviation 10.00% (3 chips, 50 images)"
+    assert one.deviation is None  # unknown, not 0
+    assert str(one) == "under variation 90.00% (1 chip, 50 images)"
+    assert Varied.from_record(json.loads(json.dumps(three.record()))) == three
+    with pytest.raises(ValueError, match="draws: must be 1 or more, not 0"):
+        varied(0.1, draws=0)
