@@ -24,6 +24,7 @@ OWN = "hotnas-hls"
 BUILT_IN = {
     "tiled-engine": "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
     "nacim": "hotnas_hls.platforms.nacim.platform:ComputeInMemoryPlatform",
+    "nasaic": "hotnas_hls.platforms.nasaic.platform:SubAcceleratorPlatform",
     "nass": "hotnas_hls.platforms.nass.platform:PrivateInferencePlatform",
     "noc": "hotnas_hls.platforms.noc.platform:MeshPlatform",
 }

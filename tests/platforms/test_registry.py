@@ -69,7 +69,7 @@ def said(wrong: Callable[[], object]) -> str:
 def test_own_platforms_are_listed_with_what_they_give(capsys: pytest.CaptureFixture[str]) -> None:
     listed = {one.name: one for one in known_platforms()}
     emits = {name: one.emits for name, one in listed.items()}
-    assert emits == {"tiled-engine": True, "nacim": False, "nass": False, "noc": False}
+    assert emits == {"tiled-engine": True, "nacim": False, "nasaic": False, "nass": False, "noc": False}
     assert [metric.name for metric in listed["nass"].metrics][:2] == ["seconds", "bytes"]
     arguments = argparse.Namespace(json=False)
     command.run(arguments)
@@ -105,7 +105,7 @@ def test_a_configuration_chooses_platform_objective_and_bounds(graph: Graph, tmp
 
 def test_an_unknown_platform_is_refused() -> None:
     assert said(lambda: platform_class("nas")) == (
-        "platform: no platform is called 'nas'; did you mean nass? known: nacim, nass, noc, tiled-engine "
+        "platform: no platform is called 'nas'; did you mean nass? known: nacim, nasaic, nass, noc, tiled-engine "
         "(hotnas platforms says more)"
     )
 
