@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,15 @@ import torch
 from small_designs import small_design
 from test_docs import DOCS, script
 
+from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.bench import boards, mlperf_tiny
 from hotnas_hls.bench.kept_results import read_results
+from hotnas_hls.bench.whole_networks import ACCELERATOR, BOARD, on_accelerator
+from hotnas_hls.boards.board import load_board
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.architectures.mlperf_tiny import SameConv
+from hotnas_hls.simulate.certify import Rtl, certify, twin
+from hotnas_hls.simulate.verilated import build_once
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,27 @@ def test_a_submission_takes_what_a_second_holds_of_it() -> None:
     times = {made.source.rpartition("/")[2]: made.ms for made in mlperf_tiny.SUBMISSIONS}
     assert times["RN07"] == pytest.approx(27.3254, abs=1e-4)  # 500 inferences in 13.663 s
     assert {made.network for made in mlperf_tiny.SUBMISSIONS} == set(mlperf_tiny.TASKS)
+
+
+# ---------------------------------------------------------------- on the RTL
+@pytest.fixture(scope="module")
+def on_one_accelerator(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, DesignPoint], Rtl, Path]:
+    """The four networks on one small accelerator of 16 bits, its RTL, and where it is built."""
+    board, accel = load_board(BOARD), dataclasses.replace(ACCELERATOR, tm=16, tn=16, tr=8, tc=8)
+    points = {
+        name: on_accelerator(load_model(name, proven=False).graph, board, accel) for name in mlperf_tiny.TASKS
+    }
+    rtl = twin(points["mobilenet_v1_tiny"], max(len(point.layers) for point in points.values()))
+    folder = tmp_path_factory.mktemp("mlperf_tiny")
+    build_once(rtl.files, folder / "rtl")
+    return points, rtl, folder
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", mlperf_tiny.TASKS)
+def test_every_layer_is_exact(
+    name: str, on_one_accelerator: tuple[dict[str, DesignPoint], Rtl, Path]
+) -> None:
+    points, rtl, folder = on_one_accelerator
+    certificate = certify(points[name], folder, images=1, stalls=(), rtl=rtl)
+    assert certificate.holds and certificate.exact and certificate.outputs_match, certificate.reasons
