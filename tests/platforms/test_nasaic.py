@@ -14,7 +14,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from hotnas_hls.api.network import load_network
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.models.compression import Compression
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.operations import Operation
 from hotnas_hls.platforms.nasaic.constants import load_constants
@@ -175,6 +178,19 @@ def test_areas_beside_those_of_nvdla() -> None:
         found = (pes * CHIP.pe_um2 + kilobytes * 1024 * CHIP.buffer_um2_per_byte) / 1e6 + rest
         off.append(round(100 * (found / area - 1)))
     assert off == [20, 17, 0, 0, 0, 0, -2]
+
+
+@pytest.mark.whole
+def test_frames_beside_those_of_nvdla() -> None:
+    """ResNet-50 at an assumed 1 GHz, on assumed arrays, without SDRAM: never slower than printed."""
+    graph = load_network("resnet50").graph
+    layers = SubAcceleratorPlatform(CHIP).layers(graph, IntegerFormat(8, 8), Compression())
+    shares = []
+    for cluster, (pes, *_, frames) in zip((64, 64, 32, 32, 16, 8, 8), NVDLA, strict=True):
+        platform = SubAcceleratorPlatform(replace(CHIP, cluster=cluster))
+        cost = platform.cost(layers, (SubAccelerator("dla", pes, 1024),))
+        shares.append(round(frames * cost.metrics["latency_ms"] / 1000, 2))
+    assert shares == [0.85, 0.97, 0.95, 0.94, 0.72, 0.49, 0.48]
 
 
 def test_what_the_model_is_not_made_for_is_said() -> None:

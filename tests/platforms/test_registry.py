@@ -105,8 +105,8 @@ def test_a_configuration_chooses_platform_objective_and_bounds(graph: Graph, tmp
 
 def test_an_unknown_platform_is_refused() -> None:
     assert said(lambda: platform_class("nas")) == (
-        "platform: no platform is called 'nas'; did you mean nass? known: nacim, nasaic, nass, noc, tiled-engine "
-        "(hotnas platforms says more)"
+        "platform: no platform is called 'nas'; did you mean nass? known: nacim, nasaic, nass, noc, "
+        "tiled-engine (hotnas platforms says more)"
     )
 
 
