@@ -227,6 +227,7 @@ ELSEWHERE = {  # judged by what they are handed to, which knows more
     ("make_dataset", "test"),
     ("make_dataset", "validation"),
     ("search", "data"),
+    ("compare_platforms", "data"),
     ("search", "study"),
     ("run_search", "study"),
 }
