@@ -19,19 +19,8 @@ except ImportError:  # an optional extra
     pass
 
 PASSED_ON = frozenset(
-    (
-        *(
-            "MaxPool",
-            "AveragePool",
-            "GlobalAveragePool",
-            "GlobalMaxPool",
-            "ReduceMean",
-            "Concat",
-            "Add",
-            "Sum",
-        ),
-        *("Mul", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Slice"),
-    )
+    "MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean Concat Add Sum Mul Flatten Reshape "
+    "Transpose Squeeze Unsqueeze Identity Dropout Slice".split()
 )  # operators that make no negative value of none
 NEVER_NEGATIVE = frozenset(("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs"))
 
