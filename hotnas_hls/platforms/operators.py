@@ -6,7 +6,8 @@ A model says what a network costs. It writes no design: nothing of it is generat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from hotnas_hls.accel.image_layout import StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
@@ -19,9 +20,11 @@ from hotnas_hls.models.edits import cut_paths, editable
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.operations import Operation, operations
-from hotnas_hls.platforms.metric import Metric
+from hotnas_hls.platforms.metric import Metric, metric_named
 from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Relief, Remedy
+from hotnas_hls.platforms.request import PlatformRequest
 from hotnas_hls.platforms.space import Axis
+from hotnas_hls.platforms.technology import Constants
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,15 +32,36 @@ if TYPE_CHECKING:
 NOTHING: Choices = {}
 
 
-class OperatorPlatform:
+class OperatorPlatform(Generic[Constants]):
     """:class:`~hotnas_hls.platforms.platform.Platform` but for its metrics, violations and costs."""
 
+    registered: ClassVar[str]  # as the registry calls it
+    titled: ClassVar[str]  # its name, with a place for that of its constants
+    metrics: ClassVar[tuple[Metric, ...]]  # the first is the objective where none is chosen
+    constants: Constants
     name: str
     objective: Metric
     full_bits: int = FULL_PRECISION
     pattern_rows: int = 1
     remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]]  # by label, the best first
     multiple: int = 1  # channels
+
+    def __init__(self, constants: Constants | None = None, objective: str | None = None) -> None:
+        self.constants = constants or self.load_constants()
+        wanted = objective or self.metrics[0].name
+        self.objective = metric_named(wanted, self.metrics, self.registered, "objective")
+        self.name = self.titled.format(self.constants.name)
+
+    @staticmethod
+    def load_constants(name: str | Path = "") -> Constants:
+        """Constants by name, or from a YAML file; ConfigError where there are none."""
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, request: PlatformRequest) -> Self:
+        """With the constants and the objective asked for."""
+        constants = cls.load_constants(request.technology) if request.technology else None
+        return cls(constants, request.objective)
 
     @property
     def unit(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -46,6 +46,12 @@ class Axis:
             raise ValueError(f"axis {self.name}: no options")
         if len(set(self.options)) != len(self.options):
             raise ValueError(f"axis {self.name}: an option is given twice: {self.options}")
+
+
+def steps_from(value: int, options: Sequence[int]) -> tuple[int, ...]:
+    """``value``, one of ``options``, and those beside it: one step of an axis."""
+    place = options.index(value)
+    return (value, *options[max(0, place - 1) : place], *options[place + 1 : place + 2])
 
 
 class Candidate(Mapping[str, int]):

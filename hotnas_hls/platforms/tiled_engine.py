@@ -35,7 +35,7 @@ from hotnas_hls.platforms.layered import LayeredPlatform
 from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, LayerCost, Relief, Remedy, Roof
 from hotnas_hls.platforms.request import PlatformRequest
-from hotnas_hls.platforms.space import Axis, AxisKind
+from hotnas_hls.platforms.space import Axis, AxisKind, steps_from
 
 AXES = (
     "tm",
@@ -184,10 +184,7 @@ class TiledEnginePlatform(LayeredPlatform):
                 values = (near[name],)
             elif near is not None:
                 block = self.channel_multiple(near) if name in ("tm", "tn") else 1
-                legal = sorted({v for v in values if v % block == 0} | {near[name]})
-                place = legal.index(near[name])
-                around = legal[max(0, place - 1) : place + 2]
-                values = (near[name], *(value for value in around if value != near[name]))
+                values = steps_from(near[name], sorted({v for v in values if v % block == 0} | {near[name]}))
             found.append(Axis(name, AxisKind.HARDWARE, values))
         return tuple(found)
 

@@ -138,9 +138,28 @@ def build(
         f"../bench/{DRAM_SOURCE}",
         str(share / "lib" / "verilator" / "verilator.cpp"),
     ]
+    bench = bench_files() if bench is None else bench
+    verilate(verilator, command, library, rtl, bench, folder)
+    return SimulationModel(folder, time.monotonic() - started, bench)
+
+
+def verilate(
+    verilator: tools.Tool,
+    command: Sequence[str],
+    library: Path,
+    rtl: Mapping[str, str],
+    bench: Mapping[str, str],
+    folder: Path,
+) -> None:
+    """Run a build of Verilator in ``folder``, which gets ``rtl`` and ``bench`` (file name -> text).
+
+    library: where Verilator's own is kept. SimulationFailed where the build fails; ``build.log`` says why.
+    """
     with plain_place(folder, ("rtl", "bench", "obj")) as place:
-        bench = bench_files() if bench is None else bench
-        write_sources(rtl, place, bench)
+        for name, files in (("rtl", rtl), ("bench", bench)):
+            (place / name).mkdir()
+            for file, text in files.items():
+                (place / name / file).write_text(text, encoding="utf-8")
         with used(library, place / "obj"):
             processes.run(
                 command,
@@ -149,15 +168,6 @@ def build(
                 environment=verilator.full_environment() | tools.compiler_cache(),
                 failure=SimulationFailed,
             )
-    return SimulationModel(folder, time.monotonic() - started, bench)
-
-
-def write_sources(rtl: Mapping[str, str], place: Path, bench: Mapping[str, str]) -> None:
-    """``rtl`` and ``bench`` (file name -> text), in folders of their names in ``place``."""
-    for folder, files in (("rtl", rtl), ("bench", bench)):
-        (place / folder).mkdir()
-        for name, text in files.items():
-            (place / folder / name).write_text(text, encoding="utf-8")
 
 
 def _cocotb_environment(job: Path) -> dict[str, str]:

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.base import processes, tools
+from hotnas_hls.base import tools
 from hotnas_hls.codegen.rtl import TOP as IP_NAME
 from hotnas_hls.codegen.testbench import DRAM_SOURCE, SV_SOURCES, TOP, bench_files
-from hotnas_hls.errors import SimulationFailed
-from hotnas_hls.simulate.plain_place import plain_place
-from hotnas_hls.simulate.rtl_simulation import write_sources
-from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_library, used
+from hotnas_hls.simulate.rtl_simulation import verilate
+from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_library
 
 LIBRARY = "libboard.so"
 MEMORY_BASE = 0x8_0000_0000  # as in board.h
@@ -58,16 +56,7 @@ def build(
         "../bench/board.cpp",
         f"../bench/{DRAM_SOURCE}",
     ]
-    with plain_place(folder, ("rtl", "bench", "obj")) as place:
-        write_sources(rtl, place, bench_files() if bench is None else bench)
-        with used(library, place / "obj"):
-            processes.run(
-                command,
-                folder / "build.log",
-                cwd=place,
-                environment=verilator.full_environment() | tools.compiler_cache(),
-                failure=SimulationFailed,
-            )
+    verilate(verilator, command, library, rtl, bench_files() if bench is None else bench, folder)
     return folder / "obj" / LIBRARY
 
 

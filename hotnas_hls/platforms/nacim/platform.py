@@ -9,13 +9,12 @@ import numpy as np
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.network.operations import WEIGHTED, Operation
-from hotnas_hls.platforms.metric import LATENCY, Metric, metric_named
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.nacim.constants import CrossbarConstants, load_constants
 from hotnas_hls.platforms.nacim.model import CrossbarLayer, crossbar_layer, crossbar_violations
 from hotnas_hls.platforms.nacim.variation import accuracy_under_variation
 from hotnas_hls.platforms.operators import OperatorPlatform
 from hotnas_hls.platforms.platform import LayerCost, Remedy
-from hotnas_hls.platforms.request import PlatformRequest
 from hotnas_hls.platforms.variation import DRAWS, Varied
 
 ENERGY = Metric("energy_uj", "uJ", "one image: crossbars, converters, buffers, routers")
@@ -23,9 +22,11 @@ AREA = Metric("area_mm2", "mm2", "crossbars and converters, without buffers, rou
 SPEED = Metric("images_per_s", "1/s", "layers as a pipeline: at the pace of the slowest", more_is_better=True)
 
 
-class ComputeInMemoryPlatform(OperatorPlatform):
+class ComputeInMemoryPlatform(OperatorPlatform[CrossbarConstants]):
     """Crossbars for every layer; the layers of an image run one after the other."""
 
+    registered: ClassVar[str] = "nacim"
+    titled: ClassVar[str] = "compute in memory with {}'s constants"
     about: ClassVar[str] = "compute in memory: weights in crossbars, columns through shared converters"
     metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA, SPEED)
     multiple = 8
@@ -34,17 +35,7 @@ class ComputeInMemoryPlatform(OperatorPlatform):
         "X": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer crossbars
         "B": (Remedy.CHANNEL_CUT,),
     }
-
-    def __init__(self, constants: CrossbarConstants | None = None, objective: str = LATENCY.name) -> None:
-        self.constants = constants or load_constants()
-        self.objective = metric_named(objective, self.metrics, "nacim", "objective")
-        self.name = f"compute in memory with {self.constants.name}'s constants"
-
-    @classmethod
-    def of(cls, request: PlatformRequest) -> ComputeInMemoryPlatform:
-        """With the constants and the objective asked for."""
-        constants = load_constants(request.technology) if request.technology else None
-        return cls(constants, request.objective or LATENCY.name)
+    load_constants = staticmethod(load_constants)
 
     def broken(self, layers: Sequence[Operation]) -> list[str]:
         """Widths beyond what the constants are for."""

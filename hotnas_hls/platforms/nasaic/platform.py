@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
 from hotnas_hls.network.operations import Operation
-from hotnas_hls.platforms.metric import LATENCY, Metric, metric_named
+from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.nasaic.constants import ChipConstants, load_constants
 from hotnas_hls.platforms.nasaic.dataflow import DATAFLOWS
 from hotnas_hls.platforms.nasaic.explore import best_chip
@@ -21,8 +21,7 @@ from hotnas_hls.platforms.nasaic.model import (
 from hotnas_hls.platforms.nasaic.schedule import Schedule, groups, schedule, weighted
 from hotnas_hls.platforms.operators import OperatorPlatform
 from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Relief, Remedy
-from hotnas_hls.platforms.request import PlatformRequest
-from hotnas_hls.platforms.space import Axis, AxisKind
+from hotnas_hls.platforms.space import Axis, AxisKind, steps_from
 
 ENERGY = Metric("energy_uj", "uJ", "one image: products, registers, buffers with the networks on chip")
 AREA = Metric("area_mm2", "mm2", "PEs, networks on chip and buffers, without control")
@@ -31,9 +30,11 @@ LARGEST_GROUP = 10  # layers that can run side by side; beyond it the exact sche
 Chip = tuple[SubAccelerator, ...]
 
 
-class SubAcceleratorPlatform(OperatorPlatform):
+class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
     """At most one sub-accelerator of each dataflow; layers that need not wait run side by side."""
 
+    registered: ClassVar[str] = "nasaic"
+    titled: ClassVar[str] = "chip of sub-accelerators with {}'s constants"
     about: ClassVar[str] = "a chip of sub-accelerators of different dataflows, layers mapped to them"
     metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA)
     multiple = 8
@@ -44,22 +45,15 @@ class SubAcceleratorPlatform(OperatorPlatform):
         "M": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT),
         "R": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
     }
+    load_constants = staticmethod(load_constants)
 
-    def __init__(self, constants: ChipConstants | None = None, objective: str = LATENCY.name) -> None:
-        self.constants = constants or load_constants()
-        self.objective = metric_named(objective, self.metrics, "nasaic", "objective")
+    def __init__(self, constants: ChipConstants | None = None, objective: str | None = None) -> None:
+        super().__init__(constants, objective)
         if self.objective is AREA:
             raise ConfigError(
                 f"objective: {AREA.name} belongs to the chip, and no layer has a share of it; bound it by "
                 f"bound.metrics.{AREA.name} instead"
             )
-        self.name = f"chip of sub-accelerators with {self.constants.name}'s constants"
-
-    @classmethod
-    def of(cls, request: PlatformRequest) -> SubAcceleratorPlatform:
-        """With the constants and the objective asked for."""
-        constants = load_constants(request.technology) if request.technology else None
-        return cls(constants, request.objective or LATENCY.name)
 
     # --- design space ---------------------------------------------------------------------------------
 
@@ -68,11 +62,8 @@ class SubAcceleratorPlatform(OperatorPlatform):
         found = []
         for dataflow in DATAFLOWS:
             for part, values in (("pes", self._pes), ("noc", self._noc)):
-                name, options = f"{dataflow}_{part}", values
-                if near is not None:
-                    place = values.index(near[name])
-                    around = values[max(0, place - 1) : place + 2]
-                    options = (near[name], *(value for value in around if value != near[name]))
+                name = f"{dataflow}_{part}"
+                options = values if near is None else steps_from(near[name], values)
                 found.append(Axis(name, AxisKind.HARDWARE, options))
         return tuple(found)
 

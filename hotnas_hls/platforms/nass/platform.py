@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from hotnas_hls.network.operations import Operation
-from hotnas_hls.platforms.metric import Metric, metric_named
+from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.nass.constants import PrivateConstants, load_constants
 from hotnas_hls.platforms.nass.model import private_layers, private_violations
 from hotnas_hls.platforms.operators import OperatorPlatform
 from hotnas_hls.platforms.platform import LayerCost, Remedy
-from hotnas_hls.platforms.request import PlatformRequest
 
 TERMS = ("homomorphic", "garbled")
 LABELS = {"homomorphic": "H", "garbled": "G"}
 
 
-class PrivateInferencePlatform(OperatorPlatform):
+class PrivateInferencePlatform(OperatorPlatform[PrivateConstants]):
     """A client with an image and a server with a network, neither of whom shows the other what it has."""
 
+    registered: ClassVar[str] = "nass"
+    titled: ClassVar[str] = "private inference with {}'s constants"
     about: ClassVar[str] = "private inference after Gazelle: linear layers on ciphertexts, ReLU in circuits"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("seconds", "s", "one image, client and server in turn, without the network between them"),
@@ -35,17 +36,7 @@ class PrivateInferencePlatform(OperatorPlatform):
         "G": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer ReLUs, narrower shares
         "H": (Remedy.CHANNEL_CUT,),
     }
-
-    def __init__(self, constants: PrivateConstants | None = None, objective: str = "seconds") -> None:
-        self.constants = constants or load_constants()
-        self.objective = metric_named(objective, self.metrics, "nass", "objective")
-        self.name = f"private inference with {self.constants.name}'s constants"
-
-    @classmethod
-    def of(cls, request: PlatformRequest) -> PrivateInferencePlatform:
-        """With the constants and the objective asked for."""
-        constants = load_constants(request.technology) if request.technology else None
-        return cls(constants, request.objective or cls.metrics[0].name)
+    load_constants = staticmethod(load_constants)
 
     def broken(self, layers: Sequence[Operation]) -> list[str]:
         """Operators that are not modelled, maps and shares that ciphertexts do not hold."""
