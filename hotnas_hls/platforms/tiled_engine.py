@@ -72,6 +72,7 @@ class EngineOptions:
     tr: tuple[int, ...] | None = None
     tc: tuple[int, ...] | None = None
     port_bits: tuple[int, ...] | None = None
+    wgt_masters: tuple[int, ...] | None = None
     dsp_limit: int | None = None
     on_chip: bool = True  # whether designs may keep maps and weights
 
@@ -141,6 +142,7 @@ class TiledEnginePlatform(LayeredPlatform):
             bus_bits=given.port_bits or WHOLE_SPACE.bus_bits,
             tiles=tuple(product(rows, columns)) if given.tr or given.tc else WHOLE_SPACE.tiles,
             act_bits=self.act_bits,
+            wgt_masters=given.wgt_masters or WHOLE_SPACE.wgt_masters,
         )
 
     @property

@@ -304,6 +304,8 @@ def test_weights_are_striped_where_no_one_port_is_as_wide():
     assert near["wgt_masters"] == (1, 2) and engine.values("wgt_masters", CHOICES) == (1,)
     assert platform("PYNQ-Z2").values("wgt_masters", CHOICES) == (1,)  # its pins give no more
     assert engine.values("wgt_masters", {**CHOICES, "wgt_masters": 2}) == (1, 2)
+    alone = dataclasses.replace(engine, options=dataclasses.replace(engine.options, wgt_masters=(1,)))
+    assert alone.values("wgt_masters", wide) == (1,)
     (relief,) = engine.reliefs("W", wide)
     assert relief.description == "wgt_masters 1 -> 2" and relief.choices == {**wide, "wgt_masters": 2}
     assert engine.reliefs("I", wide) == engine.reliefs("W", relief.choices) == ()
