@@ -231,7 +231,7 @@ def test_summary_is_json(result):
     )
     told = {"latency_ms": {"before": 0.5, "after": 0.25, "bound": 0.26}, "cost": cost, "accuracy_drop": 1.0}
     told |= {"uncompressed_ms": {"int16": 0.5, "int8": 0.25}}
-    told |= {"blocked": {"layer": "conv1", "bottleneck": "C", "term": "compute"}}
+    told |= {"refused": 0, "blocked": {"layer": "conv1", "bottleneck": "C", "term": "compute"}}
     plain = readable(summary | told)
     assert plain[0] == (
         "NO FASTER than the plain 8-bit network, which takes 0.25 ms without a search; most of 0.25 ms is "

@@ -137,7 +137,7 @@ def test_patterns_are_priced_whatever_bounds_a_layer(side: int, label: str, pack
         assert finding.label == label
         (pruned,) = [one for one in finding.helpful if one.remedy is Remedy.PATTERN]
         assert pruned.description == "3 of 9 weights a kernel pruned"
-        choice = PatternChoice(3, 3, (0,), engine.pattern_rows)
+        choice = PatternChoice(3, 3, engine.pattern_rows)
         edited = workload.compressed(Compression(patterns={finding.layer: choice}))
         design = engine.design(edited, choices)
         assert not engine.violations(edited, design)
