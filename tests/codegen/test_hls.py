@@ -83,7 +83,9 @@ def test_random_networks_cover_what_they_should() -> None:
     assert {layer.kind for _, layer in layers} == set(LayerKind)
     assert {layer.kernel_rows for _, layer in layers if layer.kind is LayerKind.CONV} >= {1, 3, 5}
     assert any(layer.stride == 2 for _, layer in layers)
-    assert any(layer.residual for _, layer in layers)
+    assert any(layer.addend for _, layer in layers)
+    assert any(layer.residual_multiplies and layer.residual_vector for _, layer in layers)
+    assert any(layer.residual_multiplies and not layer.residual_vector for _, layer in layers)
     assert any(layer.pattern_ones for _, layer in layers)
     assert any(layer.kind is LayerKind.MAXPOOL and layer.pad_top for _, layer in layers)
     assert any(layer.positions > case.accel.wgt_entries for case, layer in layers)

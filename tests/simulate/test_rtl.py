@@ -65,7 +65,8 @@ def test_random_networks_exercise_every_operator() -> None:
     assert len(networks) >= 30
     counts = operators(networks)
     assert set(counts) == {str(kind) for kind in OpKind}
-    assert all(counts[kind] >= 10 for kind in ("add", "concat", "avgpool", "maxpool", "batchnorm"))
+    kinds = ("add", "multiply", "concat", "avgpool", "maxpool", "batchnorm")
+    assert all(counts[kind] >= 10 for kind in kinds)
     nodes = [node for network in networks for node in network.network.graph]
     layers = [layer for network in networks for layer in network.network.net.layers]
     assert {1, 3, 5, 7, 11} <= {node.kernel[0] for node in nodes if node.kind is OpKind.CONV}
@@ -75,6 +76,7 @@ def test_random_networks_exercise_every_operator() -> None:
     assert any(any(node.padding) for node in nodes if node.kind is OpKind.MAXPOOL)
     assert any(layer.pattern_ones for layer in layers)
     assert sum(layer.residual is not None for layer in layers) >= 20
+    assert sum(layer.residual_vector for layer in layers) >= 10
     for flag in ("ifm_on_chip", "residual_on_chip", "ofm_on_chip", "weights_on_chip"):
         least = 2 if flag == "residual_on_chip" else 50
         assert sum(getattr(layer, flag) for layer in layers) >= least, flag
@@ -94,6 +96,8 @@ def test_random_pairs_exercise_every_mechanism() -> None:
         "chunked kernels",
         "pruned",
         "residual",
+        "products",
+        "vectors",
         "lines",
         "channelwise",
     ):
