@@ -41,6 +41,7 @@ from hotnas_hls.simulate.bambu import BambuResult, run_bambu, why_not
 from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
+from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule, why_no_schedule
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 from hotnas_hls.version import __version__
 
@@ -146,10 +147,16 @@ def simulate(
     changed = tuple(path for path in verify(output) if not path.endswith(": added"))
     build = build or build_folder(output)
     done = None
+    scheduled: tuple[LayerSchedule, ...] = ()
     if csim:
         stage("C simulation")
         done = run_csim(output, build=build / "csim")
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
+        unreckoned = why_no_schedule(point.accelerator)
+        if unreckoned is None:
+            scheduled = hls_schedule(output, point.memory, build / "schedule")
+        cycles = f"{sum(layer.cycles for layer in scheduled):,} cycles if every loop keeps its II"
+        stage(f"HLS schedule: {unreckoned or cycles}")
     synthesised = None
     reason = why_not(point.accelerator) if bambu is None else None
     if reason is not None:
@@ -170,6 +177,8 @@ def simulate(
         holds=certificate.holds and not spoilt,
         reasons=(*certificate.reasons, *reasons),
     )
+    if scheduled:
+        certificate = replace(certificate, hls_schedule=tuple(layer.cycles for layer in scheduled))
     if synthesised is not None:
         certificate = replace(certificate, hls_synthesis=synthesised.line())
     if (estimated := _clock_estimate(output, point)) is not None:
