@@ -284,7 +284,7 @@ def test_zoo_networks_in_16_bits_are_their_floats(name: str) -> None:
     np.testing.assert_array_equal(maps[net.logits].ravel(), logits(net, quantise_image(net, images[:1]))[0])
 
 
-@pytest.mark.parametrize("stem", ["plain", "unfolded"])
+@pytest.mark.parametrize("stem", ["plain", pytest.param("unfolded", marks=pytest.mark.whole)])
 def test_resnet20_on_cifar10_loses_nothing_in_16_bits(stem: str) -> None:
     weights = NEIGHBOUR_DATA / "weights" / "resnet20-12fca82f.th"
     try:

@@ -70,6 +70,7 @@ def test_only_feasible_candidates_were_trained(result):
     assert result.chosen.feasible
 
 
+@pytest.mark.whole
 def test_same_seed_same_bytes(problem, result, tmp_path):
     again = search(problem, engine(), OPTIONS, f"sqlite:///{tmp_path}/study.db")
     assert again.design.to_json() == result.design.to_json()
@@ -179,6 +180,7 @@ def search_baseline(problem):
     return measured(engine(), layers, engine().design(layers, start.choices))
 
 
+@pytest.mark.whole
 def test_another_platform_needs_no_change(problem):
     options = dataclasses.replace(OPTIONS, bound=15.0, trials=3, final_epochs=0)
     result = search(problem, PipelinePlatform(), options)

@@ -81,6 +81,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "spectral normalisation": lambda: Unusual(lambda m, x: m.a(x), a=parametrizations.spectral_norm(conv())),
     "frozen parameters": frozen,
     "a tensor kept in an attribute": lambda: Unusual(remembering, a=conv()),
+    "squeeze and excite": lambda: Unusual(
+        lambda m, x: m.a(x) * torch.sigmoid(m.b(m.a(x).mean((2, 3), keepdim=True))), a=conv(), b=conv()
+    ),
     "a map of one pixel as output": lambda: nn.Sequential(
         conv(1), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 10, 1)
     ),

@@ -97,7 +97,8 @@ class _RealNetwork:
         fitted = self._moments(of, weight, bias).fitted(weight, _both(of.mask, mask), step, bits)
         layer = of.layer
         maps = dict(self.maps)
-        maps[layer.target] = of.clamped(of.sums(*self._inputs(of, maps), *fitted))
+        inputs = self._inputs(of, maps)
+        maps[layer.target] = of.clamped(of.sums(*inputs, *fitted), inputs[1])
         for _, target, written in self._from(at + 1, maps):
             maps[target] = written
         return divergence(self._answers(maps), self._answers(self.maps))
@@ -105,11 +106,12 @@ class _RealNetwork:
     def _from(self, first: int, maps: dict[str, Tensor]) -> Iterator[tuple[IntegerLayer, str, Tensor]]:
         """The layers from ``first`` on, the feature map each writes, and its values."""
         for of in self.module.passes()[first:]:
-            sums = of.sums(*self._inputs(of, maps), *real_parameters(of, self.wanted))
-            yield of, of.layer.target, of.clamped(sums)
+            inputs = self._inputs(of, maps)
+            sums = of.sums(*inputs, *real_parameters(of, self.wanted))
+            yield of, of.layer.target, of.clamped(sums, inputs[1])
 
     def _inputs(self, of: IntegerLayer, maps: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """What a layer reads, and what it adds."""
+        """What a layer reads, and its residual."""
         residual = of.layer.residual
         return self._read(maps, of.layer.source), self._read(maps, residual) if residual else None
 
