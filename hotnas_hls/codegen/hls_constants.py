@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import ALIGNMENT
 from hotnas_hls.accel.encoding.seal import POLYNOMIAL, SEAL_BITS, signature
 from hotnas_hls.accel.integers.activation import LINE_BITS, SEGMENT_BITS
-from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, LayerPlan, ceil_div, job_beats
+from hotnas_hls.accel.layer import IntegerNetwork, Layer
+from hotnas_hls.accel.plan import (
+    BIAS_BITS,
+    MIN_SWEEP,
+    PATTERN_BITS,
+    LayerPlan,
+    ceil_div,
+    entry_count,
+    layer_beats,
+)
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.rtl import profile_slots
@@ -136,8 +144,10 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kIfmPorts", accel.read_ports, "pixels read per cycle"),
             Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
             Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
-            Line("kWgtFifoDepth", FIFO_BEATS, "planes between load_wgt and compute"),
-            Line("kOfmFifoDepth", FIFO_BEATS, "words between compute and store_ofm"),
+            Line("kIfmFifoDepth", FIFO_BEATS, "words between load_ifm and compute"),
+            Line("kRowFifoDepth", 2 * accel.wgt_entries, "rows of weights between load_wgt and compute"),
+            Line("kPatternFifoDepth", 2, "patterns of jobs between them"),
+            Line("kBiasFifoDepth", 2, "biases of output tiles between them"),
         ),
         _group(
             "Weight jobs.",
@@ -175,34 +185,30 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
 def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> _Group:
     """Largest counts of this network: they tell the HLS reports how long a loop runs."""
 
-    def largest(count: Any) -> int:
+    def largest(count: Callable[[LayerPlan, Layer], int]) -> int:
         return max(count(plans[layer.name], layer) for layer in net.layers)
 
-    def beats(plan: LayerPlan, layer: Any) -> list[int]:
-        return [
-            job_beats(plan, layer, m, n, k)
-            for m in {0, plan.tiles_m - 1}
-            for n in {0, plan.tiles_n - 1}
-            for k in {0, plan.chunks - 1}
-        ]
+    def words(plan: LayerPlan, layer: Layer) -> int:
+        return plan.slices * plan.slice_blocks * plan.slice_px
+
+    def mac_cycles(plan: LayerPlan, layer: Layer) -> int:
+        entries = plan.tiles_m * plan.tiles_n * entry_count(layer, accel.taps)
+        return entries * max(plan.tr * plan.tc, MIN_SWEEP)
 
     plane_beats = accel.wgt_beats_per_plane * accel.wgt_masters
-    jobs = largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks)
-    job = largest(lambda plan, layer: max(beats(plan, layer)))
-    sweep = largest(lambda plan, layer: plan.entries * max(plan.tr * plan.tc, MIN_SWEEP))
+    tiles = largest(lambda plan, layer: plan.tiles)
     ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.in_columns)
     ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
     return _group(
         "Loop counts of this network at most, for the tool's reports alone.",
         Line("kTripLayers", len(net.layers)),
-        Line("kTripTiles", largest(lambda plan, layer: plan.tiles)),
-        Line("kTripSlices", largest(lambda plan, layer: plan.slices)),
+        Line("kTripTiles", tiles),
+        Line("kTripTileSteps", tiles + 1),
+        Line("kTripIfmBlocks", largest(lambda plan, layer: plan.slices * plan.slice_blocks)),
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
-        Line("kTripJobs", jobs),
-        Line("kTripSteps", jobs + 2),
-        Line("kTripJobBeats", max(job, 1) * plane_beats),
-        Line("kTripWgtBeats", max(job, 1) * jobs * plane_beats),
-        Line("kTripStepCycles", max(sweep, job)),
+        Line("kTripJobSteps", largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks) + 1),
+        Line("kTripWgtBeats", largest(layer_beats) * plane_beats),
+        Line("kTripTileCycles", max(largest(words), largest(mac_cycles))),
         Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
         Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
         Line("kTripOfmRows", largest(lambda plan, layer: plan.tr)),

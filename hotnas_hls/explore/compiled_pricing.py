@@ -140,6 +140,7 @@ def layer_cycles(
     pattern_bits = PATTERN_BITS if pruned else 0
     answered = 0 if layer[26] else write_latency
     tile_ahead = ahead and layer[24] != 0
+    nothing = np.int64(0)  # a literal would be a type of its own, for which all is compiled again
     return _recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
@@ -154,7 +155,7 @@ def layer_cycles(
         _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
-        ahead, fetched, fetched, next_job, tile_ahead, fetched, 0, 0,
+        ahead, fetched, fetched, next_job, tile_ahead, fetched, nothing, nothing,
     )[0]  # fmt: skip
 
 

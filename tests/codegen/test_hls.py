@@ -97,6 +97,7 @@ def test_random_networks_cover_what_they_should() -> None:
 
 
 @needs_csim
+@pytest.mark.whole
 def test_concatenation_classifier_and_average_pool(tmp_path: Path) -> None:
     """Maps placed side by side in one, a kernel as large as its map, and a depthwise average."""
     maps = (
@@ -211,7 +212,7 @@ def test_a_descriptor_that_is_damaged_or_of_another_design_is_refused(tmp_path: 
 
 
 @needs_csim
-@pytest.mark.parametrize("dataflow", [True, False])
+@pytest.mark.parametrize("dataflow", [True, pytest.param(False, marks=pytest.mark.whole)])
 def test_damaged_weights_end_with_a_status(dataflow: bool, tmp_path: Path) -> None:
     files = generate(small_case())
     folder = write(files, tmp_path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,12 @@ DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[3] / "shared" /
 QUICK_SHAPES: dict[str, Shape] = {name: (3, 96, 96) for name, entry in ZOO.items() if entry.classes == 1000}
 QUICK_SHAPES |= {"alexnet": (3, 224, 224), "vgg16": (3, 224, 224)}
 WITHOUT_GRAPH = {"bit_r50x1", "bit_cifar"}  # group norm
+LARGE = {"vgg16", "densenet121", "densenet121_cifar", "resnet34", "resnet50"}
+
+
+def zoo(names: Iterable[str]) -> list[Any]:
+    """Networks to trace; the largest wait for ``--whole``."""
+    return [pytest.param(name, marks=pytest.mark.whole) if name in LARGE else name for name in names]
 
 
 def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) -> Graph:
@@ -44,13 +52,14 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
     return graph
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in WITHOUT_GRAPH])
+@pytest.mark.parametrize("name", zoo(name for name in ZOO if name not in WITHOUT_GRAPH))
 def test_zoo_network_computes_the_same(name: str) -> None:
     shape = QUICK_SHAPES.get(name, ZOO[name].input_shape)
     graph = assert_same(randomised(build(name)), shape)
     assert graph.output.shape == (ZOO[name].classes, 1, 1)
 
 
+@pytest.mark.whole
 def test_real_weights_classify_real_images() -> None:
     weights, images = DATA / "weights" / "resnet20-12fca82f.th", DATA / "cifar10" / "cifar10.npz"
     missing = [str(path) for path in (weights, images) if not path.is_file()]

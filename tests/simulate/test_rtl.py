@@ -19,17 +19,17 @@ from hotnas_hls.network.graph import OpKind
 
 needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
 
-SEEDS = (0, 1, 2, 3, 4, 6, 9, 32)
-SHARED_SEEDS = range(3)  # on one port for all reads
+SEEDS = (1, 5, 6, 11, 15)  # few that together hold all that is asked for below
+SHARED_SEEDS = (0, 1)  # on one port for all reads
 ON_CHIP_SEEDS = (0, 12, 26)  # with maps and weights on chip, words and planes wider than ports
-LAYERS = 14
-NETWORKS = 3  # a design
+LAYERS = 20
+NETWORKS = 4  # a design
 DESIGNS = [
     *((seed, LAYERS, False, False) for seed in SEEDS),
     *((seed, LAYERS, True, False) for seed in SHARED_SEEDS),
     *((seed, LAYERS, False, True) for seed in ON_CHIP_SEEDS),
 ]
-ALWAYS = ((3, LAYERS, False, False), (1, LAYERS, True, False), (0, LAYERS, False, True))  # one of each
+ALWAYS = ((1, LAYERS, False, False), (1, LAYERS, True, False), (0, LAYERS, False, True))  # one of each
 
 
 @needs_verilator

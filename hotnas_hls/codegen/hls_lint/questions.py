@@ -79,6 +79,32 @@ def names_in(cursor: Cursor) -> set[str]:
     return {node.spelling for node in cursor.walk_preorder() if node.kind in kinds}
 
 
+def names_changed(cursor: Cursor) -> set[str]:
+    """Names of variables and members that a statement assigns to, or counts up or down."""
+    changed: set[str] = set()
+    for node in cursor.walk_preorder():
+        children = list(node.get_children())
+        if node.kind is CursorKind.COMPOUND_ASSIGNMENT_OPERATOR:
+            changed.add(children[0].spelling)
+        elif node.kind is CursorKind.BINARY_OPERATOR and is_operator(node, children, "="):
+            changed.add(children[0].spelling)
+        elif node.kind is CursorKind.UNARY_OPERATOR:
+            words = [token.spelling for token in node.get_tokens()]
+            if words and {words[0], words[-1]} & {"++", "--"}:
+                changed.add(children[0].spelling)
+    return changed
+
+
+def is_operator(node: Cursor, operands: list[Cursor], operator: str) -> bool:
+    """Whether a binary expression's operator is this one."""
+    end = operands[0].extent.end.offset
+    return any(
+        token.spelling == operator
+        for token in node.get_tokens()
+        if end <= token.extent.start.offset < operands[1].extent.start.offset
+    )
+
+
 def array_access(cursor: Cursor) -> tuple[str, list[Cursor]] | None:
     """``x[i][j]`` as (x, [i, j]) for a plain variable x, else None."""
     if cursor.kind is not CursorKind.ARRAY_SUBSCRIPT_EXPR:
@@ -134,18 +160,71 @@ def is_partitioned(owner: Function, name: str, dimension: int) -> bool:
 
 
 def memory_accesses(unit: Unit, function: Function, loop: Loop) -> Counter[tuple[str, str]]:
-    """How many places of a loop's body, calls included, reach an element of each local memory.
+    """How many places of a loop's body, calls included, reach an element of each memory.
 
-    A memory is named by the function that declares it and its name; arrays of registers are left out.
+    A memory is named by the function that declares it and its name; arrays of registers are left out. Where
+    the loop's function is called with several arrays, each is counted.
     """
-    found: Counter[tuple[str, str]] = Counter()
-    for owner, name, _ in _places(unit, (function,), loop.cursor, {}):
-        if not all(is_in_registers(owner, name, at) for at in range(1, rank_of(owner.variables[name]) + 1)):
-            found[owner.name, name] += 1
-    return found
+    most: Counter[tuple[str, str]] = Counter()
+    for given in _callers_arrays(unit, (function,)):
+        found: Counter[tuple[str, str]] = Counter()
+        for owner, name, _ in _places(unit, (function,), loop.cursor, given):
+            rank = rank_of(owner.variables[name])
+            if not all(is_in_registers(owner, name, at) for at in range(1, rank + 1)):
+                found[owner.name, name] += 1
+        most |= found
+    return most
 
 
 Held = tuple[Function, str, int]  # who declares an array, its name, how many of its dimensions are chosen
+
+
+def stream_calls(
+    unit: Unit, path: tuple[Function, ...], node: Cursor, given: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Name and method of every call of a stream's method below ``node``, called functions included.
+
+    path: how the last function is reached. given: the streams that its parameters are; one that is not in
+    it goes by its own name.
+    """
+    function = path[-1]
+    callee, arguments = called(node)
+    member = next(node.get_children(), None) if node.kind is CursorKind.CALL_EXPR else None
+    if member is not None and member.kind is CursorKind.MEMBER_REF_EXPR:
+        stream = _stream(function, member, given)
+        if stream is not None:
+            yield stream, callee
+    inner = unit.functions.get(callee)
+    if inner is not None and inner not in path:
+        streams = {
+            parameter.spelling: _stream(function, argument, given)
+            for parameter, argument in zip(inner.parameters, arguments, strict=False)
+        }
+        passed = {name: stream for name, stream in streams.items() if stream is not None}
+        yield from stream_calls(unit, (*path, inner), inner.cursor, passed)
+    for child in node.get_children():
+        yield from stream_calls(unit, path, child, given)
+
+
+def _stream(function: Function, node: Cursor, given: Mapping[str, str]) -> str | None:
+    """The stream that an expression names, or an array of which it names one."""
+    for inner in node.walk_preorder():
+        if inner.kind is CursorKind.DECL_REF_EXPR and inner.spelling in function.variables:
+            if is_stream(function.variables[inner.spelling].type):
+                return given.get(inner.spelling, inner.spelling)
+    return None
+
+
+def _callers_arrays(unit: Unit, path: tuple[Function, ...]) -> list[dict[str, Held]]:
+    """What the array parameters of the first function of ``path`` are, for each way to call it."""
+    function = path[0]
+    found = []
+    for caller in unit.functions.values():
+        for callee, arguments in caller.calls:
+            if callee == function.name and caller not in path:
+                for given in _callers_arrays(unit, (caller, *path)):
+                    found.append(_passed_arrays(caller, function, arguments, given))
+    return found or [{}]
 
 
 def _places(
@@ -170,11 +249,7 @@ def _places(
     callee, arguments = called(node)
     inner = unit.functions.get(callee)
     if inner is not None and inner.name not in {outer.name for outer in path}:
-        passed: dict[str, Held] = {}
-        for parameter, argument in zip(inner.parameters, arguments, strict=False):
-            array = _passed(function, argument, given)
-            if array is not None:
-                passed[parameter.spelling] = array
+        passed = _passed_arrays(function, inner, arguments, given)
         yield from _places(unit, (*path, inner), inner.cursor, passed)
     for child in node.get_children():
         yield from _places(unit, path, child, given)
@@ -187,6 +262,17 @@ def _held(function: Function, name: str, given: Mapping[str, Held]) -> Held | No
     variable = function.variables.get(name)
     local = variable is not None and variable.kind is CursorKind.VAR_DECL and rank_of(variable) > 0
     return (function, name, 0) if local else None
+
+
+def _passed_arrays(
+    caller: Function, callee: Function, arguments: list[Cursor], given: Mapping[str, Held]
+) -> dict[str, Held]:
+    """Which arrays a call gives the parameters of ``callee``."""
+    arrays = {
+        parameter.spelling: _passed(caller, argument, given)
+        for parameter, argument in zip(callee.parameters, arguments, strict=False)
+    }
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _passed(function: Function, argument: Cursor, given: Mapping[str, Held]) -> Held | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from hotnas_hls.codegen.hls_lint.questions import (
     is_pointer_to_memory,
     is_stream,
     memory_accesses,
+    names_changed,
     names_in,
     rank_of,
+    stream_calls,
 )
 from hotnas_hls.codegen.hls_lint.unit import Finding, Unit, parse
 
@@ -250,6 +253,70 @@ def memories_have_ports(unit: Unit) -> Iterator[Finding]:
                     yield unit.finding(loop.cursor, "memory-ports", message)
 
 
+def counts_are_known(unit: Unit) -> Iterator[Finding]:
+    """No loop's body changes what its condition asks for: how often it runs is known when it begins."""
+    for function in unit.functions.values():
+        for loop in function.loops:
+            children = list(loop.cursor.get_children())
+            if loop.cursor.kind is not CursorKind.FOR_STMT or len(children) < 4:
+                continue
+            asked = names_in(children[1])
+            for name in sorted(asked & names_changed(children[-1])):
+                message = f"the condition of {loop.label} asks for {name}, which its body changes"
+                yield unit.finding(loop.cursor, "counts-known", message)
+
+
+def fifos_are_read_and_written(unit: Unit) -> Iterator[Finding]:
+    """Streams are only read and written, and wait: what a stage does must not depend on when data comes."""
+    for function in unit.functions.values():
+        for stream, method in stream_calls(unit, (function,), function.cursor, {}):
+            if method not in ("read", "write"):
+                message = f"{function.name} asks {stream} for {method}()"
+                yield unit.finding(function.cursor, "fifos-block", message)
+
+
+def fifos_have_one_place_a_cycle(unit: Unit) -> Iterator[Finding]:
+    """A pipelined loop of II = 1 reads a FIFO at one place at most, and writes it at one."""
+    for function in unit.functions.values():
+        for loop in function.loops:
+            interval = next((int(p.options["II"]) for p in loop.pragmas if p.kind == "pipeline"), None)
+            if interval is None:
+                continue
+            places = Counter(stream_calls(unit, (function,), loop.cursor, {}))
+            for (stream, method), count in places.items():
+                if count > interval:
+                    message = f"{loop.label} has {count} places that {method} {stream}, in II = {interval}"
+                    yield unit.finding(loop.cursor, "fifo-places", message)
+
+
+def channels_join_two_stages(unit: Unit) -> Iterator[Finding]:
+    """A variable of a dataflow region goes from one stage to a later one: a stream written and then read."""
+    for region in unit.functions.values():
+        if not any(pragma.kind == "dataflow" for pragma in region.pragmas):
+            continue
+        uses: dict[str, list[tuple[str, set[str]]]] = {
+            name: []
+            for name, variable in region.variables.items()
+            if variable.kind is CursorKind.VAR_DECL
+        }
+        for callee, arguments in region.calls:
+            stage = unit.functions.get(callee)
+            if stage is None:
+                continue
+            calls = list(stream_calls(unit, (stage,), stage.cursor, {}))
+            for parameter, argument in zip(stage.parameters, arguments, strict=False):
+                for name in names_in(argument) & uses.keys():
+                    methods = {method for stream, method in calls if stream == parameter.spelling}
+                    uses[name].append((callee, methods))
+        for name, stages in uses.items():
+            if [methods for _, methods in stages] != [{"write"}, {"read"}]:
+                told = ", ".join(
+                    f"{stage} ({' and '.join(sorted(what)) or 'neither'})" for stage, what in stages
+                )
+                message = f"{name} in {region.name} is not written by one stage, read by a later one: {told}"
+                yield unit.finding(region.variables[name], "channels", message)
+
+
 RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     names_exist,
     loops_are_labelled,
@@ -265,6 +332,10 @@ RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (
     interfaces_are_complete,
     partitions_match_accesses,
     memories_have_ports,
+    counts_are_known,
+    fifos_are_read_and_written,
+    fifos_have_one_place_a_cycle,
+    channels_join_two_stages,
 )
 
 

@@ -15,7 +15,7 @@ from clang.cindex import Cursor, CursorKind, Token
 from hotnas_hls.base.tools import require
 from hotnas_hls.codegen.hls import SOURCES
 
-PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM|DATAFLOW)\((.*)\)\s*$")
+PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM_FIFO|DATAFLOW)\((.*)\)\s*$")
 LOOPS = (CursorKind.FOR_STMT, CursorKind.WHILE_STMT, CursorKind.DO_STMT, CursorKind.CXX_FOR_RANGE_STMT)
 FUNCTIONS = (CursorKind.FUNCTION_DECL, CursorKind.FUNCTION_TEMPLATE, CursorKind.CXX_METHOD)
 
@@ -160,7 +160,7 @@ def read_function(cursor: Cursor, dataflow: bool) -> Function:
 
 
 def read_pragma(path: Path, line: int, macro: str, text: str) -> Pragma:
-    if macro in ("AGGREGATE", "LUTRAM"):
+    if macro in ("AGGREGATE", "LUTRAM_FIFO"):
         return Pragma(path, line, macro.lower(), {"variable": text.strip()}, ())
     if macro == "DATAFLOW":
         return Pragma(path, line, "dataflow", {}, ())
@@ -173,14 +173,10 @@ def read_pragma(path: Path, line: int, macro: str, text: str) -> Pragma:
 
 
 def called(node: Cursor) -> tuple[str, list[Cursor]]:
-    """Name and arguments of a call, else an empty name; templates are found by their spelling."""
+    """Name and arguments of a call, else an empty name."""
     if node.kind is not CursorKind.CALL_EXPR:
         return "", []
-    children = list(node.get_children())
-    name = node.spelling
-    if not name and children:
-        name = next((c.spelling for c in children[0].walk_preorder() if c.spelling), "")
-    return name, children[1:]
+    return node.spelling, list(node.get_children())[1:]
 
 
 def with_parents(cursor: Cursor) -> Iterator[tuple[Cursor, Cursor]]:

@@ -11,25 +11,20 @@
 #include "types.h"
 #include "weights.h"
 
-// Accumulators of a tile, in two halves: one is summed into while the other is drained. They are
-// arrays of their own, so that a tool sees that a cycle reads and writes each of them once.
-using AccHalf = Acc[kTm][kOfmDepth];
-
-// What both halves hold at one pixel each.
-using AccRead = Acc[2][kTm];
-
-// The sweep of a job: entries (kernel positions) outside, pixels inside, so that an entry's weights
-// serve a whole sweep. Two sums into one pixel are at least kMinSweep cycles apart: tiles of fewer
-// pixels idle at the end of each sweep.
-struct Sweep {
-  int entry;  // within the job
+// Where the array stands in the jobs of a tile: entries (kernel positions) outside, pixels inside,
+// so that an entry's weights serve a whole sweep. Two sums into one pixel are at least kMinSweep
+// cycles apart: tiles of fewer pixels idle at the end of each sweep.
+struct Work {
+  Job job;
+  int entry;      // within the job
+  int table_row;  // of the entry, in the entry table
   int pixel, row, column;
 };
 
-inline Sweep sweep_start() {
+inline Work work_start() {
   HLS_VITIS(inline)
-  const Sweep sweep = {0, 0, 0, 0};
-  return sweep;
+  const Work work = {first_job(), 0, 0, 0, 0, 0};
+  return work;
 }
 
 inline int sweep_cycles(const Tile& tile) {
@@ -37,30 +32,108 @@ inline int sweep_cycles(const Tile& tile) {
   return larger(tile.rows * tile.columns, kMinSweep);
 }
 
-inline void advance(const Tile& tile, Sweep& sweep) {
+inline int job_cycles(const Descriptor& layer, const Tile& tile, const Job& job) {
   HLS_VITIS(inline)
-  if (++sweep.pixel == sweep_cycles(tile)) {
-    sweep.pixel = sweep.row = sweep.column = 0;
-    ++sweep.entry;
-  } else if (++sweep.column == tile.columns) {
-    sweep.column = 0;
-    ++sweep.row;
+  return job_entries(layer, job) * sweep_cycles(tile);
+}
+
+inline int tile_cycles(const Descriptor& layer, const Tile& tile) {
+  HLS_VITIS(inline)
+  return layer.tiles_m * layer.tiles_n * layer.total_entries * sweep_cycles(tile);
+}
+
+inline bool is_first_entry(const Work& work) { return starts_sums(work.job) && work.entry == 0; }
+inline bool is_last_entry(const Descriptor& layer, const Work& work) {
+  return completes_sums(layer, work.job) && work.entry == job_entries(layer, work.job) - 1;
+}
+
+// The array works in this cycle: it idles at the end of a short sweep.
+inline bool works(const Tile& tile, const Work& work) {
+  return work.pixel < tile.rows * tile.columns;
+}
+
+inline void advance(const Descriptor& layer, const Tile& tile, Work& work) {
+  HLS_VITIS(inline)
+  if (++work.pixel < sweep_cycles(tile)) {
+    if (++work.column == tile.columns) {
+      work.column = 0;
+      ++work.row;
+    }
+    return;
+  }
+  work.pixel = work.row = work.column = 0;
+  ++work.table_row;
+  if (++work.entry < job_entries(layer, work.job)) return;
+  work.entry = 0;
+  work.job = next_job(layer, work.job);
+  if (work.job.k == 0) work.table_row = 0;
+}
+
+// What the array holds during a sweep: the weights of an entry, and of its job and output tile the
+// patterns and the biases.
+struct Row {
+  Weight weight[kTm][kTn];
+  std::uint8_t pattern[kTm][kTn];
+  std::int32_t bias[kTm];
+};
+
+// Takes what is new at the beginning of a sweep.
+inline void take_row(const Descriptor& layer, const Work& work, Biases biases, Patterns patterns,
+                     Rows rows, Row& row) {
+  HLS_VITIS(inline)
+  if (is_first_entry(work)) {
+  TAKE_BIAS:
+    for (int index = 0; index < kBiasPlanes; ++index) {
+      HLS_VITIS(unroll)
+      const WgtPlane plane = biases[index].read();
+    TAKE_BIAS_WORD:
+      for (int word = 0; word < kBiasPerPlane; ++word) {
+        HLS_VITIS(unroll)
+        const int m = index * kBiasPerPlane + word;
+        if (m < kTm) row.bias[m] = static_cast<std::int32_t>(plane.word[word]);
+      }
+    }
+  }
+  const int groups = job_groups(layer, work.job);
+  const bool has_patterns = layer.pruned && work.entry == 0;
+TAKE_PART:
+  for (int part = 0; part < kRowParts; ++part) {
+    HLS_VITIS(unroll)
+    if (group_of(part) >= groups) continue;
+    const int m = part / kPartsPerRow;
+    const int first = part % kPartsPerRow * kPartWeights;
+    if (has_patterns) {
+      const PatternPart numbers = patterns[part].read();
+    TAKE_PATTERN:
+      for (int n = 0; n < kPartWeights; ++n) {
+        HLS_VITIS(unroll)
+        row.pattern[m][first + n] = numbers.pattern[n];
+      }
+    }
+    const WeightPart weights = rows[part].read();
+  TAKE_WEIGHT:
+    for (int n = 0; n < kPartWeights; ++n) {
+      HLS_VITIS(unroll)
+      row.weight[m][first + n] = weights.weight[n];
+    }
   }
 }
 
 // Reads the input channels of one slice at the pixel that each port's kernel position meets: byte q
 // of `entry` has that of pattern q, or of tap q. Dense layers have the same position in all four.
-inline void read_ifm(const Descriptor& layer, const Tile& tile, const Sweep& sweep,
-                     std::uint32_t entry, int slice, IfmTile ifm_tile, Act x[kIfmPorts][kTn]) {
+inline void read_ifm(const Descriptor& layer, const Tile& tile, const Work& work,
+                     std::uint32_t entry, int half, IfmTile even, IfmTile odd,
+                     Act x[kIfmPorts][kTn]) {
   HLS_VITIS(inline)
   // Outside the map: 0 adds nothing, the smallest value never wins a maximum.
   const Act outside = layer.reduce_max ? kActLowest : 0;
+  const int slice = layer.channelwise ? work.job.m : work.job.n;
 COMPUTE_PORT:
   for (int port = 0; port < kIfmPorts; ++port) {
     HLS_VITIS(unroll)
-    const int row = sweep.row * layer.stride_rows + static_cast<int>(entry >> (8 * port + 4) & 15);
+    const int row = work.row * layer.stride_rows + static_cast<int>(entry >> (8 * port + 4) & 15);
     const int column =
-        sweep.column * layer.stride_columns + static_cast<int>(entry >> (8 * port) & 15);
+        work.column * layer.stride_columns + static_cast<int>(entry >> (8 * port) & 15);
     const int ifm_row = tile.first_row + row;
     const int ifm_column = tile.first_column + column;
     const bool inside =
@@ -69,7 +142,9 @@ COMPUTE_PORT:
   COMPUTE_READ:
     for (int n = 0; n < kTn; ++n) {
       HLS_VITIS(unroll)
-      const Act held = ifm_tile[port][n / kChannelBlock][address][n % kChannelBlock];
+      const int bank = n / kChannelBlock;
+      const int lane = n % kChannelBlock;
+      const Act held = half == 0 ? even[port][bank][address][lane] : odd[port][bank][address][lane];
       x[port][n] = inside ? held : outside;
     }
   }
@@ -152,113 +227,54 @@ COMPUTE_ROWS:
   }
 }
 
-// The one read of each half in a cycle.
-inline void read_halves(const AccHalf even, const AccHalf odd, int even_pixel, int odd_pixel,
-                        AccRead held) {
+// One cycle of the array, on the tile in half `half` of the IFM buffer. Finished sums are sent on.
+inline void mac(const Descriptor& layer, const Tile& tile, const Work& work, int half,
+                const std::uint32_t entry_table[kMaxEntries], IfmTile even, IfmTile odd,
+                const Row& row, Accumulators acc, Sums sums) {
   HLS_VITIS(inline)
-READ_HALVES:
-  for (int m = 0; m < kTm; ++m) {
-    HLS_VITIS(unroll)
-    held[0][m] = even[m][even_pixel];
-    held[1][m] = odd[m][odd_pixel];
-  }
-}
-
-// The array works in this cycle: it idles at the end of a short sweep.
-inline bool works(const Tile& tile, const Sweep& sweep) {
-  return sweep.pixel < tile.rows * tile.columns;
-}
-
-// One cycle of the array. `held` is what the accumulators hold at the sweep's pixel.
-inline void mac(const Descriptor& layer, const Tile& tile, const Job& job, const Sweep& sweep,
-                int slot, const std::uint32_t entry_table[kMaxEntries], IfmTile ifm_tile,
-                BiasRows bias, PatternRows patterns, WeightRows weights, const Acc held[kTm],
-                AccHalf even, AccHalf odd) {
-  HLS_VITIS(inline)
-  if (!works(tile, sweep)) return;
   Act x[kIfmPorts][kTn];
   HLS_VITIS(array_partition variable = x complete dim = 0)
-  const std::uint32_t entry = entry_table[job.k * layer.entries + sweep.entry];
-  const int slice = layer.channelwise ? job.m : job.n;
-  read_ifm(layer, tile, sweep, entry, slice, ifm_tile, x);
-  // A maximum has no weights, and as many entries as the kernel needs.
-  const int row = layer.reduce_max ? 0 : slot * kWgtEntries + sweep.entry;
-  const int half = job.m % 2;
-  // The row is read once, whichever way it is used.
-  Weight weight[kTm][kTn];
-  HLS_VITIS(array_partition variable = weight complete dim = 0)
-READ_ROW:
-  for (int m = 0; m < kTm; ++m) {
-    HLS_VITIS(unroll)
-  READ_COLUMN:
-    for (int n = 0; n < kTn; ++n) {
-      HLS_VITIS(unroll)
-      weight[m][n] = weights[row][m][n];
-    }
-  }
-  const bool first = starts_sums(job) && sweep.entry == 0;
-  ap_int<kSumBits> sums[kTm];
-  HLS_VITIS(array_partition variable = sums complete dim = 1)
-  if (!layer.channelwise) dot_products(weight, patterns[slot], x, sums);
+  read_ifm(layer, tile, work, entry_table[work.table_row], half, even, odd, x);
+  ap_int<kSumBits> products[kTm];
+  HLS_VITIS(array_partition variable = products complete dim = 1)
+  if (!layer.channelwise) dot_products(row.weight, row.pattern, x, products);
+  const bool first = is_first_entry(work);
+  Acc after[kTm];
+  HLS_VITIS(array_partition variable = after complete dim = 1)
 COMPUTE_ROW:
   for (int m = 0; m < kTm; ++m) {
     HLS_VITIS(unroll)
-    const Acc before = first ? bias[half][m] : held[m];
-    Acc after = before;
+    const Acc held = acc[m][work.pixel];
+    const Acc before = first ? row.bias[m] : held;
+    after[m] = before;
     if (!layer.channelwise) {
-      after = before + static_cast<Acc>(sums[m]);
+      after[m] = before + static_cast<Acc>(products[m]);
     } else if (m < kTd) {
       const int n = m % kTd;  // m < kTd; spelt so that no index leaves the array
       if (layer.reduce_max) {
         const Act largest = channel_maximum(x, n);
-        after = first || largest > before ? largest : before;
+        after[m] = first || largest > before ? largest : before;
       } else {
         ap_int<kSumBits> sum;
-        channel_sum(weight, x, n, sum);
-        after = before + static_cast<Acc>(sum);
+        channel_sum(row.weight, x, n, sum);
+        after[m] = before + static_cast<Acc>(sum);
       }
     }
-    if (half == 0) {
-      even[m][sweep.pixel] = after;
-    } else {
-      odd[m][sweep.pixel] = after;
-    }
+    acc[m][work.pixel] = after[m];
   }
-}
-
-// Where the draining of a finished half stands: pixels inside, channel blocks outside.
-struct Drain {
-  int half;
-  int block, blocks;
-  int pixel;
-};
-
-inline Drain nothing_to_drain() {
-  HLS_VITIS(inline)
-  const Drain drain = {0, 0, 0, 0};
-  return drain;
-}
-
-inline Drain drain_of(const Descriptor& layer, int m) {
-  HLS_VITIS(inline)
-  const int blocks = m == layer.tiles_m - 1 ? layer.m_blocks_last : layer.m_blocks;
-  const Drain drain = {m % 2, 0, blocks, 0};
-  return drain;
-}
-
-inline bool drained(const Drain& drain) { return drain.block == drain.blocks; }
-
-// Takes one word out of what the accumulators hold at the drain's pixel and advances.
-inline void drain_word(const Tile& tile, const AccRead held, Drain& drain, AccWord& word) {
-  HLS_VITIS(inline)
-DRAIN_LANE:
-  for (int lane = 0; lane < kChannelBlock; ++lane) {
+  if (!is_last_entry(layer, work)) return;
+  const int blocks = m_blocks(layer, work.job.m);
+FINISH_BLOCK:
+  for (int block = 0; block < kOfmBanks; ++block) {
     HLS_VITIS(unroll)
-    word.lane[lane] = held[drain.half][drain.block * kChannelBlock + lane];
-  }
-  if (++drain.pixel == tile.rows * tile.columns) {
-    drain.pixel = 0;
-    ++drain.block;
+    if (block >= blocks) continue;
+    AccWord word;
+  FINISH_LANE:
+    for (int lane = 0; lane < kChannelBlock; ++lane) {
+      HLS_VITIS(unroll)
+      word.lane[lane] = after[block * kChannelBlock + lane];
+    }
+    sums[block].write(word);
   }
 }
 

@@ -3,15 +3,15 @@
 //
 // HLS_VITIS(pipeline II = 1)   one vendor pragma
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
-// HLS_LUTRAM(variable)         a memory in distributed RAM (likewise)
+// HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
 // HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
 // HOTNAS_LARGE_LOCAL           a large local array: static in C simulation, to keep the stack small
 
 #ifndef HOTNAS_PRAGMAS_H_
 #define HOTNAS_PRAGMAS_H_
 
-// 1: load, compute and store overlap (dataflow). 0: the same source as a plain sequence of load,
-// compute and store, for compilers without dataflow and hls::stream; results are equal.
+// 1: load, compute and store overlap (dataflow). 0: the same functions one after the other, for
+// compilers without dataflow and hls::stream; results are equal.
 #ifndef HOTNAS_DATAFLOW
 #define HOTNAS_DATAFLOW 1
 #endif
@@ -26,10 +26,10 @@
 
 #if defined(__VITIS_HLS__)
 #define HLS_AGGREGATE(name) HLS_VITIS(aggregate variable = name)
-#define HLS_LUTRAM(name) HLS_VITIS(bind_storage variable = name type = ram_2p impl = lutram)
+#define HLS_LUTRAM_FIFO(name) HLS_VITIS(bind_storage variable = name type = fifo impl = lutram)
 #else  // Vivado HLS 2019.2 to 2020.1, or no vendor tool at all
 #define HLS_AGGREGATE(name) HLS_VITIS(data_pack variable = name)
-#define HLS_LUTRAM(name) HLS_VITIS(resource variable = name core = RAM_2P_LUTRAM)
+#define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
 #endif
 
 #if HOTNAS_DATAFLOW

@@ -9,14 +9,19 @@
 #include "pragmas.h"
 #include "tile.h"
 #include "types.h"
+#include "weights.h"
 
-#if HOTNAS_DATAFLOW
-#include <hls_stream.h>
-
-inline AccWord next_sum(hls::stream<AccWord>& sums, int) { return sums.read(); }
-#else
-inline AccWord next_sum(const AccWord* sums, int pixel) { return sums[pixel]; }
-#endif
+// The next finished sums of channel block `block`.
+inline AccWord next_sum(int block, Sums sums) {
+  HLS_VITIS(inline)
+  AccWord word = {};
+NEXT_SUM:
+  for (int index = 0; index < kOfmBanks; ++index) {
+    HLS_VITIS(unroll)
+    if (index == block) word = sums[index].read();
+  }
+  return word;
+}
 
 // What the line of its segment makes of an activation, saturated.
 inline Act activated(const std::uint32_t lines[kLineRows], Act clamped) {
@@ -92,8 +97,7 @@ LOAD_RESIDUAL_BEAT:
 }
 
 // One burst of finished words: every word's sums arrive with its first beat.
-template <typename Sums>
-inline void store_ofm_run(const Descriptor& layer, const Lines lines, Sums& sums,
+inline void store_ofm_run(const Descriptor& layer, const Lines lines, int block, Sums sums,
                           const ActWord residual[kOfmDepth], int first_pixel, int pixels,
                           OfmBeat* ofm, std::uint32_t first_beat) {
   HLS_VITIS(inline)
@@ -106,7 +110,7 @@ STORE_OFM_BEAT:
     HLS_VITIS(pipeline II = 1)
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
     if (part == 0) {
-      const AccWord sum = next_sum(sums, pixel);
+      const AccWord sum = next_sum(block, sums);
       const ActWord other = residual[kProducts && layer.res_vector ? 0 : pixel];
       ++pixel;
     STORE_OFM_LANE:
@@ -133,10 +137,9 @@ STORE_OFM_BEAT:
   }
 }
 
-// One channel block of a tile: number `map_block` of its map, from `block_offset` bytes into it on.
-template <typename Sums>
-inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile,
-                            int map_block, std::uint32_t block_offset, Sums& sums, OfmBeat* ofm) {
+// One channel block of output tile `m`, from the word `block_offset` bytes into the map on.
+inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
+                            std::uint32_t block_offset, int block, Sums sums, OfmBeat* ofm) {
   HLS_VITIS(inline)
   HOTNAS_LARGE_LOCAL ActWord residual[kOfmDepth];
   HLS_AGGREGATE(residual)
@@ -144,7 +147,7 @@ inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Ti
   const int runs = layer.ofm_merged ? 1 : tile.rows;
   const int pixels = layer.ofm_merged ? tile.rows * tile.columns : tile.columns;
   if (kProducts && layer.res_vector) {
-    const std::uint32_t offset = layer.res_addr + map_block * kWordBytes;
+    const std::uint32_t offset = layer.res_addr + (m * layer.m_blocks + block) * kWordBytes;
     load_residual_run(ofm, offset / kOfmBeatBytes, 0, 1, residual);
   } else if (layer.has_residual) {
   LOAD_RESIDUAL_RUN:
@@ -158,33 +161,39 @@ STORE_OFM_RUN:
   for (int run = 0; run < runs; ++run) {
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
     const std::uint32_t offset = layer.ofm_addr + block_offset + run * layer.ofm_row_stride;
-    store_ofm_run(layer, lines, sums, residual, run * pixels, pixels, ofm, offset / kOfmBeatBytes);
+    store_ofm_run(layer, lines, block, sums, residual, run * pixels, pixels, ofm,
+                  offset / kOfmBeatBytes);
   }
 }
 
-// Byte offset of output tile `m` of a tile within its feature map.
-inline std::uint32_t ofm_offset(const Descriptor& layer, const Tile& tile, int m) {
+// Output tile `m` of a tile: Tm channels of its pixels.
+inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
+                           Sums sums, OfmBeat* ofm) {
   HLS_VITIS(inline)
-  return m * layer.m_blocks * layer.ofm_block_stride + tile.row * layer.ofm_tile_row_step +
-         tile.column * layer.ofm_tile_column_step;
+  std::uint32_t offset = m * layer.m_blocks * layer.ofm_block_stride +
+                         tile.row * layer.ofm_tile_row_step +
+                         tile.column * layer.ofm_tile_column_step;
+STORE_OFM_BLOCK:
+  for (int block = 0; block < m_blocks(layer, m); ++block) {
+    HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
+    store_ofm_block(layer, lines, tile, m, offset, block, sums, ofm);
+    offset += layer.ofm_block_stride;
+  }
 }
 
 #if HOTNAS_DATAFLOW
-inline void store_ofm(const Descriptor layer, int tile_index, const Lines lines,
-                      hls::stream<AccWord>& sums, OfmBeat* ofm) {
+inline void store_ofm(const Descriptor layer, const Lines lines, Sums sums, OfmBeat* ofm) {
   HLS_VITIS(inline off)
-  const Tile tile = tile_at(layer, tile_index);
+  Tile tile = first_tile(layer);
 STORE_OFM_TILE:
-  for (int m = 0; m < layer.tiles_m; ++m) {
-    HLS_VITIS(loop_tripcount min = 1 max = kTripOutputTiles)
-    const int blocks = m == layer.tiles_m - 1 ? layer.m_blocks_last : layer.m_blocks;
-    std::uint32_t offset = ofm_offset(layer, tile, m);
-  STORE_OFM_BLOCK:
-    for (int block = 0; block < blocks; ++block) {
-      HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
-      store_ofm_block(layer, lines, tile, m * layer.m_blocks + block, offset, sums, ofm);
-      offset += layer.ofm_block_stride;
+  for (int index = 0; index < tile_count(layer); ++index) {
+    HLS_VITIS(loop_tripcount min = 1 max = kTripTiles)
+  STORE_OFM_CHANNELS:
+    for (int m = 0; m < layer.tiles_m; ++m) {
+      HLS_VITIS(loop_tripcount min = 1 max = kTripOutputTiles)
+      store_ofm_tile(layer, lines, tile, m, sums, ofm);
     }
+    tile = next_tile(layer, tile);
   }
 }
 #endif  // HOTNAS_DATAFLOW

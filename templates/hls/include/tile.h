@@ -14,21 +14,57 @@ struct Tile {
   int first_row, first_column;  // IFM pixel at the footprint's corner; negative in the padding
 };
 
-// Tiles are counted row by row. The division runs once a tile, in the shadow of its first load.
-inline Tile tile_at(const Descriptor& layer, int index) {
+inline Tile tile_at(const Descriptor& layer, int row, int column) {
   HLS_VITIS(inline)
   Tile tile;
-  tile.row = index / layer.tiles_c;
-  tile.column = index % layer.tiles_c;
-  const bool last_row = tile.row == layer.tiles_r - 1;
-  const bool last_column = tile.column == layer.tiles_c - 1;
+  tile.row = row;
+  tile.column = column;
+  const bool last_row = row == layer.tiles_r - 1;
+  const bool last_column = column == layer.tiles_c - 1;
   tile.rows = last_row ? layer.tr_last : layer.tr;
   tile.columns = last_column ? layer.tc_last : layer.tc;
   tile.in_rows = last_row ? layer.th_last : layer.th;
   tile.in_columns = last_column ? layer.tw_last : layer.tw;
-  tile.first_row = tile.row * layer.tr * layer.stride_rows - layer.pad_top;
-  tile.first_column = tile.column * layer.tc * layer.stride_columns - layer.pad_left;
+  tile.first_row = row * layer.tr * layer.stride_rows - layer.pad_top;
+  tile.first_column = column * layer.tc * layer.stride_columns - layer.pad_left;
   return tile;
+}
+
+// Every stage walks the tiles by itself, row by row.
+inline int tile_count(const Descriptor& layer) { return layer.tiles_r * layer.tiles_c; }
+
+inline Tile first_tile(const Descriptor& layer) {
+  HLS_VITIS(inline)
+  return tile_at(layer, 0, 0);
+}
+
+inline Tile next_tile(const Descriptor& layer, const Tile& tile) {
+  HLS_VITIS(inline)
+  const bool ends_row = tile.column == layer.tiles_c - 1;
+  return tile_at(layer, tile.row + ends_row, ends_row ? 0 : tile.column + 1);
+}
+
+// The part of the footprint that exists in DRAM. Padding is never loaded: compute recognises it by
+// its coordinates.
+struct IfmWindow {
+  int first_row, rows;
+  int first_column, columns;
+  int kept;  // columns of a row that lie in the footprint
+};
+
+inline IfmWindow ifm_window(const Descriptor& layer, const Tile& tile) {
+  HLS_VITIS(inline)
+  const int end_row = smaller(tile.first_row + tile.in_rows, layer.in_rows);
+  const int end_column = smaller(tile.first_column + tile.in_columns, layer.in_columns);
+  IfmWindow window;
+  window.first_row = larger(tile.first_row, 0);
+  window.rows = larger(end_row - window.first_row, 0);
+  // Tiles as wide as the map load whole rows: rows follow each other in DRAM, so that a channel
+  // block is one long burst; pixels right of the footprint are dropped on arrival.
+  window.first_column = layer.ifm_merged ? 0 : larger(tile.first_column, 0);
+  window.kept = larger(end_column - window.first_column, 0);
+  window.columns = layer.ifm_merged ? static_cast<int>(layer.in_columns) : window.kept;
+  return window;
 }
 
 #endif  // HOTNAS_TILE_H_

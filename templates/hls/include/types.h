@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "fifo.h"
 #include "params.h"
 
 // One beat of each AXI port, least significant 32 bits first.
@@ -23,7 +24,18 @@ struct WgtPlane {
   std::uint32_t word[kPlaneWords];
 };
 
-// One pixel of one channel block: in DRAM, in the IFM buffer and in the residual buffer.
+// A row of the array is the weights of one output channel. It comes whole, or in parts of as many
+// weights as a plane has bits.
+constexpr int kPartWeights = kTn < kPlaneBits ? kTn : kPlaneBits;
+constexpr int kRowParts = kTm * kPartsPerRow;
+struct WeightPart {
+  Weight weight[kPartWeights];
+};
+struct PatternPart {
+  std::uint8_t pattern[kPartWeights];
+};
+
+// One pixel of one channel block: in DRAM, on its way to the IFM buffer and in the residual buffer.
 struct ActWord {
   Act lane[kChannelBlock];
 };
@@ -37,9 +49,26 @@ struct AccWord {
 constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
 using Lines = std::uint32_t[kChannelBlock][kLineRows];
 
-// The IFM buffer holds one tile with all its input slices. Bank b has channel block b of every
+// Half of the IFM buffer: one tile with all its input slices. Bank b has channel block b of every
 // slice; each read port has a copy of its own, because each pattern or tap reads another pixel.
 using IfmTile = Act[kIfmPorts][kIfmBanks][kIfmDepth][kChannelBlock];
+
+// Accumulators: the sums of a tile of Tm channels.
+using Accumulators = Acc[kTm][kOfmDepth];
+
+// From load_ifm to compute, from load_wgt to compute, from compute to store_ofm. The rows of two
+// weight jobs have room, as have the sums of a tile: store_ofm takes them block by block, while
+// compute finishes all blocks of a pixel at once.
+#if HOTNAS_DATAFLOW
+constexpr int kIfmWordsDepth = kIfmFifoDepth;
+#else
+constexpr int kIfmWordsDepth = kIfmBanks * kIfmDepth;  // a tile
+#endif
+using IfmWords = Fifo<ActWord, kIfmWordsDepth>;
+using Biases = Fifo<WgtPlane, kBiasFifoDepth>[kBiasPlanes];
+using Patterns = Fifo<PatternPart, kPatternFifoDepth>[kRowParts];
+using Rows = Fifo<WeightPart, kRowFifoDepth>[kRowParts];
+using Sums = Fifo<AccWord, kOfmDepth>[kOfmBanks];
 
 inline int smaller(int a, int b) { return a < b ? a : b; }
 inline int larger(int a, int b) { return a > b ? a : b; }

@@ -15,12 +15,6 @@
 #include "pragmas.h"
 #include "types.h"
 
-// On-chip weights: two slots, one being taken in while the other is used. One row holds the
-// weights of one entry, all read in one cycle.
-using WeightRows = Weight[2 * kWgtEntries][kTm][kTn];
-using PatternRows = std::uint8_t[2][kTm][kTn];
-using BiasRows = std::int32_t[2][kTm];
-
 struct Job {
   int m, n, k;
 };
@@ -65,6 +59,12 @@ inline int job_groups(const Descriptor& layer, const Job& job) {
   return job.m == layer.tiles_m - 1 ? layer.groups_last : layer.groups;
 }
 
+// Channel blocks of output tile `m`.
+inline int m_blocks(const Descriptor& layer, int m) {
+  HLS_VITIS(inline)
+  return m == layer.tiles_m - 1 ? layer.m_blocks_last : layer.m_blocks;
+}
+
 inline int job_planes(const Descriptor& layer, const Job& job) {
   HLS_VITIS(inline)
   const int groups = job_groups(layer, job);
@@ -73,82 +73,113 @@ inline int job_planes(const Descriptor& layer, const Job& job) {
   return bias + patterns + job_entries(layer, job) * groups * layer.weight_bits;
 }
 
-// What the next plane of a job is.
+// Planes of a tile: of all its jobs.
+inline std::uint32_t tile_planes(const Descriptor& layer) {
+  HLS_VITIS(inline)
+  const int groups = layer.groups * (layer.tiles_m - 1) + layer.groups_last;  // of all output tiles
+  const int patterns = layer.pruned ? kPatternBits : 0;
+  const int bits = patterns + layer.total_entries * layer.weight_bits;  // of one kernel
+  return kBiasPlanes * layer.tiles_m + layer.tiles_n * groups * bits;
+}
+
+// The group that part `part` of the array's rows comes in.
+inline int group_of(int part) {
+  return part / kPartsPerRow / kRowsPerGroup * kPartsPerRow + part % kPartsPerRow;
+}
+
+// Its first lane there.
+inline int first_lane(int part) { return part / kPartsPerRow % kRowsPerGroup * kPartWeights; }
+
+// What the next plane is.
 enum Section { kBiasSection, kPatternSection, kWeightSection };
 
-struct Intake {
+struct Unpacking {
+  Job job;
   Section section;
-  int plane_of_bias;
   int entry;  // within the job
   int group;
-  int plane;  // 0 is the most significant bit
+  int plane;  // of the biases, or of the group: 0 is the most significant bit
 };
 
-inline Intake intake_start(const Descriptor& layer, const Job& job) {
-  HLS_VITIS(inline)
-  const Section planes = layer.pruned ? kPatternSection : kWeightSection;
-  const Intake intake = {starts_sums(job) ? kBiasSection : planes, 0, 0, 0, 0};
-  return intake;
+inline Section weights_start(const Descriptor& layer) {
+  return layer.pruned ? kPatternSection : kWeightSection;
 }
 
-inline void take_in_bias(const WgtPlane& plane, int index, std::int32_t bias[kTm]) {
+inline Unpacking unpacking_start() {
   HLS_VITIS(inline)
-TAKE_IN_BIAS:
-  for (int m = 0; m < kTm; ++m) {
+  const Unpacking unpacking = {first_job(), kBiasSection, 0, 0, 0};
+  return unpacking;
+}
+
+inline void next_unpacked_job(const Descriptor& layer, Unpacking& unpacking) {
+  HLS_VITIS(inline)
+  unpacking.job = next_job(layer, unpacking.job);
+  unpacking.section = starts_sums(unpacking.job) ? kBiasSection : weights_start(layer);
+  unpacking.entry = 0;
+}
+
+// Sends the group in `lanes` on: every part of a row has lanes of its own, so the fan-out is
+// wiring.
+inline void send_group(const ap_int<kWeightBits> lanes[kPlaneBits], int group, bool is_pattern,
+                       Patterns patterns, Rows rows) {
+  HLS_VITIS(inline)
+SEND_PART:
+  for (int part = 0; part < kRowParts; ++part) {
     HLS_VITIS(unroll)
-    if (m / kBiasPerPlane == index) {
-      bias[m] = static_cast<std::int32_t>(plane.word[m % kBiasPerPlane]);
+    if (group_of(part) != group) continue;
+    WeightPart weights;
+    PatternPart numbers;
+  SEND_LANE:
+    for (int n = 0; n < kPartWeights; ++n) {
+      HLS_VITIS(unroll)
+      const int value = lanes[first_lane(part) + n];
+      weights.weight[n] = static_cast<Weight>(value);
+      numbers.pattern[n] = static_cast<std::uint8_t>(value & (kPatterns - 1));
+    }
+    if (is_pattern) {
+      patterns[part].write(numbers);
+    } else {
+      rows[part].write(weights);
     }
   }
 }
 
-// Takes one plane of `job` into slot `slot` and advances `intake`. `lanes` keeps the bits of the
-// group being collected. Every destination has one lane that can write it, so the fan-out is
-// wiring.
-inline void take_in(const Descriptor& layer, const Job& job, const WgtPlane& plane, int slot,
-                    Intake& intake, ap_int<kWeightBits> lanes[kPlaneBits], BiasRows bias,
-                    PatternRows patterns, WeightRows weights) {
+// Takes one plane and advances `unpacking`. `lanes` keeps the bits of the group being collected.
+inline void unpack(const Descriptor& layer, const WgtPlane& plane, Unpacking& unpacking,
+                   ap_int<kWeightBits> lanes[kPlaneBits], Biases biases, Patterns patterns,
+                   Rows rows) {
   HLS_VITIS(inline)
-  if (intake.section == kBiasSection) {
-    take_in_bias(plane, intake.plane_of_bias, bias[job.m % 2]);
-    if (++intake.plane_of_bias == kBiasPlanes) {
-      intake.section = layer.pruned ? kPatternSection : kWeightSection;
+  const int groups = job_groups(layer, unpacking.job);
+  if (unpacking.section == kBiasSection) {
+  UNPACK_BIAS:
+    for (int index = 0; index < kBiasPlanes; ++index) {
+      HLS_VITIS(unroll)
+      if (index == unpacking.plane) biases[index].write(plane);
     }
+    if (++unpacking.plane < kBiasPlanes) return;
+    unpacking.plane = 0;
+    unpacking.section = weights_start(layer);
+    if (groups == 0) next_unpacked_job(layer, unpacking);  // a maximum has no weights
     return;
   }
-TAKE_IN_LANE:
+UNPACK_LANE:
   for (int lane = 0; lane < kPlaneBits; ++lane) {
     HLS_VITIS(unroll)
     const int bit = plane.word[lane / 32] >> (lane % 32) & 1;
     // The first plane is the sign: it fills the whole lane.
-    lanes[lane] = intake.plane == 0 ? -bit : static_cast<int>(lanes[lane]) * 2 + bit;
+    lanes[lane] = unpacking.plane == 0 ? -bit : static_cast<int>(lanes[lane]) * 2 + bit;
   }
-  const bool is_pattern = intake.section == kPatternSection;
-  if (++intake.plane < (is_pattern ? kPatternBits : static_cast<int>(layer.weight_bits))) return;
-  intake.plane = 0;
-  const int row = slot * kWgtEntries + intake.entry;
-TAKE_IN_ROW:
-  for (int m = 0; m < kTm; ++m) {
-    HLS_VITIS(unroll)
-  TAKE_IN_COLUMN:
-    for (int n = 0; n < kTn; ++n) {
-      HLS_VITIS(unroll)
-      const int group = m / kRowsPerGroup * kPartsPerRow + n / kPlaneBits;
-      const int lane = m % kRowsPerGroup * kTn + n % kPlaneBits;
-      if (group != intake.group) continue;
-      if (is_pattern) {
-        patterns[slot][m][n] = static_cast<std::uint8_t>(lanes[lane] & (kPatterns - 1));
-      } else {
-        weights[row][m][n] = static_cast<Weight>(lanes[lane]);
-      }
-    }
-  }
-  if (++intake.group < job_groups(layer, job)) return;
-  intake.group = 0;
+  const bool is_pattern = unpacking.section == kPatternSection;
+  const int planes = is_pattern ? kPatternBits : static_cast<int>(layer.weight_bits);
+  if (++unpacking.plane < planes) return;
+  unpacking.plane = 0;
+  send_group(lanes, unpacking.group, is_pattern, patterns, rows);
+  if (++unpacking.group < groups) return;
+  unpacking.group = 0;
   if (is_pattern) {
-    intake.section = kWeightSection;
-  } else {
-    ++intake.entry;
+    unpacking.section = kWeightSection;
+  } else if (++unpacking.entry == job_entries(layer, unpacking.job)) {
+    next_unpacked_job(layer, unpacking);
   }
 }
 
