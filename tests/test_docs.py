@@ -83,7 +83,13 @@ ALL_COMMANDS = sorted({tuple(command) for page in PAGES for command in commands(
 
 
 # ---------------------------------------------------------------- tables and picture
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def all_pages() -> list[Any]:
+    """Every page; the published tables take long."""
+    slow = {"published.md"}
+    return [pytest.param(page, marks=pytest.mark.whole if page.name in slow else ()) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=page_name)
 def test_tables_are_those_of_the_code(page: Path) -> None:
     if "<!-- table:" in page.read_text() and "published" in page.name:
         pytest.importorskip("torch")
