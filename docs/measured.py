@@ -4,6 +4,7 @@
 
     hotnas bench networks boards mlperf-tiny levers ablation
     hotnas bench coverage timm --output runs/coverage.json
+    hotnas bench patterns --output runs/patterns.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
     hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
@@ -19,12 +20,17 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 BOARD_RESULTS, TINY_RESULTS = "boards.json", "mlperf_tiny.json"
-COVERAGE_RESULTS, TIMM_RESULTS = "coverage.json", "timm.json"
+COVERAGE_RESULTS, TIMM_RESULTS, PATTERN_RESULTS = "coverage.json", "timm.json", "patterns.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
     *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
     *("resnet32-zcu102", "resnet44-zcu102"),
 )
+CASES = (
+    ("coverage", COVERAGE_RESULTS, COVERAGE_RESULTS),
+    ("timm", COVERAGE_RESULTS, TIMM_RESULTS),
+    ("patterns", PATTERN_RESULTS, PATTERN_RESULTS),
+)  # of ``hotnas bench --output``: the case, the file below ``runs``, and where it is kept
 STRONGEST = ("densenet121_cifar", "mobilenet_v2_cifar")
 KEPT = (  # of search.json; trials and their decisions stay with the run
     *("tool_version", "network", "board", "seed", "latency_ms", "cycles", "reduction"),
@@ -44,9 +50,9 @@ def take(runs: Path) -> None:
     for name in (NETWORK_RESULTS, LEVER_RESULTS, BOARD_RESULTS, TINY_RESULTS, ABLATION_RESULTS):
         if (runs / name).exists():
             shutil.copy(runs / name, RESULTS / name)
-    if (runs / COVERAGE_RESULTS).exists():
-        cases = json.loads((runs / COVERAGE_RESULTS).read_text())["cases"]
-        for case, name in (("coverage", COVERAGE_RESULTS), ("timm", TIMM_RESULTS)):
+    for case, given, name in CASES:
+        if (runs / given).exists():
+            cases = json.loads((runs / given).read_text())["cases"]
             if case in cases:
                 _keep(name, cases[case])
     _keep(SEARCH_RESULTS, results(SEARCH_RESULTS) | _searches(runs))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from measured import ABLATION_RESULTS, SAMPLER_RESULTS, SEARCH_RESULTS, STRONGEST_RESULTS, results
+from measured import (
+    ABLATION_RESULTS,
+    PATTERN_RESULTS,
+    SAMPLER_RESULTS,
+    SEARCH_RESULTS,
+    STRONGEST_RESULTS,
+    results,
+)
 from table import markdown
 
 Figures = dict[str, Any]
@@ -110,8 +117,21 @@ def ablation() -> str:
     )
 
 
+def patterns() -> str:
+    """Patterns by size and by effect, with the integers rounded and fitted."""
+    found = results(PATTERN_RESULTS)
+    return markdown(
+        ("ResNet-20, zero in every 3×3 kernel", "Rounded", "Fitted"),
+        (
+            (name, f"{one['rounded']:.1%}", f"{one['fitted']:.1%}")
+            for name, one in found.items()
+            if isinstance(one, dict)
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (searches, edits, strongest, samplers, ablation)
+    table.__name__: table for table in (searches, edits, strongest, samplers, ablation, patterns)
 }
 
 

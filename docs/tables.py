@@ -112,6 +112,12 @@ CONSTANTS = (
         "`activation_lines.sv`",
     ),
     (
+        "PRODUCT_STAGES",
+        latency.PRODUCT_STAGES,
+        "more for `DRAIN_BEAT` in a design with products: product, shift, clamp",
+        "`product.sv`",
+    ),
+    (
         "CHIP_READ",
         latency.CHIP_READ,
         "address to word of memory on chip",

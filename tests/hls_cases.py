@@ -50,6 +50,7 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         dsp_packing=dsp_packing,
         patterns=draw.random() < 0.6,
         activation_lines=seed % 2 == 1,
+        products=seed % 4 == 0,
         wgt_masters=2 if seed % 4 == 2 and not tn_above_wgt_bits else 1,
         taps=draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)]),
     )

@@ -68,7 +68,8 @@ def test_an_installed_wheel_makes_the_same_package_as_the_checkout(wheel: Path, 
         "import sys, hotnas_hls; from hotnas_hls.cli import main; "
         f"assert hotnas_hls.__file__.startswith({str(site)!r}); sys.exit(main(sys.argv[1:]))"
     )
-    environment = os.environ | {"PYTHONPATH": str(site)}
+    # In another place numba would compile all anew, which takes longer than a small design without it.
+    environment = os.environ | {"PYTHONPATH": str(site), "NUMBA_DISABLE_JIT": "1"}
     for command in (["hls", "run", "--name", "small", "--images", "2"], ["verify", "hls_out/small"]):
         whole = [sys.executable, "-c", program, *command]
         subprocess.run(whole, cwd=tmp_path, env=environment, check=True, capture_output=True)

@@ -54,6 +54,8 @@ class Accelerator:
     ultra_ram: bool = False  # maps and weights on chip lie in UltraRAM; in block RAM when False
     # Masters that the weights are striped over, and the descriptors with them.
     wgt_masters: int = dataclasses.field(default=1, metadata=LATER)
+    # Residuals may multiply, and be vectors; without, they are maps and added.
+    products: bool = dataclasses.field(default=False, metadata=LATER)
 
     @property
     def word_width(self) -> int:
@@ -107,6 +109,7 @@ class Accelerator:
     def summary(self) -> str:
         """The accelerator in a line: array, tiles, ports, what stays on chip."""
         lines = ", activations of lines" if self.activation_lines else ""
+        lines += ", products of maps" if self.products else ""
         packed = ", two products a DSP slice" if self.dsp_packing else ""
         on_chip = ""
         if self.map_words:

@@ -58,6 +58,9 @@ REQUANTIZE_LUT_8 = 503  # over 32 bits
 LINE_LUT = 42  # a line's value, rounded and saturated
 LINE_FF = 77  # line, product
 LINE_LUT_16, LINE_FF_16 = 34, 101
+# product: of a channel, without the factor on its way beside the sums
+PRODUCT_LUT, PRODUCT_FF = 45, 41
+PRODUCT_LUT_16, PRODUCT_FF_16 = 125, 81
 # the rest
 SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengths
 SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
@@ -97,7 +100,7 @@ BLOCKS = (
     "axi_write_master", "map_memory", "weight_memory", "entry_table", "ifm_loader", "ifm_buffer",
     "wgt_loader", "compute_ctrl", "weight_row",
     "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
-    "activation_lines",
+    "activation_lines", "product",
 )  # fmt: skip
 
 
@@ -109,13 +112,13 @@ def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int, wgt_masters: int,
+    ultra: int, lines: int, wgt_masters: int, products: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
-        ultra, lines, wgt_masters,
+        ultra, lines, wgt_masters, products,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -130,7 +133,7 @@ def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
     patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
-    header_bits: int, ultra: int, lines: int, wgt_masters: int,
+    header_bits: int, ultra: int, lines: int, wgt_masters: int, products: int,
 ) -> np.ndarray:  # fmt: skip
     """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
 
@@ -144,7 +147,7 @@ def totals(
                 found[o, i] = total(
                     tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
                     ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
-                    map_words, weight_planes, header_bits, ultra, lines, wgt_masters,
+                    map_words, weight_planes, header_bits, ultra, lines, wgt_masters, products,
                 )  # fmt: skip
             else:
                 found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
@@ -156,7 +159,7 @@ def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int, wgt_masters: int,
+    ultra: int, lines: int, wgt_masters: int, products: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
@@ -188,6 +191,7 @@ def blocks(
         _ofm_store(word, block * acc, tm // block, acc_addr),
         (0, 0, block * requantize_lut, block * (3 * (acc + 1) + act), 0),
         _activation_lines(block, act, wgt_bits, lines, shared),
+        _products(block, act, products),
     )  # fmt: skip
 
 
@@ -374,6 +378,15 @@ def _activation_lines(channels: int, act: int, port: int, words: int, shared: in
     table = _table(port, 32 * words, shared)
     lut, ff = (LINE_LUT_16, LINE_FF_16) if act == 16 else (LINE_LUT, LINE_FF)
     return channels, 0, channels * (table[2] + lut), channels * ff, channels * table[4]
+
+
+@compiled
+def _products(channels: int, act: int, products: int) -> Counts:
+    """A multiplication for each channel of a word; its factor, or a one, comes through a shift register."""
+    if products == 0:
+        return 0, 0, 0, 0, 0
+    lut, ff = (PRODUCT_LUT_16, PRODUCT_FF_16) if act == 16 else (PRODUCT_LUT, PRODUCT_FF)
+    return channels, 0, channels * (lut + act), channels * (ff + act), channels * act
 
 
 @compiled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 from hotnas_hls.accel.integers.activation import activated
+from hotnas_hls.base.records import LATER
 
 LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
 LARGEST_STRIDE = 255
@@ -47,7 +48,8 @@ class FeatureMap:
 class Layer:
     """One pass over the accelerator: shapes and compression, no numbers.
 
-    ``residual`` is a feature map of the output's shape, added before rounding and clamping.
+    ``residual`` is a feature map of the output's shape, or a vector: of its channels, with one pixel that
+    every pixel takes. It is added before rounding and clamping, or multiplies what comes behind them.
     A fully connected layer on an H x W map is a CONV with that kernel, no padding, 1 x 1 output.
     """
 
@@ -76,6 +78,8 @@ class Layer:
     ofm_on_chip: bool = False
     weights_on_chip: bool = False  # loaded once, before the layer first runs
     activation_lines: bool = False  # its activation is one of lines, not a clamp alone
+    residual_multiplies: bool = field(default=False, metadata=LATER)
+    residual_vector: bool = field(default=False, metadata=LATER)
 
     def widened(self, n: int, m: int) -> Layer:
         """The layer with other channels."""
@@ -115,6 +119,16 @@ class Layer:
         found = (self.ifm_on_chip, self.residual_on_chip, self.ofm_on_chip, self.weights_on_chip)
         names = ("input", "residual", "output", "weights")
         return tuple(name for name, kept in zip(names, found, strict=True) if kept)
+
+    @property
+    def addend(self) -> str | None:
+        """The residual, where it is added."""
+        return None if self.residual_multiplies else self.residual
+
+    @property
+    def residual_shape(self) -> Shape:
+        """(channels, rows, columns) of a residual."""
+        return (self.m, 1, 1) if self.residual_vector else (self.m, self.out_rows, self.out_columns)
 
     @property
     def positions(self) -> int:
@@ -174,7 +188,8 @@ class LayerNumbers:
     with acc = bias + sum(weight * ifm), the clamp [clamp_low, clamp_high] holding ReLU, another
     clip or only the activation range, and round_half_up(v >> s) = (v + (1 << s-1)) >> s. Of a layer
     with ``lines`` the output is what these make of that
-    (:func:`~hotnas_hls.accel.integers.activation.activated`).
+    (:func:`~hotnas_hls.accel.integers.activation.activated`). A residual that multiplies is not in the sum:
+    the output is round_half_up(that * residual >> residual_shift), within the activation range.
 
     weights: CONV (M, N, kh, kw), DEPTHWISE (C, 1, kh, kw), MAXPOOL empty; int32, zero at pruned
     positions. bias: (M,) int64 that fits 32 bits, at the scale of the accumulator.
@@ -194,8 +209,8 @@ class LayerNumbers:
     weight_frac_bits: int = 0
     lines: np.ndarray | None = None
 
-    def output_range(self, act_bits: int) -> tuple[int, int]:
-        """Lowest and highest value of the output."""
+    def activation_range(self, act_bits: int) -> tuple[int, int]:
+        """Lowest and highest value of the output, before a residual multiplies it."""
         if self.lines is None:
             return self.clamp_low, self.clamp_high
         found = activated(np.arange(self.clamp_low, self.clamp_high + 1), self.lines, act_bits)

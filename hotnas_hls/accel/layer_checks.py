@@ -135,8 +135,10 @@ def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> li
             f"{layer.name}: clamp [{numbers.clamp_low}, {numbers.clamp_high}] is not a range of "
             f"{act_bits}-bit activations"
         )
-    most = accumulator_bits(act_bits) - 1
-    for name in ("output_shift", "residual_shift"):
+    sums = accumulator_bits(act_bits) - 1
+    products = 2 * act_bits - 1
+    limits = {"output_shift": sums, "residual_shift": products if layer.residual_multiplies else sums}
+    for name, most in limits.items():
         if not 0 <= getattr(numbers, name) <= most:
             found.append(f"{layer.name}: {name} = {getattr(numbers, name)}: must be 0 to {most}")
     found += _line_violations(layer, numbers)
@@ -265,9 +267,15 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
                 f"{where}: {out} = {getattr(layer, out)} with stride {layer.stride} reaches beyond "
                 f"{inside} = {getattr(layer, inside)}"
             )
+    if layer.residual is None:
+        found += [
+            f"{where}: {flag}, but it has no residual; set {flag} to false"
+            for flag in ("residual_multiplies", "residual_vector")
+            if getattr(layer, flag)
+        ]
     inputs = (layer.n, layer.in_rows, layer.in_columns)
     outputs = (layer.m, layer.out_rows, layer.out_columns)
-    for role, shape in (("source", inputs), ("target", outputs), ("residual", outputs)):
+    for role, shape in (("source", inputs), ("target", outputs), ("residual", layer.residual_shape)):
         name = getattr(layer, role)
         if name is None:
             continue

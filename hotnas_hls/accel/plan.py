@@ -184,6 +184,7 @@ class DecidedByLayers(NamedTuple):
     weight_bits: int
     patterns: bool
     activation_lines: bool
+    products: bool
 
 
 def decided_by(layers: Sequence[Layer], taps: int) -> DecidedByLayers:
@@ -195,6 +196,7 @@ def decided_by(layers: Sequence[Layer], taps: int) -> DecidedByLayers:
         weight_bits=max(layer.weight_bits for layer in layers),
         patterns=bool(pruned),
         activation_lines=any(layer.activation_lines for layer in layers),
+        products=any(layer.residual_multiplies or layer.residual_vector for layer in layers),
     )
 
 
@@ -225,6 +227,9 @@ def plan_violations(layer: Layer, accel: Accelerator, tile: Tile) -> list[str]:
         found.append(
             f"{layer.name}: its activation is no clamp, but the design has activation_lines off; turn them on"
         )
+    if (layer.residual_multiplies or layer.residual_vector) and not accel.products:
+        what = "multiplies" if layer.residual_multiplies else "is a vector"
+        found.append(f"{layer.name}: its residual {what}, but the design has products off; turn them on")
     if layer.pattern_ones is not None:
         if layer.kind is not LayerKind.CONV:
             found.append(f"{layer.name}: only a convolution over all channels can be pattern pruned")

@@ -130,4 +130,5 @@ def _arguments(accel: Accelerator, layer_count: int = 31) -> tuple[int, ...]:
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
         int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
         32 * accel.header_words, int(accel.ultra_ram), accel.line_words, accel.wgt_masters,
+        int(accel.products),
     )  # fmt: skip

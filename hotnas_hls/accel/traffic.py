@@ -22,10 +22,11 @@ def layer_bytes(layer: Layer, accel: Accelerator, tile: Tile) -> dict[str, int]:
     read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * blocks
     written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
     planes = plan.tiles * layer_beats(plan, layer)
+    added = plan.tiles * ceil_div(layer.m, accel.channel_block) if layer.residual_vector else written
     return {
         "ifm_read": 0 if layer.ifm_on_chip else read * accel.word_bytes,
         "wgt_read": 0 if layer.weights_on_chip else planes * accel.plane_width // 8,
-        "ofm_read": written * accel.word_bytes if layer.residual and not layer.residual_on_chip else 0,
+        "ofm_read": added * accel.word_bytes if layer.residual and not layer.residual_on_chip else 0,
         "ofm_write": 0 if layer.ofm_on_chip else written * accel.word_bytes,
     }
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.table import Table
 
-from hotnas_hls.accel.accelerator import LEGAL_MASTERS
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory.dram_timing import DramTiming
@@ -71,11 +70,7 @@ class ExploreOptions:
     @property
     def space(self) -> Space:
         """The designs that are decided."""
-        space = Space(
-            act_bits=self.act_bits,
-            dsp_packing=PACKING_CHOICES[self.dsp_packing],
-            wgt_masters=LEGAL_MASTERS,
-        )
+        space = Space(act_bits=self.act_bits, dsp_packing=PACKING_CHOICES[self.dsp_packing])
         if self.array is None:
             return space
         tm, tn = self.array

@@ -24,7 +24,7 @@ from hotnas_hls.version import __version__
 
 BOARDS = ("ZCU102", "KV260", "PYNQ-Z2")
 NETWORKS = ("resnet20", "resnet56", "resnet18", "mobilenet_v2")
-SPACE = Space(act_bits=8, wgt_masters=(1, 2))
+SPACE = Space(act_bits=8)
 WEIGHT_BITS = 8
 
 

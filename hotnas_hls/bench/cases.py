@@ -328,6 +328,19 @@ def ablation() -> Figures:
     return measure(problem, Path(ABLATION_RESULTS))
 
 
+def patterns() -> Figures:
+    """Patterns chosen by their effect beside those of the largest weights."""
+    from hotnas_hls.errors import DataMissing
+    from hotnas_hls.search.comparing.ablation import SUBJECT
+    from hotnas_hls.search.comparing.pattern_rules import measure
+    from hotnas_hls.search.problem import load_problem
+
+    try:
+        return dict(measure(load_problem(SUBJECT)))
+    except DataMissing as reason:
+        return {"left_out": str(reason)}
+
+
 CASES: tuple[Case, ...] = (
     Case("published-exploration", "published rule: whole grid, vectorised and plain", published_exploration),
     Case("published-zoo", "published rule: whole grid for all the zoo", published_zoo),
@@ -344,6 +357,7 @@ CASES: tuple[Case, ...] = (
     Case("mlperf-tiny", "MLPerf Tiny's networks on PYNQ-Z2, predicted and in RTL simulation", mlperf_tiny),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
+    Case("patterns", "ResNet-20 pruned by size and by effect of its weights, validation accuracy", patterns),
 )
 
 

@@ -169,6 +169,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
             Line("kDescriptorHeaderWords", accel.header_words),
+            Line("kProducts", int(accel.products), "1: residuals may multiply, and be vectors"),
             Line("kLineWords", accel.line_words, "lines of an activation behind them"),
             Line("kLineBits", LINE_BITS, "of a line's base and of its rise"),
             Line("kSegmentBits", SEGMENT_BITS, "of an activation, upper ones: its segment"),

@@ -97,6 +97,7 @@ def constants(
         Constant(
             "FetchedBits", 32 * accel.header_words, "those of them that this design has; the others are zero"
         ),
+        Constant("Products", int(accel.products), "1: residuals may multiply, and be vectors"),
         Constant("LineWords", accel.line_words, "words of an activation's lines behind them"),
         Constant("TableRows", accel.table_rows, "words of the entry table behind both"),
         Constant("DescriptorBytes", accel.descriptor_bytes, "bytes of a layer descriptor"),

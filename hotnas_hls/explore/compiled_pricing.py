@@ -29,6 +29,7 @@ KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
 IFM, WGT, OFM, WORD, PLANE = 2, 3, 4, 10, 11  # widths in a row of an accelerator
 DRAIN = 12  # drain_beat in it
+RESIDUALS = (None, False, True)  # none, a map, a vector
 COUNT = -1  # last in a row: how often such a layer occurs
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
 
@@ -39,7 +40,8 @@ def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
     return (
         KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.in_columns, layer.out_rows,
         layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
-        layer.pad_left, layer.residual is not None, layer.weight_bits, layer.positions,
+        layer.pad_left, RESIDUALS.index(layer.residual and layer.residual_vector), layer.weight_bits,
+        layer.positions,
         layer.pattern_ones is not None, layer.stride_rows,
         place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),
         layer.ifm_on_chip, layer.residual_on_chip, layer.ofm_on_chip, layer.weights_on_chip,
@@ -138,6 +140,7 @@ def layer_cycles(
     pattern_bits = PATTERN_BITS if pruned else 0
     answered = 0 if layer[26] else write_latency
     tile_ahead = ahead and layer[24] != 0
+    nothing = np.int64(0)  # a literal would be a type of its own, for which all is compiled again
     return _recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
@@ -149,10 +152,10 @@ def layer_cycles(
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
         _beats(base, WGT, PLANE, layer[27]), _latency(read_latency, layer[27]),
         _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
-        _beats(base, OFM, WORD, layer[26]), residual != 0, ARRAY_STAGES + levels, base[DRAIN],
+        _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
-        ahead, fetched, fetched, next_job, tile_ahead, fetched, 0, 0,
+        ahead, fetched, fetched, next_job, tile_ahead, fetched, nothing, nothing,
     )[0]  # fmt: skip
 
 

@@ -8,7 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
+from hotnas_hls.accel.accelerator import (
+    LEGAL_MASTERS,
+    LEGAL_PORT_BITS,
+    LEGAL_TAPS,
+    PACKED_BITS,
+    Accelerator,
+)
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
@@ -35,7 +41,7 @@ class Space:
     packed_tm: tuple[int, ...] = tuple(range(4, 260, 4))  # Tm of the designs with dsp_packing
     word_bits: tuple[int | None, ...] = (None,)  # of maps; None: as wide as the wider feature-map port
     plane_bits: tuple[int | None, ...] = (None,)  # of weights; None: as wide as the weight port
-    wgt_masters: tuple[int, ...] = (1,)  # that weights are striped over, where no one port is as wide
+    wgt_masters: tuple[int, ...] = LEGAL_MASTERS  # of weights, several where no one port is as wide
 
     def packing(self, weight_bits: int) -> tuple[bool, ...]:
         """Values of ``dsp_packing`` that weights of so many bits allow."""
@@ -80,10 +86,8 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tu
 
 def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
     for wired in _wirings(space):
-        if port_violations(wired, board, clock_mhz, residual):
+        if not worth_wiring(wired, board, clock_mhz, residual):
             continue
-        if wired.wgt_masters > 1 and any(wired.wgt_stream_bits in kind.bits for kind in board.ports):
-            continue  # one port does it
         for dsp_packing in space.dsp_packing:
             rows = space.packed_tm if dsp_packing else space.tm
             widths = product(space.word_bits, space.plane_bits)
@@ -103,6 +107,15 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
                 )
                 if not base.violations():
                     yield base
+
+
+def worth_wiring(accel: Accelerator, board: Board, clock_mhz: float, residual: bool) -> bool:
+    """Whether the board has ports for an accelerator, whose weights have several only where no one does it.
+
+    residual: whether a layer reads one.
+    """
+    in_vain = accel.wgt_masters > 1 and any(accel.wgt_stream_bits in kind.bits for kind in board.ports)
+    return not in_vain and not port_violations(accel, board, clock_mhz, residual)
 
 
 def _wirings(space: Space) -> list[Accelerator]:

@@ -46,6 +46,12 @@ class Draft(Pooling):
             raise Refused((f"it reshapes to {times(sizes)}, mixing images", IMAGES_FIRST))
         return source.reshaped(sizes[1:], where)
 
+    def expand(self, where: str, source: Value, sizes: Sequence[int]) -> Value:
+        """Its values repeated along axes of a single one; ``sizes``: of all axes, images first."""
+        if sizes[0] != self.batch or len(sizes) != source.rank:
+            raise Refused((f"it repeats {times(source.dims)} to {times(sizes)}", IMAGES_FIRST))
+        return self._repeated(where, source, sizes[1:])
+
     def squeeze(self, where: str, source: Value, axes: Sequence[int] | None) -> Value:
         """Without ``axes`` of one value; None: without any of those behind the images' axis."""
         dropped = (

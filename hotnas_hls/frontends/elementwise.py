@@ -1,4 +1,4 @@
-"""Functions of every value of a tensor: clips, activations, and products of two of one map."""
+"""Functions of every value of a tensor: clips, activations, and products."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.weighted import Weighted
 from hotnas_hls.network.activation import IDENTITY, Activation, activation, affine
 from hotnas_hls.network.graph import Node, OpKind
-
-TWO_MAPS = ("it multiplies two maps", "leave scaling and squeeze-and-excite branches out, and fine-tune")
 
 
 class Elementwise(Weighted):
@@ -55,15 +53,14 @@ class Elementwise(Weighted):
         return self.add(where, source, self.affine(where, negative, scale=1.0 - slopes.astype(np.float64)))
 
     def multiply(self, where: str, one: Value, other: Value) -> Value:
-        """Product of two tensors, which are functions of each value of the same map."""
-        if one.dims != other.dims or not self._alike(one, other):
-            raise Refused(TWO_MAPS)
-        ways = dict(self._ways_to(one.name))
-        for name, way in self._ways_to(other.name):
-            if name in ways:
-                base = replace(one, name=name)
-                return self.activate(where, base, ways[name].times(way))
-        raise Refused(TWO_MAPS)
+        """Product of two tensors; an activation where both are functions of each value of the same map."""
+        if one.dims == other.dims and self._alike(one, other):
+            ways = dict(self._ways_to(one.name))
+            for name, way in self._ways_to(other.name):
+                if name in ways:
+                    base = replace(one, name=name)
+                    return self.activate(where, base, ways[name].times(way))
+        return self._two_maps(where, OpKind.MULTIPLY, one, other)
 
     def _ways_to(self, name: str) -> Iterator[tuple[str, Activation]]:
         """Maps that a node is a function of, value by value, and that function; itself first."""

@@ -363,6 +363,15 @@ def _unsqueeze(
     return reader.draft.reshape(where, source, [1 if axis in added else next(own) for axis in range(rank)])
 
 
+def _expand(reader: Reader, where: str, source: Any, target: Any) -> Value:
+    value = _value(source, "input")
+    own, wanted = [reader.draft.batch, *value.dims], _numbers(target, None, "target shape") or []
+    if len(wanted) > len(own):
+        raise Refused((f"it adds axes to a tensor of rank {value.rank}", "reshape before it"))
+    wanted = [1] * (len(own) - len(wanted)) + wanted
+    return reader.draft.expand(where, value, [max(pair) for pair in zip(own, wanted, strict=True)])
+
+
 def _transpose(reader: Reader, where: str, source: Value, *, perm: Any = None) -> Value:
     return reader.draft.permute(where, source, list(range(source.rank))[::-1] if perm is None else list(perm))
 
@@ -538,6 +547,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
+    "Expand": _expand,
     "Transpose": _transpose,
     "Shape": _shape,
     "Size": _size,

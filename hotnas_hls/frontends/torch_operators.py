@@ -314,6 +314,10 @@ def _reshape(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any
     return draft.reshape(where, input, tuple(result.shape))
 
 
+def _expand(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any, **options: Any) -> Value:
+    return draft.expand(where, input, tuple(result.shape))
+
+
 def _permute(draft: Draft, where: str, result: Tensor, input: Value, *dims: Any, **named: Any) -> Value:
     dims = named.get("dims", dims)
     return draft.permute(where, input, dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
@@ -455,6 +459,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "neg": _negative,
     **_names("cat", "concat", "concatenate", handler=_cat),
     **_names("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", handler=_reshape),
+    **_names("expand", "expand_as", "broadcast_to", handler=_expand),
     "permute": _permute,
     **_names("channel_shuffle", "native_channel_shuffle", handler=_channel_shuffle),
     **_names("transpose", "swapaxes", handler=_transpose),

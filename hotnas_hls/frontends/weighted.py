@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from hotnas_hls.accel.layer import LARGEST_SIDE
 from hotnas_hls.frontends.constants import (
     by_map_channel,
     by_one_axis,
@@ -18,6 +19,7 @@ from hotnas_hls.frontends.constants import (
     without_images,
 )
 from hotnas_hls.frontends.host_steps import HostSteps
+from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import around_of, pair_of, window_problems
@@ -235,10 +237,57 @@ class Weighted(HostSteps):
         )
 
     def add(self, where: str, one: Value, other: Value) -> Value:
-        """Element-wise sum of two tensors of the same shape."""
-        if one.dims != other.dims:
-            raise Refused((f"adds {times(one.dims)} to {times(other.dims)}", "add maps of the same shape"))
-        if not self._alike(one, other):
-            one, other = self._whole(where, one), self._whole(where, other)
-        value = self._add(where, OpKind.ADD, [self._plain_of(one), self._plain_of(other)], one.shape)
+        """Element-wise sum of two tensors."""
+        return self._two_maps(where, OpKind.ADD, one, other)
+
+    def _two_maps(self, where: str, kind: OpKind, one: Value, other: Value) -> Value:
+        """A node of two tensors, value by value; a single value of an axis meets all of the other's."""
+        if not self._alike(one, other) or one.dims != other.dims:
+            one, other = self._beside(where, one, other)
+        value = self._add(where, kind, [self._plain_of(one), self._plain_of(other)], one.shape)
         return replace(one, name=value.name)
+
+    def _beside(self, where: str, one: Value, other: Value) -> tuple[Value, Value]:
+        """Two tensors as plain maps of one shape, or a map and a vector of as many channels."""
+        sides = tuple(max(pair) for pair in zip(one.dims, other.dims, strict=False))
+        misfit = Refused(
+            (
+                f"its inputs are {times(one.dims)} and {times(other.dims)}",
+                "take maps of the same shape, or one value for every channel",
+            )
+        )
+        meets = [
+            size in (1, side)
+            for value in (one, other)
+            for size, side in zip(value.dims, sides, strict=len(value.dims) == len(sides))
+        ]
+        if one.rank != other.rank or not all(meets):
+            raise misfit
+        whole = []
+        for value, beside in ((one, other), (other, one)):
+            vector = self._vector(where, value, sides)
+            if vector is not None:
+                return self._whole(where, self._repeated(where, beside, sides)), vector
+            if value.dims[1:] != sides[1:]:
+                raise misfit
+            whole.append(self._whole(where, self._repeated(where, value, sides)))
+        one, other = whole
+        return one, other
+
+    def _repeated(self, where: str, value: Value, dims: Sequence[int]) -> Value:
+        """A tensor with its values repeated along axes of a single one."""
+        if max(dims) > LARGEST_SIDE or prod(dims) > MOST_VALUES:
+            raise Refused((f"it repeats {times(value.dims)} to {times(dims)}", "use smaller maps"))
+        dims = tuple(dims)
+        return value if dims == value.dims else value.seen(np.broadcast_to(value.elements, dims), where)
+
+    def _vector(self, where: str, value: Value, sides: Sequence[int]) -> Value | None:
+        """A tensor of one value for all pixels of a channel as a map of one pixel; None for any other."""
+        if prod(sides[1:]) == 1:
+            return None
+        pixel = (slice(None), *[slice(1)] * (len(sides) - 1))
+        first = value.elements[pixel]
+        if not (value.elements == first).all():
+            return None
+        channels = np.broadcast_to(first.reshape(-1, 1, 1), (sides[0], 1, 1))
+        return self._whole(where, value.seen(channels, where))

@@ -70,6 +70,7 @@ def random_accelerator(
     on_chip: bool = False,
     activation_lines: bool = False,
     striped: bool = False,
+    products: bool = False,
 ) -> Accelerator:
     """A small legal design; buffer sizes are set later, from the layers.
 
@@ -102,6 +103,7 @@ def random_accelerator(
         shared_bus=shared_bus,
         patterns=bool(rng.integers(4)),
         activation_lines=activation_lines,
+        products=products,
         taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
         word_bits=word_bits,
         map_words=_pick(rng, *MAP_WORDS) if on_chip else 0,
@@ -156,6 +158,11 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         pattern_rows=accel.rows_per_dsp if ones else 1,
         activation_lines=accel.activation_lines and bool(rng.integers(3)),
     )
+    if accel.products and rng.integers(4):  # everything can be multiplied, a maximum too
+        adds = layer.residual is not None and bool(rng.integers(2))
+        layer = dataclasses.replace(
+            layer, residual=f"{name}.res", residual_multiplies=not adds, residual_vector=bool(rng.integers(2))
+        )
     tile = Tile(int(rng.integers(1, accel.tr + 1)), int(rng.integers(1, accel.tc + 1)))
     return layer, tile
 
@@ -165,11 +172,11 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
 
     on_chip: the design has room for maps and weights; outputs and weights stay there that find it. No layer
     reads another's output. Two of four seeds in a row have activations of lines, one of three striped weights
-    where its reads have several ports.
+    where its reads have several ports, and one of three products.
     """
     rng = np.random.default_rng(seed)
     striped = seed % 3 == 1 and not shared_bus
-    accel = random_accelerator(rng, shared_bus, on_chip, seed % 4 in (1, 2), striped)
+    accel = random_accelerator(rng, shared_bus, on_chip, seed % 4 in (1, 2), striped, seed % 3 == 0)
     drawn = [random_layer(rng, accel, f"layer{index}") for index in range(layers)]
     tiles = {layer.name: tile for layer, tile in drawn}
     plans = [plan_layer(layer, accel, tile) for layer, tile in drawn]
@@ -186,10 +193,8 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
         maps[layer.target] = FeatureMap(layer.target, layer.m, layer.out_rows, layer.out_columns)
         inputs[layer.source] = rng.integers(-top, top, size=(layer.n, layer.in_rows, layer.in_columns))
         if layer.residual is not None:
-            maps[layer.residual] = dataclasses.replace(maps[layer.target], name=layer.residual)
-            inputs[layer.residual] = rng.integers(
-                -top, top, size=(layer.m, layer.out_rows, layer.out_columns)
-            )
+            maps[layer.residual] = FeatureMap(layer.residual, *layer.residual_shape)
+            inputs[layer.residual] = rng.integers(-top, top, size=layer.residual_shape)
     memory = MemoryTiming(int(rng.integers(2, 56)), int(rng.integers(2, 40)))
     image, logits = drawn[0][0].source, drawn[-1][0].target
     kept = keep_maps([layer for layer, _ in drawn], tuple(maps.values()), image, logits, accel)
@@ -263,6 +268,8 @@ def utilisation(case: FuzzCase) -> dict[str, int]:
         "chunked kernels": sum(plan.chunks > 1 for plan in plans),
         "pruned": sum(layer.pattern_ones is not None for layer in case.net.layers),
         "residual": sum(layer.residual is not None for layer in case.net.layers),
+        "products": sum(layer.residual_multiplies for layer in case.net.layers),
+        "vectors": sum(layer.residual_vector for layer in case.net.layers),
         "lines": sum(layer.activation_lines for layer in case.net.layers),
         "channelwise": sum(layer.kind is not LayerKind.CONV for layer in case.net.layers),
         "words of several beats": max(case.accel.ifm_beats_per_word, case.accel.ofm_beats_per_word),

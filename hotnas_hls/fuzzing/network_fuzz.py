@@ -66,12 +66,18 @@ def fuzz_design(seed: int, design: int) -> Accelerator:
     """The design of ``CASES_PER_DESIGN`` cases in a row.
 
     Of three in a row the second keeps maps on chip, and the third has one port for all reads; every other
-    one has activations of lines, and of four the last where its reads have several ports striped weights.
+    one has activations of lines, of four the last where its reads have several ports striped weights, and of
+    five the last products.
     """
     rng = np.random.default_rng([seed, design])
     shared_bus = design % 3 == 2
     drawn = random_accelerator(
-        rng, shared_bus, design % 3 == 1, design % 2 == 0, striped=design % 4 == 3 and not shared_bus
+        rng,
+        shared_bus,
+        design % 3 == 1,
+        design % 2 == 0,
+        striped=design % 4 == 3 and not shared_bus,
+        products=design % 5 == 4,
     )
     kernel = int(rng.choice(LARGEST_KERNELS))
     return dataclasses.replace(drawn, ifm_depth=int(rng.integers(300, 1000)), max_entries=kernel * kernel)

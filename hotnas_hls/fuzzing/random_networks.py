@@ -140,6 +140,8 @@ class _Drawing:
             self.concatenation,
             self.shortcut,
         ]
+        if self.accel.products:
+            steps += [self.product, self.product, *[self.gate] * 4]
         for _ in range(int(rng.integers(4, 12))):
             steps[rng.integers(len(steps))](self.any_value())
         self.classifier()
@@ -314,9 +316,24 @@ class _Drawing:
 
     def addition(self, source: Node) -> Node:
         """Of two maps of one shape, drawn beside the first where there is none."""
+        return self.of_two(OpKind.ADD, source)
+
+    def of_two(self, kind: OpKind, source: Node) -> Node:
         alike = [node for node in self.nodes if node.shape == source.shape and node is not source]
         other = self.pick(alike) if alike and self.rng.integers(3) else None
-        return self.add(OpKind.ADD, (source, other or self.pointwise(source, source.shape[0])), source.shape)
+        return self.add(kind, (source, other or self.pointwise(source, source.shape[0])), source.shape)
+
+    def product(self, source: Node) -> Node:
+        """Of two maps of one shape, drawn as those of an addition."""
+        return self.of_two(OpKind.MULTIPLY, source)
+
+    def gate(self, source: Node) -> Node:
+        """A map times a value for each channel, made of its mean; seldom plus it."""
+        if min(source.shape[1:]) < 2 or not self.holds(source.shape[0], source.shape[1:], channelwise=True):
+            return self.product(source)
+        vector = self.activation(self.pointwise(self.averaged(source), source.shape[0]))
+        kind = OpKind.MULTIPLY if self.rng.integers(4) else OpKind.ADD
+        return self.add(kind, (source, vector), source.shape)
 
     def concatenation(self, source: Node) -> Node:
         """Of two or three maps of one size, whole channel blocks each."""

@@ -296,6 +296,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             weight_planes=numbers["WeightPlanes"],
             ultra_ram=numbers["UltraRam"] == 1,
             wgt_masters=numbers["WgtPortBits"] // wgt_bits,
+            products=numbers.get("Products", 0) == 1,
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

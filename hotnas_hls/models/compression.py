@@ -11,29 +11,19 @@ import numpy as np
 
 from hotnas_hls.models.patterns import PatternSet
 
-PATTERNS_PER_NETWORK = 4  # PATn of section 3.2
-
 
 @dataclass(frozen=True)
 class PatternChoice:
-    """The patterns one layer's kernels choose from: indices into :class:`PatternSet` (section 3.2).
+    """That a layer's kernels are pruned to patterns of :class:`PatternSet` (section 3.2).
 
-    Indices are kept in their order without repeats (a repeated pattern can never be the first maximum).
-    ``rows`` output channels in a row share their choice: 2 for a design with dsp_packing, whose channels 2k
-    and 2k + 1 see the same activations.
+    Which ones follows from their effect (see :mod:`~hotnas_hls.models.pattern_pruning`). ``rows`` output
+    channels in a row share them: 2 for a design with dsp_packing, whose channels 2k and 2k + 1 see the same
+    activations.
     """
 
     kernel: int
     zeros: int
-    indices: tuple[int, ...]
     rows: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "indices", tuple(dict.fromkeys(self.indices)))
-
-    @property
-    def pattern_set(self) -> PatternSet:
-        return PatternSet(self.kernel, self.zeros)
 
     @property
     def ones(self) -> int:
@@ -41,9 +31,9 @@ class PatternChoice:
         return self.kernel * self.kernel - self.zeros
 
     def masks(self) -> np.ndarray:
-        """The chosen patterns, uint8 (patterns, kernel, kernel)."""
-        chosen = self.pattern_set
-        return np.stack([chosen.mask(index) for index in self.indices])
+        """All patterns there are, uint8 (patterns, kernel, kernel)."""
+        every = PatternSet(self.kernel, self.zeros)
+        return np.stack([every.mask(index) for index in range(len(every))])
 
 
 def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,10 +58,7 @@ class Compression:
         """JSON-ready; equal for equal networks, so it also tells whether one was evaluated before."""
         return {
             "channels": dict(self.channels),
-            "patterns": {
-                name: [choice.kernel, choice.zeros, list(choice.indices), choice.rows]
-                for name, choice in self.patterns.items()
-            },
+            "patterns": {name: [c.kernel, c.zeros, c.rows] for name, c in self.patterns.items()},
             "expanded": list(self.expanded),
             "weight_bits": dict(self.weight_bits),
         }

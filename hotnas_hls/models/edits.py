@@ -3,9 +3,11 @@
 Order as published (section 3.1 A): channel cut, pattern, kernel expand, fixed point. Masks and fixed point
 are parametrisations of the weight, so they hold through fine-tuning and need no code in the training loop.
 
-Deviations from section 3: the first of equal patterns wins (published: ties are summed); rounding passes
-the gradient straight through (published: quantised layers do not move); the fixed-point grid is that of the
-weight the hardware stores, the batch norm folded in (published: of the bare weight).
+Deviations from section 3: every layer has patterns of its own, chosen by what they do to its sums on images,
+and the weights they keep make up for the others (published: four patterns of the network, each kernel's by
+its norm); rounding passes the gradient straight through (published: quantised layers do not move); the
+fixed-point grid is that of the weight the hardware stores, the batch norm folded in (published: of the bare
+weight).
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
-from hotnas_hls.models.patterns import PatternSet
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.pattern_pruning import Products, prune
 from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
@@ -158,27 +160,26 @@ def is_editable(model: nn.Module, name: str) -> bool:
 
 
 def compress(
-    model: nn.Module,
-    graph: Graph,
-    compression: Compression,
+    model: nn.Module, graph: Graph, compression: Compression, products: Products | None = None
 ) -> nn.Module:
-    """A compressed copy of ``model``; ``graph`` is the trace of ``model``."""
-    model = copied(model)
-    paths = cut_paths(graph)
+    """A compressed copy of ``model``; ``graph`` is the trace of ``model``.
+
+    products: of every layer that is pruned, in ``model`` as it is (see ``pattern_pruning.kernel_products``).
+    """
+    model, products = copied(model), products or {}
+    paths, kept_inputs = cut_paths(graph), {}
     for name, keep in compression.channels.items():
         if name not in paths:
             raise ValueError(f"{name}: its channels are read by more than one layer and cannot be cut")
-        _cut_channels(model, name, paths[name], keep)
+        kept_inputs[paths[name].reader] = _cut_channels(model, name, paths[name], keep)
     for name, choice in compression.patterns.items():
-        _prune(_convolution(model, name), choice)
+        kept = kept_inputs.get(name, slice(None))
+        _prune(_convolution(model, name), _norm(model, graph, name), choice, products[name][kept])
     for name in compression.expanded:
         _expand(_convolution(model, name))
     for name, bits in compression.weight_bits.items():
         module = _module(model, name)
-        folded = batchnorm_of(graph, name)
-        norm = _module(model, folded) if folded else None
-        assert norm is None or isinstance(norm, Norm), folded
-        fixed = FixedPoint(bits, norm)
+        fixed = FixedPoint(bits, _norm(model, graph, name))
         parametrize.register_parametrization(module, "weight", fixed)
     return model
 
@@ -191,7 +192,8 @@ def channel_scores(weight: Tensor) -> Tensor:
     return weight.detach().flatten(2).norm(dim=2).sum(dim=1)
 
 
-def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> None:
+def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> Tensor:
+    """Cut them where they are made and read; those that are kept, the largest first."""
     conv = _convolution(model, name)
     if not 1 <= keep <= conv.out_channels:
         raise ValueError(f"{name}: cannot keep {keep} of {conv.out_channels} channels")
@@ -212,6 +214,7 @@ def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> None
     reader = _convolution(model, path.reader)
     reader.weight = nn.Parameter(reader.weight.detach()[:, kept].clone())
     reader.in_channels = keep
+    return kept
 
 
 def _select(module: nn.Module, roles: Iterable[str], kept: Tensor) -> None:
@@ -228,19 +231,15 @@ def _select(module: nn.Module, roles: Iterable[str], kept: Tensor) -> None:
 class PatternMask(nn.Module):
     """Keeps of every 2-D kernel the cells of its pattern; the choice is made once and stays.
 
-    index (M, N): the pattern of each kernel, one for ``rows`` output channels in a row. masks (4, kh, kw):
-    the patterns; where fewer than four are chosen the first is repeated, since the hardware holds four.
+    index (M, N): the pattern of each kernel; masks (4, kh, kw): the patterns.
     """
 
     mask: Tensor
     masks: Tensor
     index: Tensor
 
-    def __init__(self, weight: Tensor, masks: Tensor, rows: int = 1) -> None:
+    def __init__(self, masks: Tensor, index: Tensor) -> None:
         super().__init__()
-        missing = PATTERNS_PER_NETWORK - len(masks)
-        masks = torch.cat([masks, masks[:1].expand(missing, -1, -1)]) if missing > 0 else masks
-        index = choose_patterns(weight, masks, rows)
         self.register_buffer("masks", masks)
         self.register_buffer("index", index.to(torch.uint8))
         self.register_buffer("mask", masks[index])
@@ -249,57 +248,14 @@ class PatternMask(nn.Module):
         return weight * self.mask
 
 
-def choose_patterns(weight: Tensor, masks: Tensor, rows: int = 1) -> Tensor:
-    """For every kernel of ``weight`` (M, N, kh, kw) the mask that keeps the largest L2 norm, or the first.
-
-    ``rows`` output channels in a row share their choice, by the norm of all their kernels together. (M, N).
-    """
-    squares = _shared_squares(weight, rows)
-    kept = squares @ masks.flatten(1).to(squares.dtype).T  # (groups, N, patterns)
-    choice = kept.argmax(dim=2)  # torch and numpy: the first of equal maxima
-    return choice.repeat_interleave(rows, dim=0)[: len(weight)]
-
-
-def _shared_squares(weight: Tensor, rows: int) -> Tensor:
-    """Squares of ``weight`` (M, N, kh, kw), summed over ``rows`` output channels: (groups, N, kh * kw)."""
-    squares = weight.detach().square().flatten(2)
-    missing = -len(squares) % rows
-    return F.pad(squares, (0, 0, 0, 0, 0, missing)).unflatten(0, (-1, rows)).sum(dim=1)
-
-
-def popular_patterns(
-    model: nn.Module,
-    names: Iterable[str],
-    kernel: int,
-    zeros: int,
-    count: int = PATTERNS_PER_NETWORK,
-    rows: int = 1,
-) -> tuple[int, ...]:
-    """The patterns that together keep the most weight of these layers' kernels, chosen one after the other.
-
-    ``rows`` output channels in a row share their pattern. Squared weights, each layer scaled to the same sum;
-    a starting point for a search, not a part of HotNAS.
-    """
-    patterns = PatternSet(kernel, zeros)
-    masks = np.stack([patterns.mask(index).ravel() for index in range(len(patterns))]).astype(np.float64)
-    kept = []
-    for name in names:
-        squares = _shared_squares(_convolution(model, name).weight.double(), rows).flatten(0, 1).numpy()
-        kept.append(squares @ masks.T / max(squares.sum(), 1e-30))
-    by_kernel = np.concatenate(kept)  # (kernels, patterns)
-    best, chosen = np.zeros(len(by_kernel)), []
-    for _ in range(count):
-        gains = np.maximum(by_kernel, best[:, None]).sum(axis=0)
-        chosen.append(int(gains.argmax()))
-        best = np.maximum(best, by_kernel[:, chosen[-1]])
-    return tuple(chosen)
-
-
-def _prune(conv: nn.Conv2d, choice: PatternChoice) -> None:
+def _prune(conv: nn.Conv2d, norm: Norm | None, choice: PatternChoice, products: Tensor) -> None:
+    """Weights count as the hardware stores them, the batch norm folded in."""
     if conv.kernel_size != (choice.kernel, choice.kernel):
         raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
-    masks = torch.from_numpy(choice.masks()).to(conv.weight.dtype)
-    parametrize.register_parametrization(conv, "weight", PatternMask(conv.weight, masks, choice.rows))
+    masks, scale = torch.from_numpy(choice.masks()).to(conv.weight.dtype), _norm_scale(conv.weight, norm)
+    pruned = prune(conv.weight * scale, products, masks, choice.rows)
+    conv.weight = nn.Parameter(pruned.weight / scale)
+    parametrize.register_parametrization(conv, "weight", PatternMask(pruned.masks, pruned.index))
 
 
 def pattern_masks(model: nn.Module) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -346,22 +302,11 @@ class FixedPoint(nn.Module):
         self.bits = bits
         self._frac_bits = 0
         self._passes = 0
-        self._norm = [norm] if norm is not None else []  # in a list: it stays a child of the model alone
-
-    def _scale(self, weight: Tensor) -> Tensor:
-        ones = torch.ones(weight.shape[0], dtype=weight.dtype)
-        for norm in self._norm:
-            assert norm.running_var is not None
-            gain = norm.weight.detach() if norm.weight is not None else ones
-            ones = gain / torch.sqrt(norm.running_var + norm.eps)
-        ones = torch.where(
-            ones.abs() < 1e-12, torch.ones_like(ones), ones
-        )  # a dead channel: any grid will do
-        return ones.reshape(-1, *[1] * (weight.ndim - 1))
+        self._norm = [norm]  # in a list: it stays a child of the model alone
 
     def forward(self, weight: Tensor) -> Tensor:
         with torch.no_grad():
-            scale = self._scale(weight)
+            scale = _norm_scale(weight, *self._norm)
             folded = weight * scale
             if not self.training or self._passes % REFRESH == 0:
                 self._frac_bits = weight_frac_bits(folded.numpy(), self.bits)
@@ -372,11 +317,28 @@ class FixedPoint(nn.Module):
         return weight + (rounded - weight).detach()
 
 
+def _norm_scale(weight: Tensor, norm: Norm | None) -> Tensor:
+    """What folding a batch norm into a weight (M, ...) multiplies it by, (M, 1, ...)."""
+    scale = torch.ones(weight.shape[0], dtype=weight.dtype)
+    if norm is not None:
+        assert norm.running_var is not None
+        gain = norm.weight.detach() if norm.weight is not None else scale
+        scale = gain / torch.sqrt(norm.running_var + norm.eps)
+    scale = torch.where(scale.abs() < 1e-12, torch.ones_like(scale), scale)  # a dead channel: any will do
+    return scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+
 # --- access -----------------------------------------------------------------------------------------------
 
 
 def _module(model: nn.Module, name: str) -> nn.Module:
     return model.get_submodule(name)
+
+
+def _norm(model: nn.Module, graph: Graph, name: str) -> Norm | None:
+    """The batch norm that is folded into layer ``name``; None where it is no module applied once."""
+    norm = dict(model.named_modules()).get(batchnorm_of(graph, name) or "")
+    return norm if isinstance(norm, Norm) else None
 
 
 def _convolution(model: nn.Module, name: str) -> nn.Conv2d:

@@ -155,6 +155,7 @@ OPERATORS: dict[OpKind, Callable[..., Tensor]] = {
     OpKind.MAXPOOL: lambda node, x: _pooled(node, x, -np.inf, F.max_pool2d),
     OpKind.AVGPOOL: lambda node, x: _pooled(node, x, 0.0, F.avg_pool2d),
     OpKind.ADD: lambda node, one, other: one + other,
+    OpKind.MULTIPLY: lambda node, one, other: one * other,
     OpKind.CONCAT: lambda node, *maps: torch.cat(maps, dim=1),
     OpKind.SUBSAMPLE: lambda node, x: F.pad(
         x[:, :, :: node.stride[0], :: node.stride[1]], (0, 0, 0, 0, *node.channel_pad)

@@ -119,6 +119,9 @@ class IntegerLayer(nn.Module):
         self.sum_frac = net.feature_maps[layer.source].frac_bits + self.weight_frac
         self.ofm_frac = net.feature_maps[layer.target].frac_bits
         self.stored_frac = self.sum_frac - numbers.output_shift  # between the clamps
+        self.value_frac = self.ofm_frac  # of the activation
+        if layer.residual_multiplies and layer.residual is not None:
+            self.value_frac += numbers.residual_shift - net.feature_maps[layer.residual].frac_bits
         self.register_buffer("mask", None)
         if layer.kind is LayerKind.MAXPOOL:
             return
@@ -133,12 +136,12 @@ class IntegerLayer(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor | None) -> Tensor:
         if self.layer.kind is LayerKind.MAXPOOL:
-            return self.stored(self.sums(x, residual))
+            return self.stored(self.sums(x, residual), residual)
         limit = 1 << (self.layer.weight_bits - 1)
         weight = self.weight if self.mask is None else self.weight * self.mask
         weight = fixed(weight, self.weight_frac, -limit, limit - 1)
         bias = fixed(self.bias, self.sum_frac, -(1 << BIAS_BITS - 1), (1 << BIAS_BITS - 1) - 1)
-        return self.stored(self.sums(x, residual, weight, bias))
+        return self.stored(self.sums(x, residual, weight, bias), residual)
 
     def sums(
         self, x: Tensor, residual: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None
@@ -156,14 +159,17 @@ class IntegerLayer(nn.Module):
             else:
                 x = F.pad(x, (left, right, top, bottom))
                 total = F.conv2d(x, weight, bias, layer.stride, groups=groups)
-        return total if residual is None else total + residual
+        return total if residual is None or layer.residual_multiplies else total + residual
 
-    def stored(self, sums: Tensor) -> Tensor:
-        """What is written of the sums: rounded, between the clamps, and what the lines make of that."""
-        stored = fixed(sums, self.stored_frac, self._numbers.clamp_low, self._numbers.clamp_high)
-        if self._numbers.lines is None:
-            return stored
-        return fixed(self.on_lines(stored), self.ofm_frac, -self._limit, self._limit - 1).float()
+    def stored(self, sums: Tensor, residual: Tensor | None) -> Tensor:
+        """What is written of the sums: rounded, between the clamps, what lines and a product make of that."""
+        value = fixed(sums, self.stored_frac, self._numbers.clamp_low, self._numbers.clamp_high)
+        limits = -self._limit, self._limit - 1
+        if self._numbers.lines is not None:
+            value = fixed(self.on_lines(value), self.value_frac, *limits).float()
+        if residual is not None and self.layer.residual_multiplies:
+            value = fixed(value.double() * residual.double(), self.ofm_frac, *limits).float()
+        return value
 
     def on_lines(self, stored: Tensor) -> Tensor:
         """The lines of rounded values, not rounded: float64, which holds them exactly."""
@@ -174,16 +180,17 @@ class IntegerLayer(nn.Module):
         base, rise = lines[whole >> within & SEGMENTS - 1].unbind(-1)
         start = (whole >> within << within).double()
         value = base * 2.0**within + rise * (units - start)
-        return value * 2.0 ** -(SHIFT + self.ofm_frac)
+        return value * 2.0 ** -(SHIFT + self.value_frac)
 
-    def clamped(self, sums: Tensor) -> Tensor:
-        """The sums between the clamps, on lines, not rounded; what only the format limits is not clamped."""
+    def clamped(self, sums: Tensor, residual: Tensor | None) -> Tensor:
+        """What is written without rounding; what only the format limits is not clamped."""
         low, high, unit = self._numbers.clamp_low, self._numbers.clamp_high, 2.0**-self.stored_frac
         lowest = low * unit if low > -self._limit else None
         highest = high * unit if high < self._limit - 1 else None
         if lowest is not None or highest is not None:
             sums = sums.clamp(lowest, highest)
-        return sums if self._numbers.lines is None else self.on_lines(sums).float()
+        value = sums if self._numbers.lines is None else self.on_lines(sums).float()
+        return value * residual if residual is not None and self.layer.residual_multiplies else value
 
     def padding(self) -> tuple[int, int, int, int]:
         """Left, right, top, bottom; negative where the last rows or columns are not read."""

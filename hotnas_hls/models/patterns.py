@@ -11,6 +11,7 @@ import numpy as np
 
 from hotnas_hls.errors import ConfigError
 
+SIDES = frozenset({3, 5})  # of the kernels that have patterns
 _FREE_3X3 = (0, 1, 2, 3, 5, 6, 7, 8)  # the centre, cell 4, is always kept
 _FREE_5X5 = (0, 1, 3, 4, 5, 9, 15, 19, 20, 21, 23, 24)  # kept: centre 3x3 and the middle of every edge
 # Loops of the public code that stopped one cell early: the cells a set never zeroes, by number of zeros.
@@ -29,7 +30,7 @@ class PatternSet:
     zeros: int  # cells removed
 
     def __post_init__(self) -> None:
-        if self.kernel not in (3, 5):
+        if self.kernel not in SIDES:
             raise ConfigError(f"no pattern set for {self.kernel}x{self.kernel} kernels; there is 3x3 and 5x5")
         most = len(self._free_cells)
         if not 1 <= self.zeros <= most:

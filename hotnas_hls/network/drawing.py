@@ -25,6 +25,7 @@ COLOURS = {
     OpKind.MAXPOOL: "#a1d99b",
     OpKind.AVGPOOL: "#c7e9c0",
     OpKind.ADD: "#fc9272",
+    OpKind.MULTIPLY: "#fb6a4a",
     OpKind.CONCAT: "#fcbba1",
     OpKind.SUBSAMPLE: "#d9f0a3",
     OpKind.FLATTEN: "#f0f0f0",

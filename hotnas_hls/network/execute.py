@@ -109,6 +109,7 @@ OPERATORS: dict[OpKind, Callable[..., Array]] = {
     OpKind.MAXPOOL: maxpool,
     OpKind.AVGPOOL: avgpool,
     OpKind.ADD: lambda node, one, other: one + other,
+    OpKind.MULTIPLY: lambda node, one, other: one * other,
     OpKind.CONCAT: lambda node, *maps: np.concatenate(maps, axis=1),
     OpKind.SUBSAMPLE: subsample,
     OpKind.FLATTEN: lambda node, x: x.reshape(len(x), *node.shape),

@@ -36,7 +36,8 @@ class OpKind(StrEnum):
     ACTIVATION = "activation"  # any other function of each value
     MAXPOOL = "maxpool"
     AVGPOOL = "avgpool"  # padding counts; global average pooling is one whose kernel is the whole map
-    ADD = "add"
+    ADD = "add"  # the second may be a vector: a value for each channel, one pixel
+    MULTIPLY = "multiply"  # the same
     CONCAT = "concat"
     SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
     FLATTEN = "flatten"

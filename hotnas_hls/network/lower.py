@@ -1,8 +1,8 @@
 """Graph to layers: what is fused, what becomes a layer of its own, and where concatenated channels lie.
 
 A layer is a weighted sum (convolution, linear layer, average pooling, a batch norm that could not be folded,
-an addition, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or
-any other clip, then one more activation.
+an addition, a product, a copy) or a maximum, with whatever can follow it for free: one addition, then ReLU or
+any other clip, then one more activation; or instead of the addition a product behind the others.
 Feature maps bear the name of the graph node whose value they hold.
 """
 
@@ -45,7 +45,8 @@ class Weights(StrEnum):
 class LoweredLayer:
     """A layer, the origin of its weights, and the real range its output is clamped to.
 
-    ``activation`` comes behind the clamp: what it makes of the values of graph node ``argument``.
+    ``activation`` comes behind the clamp: what it makes of the values of graph node ``argument``. A residual
+    that multiplies does so with the values of graph node ``multiplied``.
     """
 
     layer: Layer
@@ -54,6 +55,7 @@ class LoweredLayer:
     clamp: Bounds = UNBOUNDED
     activation: Activation | None = None
     argument: str = ""
+    multiplied: str = ""
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
     stem: ImageLayout | None = None  # of the layer that reads a re-laid image
     dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
@@ -161,6 +163,7 @@ class _Draft:
     clamp: Bounds = UNBOUNDED
     activation: Activation | None = None
     argument: str = ""
+    multiplied: str = ""
     channel_pad: tuple[int, int] = (0, 0)
     stem: ImageLayout | None = None
     dilation: tuple[int, int] = (1, 1)
@@ -175,6 +178,11 @@ class _Draft:
             and self.clamp == UNBOUNDED
             and self.activation is None
         )
+
+    @property
+    def takes_activation(self) -> bool:
+        """True while an activation can be fused: before a product."""
+        return self.activation is None and not self.layer.residual_multiplies
 
 
 class _Lowering:
@@ -201,8 +209,8 @@ class _Lowering:
             self.value_of[node.name] = inputs[0]
         elif node.kind in ACTIVATIONS:
             self._activation(node, inputs[0])
-        elif node.kind is OpKind.ADD:
-            self._addition(node, *inputs)
+        elif node.kind in (OpKind.ADD, OpKind.MULTIPLY):
+            self._two_maps(node, *inputs)
         elif node.kind is OpKind.CONCAT:
             self._join(node, inputs)
         else:
@@ -213,7 +221,7 @@ class _Lowering:
     def _activation(self, node: Node, source: str) -> None:
         self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
         draft = self.drafts.get(source)
-        if draft is not None and draft.activation is None and self._is_sole_reader(node, source):
+        if draft is not None and draft.takes_activation and self._is_sole_reader(node, source):
             self._rename(draft, node.name)
         else:
             draft = self._copy(node.name, source)
@@ -225,29 +233,41 @@ class _Lowering:
         lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
         draft.clamp = (lowest, highest)
 
-    def _addition(self, node: Node, one: str, other: str) -> None:
-        if self.shapes[one] != self.shapes[other]:
+    def _two_maps(self, node: Node, one: str, other: str) -> None:
+        """A sum or a product, whose second map may be a vector: the other one is a layer's residual."""
+        multiplies = node.kind is OpKind.MULTIPLY
+        vector = self.shapes[one] != self.shapes[other]
+        if vector and self.shapes[other] != (self.shapes[one][0], 1, 1):
+            does = "multiplies" if multiplies else "adds"
             self._refuse(
                 node,
-                f"adds maps of {_by(self.shapes[one])} and {_by(self.shapes[other])}",
-                "add equal shapes",
+                f"{does} maps of {_by(self.shapes[one])} and {_by(self.shapes[other])}",
+                "take equal shapes, or one pixel of as many channels as the second",
             )
             return
         self.shapes[node.name] = self.shapes[one]
         hosts = [
             self.drafts[value]
-            for value in dict.fromkeys((one, other))
-            if value in self.drafts and self.drafts[value].takes_addend and self._is_sole_reader(node, value)
+            for value in dict.fromkeys((one,) if vector else (one, other))
+            if value in self.drafts and self._can_host(self.drafts[value], node)
         ]
         if one != other and hosts:
-            # The larger one hides the addend's traffic behind its multiplications.
+            # The larger one hides the residual's traffic behind its multiplications.
             host = max(hosts, key=lambda draft: (draft.layer.macs, self.positions[draft.value]))
-            addend = other if host.value == one else one
-            host.layer = replace(host.layer, residual=addend)
+            made, residual = host.value, other if host.value == one else one
             self._rename(host, node.name)
         else:
-            draft = self._copy(node.name, one)
-            draft.layer = replace(draft.layer, residual=other)
+            made, residual = one, other
+            host = self._copy(node.name, one)
+        host.multiplied = made if multiplies else ""
+        host.layer = replace(
+            host.layer, residual=residual, residual_multiplies=multiplies, residual_vector=vector
+        )
+
+    def _can_host(self, draft: _Draft, node: Node) -> bool:
+        """True if ``draft`` can take in a sum or a product, behind all it does."""
+        free = draft.layer.residual is None if node.kind is OpKind.MULTIPLY else draft.takes_addend
+        return free and self._is_sole_reader(node, draft.value)
 
     def _join(self, node: Node, inputs: tuple[str, ...]) -> None:
         areas = {self.shapes[value][1:] for value in inputs}
@@ -416,7 +436,7 @@ class _Lowering:
             layer = replace(draft.layer, target=value, weight_bits=bits)
             lowered = LoweredLayer(
                 layer, draft.weights, draft.node, draft.clamp, draft.activation, draft.argument,
-                draft.channel_pad, draft.stem, draft.dilation,
+                draft.multiplied, draft.channel_pad, draft.stem, draft.dilation,
             )  # fmt: skip
             layers += [lowered] if draft.groups == 1 else _in_parts(lowered, draft.groups, maps, slices)
         return LoweredNetwork(

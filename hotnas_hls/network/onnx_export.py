@@ -216,7 +216,8 @@ class _Writer:
         frac_bits = self.net.feature_maps[layer.source].frac_bits + numbers.weight_frac_bits  # of the sums
         low, high = self.sums[layer.name]
         fits = 2 * max(-low, high) + 1 < FLOAT32_EXACT  # half a unit is added
-        if fits and numbers.lines is None and frac_bits - numbers.output_shift == fm.frac_bits:
+        clamped = numbers.lines is None and not layer.residual_multiplies  # nothing comes behind the clamp
+        if fits and clamped and frac_bits - numbers.output_shift == fm.frac_bits:
             return self._plain(layer, numbers, frac_bits)
         return self._in_digits(layer, numbers, frac_bits)
 
@@ -248,21 +249,24 @@ class _Writer:
             halves, largest = self._halves(source, self.net.feature_maps[layer.source])
             digits = [self._weights(*digit) for digit in _digits(numbers, largest)]
             parts = [self._windows("Conv", layer, half, digit) for half in halves for digit in digits]
-        if layer.residual is not None:
+        if layer.addend is not None:
             parts.append(self._residual(layer, numbers, frac_bits))
         acc = self._constant(numbers.bias[:, None, None] * 2.0**-frac_bits)
         for part in parts:
             acc = self._op("Add", self._op("Cast", part, to=TensorProto.DOUBLE), acc)
         stored_bits = frac_bits - numbers.output_shift
-        found = self._rounded(acc, stored_bits, numbers.clamp_low, numbers.clamp_high)
-        if numbers.lines is None:
-            real = self._op("Mul", found, _float(2.0**-fm.frac_bits))
-        else:
+        units = self._rounded(acc, stored_bits, numbers.clamp_low, numbers.clamp_high)
+        if numbers.lines is not None:
             table = activated(np.arange(-self.top, self.top), numbers.lines, self.net.act_bits)
-            values = self._constant((table * 2.0**-fm.frac_bits).astype(np.float32))
-            place = self._op("Cast", self._op("Add", found, _float(self.top)), to=TensorProto.INT64)
-            real = self._op("Gather", values, place, axis=0)
-        return self._quantised(real, fm)
+            values = self._constant(table.astype(np.float32))
+            place = self._op("Cast", self._op("Add", units, _float(self.top)), to=TensorProto.INT64)
+            units = self._op("Gather", values, place, axis=0)
+        if layer.residual is not None and layer.residual_multiplies:
+            factor_bits = self.net.feature_maps[layer.residual].frac_bits
+            factors = self._read(layer.residual), units
+            product = self._op("Mul", *(self._op("Cast", item, to=TensorProto.DOUBLE) for item in factors))
+            units = self._rounded(product, factor_bits - numbers.residual_shift, -self.top, self.top - 1)
+        return self._quantised(self._op("Mul", units, _float(2.0**-fm.frac_bits)), fm)
 
     def _residual(self, layer: Layer, numbers: LayerNumbers, frac_bits: int) -> str:
         """The residual at the scale at which it is added."""

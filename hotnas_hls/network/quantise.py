@@ -2,7 +2,7 @@
 
 Every format is a power of two, so a scale is a shift. The formats obey what the hardware can do: sums are
 shifted right before they are stored (output_shift >= 0), an addend is shifted left to the scale of the sum
-(residual_shift >= 0), a bias fits 32 bits, and no sum leaves the accumulator.
+(residual_shift >= 0) and a product right, a bias fits 32 bits, and no sum leaves the accumulator.
 """
 
 from __future__ import annotations
@@ -64,12 +64,13 @@ def quantise(
     )
     layers = [_Real.of(layer, graph, weight_bits, patterns, clip) for layer in lowered.layers]
     values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
-    arguments = {real.lowered.argument for real in layers if real.lowered.activation is not None}
-    observed = observe(graph, images, sorted({*values.values(), *arguments}))
+    inner = {name for item in lowered.layers for name in (item.argument, item.multiplied) if name}
+    observed = observe(graph, images, sorted({*values.values(), *inner}))
+    layers = [_with_factor(real, observed, act_bits, clip) for real in layers]
     seen = {name: observed[value] for name, value in values.items()}
     frac_bits = _feature_map_formats(lowered, layers, seen, act_bits, clip)
     maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
-    layers = [_with_argument(real, observed, maps[real.layer.target], act_bits, clip) for real in layers]
+    layers = [_with_argument(real, observed, maps, act_bits, clip) for real in layers]
     net = IntegerNetwork(
         name=lowered.name,
         feature_maps=maps,
@@ -119,6 +120,7 @@ class _Real:
     patterns: np.ndarray | None
     wanted: int  # weight fraction bits that suit the weights
     argument_frac: int = 0  # fraction bits that suit what an activation is applied to
+    multiplied_frac: int = 0  # fraction bits that suit what a residual multiplies
 
     @classmethod
     def of(
@@ -155,8 +157,24 @@ class _Real:
 
     @property
     def sum_target(self) -> str | None:
-        """The map that the sums are shifted to; None where an activation comes between."""
-        return self.layer.target if self.lowered.activation is None else None
+        """The map that the sums are shifted to; None where an activation or a product comes between."""
+        between = self.lowered.activation is not None or self.layer.residual_multiplies
+        return None if between else self.layer.target
+
+    def finest_product(self, residual_frac: int, sum_frac: int) -> int:
+        """The most fraction bits of a product with a residual of ``residual_frac``."""
+        finest = self.multiplied_frac
+        if self.lowered.activation is None:
+            finest = min(finest, sum_frac)
+        return finest + residual_frac
+
+    def value_frac(self, maps: Mapping[str, FeatureMap], act_bits: int) -> int:
+        """Fraction bits that suit the activation: those of the output, or of what a residual multiplies."""
+        ofm = maps[self.layer.target].frac_bits
+        if not self.layer.residual_multiplies or self.layer.residual is None:
+            return ofm
+        most = ofm - maps[self.layer.residual].frac_bits + 2 * act_bits - 1  # that a product is shifted by
+        return min(self.multiplied_frac, most)
 
     def finest(self, ifm_frac: int) -> int:
         """The most weight fraction bits at which weights and bias fit, for an input of ``ifm_frac``."""
@@ -169,15 +187,22 @@ class _Real:
             return self.wanted
         return min(self.wanted, math.floor(math.log2(BIAS_MAX / largest)) - ifm_frac)
 
-    def integers(
-        self, weight_frac: int, ifm: FeatureMap, ofm: FeatureMap, residual: FeatureMap | None, act_bits: int
-    ) -> LayerNumbers:
+    def integers(self, weight_frac: int, maps: Mapping[str, FeatureMap], act_bits: int) -> LayerNumbers:
         """The layer in integers, its weights with ``weight_frac`` fraction bits."""
-        sum_frac = ifm.frac_bits + weight_frac
+        layer, activation = self.layer, self.lowered.activation
+        sum_frac = maps[layer.source].frac_bits + weight_frac
         top = (1 << (act_bits - 1)) - 1
-        activation, stored_frac = self.lowered.activation, ofm.frac_bits
+        stored_frac = value_frac = self.value_frac(maps, act_bits)
         if activation is not None:
             stored_frac = min(self.argument_frac, sum_frac)
+        elif layer.residual_multiplies:
+            stored_frac = value_frac = min(value_frac, sum_frac)
+        residual_shift = 0
+        if layer.residual is not None:
+            residual_frac = maps[layer.residual].frac_bits
+            residual_shift = sum_frac - residual_frac
+            if layer.residual_multiplies:
+                residual_shift = value_frac + residual_frac - maps[layer.target].frac_bits
         bounds = np.floor(np.array(self.lowered.clamp) * 2.0**stored_frac + 0.5)
         low, high = np.clip(bounds, -top - 1, top).astype(int).tolist()
         return LayerNumbers(
@@ -186,11 +211,11 @@ class _Real:
             output_shift=sum_frac - stored_frac,
             clamp_low=low,
             clamp_high=high,
-            residual_shift=0 if residual is None else sum_frac - residual.frac_bits,
+            residual_shift=residual_shift,
             pattern_index=self.pattern_index,
             patterns=self.patterns,
             weight_frac_bits=weight_frac,
-            lines=None if activation is None else _lines(activation, stored_frac, ofm.frac_bits, act_bits),
+            lines=None if activation is None else _lines(activation, stored_frac, value_frac, act_bits),
         )
 
 
@@ -263,9 +288,13 @@ def _feature_map_formats(
         for real in layers:
             ifm_frac = frac_bits[group_of[real.layer.source]]
             reach = ifm_frac + real.finest(ifm_frac)
-            for name in (real.sum_target, real.layer.residual):
-                if name is not None and frac_bits[group_of[name]] > reach:
-                    frac_bits[group_of[name]] = reach
+            limits = [(name, reach) for name in (real.sum_target, real.layer.addend) if name is not None]
+            if real.layer.residual_multiplies and real.layer.residual is not None:
+                factor_frac = frac_bits[group_of[real.layer.residual]]
+                limits.append((real.layer.target, real.finest_product(factor_frac, reach)))
+            for name, limit in limits:
+                if frac_bits[group_of[name]] > limit:
+                    frac_bits[group_of[name]] = limit
                     changed = True
             if reach < COARSEST:
                 raise ConfigError(
@@ -275,8 +304,20 @@ def _feature_map_formats(
     return {name: frac_bits[number] for name, number in group_of.items()}
 
 
+def _with_factor(real: _Real, observed: Mapping[str, Observed], act_bits: int, clip: bool) -> _Real:
+    """``real`` with the format that suits what its residual was seen to multiply."""
+    if not real.layer.residual_multiplies:
+        return real
+    seen = observed[real.lowered.multiplied]
+    return replace(real, multiplied_frac=best_frac_bits(seen.sample, seen.low, seen.high, act_bits, clip))
+
+
 def _with_argument(
-    real: _Real, observed: Mapping[str, Observed], ofm: FeatureMap, act_bits: int, clip: bool
+    real: _Real,
+    observed: Mapping[str, Observed],
+    maps: Mapping[str, FeatureMap],
+    act_bits: int,
+    clip: bool,
 ) -> _Real:
     """``real`` with the format in which its activation makes the least error of what it was seen to read."""
     activation = real.lowered.activation
@@ -285,11 +326,12 @@ def _with_argument(
     seen = observed[real.lowered.argument]
     start = holding_frac_bits(seen.low, seen.high, act_bits)
     wanted = activation(seen.sample.astype(np.float64))
+    value_frac = real.value_frac(maps, act_bits)
 
     def error(frac_bits: int) -> float:
         read = quantised(seen.sample, frac_bits, act_bits)
-        found = activated(read, _lines(activation, frac_bits, ofm.frac_bits, act_bits), act_bits)
-        return float(np.mean((found * 2.0**-ofm.frac_bits - wanted) ** 2))
+        found = activated(read, _lines(activation, frac_bits, value_frac, act_bits), act_bits)
+        return float(np.mean((found * 2.0**-value_frac - wanted) ** 2))
 
     tries = range(start, min(start + ARGUMENT_TRIES, MOST_FRAC_BITS) + 1) if clip else (start,)
     return replace(real, argument_frac=min(tries, key=error))
@@ -305,7 +347,7 @@ def _lines(activation: Activation, argument_frac: int, out_frac: int, act_bits: 
 def _sharing(lowered: LoweredNetwork) -> list[list[str]]:
     """Feature maps of one format: the parts of a tensor, and both sides of a maximum or a selection.
 
-    Not where an activation comes between, which may begin and end in any.
+    Not where an activation or a product comes between, which may begin and end in any.
     """
     shared = nx.Graph()
     shared.add_nodes_from(lowered.feature_maps)
@@ -315,6 +357,7 @@ def _sharing(lowered: LoweredNetwork) -> list[list[str]]:
         for item in lowered.layers
         if (item.layer.kind is LayerKind.MAXPOOL or item.weights is Weights.SUBSAMPLE)
         and item.activation is None
+        and not item.layer.residual_multiplies
     )
     return [sorted(group) for group in nx.connected_components(shared)]
 
@@ -327,16 +370,17 @@ def _all_numbers(
     done: list[Layer] = []
     for real in layers:
         layer = real.layer
-        ifm, ofm = maps[layer.source], maps[layer.target]
-        residual = maps[layer.residual] if layer.residual else None
-        bounded = (maps[name] for name in (real.sum_target, layer.residual) if name is not None)
-        coarsest = max((fm.frac_bits for fm in bounded), default=COARSEST) - ifm.frac_bits
-        weight_frac = real.finest(ifm.frac_bits)
+        ifm_frac = maps[layer.source].frac_bits
+        bounds = [maps[name].frac_bits for name in (real.sum_target, layer.addend) if name is not None]
+        if layer.residual_multiplies and layer.residual and real.lowered.activation is None:
+            bounds.append(maps[layer.target].frac_bits - maps[layer.residual].frac_bits)
+        coarsest = max(bounds, default=COARSEST) - ifm_frac
+        weight_frac = real.finest(ifm_frac)
         if real.area_bits is not None:  # exact at any number of bits: no finer than needed
             weight_frac = max(real.area_bits, coarsest)
         known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, image, act_bits)
         while True:
-            found = real.integers(weight_frac, ifm, ofm, residual, act_bits)
+            found = real.integers(weight_frac, maps, act_bits)
             if weight_frac <= coarsest or sums_fit(known, layer, found):
                 break
             weight_frac -= 1

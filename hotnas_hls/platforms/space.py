@@ -17,7 +17,6 @@ from hotnas_hls.errors import ConfigError
 class AxisKind(StrEnum):
     """What the value of an axis decides (the gene kinds of section 3)."""
 
-    PATTERN = "pattern"  # one of the network's patterns: an index of its pattern set
     PRUNE = "prune"  # zeros per kernel of a layer, 0 for dense
     EXPAND = "expand"  # 1: the layer's kernel grows by 2
     CHANNELS = "channels"  # output channels kept
@@ -29,8 +28,8 @@ class AxisKind(StrEnum):
 class Axis:
     """One decision: its name and the values it may take.
 
-    ``layer`` is the layer decided about; for PATTERN axes ``kernel`` and ``zeros`` name the set. ``rows``: of
-    PRUNE axes, the output channels in a row that share their patterns.
+    ``layer`` is the layer decided about. Of PRUNE axes: the side of its kernels, and how many output channels
+    in a row share their patterns.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Axis:
     options: tuple[int, ...]
     layer: str = ""
     kernel: int = 0
-    zeros: int = 0
     rows: int = 1
 
     def __post_init__(self) -> None:
@@ -137,7 +135,7 @@ class SearchSpace:
                 "name": axis.name,
                 "kind": str(axis.kind),
                 "options": list(axis.options),
-                **{key: getattr(axis, key) for key in ("layer", "kernel", "zeros") if getattr(axis, key)},
+                **{key: getattr(axis, key) for key in ("layer", "kernel") if getattr(axis, key)},
                 **({"rows": axis.rows} if axis.rows > 1 else {}),
             }
             for axis in self.axes

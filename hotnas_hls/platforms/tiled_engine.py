@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
@@ -28,7 +28,7 @@ from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
 from hotnas_hls.explore.on_chip import fastest_on_chip
-from hotnas_hls.explore.space import WHOLE_SPACE, Space
+from hotnas_hls.explore.space import WHOLE_SPACE, Space, worth_wiring
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.lower import channel_blocks, concat_alignment, lower
 from hotnas_hls.platforms.layered import LayeredPlatform
@@ -45,6 +45,7 @@ AXES = (
     "ifm_bits",
     "wgt_bits",
     "ofm_bits",
+    "wgt_masters",
     "ifm_depth",
     "taps",
     "shared_bus",
@@ -71,6 +72,7 @@ class EngineOptions:
     tr: tuple[int, ...] | None = None
     tc: tuple[int, ...] | None = None
     port_bits: tuple[int, ...] | None = None
+    wgt_masters: tuple[int, ...] | None = None
     dsp_limit: int | None = None
     on_chip: bool = True  # whether designs may keep maps and weights
 
@@ -140,6 +142,7 @@ class TiledEnginePlatform(LayeredPlatform):
             bus_bits=given.port_bits or WHOLE_SPACE.bus_bits,
             tiles=tuple(product(rows, columns)) if given.tr or given.tc else WHOLE_SPACE.tiles,
             act_bits=self.act_bits,
+            wgt_masters=given.wgt_masters or WHOLE_SPACE.wgt_masters,
         )
 
     @property
@@ -157,6 +160,8 @@ class TiledEnginePlatform(LayeredPlatform):
             return space.bus_bits if shared_bus else space.port_bits
         if name in ON_CHIP:
             return self._on_chip_values(name, near)
+        if name == "wgt_masters":
+            return self._masters(near)
         return {
             "tm": space.packed_tm if packed else space.tm,
             "tn": space.tn,
@@ -175,6 +180,19 @@ class TiledEnginePlatform(LayeredPlatform):
             return LEGAL_PORT_BITS
         return (near[name],) if name == "ultra_ram" else (near[name] // 2, near[name])
 
+    def _masters(self, near: Choices | None) -> tuple[int, ...]:
+        """Of the weights: those that ``near`` has, and others that are worth wiring to its ports."""
+        every = self.space.wgt_masters
+        if near is None or near["shared_bus"]:
+            return every
+        wired = Accelerator(1, 1, 1, 1, near["ifm_bits"], near["wgt_bits"], near["ofm_bits"], 1, 1, 1)
+        return tuple(
+            count
+            for count in every
+            if count == near["wgt_masters"]
+            or worth_wiring(dataclasses.replace(wired, wgt_masters=count), self.board, self.clock_mhz, False)
+        )
+
     def axes(self, near: Choices | None = None) -> tuple[Axis, ...]:
         """All values of each axis, or those one step from ``near`` (its own first)."""
         found = []
@@ -192,7 +210,7 @@ class TiledEnginePlatform(LayeredPlatform):
     def _settled(near: Choices) -> set[str]:
         """Axes that stay: a step leads to no legal design, or to the same: a bus has one port for reads."""
         kinds = set(SWITCHES)
-        return kinds | {"ifm_bits", "wgt_bits"} if near["shared_bus"] else kinds
+        return kinds | {"ifm_bits", "wgt_bits", "wgt_masters"} if near["shared_bus"] else kinds
 
     def channel_multiple(self, choices: Choices) -> int:
         """Channels of one memory word."""
@@ -214,7 +232,7 @@ class TiledEnginePlatform(LayeredPlatform):
         }[label]
 
     def reliefs(self, label: str, choices: Choices) -> tuple[Relief, ...]:
-        """Wider ports for a label that a port bounds, and wider words or planes of what lies on chip."""
+        """Wider ports, or two, for a label that a port bounds; wider words or planes of what lies on chip."""
         name = PORT_OF_LABEL.get(label)
         if name is None:
             return ()
@@ -231,6 +249,10 @@ class TiledEnginePlatform(LayeredPlatform):
             found.append(Relief(f"bus {choices[name]} -> {wider} bits", {**choices, **widened}))
         elif wider is not None:
             found.append(Relief(f"{name} {choices[name]} -> {wider}", {**choices, name: wider}))
+        masters = choices["wgt_masters"]
+        more = min((count for count in self.values("wgt_masters", choices) if count > masters), default=None)
+        if label == "W" and more is not None and not shared:
+            found.append(Relief(f"wgt_masters {masters} -> {more}", {**choices, "wgt_masters": more}))
         return tuple(found)
 
     def explore(self, layers: Sequence[Layer]) -> Choices:
@@ -347,18 +369,19 @@ class TiledEnginePlatform(LayeredPlatform):
         )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
-        """On a shared bus every port is as wide as that of the results, and nothing lies on chip."""
-        chosen: dict[str, int | None] = {name: choices[name] for name in AXES}
+        """On a shared bus ports are as wide as that of the results, and one each; nothing lies on chip."""
+        chosen: dict[str, Any] = {name: choices[name] for name in AXES}
         if chosen["shared_bus"]:
             chosen |= dict.fromkeys(PORT_OF_LABEL.values(), choices["ofm_bits"]) | dict.fromkeys(ON_CHIP, 0)
+            chosen["wgt_masters"] = 1
         elif self.concat_alignment:
             chosen["map_words"] = 0
-        for width, ports in (("word_bits", ("ifm_bits", "ofm_bits")), ("plane_bits", ("wgt_bits",))):
-            if choices[width] <= max(chosen[port] or 0 for port in ports):
-                chosen[width] = None
+        widths = {name: chosen.pop(name) for name in ("word_bits", "plane_bits")}
         chosen |= {switch: bool(chosen[switch]) for switch in SWITCHES}
-        blank = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)  # type: ignore[arg-type]
-        return for_layers(blank, layers)
+        streaming = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)
+        least = {"word_bits": streaming.word_width, "plane_bits": streaming.plane_width}
+        wider: dict[str, Any] = {name: bits for name, bits in widths.items() if bits > least[name]}
+        return for_layers(dataclasses.replace(streaming, **wider), layers)
 
 
 @functools.lru_cache(maxsize=256)

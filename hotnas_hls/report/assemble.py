@@ -197,7 +197,7 @@ def _kind(layer: Layer) -> str:
     whole_map = (layer.kernel_rows, layer.kernel_columns) == (layer.in_rows, layer.in_columns)
     if layer.kind is LayerKind.CONV and whole_map:
         return "fully connected"
-    residual = " + residual" if layer.residual else ""
+    residual = (" x map" if layer.residual_multiplies else " + residual") if layer.residual else ""
     return {"conv": "conv", "depthwise": "channelwise", "maxpool": "max pool"}[str(layer.kind)] + residual
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
+from hotnas_hls.accel.accelerator import LEGAL_MASTERS, LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -69,6 +69,7 @@ class AcceleratorSettings:
     tr: tuple[int, ...] | None = None  # rows of a tile
     tc: tuple[int, ...] | None = None  # columns of a tile
     port_bits: tuple[int, ...] | None = None  # widths of the memory ports
+    wgt_masters: tuple[int, ...] | None = None  # ports the weights are striped over, 1 or 2
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
     on_chip: bool = True  # designs may keep maps and weights in the block RAM or UltraRAM they leave free
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
@@ -228,6 +229,8 @@ class RunConfig:
                 if illegal:
                     legal = ", ".join(map(str, LEGAL_PORT_BITS))
                     found.append(f"{where}: {', '.join(illegal)}: AXI ports have {legal} bits")
+            elif one.name == "wgt_masters" and max(values) > max(LEGAL_MASTERS):
+                found.append(f"{where}: {max(values)}: weights are striped over at most {max(LEGAL_MASTERS)}")
         return found
 
 

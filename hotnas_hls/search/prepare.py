@@ -13,7 +13,6 @@ from hotnas_hls.accel.design_point import Accuracy
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.explore.workload import Workload
-from hotnas_hls.models.edits import popular_patterns
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.platforms.platform import Choices, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
@@ -29,7 +28,6 @@ from hotnas_hls.search.proposing.generate import (
     compression_of,
     generate_space,
     ladder,
-    pattern_groups,
 )
 from hotnas_hls.search.proposing.gentle import gentle_candidates
 from hotnas_hls.search.proposing.sensitivity import sensitivities
@@ -150,16 +148,12 @@ def _space_and_seeds(
 ) -> tuple[SearchSpace, list[Candidate]]:
     """The space, and the candidates that come first: gentle ones, the ladder, and last the fastest."""
     space = generate_space(workload, platform, choices, options.space, options.bound)
-    patterns = {
-        (kernel, zeros): popular_patterns(problem.start, names, kernel, zeros, rows=platform.pattern_rows)
-        for (kernel, zeros), names in pattern_groups(space).items()
-    }
     rungs = [
         fitted
-        for rung in ladder(space, options.rungs, patterns)
+        for rung in ladder(space, options.rungs)
         if (fitted := _on_hardware_that_fits(workload, platform, space, rung)) is not None
     ]
-    fastest = fastest_candidate(workload, platform, space, ladder(space, 2, patterns)[-1])
+    fastest = fastest_candidate(workload, platform, space, ladder(space, 2)[-1])
     shortest = _require_feasible(workload, platform, space, fastest, options)
     metric = platform.objective
     name, took = min(uncompressed.items(), key=lambda one: one[1])
@@ -176,7 +170,6 @@ def _space_and_seeds(
         harms = sensitivities(
             problem,
             space,
-            rungs[0],
             options.format,
             some.images,
             lambda done, total: reporter.step(done, total, "edits"),

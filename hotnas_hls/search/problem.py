@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,16 @@ from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model
 from hotnas_hls.models.cifar10 import cifar10
+from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Dataset, digits, find_weights, shipped_weights
-from hotnas_hls.models.edits import copied
+from hotnas_hls.models.edits import compress, copied, editable
 from hotnas_hls.models.image_folder import image_folder
+from hotnas_hls.models.pattern_pruning import Products, kernel_products
+from hotnas_hls.models.patterns import SIDES
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings, normalisation_violations
 
+PRODUCT_IMAGES = 256  # of the training images, on which kernels are looked at
 DATASETS = {"digits": digits, "cifar10": cifar10}
 
 
@@ -52,6 +57,18 @@ class Problem:
     def teacher(self) -> nn.Module | None:
         """Whose answers fine-tuning leans on; a cold start has nobody."""
         return self.model if self.cold is None else None
+
+    def compressed(self, compression: Compression) -> nn.Module:
+        """What ``start`` is under some edits."""
+        return compress(self.start, self.graph, compression, self.products if compression.patterns else {})
+
+    @cached_property
+    def products(self) -> Products:
+        """What the kernels of every layer multiply that patterns can prune."""
+        allowed = editable(self.start, self.graph).convolutions
+        names = [node.name for node in self.graph if node.name in allowed and {*node.kernel} <= SIDES]
+        images = self.dataset.train.first(PRODUCT_IMAGES).images
+        return kernel_products(self.start, names, torch.from_numpy(images))
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of the weights and of the images: trials of a study are of these and no others."""

@@ -279,7 +279,7 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
     if STRIPED in twin:
         raise ConfigError(
             f"{given}: the weights of this design are striped, and its bench wires every master; RTL made of "
-            "C++ has one; simulate a design with wgt_masters = 1"
+            "C++ has one; simulate a design with wgt_masters = 1 (accelerator.wgt_masters: [1] in a search)"
         )
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}

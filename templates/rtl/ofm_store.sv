@@ -1,5 +1,6 @@
 // store_ofm: drains a complete accumulator half, channel block by channel block, adds the residual,
-// requantises and writes the words to the OFM.
+// requantises and writes the words to the OFM. In a design with products the residual may multiply instead,
+// and be a vector: a word for each channel block, which all of its pixels take.
 module ofm_store (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -45,6 +46,9 @@ module ofm_store (
   localparam int unsigned Act    = hotnas_pkg::ActBits;
   localparam int unsigned Blocks = hotnas_pkg::Tm / Block;
   localparam int unsigned FifoDepth = 16;
+  // A vector's words of an output tile fit, so that none holds up a bus that others read through.
+  localparam int unsigned ResDepth =
+      (hotnas_pkg::Products != 0 && Blocks > FifoDepth) ? 1 << $clog2(Blocks) : FifoDepth;
   // Counts are as wide as a tile and its channel blocks need: their products stay small.
   localparam int unsigned PixelBits = hotnas_pkg::AccAddrBits + 1;
   localparam int unsigned BlockBits = $clog2(Blocks + 1);
@@ -52,6 +56,10 @@ module ofm_store (
 
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
+
+  logic vector, multiplies;
+  assign vector     = (hotnas_pkg::Products != 0) && cfg.res_vector;
+  assign multiplies = (hotnas_pkg::Products != 0) && cfg.res_multiplies;
 
   // ---------------------------------------------------------------- output tiles: (tile, m)
   typedef enum logic [2:0] {Idle, Wait, Count, Size, Drain} state_e;
@@ -122,7 +130,7 @@ module ofm_store (
   end
 
   logic [63:0] ofm_base_q, res_base_q;  // of the layer's maps
-  logic [31:0] offset_q;
+  logic [31:0] offset_q, vector_q;      // of the output tile's first word, in its map and in a vector
   logic [PixelBits-1:0] pixels_q;       // counted one cycle before they are used: one product a cycle
   logic [WordsBits-1:0] words;
   assign words = WordsBits'(pixels_q) * WordsBits'(BlockBits'(blocks_q));
@@ -131,10 +139,13 @@ module ofm_store (
     res_base_q   <= (hotnas_pkg::MapWords != 0 && cfg.res_on_chip) ? 64'(cfg.res_chip) : base_i + 64'(cfg.res_addr);
     tile_bytes_q <= 32'(BlockBits'(cfg.m_blocks)) * cfg.ofm_block_stride;
     offset_q     <= row_bytes_q + col_bytes_q + m_bytes_q;
+    if (state_q == Idle || stored_o) begin
+      vector_q   <= (state_q == Idle || last_m_q) ? '0 : vector_q + 32'(BlockBits'(cfg.m_blocks)) * 32'(Word / 8);
+    end
     if (state_q == Count) pixels_q <= PixelBits'(rows_q) * PixelBits'(cols_q);
     if (state_q == Size) begin
       ofm_addr_q   <= ofm_base_q + 64'(offset_q);
-      res_addr_q   <= res_base_q + 64'(offset_q);
+      res_addr_q   <= res_base_q + 64'(vector ? vector_q : offset_q);
       run_words_q  <= cfg.ofm_merged ? 32'(pixels_q) : 32'(cols_q);
       runs_q       <= cfg.ofm_merged ? 16'd1 : rows_q;
       words_q      <= words;
@@ -168,11 +179,11 @@ module ofm_store (
     .rst_ni,
     .start_i        (walkers_start_q && cfg.has_residual),
     .addr_i         (res_addr_q),
-    .blocks_i       (blocks_q),
+    .blocks_i       (vector ? 16'd1 : blocks_q),
     .block_stride_i (cfg.ofm_block_stride),
-    .runs_i         (runs_q),
+    .runs_i         (vector ? 16'd1 : runs_q),
     .run_stride_i   (cfg.ofm_row_stride),
-    .words_i        (run_words_q),
+    .words_i        (vector ? 32'(blocks_q) : run_words_q),
     .run_valid_o    (res_run_valid_o),
     .run_ready_i    (res_run_ready_i),
     .run_addr_o     (res_run_addr_o),
@@ -185,7 +196,7 @@ module ofm_store (
   logic            res_valid, res_take;
   logic [Word-1:0] res_word;
 
-  stream_fifo #(.Width(Word), .Depth(FifoDepth)) u_residual (
+  stream_fifo #(.Width(Word), .Depth(ResDepth)) u_residual (
     .clk_i,
     .rst_ni,
     .valid_i (res_word_valid_i),
@@ -198,21 +209,22 @@ module ofm_store (
 
   // ---------------------------------------------------------------- drain: one word a cycle
   // D0 accumulator address, D1 accumulators, D2 the block's accumulators, D3..D5 requantised word; in a design
-  // with activations of lines D6..D8 what these make of it.
-  localparam int unsigned Stages = hotnas_pkg::LineWords == 0 ? 5 : 8;
+  // with activations of lines three stages for what these make of it, with products three for those.
+  localparam int unsigned Activated = hotnas_pkg::LineWords == 0 ? 5 : 8;
+  localparam int unsigned Stages    = Activated + (hotnas_pkg::Products == 0 ? 0 : 3);
   logic [hotnas_pkg::AccAddrBits-1:0] pixel_q;
   logic [15:0] block_q, block_d1_q;
   logic [WordsBits-1:0] words_to_drain_q;
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
   logic        drain, last_pixel;
   logic [Stages-1:0] valid_q;  // from D1 on
-  logic [Word-1:0] res_d1_q, word_in;
+  logic [Word-1:0] res_d1_q, act_word, word_in;
   logic [Acc:0]    rounding_q;  // half of what requantisation shifts out
   logic [Block*Acc-1:0] block_acc_q;
 
   assign drain        = (words_to_drain_q != '0) && (pending_q != 5'(FifoDepth))
                         && (!cfg.has_residual || res_valid);
-  assign res_take     = drain && cfg.has_residual;
+  assign res_take     = drain && cfg.has_residual && (!vector || last_pixel);
   assign last_pixel   = PixelBits'(pixel_q) == pixels_q - PixelBits'(1);
   assign drain_half_o = half_q;
   assign drain_addr_o = pixel_q;
@@ -241,7 +253,7 @@ module ofm_store (
 
   always_ff @(posedge clk_i) begin
     block_d1_q <= block_q;
-    res_d1_q   <= cfg.has_residual ? res_word : '0;
+    res_d1_q   <= (cfg.has_residual && !multiplies) ? res_word : '0;
     rounding_q <= (cfg.output_shift == '0) ? '0 : (Acc + 1)'(1) << (cfg.output_shift - 8'd1);
   end
 
@@ -268,7 +280,7 @@ module ofm_store (
       .act_o            (act)
     );
     if (hotnas_pkg::LineWords == 0) begin : gen_clamp
-      assign word_in[c*Act +: Act] = act;
+      assign act_word[c*Act +: Act] = act;
     end else begin : gen_lines
       activation_lines u_lines (
         .clk_i,
@@ -278,7 +290,23 @@ module ofm_store (
         .wdata_i (line_data_i),
         .bank_i  (line_bank_i),
         .act_i   (act),
-        .act_o   (word_in[c*Act +: Act])
+        .act_o   (act_word[c*Act +: Act])
+      );
+    end
+  end
+
+  if (hotnas_pkg::Products == 0) begin : gen_no_products
+    assign word_in = act_word;
+  end else begin : gen_products
+    logic [Activated-1:0][Word-1:0] factors_q;  // on their way beside the sums; ones where none multiply
+    always_ff @(posedge clk_i) factors_q <= {factors_q[Activated-2:0], multiplies ? res_word : {Block{Act'(1)}}};
+    for (genvar c = 0; c < Block; c++) begin : gen_channel
+      product u_product (
+        .clk_i,
+        .act_i    (act_word[c*Act +: Act]),
+        .factor_i (factors_q[Activated-1][c*Act +: Act]),
+        .shift_i  (multiplies ? cfg.residual_shift : 8'd0),
+        .act_o    (word_in[c*Act +: Act])
       );
     end
   end

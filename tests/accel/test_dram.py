@@ -304,7 +304,9 @@ def test_a_dram_that_takes_no_time_is_the_memory_of_fixed_latency(seed: int, sha
 @pytest.mark.parametrize("seed", range(8))
 def test_so_it_is_for_maps_and_weights_on_chip_and_for_their_loading(seed: int) -> None:
     accel = dataclasses.replace(
-        random_accelerator(np.random.default_rng(seed), False, True, seed % 2 == 1, striped=seed % 3 == 1),
+        random_accelerator(
+            np.random.default_rng(seed), False, True, seed % 2 == 1, seed % 3 == 1, products=seed % 3 == 2
+        ),
         ifm_depth=600,
         max_entries=49,
     )

@@ -15,7 +15,7 @@ from hotnas_hls.errors import ToolNotFound
 
 
 class Squeezed(nn.Module):
-    """A convolution whose channels are weighed by their means."""
+    """A convolution whose rows are weighed by their means."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Squeezed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
-        return x * torch.sigmoid(x.mean((2, 3), keepdim=True))
+        return x * torch.sigmoid(x.mean(3, keepdim=True))
 
 
 NETWORKS = {f"plain{number}": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()) for number in range(9)}
@@ -44,7 +44,8 @@ def test_a_network_is_proven_or_refused_with_every_reason() -> None:
     assert tried(TIMM, "plain0")["difference"] < 1e-5
     assert tried(TIMM, "squeezed") == {
         "refused": [
-            "mul: it multiplies two maps; leave scaling and squeeze-and-excite branches out, and fine-tune"
+            "mul: its inputs are 4x126x126 and 4x126x1; take maps of the same shape, or one value for every "
+            "channel"
         ]
     }
 

@@ -61,7 +61,9 @@ def whole(name: str) -> DesignPoint:
     return module.on_accelerator(load_model(name).graph, BOARD)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "resnet20" else pytest.mark.whole) for name in NAMES]
+)
 def test_every_network_fits_the_one_accelerator(name: str) -> None:
     point = whole(name)
     assert point.violations() == []

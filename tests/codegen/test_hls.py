@@ -83,7 +83,9 @@ def test_random_networks_cover_what_they_should() -> None:
     assert {layer.kind for _, layer in layers} == set(LayerKind)
     assert {layer.kernel_rows for _, layer in layers if layer.kind is LayerKind.CONV} >= {1, 3, 5}
     assert any(layer.stride == 2 for _, layer in layers)
-    assert any(layer.residual for _, layer in layers)
+    assert any(layer.addend for _, layer in layers)
+    assert any(layer.residual_multiplies and layer.residual_vector for _, layer in layers)
+    assert any(layer.residual_multiplies and not layer.residual_vector for _, layer in layers)
     assert any(layer.pattern_ones for _, layer in layers)
     assert any(layer.kind is LayerKind.MAXPOOL and layer.pad_top for _, layer in layers)
     assert any(layer.positions > case.accel.wgt_entries for case, layer in layers)
@@ -95,6 +97,7 @@ def test_random_networks_cover_what_they_should() -> None:
 
 
 @needs_csim
+@pytest.mark.whole
 def test_concatenation_classifier_and_average_pool(tmp_path: Path) -> None:
     """Maps placed side by side in one, a kernel as large as its map, and a depthwise average."""
     maps = (
@@ -209,7 +212,7 @@ def test_a_descriptor_that_is_damaged_or_of_another_design_is_refused(tmp_path: 
 
 
 @needs_csim
-@pytest.mark.parametrize("dataflow", [True, False])
+@pytest.mark.parametrize("dataflow", [True, pytest.param(False, marks=pytest.mark.whole)])
 def test_damaged_weights_end_with_a_status(dataflow: bool, tmp_path: Path) -> None:
     files = generate(small_case())
     folder = write(files, tmp_path)

@@ -154,6 +154,7 @@ def drawings(text: str) -> list[str]:
     return ["<svg" + part.partition("</svg>")[0] + "</svg>" for part in text.split("<svg")[1:]]
 
 
+@pytest.mark.whole
 def test_the_report_shows_them(tmp_path: Path):
     named("").save(tmp_path / "plain")
     plain = page(assemble(tmp_path / "plain"))

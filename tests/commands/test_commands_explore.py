@@ -126,6 +126,7 @@ def test_dse_prints_draws_and_records(tmp_path: Path, capsys):
     assert "designs decided" in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_dse_packs_two_multiplications_a_slice_where_factors_are_narrow(capsys):
     arguments = ["dse", "--model", "digits_resnet", "--board", "PYNQ-Z2", "--top", "1", "--stem", "plain"]
     narrow = [*arguments, "--act-bits", "8", "--weight-bits", "8"]

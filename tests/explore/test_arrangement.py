@@ -206,6 +206,7 @@ def test_zeros_of_a_relaid_stem_are_no_macs_that_remain(stem: Stem) -> None:
 
 
 @needs_compiler
+@pytest.mark.whole
 @pytest.mark.parametrize("stem", STEMS)
 def test_hls_of_every_stem_gives_the_plain_logits(stem: Stem, tmp_path: Path) -> None:
     point = design(stem)
@@ -311,6 +312,7 @@ def printed(capsys, *arguments: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.whole
 def test_dse_saves_the_fastest_arrangement(tmp_path: Path, capsys) -> None:
     pytest.importorskip("torch")
     model = ("dse", "--model", "digits_resnet", "--board", "PYNQ-Z2")

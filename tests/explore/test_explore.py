@@ -39,7 +39,7 @@ def random_pairs(count: int):
     """Random (layer, its place, accelerator, tile) with buffers that hold the tile, and a memory."""
     rng = np.random.default_rng(0)
     for index in range(count):
-        accel = random_accelerator(rng, on_chip=index % 2 == 1)
+        accel = random_accelerator(rng, on_chip=index % 2 == 1, products=index % 3 == 2)
         layer, tile = random_layer(rng, accel, f"l{index}")
         then, _ = random_layer(rng, accel, "then")
         if accel.map_words:

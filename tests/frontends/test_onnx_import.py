@@ -128,6 +128,30 @@ CHAINS: dict[str, list[tuple[Any, ...]]] = {
         ("Add", "x"),
         ("Relu",),
     ],
+    "squeeze and excite": [
+        ("Conv", weights(4, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Conv", weights(2, 4, 1, 1), weights(2)),
+        ("Relu",),
+        ("Conv", weights(4, 2, 1, 1), weights(4)),
+        ("HardSigmoid",),
+        ("Mul", "y0"),
+    ],
+    "a vector that is repeated, and added": [
+        ("Conv", weights(4, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Sigmoid",),
+        ("Expand", integers(1, 1, 10, 10)),
+        ("Mul", "y0"),
+        ("Add", "y1"),
+    ],
+    "products of two maps, and of one channel with all": [
+        ("Conv", weights(3, 3, 1, 1)),
+        ("Mul", "x"),
+        ("Conv", weights(1, 3, 1, 1)),
+        ("Sigmoid",),
+        ("Mul", "y1"),
+    ],
     "concatenation": [("Relu",), ("Identity",), ("Concat", "x", "y0", {"axis": 1})],
     "conv and bias apart": [("Conv", weights(4, 3, 3, 3)), ("Add", weights(1, 4, 1, 1))],
     "a constant added to a map that others read": [
@@ -352,8 +376,10 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ([("Celu", {"alpha": 0.0})], "step0: Celu: its values are not finite; give finite parameters"),
         ([("LeakyRelu", {"alpha": float("nan")})], "step0: LeakyRelu: its values are not finite; "
          "give finite parameters"),
-        ([("GlobalAveragePool",), ("Mul", "x")], "step1: Mul: it multiplies two maps; "
-         "leave scaling and squeeze-and-excite branches out, and fine-tune"),
+        ([("ReduceMean", integers(3)), ("Mul", "x")], "step1: Mul: its inputs are 3x12x1 and 3x12x12; "
+         "take maps of the same shape, or one value for every channel"),
+        ([("GlobalAveragePool",), ("Expand", integers(2, 1, 3, 12, 12))],
+         "step1: Expand: it adds axes to a tensor of rank 4; reshape before it"),
         ([("Concat", "x", {"axis": 2})],
          "step0: Concat: it joins along axis 2; concatenate channels: axis 1"),
         ([("AveragePool", {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]})], "step0: AveragePool: it averages "

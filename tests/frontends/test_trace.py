@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,12 @@ DATA = Path(os.environ.get("HOTNAS_DATA", Path(__file__).parents[3] / "shared" /
 QUICK_SHAPES: dict[str, Shape] = {name: (3, 96, 96) for name, entry in ZOO.items() if entry.classes == 1000}
 QUICK_SHAPES |= {"alexnet": (3, 224, 224), "vgg16": (3, 224, 224)}
 WITHOUT_GRAPH = {"bit_r50x1", "bit_cifar"}  # group norm
+LARGE = {"vgg16", "densenet121", "densenet121_cifar", "resnet34", "resnet50"}
+
+
+def zoo(names: Iterable[str]) -> list[Any]:
+    """Networks to trace; the largest wait for ``--whole``."""
+    return [pytest.param(name, marks=pytest.mark.whole) if name in LARGE else name for name in names]
 
 
 def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) -> Graph:
@@ -44,13 +52,14 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
     return graph
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in WITHOUT_GRAPH])
+@pytest.mark.parametrize("name", zoo(name for name in ZOO if name not in WITHOUT_GRAPH))
 def test_zoo_network_computes_the_same(name: str) -> None:
     shape = QUICK_SHAPES.get(name, ZOO[name].input_shape)
     graph = assert_same(randomised(build(name)), shape)
     assert graph.output.shape == (ZOO[name].classes, 1, 1)
 
 
+@pytest.mark.whole
 def test_real_weights_classify_real_images() -> None:
     weights, images = DATA / "weights" / "resnet20-12fca82f.th", DATA / "cifar10" / "cifar10.npz"
     missing = [str(path) for path in (weights, images) if not path.is_file()]
@@ -209,6 +218,13 @@ def test_functional_network_with_control_flow() -> None:
         Layers(lambda _, x: x.mean(dim=(-2, -1), keepdim=True)),
         Layers(lambda _, x: F.adaptive_avg_pool2d(x, (7, None)).contiguous().view(2, -1)),
         Layers(lambda m, x: m.act(m.act(m.conv(x)) + m.conv(x)), conv=nn.Conv2d(3, 3, 1), act=nn.ReLU6(True)),
+        Layers(lambda _, x: F.relu(x) * x.mean((2, 3), keepdim=True).sigmoid()),
+        Layers(lambda m, x: m.fc(x.mean((2, 3))).view(2, 3, 1, 1).expand_as(x) * x + x, fc=nn.Linear(3, 3)),
+        Layers(lambda m, x: m.conv(x)[:, [2, 0, 1]] * x.mean((2, 3), True), conv=nn.Conv2d(3, 3, 3)),
+        Layers(lambda m, x: m.conv(x).sigmoid() * F.relu(m.conv(x)), conv=nn.Conv2d(3, 3, 3)),
+        Layers(lambda m, x: m.conv(x).sigmoid() * F.pad(x, (1, 1)), conv=nn.Conv2d(3, 1, 3, padding=(1, 2))),
+        Layers(lambda _, x: F.pad(x, (1, 1)) + x.mean((2, 3), True)),
+        Layers(lambda _, x: (x.mean((2, 3), True) * x[:, :1].mean((2, 3), True)).flatten(1)),
     ],
 )
 def test_module_computes_the_same(model: nn.Module) -> None:
@@ -307,8 +323,8 @@ def test_group_norm_network() -> None:
 
 # fmt: off
 ONE_VIOLATION = [
-    (Layers(lambda _, x: F.relu(x) * x.mean((2, 3), keepdim=True)), "mul: it multiplies two maps; "
-     "leave scaling and squeeze-and-excite branches out, and fine-tune"),
+    (Layers(lambda _, x: F.relu(x) * x.mean(3, keepdim=True)), "mul: its inputs are 8x12x12 and 8x12x1; "
+     "take maps of the same shape, or one value for every channel"),
     (Layers(lambda _, x: F.relu(x) + torch.arange(12.0)), "add: its constants differ from value to value "
      "of a channel; give one value for every channel"),
     (Layers(lambda _, x: F.relu(x / 255 - 1) + x), "add: it reads the image as it is before the host "
@@ -318,8 +334,8 @@ ONE_VIOLATION = [
     (Layers(lambda _, x: 1 - F.relu(x) - x), "sub: it subtracts maps; "
      "add them, with the sign in the layer before"),
     (Layers(lambda _, x: torch.add(x, x, alpha=2)), "add: alpha=2; add without a factor"),
-    (Layers(lambda _, x: x + x.mean((2, 3), keepdim=True)), "add: adds 8x12x12 to 8x1x1; "
-     "add maps of the same shape"),
+    (Layers(lambda _, x: F.relu(x) + x.mean(2, keepdim=True)), "add: its inputs are 8x12x12 and 8x1x12; "
+     "take maps of the same shape, or one value for every channel"),
     (Layers(lambda _, x: x.clamp(torch.zeros(1), x)), "clamp: its bounds are tensors; use numbers"),
     (Layers(lambda _, x: x.clamp(0, float("nan"))), "clamp: a bound is not a number; give numbers as bounds"),
     (Layers(lambda _, x: torch.cat([x, x], 2)),

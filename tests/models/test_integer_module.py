@@ -18,6 +18,7 @@ from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, fixed, is_exact
+from hotnas_hls.models.pattern_pruning import kernel_products
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.lower import lower
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
@@ -53,7 +54,8 @@ def quantised_network(
 ) -> IntegerNetwork:
     """The network in integers."""
     model = randomised(EveryKind())
-    model = compress(model, trace(model, IMAGE), compression)
+    products = kernel_products(model, compression.patterns, torch.from_numpy(IMAGES))
+    model = compress(model, trace(model, IMAGE), compression, products)
     graph = fold_batchnorm(trace(model, IMAGE))
     return quantise(
         graph,
@@ -92,7 +94,7 @@ def test_sums_beyond_float32_are_not_called_exact() -> None:
 
 
 def test_the_integers_come_back_as_they_were() -> None:
-    pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))}, weight_bits={"wide": 5})
+    pruned = Compression(patterns={"inner": PatternChoice(3, 3)}, weight_bits={"wide": 5})
     for net in (quantised_network(Stem.UNFOLDED), quantised_network(compression=pruned)):
         back = IntegerModule(net, TRAINED).integer_network()
         assert back.layers == net.layers and back.feature_maps == net.feature_maps
@@ -102,7 +104,7 @@ def test_the_integers_come_back_as_they_were() -> None:
 
 
 def test_what_is_pruned_or_beside_the_kernel_stays_zero() -> None:
-    pruned = Compression(patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))})
+    pruned = Compression(patterns={"inner": PatternChoice(3, 3)})
     for net in (quantised_network(Stem.SPACE_TO_DEPTH), quantised_network(compression=pruned)):
         module = IntegerModule(net, TRAINED).train()
         optimiser = torch.optim.SGD(module.parameters(), lr=0.1)

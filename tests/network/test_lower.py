@@ -15,6 +15,7 @@ from hotnas_hls.accel.layer_checks import network_violations, numbers_violations
 from hotnas_hls.errors import UnsupportedNetwork
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.zoo import ZOO, build
+from hotnas_hls.network import activation as activations
 from hotnas_hls.network.execute import run
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind
@@ -141,6 +142,46 @@ def test_twice_the_same_map() -> None:
     assert summary(checked(net.graph())) == [("a", "image", "a", None), ("add", "a", "add", "a")]
 
 
+def test_a_product_rides_on_a_layer_that_nothing_else_reads() -> None:
+    net = Network().conv("a", "image").add("relu", OpKind.RELU, "a")
+    net.add("times", OpKind.MULTIPLY, "relu", "image")
+    net.add("out", OpKind.RELU, "times").add("sum", OpKind.ADD, "out", "image")
+    lowered = checked(net.graph())
+    assert summary(lowered) == [
+        ("a", "image", "times", "image"),
+        ("out", "times", "out", None),
+        ("sum", "out", "sum", "image"),
+    ]
+    assert [(x.multiplied, x.layer.residual_multiplies, x.layer.residual_vector) for x in lowered.layers] == [
+        ("relu", True, False),
+        ("", False, False),
+        ("", False, False),
+    ]
+    assert lowered.layers[0].clamp == (0.0, np.inf)
+
+
+def test_squeeze_and_excite_multiplies_a_copy_of_the_map_by_a_vector() -> None:
+    net = Network().conv("a", "image").add("mean", OpKind.AVGPOOL, "a", kernel=(8, 8), shape=(4, 1, 1))
+    net.add("gate", OpKind.ACTIVATION, "mean", activation=activations.SIGMOID)
+    net.add("scale", OpKind.MULTIPLY, "a", "gate").add("bias", OpKind.ADD, "scale", "mean").conv("b", "bias")
+    lowered = checked(net.graph())
+    assert summary(lowered) == [
+        ("a", "image", "a", None),
+        ("mean", "a", "mean", None),
+        ("gate", "mean", "gate", None),
+        ("scale", "a", "scale", "gate"),
+        ("bias", "scale", "bias", "mean"),
+        ("b", "bias", "b", None),
+    ]
+    flags = {
+        x.layer.name: (x.layer.residual_multiplies, x.layer.residual_vector)
+        for x in lowered.layers
+        if x.layer.residual
+    }
+    assert flags == {"scale": (True, True), "bias": (False, True)}
+    assert lowered.layers[3].weights is Weights.COPY and lowered.layers[3].multiplied == "a"
+
+
 def test_batch_norm_and_activation_that_cannot_be_fused() -> None:
     net = Network().norm("bn", "image").add("relu", OpKind.RELU, "bn").conv("a", "relu")
     net.add("relu2", OpKind.RELU, "a").add("sum", OpKind.ADD, "relu2", "a").add("relu3", OpKind.RELU, "image")
@@ -264,7 +305,8 @@ def test_everything_unsupported_is_listed() -> None:
         "  - strides (maxpool): has strides 2 x 1; use equal strides\n"
         "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
-        "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; add equal shapes\n"
+        "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; "
+        "take equal shapes, or one pixel of as many channels as the second\n"
         "  - cat (concat): joins maps of different size, or flattened ones; join channels of equal maps"
     )
 

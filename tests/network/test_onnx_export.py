@@ -46,7 +46,7 @@ def compared(net: IntegerNetwork, integers: np.ndarray) -> dict[str, np.ndarray]
 
 @pytest.mark.parametrize("act_bits", [8, 16])
 @pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.whole) for seed in range(4, 20))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.whole) for seed in range(1, 20))]
 )
 def test_random_networks_give_our_integers(seed: int, act_bits: int) -> None:
     accel = Accelerator(

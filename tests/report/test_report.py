@@ -33,6 +33,12 @@ def package(tmp_path, point):
     return tmp_path / "small"
 
 
+@pytest.fixture
+def without_charts(monkeypatch):
+    """For tests of words: drawing takes longer than all else."""
+    monkeypatch.setattr("hotnas_hls.report.drawing._svg", lambda figure, description: "<svg></svg>")
+
+
 def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
     point.save(tmp_path)
     data = assemble(tmp_path)
@@ -112,6 +118,7 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     assert "certificate holds" in html
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_what_stays_on_chip_is_told_and_that_hls_does_not_keep_it(tmp_path):
     point = on_chip_design()
     point.save(tmp_path)
@@ -134,6 +141,7 @@ def test_a_search_that_is_not_where_the_design_says_is_asked_for(tmp_path, point
     )
 
 
+@pytest.mark.usefixtures("without_charts")
 @pytest.mark.parametrize("allowed", [0.001, 0.01, None])
 def test_a_loss_beyond_what_was_allowed_stands_at_the_top(allowed, tmp_path, point):
     config = {} if allowed is None else {"search": {"accuracy_drop": allowed}}
@@ -147,6 +155,7 @@ def test_a_loss_beyond_what_was_allowed_stands_at_the_top(allowed, tmp_path, poi
         assert said in page(data).partition("</header>")[0]
 
 
+@pytest.mark.usefixtures("without_charts")
 @pytest.mark.parametrize("transactions", [None, (7, 7, 7)])
 def test_transactions_that_are_not_layers_are_no_column(transactions, package, point):
     """The longest transaction may be a layer or a network: it is no figure of the network."""
@@ -173,6 +182,7 @@ def test_the_page_stands_alone_and_is_deterministic(package):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_a_certificate_that_does_not_hold_is_said(package, point):
     add_reports(package, {"certificate.json": certificate_of(point, off=7).to_json().encode()})
     html = page(assemble(package))

@@ -27,6 +27,7 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.whole
 def test_search_writes_a_design_point(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["search", str(config), "--output", str(folder), "--json"]) == 0

@@ -113,7 +113,7 @@ def test_wrong_types_are_listed(tmp_path: Path):
 def test_impossible_values_are_listed(tmp_path: Path):
     text = SMALL.replace("latency_ms: 5", "latency_ms: 0") + (
         "search: {trials: 0, alpha: 2, accuracy: [0.9, 0.5], batches: -1, storage: mysql, trial_cpus: 0}\n"
-        "accelerator: {port_bits: [64, 96], tn: [], tm: [0]}\n"
+        "accelerator: {port_bits: [64, 96], tn: [], tm: [0], wgt_masters: [1, 3]}\n"
         "memory: {read_latency: 0}\nquantisation: {weight_bits: 1}\nseed: -1\n"
     )
     assert refusal(written(tmp_path, text)) == [
@@ -131,6 +131,7 @@ def test_impossible_values_are_listed(tmp_path: Path):
         "  - accelerator.tm: must be at least 1 each, not 0",
         "  - accelerator.tn: give at least one value, or null to generate them",
         "  - accelerator.port_bits: 96: AXI ports have 32, 64, 128, 256, 512 bits",
+        "  - accelerator.wgt_masters: 3: weights are striped over at most 2",
     ]
 
 

@@ -89,7 +89,6 @@ def test_bits_stop_where_another_term_takes_over():
 def test_space_follows_the_labels():
     space = generate_space(NETWORK, PipelinePlatform(), CHOICES, SpaceOptions(readings=1))
     assert [axis.name for axis in space.axes] == [
-        *(f"pattern:3x3-3:{slot}" for slot in range(4)),
         "prune:big",
         "bits:wide",
         "bits:tail",
@@ -97,8 +96,7 @@ def test_space_follows_the_labels():
         "width",
     ]
     assert space["prune:big"].options == (0, 3)
-    assert len(space["pattern:3x3-3:0"].options) == 56
-    assert space.size == 56**4 * 2 * len(space["bits:wide"].options) * len(space["bits:tail"].options) * 12
+    assert space.size == 2 * len(space["bits:wide"].options) * len(space["bits:tail"].options) * 12
 
 
 def test_second_reading_finds_the_next_bottleneck():
@@ -128,7 +126,7 @@ def test_candidates_become_compressions():
     assert compression_of(untouched, space) == Compression()
     assert choices_of(untouched, space) == {"multipliers": 1, "width": 16}
     compression = compression_of(strongest, space)
-    assert compression.patterns == {"big": PatternChoice(3, 3, (0, 18, 36, 55))}
+    assert compression.patterns == {"big": PatternChoice(3, 3)}
     assert compression.channels == {"wide": 52}
     edited = {layer.name: layer for layer in NETWORK.compressed(compression)}
     assert edited["big"].positions == 6 and edited["wide"].m == edited["tail"].n == 52

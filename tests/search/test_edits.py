@@ -15,13 +15,13 @@ from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import (
     channel_scores,
-    choose_patterns,
     compress,
     cut_paths,
     editable,
     is_editable,
 )
 from hotnas_hls.models.edits import pattern_masks as masks_of
+from hotnas_hls.models.pattern_pruning import kernel_products
 from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.network.fold import fold_batchnorm
 
@@ -55,12 +55,13 @@ def images() -> torch.Tensor:
 
 def test_the_original_is_left_alone(model, graph, images):
     before = model(images)
-    compress(
+    pruned(
         model,
         graph,
+        images,
         Compression(
             channels={"layer1.0.conv1": 8},
-            patterns={LAYER: PatternChoice(3, 3, (0, 8, 14, 55))},
+            patterns={LAYER: PatternChoice(3, 3)},
             expanded=("layer3.0.conv1",),
             weight_bits={"fc": 4},
         ),
@@ -123,60 +124,70 @@ def test_a_cut_of_a_shared_width_is_refused(model, graph):
         compress(model, graph, Compression(channels={"conv1": 8}))
 
 
-def test_pattern_is_the_largest_norm_and_the_first_on_ties():
-    masks = torch.zeros(4, 3, 3)
-    masks[0, 0], masks[1, 1], masks[2, 2], masks[3, 0] = 1, 1, 1, 1
-    weight = torch.zeros(1, 3, 3, 3)
-    weight[0, 0, 2] = 3.0  # row 2: pattern 2
-    weight[0, 1, 0] = 1.0  # row 0: patterns 0 and 3 alike
-    assert choose_patterns(weight, masks).tolist() == [[2, 0, 0]]
+def pruned(model, graph, images, compression: Compression) -> nn.Module:
+    return compress(model, graph, compression, kernel_products(model, compression.patterns, images))
 
 
-def test_channels_that_share_a_pattern_choose_by_their_norms_together():
-    masks = torch.zeros(4, 3, 3)
-    masks[0, 0], masks[1, 1], masks[2, 2], masks[3, 0] = 1, 1, 1, 1
-    weight = torch.zeros(3, 1, 3, 3)
-    weight[0, 0, 0] = 2.0  # alone: row 0
-    weight[1, 0, 1], weight[1, 0, 0] = 3.0, 2.5  # alone: row 1; with channel 0 row 0 has more: 4 + 6.25 > 9
-    weight[2, 0, 2] = 1.0  # the last channel has no other
-    assert choose_patterns(weight, masks).tolist() == [[0], [1], [2]]
-    assert choose_patterns(weight, masks, rows=2).tolist() == [[0], [0], [2]]
-
-
-def test_pairs_of_channels_share_their_patterns(model, graph):
-    choice = PatternChoice(3, 3, (23, 14, 8, 42), rows=2)
-    index, _ = masks_of(compress(model, graph, Compression(patterns={LAYER: choice})))[LAYER]
-    alone, _ = masks_of(
-        compress(model, graph, Compression(patterns={LAYER: PatternChoice(3, 3, choice.indices)}))
-    )[LAYER]
+def test_pairs_of_channels_share_their_patterns(model, graph, images):
+    index, alone = (
+        masks_of(pruned(model, graph, images, Compression(patterns={LAYER: PatternChoice(3, 3, rows)})))[
+            LAYER
+        ][0]
+        for rows in (2, 1)
+    )
     assert (index[0::2] == index[1::2]).all()
     assert (alone[0::2] != alone[1::2]).any()
 
 
+def test_weights_that_are_kept_make_up_for_those_that_are_not(model, graph, images):
+    """With the statistics of the batch norm as they are, where no weight can move the mean of a sum."""
+    edits = Compression(patterns={LAYER: PatternChoice(3, 5)})
+    found = pruned(model, graph, images, edits)
+    kept = model.get_submodule(LAYER).weight * (found.get_submodule(LAYER).weight != 0)
+    assert not torch.allclose(found.get_submodule(LAYER).weight, kept)
+    sums, read = [], {}
+    model.get_submodule(LAYER).register_forward_pre_hook(lambda _, given: read.update(maps=given[0]))
+    model(images)
+    for weight in (model.get_submodule(LAYER).weight, found.get_submodule(LAYER).weight, kept):
+        weight = weight.detach()
+        out = F.conv2d(read["maps"], weight, padding=1)
+        sums.append(out - out.mean((0, 2, 3), keepdim=True))
+    refitted, bare = (float((one - sums[0]).square().mean()) for one in sums[1:])
+    assert refitted < 0.9 * bare
+
+
+def test_a_pruned_layer_whose_inputs_were_cut_looks_at_those_that_are_left(model, graph, images):
+    cut = Compression(channels={"layer2.0.conv1": 24}, patterns={LAYER: PatternChoice(3, 4)})
+    narrow = compress(model, graph, Compression(channels=cut.channels))
+    kept = channel_scores(model.get_submodule("layer2.0.conv1").weight).argsort(descending=True)[:24]
+    left = {LAYER: kernel_products(model, [LAYER], images)[LAYER][kept]}
+    expected = compress(narrow, trace(narrow, (1, 8, 8)), Compression(patterns=cut.patterns), left)
+    found = pruned(model, graph, images, cut)
+    assert masks_of(found)[LAYER][0].shape == (32, 24)
+    torch.testing.assert_close(found.get_submodule(LAYER).weight, expected.get_submodule(LAYER).weight)
+
+
 def test_masks_survive_training(model, graph, images):
-    choice = PatternChoice(3, 3, (23, 14, 8, 42))
-    pruned = compress(model, graph, Compression(patterns={LAYER: choice}))
-    conv = pruned.get_submodule(LAYER)
+    edited = pruned(model, graph, images, Compression(patterns={LAYER: PatternChoice(3, 3)}))
+    conv = edited.get_submodule(LAYER)
     before = conv.weight.detach().clone()
     assert ((before != 0).flatten(2).sum(2) == 6).all()
-    optimiser = torch.optim.SGD(pruned.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-2)
+    optimiser = torch.optim.SGD(edited.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-2)
     for _ in range(3):
         optimiser.zero_grad()
-        pruned.train()(images).square().sum().backward()
+        edited.train()(images).square().sum().backward()
         optimiser.step()
     assert torch.equal(conv.weight == 0, before == 0)
     assert not torch.equal(conv.weight, before)
-    index, masks = masks_of(pruned)[LAYER]
+    index, masks = masks_of(edited)[LAYER]
     assert index.shape == (32, 32) and masks.shape == (4, 3, 3)
     assert (masks[index].astype(bool) == (conv.weight != 0).numpy()).all()
 
 
-def test_repeated_patterns_are_dropped_and_the_hardware_still_gets_four(model, graph):
-    choice = PatternChoice(3, 3, (8, 8, 14, 8))
-    assert choice.indices == (8, 14)
-    pruned = compress(model, graph, Compression(patterns={LAYER: choice}))
-    index, masks = masks_of(pruned)[LAYER]
-    assert masks.shape == (4, 3, 3) and index.max() <= 1
+def test_where_there_is_one_pattern_the_hardware_still_gets_four(model, graph, images):
+    edited = pruned(model, graph, images, Compression(patterns={LAYER: PatternChoice(3, 8)}))
+    index, masks = masks_of(edited)[LAYER]
+    assert masks.shape == (4, 3, 3) and masks.sum() == 4 and not index.any()
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 16])
@@ -202,12 +213,13 @@ def test_the_gradient_passes_straight_through(model, graph, images):
 
 
 def test_edits_trace_and_copy(model, graph, images):
-    edited = compress(
+    edited = pruned(
         model,
         graph,
+        images,
         Compression(
             channels={"layer3.0.conv1": 32},
-            patterns={"layer3.0.conv1": PatternChoice(3, 4, (0, 1, 2, 3))},
+            patterns={"layer3.0.conv1": PatternChoice(3, 4)},
             weight_bits={"layer3.0.conv1": 5, "fc": 8},
         ),
     )

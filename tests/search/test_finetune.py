@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress, popular_patterns
 from hotnas_hls.models.train import accuracy
 from hotnas_hls.search.evaluating.evaluate import epoch
 from hotnas_hls.search.fitting.finetune import Tuning, _crop_and_flip, finetune, recalibrate_batchnorm
@@ -14,9 +13,8 @@ from hotnas_hls.search.fitting.finetune import Tuning, _crop_and_flip, finetune,
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 
 
-def pruned(problem, indices=(0, 18, 36, 55)):
-    patterns = {name: PatternChoice(3, 4, indices) for name in LAYERS}
-    return compress(problem.model, problem.graph, Compression(patterns=patterns))
+def pruned(problem):
+    return problem.compressed(Compression(patterns=dict.fromkeys(LAYERS, PatternChoice(3, 7))))
 
 
 def of_validation(problem, model):
@@ -67,16 +65,6 @@ def test_statistics_are_those_of_the_training_images(problem):
 def test_one_epoch_is_every_image_once():
     assert epoch(Tuning(batch_size=64), 1, 1258).batches == 20
     assert epoch(Tuning(batch_size=64), 3, 1258).batches == 60
-
-
-def test_popular_patterns_keep_more_than_arbitrary_ones(problem):
-    chosen = popular_patterns(problem.model, LAYERS, 3, 4)
-    assert len(set(chosen)) == 4
-
-    def kept(model) -> float:
-        return sum(float(model.get_submodule(name).weight.detach().square().sum()) for name in LAYERS)
-
-    assert kept(pruned(problem, chosen)) > kept(pruned(problem))
 
 
 def test_crops_move_and_mirror_without_new_pixels():

@@ -32,7 +32,7 @@ def setting(problem):
         layers = start.workload.compressed(compression_of(candidate, space))
         return price(platform, layers, choices_of(candidate, space)).latency_ms
 
-    measured = sensitivities(problem, space, untouched, IntegerFormat(8, 8), problem.dataset.train.images)
+    measured = sensitivities(problem, space, IntegerFormat(8, 8), problem.dataset.train.images)
 
     def gentle(bound_ms: float, harms=measured):
         return gentle_candidates(start.workload, platform, space, untouched, harms, bound_ms)

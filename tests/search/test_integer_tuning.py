@@ -7,7 +7,6 @@ import pytest
 
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.fitting.finetune import Tuning
 from hotnas_hls.search.fitting.integer import integer_accuracy, integer_network
@@ -19,7 +18,7 @@ from .test_search import OPTIONS, engine
 FORMAT = IntegerFormat(act_bits=8, weight_bits=8, calibration_images=64, refit_images=0)
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
 HARSH = Compression(
-    patterns={"layer3.0.conv2": PatternChoice(3, 5, (0, 9, 14, 20))}, weight_bits=dict.fromkeys(LAYERS, 2)
+    patterns={"layer3.0.conv2": PatternChoice(3, 8)}, weight_bits=dict.fromkeys(LAYERS, 2)
 )
 
 
@@ -28,7 +27,7 @@ def tuned(problem, tuning, seed=0, teacher=True, progress=lambda done, total: No
         lesson = problem.model if teacher else None
         return tune_integers(net, layers, lesson, problem.dataset, tuning, seed, progress)
 
-    model = compress(problem.model, problem.graph, HARSH)
+    model = problem.compressed(HARSH)
     return integer_network(problem, model, HARSH, FORMAT, tune=tune)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from hotnas_hls.search.fitting.least_squares import SWEEPS, descend
+from hotnas_hls.search.fitting.least_squares import RIDGE, SWEEPS, Moments, descend
 
 
 @pytest.mark.parametrize("step", [0.25, 2.0**-20])
@@ -39,3 +40,23 @@ def test_descent_stays_between_the_limits() -> None:
     weights, inner = np.zeros((1, 1, 2)), np.eye(2)[None]
     descend(weights, np.array([[[9.0, -9.0]]]), inner, np.ones((1, 1, 2), np.float32), 0.5, 4)
     assert weights.tolist() == [[[1.5, -2.0]]]
+
+
+def test_a_pruned_layer_is_held_to_weights_that_make_up_for_what_is_gone() -> None:
+    """Where the images say nothing of a kernel's sums, it gets those, and not its own with holes."""
+    rng = np.random.default_rng(3)
+    seen = rng.standard_normal((300, 18)) + 2 * rng.standard_normal((300, 1))
+    square = torch.from_numpy(seen.T @ seen / 300)[None]
+    weights, mask = torch.from_numpy(rng.standard_normal((4, 2, 3, 3))), torch.zeros(4, 2, 3, 3)
+    mask[:, :, 1:, 1:] = 1
+    inner = square[0] + RIDGE * float(square[0].diagonal().mean()) * torch.eye(18)
+    wanted = torch.zeros(4, 2, 9, dtype=torch.float64)
+    kept = mask[0, 0].flatten() > 0
+    for kernel in range(2):
+        at = slice(9 * kernel, 9 * kernel + 9)
+        block, own = inner[at, at], weights[:, kernel].flatten(1)
+        wanted[:, kernel, kept] = torch.linalg.solve(block[kept][:, kept], (block @ own.T)[kept]).T
+    means = (torch.zeros(1, count, dtype=torch.float64) for count in (18, 4))
+    moments = Moments(*means, square, (wanted.flatten(1) @ square[0])[None])
+    found, _ = moments.fitted(weights, mask, 2.0**-24, 32)
+    torch.testing.assert_close(found, wanted.reshape(4, 2, 3, 3).float(), atol=1e-5, rtol=0)

@@ -17,7 +17,6 @@ from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress
 from hotnas_hls.models.integer_module import IntegerModule
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.lower import lower
@@ -29,9 +28,9 @@ from hotnas_hls.search.fitting.integer import quantised_network
 from hotnas_hls.search.fitting.refit import Reals, refit
 
 LAYERS = ("layer1.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2")
-PRUNED = Compression(patterns={name: PatternChoice(3, 4, (0, 18, 36, 55)) for name in LAYERS})
+PRUNED = Compression(patterns={name: PatternChoice(3, 4) for name in LAYERS})
 EDITED = Compression(
-    patterns={"inner": PatternChoice(3, 3, (0, 8, 14, 55))}, weight_bits=dict.fromkeys(TRAINED, 4)
+    patterns={"inner": PatternChoice(3, 3)}, weight_bits=dict.fromkeys(TRAINED, 4)
 )
 ROUNDED = IntegerFormat(act_bits=8, weight_bits=8, calibration_images=64, refit_images=0)
 
@@ -97,7 +96,7 @@ def test_what_is_forgotten_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_the_digits_network_comes_closer(problem, compression) -> None:
     """On images nothing was fitted to."""
-    model = compress(problem.model, problem.graph, compression).eval()
+    model = problem.compressed(compression).eval()
     nets = [
         quantised_network(problem, model, compression, replace(ROUNDED, refit_images=images), problem.model)
         for images in (0, 256)

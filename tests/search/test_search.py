@@ -70,6 +70,7 @@ def test_only_feasible_candidates_were_trained(result):
     assert result.chosen.feasible
 
 
+@pytest.mark.whole
 def test_same_seed_same_bytes(problem, result, tmp_path):
     again = search(problem, engine(), OPTIONS, f"sqlite:///{tmp_path}/study.db")
     assert again.design.to_json() == result.design.to_json()
@@ -179,6 +180,7 @@ def search_baseline(problem):
     return measured(engine(), layers, engine().design(layers, start.choices))
 
 
+@pytest.mark.whole
 def test_another_platform_needs_no_change(problem):
     options = dataclasses.replace(OPTIONS, bound=15.0, trials=3, final_epochs=0)
     result = search(problem, PipelinePlatform(), options)
@@ -229,7 +231,7 @@ def test_summary_is_json(result):
     )
     told = {"latency_ms": {"before": 0.5, "after": 0.25, "bound": 0.26}, "cost": cost, "accuracy_drop": 1.0}
     told |= {"uncompressed_ms": {"int16": 0.5, "int8": 0.25}}
-    told |= {"blocked": {"layer": "conv1", "bottleneck": "C", "term": "compute"}}
+    told |= {"refused": 0, "blocked": {"layer": "conv1", "bottleneck": "C", "term": "compute"}}
     plain = readable(summary | told)
     assert plain[0] == (
         "NO FASTER than the plain 8-bit network, which takes 0.25 ms without a search; most of 0.25 ms is "

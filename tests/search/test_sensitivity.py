@@ -19,7 +19,7 @@ from hotnas_hls.search.detecting.start import fastest_start
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
 from hotnas_hls.search.fitting.refit import real_parameters
 from hotnas_hls.search.proposing import sensitivity
-from hotnas_hls.search.proposing.generate import SpaceOptions, generate_space, ladder
+from hotnas_hls.search.proposing.generate import SpaceOptions, generate_space
 from hotnas_hls.search.proposing.sensitivity import _RealNetwork, sensitivities
 
 FORMAT = IntegerFormat(8, 8, refit_images=0)
@@ -44,7 +44,7 @@ def network(problem):
 def test_every_option_but_the_first_is_measured(problem, space):
     seen = []
     harms = sensitivities(
-        problem, space, ladder(space, 2)[0], FORMAT, problem.dataset.train.images, lambda *at: seen.append(at)
+        problem, space, FORMAT, problem.dataset.train.images, lambda *at: seen.append(at)
     )
     axes = space.of_kind(AxisKind.PRUNE, AxisKind.BITS)
     assert {axis.kind for axis in axes if len(axis.options) > 1} == {AxisKind.PRUNE, AxisKind.BITS}

@@ -10,7 +10,7 @@ SPACE = SearchSpace(
     (
         Axis("bits:a", AxisKind.BITS, (16, 8, 4), "a"),
         Axis("prune:b", AxisKind.PRUNE, (0, 3), "b", 3),
-        Axis("pattern:3x3-3:0", AxisKind.PATTERN, (0, 5), "", 3, 3),
+        Axis("channels:c", AxisKind.CHANNELS, (8, 4), "c"),
         Axis("tm", AxisKind.HARDWARE, (16, 32)),
     )
 )
@@ -18,8 +18,8 @@ SPACE = SearchSpace(
 
 def test_size_and_contents():
     assert SPACE.size == 24
-    assert Candidate({"bits:a": 8, "prune:b": 3, "pattern:3x3-3:0": 5, "tm": 16}) in SPACE
-    assert Candidate({"bits:a": 9, "prune:b": 3, "pattern:3x3-3:0": 5, "tm": 16}) not in SPACE
+    assert Candidate({"bits:a": 8, "prune:b": 3, "channels:c": 4, "tm": 16}) in SPACE
+    assert Candidate({"bits:a": 9, "prune:b": 3, "channels:c": 4, "tm": 16}) not in SPACE
     assert Candidate({"bits:a": 8}) not in SPACE
     assert [axis.name for axis in SPACE.of_kind(AxisKind.BITS, AxisKind.HARDWARE)] == ["bits:a", "tm"]
 
@@ -36,7 +36,7 @@ def test_round_trips():
     candidate = SPACE.candidate([2, 1, 0, 1])
     assert Candidate.from_json(candidate.to_json()) == candidate
     assert hash(Candidate.from_json(candidate.to_json())) == hash(candidate)
-    assert candidate.to_json() == '{"bits:a": 4, "pattern:3x3-3:0": 0, "prune:b": 3, "tm": 32}'
+    assert candidate.to_json() == '{"bits:a": 4, "channels:c": 8, "prune:b": 3, "tm": 32}'
 
 
 def test_what_is_no_space_is_refused():

@@ -61,6 +61,7 @@ def summary(outcomes):
     }
 
 
+@pytest.mark.whole
 def test_charts_are_files_that_repeat_themselves(summary):
     drawn = charts(json.loads(json.dumps(summary)))
     assert sorted(drawn) == sorted(

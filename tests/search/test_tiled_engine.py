@@ -44,7 +44,7 @@ LAYERS = (
 STREAMED = EngineOptions((8, 16, 32), (4, 8, 16), (4, 8), (4, 8), (64, 128), on_chip=False)
 SMALL = dataclasses.replace(STREAMED, on_chip=True)
 CHAIN = tuple(dataclasses.replace(layer, weight_bits=8) for layer in small_designs.LAYERS)
-CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 512, 1, *(0,) * 7), strict=True))
+CHOICES = dict(zip(AXES, (16, 8, 8, 8, 64, 64, 64, 1, 512, 1, *(0,) * 7), strict=True))
 
 
 def platform(board: str = "ZCU102", options: EngineOptions = SMALL) -> TiledEnginePlatform:
@@ -60,6 +60,9 @@ def test_exploration_finds_what_trying_all_finds():
     every = {}  # by what time depends on: buffers do not change that of equal tiles
     for values in itertools.product(*(engine.values(name) for name in AXES)):
         choices = dict(zip(AXES, values, strict=True))
+        ports = [choices[f"{stream}_bits"] for stream in ("ifm", "wgt", "ofm")]
+        if choices["wgt_masters"] > 1 and ports[1] < 128 or choices["shared_bus"] and len({*ports}) > 1:
+            continue  # the same as one port, or as a bus of the results' width
         design = engine.design(LAYERS, choices)
         if not engine.violations(LAYERS, design):
             same = dataclasses.replace(design.accel, tr=1, tc=1, ifm_depth=1), *design.tiles.values()
@@ -134,7 +137,7 @@ def test_patterns_are_priced_whatever_bounds_a_layer(side: int, label: str, pack
         assert finding.label == label
         (pruned,) = [one for one in finding.helpful if one.remedy is Remedy.PATTERN]
         assert pruned.description == "3 of 9 weights a kernel pruned"
-        choice = PatternChoice(3, 3, (0,), engine.pattern_rows)
+        choice = PatternChoice(3, 3, engine.pattern_rows)
         edited = workload.compressed(Compression(patterns={finding.layer: choice}))
         design = engine.design(edited, choices)
         assert not engine.violations(edited, design)
@@ -292,6 +295,33 @@ def test_port_relief_is_the_next_width():
     assert relief.description == "wgt_bits 64 -> 128" and relief.choices["wgt_bits"] == 128
     assert platform().reliefs("C", CHOICES) == ()
     assert platform().reliefs("O", {**CHOICES, "ofm_bits": 128}) == ()
+
+
+def test_weights_are_striped_where_no_one_port_is_as_wide():
+    engine = platform(options=dataclasses.replace(STREAMED, port_bits=(128,)))
+    wide = CHOICES | dict.fromkeys(("ifm_bits", "wgt_bits", "ofm_bits"), 128)
+    near = {axis.name: axis.options for axis in engine.axes(wide)}
+    assert near["wgt_masters"] == (1, 2) and engine.values("wgt_masters", CHOICES) == (1,)
+    assert platform("PYNQ-Z2").values("wgt_masters", CHOICES) == (1,)  # its pins give no more
+    assert engine.values("wgt_masters", {**CHOICES, "wgt_masters": 2}) == (1, 2)
+    alone = dataclasses.replace(engine, options=dataclasses.replace(engine.options, wgt_masters=(1,)))
+    assert alone.values("wgt_masters", wide) == (1,)
+    (relief,) = engine.reliefs("W", wide)
+    assert relief.description == "wgt_masters 1 -> 2" and relief.choices == {**wide, "wgt_masters": 2}
+    assert engine.reliefs("I", wide) == engine.reliefs("W", relief.choices) == ()
+    loads = tuple(conv(name, 128, 128, 4, 3) for name in ("first", "second"))
+    found = engine.explore(loads)
+    assert found["wgt_masters"] == 2
+    designs = [engine.design(loads, {**found, "wgt_masters": masters}) for masters in (1, 2)]
+    assert engine.violations(loads, designs[1]) == []
+    assert [design.accel.wgt_stream_bits for design in designs] == [128, 256]
+    one, two = (engine.measure(loads, design).total for design in designs)
+    assert two < one
+    kept = {**relief.choices, "plane_bits": 256, "weight_planes": 64}
+    assert engine.design(loads, kept).accel.plane_bits is None  # as wide as both ports
+    shared = {**kept, "shared_bus": 1}
+    assert engine.design(loads, shared).accel.wgt_masters == 1
+    assert {axis.name: axis.options for axis in engine.axes(shared)}["wgt_masters"] == (2,)
 
 
 def test_it_emits_and_does_not_pretend_to_validate():

@@ -16,7 +16,7 @@ from hotnas_hls.explore.arrangement import Arrangement
 from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers, workload_of
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress, copied
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.train import logits, scores
 from hotnas_hls.search.fitting.finetune import Tuning, finetune
 from hotnas_hls.search.fitting.integer import answers, quantised_network
@@ -81,6 +81,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "spectral normalisation": lambda: Unusual(lambda m, x: m.a(x), a=parametrizations.spectral_norm(conv())),
     "frozen parameters": frozen,
     "a tensor kept in an attribute": lambda: Unusual(remembering, a=conv()),
+    "squeeze and excite": lambda: Unusual(
+        lambda m, x: m.a(x) * torch.sigmoid(m.b(m.a(x).mean((2, 3), keepdim=True))), a=conv(), b=conv()
+    ),
     "a map of one pixel as output": lambda: nn.Sequential(
         conv(1), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 10, 1)
     ),
@@ -95,11 +98,11 @@ def test_a_candidate_of(name: str, problem: Problem) -> None:
     unusual = Problem("unusual", model, graph, problem.dataset)
     allowed = workload_of(graph, model, FORM)
     compression = Compression(
-        patterns={conv: PatternChoice(3, 3, (0, 8, 14, 55)) for conv in allowed.editable if "2" not in conv},
+        patterns={conv: PatternChoice(3, 3) for conv in allowed.editable if "2" not in conv},
         weight_bits=dict.fromkeys(allowed.weighted, 8),
     )
     assert allowed.takes(compression) and allowed.weighted
-    edited = compress(model, graph, compression)
+    edited = unusual.compressed(compression)
     finetune(edited, model, problem.dataset, Tuning(batches=2, batch_size=32), 0)
     twin = copied(edited)
     network = quantised_network(unusual, twin, compression, FORM)

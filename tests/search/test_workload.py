@@ -13,7 +13,6 @@ from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress
 from hotnas_hls.models.train import accuracy
 from hotnas_hls.search.fitting.integer import golden, integer_accuracy, integer_network
 from hotnas_hls.search.problem import Problem
@@ -22,15 +21,14 @@ FORMAT = IntegerFormat(calibration_images=16)
 EDITS = {
     "none": Compression(),
     "cut": Compression(channels={"layer1.0.conv1": 8, "layer3.0.conv1": 48}),
-    "pruned": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55))}),
-    "pruned in pairs": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55), rows=2)}),
-    "two patterns": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 4, (3, 3, 60, 3))}),
-    "pairs": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, (0, 8, 14, 55), rows=2)}),
+    "pruned": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3)}),
+    "one pattern": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 8)}),
+    "pairs": Compression(patterns={"layer2.0.conv2": PatternChoice(3, 3, rows=2)}),
     "expanded": Compression(expanded=("layer2.0.conv1", "layer2.0.downsample.0")),
     "narrow": Compression(weight_bits={"layer3.0.conv2": 4, "fc": 6, "layer1.0.conv1": 2}),
     "all": Compression(
         {"layer3.0.conv1": 40},
-        {"layer3.0.conv1": PatternChoice(3, 3, (1, 2, 3, 4))},
+        {"layer3.0.conv1": PatternChoice(3, 3)},
         ("layer2.0.downsample.0",),
         {"layer3.0.conv1": 5},
     ),
@@ -42,7 +40,7 @@ EDITS = {
 @pytest.mark.parametrize("name", EDITS)
 def test_priced_layers_are_the_built_ones(problem, name):
     compression = EDITS[name]
-    model = compress(problem.model, problem.graph, compression)
+    model = problem.compressed(compression)
     network = integer_network(problem, model, compression, FORMAT)
     assert network.layers == lowered_layers(problem.graph, FORMAT, compression)
     if name != "moved addition":
@@ -53,7 +51,7 @@ def test_priced_layers_are_the_built_ones(problem, name):
 @pytest.mark.parametrize("name", ["none", "cut", "all", "narrow"])
 def test_a_relaid_stem_is_priced_as_built(problem, name):
     form = dataclasses.replace(FORMAT, arrangement=Arrangement(Stem.UNFOLDED))
-    network = integer_network(problem, compress(problem.model, problem.graph, EDITS[name]), EDITS[name], form)
+    network = integer_network(problem, problem.compressed(EDITS[name]), EDITS[name], form)
     workload = workload_of(problem.graph, problem.model, form)
     assert network.image_layout.stem is Stem.UNFOLDED and network.layers[0].n == 3
     assert network.layers == lowered_layers(problem.graph, form, EDITS[name])
@@ -74,11 +72,11 @@ def test_packed_pixels_are_priced_as_built(problem, stem):
     assert workload.weighted == plain.weighted
     edits = Compression(
         {"layer3.0.conv1": 40},
-        {"layer3.0.conv1": PatternChoice(3, 3, (1, 2, 3, 4))},
+        {"layer3.0.conv1": PatternChoice(3, 3)},
         (),
         {"layer1.0.conv1": 5, "layer3.0.conv1": 6},
     )
-    network = integer_network(problem, compress(problem.model, problem.graph, edits), edits, form)
+    network = integer_network(problem, problem.compressed(edits), edits, form)
     assert network.layers == lowered_layers(problem.graph, form, edits) == workload.compressed(edits)
     assert {layer.name: layer.weight_bits for layer in network.layers}["layer1.0.conv1"] == 5
     assert not plain.takes(Compression(expanded=("no layer",))) and workload.takes(edits)
@@ -119,7 +117,7 @@ def test_16_bit_integers_are_as_accurate_as_floats(problem):
 def test_narrow_layers_hold_the_weights_they_were_trained_with(problem):
     """Before they are fitted."""
     compression = Compression(weight_bits={"layer3.0.conv2": 4})
-    model = compress(problem.model, problem.graph, compression)
+    model = problem.compressed(compression)
     form = dataclasses.replace(FORMAT, refit_images=0)
     network = integer_network(problem, model, compression, form)
     numbers = network.numbers["layer3.0.conv2"]
@@ -140,8 +138,8 @@ def test_what_may_be_edited(problem):
 
 
 def test_patterns_come_with_the_layer(problem):
-    compression = EDITS["two patterns"]
-    model = compress(problem.model, problem.graph, compression)
+    compression = EDITS["one pattern"]
+    model = problem.compressed(compression)
     numbers = integer_network(problem, model, compression, FORMAT).numbers["layer2.0.conv2"]
     assert numbers.patterns.shape == (4, 3, 3) and numbers.pattern_index.max() <= 1
     assert not numbers.weights[numbers.patterns[numbers.pattern_index] == 0].any()

@@ -67,5 +67,6 @@ def test_rtl_made_of_c_is_not_put_into_its_bench(tmp_path: Path) -> None:
         read_rtl(tmp_path / "small", tmp_path / "hls")
     assert str(refused.value) == (
         f"{tmp_path / 'hls'}: the weights of this design are striped, and its bench wires every master; "
-        "RTL made of C++ has one; simulate a design with wgt_masters = 1"
+        "RTL made of C++ has one; simulate a design with wgt_masters = 1 "
+        "(accelerator.wgt_masters: [1] in a search)"
     )

@@ -37,10 +37,12 @@ class Field:
 FIELDS = (
     Field("channelwise", 0, 0, 1, "every channel for itself (depthwise, pooling)"),
     Field("reduce_max", 0, 1, 1, "maximum instead of multiply-accumulate"),
-    Field("has_residual", 0, 2, 1, "add the residual map before rounding"),
+    Field("has_residual", 0, 2, 1, "the residual map is added before rounding, or multiplies"),
     Field("pruned", 0, 3, 1, "pattern pruned: a pattern section precedes the weights"),
     Field("ifm_merged", 0, 4, 1, "tiles span whole rows: one run per channel block"),
     Field("ofm_merged", 0, 5, 1, "as ifm_merged, for the OFM and the residual"),
+    Field("res_multiplies", 0, 6, 1, "the residual multiplies the activation instead"),
+    Field("res_vector", 0, 7, 1, "the residual has one pixel, which all of the OFM take"),
     Field("seal", 0, SEAL_LSB, SEAL_BITS, "gives the descriptor the signature of its design"),
     Field("ifm_addr", 1, 0, 32, "byte offset of the IFM from ifm"),
     Field("ofm_addr", 2, 0, 32, "byte offset of the OFM from ofm"),
@@ -76,7 +78,7 @@ FIELDS = (
     Field("groups", 17, 0, 16, "bit-plane groups per entry"),
     Field("groups_last", 17, 16, 16, "bit-plane groups of the last output tile"),
     Field("output_shift", 18, 0, 8, "right shift from accumulator to OFM"),
-    Field("residual_shift", 18, 8, 8, "left shift of the residual to accumulator scale"),
+    Field("residual_shift", 18, 8, 8, "left shift of an addend to sum scale, right of a product"),
     Field("total_entries", 18, 16, 16, "valid rows of the entry table"),
     Field("clamp_low", 19, 0, 16, "smallest OFM value", signed=True),
     Field("clamp_high", 19, 16, 16, "largest OFM value", signed=True),
@@ -149,6 +151,8 @@ def field_values(
         "channelwise": layer.kind is not LayerKind.CONV,
         "reduce_max": layer.kind is LayerKind.MAXPOOL,
         "has_residual": layer.residual is not None,
+        "res_multiplies": layer.residual_multiplies,
+        "res_vector": layer.residual_vector,
         "pruned": layer.pattern_ones is not None,
         # A stride may leave the last columns of the IFM unread, or rows: then rows are not contiguous.
         "ifm_merged": (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hotnas_hls.accel.integers.product import multiplied
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 
 Range = tuple[int, int]  # lowest and highest value, both possible
@@ -17,11 +18,16 @@ def accumulator_bits(act_bits: int) -> int:
 
 
 def activation_ranges(net: IntegerNetwork) -> dict[str, Range]:
-    """What every feature map that is written can hold, by the clamps and lines of its layers."""
+    """What every feature map that is written can hold, by the clamps, lines and products of its layers."""
     limit = 1 << (net.act_bits - 1)
     written = {net.image: (-limit, limit - 1)}
     for layer in net.layers:
-        written[layer.target] = net.numbers[layer.name].output_range(net.act_bits)
+        numbers = net.numbers[layer.name]
+        written[layer.target] = numbers.activation_range(net.act_bits)
+        if layer.residual_multiplies:
+            values, factors = np.array(written[layer.target])[:, None], np.array([-limit, limit - 1])
+            products = multiplied(values, factors, numbers.residual_shift, net.act_bits)
+            written[layer.target] = int(products.min()), int(products.max())
     wholes: dict[str, Range] = {}
     for name, (low, high) in written.items():
         root = net.feature_maps[name].concat_of or name
@@ -34,12 +40,10 @@ def activation_ranges(net: IntegerNetwork) -> dict[str, Range]:
     return found
 
 
-def accumulator_range(
-    layer: Layer, numbers: LayerNumbers, ifm: Range, residual: Range | None = None
-) -> Range:
-    """Range that contains every partial sum of ``layer``, residual and rounding constant included.
+def accumulator_range(layer: Layer, numbers: LayerNumbers, ifm: Range, addend: Range | None = None) -> Range:
+    """Range that contains every partial sum of ``layer``, addend and rounding constant included.
 
-    ifm, residual: what the maps it reads can hold. Sums of products are taken in any order, from zero or
+    ifm, addend: what the maps it sums can hold. Sums of products are taken in any order, from zero or
     from the bias.
     """
     low, high = min(ifm[0], 0), max(ifm[1], 0)  # the padding is zero
@@ -51,7 +55,7 @@ def accumulator_range(
     positive, negative = (magnitude + total) // 2, (total - magnitude) // 2
     lowest = positive * low + negative * high + np.minimum(numbers.bias, 0)
     highest = positive * high + negative * low + np.maximum(numbers.bias, 0)
-    added = (0, 0) if residual is None else (min(residual[0], 0), max(residual[1], 0))
+    added = (0, 0) if addend is None else (min(addend[0], 0), max(addend[1], 0))
     return (
         int(lowest.min()) + (added[0] << numbers.residual_shift),
         int(highest.max()) + (added[1] << numbers.residual_shift) + rounding,
@@ -66,7 +70,7 @@ def accumulator_ranges(net: IntegerNetwork) -> dict[str, Range]:
             layer,
             net.numbers[layer.name],
             ranges[layer.source],
-            ranges[layer.residual] if layer.residual else None,
+            ranges[layer.addend] if layer.addend else None,
         )
         for layer in net.layers
     }
@@ -80,8 +84,8 @@ def fits(found: Range, bits: int) -> bool:
 def sums_fit(net: IntegerNetwork, layer: Layer, numbers: LayerNumbers) -> bool:
     """True if no sum of ``layer`` leaves the accumulator; ``net`` holds the layers before it."""
     ranges = activation_ranges(net)
-    residual = ranges[layer.residual] if layer.residual else None
-    found = accumulator_range(layer, numbers, ranges[layer.source], residual)
+    addend = ranges[layer.addend] if layer.addend else None
+    found = accumulator_range(layer, numbers, ranges[layer.source], addend)
     return fits(found, accumulator_bits(net.act_bits))
 
 

@@ -21,7 +21,8 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
     Weights are uniform over ``layer.weight_bits`` (narrowed where the largest sum could leave half
     the accumulator), biases over a quarter of the output's range, and the output shift puts the
     spread of the results at half the activation range, so that rounding and both clamps occur. Every
-    second layer (by draw) has a ReLU. A residual is added at the output's scale. Pruned layers get
+    second layer (by draw) has a ReLU. A residual is added at the output's scale, or multiplies as a
+    number of -2 to 2. Pruned layers get
     four random patterns and a random choice per kernel, the same for output channels that share theirs;
     layers with lines random ones.
     """
@@ -29,6 +30,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
     acc_bits = acc_bits or (48 if act_bits == 16 else 32)
     top = 1 << (act_bits - 1)
     relu = bool(stream.randint(2))
+    factor_shift = act_bits - 2 if layer.residual_multiplies else 0
     if layer.kind is LayerKind.MAXPOOL:
         return LayerNumbers(
             weights=np.zeros((0,), dtype=np.int32),
@@ -36,6 +38,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
             output_shift=0,
             clamp_low=-top,
             clamp_high=top - 1,
+            residual_shift=factor_shift,
             lines=_random_lines(stream, act_bits) if layer.activation_lines else None,
         )
     fan_in = layer.n if layer.kind is LayerKind.CONV else 1
@@ -60,7 +63,7 @@ def random_numbers(layer: Layer, seed: int, act_bits: int = 16, acc_bits: int | 
         output_shift=shift,
         clamp_low=0 if relu else -top,
         clamp_high=top - 1,
-        residual_shift=shift if layer.residual is not None else 0,
+        residual_shift=shift if layer.addend is not None else factor_shift,
         pattern_index=index,
         patterns=patterns,
         weight_frac_bits=shift,

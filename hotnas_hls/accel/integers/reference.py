@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hotnas_hls.accel.integers.activation import activated
+from hotnas_hls.accel.integers.product import multiplied
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.base.blas import one_blas_thread
 
@@ -52,17 +53,21 @@ def run_layer(
 ) -> np.ndarray:
     """Output (M, R, C) int64 of one layer, in activations of ``act_bits``.
 
-    ifm: (N, H, W) int64; residual: (M, R, C) int64 for a layer that has one, else None.
+    ifm: (N, H, W) int64; residual: (M, R, C), or (M, 1, 1), int64 for a layer that has one, else None.
     """
     if (layer.residual is None) != (residual is None):
         raise ValueError(
             f"{layer.name}: residual {layer.residual}, but got {'one' if residual is not None else 'none'}"
         )
     acc = accumulate(layer, numbers, ifm)
-    if residual is not None:
+    if residual is not None and not layer.residual_multiplies:
         acc = acc + (residual << numbers.residual_shift)
-    requantised = requantise(acc, numbers)
-    return requantised if numbers.lines is None else activated(requantised, numbers.lines, act_bits)
+    found = requantise(acc, numbers)
+    if numbers.lines is not None:
+        found = activated(found, numbers.lines, act_bits)
+    if residual is not None and layer.residual_multiplies:
+        found = multiplied(found, residual, numbers.residual_shift, act_bits)
+    return found
 
 
 def accumulate(layer: Layer, numbers: LayerNumbers, ifm: np.ndarray) -> np.ndarray:

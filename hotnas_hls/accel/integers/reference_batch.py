@@ -15,6 +15,7 @@ import numpy as np
 
 from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
+from hotnas_hls.accel.integers.product import multiplied
 from hotnas_hls.accel.integers.reference import pad, run_layer
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.base.blas import one_blas_thread
@@ -95,14 +96,17 @@ def _run_layer(
     else:
         acc = _convolution(layer, numbers.weights.astype(dtype), ifm)
     acc += numbers.bias.astype(dtype)[:, None, None]
-    if residual is not None:
+    if residual is not None and not layer.residual_multiplies:
         acc += residual.astype(dtype) * 2.0**numbers.residual_shift
     if numbers.output_shift > 0:
         acc += 2.0 ** (numbers.output_shift - 1)
         acc *= 2.0**-numbers.output_shift
         np.floor(acc, out=acc)
     np.clip(acc, numbers.clamp_low, numbers.clamp_high, out=acc)
-    return acc if numbers.lines is None else activated(acc, numbers.lines, act_bits)
+    found = acc if numbers.lines is None else activated(acc, numbers.lines, act_bits)
+    if residual is not None and layer.residual_multiplies:
+        found = multiplied(found, residual, numbers.residual_shift, act_bits)
+    return found
 
 
 def _convolution(layer: Layer, weights: np.ndarray, ifm: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ from hotnas_hls.accel.timing.latency import (
 )
 from hotnas_hls.base.compiled_code import compiled
 
-FIFO_WORDS = 16  # ofm_store: FifoDepth, of residual words and of words in the drain pipeline
+FIFO_WORDS = 16  # ofm_store: FifoDepth, of words in the drain pipeline, and of residual words at least
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
 LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of the next layer
 
@@ -144,10 +144,18 @@ def _layers(
             "weights_base": numbers.weights_base // accel.wgt_masters,
             "wgt_addr": addresses.wgt_addr // accel.wgt_masters,
             "shared": accel.shared_bus,
+            "word_bytes": accel.word_bytes,
+            "residual_room": residual_room(accel),
         }
         values["fill_beats"] = values["wgt_on_chip"] * values["wgt_planes"] * accel.wgt_beats_per_plane
         records[index] = tuple(values[name] for name in LAYER.names or ())
     return records
+
+
+def residual_room(accel: Accelerator) -> int:
+    """Words of residuals that wait in store_ofm at most: the vector of an output tile fits."""
+    blocks = accel.tm // accel.channel_block if accel.products else 0
+    return max(FIFO_WORDS, 1 << (blocks - 1).bit_length())
 
 
 @compiled
@@ -263,7 +271,7 @@ def _run_layer(
     stored = 0
     storing = False
     store_waits, store_loads = now, NEVER
-    to_drain = to_write = pending = residual_words = residual_beat = 0
+    to_drain = to_write = pending = residual_words = residual_beat = block_pixels = 0
     drained = np.zeros(FIFO_WORDS, np.int64)  # when each word in the pipeline reaches the FIFO's end
     drains = writes = word_beat = 0
     bursts = np.zeros((OUTSTANDING_READS, 3), np.int64)  # cycle, address, beats
@@ -271,7 +279,7 @@ def _run_layer(
 
     while True:
         grant_until(dram, now)
-        residual_ready = residual_words < FIFO_WORDS
+        residual_ready = residual_words < cfg.residual_room
         ifm_beat = wgt_beat = residual_arrives = False
         if cfg.shared:
             read(dram, shared, limit, now)
@@ -430,7 +438,8 @@ def _run_layer(
         if to_drain > 0 and pending < FIFO_WORDS and (not cfg.has_residual or residual_words > 0):
             to_drain -= 1
             pending += 1
-            residual_words -= cfg.has_residual
+            if not cfg.res_vector or to_drain % block_pixels == 0:  # a vector's word is one of all pixels
+                residual_words -= cfg.has_residual
             drained[drains % FIFO_WORDS] = now + cfg.drain_beat
             drains += 1
         if residual_arrives:
@@ -464,6 +473,7 @@ def _run_layer(
             store_loads = now + STORE_LOAD
         if now == store_loads:
             to_drain = to_write = offer_output(cfg, ofm, residual, stored)
+            block_pixels = pixels(cfg, stored // cfg.tiles_m)
 
         # ------------------------------------------------------------ writes are answered
         if take_answer(dram, writer.requester, now):

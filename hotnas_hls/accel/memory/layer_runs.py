@@ -14,7 +14,7 @@ LAYER = record_of(
     *(field.name for field in FIELDS + CHIP_FIELDS),
     *("bias_beats", "descriptor", "fetch_beats", "to_store", "drain_beat", "fill_beats"),
     *("ifm_beats", "residual_beats", "ofm_beats", "plane_beats"),
-    *("weights_base", "shared"),
+    *("weights_base", "shared", "word_bytes", "residual_room"),
 )
 
 
@@ -70,7 +70,10 @@ def offer_output(cfg: Any, box: Any, residual: Any, output: int) -> int:
     strides = (cfg.ofm_block_stride, cfg.ofm_row_stride)
     if not cfg.ofm_on_chip:
         offer(box, cfg.ofm_addr + offset, blocks, strides[0], runs, strides[1], words * cfg.ofm_beats)
-    if cfg.has_residual:
+    if cfg.res_vector:
+        address = cfg.res_addr + m * cfg.m_blocks * cfg.word_bytes
+        offer(residual, address, 1, 0, 1, 0, blocks * cfg.residual_beats)
+    elif cfg.has_residual:
         beats = words * cfg.residual_beats
         offer(residual, cfg.res_addr + offset, blocks, strides[0], runs, strides[1], beats)
     return pixels(cfg, tile) * blocks

@@ -41,7 +41,7 @@ def without_numbers(
     for layer in layers:
         ofm = (layer.m, layer.out_rows, layer.out_columns)
         if layer.residual is not None:
-            found.setdefault(layer.residual, FeatureMap(layer.residual, *ofm))
+            found.setdefault(layer.residual, FeatureMap(layer.residual, *layer.residual_shape))
         found.setdefault(layer.source, FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns))
         found.setdefault(layer.target, FeatureMap(layer.target, *ofm))
     found |= {fm.name: fm for fm in maps}

@@ -57,6 +57,7 @@ STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumula
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO
 LINE_STAGES = 3  # of a design with activations of lines, behind the clamp: line, rise, sum
+PRODUCT_STAGES = 3  # of a design with products of maps, behind those: product, shift, clamp
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
 FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
 AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
@@ -131,7 +132,7 @@ def _recurrence(
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
-    has_residual: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
+    has_residual: bool, vector: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
     write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
     tile_ahead: bool, next_described: int, next_words: int, next_after: int,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
@@ -148,9 +149,10 @@ def _recurrence(
     step = output = 0
     asked_tile = asked_slice = 0  # the slice to be asked for next
     asked = block_beats = 0
-    words_due = complete = 0  # words of an output tile not yet stored, when the first of them is complete
+    blocks_due = pixels_due = complete = 0  # of an output tile not yet stored; when its first word is
     written = 0  # words of output tiles that are stored
-    pace = max(residual_beats, ofm_beats) if has_residual else ofm_beats  # cycles between two of them
+    # Cycles between two of them: a vector has a word for each channel block, a map one for each pixel.
+    pace = max(residual_beats, ofm_beats) if has_residual and not vector else ofm_beats
     next_read = -1  # last word of the next layer's first tile, as far as it waits for these words
     if tile_ahead:  # came before this layer began
         rows = _inside(0, tiles_r, tr, th, th_last, stride_rows, pad_top, in_rows)
@@ -220,18 +222,20 @@ def _recurrence(
                             wgt_bus = residual_bus = ifm_bus
 
                     # store_ofm: an output tile whose residual was to wait for this job
-                    if words_due > 0:
+                    if blocks_due > 0:
+                        block_pace = max(pixels_due * pace, residual_beats if has_residual else 0)
                         taken, last, residual_bus = _store(
-                            complete, stored[output & 1], words_due, ofm_beats, has_residual,
-                            residual_beats, residual_latency, residual_bus, drain_beat,
+                            complete, stored[output & 1], blocks_due, pixels_due, ofm_beats, pace, block_pace,
+                            has_residual, vector, residual_beats, residual_latency, residual_bus, drain_beat,
                         )  # fmt: skip
                         stored[(output + 1) & 1] = last
                         store_ofm += last - taken
-                        next_read = max(
-                            next_read, _chased(last, pace, written, words_due, next_words, next_after)
+                        chased = _chased(
+                            last, pace, block_pace, written, blocks_due, pixels_due, next_words, next_after
                         )
-                        written += words_due
-                        words_due = 0
+                        next_read = max(next_read, chased)
+                        written += blocks_due * pixels_due
+                        blocks_due = 0
                         if shared_bus:
                             ifm_bus = wgt_bus = residual_bus
 
@@ -249,19 +253,23 @@ def _recurrence(
                     job += 1
 
             # store_ofm: at once, unless it has to wait for the next job to read its residual
-            words_due = (m_blocks_last if last_m else m_blocks) * pixels
+            blocks_due, pixels_due = m_blocks_last if last_m else m_blocks, pixels
             complete = step_end_1 - sweep + 1 + to_store
             output += 1
             if not has_residual or output == tiles * tiles_m:
+                block_pace = max(pixels_due * pace, residual_beats if has_residual else 0)
                 taken, last, residual_bus = _store(
-                    complete, stored[output & 1], words_due, ofm_beats, has_residual,
-                    residual_beats, residual_latency, residual_bus, drain_beat,
+                    complete, stored[output & 1], blocks_due, pixels_due, ofm_beats, pace, block_pace,
+                    has_residual, vector, residual_beats, residual_latency, residual_bus, drain_beat,
                 )  # fmt: skip
                 stored[(output + 1) & 1] = last
                 store_ofm += last - taken
-                next_read = max(next_read, _chased(last, pace, written, words_due, next_words, next_after))
-                written += words_due
-                words_due = 0
+                chased = _chased(
+                    last, pace, block_pace, written, blocks_due, pixels_due, next_words, next_after
+                )
+                next_read = max(next_read, chased)
+                written += blocks_due * pixels_due
+                blocks_due = 0
         tile_end_2 = tile_end_1
         tile_end_1 = step_end_1
     end = stored[(output + 1) & 1] + write_latency
@@ -280,29 +288,39 @@ def _recurrence(
 
 @compiled
 def _store(
-    complete: int, before: int, words: int, ofm_beats: int, has_residual: bool, residual_beats: int,
-    residual_latency: int, residual_bus: int, drain_beat: int,
+    complete: int, before: int, blocks: int, pixels: int, ofm_beats: int, pace: int, block_pace: int,
+    has_residual: bool, vector: bool, residual_beats: int, residual_latency: int, residual_bus: int,
+    drain_beat: int,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """An output tile whose first pixel is ``complete``: when it is taken, its last beat, the residual's."""
+    """An output tile whose first pixel is ``complete``: when it is taken, its last beat, the residual's.
+
+    pace: cycles between two words of a channel block; block_pace: between the first words of two blocks.
+    """
     taken = max(complete, before) + 1
-    drain, pace = taken + STORE_DRAIN, ofm_beats  # cycles between two words
+    drain = taken + STORE_DRAIN
     if has_residual:
         first = max(taken + RESIDUAL_DRAIN + residual_latency, residual_bus + 1)
-        drain, pace = first + residual_beats, max(residual_beats, ofm_beats)
-        residual_bus = first + words * residual_beats - 1
-    return taken, drain + drain_beat + (words - 1) * pace + ofm_beats - 1, residual_bus
+        drain = first + residual_beats
+        residual_bus = first + (blocks if vector else blocks * pixels) * residual_beats - 1
+    last = drain + drain_beat + (blocks - 1) * block_pace + (pixels - 1) * pace + ofm_beats - 1
+    return taken, last, residual_bus
 
 
 @compiled
-def _chased(last: int, pace: int, before: int, words: int, next_words: int, next_after: int) -> int:
+def _chased(
+    last: int, pace: int, block_pace: int, before: int, blocks: int, pixels: int, next_words: int,
+    next_after: int,
+) -> int:  # fmt: skip
     """The last word of the next layer's first tile, as far as it waits for an output tile.
 
-    last: when the last of its ``words`` is written, one every ``pace`` cycles; ``before``: words before them.
+    last: when the last of its words is written, paced as in :func:`_store`; ``before``: words before them.
     """
+    words = blocks * pixels
     read = min(before + words - next_after, next_words - 1)  # the last word that waits for one of these
     if next_after == 0 or read < 0 or next_after + read <= before:
         return -1
-    written = last - (before + words - next_after - read) * pace
+    left = before + words - next_after - read
+    written = last - left // pixels * block_pace - left % pixels * pace
     return written + CHIP_WRITTEN + CHIP_READ + next_words - 1 - read
 
 
@@ -367,7 +385,7 @@ def plan_latency(
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
             word.wgt, _weights_latency(layer, memory),
-            word.ifm, word.residual, word.ofm, layer.residual is not None,
+            word.ifm, word.residual, word.ofm, layer.residual is not None, layer.residual_vector,
             ARRAY_STAGES + accel.tree_levels, drain_beat(accel),
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
@@ -382,7 +400,8 @@ def plan_latency(
 
 def drain_beat(accel: Accelerator) -> int:
     """Cycles from an accumulator's read to its word on AXI."""
-    return DRAIN_BEAT + (LINE_STAGES if accel.activation_lines else 0)
+    lines = LINE_STAGES if accel.activation_lines else 0
+    return DRAIN_BEAT + lines + (PRODUCT_STAGES if accel.products else 0)
 
 
 def _weights_latency(layer: Layer, memory: MemoryTiming) -> int:

@@ -151,7 +151,8 @@ class _Timeline:
         self.tile_ends: list[int] = []
         self.slices: list[int] = []  # cycle after the last beat of each slice, over all tiles
         self.complete = 0  # when the last sweep of an output tile has begun
-        self.unstored: int | None = None  # words of the output tile that waits for its residual's turn
+        # Blocks and pixels of the output tile that waits for its residual's turn.
+        self.unstored: tuple[int, int] | None = None
         self.written: list[int] = []  # when each word is, where the next layer's first tile may wait for it
         if came is not None and came.tile is not None:
             self.load_ifm.append(came.tile)
@@ -181,7 +182,7 @@ class _Timeline:
                         self.steps.append(Interval(begin, begin + entries * sweep))
                         ready = self.steps[-1].end + 1
                 blocks = plan.m_blocks_last if m == plan.tiles_m - 1 else plan.m_blocks
-                self.unstored = blocks * pixels
+                self.unstored = blocks, pixels
                 self.complete = self.steps[-1].end - sweep + 1
                 if self.layer.residual is None:
                     self._store_waiting()
@@ -272,17 +273,25 @@ class _Timeline:
         """store_ofm, as soon as the output tile is complete and the one before is stored."""
         if self.unstored is None:
             return
+        blocks, pixels = self.unstored
         before = self.stores[-1].end if self.stores else self.start
         taken = max(self.complete + self.to_store, before) + 1
-        drain, pace = taken + STORE_DRAIN, self.word.ofm
+        drain, pace, block_pace = taken + STORE_DRAIN, self.word.ofm, pixels * self.word.ofm
         if self.layer.residual is not None:
             ready = taken + RESIDUAL_DRAIN + self._read_latency(self.layer.residual_on_chip)
-            read = self.reads.take("residual", ready, self.unstored * self.word.residual)
-            drain, pace = read.start + self.word.residual, max(self.word.residual, self.word.ofm)
-        end = drain + self.drain_beat + (self.unstored - 1) * pace + self.word.ofm - 1
-        self.stores.append(Interval(taken, end))
+            words = blocks if self.layer.residual_vector else blocks * pixels
+            read = self.reads.take("residual", ready, words * self.word.residual)
+            drain = read.start + self.word.residual
+            if self.layer.residual_vector:  # every block waits for a word
+                block_pace = max(block_pace, self.word.residual)
+            else:  # every word does
+                pace = max(self.word.residual, self.word.ofm)
+                block_pace = pixels * pace
+        begun = drain + self.drain_beat + self.word.ofm - 1  # when the first word is written
+        written = [begun + b * block_pace + p * pace for b in range(blocks) for p in range(pixels)]
+        self.stores.append(Interval(taken, written[-1]))
         if self.place.then_tile is not None:
-            self.written += [end - left * pace for left in reversed(range(self.unstored))]
+            self.written += written
         self.unstored = None
 
 

@@ -75,7 +75,7 @@ def _deviated(
         weights=np.rint(held * 2.0**FRACTION_BITS).astype(np.int32),
         bias=numbers.bias << FRACTION_BITS,
         output_shift=numbers.output_shift + FRACTION_BITS,
-        residual_shift=numbers.residual_shift + FRACTION_BITS,
+        residual_shift=numbers.residual_shift + (FRACTION_BITS if layer.addend else 0),
         weight_frac_bits=numbers.weight_frac_bits + FRACTION_BITS,
     )
 

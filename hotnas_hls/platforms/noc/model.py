@@ -76,8 +76,8 @@ def route(source: Tile, target: Tile) -> list[Link]:
 def _messages(operations: Sequence[Operation]) -> Iterator[tuple[str, str, int]]:
     """Layer that makes a map, layer that reads it, bits of an image; each pair once, with the most bits.
 
-    What lies between two layers (activation functions, pooling) is done where it is made, an addition where
-    its last layer lies, to which the others send.
+    What lies between two layers (activation functions, pooling) is done where it is made, an addition or a
+    product where its last layer lies, to which the others send.
     """
     makers: dict[str, dict[str, int]] = {}  # operation -> layers whose results reach it, bits of each
     order = {one.name: index for index, one in enumerate(operations)}
@@ -90,7 +90,7 @@ def _messages(operations: Sequence[Operation]) -> Iterator[tuple[str, str, int]]
             for maker, bits in reach.items():
                 yield maker, one.name, bits
             makers[one.name] = {one.name: one.outputs * one.act_bits}
-        elif one.kind is OpKind.ADD:
+        elif one.kind in (OpKind.ADD, OpKind.MULTIPLY):
             last = max(reach, key=lambda name: order[name], default=None)
             for maker, bits in reach.items():
                 if maker != last and last is not None:

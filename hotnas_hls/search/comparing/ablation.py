@@ -22,7 +22,6 @@ from hotnas_hls.base.records import load_json
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.edits import compress, popular_patterns
 from hotnas_hls.models.train import one_thread
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.search.config import NetworkSettings
@@ -98,7 +97,7 @@ def accuracy_after(problem: Problem, steps: Steps, seed: int) -> Figures:
     started = time.process_time()
     with one_thread():
         edits, train = edits_of(problem), problem.dataset.train
-        model = compress(problem.model, problem.graph, edits)
+        model = problem.compressed(edits)
         tuning = Tuning(steps.batches)
         if steps.batches:
             finetune(model, problem.model, problem.dataset, tuning, seed)
@@ -125,9 +124,8 @@ def edits_of(problem: Problem) -> Compression:
     convolutions = [node for node in problem.graph if node.kind is OpKind.CONV and node.kernel == (3, 3)]
     widest = max(node.shape[0] for node in convolutions)
     pruned = [node.name for node in convolutions if node.parameters["weight"].shape[:2] == (widest, widest)]
-    patterns = PatternChoice(3, ZEROS, popular_patterns(problem.model, pruned, 3, ZEROS))
     return Compression(
-        patterns=dict.fromkeys(pruned, patterns),
+        patterns=dict.fromkeys(pruned, PatternChoice(3, ZEROS)),
         weight_bits=dict.fromkeys([node.name for node in convolutions[1:]], BITS),
     )
 

@@ -174,7 +174,7 @@ class _Pricing:
         zeros = PATTERN_ZEROS.get(layer.kernel_rows)
         if zeros is None or cost.layer not in self.workload.editable or layer.pattern_ones is not None:
             return None
-        choice = PatternChoice(layer.kernel_rows, zeros, (0,), self.platform.pattern_rows)
+        choice = PatternChoice(layer.kernel_rows, zeros, self.platform.pattern_rows)
         text = f"{zeros} of {layer.positions} weights a kernel pruned"
         return self._network(Remedy.PATTERN, text, cost, Compression(patterns={cost.layer: choice}))
 

@@ -21,7 +21,7 @@ from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
-from hotnas_hls.models.edits import compress, copied
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.train import accuracy as float_accuracy
 from hotnas_hls.models.train import divergence, logits
 from hotnas_hls.platforms.metric import Metric
@@ -123,7 +123,7 @@ class Evaluator:
 
         watch: called with the network, the batches done and all of them, before the first and after each.
         """
-        model = compress(self.problem.start, self.problem.graph, compression)
+        model = self.problem.compressed(compression)
         if not _trains(tuning, compression):
             return model.eval()
         watch(model, 0, tuning.batches or 0)
@@ -146,7 +146,7 @@ class Evaluator:
         problem, wanted = self.problem, model
         if not _trains(trained, compression):
             shape = dataclasses.replace(compression, patterns={}, weight_bits={})
-            wanted = compress(problem.start, problem.graph, shape).eval()
+            wanted = problem.compressed(shape).eval()
 
         def tune(net: IntegerNetwork, layers: Collection[str]) -> IntegerNetwork:
             return tune_integers(net, layers, problem.teacher, problem.dataset, tuning, self.seed, progress)

@@ -17,6 +17,7 @@ from torch import Tensor
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.base.compiled_code import compiled
 from hotnas_hls.models.integer_module import IntegerLayer
+from hotnas_hls.models.pattern_pruning import refitted
 
 RIDGE = 1e-2  # of the mean square of an input: how strongly weights are held where the images say little
 SAMPLES = 1 << 15  # output pixels of a layer that are looked at
@@ -60,19 +61,28 @@ class Moments:
         """Multiples of ``step`` in ``bits`` bits, zero where ``mask`` is, and the bias (M,) that suits them.
 
         weights: the real ones, (M, N, kh, kw) or (C, 1, kh, kw): where the descent starts, and what it is
-        held to. mask: of their shape, or one for all output channels.
+        held to, once those that each kernel keeps make up for the others. mask: of their shape, or one for
+        all output channels.
         """
         shape, limit = weights.shape, 1 << (bits - 1)
         groups, rows = self.mean_out.shape
         kept = torch.ones(shape) if mask is None else mask.expand(shape)
-        wanted = (weights * kept).reshape(groups, rows, -1).double()
         held = RIDGE * self.square.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-        inner = self.square + held * torch.eye(wanted.shape[2], dtype=torch.float64)
+        inner = self.square + held * torch.eye(self.square.shape[1], dtype=torch.float64)
+        if mask is not None:
+            weights = refitted(weights.double(), kept, _by_kernel(inner, shape[1]))
+        wanted = weights.reshape(groups, rows, -1).double()
         found = torch.floor(wanted / step + 0.5).clamp(-limit, limit - 1) * step
         slope = self.cross + held * wanted - found @ inner
         descend(found.numpy(), slope.numpy(), inner.numpy(), kept.reshape(found.shape).numpy(), step, limit)
         bias = self.mean_out - (found @ self.mean_in[:, :, None])[:, :, 0]
         return found.reshape(shape).float(), bias.flatten().float()
+
+
+def _by_kernel(inner: Tensor, kernels: int) -> Tensor:
+    """Of (1, K, K) the products within each kernel of an output channel, (kernels, K / kernels, same)."""
+    apart = inner[0].unflatten(0, (kernels, -1)).unflatten(2, (kernels, -1))
+    return torch.einsum("nanb->nab", apart)
 
 
 def _samples(module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

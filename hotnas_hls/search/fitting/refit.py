@@ -46,13 +46,13 @@ def refit(net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> IntegerNetw
         weights = real_parameters(of, wanted)
         sums = of.sums(inputs[0], residuals[0], *weights)
         if layer.name in wanted:
-            lacking = sums if residuals[1] is None else sums - residuals[1]
+            lacking = sums - residuals[1] if residuals[1] is not None and layer.addend else sums
             moments = Moments.of(of, inputs[1], lacking)
             found = moments.fitted(weights[0], of.mask, 2.0**-of.weight_frac, layer.weight_bits)
             fitted = of.rounded(*(values.numpy() for values in found))
             if sums_fit(replace(net, numbers=numbers), layer, fitted):
                 numbers[layer.name] = fitted
-        real[layer.target] = of.clamped(sums)
+        real[layer.target] = of.clamped(sums, residuals[0])
         again = IntegerLayer(net, layer, numbers[layer.name])
         rounded[layer.target] = again(inputs[1], residuals[1])
         for maps in (real, rounded):

@@ -7,13 +7,11 @@ of the first reading at its strongest. A layer whose bottleneck moves gets the r
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hotnas_hls.explore.workload import Workload
-from hotnas_hls.models.compression import PATTERNS_PER_NETWORK, Compression, PatternChoice
-from hotnas_hls.models.patterns import PatternSet
+from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy
 from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import QUANT_STEPS, detect, price
@@ -90,12 +88,6 @@ def _generated(
             break
     network = _without_conflicts(network)
     layer_axes = sorted((axis for axis in network.values()), key=lambda axis: _position(workload, axis.layer))
-    patterns = [
-        Axis(f"pattern:{kernel}x{kernel}-{removed}:{slot}", AxisKind.PATTERN, indices, "", kernel, removed)
-        for kernel, removed in sorted(_pattern_sets(layer_axes))
-        for slot in range(PATTERNS_PER_NETWORK)
-        for indices in [tuple(range(len(PatternSet(kernel, removed))))]
-    ]
     hardware = platform.axes(choices) if options.hardware else ()
     fixed = (
         ()
@@ -104,26 +96,20 @@ def _generated(
             dataclasses.replace(axis, options=(choices[axis.name],)) for axis in platform.axes(choices)
         )
     )
-    return SearchSpace((*patterns, *layer_axes, *hardware, *fixed))
+    return SearchSpace((*layer_axes, *hardware, *fixed))
 
 
 def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str, Axis]) -> Compression:
     """What a candidate does to the network; values that leave a layer as it was are left out."""
     listed = axes.axes if isinstance(axes, SearchSpace) else tuple(axes.values())
-    indices: dict[tuple[int, int], list[int]] = defaultdict(list)
     channels: dict[str, int] = {}
     patterns: dict[str, PatternChoice] = {}
     bits: dict[str, int] = {}
     expanded: list[str] = []
     for axis in listed:
         value = candidate[axis.name]
-        if axis.kind is AxisKind.PATTERN:
-            indices[axis.kernel, axis.zeros].append(value)
-    for axis in listed:
-        value = candidate[axis.name]
         if axis.kind is AxisKind.PRUNE and value:
-            chosen = tuple(indices[axis.kernel, value]) or (0,)
-            patterns[axis.layer] = PatternChoice(axis.kernel, value, chosen, axis.rows)
+            patterns[axis.layer] = PatternChoice(axis.kernel, value, axis.rows)
         elif axis.kind is AxisKind.CHANNELS and value != axis.options[0]:
             channels[axis.layer] = value
         elif axis.kind is AxisKind.BITS and value != axis.options[0]:
@@ -138,43 +124,23 @@ def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, in
     return {axis.name: candidate[axis.name] for axis in space.of_kind(AxisKind.HARDWARE)}
 
 
-def ladder(
-    space: SearchSpace, steps: int, patterns: Mapping[tuple[int, int], Sequence[int]] | None = None
-) -> list[Candidate]:
+def ladder(space: SearchSpace, steps: int) -> list[Candidate]:
     """``steps`` candidates from untouched to every edit at its strongest, evenly between.
 
-    Their hardware is the first of each axis (the baseline's), their patterns those given by (kernel, zeros),
-    or spread over the set. A search that starts with them knows at once which strength meets the bound.
+    Their hardware is the first of each axis (the baseline's). A search that starts with them knows at once
+    which strength meets the bound.
     """
-    patterns = patterns or {}
     rungs = []
     for step in range(steps):
         strength = step / max(1, steps - 1)
         values = {}
-        slots: dict[tuple[int, int], int] = defaultdict(int)
         for axis in space.axes:
-            if axis.kind is AxisKind.PATTERN:
-                slot = slots[axis.kernel, axis.zeros]
-                slots[axis.kernel, axis.zeros] += 1
-                spread = axis.options[slot * (len(axis.options) - 1) // (PATTERNS_PER_NETWORK - 1)]
-                given = patterns.get((axis.kernel, axis.zeros))
-                values[axis.name] = given[slot] if given else spread
-            elif axis.kind in (AxisKind.HARDWARE, AxisKind.EXPAND):
+            if axis.kind in (AxisKind.HARDWARE, AxisKind.EXPAND):
                 values[axis.name] = axis.options[0]
             else:
                 values[axis.name] = axis.options[round(strength * (len(axis.options) - 1))]
         rungs.append(Candidate(values))
     return list(dict.fromkeys(rungs))
-
-
-def pattern_groups(space: SearchSpace) -> dict[tuple[int, int], list[str]]:
-    """The layers that choose from each pattern set, by (kernel, zeros)."""
-    groups: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for axis in space.of_kind(AxisKind.PRUNE):
-        for zeros in axis.options:
-            if zeros:
-                groups[axis.kernel, zeros].append(axis.layer)
-    return dict(groups)
 
 
 def _axes(
@@ -275,16 +241,6 @@ def _without_conflicts(axes: dict[str, Axis]) -> dict[str, Axis]:
         name: axis
         for name, axis in axes.items()
         if axis.kind is not AxisKind.EXPAND or axis.layer not in pruned
-    }
-
-
-def _pattern_sets(axes: list[Axis]) -> set[tuple[int, int]]:
-    return {
-        (axis.kernel, zeros)
-        for axis in axes
-        if axis.kind is AxisKind.PRUNE
-        for zeros in axis.options
-        if zeros
     }
 
 

@@ -15,17 +15,16 @@ from torch import Tensor
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
-from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.edits import compress, pattern_masks
+from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.models.train import divergence
 from hotnas_hls.network.fixed_point import weight_frac_bits
-from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
+from hotnas_hls.platforms.space import Axis, AxisKind, SearchSpace
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
 from hotnas_hls.search.fitting.least_squares import Moments
 from hotnas_hls.search.fitting.refit import Reals, real_parameters
 from hotnas_hls.search.problem import Problem
-from hotnas_hls.search.proposing.generate import compression_of
 
 MOST_VALUES = 1 << 28  # of all feature maps, over all images
 KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits measured: they change weights, not shapes
@@ -37,7 +36,6 @@ Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence
 def sensitivities(
     problem: Problem,
     space: SearchSpace,
-    untouched: Candidate,
     form: IntegerFormat,
     images: np.ndarray,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -54,7 +52,7 @@ def sensitivities(
     harms = {}
     for axis in sorted(axes, key=lambda axis: axis.layer):  # layer by layer: its moments are kept
         for option in axis.options[1:]:
-            mask = _mask(problem, space, untouched, axis, option)
+            mask = _mask(problem, axis, option)
             bits = option if axis.kind is AxisKind.BITS else form.weight_bits
             harms[axis.name, option] = network.harm(axis.layer, mask, bits)
             done += 1
@@ -62,15 +60,12 @@ def sensitivities(
     return harms
 
 
-def _mask(
-    problem: Problem, space: SearchSpace, untouched: Candidate, axis: Axis, option: int
-) -> Tensor | None:
+def _mask(problem: Problem, axis: Axis, option: int) -> Tensor | None:
     """What pruning keeps of a layer's weights; None where nothing is pruned."""
-    edits = compression_of({**untouched, axis.name: option}, space)
-    if axis.layer not in edits.patterns:
+    if axis.kind is not AxisKind.PRUNE:
         return None
-    only = Compression(patterns={axis.layer: edits.patterns[axis.layer]})
-    index, masks = pattern_masks(compress(problem.start, problem.graph, only))[axis.layer]
+    only = Compression(patterns={axis.layer: PatternChoice(axis.kernel, option, axis.rows)})
+    index, masks = pattern_masks(problem.compressed(only))[axis.layer]
     return torch.from_numpy(masks[index]).float()
 
 
@@ -102,7 +97,8 @@ class _RealNetwork:
         fitted = self._moments(of, weight, bias).fitted(weight, _both(of.mask, mask), step, bits)
         layer = of.layer
         maps = dict(self.maps)
-        maps[layer.target] = of.clamped(of.sums(*self._inputs(of, maps), *fitted))
+        inputs = self._inputs(of, maps)
+        maps[layer.target] = of.clamped(of.sums(*inputs, *fitted), inputs[1])
         for _, target, written in self._from(at + 1, maps):
             maps[target] = written
         return divergence(self._answers(maps), self._answers(self.maps))
@@ -110,11 +106,12 @@ class _RealNetwork:
     def _from(self, first: int, maps: dict[str, Tensor]) -> Iterator[tuple[IntegerLayer, str, Tensor]]:
         """The layers from ``first`` on, the feature map each writes, and its values."""
         for of in self.module.passes()[first:]:
-            sums = of.sums(*self._inputs(of, maps), *real_parameters(of, self.wanted))
-            yield of, of.layer.target, of.clamped(sums)
+            inputs = self._inputs(of, maps)
+            sums = of.sums(*inputs, *real_parameters(of, self.wanted))
+            yield of, of.layer.target, of.clamped(sums, inputs[1])
 
     def _inputs(self, of: IntegerLayer, maps: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """What a layer reads, and what it adds."""
+        """What a layer reads, and its residual."""
         residual = of.layer.residual
         return self._read(maps, of.layer.source), self._read(maps, residual) if residual else None
 

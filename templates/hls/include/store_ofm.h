@@ -1,4 +1,5 @@
-// store_ofm: residual, rounding, shift and clamp of finished sums, and their way to m_axi_ofm.
+// store_ofm: residual, rounding, shift and clamp of finished sums, products with a residual that
+// multiplies, and their way to m_axi_ofm.
 
 #ifndef HOTNAS_STORE_OFM_H_
 #define HOTNAS_STORE_OFM_H_
@@ -36,13 +37,28 @@ inline Act activated(const std::uint32_t lines[kLineRows], Act clamped) {
   return static_cast<Act>(smaller(larger(sum, -kHighest - 1), kHighest));
 }
 
+// clamp(round_half_up(act * factor >> shift)).
+inline Act multiplied(Act act, Act factor, int shift) {
+  HLS_VITIS(inline)
+  ap_int<2 * kActBits + 1> product = static_cast<int>(act) * factor;
+  if (shift > 0) {
+    product += ap_int<2 * kActBits + 1>(1) << (shift - 1);
+    product >>= shift;
+  }
+  constexpr int kHighest = (1 << (kActBits - 1)) - 1;
+  return static_cast<Act>(smaller(larger(product.to_int(), -kHighest - 1), kHighest));
+}
+
 // clamp(round_half_up((acc + residual << residual_shift) >> output_shift)), and what the lines make
-// of that in a design that has some.
+// of that in a design that has some; in one with products the residual may multiply that instead.
 inline Act requantise(const Descriptor& layer, Acc acc, Act residual,
                       const std::uint32_t lines[kLineRows]) {
   HLS_VITIS(inline)
   ap_int<kRequantBits> value = acc;
-  if (layer.has_residual) value += ap_int<kRequantBits>(residual) << layer.residual_shift;
+  const bool multiplies = kProducts && layer.res_multiplies;
+  if (layer.has_residual && !multiplies) {
+    value += ap_int<kRequantBits>(residual) << layer.residual_shift;
+  }
   if (layer.output_shift > 0) {
     value += ap_int<kRequantBits>(1) << (layer.output_shift - 1);
     value >>= layer.output_shift;
@@ -50,7 +66,8 @@ inline Act requantise(const Descriptor& layer, Acc acc, Act residual,
   if (value < layer.clamp_low) value = layer.clamp_low;
   if (value > layer.clamp_high) value = layer.clamp_high;
   const Act clamped = static_cast<Act>(value);
-  return kLineWords > 0 ? activated(lines, clamped) : clamped;
+  const Act act = kLineWords > 0 ? activated(lines, clamped) : clamped;
+  return multiplies ? multiplied(act, residual, layer.residual_shift) : act;
 }
 
 // One burst of residual words. A block's residual is read in full before its first pixel is
@@ -94,12 +111,12 @@ STORE_OFM_BEAT:
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
     if (part == 0) {
       const AccWord sum = next_sum(block, sums);
-      const ActWord add = residual[pixel];
+      const ActWord other = residual[kProducts && layer.res_vector ? 0 : pixel];
       ++pixel;
     STORE_OFM_LANE:
       for (int lane = 0; lane < kChannelBlock; ++lane) {
         HLS_VITIS(unroll)
-        word.lane[lane] = requantise(layer, sum.lane[lane], add.lane[lane], lines[lane]);
+        word.lane[lane] = requantise(layer, sum.lane[lane], other.lane[lane], lines[lane]);
       }
     }
     OfmBeat data;
@@ -120,8 +137,8 @@ STORE_OFM_BEAT:
   }
 }
 
-// One channel block of a tile, from the word `block_offset` bytes into the map on.
-inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile,
+// One channel block of output tile `m`, from the word `block_offset` bytes into the map on.
+inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
                             std::uint32_t block_offset, int block, Sums sums, OfmPort ofm) {
   HLS_VITIS(inline)
   HOTNAS_LARGE_LOCAL ActWord residual[kOfmDepth];
@@ -129,7 +146,10 @@ inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Ti
   // Tiles as wide as the map store a channel block in one burst, others one row each.
   const int runs = layer.ofm_merged ? 1 : tile.rows;
   const int pixels = layer.ofm_merged ? tile.rows * tile.columns : tile.columns;
-  if (layer.has_residual) {
+  if (kProducts && layer.res_vector) {
+    const std::uint32_t offset = layer.res_addr + (m * layer.m_blocks + block) * kWordBytes;
+    load_residual_run(ofm, offset / kOfmBeatBytes, 0, 1, residual);
+  } else if (layer.has_residual) {
   LOAD_RESIDUAL_RUN:
     for (int run = 0; run < runs; ++run) {
       HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
@@ -156,7 +176,7 @@ inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Til
 STORE_OFM_BLOCK:
   for (int block = 0; block < m_blocks(layer, m); ++block) {
     HLS_VITIS(loop_tripcount min = 1 max = kOfmBanks)
-    store_ofm_block(layer, lines, tile, offset, block, sums, ofm);
+    store_ofm_block(layer, lines, tile, m, offset, block, sums, ofm);
     offset += layer.ofm_block_stride;
   }
 }
