@@ -53,6 +53,7 @@ struct Stage {
 struct Trace {
   std::vector<Stage> stages;
   std::vector<Channel> channels;
+  bool overlaps;            // in a region: its stages work at once
   bool entered;             // a loop was, and no beat moved since
   std::uint32_t last_beat;  // its number
 };
@@ -62,7 +63,9 @@ inline Trace& trace() {
   return all;
 }
 
+// Outside a region, functions run in turn: they are one stage.
 inline void begin_stage(const char* name) {
+  if (!trace().stages.empty() && !trace().overlaps) return;
   Stage stage = {};
   stage.name = name;
   trace().stages.push_back(stage);
@@ -247,7 +250,7 @@ inline long play_all(Trace& all, long start) {
 // A dataflow region: what came before it is played first, and its stages when it ends.
 class Region {
  public:
-  Region() : start_(play_all(trace(), 0)) {}
+  Region() : start_(play_all(trace(), 0)) { trace().overlaps = true; }
   ~Region() { std::printf("SCHEDULE layer %ld\n", play_all(trace(), start_)); }
 
  private:
