@@ -141,14 +141,15 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
     """The largest difference of any map; UnsupportedNetwork with the first node whose map differs."""
     with ThreadPoolExecutor(1) as aside:
         running = aside.submit(_run, graph.name, original.maps, images)
-        found = run(graph, graph.host.prepared(images))
+        prepared = graph.host.prepared(images)
+        found = run(graph, prepared)
     wanted = running.result()
     worst = 0.0
     for node in graph:
         if node.name in wanted:
             difference = _difference(found[node.name], wanted[node.name])
             if not difference <= TOLERANCE:
-                difference = _difference(_alone(graph, node, found, wanted), wanted[node.name])
+                difference = _difference(_alone(graph, node, prepared, wanted), wanted[node.name])
             if not difference <= TOLERANCE:
                 where = f"{node.name} ({node.kind})"
                 raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
@@ -162,11 +163,16 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
     return worst
 
 
-def _alone(graph: Graph, node: Node, found: Mapping[str, Array], wanted: Mapping[str, Array]) -> Array:
-    """What a node makes of the maps of the original, as far as it tells them."""
+def _alone(graph: Graph, node: Node, images: Array, wanted: Mapping[str, Array]) -> Array:
+    """What a node makes of the maps of the original; those it does not tell are computed of the others."""
     if node.kind is OpKind.INPUT:
-        return found[node.name]
-    read = (np.float32(wanted.get(name, found[name])).reshape(-1, *graph[name].shape) for name in node.inputs)
+        return images
+    read = (
+        np.float32(wanted[name]).reshape(-1, *graph[name].shape)
+        if name in wanted
+        else _alone(graph, graph[name], images, wanted)
+        for name in node.inputs
+    )
     return OPERATORS[node.kind](node, *read)
 
 

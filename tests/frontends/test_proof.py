@@ -326,10 +326,15 @@ class Rounding:
 
     fixed_batch, note = None, ""
 
-    def __init__(self, graph: Graph, more: float = 0.0, **others: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.graph, self.more, self.others = graph, more, others
+    def __init__(
+        self, graph: Graph, more: float = 0.0, untold: str = "", **others: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        self.graph, self.more, self.untold, self.others = graph, more, untold, others
 
     def maps(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: made for name, made in self.all_maps(images).items() if name != self.untold}
+
+    def all_maps(self, images: np.ndarray) -> dict[str, np.ndarray]:
         maps = {self.graph.input.name: images}
         for node in self.graph:
             if node.inputs:
@@ -338,7 +343,7 @@ class Rounding:
         return maps
 
     def output(self, images: np.ndarray) -> np.ndarray:
-        return self.maps(images)[self.graph.output.name] + self.more
+        return self.all_maps(images)[self.graph.output.name] + self.more
 
 
 def noisy(logits: np.ndarray) -> np.ndarray:
@@ -350,6 +355,7 @@ def test_noise_that_a_saturating_function_makes_large_is_no_difference() -> None
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sigmoid(), nn.Conv2d(4, 2, 1))
     graph = trace(randomised(model), SHAPE, "net")
     assert prove(graph, Rounding(graph, **{"0": noisy})).difference <= TOLERANCE
+    assert prove(graph, Rounding(graph, untold="1", **{"0": noisy})).difference <= TOLERANCE
     for original, place in (
         (Rounding(graph, **{"0": noisy, "1": lambda x: np.clip(x, 0.1, 0.9)}), "1 (activation)"),
         (Rounding(graph, **{"0": noisy, "2": lambda x: x + 0.1 * (len(x) == 3)}), "2 (conv)"),
