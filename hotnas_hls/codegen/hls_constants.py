@@ -19,7 +19,8 @@ from hotnas_hls.accel.plan import (
     entry_count,
     layer_beats,
 )
-from hotnas_hls.accel.timing.latency import ARRAY_STAGES, drain_beat
+from hotnas_hls.accel.timing.latency import drain_beat
+from hotnas_hls.accel.timing.pipeline import ARRAY_STAGES
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.rtl import profile_slots

@@ -23,8 +23,9 @@ from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile, decided_by
 from hotnas_hls.accel.port_plan import has_residual
 from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
-from hotnas_hls.accel.timing.latency import NetworkLatency, Place, best_tiles, network_latency, places
+from hotnas_hls.accel.timing.latency import NetworkLatency, Place, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore import compiled_pricing as compiled

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
+from hotnas_hls.accel.weights_file import WEIGHTS_FILE
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.records import load_json, to_record

@@ -11,8 +11,9 @@ from small_designs import LAYERS
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, for_layers
 from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
-from hotnas_hls.accel.timing.latency import ALONE, Place, best_tiles, layer_latency, network_latency
+from hotnas_hls.accel.timing.latency import ALONE, Place, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore import compiled_pricing as compiled

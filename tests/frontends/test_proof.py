@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from randomised import randomised
 from torch import Tensor, nn
 
 from hotnas_hls.errors import UnsupportedNetwork
 from hotnas_hls.frontends.proof import TOLERANCE, batch, prove
 from hotnas_hls.frontends.trace import TracedModule, trace
-from hotnas_hls.network.execute import run
+from hotnas_hls.network.execute import OPERATORS, run
 from hotnas_hls.network.graph import Graph
 
 SHAPE = (3, 8, 8)
@@ -318,3 +319,44 @@ def test_a_slice_that_cuts_padding_off_again_is_refused(tmp_path: Path) -> None:
         "net: the accelerator cannot run this network\n  - step2: Conv: it takes a part of a map; "
         "take channels, or every s-th row and column"
     )
+
+
+class Rounding:
+    """What a graph computes, but for some of its maps, and for its output."""
+
+    fixed_batch, note = None, ""
+
+    def __init__(self, graph: Graph, more: float = 0.0, **others: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.graph, self.more, self.others = graph, more, others
+
+    def maps(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        maps = {self.graph.input.name: images}
+        for node in self.graph:
+            if node.inputs:
+                made = OPERATORS[node.kind](node, *(maps[name] for name in node.inputs))
+                maps[node.name] = self.others.get(node.name, lambda x: x)(made)
+        return maps
+
+    def output(self, images: np.ndarray) -> np.ndarray:
+        return self.maps(images)[self.graph.output.name] + self.more
+
+
+def noisy(logits: np.ndarray) -> np.ndarray:
+    """Within what sums in another order make of logits."""
+    return logits + np.float32(TOLERANCE / 2 * np.abs(logits).max())
+
+
+def test_noise_that_a_saturating_function_makes_large_is_no_difference() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sigmoid(), nn.Conv2d(4, 2, 1))
+    graph = trace(randomised(model), SHAPE, "net")
+    assert prove(graph, Rounding(graph, **{"0": noisy})).difference <= TOLERANCE
+    for original, place in (
+        (Rounding(graph, **{"0": noisy, "1": lambda x: np.clip(x, 0.1, 0.9)}), "1 (activation)"),
+        (Rounding(graph, **{"0": noisy, "2": lambda x: x + 0.1 * (len(x) == 3)}), "2 (conv)"),
+        (Rounding(graph, 0.1, **{"0": noisy}), "its output"),
+    ):
+        with pytest.raises(UnsupportedNetwork) as caught:
+            prove(graph, original)
+        assert str(caught.value).startswith(
+            f"net: the imported graph does not compute what the network computes: {place} differs by "
+        )
