@@ -37,7 +37,7 @@ from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, OUTSTANDING_READS
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS
 from hotnas_hls.accel.plan import MIN_SWEEP
-from hotnas_hls.accel.timing import latency
+from hotnas_hls.accel.timing import pipeline
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
 from hotnas_hls.base.records import describe, record_fields, to_record
 from hotnas_hls.bench.kept_results import Figures, read_results
@@ -52,20 +52,20 @@ MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", r
 CONSTANTS = (
     (
         "TOKEN",
-        latency.TOKEN,
+        pipeline.TOKEN,
         "beat taken, to token counted by compute: a register on each side",
         "`slice_done_o` in `ifm_loader.sv`, `job_done_o` in `wgt_loader.sv`; "
         "`slices_loaded_q`, `jobs_q` in `compute_ctrl.sv`",
     ),
     (
         "IFM_ADDRESS",
-        latency.IFM_ADDRESS,
+        pipeline.IFM_ADDRESS,
         "half free, to address on AXI",
         "`ifm_loader.sv`: `WaitHalf`, `Clip`, `Size`, `Request`; `run_walker.sv`; `burst_splitter.sv`",
     ),
     (
         "WGT_ADDRESS",
-        latency.WGT_ADDRESS,
+        pipeline.WGT_ADDRESS,
         "slot free, to address on AXI",
         "`wgt_loader.sv`: `WaitSlot`, `Planes`, `Size`, `Request`; `burst_splitter.sv`",
     ),
@@ -77,7 +77,7 @@ CONSTANTS = (
     ),
     (
         "ARRAY_STAGES",
-        latency.ARRAY_STAGES,
+        pipeline.ARRAY_STAGES,
         "issue of a step's last pixel, to the accumulator holding the sum; ceil(log2 Tn) more for the tree",
         "`compute_ctrl.sv`: `ToStore = ToAcc + 3`, `ToAcc = 3 + TreeLevels`",
     ),
@@ -89,67 +89,67 @@ CONSTANTS = (
     ),
     (
         "STORE_DRAIN",
-        latency.STORE_DRAIN,
+        pipeline.STORE_DRAIN,
         "output tile taken, to its first accumulator read",
         "`ofm_store.sv`: `Wait`, `Count`, `Size`, `walkers_start_q`",
     ),
     (
         "RESIDUAL_DRAIN",
-        latency.RESIDUAL_DRAIN,
+        pipeline.RESIDUAL_DRAIN,
         "output tile taken, to the first residual address on AXI",
         "`ofm_store.sv`: the same, `u_residual_runs`; `burst_splitter.sv`",
     ),
     (
         "DRAIN_BEAT",
-        latency.DRAIN_BEAT,
+        pipeline.DRAIN_BEAT,
         "accumulator read, to word on AXI: bank, block, sum, shift, clamp, FIFO",
         "`ofm_store.sv`: `valid_q`; `requantize.sv`; `u_words`",
     ),
     (
         "LINE_STAGES",
-        latency.LINE_STAGES,
+        pipeline.LINE_STAGES,
         "more for `DRAIN_BEAT` in a design with activations of lines: line, rise, sum",
         "`activation_lines.sv`",
     ),
     (
         "PRODUCT_STAGES",
-        latency.PRODUCT_STAGES,
+        pipeline.PRODUCT_STAGES,
         "more for `DRAIN_BEAT` in a design with products: product, shift, clamp",
         "`product.sv`",
     ),
     (
         "CHIP_READ",
-        latency.CHIP_READ,
+        pipeline.CHIP_READ,
         "address to word of memory on chip",
         "`chip_reader.sv`: RAM, output register",
     ),
     (
         "AHEAD",
-        latency.AHEAD,
+        pipeline.AHEAD,
         "last weight beat of a layer, to the next layer's descriptor asked for",
         "`all_in_o` in `wgt_loader.sv`, `ask_o` in `layer_sequencer.sv`, `Ask` in `descriptor_fetch.sv`",
     ),
     (
         "TILE_TAKE",
-        latency.TILE_TAKE,
+        pipeline.TILE_TAKE,
         "descriptor of the next layer and tiles of this one there, to its first tile asked for",
         "`tile_ahead.sv`: `Take`, `Start`; `WaitHalf` in `ifm_loader.sv`",
     ),
     (
         "CHIP_WRITTEN",
-        latency.CHIP_WRITTEN,
+        pipeline.CHIP_WRITTEN,
         "word written on chip, to the cycle in which it may be read",
         "`spare_q` in `tile_ahead.sv`",
     ),
     (
         "FILL_ADDRESS",
-        latency.FILL_ADDRESS,
+        pipeline.FILL_ADDRESS,
         "a layer's weights could come, to address on AXI of the weights it loads to stay",
         "`weight_memory.sv`: `Ask`; `burst_splitter.sv`",
     ),
     (
         "MAX_HIDDEN_LATENCY",
-        latency.MAX_HIDDEN_LATENCY,
+        pipeline.MAX_HIDDEN_LATENCY,
         "read latency that bursts of one beat still hide",
         f"`Outstanding` ({OUTSTANDING_READS}) bursts in flight in `axi_read_master.sv`, less 4",
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.design_point import DesignLayer, DesignPoint, Golden
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.on_chip import kept_on_chip
 

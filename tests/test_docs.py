@@ -24,7 +24,7 @@ import pytest
 
 import hotnas_hls
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.timing import latency
+from hotnas_hls.accel.timing import pipeline
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.cli import command_names
 
@@ -83,7 +83,13 @@ ALL_COMMANDS = sorted({tuple(command) for page in PAGES for command in commands(
 
 
 # ---------------------------------------------------------------- tables and picture
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def all_pages() -> list[Any]:
+    """Every page; the published tables take long."""
+    slow = {"published.md"}
+    return [pytest.param(page, marks=pytest.mark.whole if page.name in slow else ()) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=page_name)
 def test_tables_are_those_of_the_code(page: Path) -> None:
     if "<!-- table:" in page.read_text() and "published" in page.name:
         pytest.importorskip("torch")
@@ -97,7 +103,7 @@ def test_picture_is_the_one_its_script_draws() -> None:
 def test_latency_constants_are_those_the_rtl_states() -> None:
     compute = (shipped_folder("templates") / "rtl" / "compute_ctrl.sv").read_text()
     to_acc = int(re.search(r"ToAcc\s*=\s*(\d+) \+ hotnas_pkg::TreeLevels", compute)[1])
-    assert to_acc + int(re.search(r"ToStore\s*=\s*ToAcc \+ (\d+);", compute)[1]) == latency.ARRAY_STAGES
+    assert to_acc + int(re.search(r"ToStore\s*=\s*ToAcc \+ (\d+);", compute)[1]) == pipeline.ARRAY_STAGES
 
 
 def test_parameter_table_names_every_parameter() -> None:

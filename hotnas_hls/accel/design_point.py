@@ -35,6 +35,7 @@ from hotnas_hls.accel.port_plan import PortPlan, has_residual, plan_ports, port_
 from hotnas_hls.accel.residency import residency_violations
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.weights_file import WEIGHTS_FILE, Golden, decoded, encoded
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import load_json, read_record, to_record
@@ -48,9 +49,6 @@ FORMAT_VERSION = 6
 # and kept nothing on chip; 1 to 4 left nothing to the host; 1 to 5 had clamps alone.
 READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
 DESIGN_FILE = "design_point.json"
-WEIGHTS_FILE = "weights.safetensors"
-_SCALARS = ("output_shift", "clamp_low", "clamp_high", "residual_shift", "weight_frac_bits")
-_ROLES = ("weights", "bias", "scalars", "pattern_index", "patterns", "lines")
 _LINE = 120  # columns up to which a JSON record stays on one line
 
 
@@ -77,14 +75,6 @@ class WeightsFile:
 
     file: str
     sha256: str
-
-
-@dataclass(frozen=True, eq=False)
-class Golden:
-    """Test images as the accelerator reads them: integers (count, C, H, W), and their classes."""
-
-    images: np.ndarray
-    labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -328,27 +318,8 @@ class DesignPoint:
 
     def weights_bytes(self) -> bytes:
         """The bytes of ``weights.safetensors``."""
-        arrays: dict[str, np.ndarray] = {}
         bits = {entry.layer.name: entry.layer.weight_bits for entry in self.layers}
-        for name, numbers in (self.numbers or {}).items():
-            narrow = np.int8 if bits.get(name, 16) <= 8 else np.int16
-            fits = not numbers.weights.size or (numbers.weights == numbers.weights.astype(narrow)).all()
-            arrays[f"layer/{name}/weights"] = numbers.weights.astype(narrow if fits else np.int32)
-            arrays[f"layer/{name}/bias"] = numbers.bias.astype(np.int64)
-            scalars = [getattr(numbers, scalar) for scalar in _SCALARS]
-            arrays[f"layer/{name}/scalars"] = np.array(scalars, dtype=np.int64)
-            if numbers.pattern_index is not None:
-                arrays[f"layer/{name}/pattern_index"] = numbers.pattern_index.astype(np.uint8)
-            if numbers.patterns is not None:
-                arrays[f"layer/{name}/patterns"] = numbers.patterns.astype(np.uint8)
-            if numbers.lines is not None:
-                arrays[f"layer/{name}/lines"] = numbers.lines.astype(np.int16)
-        if self.golden is not None:
-            arrays["golden/images"] = self.golden.images.astype(np.int16)
-            if self.golden.labels is not None:
-                arrays["golden/labels"] = self.golden.labels.astype(np.int64)
-        arrays = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
-        return safetensors.numpy.save(arrays)
+        return encoded(self.numbers or {}, self.golden, bits)
 
     def digest(self) -> str:
         """SHA-256 of the design: of its JSON, which holds the SHA-256 of the weights."""
@@ -424,55 +395,8 @@ def _with_numbers(point: DesignPoint, folder: Path, problems: list[str]) -> Desi
             f"weights.sha256: {name} has changed (it is {actual}); restore it, or write this sha256 "
             "if the change is meant"
         )
-    numbers, golden = _decode(arrays, name, problems)
+    numbers, golden = decoded(arrays, name, problems)
     return dataclasses.replace(point, numbers=numbers, golden=golden)
-
-
-def _decode(
-    arrays: dict[str, np.ndarray], file: str, problems: list[str]
-) -> tuple[dict[str, LayerNumbers], Golden | None]:
-    by_layer: dict[str, dict[str, np.ndarray]] = {}
-    golden: dict[str, np.ndarray] = {}
-    for key, array in arrays.items():
-        place, _, rest = key.partition("/")
-        name, _, role = rest.rpartition("/")
-        integers = np.issubdtype(array.dtype, np.integer)
-        if place == "layer" and role in _ROLES and integers:
-            by_layer.setdefault(name, {})[role] = array
-        elif key in ("golden/images", "golden/labels") and integers:
-            golden[rest] = array
-        else:
-            problems.append(f"{file}: unknown array {key} ({array.dtype})")
-    numbers = {}
-    for name, roles in sorted(by_layer.items()):
-        missing = [role for role in ("weights", "bias", "scalars") if role not in roles]
-        if missing or roles["scalars"].shape != (len(_SCALARS),):
-            what = ", ".join(missing) or "scalars"
-            problems.append(f"{file}: layer {name}: {what} missing or of wrong shape")
-            continue
-        scalars = dict(zip(_SCALARS, map(int, roles["scalars"]), strict=True))
-        numbers[name] = LayerNumbers(
-            weights=_narrowed(roles["weights"], np.int32, f"{file}: {name}: weights", problems),
-            bias=_narrowed(roles["bias"], np.int64, f"{file}: {name}: bias", problems),
-            pattern_index=roles.get("pattern_index"),
-            patterns=roles.get("patterns"),
-            lines=roles.get("lines"),
-            **scalars,
-        )
-    if "labels" in golden and "images" not in golden:
-        problems.append(f"{file}: golden/labels without golden/images")
-    if "images" not in golden:
-        return numbers, None
-    images = _narrowed(golden["images"], np.int32, f"{file}: golden/images", problems)
-    return numbers, Golden(images, golden.get("labels"))
-
-
-def _narrowed(array: np.ndarray, kind: type[np.signedinteger], what: str, problems: list[str]) -> np.ndarray:
-    """``array`` in fewer bits; values that do not fit go to ``problems``."""
-    limits = np.iinfo(kind)
-    if array.size and not limits.min <= int(array.min()) <= int(array.max()) <= limits.max:
-        problems.append(f"{what} from {array.min()} to {array.max()} do not fit {limits.bits} bits")
-    return array.astype(kind)
 
 
 def _range(array: np.ndarray, what: str, low: int, high: int) -> list[str]:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
-from hotnas_hls.accel.timing.latency import best_tiles, layer_latency, places_in_tiles
+from hotnas_hls.accel.timing.latency import layer_latency, places_in_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 
 ROLES = (("source", "ifm_on_chip"), ("residual", "residual_on_chip"), ("target", "ofm_on_chip"))
 

@@ -17,9 +17,10 @@ from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, withou
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.plan import Tile, plan_violations
 from hotnas_hls.accel.timing.efficiency import multipliers, needed_macs
-from hotnas_hls.accel.timing.latency import NetworkLatency, best_tiles, network_latency
+from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.latency_report import LayerRow, latency_table, record, rows_of
 from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY, MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import clock_violations
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from hotnas_hls.accel.timing.latency import best_tiles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import LayerRow, latency_table, record
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.api.network import Network
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown

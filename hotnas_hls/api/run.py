@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
+from hotnas_hls.accel.weights_file import WEIGHTS_FILE
 from hotnas_hls.api.design import Design, load_design
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.atomic import replace_files

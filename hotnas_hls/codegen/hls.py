@@ -23,6 +23,7 @@ from hotnas_hls.accel.plan import (
     ceil_div,
     plan_layer,
 )
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.hls_constants import (
     HLS_BURST_BEATS,
@@ -99,6 +100,7 @@ def hls_files(
         "target": target,
         "net": _testbench_network(net, accel, memory, len(images)),
         "sources": SOURCES,
+        "memory": MemoryTiming(),
         "csim_flags": " ".join(CSIM_FLAGS),
         "verilator_flags": " ".join(VERILATOR),
         "bench_sources": [f"sim/{name}" for name in (*SV_SOURCES, "dram.cpp", DRAM_SOURCE)],

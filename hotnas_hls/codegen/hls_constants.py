@@ -19,6 +19,8 @@ from hotnas_hls.accel.plan import (
     entry_count,
     layer_beats,
 )
+from hotnas_hls.accel.timing.latency import drain_beat
+from hotnas_hls.accel.timing.pipeline import ARRAY_STAGES
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.rtl import profile_slots
@@ -32,6 +34,8 @@ HLS_OUTSTANDING = 16
 HLS_BURST_BEATS = 32
 HLS_LATENCY = 64
 FIFO_BEATS = 2 * HLS_BURST_BEATS
+
+LOAD_STAGES = 3  # of a loop that reads a master: address, beat, word
 
 PROFILE_WORDS = 8
 PROFILE_COUNTERS = 6  # words in use; the others are reserved
@@ -177,6 +181,12 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kProfileWords", PROFILE_WORDS),
             Line("kProfileCounters", PROFILE_COUNTERS),
             Line("kIdentityWords", IDENTITY.bytes // 4),
+        ),
+        _group(
+            "Stages of the loops' pipelines, as tb/schedule.h reckons: a tool may take others.",
+            Line("kLoadStages", LOAD_STAGES),
+            Line("kComputeStages", ARRAY_STAGES + accel.tree_levels, "those of the RTL twin"),
+            Line("kStoreStages", drain_beat(accel), "likewise"),
         ),
         _trip_counts(net, accel, plans),
     ]

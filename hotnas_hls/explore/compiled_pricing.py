@@ -13,20 +13,13 @@ import numpy as np
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
-from hotnas_hls.accel.timing.latency import (
-    AHEAD,
-    ALONE,
-    ARRAY_STAGES,
-    CHIP_READ,
-    WGT_ADDRESS,
-    Place,
-    _recurrence,
-    drain_beat,
-)
+from hotnas_hls.accel.timing.latency import ALONE, Place, drain_beat
+from hotnas_hls.accel.timing.pipeline import AHEAD, ARRAY_STAGES, CHIP_READ, WGT_ADDRESS
+from hotnas_hls.accel.timing.recurrence import recurrence
 from hotnas_hls.base.compiled_code import compiled
 
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
-CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as latency.candidate_tiles
+CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as tile_choice.candidate_tiles
 IFM, WGT, OFM, WORD, PLANE = 2, 3, 4, 10, 11  # widths in a row of an accelerator
 DRAIN = 12  # drain_beat in it
 RESIDUALS = (None, False, True)  # none, a map, a vector
@@ -140,8 +133,8 @@ def layer_cycles(
     pattern_bits = PATTERN_BITS if pruned else 0
     answered = 0 if layer[26] else write_latency
     tile_ahead = ahead and layer[24] != 0
-    nothing = np.int64(0)  # a literal would be a type of its own, for which all is compiled again
-    return _recurrence(
+    nothing = int(np.int64(0))  # a literal would be a type of its own, for which all is compiled again
+    return recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
         tr, tr_last, tc, tc_last,
         (tr - 1) * stride_rows + kernel_rows, (tr_last - 1) * stride_rows + kernel_rows,

@@ -23,13 +23,14 @@ from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile, decided_by
 from hotnas_hls.accel.port_plan import has_residual
 from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
-from hotnas_hls.accel.timing.latency import NetworkLatency, Place, best_tiles, network_latency, places
+from hotnas_hls.accel.timing.latency import NetworkLatency, Place, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore.compiled_pricing import PRUNED, UNFIT
-from hotnas_hls.explore.space import WHOLE_SPACE, Space, bases_for, usable, why_no_ports
+from hotnas_hls.explore.space import WHOLE_SPACE, Bases, Space, bases_for, usable, why_no_ports
 
 DECIDED_TOGETHER = 256  # bases
 Buffers = Sequence[tuple[int, tuple[int, int]]]  # product and sides of the largest output tiles
@@ -93,7 +94,7 @@ def explore(
     """
     started = time.perf_counter()
     bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
-    found = _decided(layers, board, memory, space, top, bases)
+    found = _decided(layers, board, memory, space, top, [bases[at] for at in range(len(bases))])
     return dataclasses.replace(found, seconds=time.perf_counter() - started)
 
 
@@ -156,7 +157,7 @@ def within(
     """
     bases = _bases_for(layers, board, clock_mhz or board.clock_mhz, space, blocks)
     floors = _floors_of(layers, bases, memory).sum(axis=1)
-    near = [base for base, floor in zip(bases, floors, strict=True) if floor <= limit]
+    near = [bases[int(at)] for at in np.flatnonzero(floors <= limit)]
     if not near:
         return []
     tiles, depths = buffers(space)
@@ -177,7 +178,7 @@ def by_layer(
 
     UNFIT where no tile fits. tiles, depths: as :func:`buffers` has them, in place of those of ``accel``.
     """
-    counted, rows, table = _tables(layers, [accel])
+    (counted, rows), table = _counted(layers), _table([accel])
     timing = (memory.read_latency, memory.write_latency)
     found = compiled.by_layer(rows, table[0], *_sides(counted), _products(tiles), depths, *timing)
     at = {placed: row for row, placed in enumerate(counted)}
@@ -197,12 +198,13 @@ def _nothing_fits(board: Board) -> str:
 
 def _bases_for(
     layers: Sequence[Layer], board: Board, clock_mhz: float, space: Space, blocks: Sequence[int] | None
-) -> list[Accelerator]:
+) -> Bases:
     """The bases that these layers can use; InfeasibleDesign where there are none."""
     space = usable(space, layers)
     decided = tuple(decided_by(layers, taps) for taps in space.taps)
-    bases = bases_for(space, board, clock_mhz, has_residual(layers), decided)
-    found = [base for base in bases if blocks is None or base.channel_block in blocks]
+    found = bases_for(space, board, clock_mhz, has_residual(layers), decided)
+    if blocks is not None:
+        found = found.of(blocks)
     if not found:
         headline = f"no ports of the space can be wired to {board.name}; the least:"
         raise_all(InfeasibleDesign, headline, why_no_ports(space, board, clock_mhz, has_residual(layers)))
@@ -293,7 +295,7 @@ def _price(
     limit: int = 0,
 ) -> tuple[int, int]:
     """Fill ``cycles`` (0 where a price is wanted); returns layers priced and prices asked for."""
-    counted, rows, table = _tables(layers, bases)
+    (counted, rows), table = _counted(layers), _table(bases)
     heights, widths = _sides(counted)
     timing = (memory.read_latency, memory.write_latency)
     floors = compiled.floors_of(rows, table, *timing)
@@ -306,20 +308,22 @@ def _price(
     return int(counts[0]), int(counts[1])
 
 
-def _floors_of(layers: Sequence[Layer], bases: Sequence[Accelerator], memory: MemoryTiming) -> np.ndarray:
+def _floors_of(layers: Sequence[Layer], bases: Bases, memory: MemoryTiming) -> np.ndarray:
     """Least cycles of every base and different layer, (bases, layers)."""
-    _, rows, table = _tables(layers, bases)
-    return np.asarray(compiled.floors_of(rows, table, memory.read_latency, memory.write_latency))
+    _, rows = _counted(layers)
+    return np.asarray(compiled.floors_of(rows, bases.rows, memory.read_latency, memory.write_latency))
 
 
-def _tables(
-    layers: Sequence[Layer], bases: Sequence[Accelerator]
-) -> tuple[Counter[tuple[Layer, Place]], np.ndarray, np.ndarray]:
-    """Different layers and how often each occurs, the same as numbers, and the bases as numbers."""
+def _counted(layers: Sequence[Layer]) -> tuple[Counter[tuple[Layer, Place]], np.ndarray]:
+    """Different layers and how often each occurs, and the same as numbers."""
     counted = Counter(_placed(layers))  # where a base shares its bus, its price leaves the places out
     rows = [[*compiled.layer_row(*placed), count] for placed, count in counted.items()]
-    table = np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
-    return counted, np.array(rows, dtype=np.int64), table
+    return counted, np.array(rows, dtype=np.int64)
+
+
+def _table(bases: Sequence[Accelerator]) -> np.ndarray:
+    """Bases as numbers."""
+    return np.array([compiled.base_row(base) for base in bases], dtype=np.int64)
 
 
 def _placed(layers: Sequence[Layer]) -> list[tuple[Layer, Place]]:

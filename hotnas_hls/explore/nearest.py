@@ -17,8 +17,9 @@ from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tile, layer_latency, places
+from hotnas_hls.accel.timing.latency import layer_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tile
 from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
 from hotnas_hls.published.design import PublishedHardware

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+
+import numpy as np
 
 from hotnas_hls.accel.accelerator import (
     LEGAL_MASTERS,
@@ -19,6 +21,7 @@ from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
 from hotnas_hls.boards.board import Board
+from hotnas_hls.explore.compiled_pricing import base_row
 
 WIDEST_PORT = 256
 SQUARES, OBLONGS = (2, 4, 7, 8, 14, 16, 28, 32, 56), ((7, 14), (14, 28), (16, 32), (28, 56))
@@ -62,17 +65,50 @@ def usable(space: Space, layers: Sequence[Layer]) -> Space:
     return dataclasses.replace(space, dsp_packing=packing)
 
 
+@dataclass(frozen=True, eq=False)
+class Bases:
+    """Arrays and ports with what layers decide of them: as numbers, and one by one as accelerators."""
+
+    undecided: tuple[Accelerator, ...]
+    decided: Mapping[int, DecidedByLayers]  # by taps
+    rows: np.ndarray  # (bases, ...), as ``compiled_pricing.base_row`` has them
+
+    def __len__(self) -> int:
+        return len(self.undecided)
+
+    def __getitem__(self, at: int) -> Accelerator:
+        base = self.undecided[at]
+        return dataclasses.replace(base, **self.decided[base.taps]._asdict())
+
+    def of(self, blocks: Sequence[int]) -> Bases:
+        """Those of these channel blocks."""
+        kept = [at for at, base in enumerate(self.undecided) if base.channel_block in blocks]
+        return Bases(tuple(self.undecided[at] for at in kept), self.decided, self.rows[kept])
+
+
 @functools.lru_cache(maxsize=8)
 def bases_for(
     space: Space, board: Board, clock_mhz: float, residual: bool, decided: tuple[DecidedByLayers, ...]
-) -> tuple[Accelerator, ...]:
+) -> Bases:
     """:func:`bases_of` with what layers decide, for each of ``space.taps`` in their order.
 
-    Kept: a search asks for few different ones, again and again.
+    Kept: a search asks for few different ones, again and again. Layers decide the same numbers of all bases
+    of equal taps, which one of them tells.
     """
-    by_taps = {taps: fields._asdict() for taps, fields in zip(space.taps, decided, strict=True)}
-    found = bases_of(space, board, clock_mhz, residual)
-    return tuple(dataclasses.replace(base, **by_taps[base.taps]) for base in found)
+    undecided = bases_of(space, board, clock_mhz, residual)
+    rows = _rows_of(space, board, clock_mhz, residual).copy()
+    bases = Bases(undecided, dict(zip(space.taps, decided, strict=True)), rows)
+    taps = np.array([base.taps for base in undecided])
+    for at in np.unique(taps, return_index=True)[1]:
+        told = np.array(base_row(bases[at]))
+        moved = told != bases.rows[at]
+        bases.rows[np.ix_(taps == taps[at], moved)] = told[moved]
+    return bases
+
+
+@functools.lru_cache(maxsize=8)
+def _rows_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> np.ndarray:
+    return np.array([base_row(base) for base in bases_of(space, board, clock_mhz, residual)], dtype=np.int64)
 
 
 @functools.lru_cache(maxsize=8)

@@ -67,9 +67,12 @@ class _Sums:
         """(N, cells, cells), so held that every block can be inverted."""
         means = self.inputs / self.count
         square = self.squares / self.count - means[:, :, None] * means[:, None, :]
-        level = float(square.diagonal(dim1=1, dim2=2).mean())
-        held = RIDGE * level if level > 0 else 1.0  # nothing is known of inputs that never change
-        return square + held * torch.eye(square.shape[1], dtype=torch.float64)
+        return square + ridge(square.diagonal(dim1=1, dim2=2).mean()) * torch.eye(square.shape[1])
+
+
+def ridge(level: Tensor) -> Tensor:
+    """What weights are held with, by the mean square of their inputs; of inputs that never change, by 1."""
+    return torch.where(level > 0, RIDGE * level, 1.0)
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,19 @@ def refitted(weight: Tensor, mask: Tensor, products: Tensor) -> Tensor:
 
     weight and mask: (M, N, kh, kw); products: (N, kh * kw, kh * kw).
     """
-    kernels, kept = weight.detach().double().flatten(2), mask.double().flatten(2)
+    rows = max(1, BATCH_VALUES // products.numel())
+    pairs = zip(weight.detach().split(rows), mask.split(rows), strict=True)
+    return torch.cat([_refitted(some.double().flatten(2), kept, products) for some, kept in pairs]).to(
+        weight.dtype
+    )
+
+
+def _refitted(kernels: Tensor, mask: Tensor, products: Tensor) -> Tensor:
+    """The same for kernels (M, N, cells), as ``mask`` is shaped; cells that go are said to be zero."""
+    kept = mask.double().flatten(2)
     both = kept[..., :, None] * kept[..., None, :]
     wanted = torch.einsum("nab,mnb->mna", products, kernels) * kept
-    found = torch.linalg.solve(products * both + torch.diag_embed(1 - kept), wanted)
-    return found.reshape(weight.shape).to(weight.dtype)
+    return torch.linalg.solve(products * both + torch.diag_embed(1 - kept), wanted).reshape(mask.shape)
 
 
 def _shared(errors: Tensor, rows: int) -> Tensor:

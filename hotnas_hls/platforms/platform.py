@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
+from hotnas_hls.accel.design_point import Accuracy, DesignPoint
 from hotnas_hls.accel.image_layout import StemChoice
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.pixel_packing import PackingChoice
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.explore.arrangement import Arrangement
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.workload import Workload

@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hotnas_hls.accel.design_point import Accuracy, DesignPoint, Golden
+from hotnas_hls.accel.design_point import Accuracy, DesignPoint
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy

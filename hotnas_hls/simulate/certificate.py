@@ -70,6 +70,7 @@ class Certificate:
     outputs_compared: int  # feature maps, over all runs and layers
     holds: bool
     reasons: tuple[str, ...]  # why it does not hold
+    hls_schedule: tuple[int, ...] | None = None  # of the C++, a layer; None: not reckoned
     hls_synthesis: str | None = None  # by an open HLS compiler, in words; None: not tried
     clock_estimate: str | None = None  # by static timing before placement, in words; None: not estimated
     unchecked: tuple[str, ...] = ()  # parts of the package that were left out, in words
@@ -132,6 +133,8 @@ class Certificate:
             found += [f"behind.{problem}" for problem in self.behind.violations()]
             if [layer.name for layer in self.behind.layers] != [check.name for check in self.layers]:
                 found.append("behind.layers: must be those of layers")
+        if self.hls_schedule is not None and len(self.hls_schedule) != len(self.layers):
+            found.append(f"hls_schedule: must have a count for each of {len(self.layers)} layers")
         if self.stalled_runs < 0:
             found.append(f"stalled_runs: must be 0 or more, not {self.stalled_runs}")
         if self.bound_cycles is not None and self.bound_cycles < 1:

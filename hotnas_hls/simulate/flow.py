@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hotnas_hls.accel.design_point import DESIGN_FILE, WEIGHTS_FILE, DesignPoint
+from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.timing.efficiency import multipliers
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.latency_report import record, rows_of
+from hotnas_hls.accel.weights_file import WEIGHTS_FILE
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.records import load_json, to_record
@@ -41,6 +42,7 @@ from hotnas_hls.simulate.bambu import BambuResult, run_bambu, why_not
 from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
+from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule, why_no_schedule
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 from hotnas_hls.version import __version__
 
@@ -146,10 +148,16 @@ def simulate(
     changed = tuple(path for path in verify(output) if not path.endswith(": added"))
     build = build or build_folder(output)
     done = None
+    scheduled: tuple[LayerSchedule, ...] = ()
     if csim:
         stage("C simulation")
         done = run_csim(output, build=build / "csim")
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
+        unreckoned = why_no_schedule(point.accelerator)
+        if unreckoned is None:
+            scheduled = hls_schedule(output, point.memory, build / "schedule")
+        cycles = f"{sum(layer.cycles for layer in scheduled):,} cycles if every loop keeps its II"
+        stage(f"HLS schedule: {unreckoned or cycles}")
     synthesised = None
     reason = why_not(point.accelerator) if bambu is None else None
     if reason is not None:
@@ -170,6 +178,8 @@ def simulate(
         holds=certificate.holds and not spoilt,
         reasons=(*certificate.reasons, *reasons),
     )
+    if scheduled:
+        certificate = replace(certificate, hls_schedule=tuple(layer.cycles for layer in scheduled))
     if synthesised is not None:
         certificate = replace(certificate, hls_synthesis=synthesised.line())
     if (estimated := _clock_estimate(output, point)) is not None:

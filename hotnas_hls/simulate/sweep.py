@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.timing.latency import MAX_HIDDEN_LATENCY, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.pipeline import MAX_HIDDEN_LATENCY
 from hotnas_hls.base.records import to_record
 from hotnas_hls.simulate.certify import Rtl, loading_runs, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run

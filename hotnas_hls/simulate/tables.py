@@ -28,6 +28,9 @@ def certificate_table(certificate: Certificate) -> Table:
     ):
         table.add_column(head, justify="right", footer=number(value))
     table.add_column("difference", justify="right", footer=_gap(certificate))
+    scheduled = certificate.hls_schedule
+    if scheduled is not None:
+        table.add_column("HLS schedule", justify="right", footer=number(sum(scheduled)))
     if behind is not None:
         for head, value in (
             ("predicted behind DRAM", behind.predicted_cycles),
@@ -46,6 +49,7 @@ def certificate_table(certificate: Certificate) -> Table:
             number(layer.predicted.cycles),
             number(cycles),
             f"{cycles - layer.predicted.cycles:+,}" if cycles != layer.predicted.cycles else "0",
+            *([] if scheduled is None else [number(scheduled[at])]),
             *([] if behind is None else [number(behind.layers[at].predicted), number(certified[at])]),
             number(bound),
             number(None if bound is None else bound - certified[at]),

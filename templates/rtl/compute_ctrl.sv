@@ -71,14 +71,16 @@ module compute_ctrl (
   assign ready          = (jobs_q != '0) && (slices_q > 17'(slice))
                           && (!first_step || halves_free_q != '0);
 
-  // What follows from the layer alone is there a cycle after it, what follows from the step a cycle after that,
+  // What follows from the layer alone is there a cycle after it (a product two), what follows from the step a cycle after that,
   // in the first cycle of its first sweep.
+  logic [15:0] tw_q;                                  // multiplied by strides and kernel rows
   logic [15:0] chunks_end_q, tiles_n_end_q, tiles_m_end_q, tiles_c_end_q, tiles_r_end_q;
   logic [15:0] tile_row_step_q, tile_col_step_q;      // from tile to tile
   logic [IfmAddrBits-1:0] row_step_q;                 // words from an output row to the next
   logic [15:0] rows_end_q, cols_end_q;                // last row and column of the tile
   logic [7:0]  entries_end_q;                         // last entry of the step
   always_ff @(posedge clk_i) begin
+    tw_q            <= cfg.tw;
     chunks_end_q    <= cfg.chunks - 16'd1;
     tiles_n_end_q   <= cfg.tiles_n - 16'd1;
     tiles_m_end_q   <= cfg.tiles_m - 16'd1;
@@ -86,7 +88,7 @@ module compute_ctrl (
     tiles_r_end_q   <= cfg.tiles_r - 16'd1;
     tile_row_step_q <= cfg.tr * 16'(cfg.stride_rows);
     tile_col_step_q <= cfg.tc * 16'(cfg.stride_columns);
-    row_step_q      <= IfmAddrBits'(cfg.tw * 16'(cfg.stride_rows));
+    row_step_q      <= IfmAddrBits'(tw_q * 16'(cfg.stride_rows));
 
     last_k_q        <= k_q == chunks_end_q;
     last_n_q        <= n_q == tiles_n_end_q;
@@ -284,7 +286,7 @@ module compute_ctrl (
     always_ff @(posedge clk_i) begin
       if (take_entry) begin
         {ky_q, kx_q} <= {ky, kx};
-        offset_q     <= IfmAddrBits'(cfg.tw * 16'(ky)) + IfmAddrBits'(kx);
+        offset_q     <= IfmAddrBits'(tw_q * 16'(ky)) + IfmAddrBits'(kx);
       end
     end
     assign y  = y_q + 17'($signed({1'b0, ky_q}));

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint, Golden
+from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint
 from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.layer_checks import numbers_violations
 from hotnas_hls.accel.plan import Tile
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import ConfigError
 

@@ -17,8 +17,9 @@ from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.floors import layer_floors
-from hotnas_hls.accel.timing.latency import best_tile, layer_latency
+from hotnas_hls.accel.timing.latency import layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tile
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.model_layers import load_layers
 from hotnas_hls.fuzzing.layer_fuzz import FuzzCase, build_case, run_case

@@ -10,13 +10,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.floors import layer_floors
-from hotnas_hls.accel.timing.latency import (
-    Bottleneck,
-    LayerLatency,
-    Place,
-    layer_latency,
-    network_latency,
-)
+from hotnas_hls.accel.timing.latency import Bottleneck, LayerLatency, Place, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 ACCEL = Accelerator(

@@ -22,8 +22,9 @@ from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tiles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.base.tools import find
 from hotnas_hls.bench import kept_results
 from hotnas_hls.bench import whole_networks as module

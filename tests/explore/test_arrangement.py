@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.design_point import DesignLayer, DesignPoint, Golden
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.timing.efficiency import needed_macs
-from hotnas_hls.accel.timing.latency import best_tiles
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.base.tools import find
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.cli import main

@@ -12,7 +12,8 @@ from hotnas_hls.accel.memory.dram_timing import known_drams, load_dram
 from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.accel.resources import accelerator_resources, violations
-from hotnas_hls.accel.timing.latency import best_tiles, network_latency
+from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.behind_dram import decide, fastest_behind
 from hotnas_hls.explore.space import Space, bases_of

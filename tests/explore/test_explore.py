@@ -9,17 +9,18 @@ import pytest
 from small_designs import LAYERS
 
 from hotnas_hls.accel.layer import Layer, LayerKind
-from hotnas_hls.accel.plan import Tile, for_layers
+from hotnas_hls.accel.plan import DecidedByLayers, Tile, for_layers
 from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
-from hotnas_hls.accel.timing.latency import ALONE, Place, best_tiles, layer_latency, network_latency
+from hotnas_hls.accel.timing.latency import ALONE, Place, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.tile_choice import best_tiles
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore import compiled_pricing as compiled
 from hotnas_hls.explore import exhaustive as module
 from hotnas_hls.explore.exhaustive import explore
 from hotnas_hls.explore.model_layers import load_layers
-from hotnas_hls.explore.space import TILES, Space, bases_of
+from hotnas_hls.explore.space import TILES, Space, bases_for, bases_of
 from hotnas_hls.fuzzing.layer_fuzz import random_accelerator, random_layer
 
 BOARD = load_board("ZCU102")
@@ -79,6 +80,23 @@ def every_design(layers, space, memory):
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)
     return found
+
+
+@pytest.mark.parametrize(
+    "decided", [DecidedByLayers(9, 9, 16, False, False, False), DecidedByLayers(10, 49, 8, True, True, True)]
+)
+def test_bases_as_numbers_are_those_of_their_accelerators(decided):
+    space = dataclasses.replace(SMALL, taps=(1, 4))
+    bases = bases_for(space, BOARD, BOARD.clock_mhz, True, (decided, decided._replace(max_entries=16)))
+    undecided = list(bases_of(space, BOARD, BOARD.clock_mhz, True))
+    assert len(bases) == len(undecided) > 80
+    for at, base in enumerate(undecided):
+        entries = decided.max_entries if base.taps == 1 else 16
+        assert bases[at] == dataclasses.replace(base, **{**decided._asdict(), "max_entries": entries})
+        assert tuple(bases.rows[at]) == compiled.base_row(bases[at])
+    some = bases.of((2,))
+    assert 0 < len(some) < len(bases) and {some[at].channel_block for at in range(len(some))} == {2}
+    assert [tuple(row) for row in some.rows] == [compiled.base_row(some[at]) for at in range(len(some))]
 
 
 def test_same_best_and_front_as_pricing_every_design():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from hotnas_hls.search.fitting.least_squares import RIDGE, SWEEPS, Moments, descend
+from hotnas_hls.models.pattern_pruning import RIDGE
+from hotnas_hls.search.fitting.least_squares import SWEEPS, Moments, descend
 
 
 @pytest.mark.parametrize("step", [0.25, 2.0**-20])
@@ -60,3 +61,12 @@ def test_a_pruned_layer_is_held_to_weights_that_make_up_for_what_is_gone() -> No
     moments = Moments(*means, square, (wanted.flatten(1) @ square[0])[None])
     found, _ = moments.fitted(weights, mask, 2.0**-24, 32)
     torch.testing.assert_close(found, wanted.reshape(4, 2, 3, 3).float(), atol=1e-5, rtol=0)
+
+
+def test_inputs_that_never_change_leave_weights_as_they_are() -> None:
+    nothing = torch.zeros(1, 9, 9, dtype=torch.float64)
+    means = (torch.zeros(1, count, dtype=torch.float64) for count in (9, 2))
+    weights, mask = torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3, 3)
+    mask[:, :, 0] = 0
+    found, bias = Moments(*means, nothing, nothing[:, :2]).fitted(weights, mask, 0.25, 8)
+    assert torch.equal(found, weights * mask) and not bias.any()

@@ -54,7 +54,8 @@ from hotnas_hls.accel.memory.masters import (
 )
 from hotnas_hls.accel.memory.shared_bus import TURN, receive_shared, take_turns
 from hotnas_hls.accel.plan import MIN_SWEEP, Tile, plan_layer, word_cycles
-from hotnas_hls.accel.timing.latency import (
+from hotnas_hls.accel.timing.latency import drain_beat
+from hotnas_hls.accel.timing.pipeline import (
     AHEAD,
     ARRAY_STAGES,
     IFM_ADDRESS,
@@ -62,7 +63,6 @@ from hotnas_hls.accel.timing.latency import (
     TILE_TAKE,
     TOKEN,
     WGT_ADDRESS,
-    drain_beat,
 )
 from hotnas_hls.base.compiled_code import compiled
 

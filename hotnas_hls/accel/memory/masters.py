@@ -9,7 +9,7 @@ from typing import Any
 
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
 from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
-from hotnas_hls.accel.timing.latency import CHIP_READ
+from hotnas_hls.accel.timing.pipeline import CHIP_READ
 from hotnas_hls.base.compiled_code import compiled
 
 # Requesters of the DRAM. RESIDUAL is every read on a shared bus; WGT_1 is there where weights are striped.

@@ -15,8 +15,16 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import MIN_SWEEP, LayerPlan, Tile, job_beats, plan_layer, word_cycles
 from hotnas_hls.accel.timing.latency import (
-    AHEAD,
     ALONE,
+    Place,
+    drain_beat,
+    fetch_cycles,
+    first_job_cycles,
+    places_in_tiles,
+)
+from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.pipeline import (
+    AHEAD,
     ARRAY_STAGES,
     CHIP_READ,
     CHIP_WRITTEN,
@@ -27,13 +35,7 @@ from hotnas_hls.accel.timing.latency import (
     TILE_TAKE,
     TOKEN,
     WGT_ADDRESS,
-    Place,
-    drain_beat,
-    fetch_cycles,
-    first_job_cycles,
-    places_in_tiles,
 )
-from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 PROCESSES = ("load_ifm", "load_wgt", "compute", "store_ofm")
 

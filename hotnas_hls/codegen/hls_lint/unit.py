@@ -15,7 +15,7 @@ from clang.cindex import Cursor, CursorKind, Token
 from hotnas_hls.base.tools import require
 from hotnas_hls.codegen.hls import SOURCES
 
-PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM_FIFO|DATAFLOW)\((.*)\)\s*$")
+PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|LUTRAM_FIFO|DATAFLOW|PIPELINE|STAGE)\((.*)\)\s*$")
 LOOPS = (CursorKind.FOR_STMT, CursorKind.WHILE_STMT, CursorKind.DO_STMT, CursorKind.CXX_FOR_RANGE_STMT)
 FUNCTIONS = (CursorKind.FUNCTION_DECL, CursorKind.FUNCTION_TEMPLATE, CursorKind.CXX_METHOD)
 
@@ -164,6 +164,10 @@ def read_pragma(path: Path, line: int, macro: str, text: str) -> Pragma:
         return Pragma(path, line, macro.lower(), {"variable": text.strip()}, ())
     if macro == "DATAFLOW":
         return Pragma(path, line, "dataflow", {}, ())
+    if macro == "PIPELINE":
+        return Pragma(path, line, "pipeline", {"II": "1"}, ())
+    if macro == "STAGE":
+        return Pragma(path, line, "inline", {}, ("off",))
     kind, _, rest = text.strip().partition(" ")
     rest = re.sub(r"\s*=\s*", "=", rest)
     rest = re.sub(r"\s*([-+*/])\s*", r"\1", rest)

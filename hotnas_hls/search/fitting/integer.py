@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from hotnas_hls.accel.design_point import Golden
 from hotnas_hls.accel.integers.reference_batch import logits
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
 from hotnas_hls.frontends.trace import trace_twin
 from hotnas_hls.models.compression import Compression

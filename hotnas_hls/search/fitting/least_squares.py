@@ -17,9 +17,8 @@ from torch import Tensor
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.base.compiled_code import compiled
 from hotnas_hls.models.integer_module import IntegerLayer
-from hotnas_hls.models.pattern_pruning import refitted
+from hotnas_hls.models.pattern_pruning import refitted, ridge
 
-RIDGE = 1e-2  # of the mean square of an input: how strongly weights are held where the images say little
 SAMPLES = 1 << 15  # output pixels of a layer that are looked at
 SPREAD = 4  # times as many lie in the images they are taken from
 BATCH_PIXELS = 1 << 12  # of those at a time
@@ -67,11 +66,12 @@ class Moments:
         shape, limit = weights.shape, 1 << (bits - 1)
         groups, rows = self.mean_out.shape
         kept = torch.ones(shape) if mask is None else mask.expand(shape)
-        held = RIDGE * self.square.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+        held = ridge(self.square.diagonal(dim1=1, dim2=2).mean(1))[:, None, None]
         inner = self.square + held * torch.eye(self.square.shape[1], dtype=torch.float64)
-        if mask is not None:
-            weights = refitted(weights.double(), kept, _by_kernel(inner, shape[1]))
-        wanted = weights.reshape(groups, rows, -1).double()
+        wanted = weights.double() * kept
+        if mask is not None and groups == 1:
+            wanted = refitted(weights.double(), kept, _by_kernel(inner, shape[1]))
+        wanted = wanted.reshape(groups, rows, -1)
         found = torch.floor(wanted / step + 0.5).clamp(-limit, limit - 1) * step
         slope = self.cross + held * wanted - found @ inner
         descend(found.numpy(), slope.numpy(), inner.numpy(), kept.reshape(found.shape).numpy(), step, limit)

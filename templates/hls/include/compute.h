@@ -89,7 +89,7 @@ inline void compute_cycles(const Descriptor& layer, const Tile& incoming, int wo
   HLS_VITIS(array_partition variable = row.bias complete dim = 0)
 COMPUTE_CYCLE:
   for (int cycle = 0; cycle < cycles; ++cycle) {
-    HLS_VITIS(pipeline II = 1)
+    HLS_PIPELINE(cycle, kComputeStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripTileCycles)
     // A pixel is summed into at most once in kMinSweep (at least 4) cycles: see Work.
     HLS_VITIS(dependence variable = acc inter RAW distance = 4 true)
@@ -118,7 +118,7 @@ inline int tile_words(const Descriptor& layer, const Tile& tile) {
 // Step s fills in tile s and works on tile s - 1.
 inline void compute(const Descriptor layer, const std::uint32_t entry_table[kMaxEntries],
                     IfmWords& ifm_words, Biases biases, Patterns patterns, Rows rows, Sums sums) {
-  HLS_VITIS(inline off)
+  HLS_STAGE()
   HOTNAS_LARGE_LOCAL IfmTile even;
   HLS_VITIS(array_partition variable = even complete dim = 1)
   HLS_VITIS(array_partition variable = even complete dim = 2)

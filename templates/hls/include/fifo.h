@@ -7,7 +7,12 @@
 #include "params.h"
 #include "pragmas.h"
 
-#if HOTNAS_DATAFLOW
+#if defined(HOTNAS_SCHEDULE)
+
+template <typename T, int kDepth>
+using Fifo = schedule::Fifo<T, kDepth>;
+
+#elif HOTNAS_DATAFLOW
 #include <hls_stream.h>
 
 template <typename T, int kDepth>

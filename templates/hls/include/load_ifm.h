@@ -9,8 +9,8 @@
 #include "types.h"
 
 // One burst: `pixels` words of one channel block, whole rows of the window or a part of one.
-inline void load_ifm_run(const IfmWindow& window, const IfmBeat* ifm, std::uint32_t first_beat,
-                         int pixels, IfmWords& words) {
+inline void load_ifm_run(const IfmWindow& window, IfmPort ifm, std::uint32_t first_beat, int pixels,
+                         IfmWords& words) {
   HLS_VITIS(inline)
   ActWord word;
   HLS_VITIS(array_partition variable = word.lane complete dim = 1)
@@ -18,7 +18,7 @@ inline void load_ifm_run(const IfmWindow& window, const IfmBeat* ifm, std::uint3
   int column = 0;  // pixel within the row
 LOAD_IFM_BEAT:
   for (int beat = 0; beat < pixels * kIfmBeatsPerWord; ++beat) {
-    HLS_VITIS(pipeline II = 1)
+    HLS_PIPELINE(beat, kLoadStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripIfmRun)
     const IfmBeat data = ifm[first_beat + beat];
   LOAD_IFM_LANE:
@@ -33,8 +33,7 @@ LOAD_IFM_BEAT:
   }
 }
 
-inline void load_ifm_tile(const Descriptor& layer, const Tile& tile, const IfmBeat* ifm,
-                          IfmWords& words) {
+inline void load_ifm_tile(const Descriptor& layer, const Tile& tile, IfmPort ifm, IfmWords& words) {
   HLS_VITIS(inline)
   const IfmWindow window = ifm_window(layer, tile);
   const int runs = layer.ifm_merged ? 1 : window.rows;
@@ -56,8 +55,8 @@ LOAD_IFM_BLOCK:
 }
 
 #if HOTNAS_DATAFLOW
-inline void load_ifm(const Descriptor layer, const IfmBeat* ifm, IfmWords& words) {
-  HLS_VITIS(inline off)
+inline void load_ifm(const Descriptor layer, IfmPort ifm, IfmWords& words) {
+  HLS_STAGE()
   Tile tile = first_tile(layer);
 LOAD_IFM_TILE:
   for (int index = 0; index < tile_count(layer); ++index) {

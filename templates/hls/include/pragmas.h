@@ -4,6 +4,8 @@
 // HLS_VITIS(pipeline II = 1)   one vendor pragma
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
+// HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
+// HLS_STAGE()                  a function of its own: a stage
 // HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
 // HOTNAS_LARGE_LOCAL           a large local array: static in C simulation, to keep the stack small
 
@@ -32,10 +34,19 @@
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
 #endif
 
+#if defined(HOTNAS_SCHEDULE)
+#include "schedule.h"
+#define HLS_PIPELINE(variable, stages) schedule::iterate(variable == 0, stages);
+#define HLS_STAGE() schedule::begin_stage(__func__);
+#define HLS_DATAFLOW() const schedule::Region region;
+#else
+#define HLS_PIPELINE(variable, stages) HLS_VITIS(pipeline II = 1)
+#define HLS_STAGE() HLS_VITIS(inline off)
 #if HOTNAS_DATAFLOW
 #define HLS_DATAFLOW() HLS_VITIS(dataflow)
 #else
 #define HLS_DATAFLOW()
+#endif
 #endif
 
 #if defined(__SYNTHESIS__)

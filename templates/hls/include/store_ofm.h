@@ -73,8 +73,8 @@ inline Act requantise(const Descriptor& layer, Acc acc, Act residual,
 // One burst of residual words. A block's residual is read in full before its first pixel is
 // written, because a burst either reads or writes; the first block's arrives while compute is still
 // summing.
-inline void load_residual_run(const OfmBeat* ofm, std::uint32_t first_beat, int first_pixel,
-                              int pixels, ActWord residual[kOfmDepth]) {
+inline void load_residual_run(OfmPort ofm, std::uint32_t first_beat, int first_pixel, int pixels,
+                              ActWord residual[kOfmDepth]) {
   HLS_VITIS(inline)
   ActWord word;
   HLS_VITIS(array_partition variable = word.lane complete dim = 1)
@@ -82,7 +82,7 @@ inline void load_residual_run(const OfmBeat* ofm, std::uint32_t first_beat, int 
   int pixel = first_pixel;
 LOAD_RESIDUAL_BEAT:
   for (int beat = 0; beat < pixels * kOfmBeatsPerWord; ++beat) {
-    HLS_VITIS(pipeline II = 1)
+    HLS_PIPELINE(beat, kLoadStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
     const OfmBeat data = ofm[first_beat + beat];
   LOAD_RESIDUAL_LANE:
@@ -99,7 +99,7 @@ LOAD_RESIDUAL_BEAT:
 // One burst of finished words: every word's sums arrive with its first beat.
 inline void store_ofm_run(const Descriptor& layer, const Lines lines, int block, Sums sums,
                           const ActWord residual[kOfmDepth], int first_pixel, int pixels,
-                          OfmBeat* ofm, std::uint32_t first_beat) {
+                          OfmPort ofm, std::uint32_t first_beat) {
   HLS_VITIS(inline)
   ActWord word;
   HLS_VITIS(array_partition variable = word.lane complete dim = 1)
@@ -107,7 +107,7 @@ inline void store_ofm_run(const Descriptor& layer, const Lines lines, int block,
   int pixel = first_pixel;
 STORE_OFM_BEAT:
   for (int beat = 0; beat < pixels * kOfmBeatsPerWord; ++beat) {
-    HLS_VITIS(pipeline II = 1)
+    HLS_PIPELINE(beat, kStoreStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRun)
     if (part == 0) {
       const AccWord sum = next_sum(block, sums);
@@ -139,7 +139,7 @@ STORE_OFM_BEAT:
 
 // One channel block of output tile `m`, from the word `block_offset` bytes into the map on.
 inline void store_ofm_block(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
-                            std::uint32_t block_offset, int block, Sums sums, OfmBeat* ofm) {
+                            std::uint32_t block_offset, int block, Sums sums, OfmPort ofm) {
   HLS_VITIS(inline)
   HOTNAS_LARGE_LOCAL ActWord residual[kOfmDepth];
   HLS_AGGREGATE(residual)
@@ -168,7 +168,7 @@ STORE_OFM_RUN:
 
 // Output tile `m` of a tile: Tm channels of its pixels.
 inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
-                           Sums sums, OfmBeat* ofm) {
+                           Sums sums, OfmPort ofm) {
   HLS_VITIS(inline)
   std::uint32_t offset = m * layer.m_blocks * layer.ofm_block_stride +
                          tile.row * layer.ofm_tile_row_step +
@@ -182,8 +182,8 @@ STORE_OFM_BLOCK:
 }
 
 #if HOTNAS_DATAFLOW
-inline void store_ofm(const Descriptor layer, const Lines lines, Sums sums, OfmBeat* ofm) {
-  HLS_VITIS(inline off)
+inline void store_ofm(const Descriptor layer, const Lines lines, Sums sums, OfmPort ofm) {
+  HLS_STAGE()
   Tile tile = first_tile(layer);
 STORE_OFM_TILE:
   for (int index = 0; index < tile_count(layer); ++index) {

@@ -24,6 +24,17 @@ struct WgtPlane {
   std::uint32_t word[kPlaneWords];
 };
 
+// A master, as the stages see it.
+#if defined(HOTNAS_SCHEDULE)
+using IfmPort = schedule::Port<const IfmBeat>;
+using WgtPort = schedule::Port<const WgtBeat>;
+using OfmPort = schedule::Port<OfmBeat>;
+#else
+using IfmPort = const IfmBeat*;
+using WgtPort = const WgtBeat*;
+using OfmPort = OfmBeat*;
+#endif
+
 // A row of the array is the weights of one output channel. It comes whole, or in parts of as many
 // weights as a plane has bits.
 constexpr int kPartWeights = kTn < kPlaneBits ? kTn : kPlaneBits;

@@ -1,0 +1,262 @@
+// The schedule build: the same sources, whose FIFOs, ports and pipelined loops tell what happens in
+// the order it happens. C simulation runs the stages one after the other; when the last has ended,
+// their events are played again, all at once, each stage with a clock of its own. What that gives
+// are the cycles of a layer if every loop keeps its II of 1.
+//
+// - A loop takes a cycle an iteration and, once, as many as its pipeline has stages.
+// - A word is in a FIFO a cycle after it left the writer's pipeline; its room is free a cycle after
+//   it was read. Who waits stands still.
+// - A burst is the beats a loop reads, or writes, one behind the other. Its first beat comes
+//   HOTNAS_READ_LATENCY cycles after it is asked for, the others a cycle apart; a loop that wrote
+//   ends HOTNAS_WRITE_LATENCY cycles after its last beat.
+
+#ifndef HOTNAS_SCHEDULE_H_
+#define HOTNAS_SCHEDULE_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <vector>
+
+namespace schedule {
+
+enum Kind { kCycles, kEntry, kRead, kWrite, kLoad, kStore };
+
+struct Event {
+  Kind kind;
+  int value;  // cycles; stages of the loop's pipeline; number of the FIFO; 1: a burst begins
+};
+
+struct Channel {
+  int depth;
+  std::vector<long> written, read;  // when each word was there, and its room free
+};
+
+// Where a stage spent its cycles.
+struct Spent {
+  long looping, filling, memory, empty, full;
+};
+
+struct Stage {
+  const char* name;
+  std::vector<Event> events;
+  std::size_t next;
+  long now, beat;  // beat: when the last one came
+  int depth;       // of the loop it is in
+  bool stored;     // in that loop
+  Spent spent;
+};
+
+// What has happened since the last region ended.
+struct Trace {
+  std::vector<Stage> stages;
+  std::vector<Channel> channels;
+  bool overlaps;            // in a region: its stages work at once
+  bool entered;             // a loop was, and no beat moved since
+  std::uint32_t last_beat;  // its number
+};
+
+inline Trace& trace() {
+  static Trace all = {};
+  return all;
+}
+
+// Outside a region, functions run in turn: they are one stage.
+inline void begin_stage(const char* name) {
+  if (!trace().stages.empty() && !trace().overlaps) return;
+  Stage stage = {};
+  stage.name = name;
+  trace().stages.push_back(stage);
+}
+
+inline void happens(Kind kind, int value) {
+  const Event event = {kind, value};
+  trace().stages.back().events.push_back(event);
+}
+
+inline void iterate(bool first, int depth) {
+  if (first) {
+    happens(kEntry, depth);
+    trace().entered = true;
+  }
+  Event& last = trace().stages.back().events.back();
+  if (last.kind == kCycles) {
+    ++last.value;
+  } else {
+    happens(kCycles, 1);
+  }
+}
+
+// A beat of a port, or its place.
+template <typename T>
+class Beat {
+ public:
+  Beat(T* memory, std::uint32_t number) : memory_(memory), number_(number) {}
+
+  operator T() const {
+    happens(kLoad, begins_burst());
+    return memory_[number_];
+  }
+
+  void operator=(const T& beat) {
+    happens(kStore, begins_burst());
+    memory_[number_] = beat;
+  }
+
+ private:
+  int begins_burst() const {
+    Trace& all = trace();
+    const bool begins = all.entered || number_ != all.last_beat + 1;
+    all.entered = false;
+    all.last_beat = number_;
+    return begins;
+  }
+
+  T* memory_;
+  std::uint32_t number_;
+};
+
+template <typename T>
+class Port {
+ public:
+  Port(T* memory) : memory_(memory) {}
+  Beat<T> operator[](std::uint32_t number) const { return Beat<T>(memory_, number); }
+
+ private:
+  T* memory_;
+};
+
+template <typename T, int kDepth>
+class Fifo {
+ public:
+  Fifo() : number_(static_cast<int>(trace().channels.size())) {
+    Channel channel = {};
+    channel.depth = kDepth;
+    trace().channels.push_back(channel);
+  }
+
+  void write(const T& word) {
+    happens(kWrite, number_);
+    words_.push_back(word);
+  }
+
+  T read() {
+    happens(kRead, number_);
+    const T word = words_.front();
+    words_.pop_front();
+    return word;
+  }
+
+ private:
+  int number_;
+  std::deque<T> words_;
+};
+
+// The cycle `stage` may go on in where its next event is at a FIFO; -1: not yet known.
+inline long allowed(const Stage& stage, const Event& event, const Channel& channel) {
+  if (event.kind == kRead) {
+    const std::size_t word = channel.read.size();
+    return word < channel.written.size() ? channel.written[word] : -1;
+  }
+  const std::size_t word = channel.written.size();
+  const std::size_t depth = static_cast<std::size_t>(channel.depth);
+  if (word < depth) return 0;
+  return word - depth < channel.read.size() ? channel.read[word - depth] - stage.depth : -1;
+}
+
+inline void wait_until(Stage& stage, long cycle, long& waited) {
+  waited += std::max(0L, cycle - stage.now);
+  stage.now = std::max(stage.now, cycle);
+}
+
+// The loop's pipeline runs empty, and the memory answers its writes.
+inline void leave_loop(Stage& stage) {
+  stage.now += stage.depth;
+  stage.spent.filling += stage.depth;
+  if (stage.stored) wait_until(stage, stage.now + HOTNAS_WRITE_LATENCY, stage.spent.memory);
+  stage.stored = false;
+  stage.depth = 0;
+}
+
+// Plays a stage on as far as is known; false: not a single event.
+inline bool play(Stage& stage, std::vector<Channel>& channels) {
+  const std::size_t before = stage.next;
+  for (; stage.next < stage.events.size(); ++stage.next) {
+    const Event& event = stage.events[stage.next];
+    switch (event.kind) {
+      case kEntry:
+        leave_loop(stage);
+        stage.depth = event.value;
+        break;
+      case kCycles:
+        stage.now += event.value;
+        stage.spent.looping += event.value;
+        break;
+      case kLoad:
+        stage.beat = event.value ? stage.now + HOTNAS_READ_LATENCY : stage.beat + 1;
+        wait_until(stage, stage.beat, stage.spent.memory);
+        break;
+      case kStore:
+        stage.stored = true;
+        break;
+      case kRead:
+      case kWrite: {
+        Channel& channel = channels[event.value];
+        const long cycle = allowed(stage, event, channel);
+        if (cycle < 0) return stage.next > before;
+        const bool reads = event.kind == kRead;
+        wait_until(stage, cycle, reads ? stage.spent.empty : stage.spent.full);
+        if (reads) {
+          channel.read.push_back(stage.now + 1);
+        } else {
+          channel.written.push_back(stage.now + stage.depth + 1);
+        }
+        break;
+      }
+    }
+  }
+  return stage.next > before;
+}
+
+inline void print(const Stage& stage) {
+  const Spent& spent = stage.spent;
+  std::printf("SCHEDULE %s %ld %ld %ld %ld %ld %ld\n", stage.name, stage.now, spent.looping,
+              spent.filling, spent.memory, spent.empty, spent.full);
+}
+
+// Plays all stages from cycle `start` on; the cycle in which the last has ended.
+inline long play_all(Trace& all, long start) {
+  for (Stage& stage : all.stages) stage.now = start;
+  for (bool goes_on = true; goes_on;) {
+    goes_on = false;
+    for (Stage& stage : all.stages) goes_on |= play(stage, all.channels);
+  }
+  long end = start;
+  for (Stage& stage : all.stages) {
+    if (stage.next < stage.events.size()) {
+      std::printf("DEADLOCK %s waits at FIFO %d\n", stage.name, stage.events[stage.next].value);
+      std::exit(1);
+    }
+    leave_loop(stage);
+    end = std::max(end, stage.now);
+    print(stage);
+  }
+  all = Trace();
+  return end;
+}
+
+// A dataflow region: what came before it is played first, and its stages when it ends.
+class Region {
+ public:
+  Region() : start_(play_all(trace(), 0)) { trace().overlaps = true; }
+  ~Region() { std::printf("SCHEDULE layer %ld\n", play_all(trace(), start_)); }
+
+ private:
+  long start_;
+};
+
+}  // namespace schedule
+
+#endif  // HOTNAS_SCHEDULE_H_
