@@ -298,13 +298,14 @@ module ofm_store (
   if (hotnas_pkg::Products == 0) begin : gen_no_products
     assign word_in = act_word;
   end else begin : gen_products
-    logic [Activated-1:0][Word-1:0] factors_q;  // on their way beside the sums; ones where none multiply
-    always_ff @(posedge clk_i) factors_q <= {factors_q[Activated-2:0], multiplies ? res_word : {Block{Act'(1)}}};
+    logic [Activated*Word-1:0] factors_q;  // on their way beside the sums; ones where none multiply
+    always_ff @(posedge clk_i)
+      factors_q <= {factors_q[(Activated-1)*Word-1:0], multiplies ? res_word : {Block{Act'(1)}}};
     for (genvar c = 0; c < Block; c++) begin : gen_channel
       product u_product (
         .clk_i,
         .act_i    (act_word[c*Act +: Act]),
-        .factor_i (factors_q[Activated-1][c*Act +: Act]),
+        .factor_i (factors_q[(Activated-1)*Word + c*Act +: Act]),
         .shift_i  (multiplies ? cfg.residual_shift : 8'd0),
         .act_o    (word_in[c*Act +: Act])
       );

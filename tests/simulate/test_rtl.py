@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -145,6 +146,20 @@ def complaints(files: dict[str, str], folder: Path) -> list[str]:
         for diagnostic in driver.createCompilation().getAllDiagnostics()
         if (severity := engine.getSeverity(diagnostic.code, diagnostic.location)).name != "Ignored"
     ]
+
+
+@pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")
+@pytest.mark.parametrize("optional", [False, True])
+def test_yosys_reads_it(optional: bool, tmp_path: Path) -> None:
+    """Its front end knows less of SystemVerilog than any other; logic that a design leaves out is read too."""
+    case = fuzz_case(SEEDS[0], 4)
+    accel = dataclasses.replace(case.accel, activation_lines=optional, products=optional)
+    files = rtl_files(accel, 4, Banner("read", "test"))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    script = f"read_verilog -sv {' '.join(files)}; hierarchy -check -top hotnas_accel"
+    finished = processes.run(["yosys", "-q", "-p", script], tmp_path / "yosys.log", cwd=tmp_path)
+    assert finished.returncode == 0, finished.tail()
 
 
 @needs_verilator
