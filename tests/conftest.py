@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--whole"):  # what takes longest first, so that no process waits for another at the end
+    if config.getoption("--whole"):  # first what takes long: no process waits at the end
         items.sort(key=lambda item: item.get_closest_marker("whole") is None)
     for item in items:
         if not config.getoption("--long"):

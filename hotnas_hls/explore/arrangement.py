@@ -16,7 +16,8 @@ from hotnas_hls.accel.layer_checks import layout_violations, network_violations
 from hotnas_hls.accel.pixel_packing import PACKINGS, Packing, PackingChoice, packing
 from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.lower import LoweredNetwork, lower
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.lowered import LoweredNetwork
 
 Attempt = TypeVar("Attempt")
 

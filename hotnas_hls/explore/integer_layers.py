@@ -13,7 +13,7 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import cut_paths, editable
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.lower import LoweredLayer, Weights
+from hotnas_hls.network.lowered import LoweredLayer, Weights
 
 if TYPE_CHECKING:
     from torch import nn

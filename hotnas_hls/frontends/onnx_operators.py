@@ -6,69 +6,20 @@ are values, or arrays where they are constants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.host_work import Answer
-from hotnas_hls.frontends.draft import Draft
+from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of, sides, value_of, zeros_around
+from hotnas_hls.frontends.onnx_shapes import SHAPES
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network import activation as activations
 from hotnas_hls.network.activation import Activation
 
-FLOATS = (1, 11)  # ONNX's numbers of float32 and float64
 WIDEST = float(np.finfo(np.float32).max)  # as a bound: none
-
-
-class Reader(Protocol):
-    """What a handler asks of the reader."""
-
-    draft: Draft
-    opset: int
-
-
-def _constant(item: Value | np.ndarray | None, role: str) -> np.ndarray:
-    if not isinstance(item, np.ndarray):
-        raise Refused((f"its {role} is computed from the input", "use a constant"))
-    return item
-
-
-def _value(item: Value | np.ndarray, role: str) -> Value:
-    if not isinstance(item, Value):
-        raise Refused((f"its {role} is a constant", "use it on computed maps"))
-    return item
-
-
-def _numbers(item: Value | np.ndarray | None, attribute: Any, role: str) -> list[int] | None:
-    """Whole numbers given as an input since some opset, as an attribute before; None where left out."""
-    if item is None:
-        return None if attribute is None else [int(number) for number in attribute]
-    return [int(number) for number in _constant(item, role).reshape(-1)]
-
-
-def _sides(source: Value, given: Any, default: int) -> list[int]:
-    """One number for every side of a map."""
-    return [default] * (source.rank - 2) if given is None else [int(size) for size in given]
-
-
-def _around(
-    source: Value, kernel: Sequence[int], stride: Sequence[int], pads: Any, auto_pad: bytes, dilation: Any
-) -> list[int]:
-    """Zeros before, then after every side, from ``pads`` or ``auto_pad``."""
-    sides = source.dims[1:]
-    if auto_pad in (b"NOTSET", b"VALID"):
-        return (
-            [int(pad) for pad in pads] if pads is not None and auto_pad == b"NOTSET" else [0] * 2 * len(sides)
-        )
-    before, after = [], []
-    for side, window, step, gap in zip(sides, kernel, stride, dilation, strict=True):
-        total = max(0, (-(-side // step) - 1) * step + (window - 1) * gap + 1 - side)
-        small, large = total // 2, total - total // 2
-        before.append(large if auto_pad == b"SAME_LOWER" else small)
-        after.append(small if auto_pad == b"SAME_LOWER" else large)
-    return before + after
 
 
 def _conv(
@@ -85,13 +36,13 @@ def _conv(
     group: int = 1,
     auto_pad: bytes = b"NOTSET",
 ) -> Value:
-    source, weight = _value(source, "input"), _constant(weight, "weight")
-    kernel, stride, gaps = weight.shape[2:], _sides(source, strides, 1), _sides(source, dilations, 1)
+    source, weight = value_of(source, "input"), constant_of(weight, "weight")
+    kernel, stride, gaps = weight.shape[2:], sides(source, strides, 1), sides(source, dilations, 1)
     if kernel_shape is not None and tuple(kernel_shape) != kernel:
         asked, own = ("x".join(map(str, sizes)) for sizes in (kernel_shape, kernel))
         raise Refused((f"kernel_shape is {asked}, its weights have {own}", "give the shape of the weights"))
-    around = _around(source, kernel, stride, pads, auto_pad, gaps)
-    bias = None if bias is None else _constant(bias, "bias")
+    around = zeros_around(source, kernel, stride, pads, auto_pad, gaps)
+    bias = None if bias is None else constant_of(bias, "bias")
     return reader.draft.conv(where, source, weight, bias, stride, around, gaps, group)
 
 
@@ -110,20 +61,20 @@ def _gemm(
 ) -> Value:
     if transA:
         raise Refused(("transA=1", "leave it out"))
-    weight = _constant(weight, "weight") * np.float32(alpha)
+    weight = constant_of(weight, "weight") * np.float32(alpha)
     weight = weight if transB else weight.T
     if bias is not None:
-        bias = _constant(bias, "bias") * np.float32(beta)
+        bias = constant_of(bias, "bias") * np.float32(beta)
         if bias.size not in (1, len(weight)) or bias.shape[-1:] not in ((), (1,), (len(weight),)):
             shape = "x".join(map(str, bias.shape))
             raise Refused((f"its bias is {shape}, for {len(weight)} outputs", "give one value for each"))
         bias = np.broadcast_to(bias.reshape(-1), (len(weight),))
-    return reader.draft.linear(where, _value(source, "first input"), weight, bias)
+    return reader.draft.linear(where, value_of(source, "first input"), weight, bias)
 
 
 def _matmul(reader: Reader, where: str, source: Any, weight: Any) -> Value:
-    weight = _constant(weight, "second input")
-    return reader.draft.linear(where, _value(source, "first input"), weight.T, None)
+    weight = constant_of(weight, "second input")
+    return reader.draft.linear(where, value_of(source, "first input"), weight.T, None)
 
 
 def _batch_normalization(
@@ -138,8 +89,8 @@ def _batch_normalization(
 ) -> Value:
     if training_mode or not spatial:
         raise Refused(("it uses the statistics of the batch", "export the network in inference mode"))
-    weight, bias, mean, var = (_constant(item, "parameter") for item in parameters)
-    return reader.draft.batchnorm(where, _value(source, "input"), mean, var, weight, bias, epsilon)
+    weight, bias, mean, var = (constant_of(item, "parameter") for item in parameters)
+    return reader.draft.batchnorm(where, value_of(source, "input"), mean, var, weight, bias, epsilon)
 
 
 def _relu(reader: Reader, where: str, source: Value) -> Value:
@@ -156,11 +107,11 @@ def _clip(
     min: float | None = None,
     max: float | None = None,
 ) -> Value:
-    low = min if low is None else _constant(low, "lower bound").item()
-    high = max if high is None else _constant(high, "upper bound").item()
+    low = min if low is None else constant_of(low, "lower bound").item()
+    high = max if high is None else constant_of(high, "upper bound").item()
     low = None if low is not None and low <= -WIDEST else low
     high = None if high is not None and high >= WIDEST else high
-    return reader.draft.clip(where, _value(source, "input"), low, high)
+    return reader.draft.clip(where, value_of(source, "input"), low, high)
 
 
 def _activate(function: Activation) -> Callable[..., Value]:
@@ -175,7 +126,7 @@ def _leaky_relu(reader: Reader, where: str, source: Value, *, alpha: float = 0.0
 
 
 def _prelu(reader: Reader, where: str, source: Any, slope: Any) -> Value:
-    return reader.draft.prelu(where, _value(source, "input"), _constant(slope, "slope"))
+    return reader.draft.prelu(where, value_of(source, "input"), constant_of(slope, "slope"))
 
 
 def _elu(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
@@ -226,8 +177,8 @@ def _max_pool(
     auto_pad: bytes = b"NOTSET",
     storage_order: int = 0,
 ) -> Value:
-    stride, gaps = _sides(source, strides, 1), _sides(source, dilations, 1)
-    around = _around(source, kernel_shape, stride, pads, auto_pad, gaps)
+    stride, gaps = sides(source, strides, 1), sides(source, dilations, 1)
+    around = zeros_around(source, kernel_shape, stride, pads, auto_pad, gaps)
     return reader.draft.maxpool(where, source, kernel_shape, stride, around, gaps, bool(ceil_mode))
 
 
@@ -244,10 +195,10 @@ def _average_pool(
     count_include_pad: int = 0,
     auto_pad: bytes = b"NOTSET",
 ) -> Value:
-    stride, gaps = _sides(source, strides, 1), _sides(source, dilations, 1)
+    stride, gaps = sides(source, strides, 1), sides(source, dilations, 1)
     if max(gaps) > 1:
         raise Refused((f"dilation {'x'.join(map(str, gaps))}", "use dilation 1"))
-    around = _around(source, kernel_shape, stride, pads, auto_pad, gaps)
+    around = zeros_around(source, kernel_shape, stride, pads, auto_pad, gaps)
     return reader.draft.avgpool(
         where,
         source,
@@ -273,7 +224,7 @@ def _reduce_mean(
     keepdims: int = 1,
     noop_with_empty_axes: int = 0,
 ) -> Value:
-    chosen = _numbers(axes_input, axes, "axes")
+    chosen = numbers_of(axes_input, axes, "axes")
     if not chosen and noop_with_empty_axes:
         return source
     return reader.draft.mean(where, source, chosen or range(source.rank), bool(keepdims))
@@ -302,7 +253,7 @@ def _multiply(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> V
 
 
 def _divide(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
-    divisor = _aligned(_value(one, "dividend"), _constant(other, "divisor"), **old).astype(np.float64)
+    divisor = _aligned(value_of(one, "dividend"), constant_of(other, "divisor"), **old).astype(np.float64)
     if not divisor.all():
         raise Refused(("it divides by zero", "divide by other constants"))
     return reader.draft.affine(where, one, scale=1 / divisor)
@@ -325,168 +276,6 @@ def _sum(reader: Reader, where: str, first: Any, *others: Any) -> Any:
         constants = not isinstance(total, Value) and not isinstance(other, Value)
         total = total + other if constants else _add(reader, where, total, other)
     return total
-
-
-def _concat(reader: Reader, where: str, *sources: Any, axis: int) -> Value:
-    return reader.draft.concat(where, sources, axis)
-
-
-def _flatten(reader: Reader, where: str, source: Value, *, axis: int = 1) -> Value:
-    if axis % source.rank != 1:
-        raise Refused((f"axis {axis}", "flatten from axis 1"))
-    return reader.draft.reshape(where, source, (reader.draft.batch, int(np.prod(source.dims))))
-
-
-def _reshape(
-    reader: Reader, where: str, source: Value, target: Any = None, *, shape: Any = None, allowzero: int = 0
-) -> Value:
-    sizes = _numbers(target, shape, "target shape") or []
-    own = [reader.draft.batch, *source.dims]
-    if not allowzero:
-        sizes = [own[axis] if size == 0 and axis < len(own) else size for axis, size in enumerate(sizes)]
-    rest = int(np.prod([size for size in sizes if size != -1]))
-    sizes = [int(np.prod(own)) // rest if size == -1 and rest else size for size in sizes]
-    return reader.draft.reshape(where, source, sizes or [0])
-
-
-def _squeeze(reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None) -> Value:
-    return reader.draft.squeeze(where, source, _numbers(axes_input, axes, "axes"))
-
-
-def _unsqueeze(
-    reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None
-) -> Value:
-    given = _numbers(axes_input, axes, "axes") or []
-    rank = source.rank + len(given)
-    added = {axis % rank for axis in given}
-    own = iter((reader.draft.batch, *source.dims))
-    return reader.draft.reshape(where, source, [1 if axis in added else next(own) for axis in range(rank)])
-
-
-def _expand(reader: Reader, where: str, source: Any, target: Any) -> Value:
-    value = _value(source, "input")
-    own, wanted = [reader.draft.batch, *value.dims], _numbers(target, None, "target shape") or []
-    if len(wanted) > len(own):
-        raise Refused((f"it adds axes to a tensor of rank {value.rank}", "reshape before it"))
-    wanted = [1] * (len(own) - len(wanted)) + wanted
-    return reader.draft.expand(where, value, [max(pair) for pair in zip(own, wanted, strict=True)])
-
-
-def _transpose(reader: Reader, where: str, source: Value, *, perm: Any = None) -> Value:
-    return reader.draft.permute(where, source, list(range(source.rank))[::-1] if perm is None else list(perm))
-
-
-def _shape(
-    reader: Reader, where: str, source: Value, *, start: int = 0, end: int | None = None
-) -> np.ndarray:
-    return np.array([reader.draft.batch, *source.dims][start:end], dtype=np.int64)
-
-
-def _size(reader: Reader, where: str, source: Value) -> np.ndarray:
-    return np.array(reader.draft.batch * int(np.prod(source.dims)), dtype=np.int64)
-
-
-def _dropout(
-    reader: Reader, where: str, source: Value, ratio: Any = None, training: Any = None, **_: Any
-) -> Value:
-    if training is not None and bool(_constant(training, "mode").item()):
-        raise Refused(("it drops values in inference too", "export the network in inference mode"))
-    return source
-
-
-def _identity(reader: Reader, where: str, source: Value) -> Value:
-    return source
-
-
-def _cast(reader: Reader, where: str, source: Value, *, to: int, **_: Any) -> Value:
-    if to not in FLOATS:
-        raise Refused((f"to data type {to}", "keep float32; quantisation comes later"))
-    return source
-
-
-def _pad(
-    reader: Reader,
-    where: str,
-    source: Value,
-    pads_input: Any = None,
-    fill: Any = None,
-    axes: Any = None,
-    *,
-    mode: bytes = b"constant",
-    pads: Any = None,
-    paddings: Any = None,
-    value: float = 0.0,
-) -> Value:
-    amounts = _numbers(pads_input, pads if paddings is None else paddings, "size") or []
-    value = value if fill is None else float(_constant(fill, "fill").item())
-    if mode != b"constant" or value != 0:
-        raise Refused((f"padding is {mode.decode(errors='replace')} {value:g}", "pad with zeros"))
-    chosen = _numbers(axes, range(source.rank), "axes") or []
-    if len(amounts) != 2 * len(chosen):
-        raise Refused((f"it has {len(amounts)} sizes for {len(chosen)} axes", "give two for every axis"))
-    before, after = [0] * source.rank, [0] * source.rank
-    for position, axis in enumerate(chosen):
-        before[axis % source.rank] = amounts[position]
-        after[axis % source.rank] = amounts[position + len(chosen)]
-    return reader.draft.pad(where, source, before, after)
-
-
-def _slice(
-    reader: Reader,
-    where: str,
-    source: Value,
-    starts_input: Any = None,
-    ends_input: Any = None,
-    axes_input: Any = None,
-    steps_input: Any = None,
-    *,
-    starts: Any = None,
-    ends: Any = None,
-    axes: Any = None,
-) -> Value:
-    first, last = _numbers(starts_input, starts, "range") or [], _numbers(ends_input, ends, "range") or []
-    chosen = _numbers(axes_input, axes, "axes")
-    chosen = list(range(len(first))) if chosen is None else chosen
-    steps = _numbers(steps_input, None, "step") or [1] * len(first)
-    index: list[Any] = [slice(None)] * source.rank
-    for axis, start, end, step in zip(chosen, first, last, steps, strict=True):
-        size = (reader.draft.batch, *source.dims)[axis % source.rank]
-        # An end before the front, going back, is numpy's None.
-        index[axis % source.rank] = slice(start, None if step < 0 and end < -size else end, step)
-    if len(range(reader.draft.batch)[index[0]]) != reader.draft.batch or (index[0].step or 1) < 0:
-        raise Refused(("it takes some of the images", "keep the first axis for the images"))
-    return reader.draft.take(where, source, index[1:])
-
-
-def _gather(reader: Reader, where: str, source: Any, indices: Any, *, axis: int = 0) -> Value:
-    value, chosen = _value(source, "data"), _constant(indices, "indices")
-    index: list[Any] = [slice(None)] * (value.rank - 1)
-    index[reader.draft.axis(value, axis) - 1] = chosen
-    return reader.draft.take(where, value, index)
-
-
-def _split(
-    reader: Reader,
-    where: str,
-    source: Value,
-    sizes_input: Any = None,
-    *,
-    axis: int = 0,
-    split: Any = None,
-    num_outputs: int | None = None,
-    outputs: int = 0,
-) -> list[Value]:
-    along = reader.draft.axis(source, axis) - 1
-    size, count = source.dims[along], num_outputs or outputs
-    wide = -(-size // max(1, count))
-    sizes = _numbers(sizes_input, split, "sizes") or [min(wide, size - at) for at in range(0, size, wide)]
-    parts, first = [], 0
-    for each in sizes:
-        index: list[Any] = [slice(None)] * (source.rank - 1)
-        index[along] = slice(first, first + each)
-        parts.append(reader.draft.take(where, source, index))
-        first += each
-    return parts
 
 
 def _softmax(answer: Answer) -> Callable[..., Value]:
@@ -542,23 +331,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "Div": _divide,
     "Neg": _negative,
     "Sum": _sum,
-    "Concat": _concat,
-    "Flatten": _flatten,
-    "Reshape": _reshape,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
-    "Expand": _expand,
-    "Transpose": _transpose,
-    "Shape": _shape,
-    "Size": _size,
-    "Dropout": _dropout,
-    "Identity": _identity,
-    "Cast": _cast,
-    "Pad": _pad,
-    "Slice": _slice,
-    "Gather": _gather,
-    "Split": _split,
     "Softmax": _softmax(Answer.SOFTMAX),
     "LogSoftmax": _softmax(Answer.LOG_SOFTMAX),
     "ArgMax": _argmax,
+    **SHAPES,
 }

@@ -33,7 +33,8 @@ from hotnas_hls.network.activation import (
 )
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind, Shape
-from hotnas_hls.network.lower import LoweredNetwork, Weights, lower
+from hotnas_hls.network.lower import lower
+from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 

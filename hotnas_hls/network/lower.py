@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from math import inf
-
-import numpy as np
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
@@ -22,105 +19,13 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
-from hotnas_hls.network.parts import part_weights, parts_of, spread
+from hotnas_hls.network.lowered import LoweredLayer, LoweredNetwork, Weights
+from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.placement import Placement, place_concatenations
 
 ACTIVATIONS = (OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION)
 NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
 ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
-
-
-class Weights(StrEnum):
-    """Where the weights of a layer come from."""
-
-    NODE = "node"  # weight and bias of a convolution or linear node
-    BATCHNORM = "batchnorm"  # scale and offset of a batch-norm node, channel by channel
-    MEAN = "mean"  # the constant 1 / (kernel rows * kernel columns)
-    COPY = "copy"  # the constant 1: additions, activations, copies
-    SUBSAMPLE = "subsample"  # 1 from each channel to its place between the zero channels, else 0
-    NONE = "none"  # a maximum
-
-
-@dataclass(frozen=True)
-class LoweredLayer:
-    """A layer, the origin of its weights, and the real range its output is clamped to.
-
-    ``activation`` comes behind the clamp: what it makes of the values of graph node ``argument``. A residual
-    that multiplies does so with the values of graph node ``multiplied``.
-    """
-
-    layer: Layer
-    weights: Weights
-    node: str  # the graph node it computes first
-    clamp: Bounds = UNBOUNDED
-    activation: Activation | None = None
-    argument: str = ""
-    multiplied: str = ""
-    channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after
-    stem: ImageLayout | None = None  # of the layer that reads a re-laid image
-    dilation: tuple[int, int] = (1, 1)  # of weights, which zeros lie between
-    part: int = 0  # of a grouped convolution, which is computed in several
-    parts: int = 1
-
-    @property
-    def mask(self) -> np.ndarray | None:
-        """Where a dilated kernel has weights, 0/1 (rows, columns); None for a dense one."""
-        if self.layer.pattern_ones is None:
-            return None
-        kernel = (self.layer.kernel_rows, self.layer.kernel_columns)
-        weights = [-(-size // gap) for size, gap in zip(kernel, self.dilation, strict=True)]
-        return spread(np.ones(weights, dtype=np.uint8), self.dilation)
-
-    def parameters(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-        """Real weights (M, N, kh, kw), or (C, 1, kh, kw) channelwise, and bias (M,), floats.
-
-        A maximum has weights of size 0.
-        """
-        layer, bias = self.layer, np.zeros(self.layer.m)
-        kernel = (layer.kernel_rows, layer.kernel_columns)
-        if self.weights is Weights.NODE:
-            of, groups = graph[self.node].parameters, graph[self.node].groups
-            weight = of["weight"]
-            rows = slice(self.part * layer.m, (self.part + 1) * layer.m)
-            if layer.kind is LayerKind.CONV and groups > 1:
-                weight = part_weights(weight, groups, self.part, self.parts)
-            if self.dilation != (1, 1):
-                weight = spread(weight, self.dilation)
-            if self.stem is not None:
-                kernels = weight.reshape(len(weight), self.stem.source[0], *self.stem.kernel)
-                weight = self.stem.lay_weights(kernels)  # a linear layer's kernel is the whole image
-            fan_in = layer.n if layer.kind is LayerKind.CONV else 1
-            own_bias = of["bias"][rows].astype(np.float64) if "bias" in of else bias
-            return weight.reshape(layer.m, fan_in, *kernel), own_bias
-        if self.weights is Weights.BATCHNORM:
-            of = {role: array.astype(np.float64) for role, array in graph[self.node].parameters.items()}
-            scale = of["weight"] / np.sqrt(of["var"] + graph[self.node].epsilon)
-            return scale.reshape(-1, 1, 1, 1), of["bias"] - of["mean"] * scale
-        if self.weights is Weights.MEAN:
-            return np.full((layer.m, 1, *kernel), 1 / (kernel[0] * kernel[1])), bias
-        if self.weights is Weights.COPY:
-            return np.ones((layer.m, 1, 1, 1)), bias
-        if self.weights is Weights.SUBSAMPLE:
-            return np.eye(layer.m, layer.n, -self.channel_pad[0])[:, :, None, None], bias
-        return np.zeros(0), bias
-
-
-@dataclass(frozen=True)
-class LoweredNetwork:
-    """The layers of a network in the order they run, and its feature maps; no integers yet."""
-
-    name: str
-    feature_maps: dict[str, FeatureMap]
-    layers: tuple[LoweredLayer, ...]
-    image: str  # feature map the host writes
-    logits: str  # feature map the host reads
-    image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
-    copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies or is part of
-
-    @property
-    def shapes(self) -> tuple[Layer, ...]:
-        """The bare layers."""
-        return tuple(lowered.layer for lowered in self.layers)
 
 
 def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) -> LoweredNetwork:

@@ -28,7 +28,7 @@ from hotnas_hls.network.fixed_point import (
     weight_frac_bits,
 )
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.lower import LoweredLayer, LoweredNetwork, Weights
+from hotnas_hls.network.lowered import LoweredLayer, LoweredNetwork, Weights
 
 BIAS_MAX = (1 << 31) - 1
 COARSEST = -32  # fraction bits; below them something is wrong with the network

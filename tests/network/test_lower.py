@@ -19,7 +19,8 @@ from hotnas_hls.network import activation as activations
 from hotnas_hls.network.execute import run
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph, Node, OpKind
-from hotnas_hls.network.lower import LoweredNetwork, Weights, channel_blocks, concat_alignment, lower
+from hotnas_hls.network.lower import channel_blocks, concat_alignment, lower
+from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 
 RNG = np.random.default_rng(0)

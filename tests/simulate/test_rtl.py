@@ -151,7 +151,7 @@ def complaints(files: dict[str, str], folder: Path) -> list[str]:
 @pytest.mark.skipif(tools.find("yosys") is None, reason="needs_yosys: yosys is not installed")
 @pytest.mark.parametrize("optional", [False, True])
 def test_yosys_reads_it(optional: bool, tmp_path: Path) -> None:
-    """Its front end knows less of SystemVerilog than any other; logic that a design leaves out is read too."""
+    """Its front end knows less of SystemVerilog than others; logic that a design leaves out is read, too."""
     case = fuzz_case(SEEDS[0], 4)
     accel = dataclasses.replace(case.accel, activation_lines=optional, products=optional)
     files = rtl_files(accel, 4, Banner("read", "test"))

@@ -21,7 +21,7 @@ from hotnas_hls.models.integer_module import IntegerModule, is_exact
 from hotnas_hls.network.fidelity import Fidelity, fidelity
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.lower import LoweredNetwork, Weights
+from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 from hotnas_hls.platforms.platform import Platform, Varies
 from hotnas_hls.platforms.variation import IMAGES, Varied
