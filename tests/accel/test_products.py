@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from quantised_designs import with_integers
 from torch import Tensor, nn
 
 from hotnas_hls.accel.accelerator import Accelerator
@@ -22,9 +23,6 @@ from hotnas_hls.accel.layer_checks import network_violations, numbers_violations
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.traffic import layer_bytes
-from hotnas_hls.boards.board import load_board
-from hotnas_hls.explore.fastest_design import design_point
-from hotnas_hls.explore.model_layers import layers_of
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.models.integer_module import IntegerModule, is_exact
@@ -219,16 +217,7 @@ def test_what_does_not_fit_is_told() -> None:
 def test_a_design_point_keeps_its_products(tmp_path: Path) -> None:
     graph, net = network(8)
     accel = dataclasses.replace(for_layers(ACCEL, net.layers), weight_bits=16, max_entries=36)
-    point = design_point(accel, layers_of(graph), load_board("ZCU102"), 200.0)
-    point = dataclasses.replace(
-        point,
-        feature_maps=tuple(net.feature_maps.values()),
-        layers=tuple(
-            dataclasses.replace(entry, layer=layer)
-            for entry, layer in zip(point.layers, net.layers, strict=True)
-        ),
-        numbers=net.numbers,
-    )
+    point = with_integers(graph, net, accel)
     point.save(tmp_path)
     loaded = DesignPoint.load(tmp_path)
     assert loaded.to_json() == point.to_json() and loaded.accelerator.products
