@@ -43,7 +43,7 @@ def test_a_constant_of_another_file_that_changed_is_seen(tmp_path: Path) -> None
 
 def test_imports_are_followed_to_files() -> None:
     stepper = imported(PACKAGE / "accel" / "memory" / "stepper.py")
-    for name in ("memory/masters.py", "memory/dram.py", "timing/latency.py", "plan.py"):
+    for name in ("memory/masters.py", "memory/dram.py", "timing/pipeline.py", "plan.py"):
         assert PACKAGE / "accel" / name in stepper
     counts = imported(PACKAGE / "accel" / "block_counts.py")
     assert PACKAGE / "accel" / "fpga_memories.py" in counts
