@@ -65,7 +65,7 @@ class Problem:
     @cached_property
     def products(self) -> Products:
         """What the kernels of every layer multiply that patterns can prune."""
-        allowed = editable(self.start, self.graph).convolutions
+        allowed = editable(self.model, self.graph).convolutions  # the graph has its weights
         names = [node.name for node in self.graph if node.name in allowed and {*node.kernel} <= SIDES]
         images = self.dataset.train.first(PRODUCT_IMAGES).images
         return kernel_products(self.start, names, torch.from_numpy(images))

@@ -18,6 +18,7 @@ from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.start import fastest_start
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
 from hotnas_hls.search.fitting.refit import real_parameters
+from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.proposing import sensitivity
 from hotnas_hls.search.proposing.generate import SpaceOptions, generate_space
 from hotnas_hls.search.proposing.sensitivity import _RealNetwork, sensitivities
@@ -85,3 +86,9 @@ def test_a_mask_that_keeps_everything_does_nothing(network):
     assert network.harm("layer3.0.conv2", ones, 5) == network.harm("layer3.0.conv2", None, 5)
     half = (torch.arange(9).reshape(3, 3) < 5).float().expand(64, 64, 3, 3)
     assert network.harm("layer3.0.conv2", half, 5) > 2 * network.harm("layer3.0.conv2", None, 5)
+
+
+def test_a_cold_start_looks_at_the_same_layers(problem: Problem) -> None:
+    cold = cold_start(problem, 0)
+    assert cold.products.keys() == problem.products.keys() != set()
+    assert any((cold.products[name] != problem.products[name]).any() for name in cold.products)
