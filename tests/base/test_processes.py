@@ -48,7 +48,8 @@ def test_a_tool_ends_with_the_process_that_started_it(tmp_path: Path, how: signa
     """Its children too: a compiler that goes on would write into the next build."""
     log = tmp_path / "x.log"
     program = (
-        "from pathlib import Path; from hotnas_hls.base import processes; "
+        "import signal; from pathlib import Path; from hotnas_hls.base import processes; "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # nohup has it ignored
         f"processes.run(['sh', '-c', 'sleep 60 & echo $!; wait'], Path({str(log)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", program])

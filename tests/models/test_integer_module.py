@@ -52,7 +52,8 @@ class EveryKind(nn.Module):
 def quantised_network(
     stem: Stem = Stem.PLAIN, act_bits: int = 8, compression: Compression = UNEDITED
 ) -> IntegerNetwork:
-    """The network in integers."""
+    """The network in integers, the same ones whatever ran before."""
+    torch.manual_seed(0)
     model = randomised(EveryKind())
     products = kernel_products(model, compression.patterns, torch.from_numpy(IMAGES))
     model = compress(model, trace(model, IMAGE), compression, products)
