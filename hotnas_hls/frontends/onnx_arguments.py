@@ -25,12 +25,6 @@ def constant_of(item: Value | np.ndarray | None, role: str) -> np.ndarray:
     return item
 
 
-def value_of(item: Value | np.ndarray, role: str) -> Value:
-    if not isinstance(item, Value):
-        raise Refused((f"its {role} is a constant", "use it on computed maps"))
-    return item
-
-
 def numbers_of(item: Value | np.ndarray | None, attribute: Any, role: str) -> list[int] | None:
     """Whole numbers given as an input since some opset, as an attribute before; None where left out."""
     if item is None:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.host_work import Answer
-from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of, sides, value_of, zeros_around
+from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of, sides, zeros_around
 from hotnas_hls.frontends.onnx_shapes import SHAPES
 from hotnas_hls.frontends.refusal import Refused
-from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.tensor import Value, value_of
 from hotnas_hls.network import activation as activations
 from hotnas_hls.network.activation import Activation
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of, value_of
+from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of
 from hotnas_hls.frontends.refusal import Refused
-from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.tensor import Value, value_of
 
 FLOATS = (1, 11)  # ONNX's numbers of float32 and float64
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.network.graph import Shape
 
 OUTSIDE = -1  # an element number of no element: a zero
@@ -114,3 +115,10 @@ class Value:
         expected = (channel * rows + row) * columns + column
         expected = np.where((channel < 0) | (row < 0) | (column < 0), OUTSIDE, expected)
         return Axes(*numbers) if bool((expected == elements).all()) else None
+
+
+def value_of(item: Any, role: str) -> Value:
+    """An argument that must be computed; Refused where it is a constant."""
+    if not isinstance(item, Value):
+        raise Refused((f"its {role} is a constant", "use it on computed maps"))
+    return item

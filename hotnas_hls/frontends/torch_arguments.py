@@ -37,12 +37,6 @@ def optional_of(tensor: Any, role: str) -> np.ndarray | None:
     return None if tensor is None else constant_of(tensor, role)
 
 
-def value_of(item: Any, role: str) -> Value:
-    if not isinstance(item, Value):
-        raise Refused((f"its {role} is a constant", "use it on computed maps"))
-    return item
-
-
 def axes_of(dim: Any) -> list[int]:
     return [] if dim is None else [dim] if isinstance(dim, int) else list(dim)
 

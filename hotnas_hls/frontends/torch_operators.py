@@ -11,14 +11,13 @@ from torch import Tensor
 from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused
-from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.tensor import Value, value_of
 from hotnas_hls.frontends.torch_arguments import (
     axes_of,
     constant_of,
     named,
     optional_of,
     sizes_of,
-    value_of,
     zeros_around,
 )
 from hotnas_hls.frontends.torch_shapes import SHAPES
