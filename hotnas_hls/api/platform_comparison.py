@@ -167,7 +167,7 @@ def _trial(network: Network, data: str | Path | Dataset) -> _Trial:
 def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | None) -> PlatformRow:
     what = f"uncompressed, {PLAIN_BITS} bits"
     graph = network.graph
-    platform = make_platform(name, PlatformRequest(graph, board, board.clock_mhz, act_bits=PLAIN_BITS))
+    platform = make_platform(name, PlatformRequest(graph, board, act_bits=PLAIN_BITS))
     form = IntegerFormat().at_bits(PLAIN_BITS)
     try:
         start = fastest_start(graph, None, platform, form, "best")

@@ -38,6 +38,7 @@ class OperatorPlatform(Generic[Constants]):
     registered: ClassVar[str]  # as the registry calls it
     titled: ClassVar[str]  # its name, with a place for that of its constants
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the objective where none is chosen
+    needs_board: ClassVar[bool] = False
     constants: Constants
     name: str
     objective: Metric
