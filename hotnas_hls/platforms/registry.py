@@ -21,8 +21,9 @@ from hotnas_hls.platforms.request import PlatformRequest
 
 GROUP = "hotnas_hls.platforms"
 OWN = "hotnas-hls"
+TILED_ENGINE = "tiled-engine"
 BUILT_IN = {
-    "tiled-engine": "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
+    TILED_ENGINE: "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
     "nacim": "hotnas_hls.platforms.nacim.platform:ComputeInMemoryPlatform",
     "nasaic": "hotnas_hls.platforms.nasaic.platform:SubAcceleratorPlatform",
     "nass": "hotnas_hls.platforms.nass.platform:PrivateInferencePlatform",
