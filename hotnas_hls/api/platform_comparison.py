@@ -100,7 +100,7 @@ class PlatformComparison(Shown):
         """What the words of a column mean."""
         return [
             f"{MODEL}: by formulas with constants of others, nothing was run; {PREDICTED}: by the model "
-            f"that simulation confirms; {CERTIFIED}: counted in a simulation of the package's RTL behind its DRAM, "
+            f"that simulation confirms; {CERTIFIED}: counted in a simulation of the RTL behind its DRAM, "
             "outputs bit-exact (hotnas sim)"
         ]
 
