@@ -39,6 +39,7 @@ class Remedy(StrEnum):
 
     PATTERN = "pattern pruning"
     WEIGHT_BITS = "fewer weight bits"
+    ACT_BITS = "fewer activation bits"
     CHANNEL_CUT = "channel cut"
     KERNEL_EXPAND = "kernel expand"  # spends the slack of compute on accuracy; brings no time
     HARDWARE = "hardware"  # another value of the platform's own axes

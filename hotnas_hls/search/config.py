@@ -114,6 +114,7 @@ class QuantisationSettings:
     act_bits: Literal[8, 16] = 16  # of feature maps
     weight_bits: int = 16  # of layers the search leaves alone
     least_weight_bits: int = 4  # fewest it may choose
+    least_act_bits: int = 4  # the same of what a layer reads, where the platform gains from it
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,11 @@ class RunConfig:
             found.append(
                 f"quantisation.least_weight_bits: must be 2 to {quantisation.weight_bits} (weight_bits), "
                 f"not {quantisation.least_weight_bits}"
+            )
+        if not 2 <= quantisation.least_act_bits <= quantisation.act_bits:
+            found.append(
+                f"quantisation.least_act_bits: must be 2 to {quantisation.act_bits} (act_bits), "
+                f"not {quantisation.least_act_bits}"
             )
         found += normalisation_violations(self.network.mean, self.network.std)
         if self.network.input is not None and min(self.network.input) < 1:

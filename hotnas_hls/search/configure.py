@@ -61,6 +61,8 @@ def options_of(config: RunConfig) -> SearchOptions:
         space=SpaceOptions(
             weight_bits=quantisation.weight_bits,
             least_weight_bits=quantisation.least_weight_bits,
+            act_bits=quantisation.act_bits,
+            least_act_bits=quantisation.least_act_bits,
             patterns=search.patterns,
             channel_cut=search.channel_cut,
             kernel_expand=search.kernel_expand,
