@@ -47,28 +47,31 @@ def quantise(
     weight_bits: Mapping[str, int] | None = None,
     patterns: Patterns | None = None,
     clip: bool = True,
+    read_bits: Mapping[str, int] | None = None,
 ) -> IntegerNetwork:
     """The integer network of ``graph``, lowered to ``lowered``.
 
     images: float32 (B, C, H, W) that show which values occur. ``weight_bits`` names the layers whose width is
     not that of ``lowered``; ``patterns`` the pruned ones, each with the pattern index (M, N) of its kernels
     and four masks (4, kh, kw), which are applied to the weights. A format may saturate rare values where that
-    is the smaller error; without ``clip`` it holds them all. Raises ConfigError with everything that does not
-    fit.
+    is the smaller error; without ``clip`` it holds them all. ``read_bits`` names the layers that read fewer
+    bits than ``act_bits``: what is written for them is clamped to those. Raises ConfigError with everything
+    that does not fit.
     """
-    weight_bits, patterns = dict(weight_bits or {}), dict(patterns or {})
+    weight_bits, patterns, read_bits = dict(weight_bits or {}), dict(patterns or {}), dict(read_bits or {})
     raise_all(
         ConfigError,
         f"{lowered.name}: cannot be quantised like that",
-        _request_violations(lowered, act_bits, weight_bits, patterns),
+        _request_violations(lowered, act_bits, weight_bits, patterns, read_bits),
     )
-    layers = [_Real.of(layer, graph, weight_bits, patterns, clip) for layer in lowered.layers]
+    bits = _map_bits(lowered, read_bits, act_bits)
+    layers = [_Real.of(layer, graph, weight_bits, patterns, clip, bits) for layer in lowered.layers]
     values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
     inner = {name for item in lowered.layers for name in (item.argument, item.multiplied) if name}
     observed = observe(graph, images, sorted({*values.values(), *inner}))
     layers = [_with_factor(real, observed, act_bits, clip) for real in layers]
     seen = {name: observed[value] for name, value in values.items()}
-    frac_bits = _feature_map_formats(lowered, layers, seen, act_bits, clip)
+    frac_bits = _feature_map_formats(lowered, layers, seen, bits, clip)
     maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
     layers = [_with_argument(real, observed, maps, act_bits, clip) for real in layers]
     net = IntegerNetwork(
@@ -119,6 +122,7 @@ class _Real:
     pattern_index: np.ndarray | None
     patterns: np.ndarray | None
     wanted: int  # weight fraction bits that suit the weights
+    bits: int  # of the map it writes
     argument_frac: int = 0  # fraction bits that suit what an activation is applied to
     multiplied_frac: int = 0  # fraction bits that suit what a residual multiplies
 
@@ -130,6 +134,7 @@ class _Real:
         weight_bits: Mapping[str, int],
         patterns: Patterns,
         clip: bool,
+        bits: Mapping[str, int],
     ) -> _Real:
         layer = lowered.layer
         layer = replace(layer, weight_bits=weight_bits.get(layer.name, layer.weight_bits))
@@ -145,7 +150,7 @@ class _Real:
             masks = np.stack([lowered.mask] * PATTERNS)
             layer = replace(layer, pattern_rows=pattern_rows(index))
         wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits, clip)
-        return cls(lowered, layer, weights, bias, index, masks, wanted)
+        return cls(lowered, layer, weights, bias, index, masks, wanted, bits[layer.target])
 
     @property
     def area_bits(self) -> int | None:
@@ -191,7 +196,7 @@ class _Real:
         """The layer in integers, its weights with ``weight_frac`` fraction bits."""
         layer, activation = self.layer, self.lowered.activation
         sum_frac = maps[layer.source].frac_bits + weight_frac
-        top = (1 << (act_bits - 1)) - 1
+        top = (1 << (self.bits if self.sum_target else act_bits) - 1) - 1
         stored_frac = value_frac = self.value_frac(maps, act_bits)
         if activation is not None:
             stored_frac = min(self.argument_frac, sum_frac)
@@ -220,17 +225,29 @@ class _Real:
 
 
 def _request_violations(
-    lowered: LoweredNetwork, act_bits: int, weight_bits: Mapping[str, int], patterns: Patterns
+    lowered: LoweredNetwork,
+    act_bits: int,
+    weight_bits: Mapping[str, int],
+    patterns: Patterns,
+    read_bits: Mapping[str, int],
 ) -> list[str]:
     layers = {item.layer.name: item for item in lowered.layers if item.weights is not Weights.NONE}
     found = [] if act_bits in (8, 16) else [f"act_bits = {act_bits}: activations are 8 or 16 bits"]
-    for role, names in (("weight_bits", weight_bits), ("patterns", patterns)):
+    for role, names in (("weight_bits", weight_bits), ("patterns", patterns), ("read_bits", read_bits)):
         for name in names:
             if name not in layers:
                 found.append(f"{role}: no layer with weights is called {name!r}; see 'hotnas graph'")
     for name, bits in weight_bits.items():
         if not 2 <= bits <= 16:
             found.append(f"{name}: weight_bits = {bits}: weights are 2 to 16 bits")
+    for name, bits in read_bits.items():
+        if not 2 <= bits <= act_bits:
+            found.append(f"{name}: read_bits = {bits}: activations are 2 to {act_bits} bits")
+        elif name in layers and not _chosen(lowered, layers[name].layer.source):
+            found.append(
+                f"{name}: what it reads is the image, or what an activation or a product makes; "
+                f"it has {act_bits} bits"
+            )
     for name, (index, masks) in patterns.items():
         if name in layers:
             found += _pattern_violations(layers[name], np.asarray(index), np.asarray(masks))
@@ -258,14 +275,31 @@ def _pattern_violations(lowered: LoweredLayer, index: np.ndarray, masks: np.ndar
 # --- formats ----------------------------------------------------------------------------------------------
 
 
+def _map_bits(lowered: LoweredNetwork, read_bits: Mapping[str, int], act_bits: int) -> dict[str, int]:
+    """Width of every feature map: the least that a layer reads of those that share its format."""
+    found: dict[str, int] = {}
+    for group in _sharing(lowered):
+        asked = [read_bits.get(i.layer.name, act_bits) for i in lowered.layers if i.layer.source in group]
+        found |= dict.fromkeys(group, min(asked, default=act_bits))
+    return found
+
+
+def _chosen(lowered: LoweredNetwork, name: str) -> bool:
+    """Whether the width of a feature map is open: every layer that writes it, or a part, clamps its sums."""
+    parts = {fm.name for fm in lowered.feature_maps.values() if name in (fm.name, fm.concat_of)}
+    made = [item for item in lowered.layers if item.layer.target in parts]
+    plain = (one.activation is None and not one.layer.residual_multiplies for one in made)
+    return bool(made) and all(plain)
+
+
 def _feature_map_formats(
     lowered: LoweredNetwork,
     layers: Iterable[_Real],
     observed: Mapping[str, Observed],
-    act_bits: int,
+    bits: Mapping[str, int],
     clip: bool,
 ) -> dict[str, int]:
-    """Fraction bits of every feature map.
+    """Fraction bits of every feature map, each of ``bits``.
 
     Each starts at what suits its values; those finer than the sums they come from or are added to give way.
     """
@@ -277,7 +311,7 @@ def _feature_map_formats(
             np.concatenate([observed[name].sample for name in group]),
             min(observed[name].low for name in group),
             max(observed[name].high for name in group),
-            act_bits,
+            bits[group[0]],
             clip,
         )
         for group in groups
