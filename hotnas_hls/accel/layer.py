@@ -229,17 +229,21 @@ def pattern_rows(index: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """A network as the accelerator runs it: image feature map to logits feature map."""
+    """A network as the accelerator runs it: image feature map to the feature maps that the host reads."""
 
     name: str
     feature_maps: dict[str, FeatureMap]
     layers: tuple[Layer, ...]
     numbers: dict[str, LayerNumbers]  # by layer name
     image: str  # feature map the host writes
-    logits: str  # feature map the host reads
+    host: HostWork  # before that, and with what it reads
     act_bits: int  # 8 or 16
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is
-    host: HostWork = HostWork()  # before that, and with the logits
+
+    @property
+    def logits(self) -> str:
+        """The feature map of the only output; ValueError where there are several."""
+        return self.host.logits
 
     @property
     def image_shape(self) -> Shape:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import networkx as nx
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.activation import SEGMENTS, activated, lines_through
 from hotnas_hls.accel.integers.bounds import accumulator_bits, accumulator_violations, sums_fit
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
@@ -80,10 +81,9 @@ def quantise(
         layers=tuple(real.layer for real in layers),
         numbers=_all_numbers(layers, maps, lowered.image, act_bits),
         image=lowered.image,
-        logits=lowered.logits,
+        host=lowered.host,
         act_bits=act_bits,
         image_layout=lowered.image_layout,
-        host=graph.host,
     )
     raise_all(
         ConfigError,
@@ -412,7 +412,7 @@ def _all_numbers(
         weight_frac = real.finest(ifm_frac)
         if real.area_bits is not None:  # exact at any number of bits: no finer than needed
             weight_frac = max(real.area_bits, coarsest)
-        known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, image, act_bits)
+        known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, HostWork(), act_bits)
         while True:
             found = real.integers(weight_frac, maps, act_bits)
             if weight_frac <= coarsest or sums_fit(known, layer, found):
