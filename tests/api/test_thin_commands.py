@@ -94,6 +94,11 @@ DONE_BY = {
         "--draw": "PlatformComparison.figure",
         "--json": "PlatformComparison.record",
     },
+    "engines": {
+        "designs": "share_board.designs",
+        "--dram": "share_board.dram",
+        "--json": "SharedBoard.record",
+    },
     "platforms": {"--json": "Platforms.record"},
     "boards": {"board": "load_board", "--json": "Board.record"},
     "detect": {
