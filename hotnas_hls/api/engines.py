@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.engine_set import EngineSet
@@ -16,6 +17,7 @@ from hotnas_hls.api.design import Design
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.simulate.engine_check import EngineCheck
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,6 +86,19 @@ class SharedBoard(Shown):
             "board's pins",
         ]
 
+    @checked
+    def simulate(self, build: str | Path) -> SharedSimulation:
+        """Run the RTL of all engines together in Verilator behind the one DRAM.
+
+        build: folder for what is built. All start in the same cycle, at every phase of the refresh at which
+        one of them is predicted to take longest. Every layer of every image must be as the integer reference
+        has it, every engine's cycles as predicted, within 2 %. Raises SimulationFailed where the RTL does not
+        build, hangs, or breaks a rule of AXI; ToolNotFound without Verilator.
+        """
+        from hotnas_hls.simulate.shared_board import simulate_together
+
+        return SharedSimulation(simulate_together(self.engines, self.latencies, self.dram, Path(build)))
+
     def record(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
         parts = self.engines.resources()
@@ -106,6 +121,47 @@ class SharedBoard(Shown):
                 for name, point in self.engines.engines.items()
             },
         }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SharedSimulation(Shown):
+    """Engines that were simulated at the same time on one board: predicted and counted."""
+
+    checks: tuple[EngineCheck, ...]  # of every engine at every phase that was run
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is not as predicted, or not as the reference has it."""
+        return tuple(reason for check in self.checks for reason in check.reasons())
+
+    @property
+    def holds(self) -> bool:
+        """Every engine's outputs and cycles are as they should be."""
+        return not self.reasons
+
+    def tables(self) -> Sequence[Table]:
+        """A line an engine and phase."""
+        from rich.table import Table
+
+        table = Table(title="all engines at the same time, on the RTL", title_justify="left")
+        table.add_column("engine")
+        for head in ("phase", "images", "predicted", "simulated", "difference", "output"):
+            table.add_column(head, justify="right")
+        for check in self.checks:
+            table.add_row(
+                *(check.engine, f"{check.phase}", f"{check.images}", f"{check.predicted:,}"),
+                *(f"{check.simulated:,}", f"{check.difference:+.2%}"),
+                "equal" if check.outputs_match else "DIFFERS",
+            )
+        return (table,)
+
+    def notes(self) -> list[str]:
+        """The verdict."""
+        return [*self.reasons, "holds" if self.holds else "DOES NOT HOLD"]
+
+    def record(self) -> list[dict[str, Any]]:
+        """Everything as plain values, for JSON."""
+        return [asdict(check) for check in self.checks]
 
 
 @checked

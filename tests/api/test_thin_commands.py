@@ -97,6 +97,7 @@ DONE_BY = {
     "engines": {
         "designs": "share_board.designs",
         "--dram": "share_board.dram",
+        "--simulate": "SharedBoard.simulate.build",
         "--json": "SharedBoard.record",
     },
     "platforms": {"--json": "Platforms.record"},

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.encoding.images import map_memory
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.memory.dram import NO_ASKS, new_dram
 from hotnas_hls.accel.memory.dram_latency import DramLatency, beat_bytes, layer_records, step_engine, told
@@ -113,4 +114,8 @@ def shared_latencies(
 def _records(work: EngineWork, numbers: DramNumbers, engine: int) -> np.ndarray:
     layers = layer_records(work.net, work.accel, work.tiles, numbers, engine)
     layers["fill_beats"] = 0
-    return np.tile(layers, work.images)
+    stride = map_memory(work.net, work.accel, dict(work.tiles)).feature_map_bytes
+    images = np.tile(layers, (work.images, 1))
+    for name in ("ifm_addr", "ofm_addr", "res_addr"):
+        images[name] += stride * np.arange(work.images)[:, np.newaxis]
+    return images.reshape(-1)
