@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.bottlenecks import Bottlenecks
     from hotnas_hls.api.comparison import Comparison, compare_samplers
     from hotnas_hls.api.design import Design, load_design
+    from hotnas_hls.api.engines import SharedBoard, SharedSimulation, share_board
     from hotnas_hls.api.exploration import Exploration, ExploreOptions
     from hotnas_hls.api.fuzzing import Fuzzed, fuzz_networks
     from hotnas_hls.api.implementation import Measured, estimate_clock, import_reports, synthesise
@@ -55,6 +56,7 @@ _PLACES = {
     "api.bottlenecks": ("Bottlenecks",),
     "api.comparison": ("Comparison", "compare_samplers"),
     "api.design": ("Design", "load_design"),
+    "api.engines": ("SharedBoard", "SharedSimulation", "share_board"),
     "api.exploration": ("Exploration", "ExploreOptions"),
     "api.fuzzing": ("Fuzzed", "fuzz_networks"),
     "api.implementation": ("Measured", "estimate_clock", "import_reports", "synthesise"),
@@ -104,6 +106,8 @@ __all__ = [
     "Report",
     "Run",
     "RunConfig",
+    "SharedBoard",
+    "SharedSimulation",
     "Simulation",
     "Split",
     "Sweep",
@@ -134,6 +138,7 @@ __all__ = [
     "published_latency",
     "published_tables",
     "run_search",
+    "share_board",
     "synthesise",
     "train_network",
     "write_report",

@@ -38,7 +38,7 @@ from hotnas_hls.codegen.registers import (
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
-from hotnas_hls.codegen.wiring import wires
+from hotnas_hls.codegen.wiring import EngineCell, wires
 from hotnas_hls.errors import OutputRefused
 from hotnas_hls.version import __version__
 
@@ -137,7 +137,9 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "processor": processor,
         "block_design": BLOCK_DESIGN,
         "masters": STREAMS,
-        "wires": wired,
+        "engines": [EngineCell(TOP, tuple(wired), ports.masters(accel), processor.base)] if processor else [],
+        "packing": "scripts/package_rtl.tcl",
+        "ip_folder": "ip",
         "afi": [2 * processor.ports.index(wire.port) + way for wire in wired for way in (0, 1)]
         if processor
         else [],

@@ -95,6 +95,12 @@ DONE_BY = {
         "--draw": "PlatformComparison.figure",
         "--json": "PlatformComparison.record",
     },
+    "engines": {
+        "designs": "share_board.designs",
+        "--dram": "share_board.dram",
+        "--simulate": "SharedBoard.simulate.build",
+        "--json": "SharedBoard.record",
+    },
     "platforms": {"--json": "Platforms.record"},
     "boards": {"board": "load_board", "--json": "Board.record"},
     "detect": {
