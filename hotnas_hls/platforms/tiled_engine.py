@@ -221,7 +221,8 @@ class TiledEnginePlatform(LayeredPlatform):
         return max(choices[name] for name in ports) // self.act_bits
 
     def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
-        """Section 2.2; beyond it, fewer channels also help a compute-bound layer.
+        """Section 2.2; beyond it, fewer channels also help a compute-bound layer, and patterns one that waits
+        for its weights: what a pattern leaves out is not stored.
 
         On a shared bus weights delay everything else: fewer of them, in fewer bits, help whatever the label.
         """
@@ -229,7 +230,7 @@ class TiledEnginePlatform(LayeredPlatform):
             return (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE)
         return {
             "C": (Remedy.PATTERN, Remedy.CHANNEL_CUT),
-            "W": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
+            "W": (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
             "I": (Remedy.KERNEL_EXPAND, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
             "O": (Remedy.HARDWARE,),
         }[label]

@@ -175,7 +175,8 @@ def _space_and_seeds(
             some.images,
             lambda done, total: reporter.step(done, total, "edits"),
         )
-        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound)
+        hardware = [choices_of(fastest, space)] if options.space.hardware else []
+        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound, hardware)
     seeds = [*dict.fromkeys((*gentle, *rungs)), fastest]
     for candidate in seeds:
         space = _widened(space, candidate)
