@@ -198,6 +198,18 @@ def test_platforms_and_metrics_that_there_are_not_are_listed_with_the_rest(tmp_p
     ]
 
 
+def test_chips_and_their_accuracy_are_asked_only_where_devices_vary(tmp_path: Path):
+    text = SMALL.replace("latency_ms: 5", "varied_accuracy: 1.5")
+    assert refusal(written(tmp_path, text)) == [
+        "  - bound.varied_accuracy: must be more than 0 and at most 1, not 1.5",
+        "  - bound.varied_accuracy: give search.chips, the number of chips it is the mean of",
+        "  - bound.varied_accuracy: devices of tiled-engine do not vary; leave it out",
+    ]
+    text = text.replace("1.5", "0.9") + "search: {chips: 4}\nplatform: nacim\n"
+    config = load_config(written(tmp_path, text))
+    assert (config.bound.varied_accuracy, config.search.chips) == (0.9, 4)
+
+
 def test_an_empty_file(tmp_path: Path):
     assert refusal(written(tmp_path, "")) == [
         "  - the file: expected a table of network, board, bound, platform, technology, objective, "
