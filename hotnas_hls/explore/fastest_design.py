@@ -171,6 +171,7 @@ def resident_point(
         image_layout=model.image_layout,
         host=model.host,
         packed_resolutions=model.arrangement.packed_resolutions,
+        packed_across=model.arrangement.packed_across,
         memory=memory,
     )
     raise_all(InfeasibleDesign, cannot, point.violations())

@@ -359,6 +359,7 @@ class TiledEnginePlatform(LayeredPlatform):
             image_layout=network.image_layout,
             host=network.host,
             packed_resolutions=emission.packed_resolutions,
+            packed_across=emission.packed_across,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,
