@@ -42,14 +42,15 @@ class Taps:
     """How an image becomes the image feature map.
 
     Element (c, r, k) comes from channel c // (rows * columns) of the source, at row
-    stride * r + c // columns % rows - pad_top and column stride * k + c % columns - pad_left;
+    down * r + c // columns % rows - pad_top and column across * k + c % columns - pad_left;
     outside the source it is zero.
     """
 
     source: tuple[int, int, int]  # channels, rows, columns of the image
     rows: int
     columns: int
-    stride: int
+    down: int  # strides
+    across: int
     pad_top: int
     pad_left: int
 
@@ -57,9 +58,9 @@ class Taps:
     def of(cls, net: IntegerNetwork) -> Taps:
         layout = net.image_layout
         if layout is None:
-            return cls(net.image_shape, 1, 1, 1, 0, 0)
+            return cls(net.image_shape, 1, 1, 1, 1, 0, 0)
         taps = layout.tap_rows, layout.tap_columns
-        return cls(net.image_shape, *taps, layout.stride, layout.pad_top, layout.pad_left)
+        return cls(net.image_shape, *taps, *layout.strides, layout.pad_top, layout.pad_left)
 
 
 def driver_files(
@@ -158,7 +159,8 @@ def design_record(
             "columns": taps.source[2],
             "tap_rows": taps.rows,
             "tap_columns": taps.columns,
-            "stride": taps.stride,
+            "down": taps.down,
+            "across": taps.across,
             "pad_top": taps.pad_top,
             "pad_left": taps.pad_left,
         },

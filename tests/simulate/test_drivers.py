@@ -705,15 +705,18 @@ def test_python_driver_suits_the_python_of_a_board(design: Design) -> None:
 # --- a re-laid stem -------------------------------------------------------------------------------------
 
 
-def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, FeatureMap]:
-    """Drivers of a network whose 7 x 7 convolution of stride 2 reads a re-laid image."""
-    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8, 7)
+def stem_design(
+    stem: Stem, row_stride: int | None, folder: Path
+) -> tuple[ImageLayout, Accelerator, FeatureMap]:
+    """Drivers of a network whose 7 x 7 convolution of stride 2 across reads a re-laid image."""
+    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8 if row_stride is None else 15, 7, row_stride)
     channels, rows, columns = layout.target
     kernel = layout.target_kernel
     image = FeatureMap("x", channels, rows, columns, frac_bits=4)
-    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, 8, 7, *kernel)
+    outputs = layout.out_rows, layout.out_columns
+    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, *outputs, *kernel)
     accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
-    maps = {"x": image, "y": FeatureMap("y", 5, 8, 7)}
+    maps = {"x": image, "y": FeatureMap("y", 5, *outputs)}
     numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
     net = IntegerNetwork("stem", maps, (layer,), numbers, "x", HostWork.reading("y"), 8, layout)
     files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER)
@@ -724,9 +727,12 @@ def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, Fea
     return layout, accel, image
 
 
-@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
-def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, tmp_path: Path) -> None:
-    layout, accel, image = stem_design(stem, tmp_path)
+@pytest.mark.parametrize(
+    ("stem", "row_stride"),
+    [(Stem.SPACE_TO_DEPTH, None), (Stem.UNFOLDED, None), (Stem.UNFOLDED, 1), (Stem.PATCHES, 1)],
+)
+def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, row_stride: int | None, tmp_path: Path) -> None:
+    layout, accel, image = stem_design(stem, row_stride, tmp_path)
     integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
     expected = pack_feature_map(layout.lay(integers), accel)
     module, board = load(tmp_path), FakeBoard(tmp_path)
