@@ -16,7 +16,6 @@ class Wire:
 
     port: str
     masters: tuple[str, ...]
-    twin: bool = False  # the RTL twin alone has its master: HLS C++ reads a striped stream through one
 
 
 def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
@@ -43,6 +42,4 @@ def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
         ],
     )
     shared = point.accelerator.shared_bus
-    return [
-        Wire(port, STREAMS if shared else (master,), twin=master not in STREAMS) for master, port in found
-    ]
+    return [Wire(port, STREAMS if shared else (master,)) for master, port in found]
