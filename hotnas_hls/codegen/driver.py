@@ -27,6 +27,7 @@ from hotnas_hls.codegen.registers import (
     REGISTERS,
     STATUS_BITS,
     UNKNOWN_CYCLES,
+    Block,
     Register,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
@@ -116,7 +117,7 @@ def design_record(
     image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
     taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
-    registers = (*design_registers(accel), *BLOCKS)
+    registers: tuple[Register | Block, ...] = (*design_registers(accel), *BLOCKS)
 
     def placed(fm: FeatureMap) -> dict[str, Any]:
         return {
