@@ -23,7 +23,9 @@ def integers(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18) -> Path:
+def saved(
+    path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18, domains: tuple[str, ...] = ()
+) -> Path:
     """A chain of operators in a file: (operator, *further inputs, attributes); "x" is the image.
 
     A further input is a constant array or the output of an earlier step ("y0" is the first's).
@@ -42,8 +44,9 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))
     kind = TensorProto.INT64 if steps[-1][0] == "ArgMax" else TensorProto.FLOAT
     output = helper.make_tensor_value_info(last, kind, None)
+    own = [helper.make_opsetid(domain, 1) for domain in domains]
     graph = helper.make_graph(nodes, "main", [image], [output], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), *own])
     model = onnx.shape_inference.infer_shapes(model)  # gives the output its shape
     known = model.graph.output[0].type.tensor_type
     if not known.HasField("shape"):  # a model whose shapes do not fit: all are left open
