@@ -185,11 +185,10 @@ def resident_point(
         seed=0,
         accelerator=accel,
         image=model.image,
-        logits=model.logits,
+        host=model.host,
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in layers),
         image_layout=model.image_layout,
-        host=model.host,
         packed_resolutions=model.arrangement.packed_resolutions,
         memory=memory,
     )

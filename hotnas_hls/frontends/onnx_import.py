@@ -39,7 +39,7 @@ FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*
 
 
 def import_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> Graph:
-    """The graph of an ONNX model with one image input and one output.
+    """The graph of an ONNX model with one image input.
 
     ``input_shape`` (channels, rows, columns), or as many sizes as the input has, is needed where the file
     leaves it open. Node names are the file's, with a dot for whatever is not a letter, digit or underscore.
@@ -93,8 +93,8 @@ class OnnxModel:
         if self._own is not None:
             prepared = self.graph.host.prepared(images)
             return str(agreement(self._own, prepared, self._maps(self._rounded, images, optimised=False)))
-        rounded, own = (self._run(model, images)[0] for model in (self._rounded, self._model))
-        share = np.abs(rounded - own).max() / (np.abs(rounded).max() or 1.0)
+        pairs = zip(*(self._run(model, images) for model in (self._rounded, self._model)), strict=True)
+        share = max(np.abs(rounded - own).max() / (np.abs(rounded).max() or 1.0) for rounded, own in pairs)
         lost = self._lost or ["weights that are trained have formats of their own"]
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         return (
@@ -103,9 +103,9 @@ class OnnxModel:
             f"{share:.1%} of the largest value; its own integers cannot be kept: {lost[0]}{more}"
         )
 
-    def output(self, images: np.ndarray) -> np.ndarray:
-        """Its result (B, ...) for raw ``images`` float32 (B, C, H, W)."""
-        return self._run(self._model, images)[0]
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
+        """Its results, each (B, ...), for raw ``images`` float32 (B, C, H, W)."""
+        return self._run(self._model, images)
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the model computes for every node of the graph, (B, ...)."""
@@ -214,16 +214,19 @@ class _Reader:
         """The finished graph."""
         for node in self.model.graph.node:
             self._read(node)
-        outputs = self.model.graph.output
-        if len(outputs) != 1:
-            names = ", ".join(output.name for output in outputs)
-            self.draft.violations.append(f"output: {len(outputs)} of them ({names}); keep the logits only")
-        output = self.values.get(outputs[0].name)
-        if output is None and not self.draft.violations:
-            self.draft.violations.append(
-                f"output: {outputs[0].name} does not depend on the input; export the whole network"
+        outputs: dict[str, Value] = {}
+        refused = bool(self.draft.violations)  # what follows may then be unknown
+        for output in self.model.graph.output:
+            value, name = self.values.get(output.name), _dotted(output.name)
+            if value is None and not refused:
+                self.draft.violations.append(
+                    f"output: {output.name} does not depend on the input; export the whole network, and "
+                    "only what it computes"
+                )
+            outputs[name if name not in outputs else f"{name}_{len(outputs)}"] = (
+                value or self.draft.stand_in(())
             )
-        return self.draft.finish(output or self.draft.stand_in(()))
+        return self.draft.finish(outputs)
 
     def _image(self, model: Any) -> Any:
         inputs = [entry for entry in model.graph.input if entry.name not in self.constants]

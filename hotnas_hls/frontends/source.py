@@ -69,9 +69,9 @@ class _Remade:
         self.original, self.host, self.module = original, host, TracedModule(module)
         self.fixed_batch, self.note = original.fixed_batch, original.note
 
-    def output(self, images: np.ndarray) -> np.ndarray:
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
         """What the network gives that it was made of."""
-        return self.original.output(images)
+        return self.original.outputs(images)
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the module computes for every node."""

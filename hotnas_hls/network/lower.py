@@ -40,7 +40,7 @@ def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) ->
         lowering.take(node)
     lowering.rewrite_stem(Stem(stem))
     if not lowering.drafts and not lowering.violations:
-        lowering.violations.append(f"{graph.output.name}: the network computes nothing; give it a layer")
+        lowering.violations.append(f"{graph.name}: the network computes nothing; give it a layer")
     raise_all(
         UnsupportedNetwork, f"{graph.name}: the accelerator cannot run this network", lowering.violations
     )
@@ -204,7 +204,7 @@ class _Lowering:
         """True if nothing but ``node`` reads ``value``, under any of its names."""
         names = [name for name, held in self.value_of.items() if held == value]
         readers = {reader.name for name in names for reader in self.graph.consumers(name)} - set(names)
-        return readers == {node.name}
+        return readers == {node.name} and not {*names} & {*self.graph.host.maps}
 
     # --- layers of their own --------------------------------------------------------------------------
 
@@ -337,9 +337,9 @@ class _Lowering:
 
     def finish(self, weight_bits: int) -> LoweredNetwork:
         """Place the concatenations and put the layers in order."""
-        image, logits = self.graph.input.name, self.value_of[self.graph.output.name]
+        image, host = self.graph.input.name, self.graph.host.renamed(self.value_of)
         channels = {value: shape[0] for value, shape in self.shapes.items()}
-        placement = place_concatenations(self.joins, channels, fixed=(image,))
+        placement = place_concatenations(self.joins, channels, fixed=(image, *host.maps))
         order = {name: (position, 0) for name, position in self.positions.items()}
         for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
             self.shapes[copy.name] = self.shapes[copy.member]
@@ -362,7 +362,7 @@ class _Lowering:
             feature_maps=maps,
             layers=tuple(layers),
             image=image,
-            logits=logits,
+            host=host,
             image_layout=self.layout,
             copies={copy.name: copy.member for copy in placement.copies} | slices,
         )
