@@ -129,6 +129,7 @@ class RunConfig:
     platform: str = "tiled-engine"  # a name of ``hotnas platforms``
     technology: str | None = None  # constants of a model, by name or a YAML file; null: its first
     objective: str | None = None  # the platform's metric that is lessened; null: its first
+    beside: tuple[str, ...] = ()  # networks that run on the platform at the same time, by name or ONNX file
     clock_mhz: float | None = None  # null: the board's default
     accelerator: AcceleratorSettings = AcceleratorSettings()
     search: SearchSettings = SearchSettings()
@@ -253,6 +254,7 @@ class RunConfig:
             self.objective,
             self.bound.by_metric,
             [name for name, value in varied.items() if value],
+            bool(self.beside),
         )
 
 

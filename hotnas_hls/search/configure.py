@@ -7,6 +7,7 @@ from typing import Any
 
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.platform import Platform
 from hotnas_hls.platforms.registry import make_platform, platform_class
@@ -33,6 +34,7 @@ def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> 
         {field.name: getattr(config.accelerator, field.name) for field in fields(config.accelerator)},
         config.technology,
         config.objective,
+        tuple(load_model(name, None, None).graph for name in config.beside),
     )
     return make_platform(config.platform, request)
 
