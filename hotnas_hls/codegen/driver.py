@@ -32,6 +32,7 @@ from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
 from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
+PYNQ_DRIVER = "hotnas_pynq.py"
 FOLDER = "driver"
 
 
@@ -99,9 +100,15 @@ def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
 
 
 def design_record(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner, timing: MemoryTiming
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    timing: MemoryTiming,
+    ip: str = TOP,
 ) -> dict[str, Any]:
-    """Everything a driver must know, as it stands in ``hotnas_design.json``."""
+    """Everything a driver must know, as it stands in ``hotnas_design.json``; ip: what the IP is called."""
     memory = map_memory(net, accel, tiles)
     predicted = network_latency(net.layers, accel, tiles, timing)
     image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
@@ -129,7 +136,7 @@ def design_record(
     return {
         "design": banner.design,
         "digest": banner.digest,
-        "ip": TOP,
+        "ip": ip,
         "act_bits": accel.act_bits,
         "channel_block": accel.channel_block,
         "feature_map_bytes": memory.feature_map_bytes,
