@@ -7,6 +7,7 @@ which are handed out here, one clock, and the DRAM behind the ports.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ class EngineSet:
     def _any(self) -> DesignPoint:
         return next(iter(self.engines.values()))
 
+    def digest(self) -> str:
+        """SHA-256 of all designs and their names, in order."""
+        whole = hashlib.sha256()
+        for name, point in self.engines.items():
+            whole.update(f"{name}\0{point.digest()}\0".encode())
+        return whole.hexdigest()
+
     def resources(self) -> dict[str, Resources]:
         """What each engine takes."""
         return {name: resources_of(point) for name, point in self.engines.items()}
@@ -89,7 +97,8 @@ def share_board(designs: Mapping[str, DesignPoint]) -> EngineSet:
         unlike = {name: getattr(point, key) for name, point in designs.items()}
         if any(value != getattr(points[0], key) for value in unlike.values()):
             told = ", ".join(f"{name} {_told(value)}" for name, value in unlike.items())
-            found.append(f"{key}: must be the same of all engines ({told}); make the designs for one")
+            cure = "name the one they are put on (--board)" if key != "clock_mhz" else "make them for one"
+            found.append(f"{key}: must be the same of all engines ({told}); {cure}")
     if not points or any(point.board != points[0].board for point in points):
         raise_all(ConfigError, "these engines cannot share a board:", found)
     board = points[0].board

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from hotnas_hls.accel.port_plan import STREAMS
 from hotnas_hls.accel.resources import Resources
 from hotnas_hls.api.design import Design
 from hotnas_hls.base.arguments import checked
+from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.notebook import Shown
+from hotnas_hls.boards.board import Board, load_board
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.simulate.engine_check import EngineCheck
 
@@ -32,6 +34,7 @@ class SharedBoard(Shown):
     engines: EngineSet
     dram: DramTiming  # behind all ports
     latencies: Mapping[str, SharedLatency]  # by engine
+    folder: Path | None = None  # its package, where it was loaded from one
 
     def ms(self, cycles: float) -> float:
         """Cycles at the clock of all engines, in milliseconds."""
@@ -87,17 +90,44 @@ class SharedBoard(Shown):
         ]
 
     @checked
-    def simulate(self, build: str | Path) -> SharedSimulation:
-        """Run the RTL of all engines together in Verilator behind the one DRAM.
+    def generate(self, folder: str | Path) -> SharedBoard:
+        """Write the package of all engines: RTL, bench, weights, scripts with one block design, PYNQ driver.
 
-        build: folder for what is built. All start in the same cycle, at every phase of the refresh at which
-        one of them is predicted to take longest. Every layer of every image must be as the integer reference
-        has it, every engine's cycles as predicted, within 2 %. Raises SimulationFailed where the RTL does not
-        build, hangs, or breaks a rule of AXI; ToolNotFound without Verilator.
+        The last part of ``folder`` names it; the same engines give the same bytes. Returns this, as loaded
+        from there. Raises OutputRefused where something else lies there, ConfigError for a board whose ports
+        cannot be wired.
         """
+        from hotnas_hls.simulate.engines_flow import generate
+
+        place = Path(folder)
+        if problem := file_name_violation(place.name):
+            raise ConfigError(f"package name {problem}")
+        if self.dram != self.engines.dram:
+            raise ConfigError(f"{self.dram.name}: a package is of its designs' own DRAM; leave --dram out")
+        generate(self.engines, self.dram, self.latencies, place)
+        return replace(self, folder=place)
+
+    @checked
+    def simulate(self, build: str | Path | None = None) -> SharedSimulation:
+        """Run the RTL of all engines together in Verilator behind the one DRAM: that of the package, if any.
+
+        build: folder for what is built (a package's: beside it). All start in the same cycle, at every phase
+        of the refresh at which one of them is predicted to take longest. Every layer of every image must be
+        as the integer reference has it, every engine's cycles as predicted, within 2 %; a package keeps what
+        was found in reports/engines.json. Raises SimulationFailed where the RTL does not build, hangs, or
+        breaks a rule of AXI; ToolNotFound without Verilator.
+        """
+        from hotnas_hls.simulate import engines_flow
         from hotnas_hls.simulate.shared_board import simulate_together
 
-        return SharedSimulation(simulate_together(self.engines, self.latencies, self.dram, Path(build)))
+        place = Path(build) if build is not None else None
+        if self.folder is not None:
+            found = engines_flow.simulate(self.folder, self.engines, self.latencies, self.dram, place)
+            return SharedSimulation(*found)
+        if place is None:
+            raise ConfigError("build: name a folder; without a package there is none to build beside")
+        checks = simulate_together(self.engines, self.latencies, self.dram, place)
+        return SharedSimulation(checks, tuple(reason for check in checks for reason in check.reasons()))
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
@@ -128,11 +158,7 @@ class SharedSimulation(Shown):
     """Engines that were simulated at the same time on one board: predicted and counted."""
 
     checks: tuple[EngineCheck, ...]  # of every engine at every phase that was run
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What is not as predicted, or not as the reference has it."""
-        return tuple(reason for check in self.checks for reason in check.reasons())
+    reasons: tuple[str, ...] = ()  # what is not as predicted, as the reference has it, or as it was generated
 
     @property
     def holds(self) -> bool:
@@ -159,22 +185,55 @@ class SharedSimulation(Shown):
         """The verdict."""
         return [*self.reasons, "holds" if self.holds else "DOES NOT HOLD"]
 
-    def record(self) -> list[dict[str, Any]]:
+    def record(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return [asdict(check) for check in self.checks]
+        checks = [asdict(check) for check in self.checks]
+        return {"holds": self.holds, "reasons": list(self.reasons), "checks": checks}
 
 
 @checked
-def share_board(designs: Mapping[str, Design], *, dram: str | DramTiming | None = None) -> SharedBoard:
+def share_board(
+    designs: Mapping[str, Design],
+    *,
+    board: str | Path | Board | None = None,
+    dram: str | DramTiming | None = None,
+) -> SharedBoard:
     """Put several designs on one board, each as an engine of its own that runs at the same time.
 
-    designs: by the names of their engines, which get ports in this order. dram: another than the board's by
-    name, by its board, or the path of a YAML file. Each engine's latency is predicted alone and while the
-    others run, behind the one DRAM. Raises ConfigError, with every reason, for designs of different boards or
-    clocks, and for such as do not fit their board together.
+    designs: by the names of their engines, which get ports in this order. board: that they are put on, for
+    designs that were each made for a part of it; None: the one they were all made for. dram: another than the
+    board's by name, by its board, or the path of a YAML file. Each engine's latency is predicted alone and
+    while the others run, behind the one DRAM. Raises ConfigError, with every reason, for designs of different
+    boards or clocks, and for such as do not fit their board together.
     """
-    engines = shared({name: design.point for name, design in designs.items()})
-    behind = load_dram(dram) if isinstance(dram, str) else dram or engines.dram
+    points = {name: design.point for name, design in designs.items()}
+    if board is not None:
+        on = load_board(board)
+        points = {name: replace(point, board=on, dram=None) for name, point in points.items()}
+    engines = shared(points)
+    return _priced(engines, load_dram(dram) if isinstance(dram, str) else dram or engines.dram)
+
+
+def is_shared_board(folder: Path) -> bool:
+    """Whether a folder says that it is the package of several engines."""
+    from hotnas_hls.simulate.engines_flow import is_package
+
+    return is_package(folder)
+
+
+@checked
+def load_shared_board(folder: str | Path) -> SharedBoard:
+    """The engines of a package that :meth:`SharedBoard.generate` wrote, priced behind their board's DRAM.
+
+    Raises OutputRefused for a folder that is none.
+    """
+    from hotnas_hls.simulate.engines_flow import load
+
+    engines = load(Path(folder))
+    return replace(_priced(engines, engines.dram), folder=Path(folder))
+
+
+def _priced(engines: EngineSet, behind: DramTiming | None) -> SharedBoard:
     if behind is None:
         raise ConfigError(f"{engines.board.name}: no DRAM is known behind its ports; name one (--dram)")
     found = shared_latencies(engines.works(), behind, engines.clock_mhz)

@@ -37,6 +37,7 @@ from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
 from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
+PYNQ_DRIVER = "hotnas_pynq.py"
 FOLDER = "driver"
 
 
@@ -127,9 +128,15 @@ def _outputs_in_turn(net: IntegerNetwork) -> dict[str, Any]:
 
 
 def design_record(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner, timing: MemoryTiming
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    timing: MemoryTiming,
+    ip: str = TOP,
 ) -> dict[str, Any]:
-    """Everything a driver must know, as it stands in ``hotnas_design.json``."""
+    """Everything a driver must know, as it stands in ``hotnas_design.json``; ip: what the IP is called."""
     memory = map_memory(net, accel, tiles)
     predicted = network_latency(net.layers, accel, tiles, timing)
     image = net.feature_maps[net.image]
@@ -158,7 +165,7 @@ def design_record(
     return {
         "design": banner.design,
         "digest": banner.digest,
-        "ip": TOP,
+        "ip": ip,
         "act_bits": accel.act_bits,
         "channel_block": accel.channel_block,
         "feature_map_bytes": memory.feature_map_bytes,

@@ -45,6 +45,7 @@ from hotnas_hls.version import __version__
 
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
+PACKING = "scripts/package_rtl.tcl"
 BLOCK_DESIGN = "scripts/block_design.tcl"
 LINUX = ("linux/hotnas.bif", "linux/hotnas.dtso")
 SHELL = "linux/shell.json"  # of Kria's application manager
@@ -66,11 +67,12 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     processor = processor_of(point.board.part)
     without = [] if processor else [BLOCK_DESIGN, *LINUX]
     without += [] if point.board.part.startswith(KRIA) else [SHELL]
-    rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor), without)
+    rendered = render_folder(FOLDER, banner, context(point, name, banner, processor), without)
     return {**files, **rendered}
 
 
-def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
+def context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
+    """What the templates of a package may say of a design."""
     net, accel = point.integer_network(), point.accelerator
     memory = map_memory(net, accel, point.tiles)
     rtl = rtl_files(accel, len(net.layers), banner, point.clock_mhz)
@@ -140,7 +142,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "block_design": BLOCK_DESIGN,
         "masters": STREAMS,
         "engines": [EngineCell(TOP, tuple(wired), ports.masters(accel), processor.base)] if processor else [],
-        "packing": "scripts/package_rtl.tcl",
+        "packing": PACKING,
         "ip_folder": "ip",
         "afi": [2 * processor.ports.index(wire.port) + way for wire in wired for way in (0, 1)]
         if processor

@@ -15,6 +15,7 @@ TOP = "tb_top"
 SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
 DRAM_SOURCE = "dram_timing.cpp"
 TOP_FILE, CHECKER = "tb_top.sv", "axi_checker.sv"
+OF_ONE_ENGINE = ("board.cpp", "board.h", "rtlsim.py")  # of a bench, what knows no other
 PORTS_OF_ENGINE = REQUESTERS // 2
 # How the bench is built and run, by hotnas sim and by the Makefile of a package.
 VERILATOR = (
@@ -39,6 +40,11 @@ def bench_sources(bench: Mapping[str, str]) -> list[str]:
     return own + sorted(name for name in bench if name.endswith(".sv") and name not in own)
 
 
+def instance_of(engine: str) -> str:
+    """What the bench of an engine is called in ``tb_top``; no keyword, whatever the engine's name."""
+    return f"u_{engine}"
+
+
 def engines_bench(engines: Mapping[str, Sequence[Bus]]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """The bench of several engines behind one DRAM: files of all of them, and each one's own by engine.
 
@@ -53,9 +59,11 @@ def engines_bench(engines: Mapping[str, Sequence[Bus]]) -> tuple[dict[str, str],
             "bench.sv": files[TOP_FILE].replace(f"module {TOP} ", "module bench "),
             CHECKER: files[CHECKER],
         }
-    del shared[CHECKER]
+    for only_of_one in (CHECKER, *OF_ONE_ENGINE):
+        del shared[only_of_one]
     instances = [
-        f"  {name}_bench #(.FirstPort({PORTS_OF_ENGINE * at})) {name} ();" for at, name in enumerate(engines)
+        f"  {name}_bench #(.FirstPort({PORTS_OF_ENGINE * at})) {instance_of(name)} ();"
+        for at, name in enumerate(engines)
     ]
     head = "// Engines behind one DRAM, each in a bench of its own that cocotb drives."
     shared[TOP_FILE] = "\n".join([head, f"module {TOP};", *instances, "endmodule", ""])

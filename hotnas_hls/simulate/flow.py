@@ -31,6 +31,7 @@ from hotnas_hls.codegen.bundle import (
     verify,
     with_files,
 )
+from hotnas_hls.codegen.engine_package import ENGINES_FILE
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.ports import STRIPED, masters
@@ -247,6 +248,11 @@ def load_package(output: Path) -> DesignPoint:
     """The design of a package; OutputRefused for a folder that is none, or that leads elsewhere by links."""
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    if (output / ENGINES_FILE).is_file():
+        raise OutputRefused(
+            f"{output}: holds several engines, which 'hotnas sim' runs together; this is done with a package "
+            "of one: hotnas hls RUN"
+        )
     _refuse_links(output)
     return DesignPoint.load(output / DESIGN_FILE)
 

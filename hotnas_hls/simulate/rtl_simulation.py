@@ -38,6 +38,7 @@ from hotnas_hls.codegen.testbench import (
     bench_files,
     bench_registers,
     bench_sources,
+    instance_of,
 )
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
@@ -247,7 +248,7 @@ def run_together(
     runs = {name: _EngineRuns(accel, files) for name, (accel, _) in engines.items()}
     for name, (_, program) in engines.items():
         runs[name].add(program)
-    registers = {name: model.bench_registers(name) for name in engines}
+    registers = {instance_of(name): model.bench_registers(name) for name in engines}
     rounds = zip(*(each.records for each in runs.values()), strict=True)
     done = _simulate(model, registers, [list(each) for each in rounds], files, seed)
     counted = zip(runs.items(), zip(*done, strict=True), strict=True)

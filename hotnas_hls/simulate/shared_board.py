@@ -15,8 +15,8 @@ from hotnas_hls.accel.engine_set import EngineSet
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.joint_latency import SharedLatency
-from hotnas_hls.codegen.engine_sources import EngineSources, engine_sources
-from hotnas_hls.simulate.certify import FEW_CYCLES, TIMEOUT_CYCLES, TIMEOUT_FACTOR
+from hotnas_hls.codegen.engine_sources import engine_sources
+from hotnas_hls.simulate.certify import FEW_CYCLES, TIMEOUT_CYCLES, TIMEOUT_FACTOR, Rtl
 from hotnas_hls.simulate.engine_check import EngineCheck
 from hotnas_hls.simulate.rtl_simulation import Program, Run, RunResult, run_together
 from hotnas_hls.simulate.verilated import build_once
@@ -27,19 +27,22 @@ def simulate_together(
     latencies: Mapping[str, SharedLatency],
     dram: DramTiming,
     folder: Path,
-    sources: EngineSources | None = None,
+    rtl: Rtl | None = None,
 ) -> tuple[EngineCheck, ...]:
     """Run all engines at the same time behind ``dram``; a check of every engine at every phase that is run.
 
-    latencies: what was predicted of each. folder: for the build and the job. sources: None: made of the
-    designs anew. Raises SimulationFailed when the RTL does not build, hangs, or breaks a rule of AXI.
+    latencies: what was predicted of each. folder: for the build and the job. rtl: of all engines,
+    with its bench; None: made of the designs anew. Raises SimulationFailed when the RTL does not build,
+    hangs, or breaks a rule of AXI.
     """
     points = engines.engines
-    sources = sources or engine_sources(engines)
+    if rtl is None:
+        sources = engine_sources(engines)
+        rtl = Rtl(sources.all_rtl, bench=sources.bench)
     phases = sorted({found.worst_phase for found in latencies.values()})
     slowest = max(found.images * found.cycles for found in latencies.values())
     optimise = len(points) * slowest > FEW_CYCLES
-    model = build_once(sources.all_rtl, folder / "rtl", optimise=optimise, bench=sources.bench)
+    model = build_once(rtl.files, folder / "rtl", optimise=optimise, bench=rtl.bench)
     works = {}
     for name, point in points.items():
         images = point.golden_images(latencies[name].images)

@@ -75,9 +75,11 @@ def test_engines_that_have_nothing_in_common_are_refused(small: DesignPoint) -> 
         share_board({"a": small, "b": elsewhere})
     assert str(refused.value) == (
         "these engines cannot share a board:\n"
-        "  - board: must be the same of all engines (a ZCU102, b KV260); make the designs for one\n"
-        "  - clock_mhz: must be the same of all engines (a 200 MHz, b 100 MHz); make the designs for one\n"
-        "  - dram: must be the same of all engines (a DDR4-2133-64, b DDR4-2400-64); make the designs for one"
+        "  - board: must be the same of all engines (a ZCU102, b KV260); name the one they are put on "
+        "(--board)\n"
+        "  - clock_mhz: must be the same of all engines (a 200 MHz, b 100 MHz); make them for one\n"
+        "  - dram: must be the same of all engines (a DDR4-2133-64, b DDR4-2400-64); name the one they are "
+        "put on (--board)"
     )
 
 

@@ -97,8 +97,9 @@ DONE_BY = {
     },
     "engines": {
         "designs": "share_board.designs",
+        "--board": "share_board.board",
         "--dram": "share_board.dram",
-        "--simulate": "SharedBoard.simulate.build",
+        "--output": "SharedBoard.generate.folder",
         "--json": "SharedBoard.record",
     },
     "platforms": {"--json": "Platforms.record"},

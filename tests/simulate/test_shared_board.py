@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import hotnas_hls as hn
 from hotnas_hls.api.design import Design
 from hotnas_hls.api.engines import SharedSimulation
 from hotnas_hls.base import tools
+from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.codegen.engine_sources import renamed
 from hotnas_hls.simulate.engine_check import EngineCheck
 
@@ -22,15 +24,23 @@ WIDE = dataclasses.replace(ACCEL, tn=8, max_entries=16, ifm_bits=128, wgt_bits=1
 @needs_verilator
 @pytest.mark.whole
 def test_both_engines_are_right_and_take_the_predicted_cycles(tmp_path: Path) -> None:
-    """One keeps its data on chip, the other streams; the DRAM makes each wait for the other."""
+    """One keeps its data on chip, the other, whose name is a keyword of Verilog, streams; each waits."""
     resident, streaming = on_chip_design(), small_design(network="wide", accelerator=WIDE)
-    shared = hn.share_board({"resident": Design(resident), "streaming": Design(streaming)})
+    shared = hn.share_board({"resident": Design(resident), "small": Design(streaming)})
     assert all(found.cycles > found.alone_cycles for found in shared.latencies.values())
-    done = shared.simulate(tmp_path)
+    package = tmp_path / "pair"
+    shared.generate(package)
+    loaded = hn.load_shared_board(package)
+    assert loaded.engines == shared.engines and loaded.latencies == shared.latencies
+    done = loaded.simulate(tmp_path / "build")
     assert done.holds and done.reasons == ()
+    assert json.loads((package / "reports" / "engines.json").read_text())["checks"] == [
+        dataclasses.asdict(check) for check in done.checks
+    ]
+    assert verify(package) == []
     phases = {found.worst_phase for found in shared.latencies.values()}
     assert {(check.engine, check.phase) for check in done.checks} == {
-        (engine, phase) for engine in ("resident", "streaming") for phase in phases
+        (engine, phase) for engine in ("resident", "small") for phase in phases
     }
     for check in done.checks:
         assert check.outputs_match and check.simulated == check.predicted
@@ -40,8 +50,8 @@ def test_both_engines_are_right_and_take_the_predicted_cycles(tmp_path: Path) ->
 def test_what_is_not_as_predicted_is_told() -> None:
     right = EngineCheck("a", 3, 2, 1000, 1000, True)
     wrong = EngineCheck("b", 3, 1, 1000, 1100, False)
-    assert SharedSimulation((right,)).holds
-    found = SharedSimulation((right, wrong))
+    assert SharedSimulation((right,)).holds and right.reasons() == []
+    found = SharedSimulation((right, wrong), tuple(wrong.reasons()))
     assert not found.holds
     assert found.notes() == [
         "b, phase 3: an output differs from the integer reference",
