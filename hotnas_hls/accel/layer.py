@@ -100,6 +100,10 @@ class Layer:
         """The layer with weights of other widths; a maximum has none."""
         return self if self.kind is LayerKind.MAXPOOL else replace(self, weight_bits=weight_bits)
 
+    def reading(self, act_bits: int) -> Layer:
+        """The same: the accelerator's maps have one width."""
+        return self
+
     def pruned(self, ones: int, rows: int) -> Layer:
         """The layer with ``ones`` weights a kernel, which ``rows`` output channels in a row share."""
         return replace(self, pattern_ones=ones, pattern_rows=rows)
@@ -232,17 +236,21 @@ def pattern_rows(index: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """A network as the accelerator runs it: image feature map to logits feature map."""
+    """A network as the accelerator runs it: image feature map to the feature maps that the host reads."""
 
     name: str
     feature_maps: dict[str, FeatureMap]
     layers: tuple[Layer, ...]
     numbers: dict[str, LayerNumbers]  # by layer name
     image: str  # feature map the host writes
-    logits: str  # feature map the host reads
+    host: HostWork  # before that, and with what it reads
     act_bits: int  # 8 or 16
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is
-    host: HostWork = HostWork()  # before that, and with the logits
+
+    @property
+    def logits(self) -> str:
+        """The feature map of the only output; ValueError where there are several."""
+        return self.host.logits
 
     @property
     def image_shape(self) -> Shape:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.activation import HIGHEST, LINE_BITS, LOWEST, SEGMENTS
 from hotnas_hls.accel.integers.bounds import accumulator_bits
@@ -26,7 +27,7 @@ LARGEST_FRAC_BITS = 126  # of a format, either way: its scale is a normal 32-bit
 
 
 def network_violations(
-    feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str, logits: str
+    feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str, host: HostWork
 ) -> list[str]:
     """Names that clash or do not exist, shapes that disagree, maps read before they are written."""
     names = {"feature map": [fm.name for fm in feature_maps], "layer": [layer.name for layer in layers]}
@@ -38,9 +39,9 @@ def network_violations(
         found += _feature_map_violations(fm, maps)
     if not layers:
         found.append("layers: none; give at least one")
-    for role, name in (("image", image), ("logits", logits)):
-        if name not in maps:
-            found.append(f"{role}: there is no feature map {name!r}; known: {', '.join(maps)}")
+    if image not in maps:
+        found.append(f"image: there is no feature map {image!r}; known: {', '.join(maps)}")
+    found += host.output_violations(maps)
     written = {image}
     for layer in layers:
         found += _layer_violations(layer, maps)
@@ -55,8 +56,14 @@ def network_violations(
                 )
         written.add(layer.target)
     found += _written_twice(layers, maps, image)
-    if logits in maps and layers and not _is_written(logits, written, maps):
-        found.append(f"logits: no layer writes {logits!r}")
+    for output in host.outputs:
+        if output.map in maps and layers and not _is_written(output.map, written, maps):
+            found.append(f"{output.name}: no layer writes {output.map!r}")
+        elif output.map in maps and maps[output.map].concat_of is not None:
+            found.append(
+                f"{output.name}: {output.map!r} is a part of {maps[output.map].concat_of!r}, which the host "
+                "cannot read by itself; give it a map of its own"
+            )
     return found
 
 

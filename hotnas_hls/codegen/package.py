@@ -85,7 +85,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "accel": accel,
         "net": net,
         "image": net.feature_maps[net.image],
-        "logits": net.feature_maps[net.logits],
+        "outputs": [(output, net.feature_maps[output.map]) for output in net.host.outputs],
         "layout": net.image_layout,
         "image_shape": net.image_shape,
         "raw_shape": net.host.preparation.source if net.host.preparation else net.image_shape,

@@ -60,7 +60,7 @@ class Arrangement:
         """What keeps the network, lowered and arranged like this, from being built."""
         layers = self.layers(lowered.shapes, lowered.image)
         maps, layout = self.maps(lowered)
-        found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.logits)
+        found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.host)
         if layout is not None:
             found += layout_violations(layout, tuple(maps.values()), layers, lowered.image)
         return found

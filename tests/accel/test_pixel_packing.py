@@ -74,7 +74,7 @@ def test_every_map_holds_the_same_integers(resolutions: int, across: bool, stem:
 def test_packed_networks_obey_every_rule(resolutions: int, across: bool, stem: Stem) -> None:
     net = packed(resolutions, stem, across)
     maps = list(net.feature_maps.values())
-    assert network_violations(maps, net.layers, net.image, net.logits) == []
+    assert network_violations(maps, net.layers, net.image, net.host) == []
     for layer in net.layers:
         assert numbers_violations(layer, net.numbers[layer.name], net.act_bits) == []
     assert (net.image_layout is None) == (stem is Stem.PLAIN)

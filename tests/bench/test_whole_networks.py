@@ -96,7 +96,7 @@ def reduced(name: str) -> DesignPoint:
         seed=0,
         accelerator=SMALL,
         image=model.image,
-        logits=model.logits,
+        host=model.host,
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
         image_layout=model.image_layout,

@@ -80,7 +80,7 @@ def design(stem: Stem) -> DesignPoint:
         seed=1,
         accelerator=accel,
         image=net.image,
-        logits=net.logits,
+        host=net.host,
         feature_maps=tuple(net.feature_maps.values()),
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
         image_layout=net.image_layout,
@@ -107,7 +107,7 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert (record["format_version"], record["packed_resolutions"]) == (6, 0)
+    assert (record["format_version"], record["packed_resolutions"]) == (7, 0)
 
 
 def test_design_points_of_older_versions_are_plain(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def packed_design(packed: int) -> DesignPoint:
         network="packed",
         accelerator=accel,
         image=net.image,
-        logits=net.logits,
+        host=net.host,
         feature_maps=tuple(net.feature_maps.values()),
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
         image_layout=net.image_layout,
