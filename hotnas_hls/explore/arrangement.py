@@ -79,6 +79,7 @@ class Arrangement:
 
 
 PLAIN = Arrangement()
+PACKED_STEMS = (Stem.UNFOLDED, Stem.PATCHES)  # for packed maps the others read as much in more positions
 
 
 def allowed_arrangements(
@@ -86,12 +87,14 @@ def allowed_arrangements(
 ) -> tuple[Arrangement, ...]:
     """The arrangements the choices name; of BEST, every one the network allows, the plainest first.
 
-    Where it allows none, UnsupportedNetwork says why the first of them cannot be.
+    Stems of packed maps are those of PACKED_STEMS, unless another is asked for. Where it allows none,
+    UnsupportedNetwork says why the first of them cannot be.
     """
-    stems = tuple(Stem) if stem == BEST else (Stem(stem),)
+    plain = tuple(Stem) if stem == BEST else (Stem(stem),)
+    packing_stems = PACKED_STEMS if stem == BEST else plain
     counts = PACKINGS if packed == "best" else (packed,)
     shapes = [(count, across) for count in counts for across in ((False, True) if count else (False,))]
-    asked = [Arrangement(each, *shape) for shape in shapes for each in stems]
+    asked = [Arrangement(each, *shape) for shape in shapes for each in (packing_stems if shape[0] else plain)]
     found: list[Arrangement] = []
     refused: list[UnsupportedNetwork] = []
     for arrangement in asked:

@@ -168,8 +168,9 @@ def test_pixels_are_packed_as_far_as_asked_for_and_allowed() -> None:
     from hotnas_hls.frontends.source import load_model
 
     resnet = load_model("resnet20").graph
-    shapes = ((0, False), (1, False), (1, True), (2, False), (2, True))
-    every = {Arrangement(stem, *shape) for stem in STEMS for shape in shapes}
+    shapes = ((1, False), (1, True), (2, False), (2, True))
+    every = {Arrangement(stem, *shape) for stem in (Stem.UNFOLDED, Stem.PATCHES) for shape in shapes}
+    every |= {Arrangement(stem) for stem in STEMS}
     found = allowed_arrangements(resnet)
     assert set(found) == every and found[0] == PLAIN
     packed_twice = (Arrangement(Stem.UNFOLDED, 2), Arrangement(Stem.UNFOLDED, 2, True))
