@@ -279,6 +279,8 @@ def _obstacle(layer: Layer, maps: set[str]) -> bool:
         return True
     if not inside and not outside:
         return False
+    if layer.target_rows > 1:
+        return True
     odd = layer.out_rows % SIDE or layer.out_columns % SIDE if outside else 0
     odd = odd or (layer.in_rows % SIDE or layer.in_columns % SIDE if inside else 0)
     wide = layer.kind is LayerKind.DEPTHWISE and (layer.kernel_rows > 1 or layer.kernel_columns > 1)

@@ -85,6 +85,8 @@ class OnnxModel:
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the model computes for every node of the graph, (B, ...)."""
         made = {node: tensor for node, tensor in self._made.items() if node in self.graph}
+        if not made:
+            return {}
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         del model.graph.output[:]

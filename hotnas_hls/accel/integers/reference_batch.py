@@ -47,9 +47,12 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
     view(net.image)[...] = images
     for index, layer in enumerate(net.layers):
         low, high = sums[layer.name]
-        residual = view(layer.residual) if layer.residual else None
-        view(layer.target)[...] = _run_layer(
-            layer, net.numbers[layer.name], view(layer.source), residual, max(-low, high), net.act_bits
+        residual = None
+        if layer.residual is not None:
+            residual = view(layer.residual).reshape(len(images), *layer.residual_shape)
+        ifm, bound = layer.seen(view(layer.source)), max(-low, high)
+        layer.part_of(view(layer.target))[...] = _run_layer(
+            layer, net.numbers[layer.name], ifm, residual, bound, net.act_bits
         )
         for root, last in last_use.items():
             if last == index and root not in kept_roots:
