@@ -104,6 +104,10 @@ class Layer:
         """The layer with weights of other widths; a maximum has none."""
         return self if self.kind is LayerKind.MAXPOOL else replace(self, weight_bits=weight_bits)
 
+    def reading(self, act_bits: int) -> Layer:
+        """The same: the accelerator's maps have one width."""
+        return self
+
     def pruned(self, ones: int, rows: int) -> Layer:
         """The layer with ``ones`` weights a kernel, which ``rows`` output channels in a row share."""
         return replace(self, pattern_ones=ones, pattern_rows=rows)

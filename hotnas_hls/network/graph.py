@@ -45,6 +45,20 @@ class OpKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Multiples of ``2**-frac_bits`` from ``low`` to ``high``."""
+
+    frac_bits: int
+    low: float
+    high: float
+
+    def fits(self, bits: int) -> bool:
+        """Whether signed integers of ``bits`` bits hold it."""
+        top, unit = 1 << (bits - 1), 2.0**self.frac_bits
+        return -top <= self.low * unit and self.high * unit < top
+
+
+@dataclass(frozen=True)
 class Node:
     """One operator. ``shape`` is that of its output; a vector of F features is (F, 1, 1).
 
@@ -65,6 +79,7 @@ class Node:
     epsilon: float = 1e-5  # BATCHNORM only
     bounds: Bounds = UNBOUNDED  # CLIP only: lowest and highest value
     activation: Activation | None = None  # ACTIVATION only
+    grid: Grid | None = None  # INPUT and CLIP only: what its values are rounded to where integers run
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property

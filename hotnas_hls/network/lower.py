@@ -19,6 +19,7 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
+from hotnas_hls.network.grid import grid_of
 from hotnas_hls.network.lowered import LoweredLayer, LoweredNetwork, Weights
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.placement import Placement, place_concatenations
@@ -139,7 +140,8 @@ class _Lowering:
         shape = self.seen[node.inputs[0]]  # elementwise: also right behind a flattening
         self.shapes[node.name] = self.seen[node.name] = shape
         draft = self.drafts.get(source)
-        if draft is not None and draft.takes_activation and self._is_sole_reader(node, source):
+        fuses = draft is not None and draft.takes_activation and not self._rounds_again(node, source)
+        if draft is not None and fuses and self._is_sole_reader(node, source):
             self._rename(draft, node.name)
         else:
             draft = self._copy(node.name, source, shape)
@@ -150,6 +152,11 @@ class _Lowering:
         low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
         lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
         draft.clamp = (lowest, highest)
+
+    def _rounds_again(self, node: Node, source: str) -> bool:
+        """True for values on a grid that are to be rounded to another one: two roundings are not one."""
+        before, after = grid_of(self.graph, source), node.grid
+        return before is not None and after is not None and before.frac_bits != after.frac_bits
 
     def _two_maps(self, node: Node, one: str, other: str) -> None:
         """A sum or a product, whose second map may be a vector: the other one is a layer's residual."""
@@ -176,12 +183,18 @@ class _Lowering:
             made, residual = host.value, other if host.value == one else one
             self._rename(host, node.name)
         else:
-            made, residual = one, other
-            host = self._copy(node.name, one, shape)
+            finer = not vector and self._is_finer(other, one)  # an addend is shifted left, never right
+            made, residual = (other, one) if finer else (one, other)
+            host = self._copy(node.name, made, shape)
         host.multiplied = made if multiplies else ""
         host.layer = replace(
             host.layer, residual=residual, residual_multiplies=multiplies, residual_vector=vector
         )
+
+    def _is_finer(self, one: str, other: str) -> bool:
+        """True where both maps lie on grids and the first on a finer one."""
+        first, second = grid_of(self.graph, one), grid_of(self.graph, other)
+        return first is not None and second is not None and first.frac_bits > second.frac_bits
 
     def _can_host(self, draft: _Draft, node: Node) -> bool:
         """True if ``draft`` can take in a sum or a product, behind all it does."""

@@ -14,12 +14,12 @@ from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.integer_layers import FULL_PRECISION, IntegerFormat
-from hotnas_hls.explore.workload import Workload, edited_graph
+from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import cut_paths, editable
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.network.operations import Operation, operations
+from hotnas_hls.network.operations import Operation, free_readers, operations
 from hotnas_hls.platforms.metric import Metric, metric_named
 from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Relief, Remedy
 from hotnas_hls.platforms.request import PlatformRequest
@@ -38,6 +38,7 @@ class OperatorPlatform(Generic[Constants]):
     registered: ClassVar[str]  # as the registry calls it
     titled: ClassVar[str]  # its name, with a place for that of its constants
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the objective where none is chosen
+    needs_board: ClassVar[bool] = False
     constants: Constants
     name: str
     objective: Metric
@@ -86,12 +87,13 @@ class OperatorPlatform(Generic[Constants]):
         """The uncompressed network's operators."""
         allowed = editable(model, graph)
         layers = self.layers(graph, form, Compression())
-        return Workload(graph.name, layers, allowed.paths, allowed.convolutions, allowed.narrowable)
+        readers = free_readers(layers) & allowed.narrowable
+        return Workload(graph.name, layers, allowed.paths, allowed.convolutions, allowed.narrowable, readers)
 
     def layers(self, graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Operation, ...]:
         """The operators under ``compression``."""
         edited = edited_graph(graph, cut_paths(graph), compression)
-        return operations(fold_shapes(edited), form.act_bits, form.weight_bits, compression.weight_bits)
+        return with_formats(operations(fold_shapes(edited), form.act_bits, form.weight_bits), compression)
 
     def at_bits(self, bits: int) -> OperatorPlatform:
         """Itself: widths are the workload's."""

@@ -21,6 +21,7 @@ class AxisKind(StrEnum):
     EXPAND = "expand"  # 1: the layer's kernel grows by 2
     CHANNELS = "channels"  # output channels kept
     BITS = "bits"  # width of the layer's weights
+    ACT_BITS = "act_bits"  # width of the activations the layer reads
     HARDWARE = "hardware"  # a decision of the platform
 
 

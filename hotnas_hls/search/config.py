@@ -114,6 +114,7 @@ class QuantisationSettings:
     act_bits: Literal[8, 16] = 16  # of feature maps
     weight_bits: int = 16  # of layers the search leaves alone
     least_weight_bits: int = 4  # fewest it may choose
+    least_act_bits: int = 4  # the same of what a layer reads, where the platform gains from it
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class RunConfig:
     """Everything a run needs to be repeated."""
 
     network: NetworkSettings
-    board: str  # a name of ``hotnas boards``, or the path of a YAML file
+    board: str | None = field(default=None, kw_only=True)  # of ``hotnas boards``, or a YAML file
     bound: BoundSettings
     platform: str = "tiled-engine"  # a name of ``hotnas platforms``
     technology: str | None = None  # constants of a model, by name or a YAML file; null: its first
@@ -134,13 +135,9 @@ class RunConfig:
     seed: int = 0  # of everything that is drawn; the same seed gives the same design
     output: str = "runs"  # the run's folder
 
-    def load_board(self) -> Board:
-        """The board's record."""
-        return load_board(self.board)
-
-    def clock(self) -> float:
-        """The clock in MHz, the board's default where none is given."""
-        return self.load_board().clock_mhz if self.clock_mhz is None else self.clock_mhz
+    def load_board(self) -> Board | None:
+        """The board's record; None where none is given."""
+        return None if self.board is None else load_board(self.board)
 
     def record(self) -> dict[str, Any]:
         """This configuration as plain values, as it is kept in the design point: without passwords."""
@@ -206,12 +203,17 @@ class RunConfig:
                 f"quantisation.least_weight_bits: must be 2 to {quantisation.weight_bits} (weight_bits), "
                 f"not {quantisation.least_weight_bits}"
             )
+        if not 2 <= quantisation.least_act_bits <= quantisation.act_bits:
+            found.append(
+                f"quantisation.least_act_bits: must be 2 to {quantisation.act_bits} (act_bits), "
+                f"not {quantisation.least_act_bits}"
+            )
         found += normalisation_violations(self.network.mean, self.network.std)
         if self.network.input is not None and min(self.network.input) < 1:
             found.append(f"network.input: must be at least 1 each, not {list(self.network.input)}")
         if not 0 <= self.seed < 1 << 32:
             found.append(f"seed: must be 0 to {(1 << 32) - 1}, not {self.seed}")
-        return found + self._choice_violations()
+        return found + self._choice_violations() + self._platform_violations()
 
     def _choice_violations(self) -> list[str]:
         found = []
@@ -232,6 +234,11 @@ class RunConfig:
             elif one.name == "wgt_masters" and max(values) > max(LEGAL_MASTERS):
                 found.append(f"{where}: {max(values)}: weights are striped over at most {max(LEGAL_MASTERS)}")
         return found
+
+    def _platform_violations(self) -> list[str]:
+        from hotnas_hls.platforms.registry import asked_violations  # imports torch
+
+        return asked_violations(self.platform, self.board is not None, self.objective, self.bound.by_metric)
 
 
 def normalisation_violations(mean: Sequence[float] | None, std: Sequence[float] | None) -> list[str]:

@@ -90,6 +90,7 @@ DONE_BY = {
         "--board": "compare_platforms.board",
         "--platforms": "compare_platforms.platforms",
         "--run": "compare_platforms.runs",
+        "--package": "compare_platforms.packages",
         "--data": "compare_platforms.data",
         "--draw": "PlatformComparison.figure",
         "--json": "PlatformComparison.record",

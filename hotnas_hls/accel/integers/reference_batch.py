@@ -8,7 +8,7 @@ that run in the plain reference, image by image.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,8 +25,19 @@ FLOAT64_EXACT = 1 << 53
 COLUMN_BYTES = 1 << 21  # of the unfolded input held at a time: what stays in the cache
 
 
-def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) -> dict[str, np.ndarray]:
-    """The feature maps named in ``keep``, int32 (B, C, H, W), for images (B, C, H, W) of integers."""
+NOTHING: Mapping[str, np.ndarray] = {}
+
+
+def run_batch(
+    net: IntegerNetwork,
+    images: np.ndarray,
+    keep: Collection[str],
+    given: Mapping[str, np.ndarray] = NOTHING,
+) -> dict[str, np.ndarray]:
+    """The feature maps named in ``keep``, int32 (B, C, H, W), for images (B, C, H, W) of integers.
+
+    given: maps (B, C, H, W) that layers read in place of what was computed; ``keep`` has what was computed.
+    """
     sums = accumulator_ranges(net)
     root_of = {name: fm.concat_of or name for name, fm in net.feature_maps.items()}
     last_use: dict[str, int] = {}
@@ -36,6 +47,7 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
                 last_use[root_of[name]] = index
     kept_roots = {root_of[name] for name in keep}
     wholes: dict[str, np.ndarray] = {}
+    replaced: dict[str, np.ndarray] = {}
 
     def view(name: str) -> np.ndarray:
         """The map as float32, which holds 16-bit integers exactly; its tensor is made on first use."""
@@ -51,13 +63,15 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
         if layer.residual is not None:
             residual = view(layer.residual).reshape(len(images), *layer.residual_shape)
         ifm, bound = layer.seen(view(layer.source)), max(-low, high)
-        layer.part_of(view(layer.target))[...] = _run_layer(
-            layer, net.numbers[layer.name], ifm, residual, bound, net.act_bits
-        )
+        made = _run_layer(layer, net.numbers[layer.name], ifm, residual, bound, net.act_bits)
+        if layer.target in given:
+            replaced[layer.target] = made.astype(np.int32)
+            made = layer.part_of(given[layer.target])
+        layer.part_of(view(layer.target))[...] = made
         for root, last in last_use.items():
             if last == index and root not in kept_roots:
                 del wholes[root]
-    return {name: view(name).astype(np.int32) for name in keep}
+    return {name: replaced[name] if name in replaced else view(name).astype(np.int32) for name in keep}
 
 
 def logits(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:

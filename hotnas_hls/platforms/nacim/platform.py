@@ -31,9 +31,9 @@ class ComputeInMemoryPlatform(OperatorPlatform[CrossbarConstants]):
     metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA, SPEED)
     multiple = 8
     remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]] = {
-        "A": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer columns to convert
-        "X": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer crossbars
-        "B": (Remedy.CHANNEL_CUT,),
+        "A": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS, Remedy.ACT_BITS),  # fewer columns, fewer steps
+        "X": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS, Remedy.ACT_BITS),  # fewer crossbars, fewer steps
+        "B": (Remedy.CHANNEL_CUT, Remedy.ACT_BITS),
     }
     load_constants = staticmethod(load_constants)
 

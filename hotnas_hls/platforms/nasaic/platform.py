@@ -41,9 +41,9 @@ class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
     remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]] = {
         "C": (Remedy.CHANNEL_CUT, Remedy.HARDWARE),
         "U": (Remedy.HARDWARE, Remedy.CHANNEL_CUT),  # another dataflow fills its PEs
-        "N": (Remedy.HARDWARE, Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT),
-        "M": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT),
-        "R": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
+        "N": (Remedy.HARDWARE, Remedy.WEIGHT_BITS, Remedy.ACT_BITS, Remedy.CHANNEL_CUT),
+        "M": (Remedy.WEIGHT_BITS, Remedy.ACT_BITS, Remedy.CHANNEL_CUT),
+        "R": (Remedy.WEIGHT_BITS, Remedy.ACT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
     }
     load_constants = staticmethod(load_constants)
 

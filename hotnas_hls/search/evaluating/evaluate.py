@@ -145,7 +145,7 @@ class Evaluator:
         """
         problem, wanted = self.problem, model
         if not _trains(trained, compression):
-            shape = dataclasses.replace(compression, patterns={}, weight_bits={})
+            shape = dataclasses.replace(compression, patterns={}, weight_bits={}, act_bits={})
             wanted = problem.compressed(shape).eval()
 
         def tune(net: IntegerNetwork, layers: Collection[str]) -> IntegerNetwork:

@@ -64,7 +64,8 @@ def quantised_network(
     images = problem.dataset.train.images
     spread = _spread(len(images), form.calibration_images)
     widths = default_widths(lowered.layers, form) | dict(compression.weight_bits)
-    network = quantise(graph, lowered, images[spread], form.act_bits, widths, pattern_masks(model), form.clip)
+    masks, read_bits = pattern_masks(model), compression.act_bits
+    network = quantise(graph, lowered, images[spread], form.act_bits, widths, masks, form.clip, read_bits)
     network = _sharing_patterns(network, compression)
     if form.refit_images:
         reals = real_weights(problem, wanted, form) if wanted else _parameters(graph, lowered)
