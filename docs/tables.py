@@ -23,6 +23,7 @@ import search_tables
 from measured import (
     BOARD_RESULTS,
     COVERAGE_RESULTS,
+    DENSE_RESULTS,
     LEVER_RESULTS,
     NETWORK_RESULTS,
     RESULTS,
@@ -40,6 +41,7 @@ from hotnas_hls.accel.plan import MIN_SWEEP
 from hotnas_hls.accel.timing import pipeline
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
 from hotnas_hls.base.records import describe, record_fields, to_record
+from hotnas_hls.bench.dense_outputs import NETWORKS as DENSE_NETWORKS
 from hotnas_hls.bench.kept_results import Figures, read_results
 from hotnas_hls.bench.mlperf_tiny import BOARD, SUBMISSIONS, TASKS
 from hotnas_hls.codegen.registers import BLOCKS, PROFILE_TERMS, REGISTERS, STATUS_BITS
@@ -357,6 +359,18 @@ def tiny() -> str:
     return f"{ours}\n{theirs}"
 
 
+def dense() -> str:
+    """Networks whose outputs are maps, on a board."""
+    found = read_results(RESULTS / DENSE_RESULTS)
+
+    def told(name: str) -> str:
+        outputs = found[name]["outputs"].items()
+        shapes = ", ".join(f"{output} {' × '.join(map(str, shape))}" for output, shape in outputs)
+        return f"{DENSE_NETWORKS[name.split()[0]]}: {shapes}"
+
+    return on_boards("Network and outputs", ((told(name), name.split()[1], found[name]) for name in found))
+
+
 def levers() -> str:
     """What each lever brings, in simulation; by the model where it was not simulated yet."""
     from hotnas_hls.bench.levers import NETWORKS, designs
@@ -483,7 +497,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, board_terms, levers, coverage, timm, tiny, proofs, keys),
+        *(networks, boards, board_terms, levers, coverage, timm, tiny, dense, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

@@ -114,6 +114,8 @@ class OnnxModel:
     def _maps(self, of: Any, images: np.ndarray, optimised: bool = True) -> Mapping[str, np.ndarray]:
         known = {name for node in of.graph.node for name in node.output} | {self._input.name}
         made = {name: of for name, of in self._made.items() if name in self.graph and of[0] in known}
+        if not made:
+            return {}
         model = onnx.ModelProto()
         model.CopyFrom(of)
         del model.graph.output[:]

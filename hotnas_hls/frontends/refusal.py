@@ -6,19 +6,14 @@ from collections.abc import Sequence
 
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
-    ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
-        "replace it by BatchNorm2d"
-    ),
+    ("normalize", "rmsnorm"): "replace it by BatchNorm2d or GroupNorm",
     ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
         "use another activation and fine-tune"
-    ),
-    ("convtranspose", "convtranspose2d", "interpolate", "upsample", "resize", "pixelshuffle"): (
-        "use layers that keep or shrink the map"
     ),
 }
 SUPPORTED = (
     "convolution, linear, batch norm, ReLU and other activations, max and average pooling, addition, "
-    "concatenation, flatten"
+    "multiplication, concatenation, nearest upsampling, transposed convolution, flatten"
 )
 
 

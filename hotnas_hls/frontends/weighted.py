@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -21,8 +21,8 @@ from hotnas_hls.frontends.constants import (
 from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
-from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import around_of, pair_of, window_problems
+from hotnas_hls.frontends.tensor import OUTSIDE, Value
+from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.parts import part_weights
 
@@ -67,6 +67,8 @@ class Weighted(HostSteps):
         if problems:
             raise Refused(*problems)
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
+        if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1 and groups == 1:
+            return self._conv_of_vector(where, source, weight, bias, step, around, gap)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -103,10 +105,50 @@ class Weighted(HostSteps):
         )
         return self._result(read, value, order)
 
+    def _conv_of_vector(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        step: Pair,
+        around: Padding,
+        gap: Pair,
+    ) -> Value:
+        """A convolution along the channels of a map of one pixel: a fully connected layer."""
+        one_row = len(source.dims) == 2
+        channels, *sides = (source.dims[0], *(1, *source.dims[1:])[-2:])
+        outputs, _, *kernel = weight.shape
+        padded = np.pad(
+            source.elements.reshape(channels, *sides),
+            ((0, 0), around[::2], around[1::2]),
+            constant_values=OUTSIDE,
+        )
+        out = [
+            (size - each * (taps - 1) - 1) // stride + 1
+            for size, each, taps, stride in zip(padded.shape[1:], gap, kernel, step, strict=True)
+        ]
+        if min(out) < 1 or outputs * prod(out) * source.shape[0] > MOST_VALUES:
+            raise Refused((f"its output would be {times((outputs, *out))}", "use another input"))
+        matrix = np.zeros((outputs, *out, source.shape[0]))
+        rows, columns = np.ix_(*(np.arange(size) for size in out))
+        for channel, i, j in np.ndindex(channels, *kernel):
+            read = padded[channel, rows * step[0] + i * gap[0], columns * step[1] + j * gap[1]]
+            row, column = np.nonzero(read >= 0)
+            for output in range(outputs):
+                matrix[output, row, column, read[row, column]] += weight[output, channel, i, j]
+        each_bias = None if bias is None else np.repeat(bias, prod(out))
+        value = self._linear_of(where, self._plain_of(source), matrix.reshape(-1, source.shape[0]), each_bias)
+        return value.reshaped((outputs, *(out[1:] if one_row else out)), where)
+
     def linear(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
         """Fully connected layer on a vector; ``weight`` is (out, in)."""
         if weight.ndim != 2:
             raise Refused((f"its constant has rank {weight.ndim}", "multiply a vector by a matrix"))
+        if len(source.dims) == 3 and prod(source.dims[:-1]) != 1 and source.dims[-1] == weight.shape[1]:
+            pixels, ones = self._channels_first(source, 2), (1, 1)
+            kernels, none = weight[:, :, None, None], (0, 0, 0, 0)
+            return self.conv(where, pixels, kernels, bias, ones, none, ones, 1).permuted((1, 2, 0), where)
         if prod(source.dims[:-1]) != 1:
             raise Refused(
                 (f"it reads a tensor of rank {source.rank}, not a vector", "flatten the map before it")
@@ -242,10 +284,39 @@ class Weighted(HostSteps):
 
     def _two_maps(self, where: str, kind: OpKind, one: Value, other: Value) -> Value:
         """A node of two tensors, value by value; a single value of an axis meets all of the other's."""
+        if len(one.dims) == len(other.dims) and (seen := self._as_maps(one, other)) is not None:
+            (one, other), back = seen
+            return back(self._two_maps(where, kind, one, other))
         if not self._alike(one, other) or one.dims != other.dims:
             one, other = self._beside(where, one, other)
         value = self._add(where, kind, [self._plain_of(one), self._plain_of(other)], one.shape)
         return replace(one, name=value.name)
+
+    @staticmethod
+    def _as_maps(one: Value, other: Value) -> tuple[tuple[Value, Value], Callable[[Value], Value]] | None:
+        """Two tensors whose channels stand elsewhere as maps, and how what is made of them is seen again.
+
+        Channels are the last axis of three, or the first two of four. None for maps, and for what is alike.
+        """
+        dims = one.dims
+        if Weighted._alike(one, other) and dims == other.dims:
+            return None
+        if len(dims) == 4 and dims[:2] == other.dims[:2]:
+            first, second = (value.reshaped((prod(dims[:2]), *value.dims[2:])) for value in (one, other))
+            return (first, second), lambda value: value.reshaped((*dims[:2], *value.dims[1:]))
+        if len(dims) == 3 and dims[:2] == other.dims[:2] and one.axes() is None:
+            first, second = (value.permuted((2, 0, 1), value.step) for value in (one, other))
+            if first.axes() is not None:
+                return (first, second), lambda value: value.permuted((1, 2, 0), value.step)
+        return None
+
+    @staticmethod
+    def _channels_first(source: Value, axis: int) -> Value:
+        """A tensor of channels along ``axis`` as a map."""
+        others = [at for at in range(len(source.dims)) if at != axis]
+        moved = source.permuted((axis, *others), source.step)
+        sides = [source.dims[at] for at in others]
+        return moved.reshaped((source.dims[axis], *[1, 1, *sides][-max(2, len(sides)) :]))
 
     def _beside(self, where: str, one: Value, other: Value) -> tuple[Value, Value]:
         """Two tensors as plain maps of one shape, or a map and a vector of as many channels."""

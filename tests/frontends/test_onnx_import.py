@@ -429,7 +429,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ([("Reshape", integers(0, 3, 144)), ("Unsqueeze", integers(1)), ("Conv", weights(4, 1, 3, 3))],
          "step2: Conv: it reads a tensor whose axes are not channels, rows and columns of a map; "
          "transpose it back"),
-        ([("ReduceMean", integers(1))], "step0: ReduceMean: mean over axes [1]; "
+        ([("ReduceMean", integers(1, 2))], "step0: ReduceMean: mean over axes [1, 2]; "
          "average over rows and columns: axes 2 and 3"),
         ([("Slice", integers(0), integers(2), integers(2)), ("Relu",)], "output: step0: it takes a part of "
          "a map; take channels, or every s-th row and column"),
@@ -437,8 +437,8 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "images; keep the first axis for the images"),
         ([("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), {"mode": "edge"})], "step0: Pad: padding is edge 0; "
          "pad with zeros"),
-        ([("MatMul", weights(12, 4))], "step0: MatMul: it reads a tensor of rank 4, not a vector; "
-         "flatten the map before it"),
+        ([("MatMul", weights(12, 4))], "step0: MatMul: it reads a tensor whose axes are not channels, rows "
+         "and columns of a map; transpose it back"),
         ([("Identity",)], "output: it is the input itself; there is nothing to accelerate"),
         ([("Mul", weights(3, 1, 1), np.float32([2.0]), {"chained": False})],
          "output: y0 does not depend on the input; export the whole network, and only what it computes"),
