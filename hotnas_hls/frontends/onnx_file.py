@@ -106,7 +106,7 @@ def _problems(model: Any, path: Path) -> Iterator[str]:
         domain = "" if node.domain in OWN_DOMAINS else node.domain
         if domain not in versions and not (domain == "" and "ai.onnx" in versions):
             yield f"{_called(node)}: the file names no version of its domain; export it again"
-        elif domain == "" and not onnx.defs.has(node.op_type, ""):
+        elif domain == "" and not onnx.defs.has(dotted(node.op_type), ""):
             yield f"{_called(node)}: ONNX has no such operator; export it again"
     yield from _order(model)
 
