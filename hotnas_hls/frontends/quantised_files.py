@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotnas_hls.frontends.onnx_file import dotted
 from hotnas_hls.frontends.qonnx import Standard
 from hotnas_hls.network.fixed_point import MOST_FRAC_BITS
 from hotnas_hls.network.graph import Grid
@@ -125,7 +126,7 @@ def unrounded(
 def _standing_in(node: Any, pair: _Pair, clips: bool) -> Iterator[Any]:
     """Nodes for a pair that ends in ``node``, whose rounding they leave out."""
     out, last = node.output[0], pair.source
-    called = node.name.removesuffix("_DequantizeLinear")
+    called = dotted(node.name).removesuffix("_DequantizeLinear") if node.name else ""
     for operator, value in (("Mul", pair.factor), ("Add", pair.offset)):
         if value != (operator == "Mul"):
             constant, moved = _constant(f"{out}.{operator}.constant", value), f"{out}.{operator}"
@@ -141,9 +142,9 @@ def _standing_in(node: Any, pair: _Pair, clips: bool) -> Iterator[Any]:
 
 
 def _constant(name: str, value: float) -> Any:
-    return helper.make_node(
-        "Constant", [], [name], name=name, value=numpy_helper.from_array(np.array(value, np.float32))
-    )
+    with np.errstate(over="ignore"):  # beyond float32: no bound
+        values = numpy_helper.from_array(np.array(value, np.float32))
+    return helper.make_node("Constant", [], [name], name=name, value=values)
 
 
 def _never_negative(node: Any, positive: set[str], constants: Mapping[str, np.ndarray]) -> bool:

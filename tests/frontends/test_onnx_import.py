@@ -465,7 +465,7 @@ def test_one_violation(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) 
          "step0: BatchNormalization: its smallest running variance is -1, with epsilon 1e-05; "
          "train it again: variances are more than 0"),
         ([("Conv", weights(4, 3, 3, 3) * np.float32("inf"))],
-         "step0: Conv: 108 of 108 values of its weight are not finite; "
+         "step0: Conv: 108 of 108 values of its weight are not finite, the first is [0, 0, 0, 0]; "
          "load other weights, or train it again"),
         ([("Flatten",), ("Gemm", weights(432, 4), weights(2, 4))],
          "step1: Gemm: its bias is 2x4, for 4 outputs; give one value for each"),
@@ -508,9 +508,10 @@ def test_shapes_that_do_not_fit_each_other(tmp_path: Path, steps: list[tuple[Any
 
 def test_open_sizes_need_an_input_shape(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.onnx", ("GlobalAveragePool",), shape=("N", 3, "H", "W"))
+    cure = "give its sizes as well, e.g. --input 3x224x224 or input=(3, 224, 224)"
     with pytest.raises(ConfigError) as caught:
         import_onnx(path)
-    assert str(caught.value) == f"{path}: input x is ?x3x?x?; give the input shape as well"
+    assert str(caught.value) == f"{path}: input x is ?x3x?x?; {cure}"
     assert import_onnx(path, (3, 14, 15))["step0"].kernel == (14, 15)
     with pytest.raises(ConfigError) as caught:
         import_onnx(path, (1, 20, 24))
