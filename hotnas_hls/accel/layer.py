@@ -83,9 +83,9 @@ class Layer:
     activation_lines: bool = False  # its activation is one of lines, not a clamp alone
     residual_multiplies: bool = field(default=False, metadata=LATER)
     residual_vector: bool = field(default=False, metadata=LATER)
-    row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
     target_rows: int = field(default=1, metadata=LATER)  # every how many rows of its target it writes one
     target_row: int = field(default=0, metadata=LATER)  # the first of them
+    row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
 
     def widened(self, n: int, m: int) -> Layer:
         """The layer with other channels."""
