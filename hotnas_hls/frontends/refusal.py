@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+UNKNOWN = "not an operator of the accelerator"
+MEASURES = "it divides by what it measures of each image, which no layer does"
+NORMS = frozenset(
+    "groupnorm groupnormalization layernorm layernormalization instancenorm instancenormalization rmsnorm "
+    "rmsnormalization localresponsenorm lrn lpnormalization meanvariancenormalization normalize".split()
+)
+
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
-    ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
-        "replace it by BatchNorm2d"
-    ),
     ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
         "use another activation and fine-tune"
     ),
@@ -22,11 +26,13 @@ SUPPORTED = (
 )
 
 
-def cure_for(operator: str) -> str:
-    """Advice for an operator that the accelerator does not have."""
+def no_operator(operator: str) -> Refused:
+    """The refusal of an operator that the accelerator does not have, with advice."""
     plain = operator.replace("_", "").lower()
+    if plain in NORMS:
+        return Refused((MEASURES, "replace it by BatchNorm2d and train again"))
     cures = (cure for operators, cure in CURES.items() if plain in operators)
-    return next(cures, f"build the network from {SUPPORTED}")
+    return Refused((UNKNOWN, next(cures, f"build the network from {SUPPORTED}")))
 
 
 class Refused(Exception):

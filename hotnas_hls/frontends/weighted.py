@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
+from hotnas_hls.frontends.channels_in_line import LARGEST_MATRIX, channel_matrix
 from hotnas_hls.frontends.constants import (
     by_map_channel,
     by_one_axis,
@@ -22,7 +23,7 @@ from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import around_of, pair_of, window_problems
+from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.parts import part_weights
 
@@ -67,6 +68,8 @@ class Weighted(HostSteps):
         if problems:
             raise Refused(*problems)
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
+        if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
+            return self._along_channels(where, source, weight, bias, step, around, gap, groups)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -102,6 +105,33 @@ class Weighted(HostSteps):
             parameters=parameters_of(weight=weight, bias=bias),
         )
         return self._result(read, value, order)
+
+    def _along_channels(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        step: Pair,
+        around: Padding,
+        gap: Pair,
+        groups: int,
+    ) -> Value:
+        """A convolution of a tensor in which the channels of a pixel lie side by side; as :meth:`conv`."""
+        self._check(source)
+        one_row, channels = len(source.dims) == 2, source.shape[0]
+        elements = source.elements[:, None, :] if one_row else source.elements
+        if len(weight) * prod(elements.shape[1:]) * channels > LARGEST_MATRIX:
+            raise Refused(
+                (f"it reads {times(source.dims)} channels in a line as a matrix", "use fewer channels")
+            )
+        matrix = channel_matrix(weight, elements, channels, step, around, gap, groups)
+        outputs, rows, columns = matrix.shape[:3]
+        biases = None if bias is None else np.repeat(bias, rows * columns)
+        parameters = parameters_of(weight=matrix.reshape(-1, channels, 1, 1), bias=biases)
+        shape = (outputs * rows * columns, 1, 1)
+        value = self._add(where, OpKind.CONV, [self._plain_of(source)], shape, parameters=parameters)
+        return value.reshaped((outputs, columns) if one_row else (outputs, rows, columns), where)
 
     def linear(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
         """Fully connected layer on a vector; ``weight`` is (out, in)."""

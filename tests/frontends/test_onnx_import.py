@@ -13,6 +13,7 @@ from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
 from hotnas_hls.frontends import onnx_import
 from hotnas_hls.frontends.onnx_import import OnnxModel, import_onnx
 from hotnas_hls.frontends.proof import prove
+from hotnas_hls.frontends.refusal import MEASURES
 from hotnas_hls.network.execute import run
 from hotnas_hls.network.fold import fold_batchnorm, fold_shapes
 from hotnas_hls.network.graph import Graph, OpKind
@@ -47,6 +48,31 @@ def norm(channels: int) -> list[np.ndarray]:
 CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "conv": [("Conv", weights(4, 3, 3, 3), weights(4), {"pads": [1, 0, 1, 2], "strides": [2, 2]}), ("Relu",)],
     "depthwise": [("Conv", weights(3, 1, 5, 5), {"group": 3, "auto_pad": "SAME_UPPER", "strides": [2, 2]})],
+    "channels in a line weigh a map": [
+        ("Conv", weights(7, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 1, 7)),
+        ("Conv", weights(1, 1, 3), weights(1), {"pads": [1, 1]}),
+        ("Sigmoid",),
+        ("Reshape", integers(0, 7, 1, 1)),
+        ("Mul", "y0"),
+    ],
+    "channels in two lines, groups and a stride": [
+        ("Conv", weights(12, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 6)),
+        ("Conv", weights(4, 1, 3), weights(4), {"pads": [2, 1], "strides": [2], "group": 2}),
+        ("Flatten",),
+        ("Gemm", weights(16, 5)),
+    ],
+    "channels as a map": [
+        ("Conv", weights(24, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 3, 4)),
+        ("Transpose", {"perm": [0, 1, 3, 2]}),
+        ("Conv", weights(3, 2, 2, 2), {"pads": [1, 0, 0, 2], "dilations": [2, 1]}),
+        ("Relu",),
+    ],
     "same lower": [("Conv", weights(2, 3, 4, 4), {"auto_pad": "SAME_LOWER"})],
     "folded norm": [("Conv", weights(4, 3, 1, 1)), ("BatchNormalization", *norm(4), {"epsilon": 1e-3})],
     "relu6": [("Clip", np.array(0, np.float32), np.array(6, np.float32))],
@@ -402,6 +428,25 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         "  - step6: Softmax: it is the softmax over axis 3 of 8x2x2; take it over the channels",
         "  - step7: Exp: not an operator of the accelerator; use another activation and fine-tune",
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "opset"),
+    [
+        (("LRN", {"size": 3}), 18),
+        (("InstanceNormalization", weights(3), weights(3)), 18),
+        (("LayerNormalization", weights(12)), 18),
+        (("GroupNormalization", weights(3), weights(3), {"num_groups": 3}), 21),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else str(given),
+)
+def test_norms_that_measure_each_image(tmp_path: Path, step: tuple[Any, ...], opset: int) -> None:
+    with pytest.raises(UnsupportedNetwork) as caught:
+        import_onnx(saved(tmp_path / "net.onnx", ("Relu",), step_copy(step), opset=opset))
+    assert str(caught.value) == (
+        "net: the accelerator cannot run this network\n"
+        f"  - step1: {step[0]}: {MEASURES}; replace it by BatchNorm2d and train again"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from hotnas_hls.errors import UnsupportedNetwork
 from hotnas_hls.frontends.checkpoint import load_weights
 from hotnas_hls.frontends.proof import prove
+from hotnas_hls.frontends.refusal import MEASURES
 from hotnas_hls.frontends.trace import TracedModule, trace
 from hotnas_hls.models.architectures.bit import BigTransfer, StandardisedConv2d
 from hotnas_hls.models.zoo import ZOO, build
@@ -317,7 +318,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     assert message(model) == [
         "net: the accelerator cannot run this network",
         "  - 0.0: max_pool2d: dilation 2x2; use dilation 1",
-        "  - 1: group_norm: not an operator of the accelerator; replace it by BatchNorm2d",
+        f"  - 1: group_norm: {MEASURES}; replace it by BatchNorm2d and train again",
         "  - 2: log_sigmoid: not an operator of the accelerator; use another activation and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",
         "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
@@ -333,7 +334,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
 
 def test_group_norm_network() -> None:
     lines = message(BigTransfer((1, 1, 1, 1), classes=10), (3, 32, 32))
-    norm = "group_norm: not an operator of the accelerator; replace it by BatchNorm2d"
+    norm = f"group_norm: {MEASURES}; replace it by BatchNorm2d and train again"
     assert lines[:3] == [
         "net: the accelerator cannot run this network",
         f"  - body.block1.unit01.gn1: {norm}",
