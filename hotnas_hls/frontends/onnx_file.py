@@ -61,6 +61,8 @@ def inferred(model: Any, path: Path) -> Any:
             found or [first_line(error)],
         )
         raise
+    except Exception as error:  # of types that it does not know
+        raise _invalid(path, error) from error
 
 
 def opset_of(model: Any) -> int:

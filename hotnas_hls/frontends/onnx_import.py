@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.errors import ConfigError, ToolNotFound
+from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
 from hotnas_hls.frontends.agreement import agreement
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.onnx_file import OWN_DOMAINS, dotted, first_line, inferred, loaded, opset_of
 from hotnas_hls.frontends.onnx_operators import HANDLERS
 from hotnas_hls.frontends.qonnx import standard
 from hotnas_hls.frontends.quantised_files import unrounded
-from hotnas_hls.frontends.refusal import Refused, cure_for
+from hotnas_hls.frontends.refusal import Refused, no_operator
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.own_integers import own_integers
@@ -81,10 +81,22 @@ class OnnxModel:
 
     @property
     def note(self) -> str:
-        """How a file that was quantised elsewhere runs, and how far that is from it; empty for others."""
-        left = self._unrounded
-        if not left.pairs:
+        """How a file that was quantised elsewhere runs, and how far that is from it; empty for others.
+
+        UnsupportedNetwork where onnxruntime does not run it as it was quantised.
+        """
+        if not self._unrounded.pairs:
             return ""
+        try:
+            return self._quantised_note()
+        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+            raise UnsupportedNetwork(
+                f"{self.graph.name}: onnxruntime does not run it as it is quantised ({first_line(error)}); "
+                "quantise it again"
+            ) from error
+
+    def _quantised_note(self) -> str:
+        left = self._unrounded
         sizes = [self.fixed_batch or (OWN_IMAGES if self._own else FREE_BATCH), *self.graph.image]
         images = np.random.default_rng(0).standard_normal(sizes, dtype=np.float32)
         images = images.clip(left.lowest, left.highest)
@@ -269,7 +281,7 @@ class _Reader:
                     )
                 )
             if handler is None:
-                raise Refused(("not an operator of the accelerator", cure_for(node.op_type)))
+                raise no_operator(dotted(node.op_type))
             if node.op_type == "Split":
                 attributes["outputs"] = len(node.output)
             behind_refused = any(name and item is None for name, item in zip(node.input, inputs, strict=True))

@@ -161,6 +161,31 @@ def test_weights_that_are_no_numbers(value: float, tmp_path: Path) -> None:
     )
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Protobuf hands them on as bytes."""
+    path = saved(tmp_path / "net.onnx", *CHAIN)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"step1", b"st\xe9p1"))
+    assert "st.p1" in load_model(str(path)).graph
+    path.write_bytes(data.replace(b"Relu", b"R\xe9lu"))
+    with pytest.raises(ConfigError) as caught:
+        load_model(str(path))
+    assert str(caught.value) == (
+        f"{path}: not a model that can be read:\n  - step1: R.lu: ONNX has no such operator; export it again"
+    )
+
+
+def test_types_that_onnx_does_not_know(tmp_path: Path) -> None:
+    def edit(model: Any) -> None:
+        model.graph.value_info.append(onnx.helper.make_tensor_value_info("y0", 111, [2, 4, 10, 10]))
+
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path / "net.onnx", edit)
+    assert str(caught.value) == (
+        f"{tmp_path / 'net.onnx'}: not a valid ONNX model (Invalid tensor data type 111.); export it again"
+    )
+
+
 def test_operators_of_others(tmp_path: Path) -> None:
     def edit(model: Any) -> None:
         model.graph.node[1].domain, model.graph.node[1].op_type = "com.own", "MyRelu"
