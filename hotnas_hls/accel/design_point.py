@@ -38,7 +38,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.weights_file import WEIGHTS_FILE, Golden, decoded, encoded
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import name_violation
-from hotnas_hls.base.records import load_json, read_record, to_record
+from hotnas_hls.base.records import LATER, load_json, read_record, to_record
 from hotnas_hls.boards.board import CLOCK_RANGE_MHZ, Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.version import __version__
@@ -91,7 +91,8 @@ class DesignPoint:
     feature_maps: tuple[FeatureMap, ...]
     layers: tuple[DesignLayer, ...]
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
-    packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
+    packed_resolutions: int = 0  # from the image's down; their maps hold several pixels as one
+    packed_across: bool = field(default=False, metadata=LATER)  # pixels of a row, not squares of four
     port_plan: PortPlan | None = None  # None: as :func:`plan_ports` has it, which is then kept
     dram: DramTiming | None = None  # behind the ports; None: the board's where known, which is then kept
     memory: MemoryTiming = MemoryTiming()  # the ideal one, of which every term is predicted
@@ -233,6 +234,8 @@ class DesignPoint:
             )
         if self.packed_resolutions < 0:
             found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
+        if self.packed_across and not self.packed_resolutions:
+            found.append("packed_across: packed_resolutions is 0; write false, or how many are packed")
         for name in ("baseline", "final"):
             value = getattr(self.accuracy, name)
             if value is not None and not 0 <= value <= 1:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import ALIGNMENT, buffer_alignment, feature_map_bytes, map_memory
 from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
@@ -22,12 +22,15 @@ from hotnas_hls.codegen.registers import (
     COUNTS,
     IDENTITY,
     MAP,
+    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
     UNKNOWN_CYCLES,
+    Block,
+    Register,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
@@ -43,14 +46,15 @@ class Taps:
     """How an image becomes the image feature map.
 
     Element (c, r, k) comes from channel c // (rows * columns) of the source, at row
-    stride * r + c // columns % rows - pad_top and column stride * k + c % columns - pad_left;
+    down * r + c // columns % rows - pad_top and column across * k + c % columns - pad_left;
     outside the source it is zero.
     """
 
     source: tuple[int, int, int]  # channels, rows, columns of the image
     rows: int
     columns: int
-    stride: int
+    down: int  # strides
+    across: int
     pad_top: int
     pad_left: int
 
@@ -58,9 +62,9 @@ class Taps:
     def of(cls, net: IntegerNetwork) -> Taps:
         layout = net.image_layout
         if layout is None:
-            return cls(net.image_shape, 1, 1, 1, 0, 0)
+            return cls(net.image_shape, 1, 1, 1, 1, 0, 0)
         taps = layout.tap_rows, layout.tap_columns
-        return cls(net.image_shape, *taps, layout.stride, layout.pad_top, layout.pad_left)
+        return cls(net.image_shape, *taps, *layout.strides, layout.pad_top, layout.pad_left)
 
 
 def driver_files(
@@ -80,7 +84,9 @@ def driver_files(
     files: dict[str, str | bytes] = {}
     context = {
         "d": design,
-        "registers": REGISTERS,
+        "registers": design_registers(accel),
+        "striped": accel.wgt_masters > 1,
+        "page": ALIGNMENT,
         "blocks": BLOCKS,
         "strides": raw_strides(net),
         "outputs": _outputs_in_turn(net),
@@ -90,6 +96,11 @@ def driver_files(
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
     return files
+
+
+def design_registers(accel: Accelerator) -> tuple[Register, ...]:
+    """The registers that a driver of a design knows, of the RTL twin and of an HLS build."""
+    return REGISTERS + (ODD_WEIGHTS if accel.wgt_masters > 1 else ())
 
 
 def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
@@ -131,6 +142,7 @@ def design_record(
     image = net.feature_maps[net.image]
     taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
+    registers: tuple[Register | Block, ...] = (*design_registers(accel), *BLOCKS)
 
     def placed(fm: FeatureMap) -> dict[str, Any]:
         return {
@@ -165,7 +177,8 @@ def design_record(
             "columns": taps.source[2],
             "tap_rows": taps.rows,
             "tap_columns": taps.columns,
-            "stride": taps.stride,
+            "down": taps.down,
+            "across": taps.across,
             "pad_top": taps.pad_top,
             "pad_left": taps.pad_left,
         },
@@ -180,8 +193,8 @@ def design_record(
         "bench": bench_registers(slots),
         "layers": [layer.name for layer in net.layers],
         "outputs": [output(layer) for layer in net.layers],
-        "registers": {each.name: each.offset for each in (*REGISTERS, *BLOCKS)},
-        "hwh": {each.name: each.hwh for each in (*REGISTERS, *BLOCKS)} | {"profile": PROFILE_HWH},
+        "registers": {each.name: each.offset for each in registers},
+        "hwh": {each.name: each.hwh for each in registers} | {"profile": PROFILE_HWH},
         "identity": {
             "words": list(IDENTITY.words),
             "map": MAP,

@@ -17,7 +17,6 @@ class Wire:
 
     port: str
     masters: tuple[str, ...]
-    twin: bool = False  # the RTL twin alone has its master: HLS C++ reads a striped stream through one
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class EngineCell:
     def ports(self) -> list[str]:
         """Ports of the processor that it has."""
         return [wire.port for wire in self.wires]
-
-    @property
-    def striped(self) -> bool:
-        """Whether a master of it is missing in HLS C++."""
-        return any(wire.twin for wire in self.wires)
 
 
 def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
@@ -70,6 +64,4 @@ def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
         ],
     )
     shared = point.accelerator.shared_bus
-    return [
-        Wire(port, STREAMS if shared else (master,), twin=master not in STREAMS) for master, port in found
-    ]
+    return [Wire(port, STREAMS if shared else (master,)) for master, port in found]

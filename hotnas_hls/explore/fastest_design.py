@@ -190,6 +190,7 @@ def resident_point(
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in layers),
         image_layout=model.image_layout,
         packed_resolutions=model.arrangement.packed_resolutions,
+        packed_across=model.arrangement.packed_across,
         memory=memory,
     )
     raise_all(InfeasibleDesign, cannot, point.violations())

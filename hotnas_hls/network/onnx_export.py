@@ -303,7 +303,7 @@ class _Writer:
         """A convolution or a maximum over the windows of a layer."""
         settings: dict[str, Any] = {
             "kernel_shape": (layer.kernel_rows, layer.kernel_columns),
-            "strides": (layer.stride, layer.stride),
+            "strides": layer.strides,
             "pads": [layer.pad_top, layer.pad_left, *(max(beyond, 0) for beyond in _beyond(layer))],
         }
         if operator == "Conv":
@@ -339,9 +339,9 @@ class _Writer:
 
 def _beyond(layer: Layer) -> tuple[int, int]:
     """Rows and columns that the last window of a layer reaches beyond the map; negative: leaves out."""
-    rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows - layer.pad_top - layer.in_rows
+    rows = (layer.out_rows - 1) * layer.strides[0] + layer.kernel_rows - layer.pad_top - layer.in_rows
     columns = (
-        (layer.out_columns - 1) * layer.stride + layer.kernel_columns - layer.pad_left - layer.in_columns
+        (layer.out_columns - 1) * layer.strides[1] + layer.kernel_columns - layer.pad_left - layer.in_columns
     )
     return rows, columns
 

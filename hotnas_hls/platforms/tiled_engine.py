@@ -362,6 +362,7 @@ class TiledEnginePlatform(LayeredPlatform):
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in design.layers),
             image_layout=network.image_layout,
             packed_resolutions=emission.packed_resolutions,
+            packed_across=emission.packed_across,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,

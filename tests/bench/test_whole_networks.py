@@ -68,7 +68,7 @@ def whole(name: str) -> DesignPoint:
 def test_every_network_fits_the_one_accelerator(name: str) -> None:
     point = whole(name)
     assert point.violations() == []
-    assert point.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
+    assert point.stem is not Stem.PLAIN  # three channels leave most of 32 lanes idle in a plain stem
 
 
 @pytest.mark.whole

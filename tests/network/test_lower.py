@@ -335,7 +335,7 @@ def test_a_stem_that_is_no_convolution_is_refused() -> None:
 # --- stems ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
+@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED, Stem.PATCHES])
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad", "rows", "columns"),
     [
@@ -376,7 +376,11 @@ def correlate(image: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("stem", "shape", "kernel"),
-    [("space_to_depth", (12, 115, 115), (4, 4)), ("unfolded", (42, 115, 112), (4, 1))],
+    [
+        ("space_to_depth", (12, 115, 115), (4, 4)),
+        ("unfolded", (42, 115, 112), (4, 1)),
+        ("patches", (147, 112, 112), (1, 1)),
+    ],
 )
 def test_the_stem_of_resnet18(stem: str, shape: tuple[int, int, int], kernel: tuple[int, int]) -> None:
     lowered = lower(folded("resnet18"), stem)
@@ -386,7 +390,7 @@ def test_the_stem_of_resnet18(stem: str, shape: tuple[int, int, int], kernel: tu
     assert (conv.out_rows, conv.out_columns, conv.pad_top) == (112, 112, 0)
 
 
-@pytest.mark.parametrize("stem", ["space_to_depth", "unfolded"])
+@pytest.mark.parametrize("stem", ["space_to_depth", "unfolded", "patches"])
 def test_a_relaid_stem_changes_no_integer_of_the_network(stem: str) -> None:
     net = Network(channels=3, side=11).conv("a", "image", 8, 5, stride=(2, 2), padding=(2, 2, 2, 2))
     graph = net.add("relu", OpKind.RELU, "a").conv("b", "relu", 4).graph()

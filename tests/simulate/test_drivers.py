@@ -423,6 +423,7 @@ def test_python_driver_reads_register_offsets_from_the_hwh(
     driver.Accelerator(board, allocate=board.allocate).run(images[0])
     assert board.written[0x3C] == len(design.net.layers)
     assert (board.written[0x18], board.written[0x1C]) == (0, 0x8)
+    assert not {0x54, 0x58} & board.written.keys()  # the RTL twin aborts there
     board = FakeBoard(design.folder)
     moved = {"layer_count": {"address_offset": 0x80, "fields": {}}}
     board.ip_dict["hotnas_accel_0"]["registers"] = moved
@@ -456,6 +457,8 @@ def test_python_driver_asks_an_hls_build_by_a_run_of_no_layer(
     assert accelerator.clock_mhz == 200.0
     profile = accelerator.run(images[0], profile=True).profiles[0]
     assert {count for port in profile.ports.values() for count in port.values()} == {None}
+    first, second = (board.written[low] | board.written[low + 4] << 32 for low in (0x24, 0x54))
+    assert second == first + 4096  # the pages of its second port of weights
     with pytest.raises(driver.AcceleratorError) as refused:
         accelerator.abort()
     assert str(refused.value) == "an HLS build cannot end a run early; load the overlay again"
@@ -705,15 +708,18 @@ def test_python_driver_suits_the_python_of_a_board(design: Design) -> None:
 # --- a re-laid stem -------------------------------------------------------------------------------------
 
 
-def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, FeatureMap]:
-    """Drivers of a network whose 7 x 7 convolution of stride 2 reads a re-laid image."""
-    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8, 7)
+def stem_design(
+    stem: Stem, row_stride: int | None, folder: Path
+) -> tuple[ImageLayout, Accelerator, FeatureMap]:
+    """Drivers of a network whose 7 x 7 convolution of stride 2 across reads a re-laid image."""
+    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8 if row_stride is None else 15, 7, row_stride)
     channels, rows, columns = layout.target
     kernel = layout.target_kernel
     image = FeatureMap("x", channels, rows, columns, frac_bits=4)
-    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, 8, 7, *kernel)
+    outputs = layout.out_rows, layout.out_columns
+    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, *outputs, *kernel)
     accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
-    maps = {"x": image, "y": FeatureMap("y", 5, 8, 7)}
+    maps = {"x": image, "y": FeatureMap("y", 5, *outputs)}
     numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
     net = IntegerNetwork("stem", maps, (layer,), numbers, "x", HostWork.reading("y"), 8, layout)
     files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER)
@@ -724,9 +730,12 @@ def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, Fea
     return layout, accel, image
 
 
-@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
-def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, tmp_path: Path) -> None:
-    layout, accel, image = stem_design(stem, tmp_path)
+@pytest.mark.parametrize(
+    ("stem", "row_stride"),
+    [(Stem.SPACE_TO_DEPTH, None), (Stem.UNFOLDED, None), (Stem.UNFOLDED, 1), (Stem.PATCHES, 1)],
+)
+def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, row_stride: int | None, tmp_path: Path) -> None:
+    layout, accel, image = stem_design(stem, row_stride, tmp_path)
     integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
     expected = pack_feature_map(layout.lay(integers), accel)
     module, board = load(tmp_path), FakeBoard(tmp_path)

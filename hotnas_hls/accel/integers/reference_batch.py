@@ -156,7 +156,8 @@ def _maximum(layer: Layer, ifm: np.ndarray) -> np.ndarray:
 
 def _windows(layer: Layer, padded: np.ndarray) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """For every kernel position: what it meets at each output pixel, (B, N, R, C)."""
-    rows, columns = (side * layer.stride for side in (layer.out_rows, layer.out_columns))
+    down, across = layer.strides
+    rows, columns = layer.out_rows * down, layer.out_columns * across
     for i in range(layer.kernel_rows):
         for j in range(layer.kernel_columns):
-            yield (i, j), padded[..., i : i + rows : layer.stride, j : j + columns : layer.stride]
+            yield (i, j), padded[..., i : i + rows : down, j : j + columns : across]
