@@ -277,9 +277,9 @@ class _Lowering:
                 f"has a kernel of {kernel[0]} x {kernel[1]}",
                 f"use at most {LARGEST_KERNEL} x {LARGEST_KERNEL}, or pool in two steps",
             )
-        stride = self._stride(node)
         if len(self.violations) > before:
             return
+        down, across = _strides(node)
         layer = Layer(
             name=node.name,
             kind=kind,
@@ -293,7 +293,8 @@ class _Lowering:
             out_columns=node.shape[2],
             kernel_rows=kernel[0],
             kernel_columns=kernel[1],
-            stride=stride,
+            stride=across,
+            row_stride=None if down == across else down,
             pad_top=padding[0],
             pad_left=padding[1],
             pattern_ones=ones,
@@ -316,13 +317,6 @@ class _Lowering:
                 "use fewer groups, or as many as input and output channels",
             )
         return LayerKind.DEPTHWISE if node.is_depthwise else LayerKind.CONV
-
-    def _stride(self, node: Node) -> int:
-        """The common stride; one that is never taken (a single output row or column) may be anything."""
-        taken = {step for step, side in zip(node.stride, node.shape[1:], strict=True) if side > 1}
-        if len(taken) > 1:
-            self._refuse(node, f"has strides {node.stride[0]} x {node.stride[1]}", "use equal strides")
-        return max(taken, default=1)
 
     def _refuse(self, node: Node, what: str, cure: str) -> None:
         self.violations.append(f"{node.name} ({node.kind}): {what}; {cure}")
@@ -459,6 +453,14 @@ def _in_parts(
         needed = None if parts == groups else small.macs * parts // groups
         found.append(replace(lowered, layer=replace(small, needed_macs=needed), part=part, parts=parts))
     return found
+
+
+def _strides(node: Node) -> tuple[int, int]:
+    """Down and across; one that is never taken (a single output row or column) is as the other."""
+    (down, across), (rows, columns) = node.stride, node.shape[1:]
+    if rows == columns == 1:
+        return 1, 1
+    return (across if rows == 1 else down), (down if columns == 1 else across)
 
 
 def _by(shape: Shape) -> str:
