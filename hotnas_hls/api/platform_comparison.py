@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.api.design import load_design
 from hotnas_hls.api.network import DEFAULT_BOARD, Network
+from hotnas_hls.api.package import load_package
 from hotnas_hls.api.run import load_run, own_data
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import Board, load_board
-from hotnas_hls.errors import ConfigError, InfeasibleDesign, UnsupportedNetwork
+from hotnas_hls.errors import ConfigError, HotnasError, InfeasibleDesign, UnsupportedNetwork, raise_all
 from hotnas_hls.explore.integer_layers import PLAIN_BITS, IntegerFormat
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.platforms.metric import Metric
-from hotnas_hls.platforms.platform import Cost, Emits, measured
-from hotnas_hls.platforms.registry import known_platforms, make_platform
+from hotnas_hls.platforms.metric import LATENCY, Metric
+from hotnas_hls.platforms.platform import Emits, measured, shares
+from hotnas_hls.platforms.registry import TILED_ENGINE, known_platforms, make_platform
 from hotnas_hls.platforms.request import PlatformRequest
+from hotnas_hls.platforms.tiled_engine import CYCLES
 from hotnas_hls.platforms.variation import IMAGES, Varied
 from hotnas_hls.search.detecting.start import fastest_start
-from hotnas_hls.search.telling.summary import objective_of, varied_of
+from hotnas_hls.search.telling.summary import SHARES, objective_of, varied_of
+from hotnas_hls.simulate.certificate import HOLDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 
     from hotnas_hls.models.data import Dataset, Split
 
-MODEL, PREDICTED = "model", "predicted to the cycle"
+MODEL, PREDICTED, CERTIFIED = "model", "predicted to the cycle", "certified"
+HATCHES = {MODEL: "//", PREDICTED: "", CERTIFIED: ""}
 COLOURS = ("#2b6cb0", "#dd6b20", "#2f855a", "#a0aec0", "#c53030")
 
 
@@ -39,8 +44,8 @@ class PlatformRow:
     """A network on a platform: uncompressed, or as a search left it."""
 
     platform: str
-    what: str  # the uncompressed network, or the run's folder
-    kind: str | None  # MODEL or PREDICTED; None: refused
+    what: str  # the uncompressed network, or the folder of a run or a package
+    kind: str | None  # MODEL, PREDICTED or CERTIFIED; None: refused
     objective: Metric | None
     metrics: dict[str, float]
     bound: float | None = None  # on the objective
@@ -73,7 +78,7 @@ class PlatformRow:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlatformComparison(Shown):
-    """A row a platform, and one for each run."""
+    """A row a platform, and one for each run and each package."""
 
     network: str
     rows: tuple[PlatformRow, ...]
@@ -94,12 +99,13 @@ class PlatformComparison(Shown):
     def notes(self) -> list[str]:
         """What the words of a column mean."""
         return [
-            f"{MODEL}: by formulas with constants of others, nothing was run; {PREDICTED}: by the model that "
-            "simulation confirms, hotnas sim certifies a package"
+            f"{MODEL}: by formulas with constants of others, nothing was run; {PREDICTED}: by the model "
+            f"that simulation confirms; {CERTIFIED}: counted in a simulation of the RTL behind its DRAM, "
+            "outputs bit-exact (hotnas sim)"
         ]
 
     def figure(self) -> Figure:
-        """A bar a row: the objective, by what bounds the layers it is spent in."""
+        """A bar a row: the objective, by what bounds its layers; models are hatched."""
         from matplotlib.figure import Figure
 
         rows = [row for row in self.rows if row.shares]
@@ -108,8 +114,10 @@ class PlatformComparison(Shown):
         for place, row in enumerate(rows):
             left = 0.0
             for (label, share), colour in zip((row.shares or {}).items(), COLOURS, strict=False):
-                axes.barh(place, 100 * share, left=left, color=colour)
-                axes.text(left + 50 * share, place, label, ha="center", va="center", color="white")
+                hatch = HATCHES[row.kind or MODEL]
+                axes.barh(place, 100 * share, left=left, color=colour, hatch=hatch, edgecolor="white")
+                middle = left + 50 * share, place
+                axes.text(*middle, label, ha="center", va="center", color="white", weight="bold")
                 left += 100 * share
         texts = [f"{row.platform} ({row.kind})\n{row.value}" for row in rows]
         axes.set_yticks(range(len(rows)), texts, fontsize=8)
@@ -129,21 +137,31 @@ def compare_platforms(
     *,
     platforms: Sequence[str] = (),
     runs: Sequence[str | Path] = (),
+    packages: Sequence[str | Path] = (),
     data: str | Path | Dataset | None = None,
 ) -> PlatformComparison:
     """The uncompressed network of 8 bits on every platform, each on its best hardware, and finished searches.
 
     board: of platforms that run on one. platforms: by name; none named: all. runs: folders of searches of the
-    same network, on any platform. data: images and labels, or their name or folder; the uncompressed network
-    is tried on the first 1,000 test images; None: its accuracy is not told.
-    Raises ConfigError for a platform that there is not, for a run that is none, or of another network, and
-    for data that do not fit.
+    same network, on any platform. packages: folders of designs of it that were simulated. data: images and
+    labels, or their name or folder; the uncompressed network is tried on the first 1,000 test images; None:
+    its accuracy is not told.
+    Raises ConfigError for a platform that there is not, for runs and packages that are none, or of another
+    network, or whose certificate does not vouch for them, and for data that do not fit.
     """
     target = load_board(board)
     named = platforms or [one.name for one in known_platforms()]
+    found, problems = [], []
+    for read, folders in ((_found, runs), (_simulated, packages)):
+        for folder in folders:
+            try:
+                found.append(read(network, Path(folder)))
+            except HotnasError as reason:
+                problems.append(str(reason))
+    raise_all(ConfigError, f"these are not to be compared with {network.name}:", problems)
     trial = None if data is None else _trial(network, data)
     rows = [_uncompressed(network, name, target, trial) for name in named]
-    return PlatformComparison(network.name, (*rows, *(_found(network, Path(folder)) for folder in runs)))
+    return PlatformComparison(network.name, (*rows, *found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +185,7 @@ def _trial(network: Network, data: str | Path | Dataset) -> _Trial:
 def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | None) -> PlatformRow:
     what = f"uncompressed, {PLAIN_BITS} bits"
     graph = network.graph
-    platform = make_platform(name, PlatformRequest(graph, board, board.clock_mhz, act_bits=PLAIN_BITS))
+    platform = make_platform(name, PlatformRequest(graph, board, act_bits=PLAIN_BITS))
     form = IntegerFormat().at_bits(PLAIN_BITS)
     try:
         start = fastest_start(graph, None, platform, form, "best")
@@ -176,7 +194,7 @@ def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | Non
     layers = start.workload.layers
     cost = measured(platform, layers, platform.design(layers, start.choices))
     kind = PREDICTED if isinstance(platform, Emits) else MODEL
-    row = PlatformRow(name, what, kind, cost.objective, dict(cost.metrics), shares=_shares(cost))
+    row = PlatformRow(name, what, kind, cost.objective, dict(cost.metrics), shares=cost.shares())
     if trial is None:
         return row
     from hotnas_hls.search.fitting.integer import integer_accuracy, integer_variation
@@ -186,20 +204,10 @@ def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | Non
     return replace(row, accuracy=right, varied=varied)
 
 
-def _shares(cost: Cost) -> dict[str, float]:
-    """Of the layers' cost, by label, the largest first."""
-    found: dict[str, float] = {}
-    for layer in cost.layers:
-        found[layer.label] = found.get(layer.label, 0.0) + layer.total / cost.work
-    return dict(sorted(found.items(), key=lambda one: -one[1]))
-
-
 def _found(network: Network, folder: Path) -> PlatformRow:
     """What a search found; ConfigError where it is of another network."""
     run = load_run(folder)
-    if run.summary["network"] != network.name:
-        other = run.summary["network"]
-        raise ConfigError(f"{folder}: a search of {other}, not of {network.name}; leave it out")
+    _require_same(network, folder, "a search", run.summary["network"])
     objective = objective_of(run.summary)
     metrics = {
         name: value["after"]
@@ -216,4 +224,38 @@ def _found(network: Network, folder: Path) -> PlatformRow:
         run.summary[objective.name]["bound"],
         run.test_accuracy[1],
         varied_of(run.summary),
+        run.summary.get(SHARES),  # unknown of searches of older versions
     )
+
+
+def _simulated(network: Network, folder: Path) -> PlatformRow:
+    """What simulation counted of a package; ConfigError where that does not vouch for it."""
+    package = load_package(folder)
+    design = load_design(folder).point
+    _require_same(network, folder, "a package", design.network)
+    verdict, certificate = package.verify(), package.certificate()
+    if not verdict.holds:
+        raise ConfigError(f"{folder}: {verdict.headline}: {'; '.join(verdict.differences)}")
+    if certificate is None:
+        raise ConfigError(f"{folder}: it was not simulated ('hotnas sim' does)")
+    if certificate.behind is None:
+        raise ConfigError(f"{folder}: it was simulated with an ideal memory alone ('hotnas sim' has a DRAM)")
+    if certificate.verdict != HOLDS:
+        raise ConfigError(f"{folder}: its certificate: {certificate.verdict}")
+    cycles, bound = certificate.certified_cycles, certificate.bound_cycles
+    labels = (check.bottleneck for check in certificate.layers)
+    return PlatformRow(
+        TILED_ENGINE,
+        str(folder),
+        CERTIFIED,
+        LATENCY,
+        {LATENCY.name: certificate.ms(cycles), CYCLES.name: float(cycles)},
+        None if bound is None else certificate.ms(bound),
+        design.accuracy.final,
+        shares=shares(zip(labels, certificate.layer_cycles(), strict=True)),
+    )
+
+
+def _require_same(network: Network, folder: Path, what: str, other: str) -> None:
+    if other != network.name:
+        raise ConfigError(f"{folder}: {what} of {other}, not of {network.name}; leave it out")

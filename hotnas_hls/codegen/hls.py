@@ -120,8 +120,8 @@ def hls_files(
         maps = run_network(net, image)
         files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
         files[f"tb_data/golden_{index}.bin"] = golden_arena(maps, accel, memory)
-        if net.host.answer is not None:
-            files[f"tb_data/answer_{index}.bin"] = golden_answer(net, maps[net.logits])
+        if net.host.answers:
+            files[f"tb_data/answer_{index}.bin"] = golden_answers(net, maps)
     return files
 
 
@@ -130,10 +130,13 @@ def wgt_ports(accel: Accelerator) -> tuple[str, ...]:
     return WGT_PORTS[: accel.wgt_masters]
 
 
-def golden_answer(net: IntegerNetwork, logits: np.ndarray) -> bytes:
-    """What the host makes of integer logits (C, H, W), as 32-bit floats."""
-    real = logits[None] * 2.0 ** -net.feature_maps[net.logits].frac_bits
-    return bytes(net.host.answered(real).astype("<f4").tobytes())
+def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes:
+    """What the host makes of the integers (C, H, W) of its maps, output after output: 32-bit floats."""
+    answers = (
+        output.answered(maps[output.map][None] * 2.0 ** -net.feature_maps[output.map].frac_bits)
+        for output in net.host.outputs
+    )
+    return b"".join(answer.astype("<f4").tobytes() for answer in answers)
 
 
 def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_masters: int) -> str:
@@ -223,10 +226,10 @@ def _testbench_network(
 
 
 def _memory_map_json(net: IntegerNetwork, memory: MemoryMap) -> str:
-    """Where a driver finds image, logits and every layer, in bytes from the pointers."""
+    """Where a driver finds image, outputs and every layer, in bytes from the pointers."""
     record = {
         "image": net.image,
-        "logits": net.logits,
+        "outputs": {output.name: output.map for output in net.host.outputs},
         "feature_map_bytes": memory.feature_map_bytes,
         "weight_bytes": memory.weight_bytes,
         "feature_maps": {

@@ -1,7 +1,7 @@
-"""One network on every platform: what it costs there, and what finished searches found.
+"""One network on every platform: what it costs there, what finished searches found and simulations counted.
 
 Each platform runs the uncompressed network of 8 bits on its best hardware. Figures of models, for which
-nothing is run, are told apart from those that simulation confirms.
+nothing is run, are told apart from those that simulation confirms, and from certified ones.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--run", action="append", default=[], type=Path, metavar="FOLDER", help="a finished search, too"
     )
+    parser.add_argument(
+        "--package", action="append", default=[], type=Path, metavar="FOLDER", help="a simulated design, too"
+    )
     parser.add_argument("--data", metavar="NAME", help="tell accuracies on: digits, cifar10, a folder")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw what bounds it (.svg, .png, .pdf)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -47,7 +50,9 @@ def run(args: argparse.Namespace) -> None:
     network = load_network(model, shape)
     progress(network.proof)
     platforms = args.platforms.split(",") if args.platforms else ()
-    found = compare_platforms(network, args.board, platforms=platforms, runs=args.run, data=args.data)
+    found = compare_platforms(
+        network, args.board, platforms=platforms, runs=args.run, packages=args.package, data=args.data
+    )
     if args.draw:
         save_picture(found.figure(), args.draw)
     if args.json:

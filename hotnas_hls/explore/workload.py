@@ -29,6 +29,7 @@ class Piece(Protocol):
     def widened(self, n: int, m: int) -> Self: ...
     def grown(self) -> Self: ...
     def narrowed(self, weight_bits: int) -> Self: ...
+    def reading(self, act_bits: int) -> Self: ...
     def pruned(self, ones: int, rows: int) -> Self: ...
 
 
@@ -41,6 +42,7 @@ class Workload:
     paths: Mapping[str, CutPath]  # convolutions whose channels may be cut
     editable: frozenset[str]  # convolutions that may be pruned or expanded
     weighted: frozenset[str]  # layers with weights of their own, which may be narrowed
+    readers: frozenset[str] = frozenset()  # layers that may read fewer bits
 
     def compressed(self, compression: Compression) -> tuple[Any, ...]:
         """The layers under ``compression``."""
@@ -53,6 +55,7 @@ class Workload:
             shaped <= self.editable
             and compression.channels.keys() <= self.paths.keys()
             and compression.weight_bits.keys() <= self.weighted
+            and compression.act_bits.keys() <= self.readers
         )
 
     def layer(self, name: str) -> Any:
@@ -76,7 +79,7 @@ def compressed_layers(
 
 
 def with_formats(layers: Iterable[Any], compression: Compression) -> tuple[Any, ...]:
-    """Layers with the weight widths and patterns of ``compression``, their shapes as they are."""
+    """Layers with the widths and patterns of ``compression``, their shapes as they are."""
     return tuple(_formatted(layer, compression) for layer in layers)
 
 
@@ -123,4 +126,6 @@ def _formatted(layer: Piece, compression: Compression) -> Piece:
         layer = layer.pruned(choice.ones, choice.rows)
     if layer.name in compression.weight_bits:
         layer = layer.narrowed(compression.weight_bits[layer.name])
+    if layer.name in compression.act_bits:
+        layer = layer.reading(compression.act_bits[layer.name])
     return layer

@@ -236,7 +236,7 @@ def parse_csynth(text: str) -> Csynth | None:
 
 
 def _loops(name: str, module: ElementTree.Element) -> Iterator[Loop]:
-    """The pipelined loops of a module, also inner ones: elements named after a loop, or with a name in them."""
+    """The pipelined loops of a module, inner ones too: elements named after a loop or with a name inside."""
     for summary in module.findall("PerformanceEstimates/SummaryOfLoopLatency"):
         for each in summary.iter():
             if (interval := each.findtext("PipelineII")) is not None:

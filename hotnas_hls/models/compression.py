@@ -1,4 +1,4 @@
-"""What may be done to a network to make it cheaper, as data: HotNAS's four edits by layer (section 3)."""
+"""What may be done to a network to make it cheaper, as data: edits by layer (section 3)."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ class Compression:
     patterns: Mapping[str, PatternChoice] = field(default_factory=dict)
     expanded: tuple[str, ...] = ()  # convolutions whose kernel grows by 2
     weight_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> fixed-point width
+    act_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> width of what it reads
+    noise: int = 0  # of all weights while they are trained, in thousandths of a layer's largest
 
     def __post_init__(self) -> None:
-        for name in ("channels", "patterns", "weight_bits"):
+        for name in ("channels", "patterns", "weight_bits", "act_bits"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         object.__setattr__(self, "expanded", tuple(sorted(self.expanded)))
 
@@ -61,4 +63,6 @@ class Compression:
             "patterns": {name: [c.kernel, c.zeros, c.rows] for name, c in self.patterns.items()},
             "expanded": list(self.expanded),
             "weight_bits": dict(self.weight_bits),
+            **({"act_bits": dict(self.act_bits)} if self.act_bits else {}),
+            **({"noise": self.noise} if self.noise else {}),
         }

@@ -6,12 +6,14 @@ part of a pass there. Here every operator stands for itself: some platforms pay 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hotnas_hls.network.graph import Graph, OpKind
 
 WEIGHTED = (OpKind.CONV, OpKind.LINEAR)
+PASSING = (OpKind.MAXPOOL, OpKind.CONCAT, OpKind.SUBSAMPLE, OpKind.FLATTEN)  # values as they were read
+FIXED = (OpKind.ACTIVATION, OpKind.MULTIPLY)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Operation:
     act_bits: int = 16
     weight_bits: int = 0
 
+    def within(self, network: str) -> Operation:
+        """The operator by a name that no other network has."""
+        sources = tuple(f"{network}/{source}" for source in self.sources)
+        return replace(self, name=f"{network}/{self.name}", sources=sources)
+
     def widened(self, n: int, m: int) -> Operation:
         """The operator with other channels; one that keeps them apart keeps as many groups."""
         return replace(self, n=n, m=m, groups=n if self.groups > 1 else 1)
@@ -50,6 +57,10 @@ class Operation:
     def narrowed(self, weight_bits: int) -> Operation:
         """The operator with weights of other widths, if it has any."""
         return replace(self, weight_bits=weight_bits) if self.kind in WEIGHTED else self
+
+    def reading(self, act_bits: int) -> Operation:
+        """The operator with values of another width to read."""
+        return replace(self, act_bits=act_bits)
 
     def pruned(self, ones: int, rows: int) -> Operation:
         """The same: zeros of a pattern are computed like any other weight here."""
@@ -91,11 +102,8 @@ class Operation:
         return self.m * self.fan_in if self.kind in WEIGHTED else 0
 
 
-def operations(
-    graph: Graph, act_bits: int, weight_bits: int, narrowed: Mapping[str, int] | None = None
-) -> tuple[Operation, ...]:
-    """The operators of ``graph`` in order; the image is not one. ``narrowed``: widths of weights by name."""
-    narrowed = narrowed or {}
+def operations(graph: Graph, act_bits: int, weight_bits: int) -> tuple[Operation, ...]:
+    """The operators of ``graph`` in order, all of the same widths; the image is not one."""
     found = []
     for node in graph:
         if node.kind is OpKind.INPUT:
@@ -116,7 +124,20 @@ def operations(
                 *node.stride,
                 node.groups,
                 act_bits,
-                narrowed.get(node.name, weight_bits) if node.kind in WEIGHTED else 0,
+                weight_bits if node.kind in WEIGHTED else 0,
             )
         )
     return tuple(found)
+
+
+def free_readers(listed: Sequence[Operation]) -> frozenset[str]:
+    """Operators with weights that may read fewer bits: what they read is rounded where it is made.
+
+    The image is not, and activation functions and products have formats of their own.
+    """
+    free: dict[str, bool] = {}
+    for one in listed:
+        read = all(free.get(source, False) for source in one.sources)
+        free[one.name] = read if one.kind in PASSING else one.kind not in FIXED
+    readers = (one for one in listed if one.kind in WEIGHTED)
+    return frozenset(one.name for one in readers if all(free.get(source, False) for source in one.sources))

@@ -6,7 +6,7 @@ the target's own type, and so are the layers of its workload: the search only pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
@@ -39,6 +39,7 @@ class Remedy(StrEnum):
 
     PATTERN = "pattern pruning"
     WEIGHT_BITS = "fewer weight bits"
+    ACT_BITS = "fewer activation bits"
     CHANNEL_CUT = "channel cut"
     KERNEL_EXPAND = "kernel expand"  # spends the slack of compute on accuracy; brings no time
     HARDWARE = "hardware"  # another value of the platform's own axes
@@ -81,6 +82,10 @@ class Cost:
         """What all layers cost one by one; ``total``, unless they run side by side."""
         return sum(layer.total for layer in self.layers)
 
+    def shares(self) -> dict[str, float]:
+        """Of ``work``, by what bounds the layers."""
+        return shares((layer.label, layer.total) for layer in self.layers)
+
     @property
     def slowest(self) -> LayerCost:
         """The layer that costs most."""
@@ -91,6 +96,15 @@ class Cost:
         """The resource nearest its limit, if any is limited."""
         limited = [name for name, limit in self.limits.items() if limit > 0 and name in self.usage]
         return max(limited, key=lambda name: self.usage[name] / self.limits[name], default=None)
+
+
+def shares(layers: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Shares of all that layers, given by label and cost, take; by label, the largest first."""
+    found: dict[str, float] = {}
+    for label, cost in layers:
+        found[label] = found.get(label, 0.0) + cost
+    total = sum(found.values())
+    return {label: found[label] / total for label in sorted(found, key=lambda one: -found[one])}
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,7 @@ class Emission:
     config: Mapping[str, Any]
     golden: Golden | None
     packed_resolutions: int = 0  # of the arrangement
+    packed_across: bool = False
 
 
 @runtime_checkable
@@ -203,6 +218,11 @@ def measured(platform: Platform[Design], layers: Sequence[Any], design: Design) 
 class Varies(Protocol):
     """A platform whose devices vary from chip to chip, and the accuracy with them."""
 
+    @property
+    def weight_noise(self) -> int:
+        """Noise that makes a network robust in training, in thousandths of a layer's largest weight."""
+        ...
+
     def varied(
         self,
         network: IntegerNetwork,
@@ -210,6 +230,7 @@ class Varies(Protocol):
         images: np.ndarray,
         labels: np.ndarray,
         seed: int,
+        chips: int,
     ) -> Varied:
         """The accuracy of a network, whose workload is ``layers``, for images (B, C, H, W) of integers."""
         ...

@@ -7,7 +7,7 @@ the platform's. Classes are imported when they are asked for.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -16,19 +16,20 @@ from typing import Any, ClassVar, Protocol, cast
 from hotnas_hls.base.names import nearest
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.platforms.metric import Metric, metric_named
-from hotnas_hls.platforms.platform import Emits, Platform
+from hotnas_hls.platforms.platform import Emits, Platform, Varies
 from hotnas_hls.platforms.request import PlatformRequest
 
 GROUP = "hotnas_hls.platforms"
 OWN = "hotnas-hls"
+TILED_ENGINE = "tiled-engine"
 BUILT_IN = {
-    "tiled-engine": "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
+    TILED_ENGINE: "hotnas_hls.platforms.tiled_engine:TiledEnginePlatform",
     "nacim": "hotnas_hls.platforms.nacim.platform:ComputeInMemoryPlatform",
     "nasaic": "hotnas_hls.platforms.nasaic.platform:SubAcceleratorPlatform",
     "nass": "hotnas_hls.platforms.nass.platform:PrivateInferencePlatform",
     "noc": "hotnas_hls.platforms.noc.platform:MeshPlatform",
 }
-NEEDED = ("about", "metrics", "of")
+NEEDED = ("about", "metrics", "needs_board", "of")
 
 
 class PlatformClass(Protocol):
@@ -36,6 +37,7 @@ class PlatformClass(Protocol):
 
     about: ClassVar[str]  # one sentence
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the objective where none is chosen
+    needs_board: ClassVar[bool]
 
     @classmethod
     def of(cls, request: PlatformRequest) -> Platform[Any]:
@@ -96,15 +98,50 @@ def platform_class(name: str) -> type[PlatformClass]:
 
 def make_platform(name: str, request: PlatformRequest) -> Platform[Any]:
     """The platform called ``name`` for a network; ConfigError for a name, metric or constant that is none."""
-    kind = platform_class(name)
-    if request.objective is not None:
-        asked = metric_named(request.objective, kind.metrics, name, "objective")
-        if asked.more_is_better:
-            raise ConfigError(
-                f"objective: of {asked.name} more is better, and a search lessens its objective; bound it by "
-                f"bound.metrics.{asked.name} instead"
+    board, several = request.board is not None, bool(request.beside)
+    problems = asked_violations(name, board, request.objective, several=several)
+    raise_all(ConfigError, f"{name} cannot be searched on so:", problems)
+    return platform_class(name).of(request)
+
+
+def asked_violations(
+    name: str,
+    board: bool,
+    objective: str | None = None,
+    bounded: Iterable[str] = (),
+    varied: Iterable[str] = (),
+    several: bool = False,
+) -> list[str]:
+    """What a platform cannot do of what is asked of it, each with its cure.
+
+    board: whether one is given. bounded: metrics by name. varied: keys that need devices that vary.
+    several: whether networks are to run beside it.
+    """
+    try:
+        kind = platform_class(name)
+    except ConfigError as reason:
+        return [str(reason)]
+    found = []
+    if kind.needs_board and not board:
+        found.append(f"board: {name} runs on one; give a name of hotnas boards, or the path of a YAML file")
+    if not callable(getattr(kind, Varies.varied.__name__, None)):
+        found += [f"{key}: devices of {name} do not vary; leave it out" for key in varied]
+    if several and not getattr(kind, "takes_several", False):
+        found.append(f"beside: {name} runs one network at a time; leave it out")
+    asked = {} if objective is None else {"objective": objective}
+    asked |= {"bound.latency_ms" if one == "latency_ms" else f"bound.metrics.{one}": one for one in bounded}
+    for where, metric in asked.items():
+        try:
+            known = metric_named(metric, kind.metrics, name, where)
+        except ConfigError as reason:
+            found.append(str(reason))
+            continue
+        if where == "objective" and known.more_is_better:
+            found.append(
+                f"objective: of {metric} more is better, and a search lessens its objective; bound it by "
+                f"bound.metrics.{metric} instead"
             )
-    return kind.of(request)
+    return found
 
 
 def known_platforms() -> tuple[KnownPlatform, ...]:

@@ -16,10 +16,11 @@ class PlatformRequest:
     """A platform takes what concerns it and leaves the rest."""
 
     graph: Graph
-    board: Board
-    clock_mhz: float
+    board: Board | None = None  # None: only of platforms that run on none
+    clock_mhz: float | None = None  # None: the board's
     memory: MemoryTiming = MemoryTiming()  # fixed-latency memory, for boards whose DRAM is not known
     act_bits: int = 16
     accelerator: Mapping[str, Any] = field(default_factory=dict)  # the section of that name
     technology: str | None = None  # of a model: constants by name, or a YAML file; None: its first
     objective: str | None = None  # the metric to lessen; None: its first
+    beside: tuple[Graph, ...] = ()  # networks that run at the same time

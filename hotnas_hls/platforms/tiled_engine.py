@@ -25,6 +25,7 @@ from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
 from hotnas_hls.explore.on_chip import fastest_on_chip
@@ -102,16 +103,18 @@ class TiledEnginePlatform(LayeredPlatform):
     options: EngineOptions = EngineOptions()
     unit: str = "cycles"
     metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, CYCLES)
-
+    needs_board: ClassVar[bool] = True
     about: ClassVar[str] = "one tiled convolution engine on one FPGA board, behind that board's DRAM"
 
     @classmethod
     def of(cls, request: PlatformRequest) -> TiledEnginePlatform:
         """The engine on the board asked for, as far as it can place the network's concatenations."""
         names = {field.name for field in dataclasses.fields(EngineOptions)}
+        if request.board is None:
+            raise ConfigError("the tiled engine runs on a board, and none is given")
         return cls(
             board=request.board,
-            clock_mhz=request.clock_mhz,
+            clock_mhz=request.board.clock_mhz if request.clock_mhz is None else request.clock_mhz,
             memory=request.memory,
             act_bits=request.act_bits,
             concat_alignment=concat_alignment(lower(fold_shapes(request.graph))),
@@ -218,7 +221,8 @@ class TiledEnginePlatform(LayeredPlatform):
         return max(choices[name] for name in ports) // self.act_bits
 
     def remedies(self, label: str, choices: Choices) -> tuple[Remedy, ...]:
-        """Section 2.2; beyond it, fewer channels also help a compute-bound layer.
+        """Section 2.2; beyond it, fewer channels also help a compute-bound layer, and patterns one that waits
+        for its weights: what a pattern leaves out is not stored.
 
         On a shared bus weights delay everything else: fewer of them, in fewer bits, help whatever the label.
         """
@@ -226,7 +230,7 @@ class TiledEnginePlatform(LayeredPlatform):
             return (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE)
         return {
             "C": (Remedy.PATTERN, Remedy.CHANNEL_CUT),
-            "W": (Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
+            "W": (Remedy.WEIGHT_BITS, Remedy.PATTERN, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
             "I": (Remedy.KERNEL_EXPAND, Remedy.CHANNEL_CUT, Remedy.HARDWARE),
             "O": (Remedy.HARDWARE,),
         }[label]
@@ -353,12 +357,12 @@ class TiledEnginePlatform(LayeredPlatform):
             seed=emission.seed,
             accelerator=design.accel,
             image=network.image,
-            logits=network.logits,
+            host=network.host,
             feature_maps=tuple(network.feature_maps.values()),
             layers=tuple(DesignLayer(layer, design.tiles[layer.name]) for layer in design.layers),
             image_layout=network.image_layout,
-            host=network.host,
             packed_resolutions=emission.packed_resolutions,
+            packed_across=emission.packed_across,
             memory=self.memory,
             latency_bound_ms=emission.latency_bound_ms,
             predicted_cycles=predicted,

@@ -52,6 +52,7 @@ class BoundSettings:
     reduction: float | None = None  # share of the objective of the best uncompressed design to be saved
     of: Literal["int8", "int16"] = "int8"  # that design: of 8 bits, or HotNAS's baseline of 16
     metrics: dict[str, float] = field(default_factory=dict)  # bounds on other metrics of the platform
+    varied_accuracy: float | None = None  # least mean accuracy on validation where devices vary
 
     @property
     def by_metric(self) -> dict[str, float]:
@@ -73,7 +74,7 @@ class AcceleratorSettings:
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
     on_chip: bool = True  # designs may keep maps and weights in the block RAM or UltraRAM they leave free
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
-    packed_resolutions: PackingChoice = BEST  # whose maps hold four pixels as one
+    packed_resolutions: PackingChoice = BEST  # whose maps hold several pixels as one
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class SearchSettings:
     integer_learning_rate: float = 0.0003  # of those
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
+    chips: int = 0  # with drawn deviations, of whose accuracies candidates get the mean; 0: exact integers
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
     patterns: bool = True  # pattern pruning
     channel_cut: bool = True  # fewer channels inside blocks
@@ -114,6 +116,7 @@ class QuantisationSettings:
     act_bits: Literal[8, 16] = 16  # of feature maps
     weight_bits: int = 16  # of layers the search leaves alone
     least_weight_bits: int = 4  # fewest it may choose
+    least_act_bits: int = 4  # the same of what a layer reads, where the platform gains from it
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,12 @@ class RunConfig:
     """Everything a run needs to be repeated."""
 
     network: NetworkSettings
-    board: str  # a name of ``hotnas boards``, or the path of a YAML file
+    board: str | None = field(default=None, kw_only=True)  # of ``hotnas boards``, or a YAML file
     bound: BoundSettings
     platform: str = "tiled-engine"  # a name of ``hotnas platforms``
     technology: str | None = None  # constants of a model, by name or a YAML file; null: its first
     objective: str | None = None  # the platform's metric that is lessened; null: its first
+    beside: tuple[str, ...] = ()  # networks that run on the platform at the same time, by name or ONNX file
     clock_mhz: float | None = None  # null: the board's default
     accelerator: AcceleratorSettings = AcceleratorSettings()
     search: SearchSettings = SearchSettings()
@@ -134,13 +138,9 @@ class RunConfig:
     seed: int = 0  # of everything that is drawn; the same seed gives the same design
     output: str = "runs"  # the run's folder
 
-    def load_board(self) -> Board:
-        """The board's record."""
-        return load_board(self.board)
-
-    def clock(self) -> float:
-        """The clock in MHz, the board's default where none is given."""
-        return self.load_board().clock_mhz if self.clock_mhz is None else self.clock_mhz
+    def load_board(self) -> Board | None:
+        """The board's record; None where none is given."""
+        return None if self.board is None else load_board(self.board)
 
     def record(self) -> dict[str, Any]:
         """This configuration as plain values, as it is kept in the design point: without passwords."""
@@ -186,12 +186,18 @@ class RunConfig:
             "validation_blend",
             "accuracy_drop",
             "trial_gpus",
+            "chips",
         )
         for name in counted:
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
+        least = self.bound.varied_accuracy
+        if least is not None and not 0 < least <= 1:
+            found.append(f"bound.varied_accuracy: must be more than 0 and at most 1, not {least:g}")
+        if least is not None and not search.chips:
+            found.append("bound.varied_accuracy: give search.chips, the number of chips it is the mean of")
         if search.storage not in STORAGES and not URL.fullmatch(search.storage):
             found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
         if search.validation_blend >= 0.5:
@@ -206,12 +212,17 @@ class RunConfig:
                 f"quantisation.least_weight_bits: must be 2 to {quantisation.weight_bits} (weight_bits), "
                 f"not {quantisation.least_weight_bits}"
             )
+        if not 2 <= quantisation.least_act_bits <= quantisation.act_bits:
+            found.append(
+                f"quantisation.least_act_bits: must be 2 to {quantisation.act_bits} (act_bits), "
+                f"not {quantisation.least_act_bits}"
+            )
         found += normalisation_violations(self.network.mean, self.network.std)
         if self.network.input is not None and min(self.network.input) < 1:
             found.append(f"network.input: must be at least 1 each, not {list(self.network.input)}")
         if not 0 <= self.seed < 1 << 32:
             found.append(f"seed: must be 0 to {(1 << 32) - 1}, not {self.seed}")
-        return found + self._choice_violations()
+        return found + self._choice_violations() + self._platform_violations()
 
     def _choice_violations(self) -> list[str]:
         found = []
@@ -232,6 +243,19 @@ class RunConfig:
             elif one.name == "wgt_masters" and max(values) > max(LEGAL_MASTERS):
                 found.append(f"{where}: {max(values)}: weights are striped over at most {max(LEGAL_MASTERS)}")
         return found
+
+    def _platform_violations(self) -> list[str]:
+        from hotnas_hls.platforms.registry import asked_violations  # imports torch
+
+        varied = {"search.chips": self.search.chips, "bound.varied_accuracy": self.bound.varied_accuracy}
+        return asked_violations(
+            self.platform,
+            self.board is not None,
+            self.objective,
+            self.bound.by_metric,
+            [name for name, value in varied.items() if value],
+            bool(self.beside),
+        )
 
 
 def normalisation_violations(mean: Sequence[float] | None, std: Sequence[float] | None) -> list[str]:

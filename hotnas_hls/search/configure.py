@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from hotnas_hls.boards.board import Board, load_board
+from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.network.graph import Graph
-from hotnas_hls.platforms.metric import metric_named
 from hotnas_hls.platforms.platform import Platform
 from hotnas_hls.platforms.registry import make_platform, platform_class
 from hotnas_hls.platforms.request import PlatformRequest
@@ -21,24 +21,21 @@ from hotnas_hls.search.search import SearchOptions
 
 
 def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> Platform[Any]:
-    """The platform of a configuration for a network, on ``board`` (None: the configured one).
+    """The platform of a configuration for a network, on ``board`` (None: the configured one, if any).
 
-    ConfigError for a platform, an objective, a bounded metric or constants that there are not.
+    ConfigError for a platform, an objective or constants that there are not, and for a board that lacks.
     """
-    board = board or load_board(config.board)
     request = PlatformRequest(
         graph,
-        board,
-        board.clock_mhz if config.clock_mhz is None else config.clock_mhz,
+        board or config.load_board(),
+        config.clock_mhz,
         config.memory,
         config.quantisation.act_bits,
         {field.name: getattr(config.accelerator, field.name) for field in fields(config.accelerator)},
         config.technology,
         config.objective,
+        tuple(load_model(name, None, None).graph for name in config.beside),
     )
-    for name in config.bound.by_metric:
-        where = "bound.latency_ms" if name == "latency_ms" else f"bound.metrics.{name}"
-        metric_named(name, platform_class(config.platform).metrics, config.platform, where)
     return make_platform(config.platform, request)
 
 
@@ -58,6 +55,8 @@ def options_of(config: RunConfig) -> SearchOptions:
         alpha=search.alpha,
         accuracy=search.accuracy,
         accuracy_drop=search.accuracy_drop,
+        chips=search.chips,
+        varied_accuracy=config.bound.varied_accuracy,
         validation_images=search.validation_images,
         validation_blend=search.validation_blend,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
@@ -66,10 +65,13 @@ def options_of(config: RunConfig) -> SearchOptions:
         space=SpaceOptions(
             weight_bits=quantisation.weight_bits,
             least_weight_bits=quantisation.least_weight_bits,
+            act_bits=quantisation.act_bits,
+            least_act_bits=quantisation.least_act_bits,
             patterns=search.patterns,
             channel_cut=search.channel_cut,
             kernel_expand=search.kernel_expand,
             hardware=search.hardware,
+            robust=search.chips > 0 and search.batches > 0,
         ),
         format=IntegerFormat(quantisation.act_bits, quantisation.weight_bits),
         time_limit_s=search.time_limit_s,

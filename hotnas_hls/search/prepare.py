@@ -120,6 +120,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
         options.seed,
         options.bounds,
+        options.chips,
         options.early_stopping,
     )
     settings = _study_settings(options, problem, digests, platform, detection.cost.value)
@@ -174,7 +175,8 @@ def _space_and_seeds(
             some.images,
             lambda done, total: reporter.step(done, total, "edits"),
         )
-        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound)
+        hardware = [choices_of(fastest, space)] if options.space.hardware else []
+        gentle = gentle_candidates(workload, platform, space, rungs[0], harms, options.bound, hardware)
     seeds = [*dict.fromkeys((*gentle, *rungs)), fastest]
     for candidate in seeds:
         space = _widened(space, candidate)
@@ -214,6 +216,7 @@ def _study_settings(
         "search.validation_images": options.validation_images,
         "search.validation_blend": options.validation_blend,
         "search.cold": options.cold,
+        **({"search.chips": options.chips} if options.chips else {}),
     }
     return StudySettings(
         targets=targets,
@@ -243,7 +246,7 @@ def _require_writable(problem: Problem, platform: Platform, start: Start, option
         start.workload.layers,
         {},
         lowered.image,
-        lowered.logits,
+        lowered.host,
         start.format.act_bits,
         layout,
     )
@@ -319,10 +322,11 @@ def _require_feasible(
     if cost.tightest is not None:
         used, limit = cost.usage[cost.tightest], cost.limits[cost.tightest]
         lines.append(f"  - resource {cost.tightest} is the tightest: {used:.0f} of {limit:.0f} used")
+    narrower = "least_act_bits, " if space.of_kind(AxisKind.ACT_BITS) else ""
     larger = ", a higher clock, or a larger board" if space.of_kind(AxisKind.HARDWARE) else ""
     lines.append(
         f"raise the bound to {_at_least(cost.value)} {metric.unit} or more, allow stronger edits "
-        f"(least_weight_bits, patterns, channel_cut){larger}"
+        f"(least_weight_bits, {narrower}patterns, channel_cut){larger}"
     )
     raise InfeasibleDesign("\n".join(lines))
 

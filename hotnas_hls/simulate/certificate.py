@@ -25,6 +25,7 @@ from hotnas_hls.simulate.verilated import sources_digest
 FORMAT = "hotnas-certificate"
 FORMAT_VERSION = 2  # 1 was of the ideal memory alone
 TWIN = "SystemVerilog twin"
+HOLDS = "holds"  # the verdict of a certificate that vouches for all of its package
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Certificate:
             return "DOES NOT HOLD"
         if self.unchecked:
             return f"NOT CHECKED: {', '.join(self.unchecked)}; the RTL is as predicted"
-        return "holds"
+        return HOLDS
 
     def line(self) -> str:
         """The certificate in one sentence."""

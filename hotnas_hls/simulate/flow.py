@@ -31,6 +31,7 @@ from hotnas_hls.codegen.bundle import (
     verify,
     with_files,
 )
+from hotnas_hls.codegen.engine_package import ENGINES_FILE
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.ports import STRIPED, masters
@@ -51,7 +52,7 @@ WEIGHTS = "weights/weights.bin"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
 TIMING_FILE = "timing.json"  # of hotnas timing
 # Of a certificate: they differ where tools do.
-JOB_LINE = "\nJOB = 2 "  # of a bench that reads what run_networks writes
+JOB_LINE = "\nJOB = 3 "  # of a bench that reads what run_networks writes
 OF_THE_MACHINE = ("tool_versions", "hls_synthesis", "clock_estimate")
 TRUSTED = (f"{BENCH}/", "weights/")  # what simulation takes for true: changed, it proves nothing
 SOURCE_SUFFIXES = (".v", ".sv")
@@ -247,6 +248,11 @@ def load_package(output: Path) -> DesignPoint:
     """The design of a package; OutputRefused for a folder that is none, or that leads elsewhere by links."""
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    if (output / ENGINES_FILE).is_file():
+        raise OutputRefused(
+            f"{output}: holds several engines, which 'hotnas sim' runs together; this is done with a package "
+            "of one: hotnas hls RUN"
+        )
     _refuse_links(output)
     return DesignPoint.load(output / DESIGN_FILE)
 

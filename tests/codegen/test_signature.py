@@ -11,39 +11,23 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from report.files import certificate_of
+from report.files import honest_certificate
 from small_designs import small_design
 
-from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.cli import main
 from hotnas_hls.simulate import flow
-from hotnas_hls.simulate.behind_dram import BehindDram, DramLayer, forecast
 from hotnas_hls.simulate.certificate import Certificate
-from hotnas_hls.simulate.flow import add_reports, generate, read_rtl
-from hotnas_hls.simulate.verilated import sources_digest
+from hotnas_hls.simulate.flow import add_reports, generate
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
 PROVEN = "proven: the files fit together; not by whom (--signers), nor that they are right (--again)\n"
-
-
-def honest(point: DesignPoint, folder: Path) -> Certificate:
-    """The certificate that simulation gives."""
-    digest = sources_digest(read_rtl(folder).files)
-    assert point.dram is not None
-    ahead = forecast(point, point.integer_network(), point.dram)
-    layers = tuple(DramLayer(name, cycles, cycles, 0) for name, cycles in ahead.worst.layers.items())
-    counted = ahead.worst.cycles, ahead.worst.cycles
-    behind = BehindDram(
-        point.dram, layers, ahead.phases, *counted, ahead.fast_cycles, ahead.slow_cycles, outputs_match=True
-    )
-    return dataclasses.replace(certificate_of(point), sources_digest=digest, behind=behind)
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     folder, point = tmp_path / "small", small_design()
     generate(point, folder, images=2)
-    add_reports(folder, {"certificate.json": honest(point, folder).to_json().encode()})
+    add_reports(folder, {"certificate.json": honest_certificate(point, folder).to_json().encode()})
     return folder
 
 
@@ -139,7 +123,7 @@ def simulated(monkeypatch):
 
     def simulate(folder: Path, *, images: int) -> flow.Simulated:
         point = flow.load_package(folder)
-        return flow.Simulated(honest(point, folder), None, None, ())
+        return flow.Simulated(honest_certificate(point, folder), None, None, ())
 
     monkeypatch.setattr(flow, "simulate", simulate)
 

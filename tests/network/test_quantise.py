@@ -163,6 +163,50 @@ def test_a_clip_saturates_at_its_bounds(bounds: tuple[float, float]) -> None:
     assert (numbers.clamp_low, numbers.clamp_high) == (max(low, -(1 << 15)), high)
 
 
+def chain() -> Graph:
+    """Two convolutions with a ReLU and a pool between them."""
+    parameters = {"weight": np.full((1, 1, 1, 1), 0.7, np.float32)}
+    return Graph(
+        "net",
+        [
+            Node("image", OpKind.INPUT, (), (1, 2, 2)),
+            Node("first", OpKind.CONV, ("image",), (1, 2, 2), parameters=parameters),
+            Node("relu", OpKind.RELU, ("first",), (1, 2, 2)),
+            Node("pool", OpKind.MAXPOOL, ("relu",), (1, 1, 1), kernel=(2, 2), stride=(2, 2)),
+            Node("second", OpKind.CONV, ("pool",), (1, 1, 1), parameters=parameters),
+        ],
+    )
+
+
+@pytest.mark.parametrize("bits", [2, 3, 5, 8])
+def test_what_is_written_for_a_layer_that_reads_few_bits_fits_them(bits: int) -> None:
+    graph = chain()
+    net = quantise(graph, lower(graph), IMAGES, 8, read_bits={"second": bits})
+    read = {fm.name for fm in net.feature_maps.values()} - {net.image, net.logits}
+    outputs = [run_network(net, image) for image in quantise_image(net, IMAGES)]
+    most = max(int(found[name].max()) for found in outputs for name in read)
+    assert most <= (1 << bits - 1) - 1
+    assert most > ((1 << bits - 1) - 1) // 2  # and they are used
+    assert max(int(abs(found[net.logits]).max()) for found in outputs) > 63  # the others have all 8
+    exact = run(graph, IMAGES)
+    for name in read:
+        values = dequantise(net, name, np.stack([found[name] for found in outputs]))
+        step = 2.0 ** -net.feature_maps[name].frac_bits
+        assert np.abs(values - exact[name]).max() <= 2 * step
+
+
+def test_widths_that_cannot_be_read_are_refused_together() -> None:
+    graph = chain()
+    with pytest.raises(ConfigError) as error:
+        quantise(graph, lower(graph), IMAGES, 8, read_bits={"first": 6, "second": 9, "third": 4})
+    assert str(error.value).splitlines() == [
+        "net: cannot be quantised like that",
+        "  - read_bits: no layer with weights is called 'third'; see 'hotnas graph'",
+        "  - first: what it reads is the image, or what an activation or a product makes; it has 8 bits",
+        "  - second: read_bits = 9: activations are 2 to 8 bits",
+    ]
+
+
 def test_weights_give_way_where_the_accumulator_would_overflow() -> None:
     parameters = {"weight": np.full((1, 4096, 1, 1), 0.9, np.float32)}
     nodes = [
@@ -277,7 +321,7 @@ def test_zoo_networks_in_16_bits_are_their_floats(name: str) -> None:
     assert [v for x in net.layers for v in numbers_violations(x, net.numbers[x.name], 16)] == []
     assert accumulator_violations(net) == []
     with one_blas_thread():
-        expected = run(graph, images)[graph.output.name].reshape(4, -1)
+        expected = run(graph, images)[graph.host.logits].reshape(4, -1)
     found = dequantise(net, net.logits, logits(net, quantise_image(net, images)))
     assert np.abs(found - expected).max() <= 2e-3 * np.ptp(expected)
     maps = run_network(net, quantise_image(net, images)[0])

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
+from hotnas_hls.models.compression import Compression
 from hotnas_hls.network.graph import OpKind
-from hotnas_hls.network.operations import Operation
+from hotnas_hls.network.operations import Operation, free_readers
 from hotnas_hls.platforms.nass.ciphertexts import CipherWork, cipher_work
 from hotnas_hls.platforms.nass.circuits import circuit_work
 from hotnas_hls.platforms.nass.constants import CONSTANTS_FILE, load_constants
@@ -118,6 +121,23 @@ def test_bytes_of_gazelles_own_network() -> None:
 def test_shares_are_as_wide_as_exact_sums() -> None:
     widths = share_widths(nass(), RAW)
     assert [width for name, width in widths.items() if name.startswith("conv")] == [22, 22, 24, 20, 18]
+
+
+def test_what_a_layer_reads_in_fewer_bits_narrows_its_shares_alone() -> None:
+    platform = PrivateInferencePlatform()
+    graph = load_model("digits_resnet", None, None).graph
+    form = IntegerFormat(8, 8)
+    plain = platform.layers(graph, form, Compression())
+    readers = free_readers(plain)
+    weighted = [one.name for one in plain if one.kind in (OpKind.CONV, OpKind.LINEAR)]
+    assert readers == set(weighted[1:])  # all but the one that reads the image
+    name = weighted[2]
+    narrow = platform.layers(graph, form, Compression(act_bits={name: 5}))
+    before, after = share_widths(plain, RAW), share_widths(narrow, RAW)
+    assert after[name] == before[name] - 3
+    changed = {one for one in before if after[one] != before[one]}
+    own = [one.name for one in plain if name in one.sources]
+    assert {name, *own} <= changed and not changed & set(weighted) - {name}
 
 
 def test_sums_that_no_circuit_narrows_grow() -> None:

@@ -17,7 +17,7 @@ from hotnas_hls.frontends.source import load_model
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.registry import GROUP, known_platforms, make_platform, platform_class
 from hotnas_hls.platforms.request import PlatformRequest
-from hotnas_hls.search.config import RunConfig, load_config
+from hotnas_hls.search.config import load_config
 from hotnas_hls.search.configure import options_of, platform_of
 
 EXAMPLE = Path(__file__).with_name("example_package")
@@ -56,8 +56,7 @@ def graph() -> Graph:
 
 
 def request(graph: Graph, **asked: str) -> PlatformRequest:
-    board = load_board("ZCU102")
-    return PlatformRequest(graph, board, board.clock_mhz, **asked)
+    return PlatformRequest(graph, load_board("ZCU102"), **asked)
 
 
 def said(wrong: Callable[[], object]) -> str:
@@ -91,7 +90,7 @@ def test_another_package_adds_a_platform(graph: Graph) -> None:
 
 @pytest.mark.usefixtures("example")
 def test_a_configuration_chooses_platform_objective_and_bounds(graph: Graph, tmp_path: Path) -> None:
-    text = "network: {model: digits_resnet, data: digits}\nboard: ZCU102\nplatform: multiplier\n"
+    text = "network: {model: digits_resnet, data: digits}\nplatform: multiplier\n"
     bounds = "bound: {metrics: {energy_uj: 2, images_per_s: 100}}\n"
     (tmp_path / "run.yaml").write_text(text + bounds)
     config = load_config(tmp_path / "run.yaml")
@@ -129,8 +128,8 @@ def test_what_cannot_be_imported_is_told_with_its_package(install: Install) -> N
         "module named 'no_such_module'; mend or uninstall broken"
     )
     lacking = (
-        "platform empty: empty_platform:Platform of broken is no platform, it lacks about, metrics, of; mend "
-        "or uninstall broken"
+        "platform empty: empty_platform:Platform of broken is no platform, it lacks about, metrics, "
+        "needs_board, of; mend or uninstall broken"
     )
     assert said(lambda: platform_class("broken")) == missing
     assert said(known_platforms) == f"these platforms cannot be used:\n  - {missing}\n  - {lacking}"
@@ -139,18 +138,23 @@ def test_what_cannot_be_imported_is_told_with_its_package(install: Install) -> N
 def test_a_metric_that_a_platform_does_not_have_is_refused(graph: Graph) -> None:
     has = "it has: seconds, bytes, homomorphic_s, garbled_s, offline_bytes, online_bytes"
     assert said(lambda: make_platform("nass", request(graph, objective="byte"))) == (
-        f"objective: the platform nass has no metric 'byte'; did you mean bytes? {has}"
+        "nass cannot be searched on so:\n"
+        f"  - objective: the platform nass has no metric 'byte'; did you mean bytes? {has}"
     )
-    config = load_config()
-    wrong = RunConfig(config.network, config.board, config.bound, platform="nass")
-    assert said(lambda: platform_of(wrong, graph)) == (
-        f"bound.latency_ms: the platform nass has no metric 'latency_ms'; {has}"
+
+
+def test_a_board_that_lacks_is_told_by_the_platform_that_needs_it(graph: Graph) -> None:
+    assert said(lambda: make_platform("tiled-engine", PlatformRequest(graph))) == (
+        "tiled-engine cannot be searched on so:\n"
+        "  - board: tiled-engine runs on one; give a name of hotnas boards, or the path of a YAML file"
     )
+    assert make_platform("noc", PlatformRequest(graph)).name == "network on chip mesh-6x6"
 
 
 @pytest.mark.usefixtures("example")
 def test_an_objective_of_which_more_is_better_is_refused(graph: Graph) -> None:
     assert said(lambda: make_platform("multiplier", request(graph, objective="images_per_s"))) == (
-        "objective: of images_per_s more is better, and a search lessens its objective; bound it by "
+        "multiplier cannot be searched on so:\n"
+        "  - objective: of images_per_s more is better, and a search lessens its objective; bound it by "
         "bound.metrics.images_per_s instead"
     )

@@ -36,7 +36,6 @@ def refusal(path: Path) -> list[str]:
 def test_the_default_is_digits():
     config = load_config()
     assert (config.network.model, config.network.data, config.board) == ("digits_resnet", "digits", "ZCU102")
-    assert config.clock() == 200.0
     assert "digits" in shipped_configs()
 
 
@@ -59,7 +58,7 @@ def test_what_the_default_shows_is_the_default():
 def test_keys_with_a_default_may_be_left_out(tmp_path: Path):
     config = load_config(written(tmp_path, SMALL))
     assert config.bound.latency_ms == 5.0
-    assert config.clock() == 100.0
+    assert config.clock_mhz is None
     assert config.search.strategy == "tpe"
 
 
@@ -74,11 +73,11 @@ def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
     text = SMALL.replace("model: resnet18", "modle: resnet18").replace("bound:", "bounds:")
     assert refusal(written(tmp_path, text)) == [
         "  - bounds: unknown key; did you mean bound? accepted here: network, board, bound, platform, "
-        "technology, objective, clock_mhz, accelerator, search, memory, quantisation, seed, output",
+        "technology, objective, beside, clock_mhz, accelerator, search, memory, quantisation, seed, output",
         "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input, "
         "mean, std",
         "  - network.model: missing key; give text",
-        "  - bound: missing key; give a table of latency_ms, reduction, of, metrics",
+        "  - bound: missing key; give a table of latency_ms, reduction, of, metrics, varied_accuracy",
     ]
 
 
@@ -174,9 +173,54 @@ def test_an_unknown_board_is_listed_with_the_rest(tmp_path: Path):
     assert lines[1].startswith("  - board: unknown board 'PYNQ-Z9'; did you mean PYNQ-Z2? known: ZCU102, ")
 
 
+def test_a_board_is_needed_where_the_platform_runs_on_one(tmp_path: Path):
+    text = SMALL.replace("board: PYNQ-Z2\n", "")
+    assert refusal(written(tmp_path, text + "seed: -1\n")) == [
+        "  - seed: must be 0 to 4294967295, not -1",
+        "  - board: tiled-engine runs on one; give a name of hotnas boards, or the path of a YAML file",
+    ]
+    model = "platform: nass\n" + text.replace("latency_ms", "reduction").replace("5", "0.5")
+    config = load_config(written(tmp_path, model))
+    assert config.board is None and config.load_board() is None
+
+
+def test_platforms_and_metrics_that_there_are_not_are_listed_with_the_rest(tmp_path: Path):
+    text = SMALL + "platform: nass\nobjective: byte\nsearch: {workers: 0}\n"
+    has = "it has: seconds, bytes, homomorphic_s, garbled_s, offline_bytes, online_bytes"
+    assert refusal(written(tmp_path, text)) == [
+        "  - search.workers: must be more than 0, not 0",
+        f"  - objective: the platform nass has no metric 'byte'; did you mean bytes? {has}",
+        f"  - bound.latency_ms: the platform nass has no metric 'latency_ms'; {has}",
+    ]
+    assert refusal(written(tmp_path, SMALL + "platform: nas\n")) == [
+        "  - platform: no platform is called 'nas'; did you mean nass? known: nacim, nasaic, nass, noc, "
+        "tiled-engine (hotnas platforms says more)"
+    ]
+
+
+def test_chips_and_their_accuracy_are_asked_only_where_devices_vary(tmp_path: Path):
+    text = SMALL.replace("latency_ms: 5", "varied_accuracy: 1.5")
+    assert refusal(written(tmp_path, text)) == [
+        "  - bound.varied_accuracy: must be more than 0 and at most 1, not 1.5",
+        "  - bound.varied_accuracy: give search.chips, the number of chips it is the mean of",
+        "  - bound.varied_accuracy: devices of tiled-engine do not vary; leave it out",
+    ]
+    text = text.replace("1.5", "0.9") + "search: {chips: 4}\nplatform: nacim\n"
+    config = load_config(written(tmp_path, text))
+    assert (config.bound.varied_accuracy, config.search.chips) == (0.9, 4)
+
+
+def test_networks_run_beside_only_where_a_platform_takes_several(tmp_path: Path):
+    assert refusal(written(tmp_path, SMALL + "beside: [resnet20]\n")) == [
+        "  - beside: tiled-engine runs one network at a time; leave it out"
+    ]
+    config = load_config(written(tmp_path, SMALL + "beside: [resnet20]\nplatform: nasaic\n"))
+    assert config.beside == ("resnet20",)
+
+
 def test_an_empty_file(tmp_path: Path):
     assert refusal(written(tmp_path, "")) == [
-        "  - the file: expected a table of network, board, bound, platform, technology, objective, "
+        "  - the file: expected a table of network, board, bound, platform, technology, objective, beside, "
         "clock_mhz, accelerator, search, memory, quantisation, seed, output, not null"
     ]
 

@@ -4,6 +4,7 @@ import pytest
 
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.detect import price
 from hotnas_hls.search.detecting.start import fastest_start
@@ -34,8 +35,8 @@ def setting(problem):
 
     measured = sensitivities(problem, space, IntegerFormat(8, 8), problem.dataset.train.images)
 
-    def gentle(bound_ms: float, harms=measured):
-        return gentle_candidates(start.workload, platform, space, untouched, harms, bound_ms)
+    def gentle(bound_ms: float, harms=measured, hardware=()):
+        return gentle_candidates(start.workload, platform, space, untouched, harms, bound_ms, hardware)
 
     return space, latency, gentle, untouched, strongest, measured
 
@@ -72,3 +73,22 @@ def test_what_harms_least_for_its_time_comes_first(setting):
     names = {axis.name for axis in space.axes if axis.layer == layer}
     worse = {key: harm * (1e6 if key[0] in names else 1) for key, harm in harms.items()}
     assert all(gentle(bound, worse)[0][name] == untouched[name] for name in names)
+
+
+def test_hardware_of_their_own_leaves_more_of_the_network(setting):
+    """A bound that no edit meets on the hardware of the uncompressed network is met on a wider array."""
+    space, latency, gentle, untouched, strongest, _ = setting
+    narrow = choices_of(untouched, space)
+    wide = {**narrow, "tm": 2 * narrow["tm"]}
+    bound = 0.9 * latency(strongest)
+    assert gentle(bound) == []
+    found = gentle(bound, hardware=[wide])
+    assert found and all(latency(candidate) <= bound for candidate in found)
+    assert {candidate["tm"] for candidate in found} == {wide["tm"]}
+    easy = latency(untouched) * 0.97  # met on both; the one that needs fewer edits is taken
+    (few, *_), (more, *_) = gentle(easy, hardware=[wide]), gentle(easy)
+    edits = [
+        sum(c[axis.name] != untouched[axis.name] for axis in space.of_kind(AxisKind.PRUNE, AxisKind.BITS))
+        for c in (few, more)
+    ]
+    assert edits[0] < edits[1]

@@ -33,7 +33,7 @@ class PrivateInferencePlatform(OperatorPlatform[PrivateConstants]):
     full_bits = 8  # 16 bits of each factor are more than ciphertexts hold
     multiple = 8
     remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]] = {
-        "G": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS),  # fewer ReLUs, narrower shares
+        "G": (Remedy.CHANNEL_CUT, Remedy.WEIGHT_BITS, Remedy.ACT_BITS),  # fewer ReLUs, narrower shares
         "H": (Remedy.CHANNEL_CUT,),
     }
     load_constants = staticmethod(load_constants)

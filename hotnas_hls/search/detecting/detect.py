@@ -159,7 +159,8 @@ class _Pricing:
         """
         tried = {
             Remedy.PATTERN: self._pattern,
-            Remedy.WEIGHT_BITS: self._bits,
+            Remedy.WEIGHT_BITS: self._weight_bits,
+            Remedy.ACT_BITS: self._act_bits,
             Remedy.CHANNEL_CUT: self._cut,
             Remedy.KERNEL_EXPAND: self._expand,
             Remedy.HARDWARE: self._hardware,
@@ -178,13 +179,23 @@ class _Pricing:
         text = f"{zeros} of {layer.positions} weights a kernel pruned"
         return self._network(Remedy.PATTERN, text, cost, Compression(patterns={cost.layer: choice}))
 
-    def _bits(self, cost: LayerCost) -> Effect | None:
+    def _weight_bits(self, cost: LayerCost) -> Effect | None:
         layer = self.workload.layer(cost.layer)
         bits = bit_options(cost, layer.weight_bits, self.least_bits)[-1]
         if cost.layer not in self.workload.weighted or bits == layer.weight_bits:
             return None
         text = f"{layer.weight_bits} -> {bits} bits"
         return self._network(Remedy.WEIGHT_BITS, text, cost, Compression(weight_bits={cost.layer: bits}))
+
+    def _act_bits(self, cost: LayerCost) -> Effect | None:
+        if cost.layer not in self.workload.readers:
+            return None
+        top = self.workload.layer(cost.layer).act_bits
+        bits = bit_options(cost, top, self.least_bits)[-1]
+        if bits == top:
+            return None
+        text = f"{top} -> {bits} bits read"
+        return self._network(Remedy.ACT_BITS, text, cost, Compression(act_bits={cost.layer: bits}))
 
     def _cut(self, cost: LayerCost) -> Effect | None:
         owner = self.workload.cut_owner(cost.layer)

@@ -62,7 +62,7 @@ def reductions(
         "kernel expansion": {"expanded": compression.expanded},
         "pattern": {"patterns": compression.patterns},
         "channel": {"channels": compression.channels},
-        "quantisation": {"weight_bits": compression.weight_bits},
+        "quantisation": {"weight_bits": compression.weight_bits, "act_bits": compression.act_bits},
     }
     steps = []
     so_far = NOTHING

@@ -7,12 +7,12 @@ of the first reading at its strongest. A layer whose bottleneck moves gets the r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy
+from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy, Varies
 from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import QUANT_STEPS, detect, price
 
@@ -34,6 +34,8 @@ class SpaceOptions:
     pattern_zeros: PatternZeros | None = None  # None: no more zeros than the bound asks for
     weight_bits: int = 16  # of a layer the search leaves alone
     least_weight_bits: int = 4
+    act_bits: int = 16  # of what every layer reads
+    least_act_bits: int = 4
     least_channels: float = 0.5  # share of a layer's channels that always stays
     cut_options: int = 4  # widths offered per layer, its own included
     expand_cost: float = 0.05  # share a layer may slow down for a larger kernel
@@ -43,6 +45,7 @@ class SpaceOptions:
     kernel_expand: bool = True
     quantisation: bool = True
     hardware: bool = True
+    robust: bool = False  # training with noise in the weights, where devices vary
 
 
 def generate_space(
@@ -96,7 +99,10 @@ def _generated(
             dataclasses.replace(axis, options=(choices[axis.name],)) for axis in platform.axes(choices)
         )
     )
-    return SearchSpace((*layer_axes, *hardware, *fixed))
+    robust: tuple[Axis, ...] = ()
+    if options.robust and isinstance(platform, Varies):
+        robust = (Axis("noise", AxisKind.NOISE, (0, platform.weight_noise)),)
+    return SearchSpace((*layer_axes, *robust, *hardware, *fixed))
 
 
 def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str, Axis]) -> Compression:
@@ -105,6 +111,8 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
     channels: dict[str, int] = {}
     patterns: dict[str, PatternChoice] = {}
     bits: dict[str, int] = {}
+    act_bits: dict[str, int] = {}
+    noise = 0
     expanded: list[str] = []
     for axis in listed:
         value = candidate[axis.name]
@@ -114,9 +122,13 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
             channels[axis.layer] = value
         elif axis.kind is AxisKind.BITS and value != axis.options[0]:
             bits[axis.layer] = value
+        elif axis.kind is AxisKind.ACT_BITS and value != axis.options[0]:
+            act_bits[axis.layer] = value
+        elif axis.kind is AxisKind.NOISE:
+            noise = value
         elif axis.kind is AxisKind.EXPAND and value:
             expanded.append(axis.layer)
-    return Compression(channels, patterns, tuple(expanded), bits)
+    return Compression(channels, patterns, tuple(expanded), bits, act_bits, noise)
 
 
 def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, int]:
@@ -161,9 +173,15 @@ def _axes(
             kernel, rows = layer.kernel_rows, platform.pattern_rows
             return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
-        widths = _bit_options(layer.name, workload, platform, choices, options)
+        narrowed = [Compression(weight_bits={layer.name: bits}) for bits in range(options.weight_bits + 1)]
+        widths = _bit_options(narrowed, options.least_weight_bits, workload, platform, choices)
         if widths[-1] <= options.weight_bits - LEAST_NARROWING:
             return [Axis(f"bits:{layer.name}", AxisKind.BITS, widths, layer.name)]
+    if remedy is Remedy.ACT_BITS and options.quantisation and layer.name in workload.readers:
+        narrowed = [Compression(act_bits={layer.name: bits}) for bits in range(options.act_bits + 1)]
+        widths = _bit_options(narrowed, options.least_act_bits, workload, platform, choices)
+        if widths[-1] <= options.act_bits - LEAST_NARROWING:
+            return [Axis(f"act_bits:{layer.name}", AxisKind.ACT_BITS, widths, layer.name)]
     if remedy is Remedy.CHANNEL_CUT and options.channel_cut:
         owner = workload.cut_owner(layer.name)
         if owner is not None:
@@ -179,20 +197,21 @@ def _axes(
 
 
 def _bit_options(
-    layer: str, workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions
+    narrowed: Sequence[Compression], least: int, workload: Workload, platform: Platform, choices: Choices
 ) -> tuple[int, ...]:
-    """Widths of weights at which the hardware really gains: each costs less than the wider one before it.
+    """Widths at which the hardware really gains: each costs less than the wider one before it.
 
-    The published rule ends where the weight transfer is no longer the bottleneck; so does this one.
+    narrowed: the edit by its width, the last is what the layer has. The published rule ends where the weight
+    transfer is no longer the bottleneck; so does this one.
     """
 
     def cost_at(bits: int) -> float:
-        edited = workload.compressed(Compression(weight_bits={layer: bits}))
-        priced = price(platform, edited, choices)
+        priced = price(platform, workload.compressed(narrowed[bits]), choices)
         return float("inf") if priced is None else priced.work
 
-    kept, best = [options.weight_bits], cost_at(options.weight_bits)
-    for bits in range(options.weight_bits - 1, options.least_weight_bits - 1, -1):
+    top = len(narrowed) - 1
+    kept, best = [top], cost_at(top)
+    for bits in range(top - 1, least - 1, -1):
         cost = cost_at(bits)
         if cost < best:
             kept.append(bits)

@@ -7,11 +7,12 @@ the bound, or a shorter latency, is met.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from hotnas_hls.explore.workload import Workload
-from hotnas_hls.platforms.platform import Platform
+from hotnas_hls.platforms.platform import Choices, Platform
 from hotnas_hls.platforms.space import Axis, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import price
 from hotnas_hls.search.proposing.generate import choices_of, compression_of
@@ -28,10 +29,30 @@ def gentle_candidates(
     untouched: Candidate,
     harms: Harms,
     bound: float,
+    hardware: Sequence[Choices] = (),
 ) -> list[Candidate]:
-    """Candidates from ``untouched`` that just meet ``bound`` and shares of it, each once, if they can."""
-    greed = _Greed(workload, platform, space, untouched, harms)
-    found = [greed.candidate(share * bound) for share in SHARES]
+    """Candidates from ``untouched`` that just meet ``bound`` and shares of it, each once, if they can.
+
+    hardware: what candidates may have instead of its own; none: they keep that. Where there is some, each is
+    tried on what is fastest for its edits too, where it may need fewer of them.
+    """
+    greeds = [
+        _Greed(workload, platform, space, Candidate({**untouched, **choices}), harms)
+        for choices in (choices_of(untouched, space), *hardware)
+    ]
+
+    def gentlest(least: float) -> Candidate | None:
+        found = [candidate for greed in greeds if (candidate := greed.candidate(least)) is not None]
+        if not found:
+            return None
+        best = min(found, key=greeds[0].harm)
+        if hardware and greeds[0].harm(best) > 0:
+            own = platform.explore(workload.compressed(compression_of(best, space)))
+            again = dataclasses.replace(greeds[0], untouched=Candidate({**untouched, **own})).candidate(least)
+            best = min((best, again or best), key=greeds[0].harm)
+        return best
+
+    found = [gentlest(share * bound) for share in SHARES]
     return list(dict.fromkeys(candidate for candidate in found if candidate is not None))
 
 
@@ -42,9 +63,9 @@ class _Greed:
     space: SearchSpace
     untouched: Candidate
     harms: Harms
-    _costs: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._costs: dict[tuple[str, tuple[int, ...]], float] = {}
         self.choices = choices_of(self.untouched, self.space)
         self.axes: dict[str, list[Axis]] = {}  # by layer
         for axis in self.space.of_kind(*KINDS):
@@ -61,6 +82,10 @@ class _Greed:
             _, name, option = max(bargains)
             values[name] = option
         return Candidate(values)
+
+    def harm(self, candidate: Candidate) -> float:
+        """The sum of what its edits do."""
+        return sum(self._harm(axis, candidate[axis.name]) for axes in self.axes.values() for axis in axes)
 
     def _bargains(self, values: Mapping[str, int]) -> Iterator[tuple[float, str, int]]:
         """What each stronger edit that saves time saves for its harm, the edit's axis, and its option."""

@@ -70,7 +70,9 @@ def fastest_candidate(
         if searched:
             values |= platform.explore(workload.compressed(compression_of(values, space)))
         choices = choices_of(values, space)
-        for axis in space.of_kind(AxisKind.PRUNE, AxisKind.EXPAND, AxisKind.CHANNELS, AxisKind.BITS):
+        for axis in space.axes:
+            if axis.kind is AxisKind.HARDWARE:
+                continue
             costs = {}
             for option in axis.options:
                 layers = workload.compressed(compression_of({**values, axis.name: option}, space))

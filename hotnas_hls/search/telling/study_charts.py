@@ -24,6 +24,7 @@ KIND_TEXT = {
     "prune": "zeros per kernel",
     "channels": "output channels",
     "bits": "weight bits",
+    "act_bits": "bits read",
     "expand": "kernel grown",
 }
 FORMATS = ("svg", "png")

@@ -19,6 +19,7 @@ from hotnas_hls.search.telling.importance import importance
 from hotnas_hls.search.telling.progress import reason
 
 VARIATION = "accuracy_under_variation"  # key of what chips of a platform do to the accuracy
+SHARES = "shares"  # key of the layers' shares of the cost, by what bounds them
 
 
 def summary_of(result: SearchResult) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "reduction": 1 - result.cost.total / baseline.total,
         f"uncompressed_{metric.unit}": dict(result.uncompressed),
         "blocked": _blocked(result),
+        SHARES: result.cost.shares(),
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
         "test_images": result.test.images,
