@@ -291,15 +291,15 @@ def boards() -> str:
     return on_boards("Network", ((*name.partition(" ")[::2], figures) for name, figures in found.items()))
 
 
-def board_terms() -> str:
+def spent() -> str:
     """What the cycles of networks on boards are spent on."""
     kept = read_results(RESULTS / BOARD_RESULTS)
     found = {name: figures for name, figures in kept.items() if "terms" in figures}
 
     def row(name: str, figures: Figures) -> tuple[object, ...]:
-        spent = figures["terms"]
-        layer, idle, label = spent["longest"]
-        counts = (spent[term] for term in ("needed", "array", "image", "waits", "between"))
+        terms = figures["terms"]
+        layer, idle, label = terms["longest"]
+        counts = (terms[term] for term in ("needed", "array", "image", "waits", "between"))
         shown = (f"{count:,}" for count in (*counts, figures["certified_cycles"]))
         return *name.split(), *shown, f"{layer}: {idle:,}, {label}"
 
@@ -497,7 +497,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, board_terms, levers, coverage, timm, tiny, dense, proofs, keys),
+        *(networks, boards, spent, levers, coverage, timm, tiny, dense, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+UNKNOWN = "not an operator of the accelerator"
+
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
-    ("normalize", "rmsnorm"): "replace it by BatchNorm2d or GroupNorm",
+    (
+        *("normalize", "rmsnorm", "rmsnormalization", "instancenorm", "instancenormalization"),
+        *("localresponsenorm", "lrn", "lpnormalization", "meanvariancenormalization"),
+    ): "replace it by BatchNorm2d or GroupNorm and train again",
     ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
         "use another activation and fine-tune"
     ),
@@ -17,11 +22,11 @@ SUPPORTED = (
 )
 
 
-def cure_for(operator: str) -> str:
-    """Advice for an operator that the accelerator does not have."""
+def no_operator(operator: str) -> Refused:
+    """The refusal of an operator that the accelerator does not have, with advice."""
     plain = operator.replace("_", "").lower()
     cures = (cure for operators, cure in CURES.items() if plain in operators)
-    return next(cures, f"build the network from {SUPPORTED}")
+    return Refused((UNKNOWN, next(cures, f"build the network from {SUPPORTED}")))
 
 
 class Refused(Exception):

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
+from hotnas_hls.frontends.channels_in_line import LARGEST_MATRIX, channel_matrix
 from hotnas_hls.frontends.constants import (
     by_map_channel,
     by_one_axis,
@@ -21,7 +22,7 @@ from hotnas_hls.frontends.constants import (
 from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
-from hotnas_hls.frontends.tensor import OUTSIDE, Value
+from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.parts import part_weights
@@ -67,8 +68,8 @@ class Weighted(HostSteps):
         if problems:
             raise Refused(*problems)
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
-        if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1 and groups == 1:
-            return self._conv_of_vector(where, source, weight, bias, step, around, gap)
+        if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
+            return self._along_channels(where, source, weight, bias, step, around, gap, groups)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -105,7 +106,7 @@ class Weighted(HostSteps):
         )
         return self._result(read, value, order)
 
-    def _conv_of_vector(
+    def _along_channels(
         self,
         where: str,
         source: Value,
@@ -114,32 +115,23 @@ class Weighted(HostSteps):
         step: Pair,
         around: Padding,
         gap: Pair,
+        groups: int,
     ) -> Value:
-        """A convolution along the channels of a map of one pixel: a fully connected layer."""
-        one_row = len(source.dims) == 2
-        channels, *sides = (source.dims[0], *(1, *source.dims[1:])[-2:])
-        outputs, _, *kernel = weight.shape
-        padded = np.pad(
-            source.elements.reshape(channels, *sides),
-            ((0, 0), around[::2], around[1::2]),
-            constant_values=OUTSIDE,
-        )
-        out = [
-            (size - each * (taps - 1) - 1) // stride + 1
-            for size, each, taps, stride in zip(padded.shape[1:], gap, kernel, step, strict=True)
-        ]
-        if min(out) < 1 or outputs * prod(out) * source.shape[0] > MOST_VALUES:
-            raise Refused((f"its output would be {times((outputs, *out))}", "use another input"))
-        matrix = np.zeros((outputs, *out, source.shape[0]))
-        rows, columns = np.ix_(*(np.arange(size) for size in out))
-        for channel, i, j in np.ndindex(channels, *kernel):
-            read = padded[channel, rows * step[0] + i * gap[0], columns * step[1] + j * gap[1]]
-            row, column = np.nonzero(read >= 0)
-            for output in range(outputs):
-                matrix[output, row, column, read[row, column]] += weight[output, channel, i, j]
-        each_bias = None if bias is None else np.repeat(bias, prod(out))
-        value = self._linear_of(where, self._plain_of(source), matrix.reshape(-1, source.shape[0]), each_bias)
-        return value.reshaped((outputs, *(out[1:] if one_row else out)), where)
+        """A convolution of a tensor in which the channels of a pixel lie side by side; as :meth:`conv`."""
+        self._check(source)
+        one_row, channels = len(source.dims) == 2, source.shape[0]
+        elements = source.elements[:, None, :] if one_row else source.elements
+        if len(weight) * prod(elements.shape[1:]) * channels > LARGEST_MATRIX:
+            raise Refused(
+                (f"it reads {times(source.dims)} channels in a line as a matrix", "use fewer channels")
+            )
+        matrix = channel_matrix(weight, elements, channels, step, around, gap, groups)
+        outputs, rows, columns = matrix.shape[:3]
+        biases = None if bias is None else np.repeat(bias, rows * columns)
+        parameters = parameters_of(weight=matrix.reshape(-1, channels, 1, 1), bias=biases)
+        shape = (outputs * rows * columns, 1, 1)
+        value = self._add(where, OpKind.CONV, [self._plain_of(source)], shape, parameters=parameters)
+        return value.reshaped((outputs, columns) if one_row else (outputs, rows, columns), where)
 
     def linear(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
         """Fully connected layer on a vector; ``weight`` is (out, in)."""

@@ -47,6 +47,31 @@ def norm(channels: int) -> list[np.ndarray]:
 CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "conv": [("Conv", weights(4, 3, 3, 3), weights(4), {"pads": [1, 0, 1, 2], "strides": [2, 2]}), ("Relu",)],
     "depthwise": [("Conv", weights(3, 1, 5, 5), {"group": 3, "auto_pad": "SAME_UPPER", "strides": [2, 2]})],
+    "channels in a line weigh a map": [
+        ("Conv", weights(7, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 1, 7)),
+        ("Conv", weights(1, 1, 3), weights(1), {"pads": [1, 1]}),
+        ("Sigmoid",),
+        ("Reshape", integers(0, 7, 1, 1)),
+        ("Mul", "y0"),
+    ],
+    "channels in two lines, groups and a stride": [
+        ("Conv", weights(12, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 6)),
+        ("Conv", weights(4, 1, 3), weights(4), {"pads": [2, 1], "strides": [2], "group": 2}),
+        ("Flatten",),
+        ("Gemm", weights(16, 5)),
+    ],
+    "channels as a map": [
+        ("Conv", weights(24, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 3, 4)),
+        ("Transpose", {"perm": [0, 1, 3, 2]}),
+        ("Conv", weights(3, 2, 2, 2), {"pads": [1, 0, 0, 2], "dilations": [2, 1]}),
+        ("Relu",),
+    ],
     "same lower": [("Conv", weights(2, 3, 4, 4), {"auto_pad": "SAME_LOWER"})],
     "folded norm": [("Conv", weights(4, 3, 1, 1)), ("BatchNormalization", *norm(4), {"epsilon": 1e-3})],
     "relu6": [("Clip", np.array(0, np.float32), np.array(6, np.float32))],
@@ -465,7 +490,7 @@ def test_one_violation(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) 
          "step0: BatchNormalization: its smallest running variance is -1, with epsilon 1e-05; "
          "train it again: variances are more than 0"),
         ([("Conv", weights(4, 3, 3, 3) * np.float32("inf"))],
-         "step0: Conv: 108 of 108 values of its weight are not finite; "
+         "step0: Conv: 108 of 108 values of its weight are not finite, the first is [0, 0, 0, 0]; "
          "load other weights, or train it again"),
         ([("Flatten",), ("Gemm", weights(432, 4), weights(2, 4))],
          "step1: Gemm: its bias is 2x4, for 4 outputs; give one value for each"),
@@ -508,9 +533,10 @@ def test_shapes_that_do_not_fit_each_other(tmp_path: Path, steps: list[tuple[Any
 
 def test_open_sizes_need_an_input_shape(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.onnx", ("GlobalAveragePool",), shape=("N", 3, "H", "W"))
+    cure = "give its sizes as well, e.g. --input 3x224x224 or input=(3, 224, 224)"
     with pytest.raises(ConfigError) as caught:
         import_onnx(path)
-    assert str(caught.value) == f"{path}: input x is ?x3x?x?; give the input shape as well"
+    assert str(caught.value) == f"{path}: input x is ?x3x?x?; {cure}"
     assert import_onnx(path, (3, 14, 15))["step0"].kernel == (14, 15)
     with pytest.raises(ConfigError) as caught:
         import_onnx(path, (1, 20, 24))
