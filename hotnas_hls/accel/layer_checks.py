@@ -291,9 +291,12 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
             f"{where}: target_row = {layer.target_row}: must be 0 or more and less than target_rows = "
             f"{layer.target_rows}"
         )
-    for named, clash in (("residual", layer.residual is not None), ("ofm_on_chip", layer.ofm_on_chip)):
+    for named, clash in (("a residual", layer.residual is not None), ("ofm_on_chip", layer.ofm_on_chip)):
         if layer.target_rows > 1 and clash:
-            found.append(f"{where}: it writes every {layer.target_rows} rows, which goes with no {named}")
+            found.append(
+                f"{where}: it writes one of every {layer.target_rows} rows, so it cannot have {named}; "
+                "copy the map, or leave that out"
+            )
     inputs = (layer.n, layer.in_rows, layer.in_columns)
     outputs = (layer.m, layer.out_rows * layer.target_rows, layer.out_columns)
     for role, shape in (("source", inputs), ("target", outputs), ("residual", layer.residual_shape)):

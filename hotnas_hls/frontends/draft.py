@@ -8,20 +8,17 @@ that of the images as 0. Each call adds nodes, rearranges a value, leaves work t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
-from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES
+from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES, details_of
 from hotnas_hls.frontends.normalising import Normalising
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind, Shape
-
-PLACED = ("name", "kind", "inputs", "shape", "parameters")  # of a node, decided where it is put
 
 
 class Draft(Normalising):
@@ -36,10 +33,8 @@ class Draft(Normalising):
 
     def node(self, where: str, like: Node, sources: Sequence[Value], shape: Shape) -> Value:
         """A node without weights that does what ``like`` does, of maps of its own sizes."""
-        given = {field.name: getattr(like, field.name) for field in fields(like)}
-        details = {name: value for name, value in given.items() if name not in PLACED}
         maps = [self._whole(where, source) for source in sources]
-        return self._add(where, like.kind, maps, shape, **details)
+        return self._add(where, like.kind, maps, shape, **details_of(like))
 
     def reshape(self, where: str, source: Value, sizes: Sequence[int]) -> Value:
         """The same values under other axes; ``sizes`` are those of all of them, images first."""

@@ -14,18 +14,16 @@ of its channels is pixel (r, k) of one channel, which (i, j) decides. It is made
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 import numpy as np
 
 from hotnas_hls.frontends.constants import onto, parameters_of
-from hotnas_hls.frontends.nodes import Nodes
+from hotnas_hls.frontends.nodes import Nodes, details_of
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind
 
 BESIDE = 8  # channels that a convolution spreads together: more take more multiplications, fewer more layers
 CHANNELWISE = (OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION, OpKind.BATCHNORM)
-PLACED = ("name", "kind", "inputs", "shape", "parameters")
 
 
 class Spreader(Nodes):
@@ -96,7 +94,7 @@ class Spreader(Nodes):
         if node.kind in CHANNELWISE:
             source = self._chosen(where, node.inputs[0], channels)
             of = {role: values[channels] for role, values in node.parameters.items()}
-            return self._add(where, node.kind, [source], shape, parameters=of, **_details(node))
+            return self._add(where, node.kind, [source], shape, parameters=of, **details_of(node))
         if node.kind is OpKind.CONV and node.groups == 1:
             read = self.nodes[node.inputs[0]]
             source = Value(read.name, read.shape, read.shape)
@@ -119,12 +117,6 @@ def _spread_channels(value: Value) -> np.ndarray | None:
     return first if (first >= 0).all() and (places == wanted).all() else None
 
 
-def _details(node: Node) -> dict[str, object]:
-    return {
-        field.name: getattr(node, field.name) for field in fields(node) if field.name not in PLACED
-    }
-
-
 def _trimmed(
     node: Node, parameters: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, object], dict[str, np.ndarray]]:
@@ -140,5 +132,5 @@ def _trimmed(
             padding[axis] -= before
             padding[axis + 2] -= after
             kernel[axis] -= before + after
-    details = _details(node) | {"padding": tuple(padding), "kernel": tuple(kernel)}
+    details = details_of(node) | {"padding": tuple(padding), "kernel": tuple(kernel)}
     return details, {**parameters, "weight": weight}

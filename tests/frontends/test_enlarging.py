@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.layer_checks import network_violations
 from hotnas_hls.errors import UnsupportedNetwork
 from hotnas_hls.frontends.source import load_module
+from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.network.execute import run
-from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.fold import fold_affine, fold_batchnorm
 from hotnas_hls.network.graph import Graph, OpKind
 from hotnas_hls.network.lower import lower
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
@@ -191,6 +193,18 @@ def test_integers_are_the_floats(name: str) -> None:
         )
 
 
+@pytest.mark.parametrize("name", ["unet", "pyramid", "group norm"])
+def test_a_module_of_the_graph_computes_the_same(name: str) -> None:
+    graph = load_module(MODELS[name].eval(), SHAPE).graph
+    images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
+    with torch.no_grad():
+        made = GraphModule(fold_affine(graph)).eval()(torch.from_numpy(images))
+    wanted = run(graph, images, keep=graph.host.maps)
+    found = [made] if isinstance(made, Tensor) else list(made.values())
+    for values, expected in zip(found, wanted.values(), strict=True):
+        np.testing.assert_allclose(values.numpy(), expected, atol=1e-4 * np.abs(expected).max())
+
+
 def test_what_makes_the_rows_writes_them_between_others() -> None:
     """No layer moves pixels of a transposed convolution: two write their rows, one spreads columns."""
     graph = load_module(MODELS["transposed 2"].eval(), SHAPE).graph
@@ -202,6 +216,31 @@ def test_what_makes_the_rows_writes_them_between_others() -> None:
         (1, 1, 0),
     ]
     assert sum(node.kind is OpKind.ROWS for node in graph) == 1
+
+
+def test_rows_that_cannot_be_are_told() -> None:
+    net, _ = integers(load_module(MODELS["transposed 2"].eval(), SHAPE).graph)
+    _, first, second, _ = net.layers
+
+    def problems(**changed: Any) -> list[str]:
+        layers = [replace(layer, **changed) if layer is second else layer for layer in net.layers]
+        return network_violations(list(net.feature_maps.values()), layers, net.image, net.host)
+
+    assert problems() == []
+    assert problems(residual=first.source) == [
+        f"{second.name}: it writes one of every 2 rows, so it cannot have a residual; "
+        "copy the map, or leave that out",
+        f"{second.name}: its residual {first.source!r} is 8 x 6 x 8, the layer needs 16 x 6 x 8",
+    ]
+    assert problems(target_row=2) == [
+        f"{second.name}: target_row = 2: must be 0 or more and less than target_rows = 2",
+        f"{second.target}: layers write every 2 rows of it; give each row from 0 on one writer",
+    ]
+    assert problems(target_row=0) == [
+        f"{second.name}: writes {second.target!r}, some channels of which {first.name} writes as "
+        f"{second.target!r}; give each channel one writer",
+        f"{second.target}: layers write every 2 rows of it; give each row from 0 on one writer",
+    ]
 
 
 REFUSED = {
