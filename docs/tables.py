@@ -289,6 +289,22 @@ def boards() -> str:
     return on_boards("Network", ((*name.partition(" ")[::2], figures) for name, figures in found.items()))
 
 
+def board_terms() -> str:
+    """What the cycles of networks on boards are spent on."""
+    kept = read_results(RESULTS / BOARD_RESULTS)
+    found = {name: figures for name, figures in kept.items() if "terms" in figures}
+
+    def row(name: str, figures: Figures) -> tuple[object, ...]:
+        spent = figures["terms"]
+        layer, idle, label = spent["longest"]
+        counts = (spent[term] for term in ("needed", "array", "image", "waits", "between"))
+        shown = (f"{count:,}" for count in (*counts, figures["certified_cycles"]))
+        return *name.split(), *shown, f"{layer}: {idle:,}, {label}"
+
+    heads = ("Network", "Board", "MACs / multipliers", "Array computes", "Image", "Waits", "Between", "Sum")
+    return markdown((*heads, "Layer that waits most"), (row(*entry) for entry in found.items()))
+
+
 def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
     """A table with a row for every (what stands under ``head``, board, figures of the bench of boards)."""
 
@@ -467,7 +483,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, levers, coverage, timm, tiny, proofs, keys),
+        *(networks, boards, board_terms, levers, coverage, timm, tiny, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

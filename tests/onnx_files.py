@@ -23,10 +23,13 @@ def integers(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18) -> Path:
+def saved(
+    path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 18, more: tuple[str, ...] = ()
+) -> Path:
     """A chain of operators in a file: (operator, *further inputs, attributes); "x" is the image.
 
     A further input is a constant array or the output of an earlier step ("y0" is the first's).
+    more: outputs of steps that are outputs of the model, too.
     """
     nodes, constants, last = [], [], "x"
     for index, (operator, *rest) in enumerate(steps):
@@ -42,8 +45,13 @@ def saved(path: Path, *steps: tuple[Any, ...], shape: tuple = MAP, opset: int = 
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))
     kind = TensorProto.INT64 if steps[-1][0] == "ArgMax" else TensorProto.FLOAT
     output = helper.make_tensor_value_info(last, kind, None)
-    graph = helper.make_graph(nodes, "main", [image], [output], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    others = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape) if name == "x" else None)
+        for name in more
+    ]
+    graph = helper.make_graph(nodes, "main", [image], [output, *others], constants)
+    domains = [helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in nodes} - {""})]
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), *domains])
     model = onnx.shape_inference.infer_shapes(model)  # gives the output its shape
     known = model.graph.output[0].type.tensor_type
     if not known.HasField("shape"):  # a model whose shapes do not fit: all are left open

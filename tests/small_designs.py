@@ -6,6 +6,7 @@ import dataclasses
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
@@ -55,7 +56,7 @@ def small_design(**changes) -> DesignPoint:
         "seed": 1,
         "accelerator": accel,
         "image": "image",
-        "logits": "logits",
+        "host": HostWork.reading("logits"),
         "feature_maps": MAPS,
         "layers": tuple(DesignLayer(layer, TILES[layer.name]) for layer in LAYERS),
     }

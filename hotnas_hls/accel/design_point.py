@@ -22,7 +22,7 @@ import safetensors.numpy
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import encoding_violations
-from hotnas_hls.accel.host_work import HostWork
+from hotnas_hls.accel.host_work import SOLE, HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
@@ -38,16 +38,16 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.weights_file import WEIGHTS_FILE, Golden, decoded, encoded
 from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.base.names import name_violation
-from hotnas_hls.base.records import load_json, read_record, to_record
+from hotnas_hls.base.records import LATER, load_json, read_record, to_record
 from hotnas_hls.boards.board import CLOCK_RANGE_MHZ, Board, with_port_names
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.version import __version__
 
 FORMAT = "hotnas-design-point"
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 # 1 knew plain stems only; 1 and 2 packed neither pixels nor DSP slices; 1 to 3 said nothing of ports and DRAM
-# and kept nothing on chip; 1 to 4 left nothing to the host; 1 to 5 had clamps alone.
-READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
+# and kept nothing on chip; 1 to 4 left nothing to the host; 1 to 5 had clamps alone; 1 to 6 one output.
+READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 DESIGN_FILE = "design_point.json"
 _LINE = 120  # columns up to which a JSON record stays on one line
 
@@ -87,12 +87,12 @@ class DesignPoint:
     seed: int
     accelerator: Accelerator
     image: str  # feature map the host writes
-    logits: str  # feature map the host reads
+    host: HostWork  # what it does to raw images, what it reads, and what it makes of that
     feature_maps: tuple[FeatureMap, ...]
     layers: tuple[DesignLayer, ...]
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is (a plain stem)
-    host: HostWork = HostWork()  # what the host does to raw images, and with the logits
-    packed_resolutions: int = 0  # from the image's down; their maps hold four pixels as one (pixel_packing)
+    packed_resolutions: int = 0  # from the image's down; their maps hold several pixels as one
+    packed_across: bool = field(default=False, metadata=LATER)  # pixels of a row, not squares of four
     port_plan: PortPlan | None = None  # None: as :func:`plan_ports` has it, which is then kept
     dram: DramTiming | None = None  # behind the ports; None: the board's where known, which is then kept
     memory: MemoryTiming = MemoryTiming()  # the ideal one, of which every term is predicted
@@ -175,10 +175,9 @@ class DesignPoint:
             tuple(entry.layer for entry in self.layers),
             dict(numbers),
             self.image,
-            self.logits,
+            self.host,
             self.accelerator.act_bits,
             self.image_layout,
-            self.host,
         )
 
     def golden_images(self, count: int) -> np.ndarray:
@@ -235,6 +234,8 @@ class DesignPoint:
             )
         if self.packed_resolutions < 0:
             found.append(f"packed_resolutions: must be 0 or more, not {self.packed_resolutions}")
+        if self.packed_across and not self.packed_resolutions:
+            found.append("packed_across: packed_resolutions is 0; write false, or how many are packed")
         for name in ("baseline", "final"):
             value = getattr(self.accuracy, name)
             if value is not None and not 0 <= value <= 1:
@@ -242,7 +243,7 @@ class DesignPoint:
         illegal = self.accelerator.violations()
         found += [f"accelerator.{problem}" for problem in illegal]
         wrong = network_violations(
-            self.feature_maps, [entry.layer for entry in self.layers], self.image, self.logits
+            self.feature_maps, [entry.layer for entry in self.layers], self.image, self.host
         )
         if self.image_layout is not None:
             shapes = [entry.layer for entry in self.layers]
@@ -270,7 +271,7 @@ class DesignPoint:
         for entry in self.layers:
             found += plan_violations(entry.layer, self.accelerator, entry.tile)
         shapes = [entry.layer for entry in self.layers]
-        found += residency_violations(shapes, self.feature_maps, self.image, self.logits, self.accelerator)
+        found += residency_violations(shapes, self.feature_maps, self.image, self.host.maps, self.accelerator)
         misfits = [] if self.numbers is None else self._numbers_violations(self.numbers)
         found += misfits
         if not misfits and not any("concat_offset" in problem for problem in found):
@@ -299,13 +300,13 @@ class DesignPoint:
                 )
             top = 1 << act_bits - 1
             found += _range(self.golden.images, "golden images", -top, top - 1)
-            labels, logits = self.golden.labels, self._map(self.logits)
+            labels, first = self.golden.labels, self._map(self.host.outputs[0].map)
             if labels is not None and labels.shape != (len(self.golden.images),):
                 found.append(
                     f"{WEIGHTS_FILE}: labels of shape {labels.shape} for {len(self.golden.images)} images"
                 )
             elif labels is not None:
-                classes = logits.channels * logits.rows * logits.columns
+                classes = first.channels * first.rows * first.columns
                 found += _range(labels, "golden labels", 0, classes - 1)
         return found
 
@@ -347,7 +348,10 @@ class DesignPoint:
         record = load_json(path)
         _refuse_foreign(path, record)
         problems: list[str] = []
-        current = record | {"format_version": FORMAT_VERSION, "board": with_port_names(record.get("board"))}
+        current = with_outputs(record) | {
+            "format_version": FORMAT_VERSION,
+            "board": with_port_names(record.get("board")),
+        }
         point = read_record(cls, current, "", problems)
         if point is not None and point.weights is not None:
             point = _with_numbers(point, path.parent, problems)
@@ -355,6 +359,16 @@ class DesignPoint:
             problems += point.violations()
         raise_all(ConfigError, f"{path}: not a valid design point:", problems)
         return point
+
+
+def with_outputs(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose host reads ``logits`` alone, as versions 1 to 6 have it, in the form of today."""
+    if "logits" not in record:
+        return record
+    host = {"answer": None, **(record.get("host") or {})}
+    output = {"map": record["logits"], "name": SOLE, "answer": host.pop("answer")}
+    kept = {name: value for name, value in record.items() if name != "logits"}
+    return kept | {"host": host | {"outputs": [output]}}
 
 
 def _refuse_foreign(path: Path, record: Any) -> None:

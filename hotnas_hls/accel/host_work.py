@@ -1,19 +1,24 @@
-"""What the host does around the accelerator: it prepares the image, and makes the answer of the logits.
+"""What the host does around the accelerator: it prepares the image and makes answers of the outputs.
 
     raw image --transposed, scaled, shifted--> image --accelerator--> logits --softmax, ...--> answer
 
 Networks bring such operators inside; on the host they cost a pass over the image and one over the logits,
-and the accelerator needs no operator for them.
+and the accelerator needs no operator for them. Logits are whatever a network ends in: values of classes, or
+maps of boxes and masks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from hotnas_hls.accel.image_layout import Shape
+from hotnas_hls.base.names import name_violation
+
+SOLE = "logits"  # what the only output of a network is called
 
 
 class Answer(StrEnum):
@@ -73,20 +78,12 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class HostWork:
-    """The work of the host before and behind the accelerator; None: nothing to do."""
+class Output:
+    """A feature map that the host reads, under its own name, and what the host makes of it."""
 
-    preparation: Preparation | None = None
+    map: str
+    name: str = SOLE
     answer: Answer | None = None
-
-    @property
-    def is_some(self) -> bool:
-        """True where there is something to do."""
-        return self.preparation is not None or self.answer is not None
-
-    def prepared(self, images: np.ndarray) -> np.ndarray:
-        """Raw images as the network's input."""
-        return images if self.preparation is None else self.preparation(images)
 
     def answered(self, logits: np.ndarray) -> np.ndarray:
         """Logits (B, C, H, W) as the answer: float32 of that shape, or the classes (B, 1, H, W), int64."""
@@ -101,9 +98,67 @@ class HostWork:
         total = np.exp(shifted).sum(axis=1, keepdims=True)
         return np.exp(shifted) / total if self.answer is Answer.SOFTMAX else shifted - np.log(total)
 
+
+@dataclass(frozen=True)
+class HostWork:
+    """The work of the host before and behind the accelerator."""
+
+    preparation: Preparation | None = None  # None: images are read as they are
+    outputs: tuple[Output, ...] = ()
+
+    @classmethod
+    def reading(cls, *maps: str) -> HostWork:
+        """No more than to read these feature maps; several are called by their names."""
+        return cls(outputs=tuple(Output(name, SOLE if len(maps) == 1 else name) for name in maps))
+
+    @property
+    def is_some(self) -> bool:
+        """True where there is more to do than to write the image and to read the outputs."""
+        return self.preparation is not None or self.answers
+
+    @property
+    def answers(self) -> bool:
+        """True where something is made of an output."""
+        return any(output.answer is not None for output in self.outputs)
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The feature maps of the outputs, each once."""
+        return tuple(dict.fromkeys(output.map for output in self.outputs))
+
+    @property
+    def logits(self) -> str:
+        """The feature map of the only output; ValueError where there are several."""
+        if len(self.outputs) != 1:
+            raise ValueError(f"{len(self.outputs)} outputs, where one is expected")
+        return self.outputs[0].map
+
+    def prepared(self, images: np.ndarray) -> np.ndarray:
+        """Raw images as the network's input."""
+        return images if self.preparation is None else self.preparation(images)
+
+    def renamed(self, maps: Mapping[str, str]) -> HostWork:
+        """The same where feature maps are called otherwise."""
+        return replace(
+            self, outputs=tuple(replace(out, map=maps.get(out.map, out.map)) for out in self.outputs)
+        )
+
+    def output_violations(self, maps: Collection[str]) -> list[str]:
+        """Outputs that are none of ``maps``, or whose names clash or cannot stand in a file."""
+        if not self.outputs:
+            return ["host.outputs: none; name the feature maps that the host reads"]
+        found = [
+            f"host.outputs: there is no feature map {name!r}; known: {', '.join(maps)}"
+            for name in self.maps
+            if name not in maps
+        ]
+        names = [output.name for output in self.outputs]
+        found += [f"host.outputs: {problem}" for name in names if (problem := name_violation(name))]
+        twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+        return found + [f"host.outputs: {name}: given twice; rename one" for name in twice]
+
     def __str__(self) -> str:
-        before, after = self.preparation, self.answer
-        told = []
+        before, told = self.preparation, []
         if before is not None:
             parts = []
             if before.axes != (0, 1, 2):
@@ -112,6 +167,5 @@ class HostWork:
             if set(before.scale) != {1.0} or any(before.offset):
                 parts.append("scales and shifts each channel")
             told.append(f"{' and '.join(parts)} of the image")
-        if after is not None:
-            told.append(f"takes the {after} of the logits")
+        told += [f"takes the {out.answer} of the {out.name}" for out in self.outputs if out.answer]
         return f"the host {', then '.join(told)}" if told else "nothing is left to the host"

@@ -7,18 +7,22 @@ the same sums are a convolution with more channels and fewer kernel positions::
 
     space to depth   channels (n, i % S, j % S), kernel (i // S, j // S), stride 1
     unfolded         channels (n, i % S, j),     kernel (i // S, 0),      stride 1
+    patches          channels (n, i, j),         kernel (0, 0),           stride 1
 
-The padding is laid as zeros, so the new layer has none. 7 x 7, stride 2 on 3 channels becomes 4 x 4 on 12
-(space to depth) or 4 x 1 on 42 (unfolded). A plain stem has no layout (``None``): the image lies as it is.
+S is the stride, down for rows and across for columns. The padding is laid as zeros, so the new layer has
+none. 7 x 7, stride 2 on 3 channels becomes 4 x 4 on 12 (space to depth), 4 x 1 on 42 (unfolded) or 1 x 1 on
+147 (patches). A plain stem has no layout (``None``): the image lies as it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, get_args
 
 import numpy as np
+
+from hotnas_hls.base.records import LATER
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
 OUTSIDE = -1  # in an index map: no element, a zero
@@ -30,9 +34,10 @@ class Stem(StrEnum):
     PLAIN = "plain"
     SPACE_TO_DEPTH = "space_to_depth"
     UNFOLDED = "unfolded"
+    PATCHES = "patches"
 
 
-StemChoice = Literal["plain", "space_to_depth", "unfolded", "best"]  # best: the fastest that can be
+StemChoice = Literal["plain", "space_to_depth", "unfolded", "patches", "best"]  # best: the fastest
 BEST: Literal["best"] = "best"
 STEM_CHOICES: tuple[StemChoice, ...] = get_args(StemChoice)
 
@@ -44,17 +49,22 @@ class ImageLayout:
     stem: Stem  # never plain
     source: Shape  # the image as the network defines it
     kernel: tuple[int, int]
-    stride: int
+    stride: int  # across, and down too unless row_stride says another
     pad_top: int
     pad_left: int
     out_rows: int
     out_columns: int
+    row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
 
     @property
     def target_kernel(self) -> tuple[int, int]:
         """Kernel of the convolution on the re-laid image."""
-        rows = -(-self.kernel[0] // self.stride)
-        return rows, (1 if self.stem is Stem.UNFOLDED else -(-self.kernel[1] // self.stride))
+        return -(-self.kernel[0] // self.tap_rows), -(-self.kernel[1] // self.tap_columns)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Pixels of the source from a row of outputs to the one below, and from a column to the next."""
+        return self.stride if self.row_stride is None else self.row_stride, self.stride
 
     @property
     def target(self) -> Shape:
@@ -66,12 +76,13 @@ class ImageLayout:
     @property
     def tap_rows(self) -> int:
         """Rows of the source that lie side by side as channels."""
-        return min(self.stride, self.kernel[0])
+        return self.kernel[0] if self.stem is Stem.PATCHES else min(self.strides[0], self.kernel[0])
 
     @property
     def tap_columns(self) -> int:
         """Columns of the source that lie side by side as channels."""
-        return self.kernel[1] if self.stem is Stem.UNFOLDED else min(self.stride, self.kernel[1])
+        whole = self.stem in (Stem.UNFOLDED, Stem.PATCHES)
+        return self.kernel[1] if whole else min(self.strides[1], self.kernel[1])
 
     @property
     def filter_weights(self) -> int:
@@ -83,8 +94,9 @@ class ImageLayout:
         _, rows, columns = self.source
         taps = self._taps()
         _, target_rows, target_columns = self.target
-        row = self.stride * np.arange(target_rows) + taps[:, 1, None] - self.pad_top  # (C', H')
-        column = self.stride * np.arange(target_columns) + taps[:, 2, None] - self.pad_left  # (C', W')
+        down, across = self.strides
+        row = down * np.arange(target_rows) + taps[:, 1, None] - self.pad_top  # (C', H')
+        column = across * np.arange(target_columns) + taps[:, 2, None] - self.pad_left  # (C', W')
         inside = ((row >= 0) & (row < rows))[:, :, None] & ((column >= 0) & (column < columns))[:, None, :]
         flat = (taps[:, 0, None, None] * rows + row[:, :, None]) * columns + column[:, None, :]
         return np.where(inside, flat, OUTSIDE)
@@ -94,8 +106,9 @@ class ImageLayout:
         rows, columns = self.kernel
         taps = self._taps()
         target_rows, target_columns = self.target_kernel
-        row = (self.stride * np.arange(target_rows) + taps[:, 1, None])[:, :, None]  # (C', kh', 1)
-        column = (self.stride * np.arange(target_columns) + taps[:, 2, None])[:, None, :]  # (C', 1, kw')
+        down, across = self.strides
+        row = (down * np.arange(target_rows) + taps[:, 1, None])[:, :, None]  # (C', kh', 1)
+        column = (across * np.arange(target_columns) + taps[:, 2, None])[:, None, :]  # (C', 1, kw')
         flat = (taps[:, 0, None, None] * rows + row) * columns + column
         return np.where((row < rows) & (column < columns), flat, OUTSIDE)
 

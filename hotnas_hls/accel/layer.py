@@ -65,7 +65,7 @@ class Layer:
     out_columns: int  # C
     kernel_rows: int
     kernel_columns: int
-    stride: int = 1
+    stride: int = 1  # across, and down too unless row_stride says another
     pad_top: int = 0
     pad_left: int = 0
     residual: str | None = None
@@ -80,6 +80,7 @@ class Layer:
     activation_lines: bool = False  # its activation is one of lines, not a clamp alone
     residual_multiplies: bool = field(default=False, metadata=LATER)
     residual_vector: bool = field(default=False, metadata=LATER)
+    row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
 
     def widened(self, n: int, m: int) -> Layer:
         """The layer with other channels."""
@@ -145,9 +146,14 @@ class Layer:
         return self.pattern_ones is None or self.pattern_rows % 2 == 0 or self.pattern_rows >= self.m
 
     @property
+    def strides(self) -> tuple[int, int]:
+        """Pixels of the IFM from an output pixel to the one below, and to the one beside it."""
+        return self.stride if self.row_stride is None else self.row_stride, self.stride
+
+    @property
     def row_step(self) -> int:
         """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
-        return self.stride if self.kernel_rows == 1 else 1
+        return self.strides[0] if self.kernel_rows == 1 else 1
 
     @property
     def read_rows(self) -> int:
@@ -157,7 +163,7 @@ class Layer:
     @property
     def stride_rows(self) -> int:
         """Stride down in rows that are not left out."""
-        return self.stride // self.row_step
+        return self.strides[0] // self.row_step
 
     def image_layout(self, stem: Stem, source: Shape) -> ImageLayout:
         """The layout in which this layer reads the image ``source`` by ``stem``."""
@@ -166,6 +172,7 @@ class Layer:
             source=source,
             kernel=(self.kernel_rows, self.kernel_columns),
             stride=self.stride,
+            row_stride=self.row_stride,
             pad_top=self.pad_top,
             pad_left=self.pad_left,
             out_rows=self.out_rows,
@@ -229,17 +236,21 @@ def pattern_rows(index: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """A network as the accelerator runs it: image feature map to logits feature map."""
+    """A network as the accelerator runs it: image feature map to the feature maps that the host reads."""
 
     name: str
     feature_maps: dict[str, FeatureMap]
     layers: tuple[Layer, ...]
     numbers: dict[str, LayerNumbers]  # by layer name
     image: str  # feature map the host writes
-    logits: str  # feature map the host reads
+    host: HostWork  # before that, and with what it reads
     act_bits: int  # 8 or 16
     image_layout: ImageLayout | None = None  # how the host lays an image; None: as it is
-    host: HostWork = HostWork()  # before that, and with the logits
+
+    @property
+    def logits(self) -> str:
+        """The feature map of the only output; ValueError where there are several."""
+        return self.host.logits
 
     @property
     def image_shape(self) -> Shape:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.activation import HIGHEST, LINE_BITS, LOWEST, SEGMENTS
 from hotnas_hls.accel.integers.bounds import accumulator_bits
@@ -26,7 +27,7 @@ LARGEST_FRAC_BITS = 126  # of a format, either way: its scale is a normal 32-bit
 
 
 def network_violations(
-    feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str, logits: str
+    feature_maps: Sequence[FeatureMap], layers: Sequence[Layer], image: str, host: HostWork
 ) -> list[str]:
     """Names that clash or do not exist, shapes that disagree, maps read before they are written."""
     names = {"feature map": [fm.name for fm in feature_maps], "layer": [layer.name for layer in layers]}
@@ -38,9 +39,9 @@ def network_violations(
         found += _feature_map_violations(fm, maps)
     if not layers:
         found.append("layers: none; give at least one")
-    for role, name in (("image", image), ("logits", logits)):
-        if name not in maps:
-            found.append(f"{role}: there is no feature map {name!r}; known: {', '.join(maps)}")
+    if image not in maps:
+        found.append(f"image: there is no feature map {image!r}; known: {', '.join(maps)}")
+    found += host.output_violations(maps)
     written = {image}
     for layer in layers:
         found += _layer_violations(layer, maps)
@@ -55,8 +56,14 @@ def network_violations(
                 )
         written.add(layer.target)
     found += _written_twice(layers, maps, image)
-    if logits in maps and layers and not _is_written(logits, written, maps):
-        found.append(f"logits: no layer writes {logits!r}")
+    for output in host.outputs:
+        if output.map in maps and layers and not _is_written(output.map, written, maps):
+            found.append(f"{output.name}: no layer writes {output.map!r}")
+        elif output.map in maps and maps[output.map].concat_of is not None:
+            found.append(
+                f"{output.name}: {output.map!r} is a part of {maps[output.map].concat_of!r}, which the host "
+                "cannot read by itself; give it a map of its own"
+            )
     return found
 
 
@@ -66,7 +73,8 @@ def layout_violations(
     """What keeps a re-laid image from being what its feature map and the one layer that reads it expect."""
     if layout.stem is Stem.PLAIN:
         return ["image_layout: a plain image has none; write null"]
-    least = {"stride": layout.stride, "out_rows": layout.out_rows, "out_columns": layout.out_columns}
+    down = {} if layout.row_stride is None else {"row_stride": layout.row_stride}
+    least = {"stride": layout.stride, **down, "out_rows": layout.out_rows, "out_columns": layout.out_columns}
     pairs = {"source": layout.source, "kernel": layout.kernel}
     least |= {f"{name}[{at}]": value for name, values in pairs.items() for at, value in enumerate(values)}
     found = [
@@ -88,7 +96,7 @@ def layout_violations(
                 f"{image!r} is {_by(shape)}; {cure}"
             )
     readers = [layer for layer in layers if image in (layer.source, layer.residual)]
-    expected = (LayerKind.CONV, *layout.target_kernel, 1, 0, 0, layout.out_rows, layout.out_columns)
+    expected = (LayerKind.CONV, *layout.target_kernel, 1, 1, 0, 0, layout.out_rows, layout.out_columns)
     if [_as_stem(layer) for layer in readers] != [expected]:
         outputs = _by((layout.out_rows, layout.out_columns))
         found.append(
@@ -103,7 +111,7 @@ def _as_stem(layer: Layer) -> tuple[object, ...]:
     """What a stem's layout decides of the layer that reads the image."""
     kernel = (layer.kernel_rows, layer.kernel_columns)
     pad = (layer.pad_top, layer.pad_left)
-    return (layer.kind, *kernel, layer.stride, *pad, layer.out_rows, layer.out_columns)
+    return (layer.kind, *kernel, *layer.strides, *pad, layer.out_rows, layer.out_columns)
 
 
 def numbers_violations(layer: Layer, numbers: LayerNumbers, act_bits: int) -> list[str]:
@@ -246,8 +254,11 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
             f"{where}: a kernel of {layer.kernel_rows} x {layer.kernel_columns}: at most {LARGEST_KERNEL} x "
             f"{LARGEST_KERNEL}"
         )
-    if layer.stride > LARGEST_STRIDE:
-        found.append(f"{where}: stride = {layer.stride}: at most {LARGEST_STRIDE}")
+    for name in ("stride", "row_stride"):
+        if (getattr(layer, name) or 0) > LARGEST_STRIDE:
+            found.append(f"{where}: {name} = {getattr(layer, name)}: at most {LARGEST_STRIDE}")
+    if layer.row_stride is not None and layer.row_stride < 1:
+        found.append(f"{where}: row_stride = {layer.row_stride}: must be at least 1, or null")
     area = layer.kernel_rows * layer.kernel_columns
     if layer.pattern_ones is not None and not 1 <= layer.pattern_ones <= area:
         found.append(f"{where}: pattern_ones = {layer.pattern_ones}: must be 1 to {area}, or null when dense")
@@ -258,13 +269,13 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
     for pad, kernel in (("pad_top", "kernel_rows"), ("pad_left", "kernel_columns")):
         if not 0 <= getattr(layer, pad) < max(1, getattr(layer, kernel)):
             found.append(f"{where}: {pad} = {getattr(layer, pad)}: must be 0 or more and less than {kernel}")
-    for out, pad, inside in (
-        ("out_rows", "pad_top", "in_rows"),
-        ("out_columns", "pad_left", "in_columns"),
+    for out, stride, pad, inside in (
+        ("out_rows", layer.strides[0], "pad_top", "in_rows"),
+        ("out_columns", layer.strides[1], "pad_left", "in_columns"),
     ):
-        if (getattr(layer, out) - 1) * layer.stride - getattr(layer, pad) >= getattr(layer, inside) > 0:
+        if (getattr(layer, out) - 1) * stride - getattr(layer, pad) >= getattr(layer, inside) > 0:
             found.append(
-                f"{where}: {out} = {getattr(layer, out)} with stride {layer.stride} reaches beyond "
+                f"{where}: {out} = {getattr(layer, out)} with stride {stride} reaches beyond "
                 f"{inside} = {getattr(layer, inside)}"
             )
     if layer.residual is None:

@@ -2,7 +2,7 @@
 
 A map is on chip for the layer that writes it and for all that read it, or for none. It holds its words from
 the layer that writes its first part to the last one that reads it; after that others may have them. A map
-placed inside a concatenation is where the concatenation is. The image and the logits are the host's: they
+placed inside a concatenation is where the concatenation is. The image and the outputs are the host's: they
 lie in DRAM.
 
 Weights are a layer's own: they lie behind one another in the order the layers run, and stay.
@@ -60,14 +60,18 @@ def words_of(fm: FeatureMap, accel: Accelerator) -> int:
 
 
 def keep_maps(
-    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+    layers: Sequence[Layer],
+    feature_maps: Sequence[FeatureMap],
+    image: str,
+    outputs: Sequence[str],
+    accel: Accelerator,
 ) -> tuple[Layer, ...]:
     """``layers`` with as many maps on chip as ``accel`` has words for.
 
     Maps used often for the words and layers they take go first; what finds no place lies in DRAM.
     """
     maps = {fm.name: fm for fm in feature_maps}
-    wanted = _may_stay(layers, maps, image, logits, accel)
+    wanted = _may_stay(layers, maps, image, outputs, accel)
 
     def cost(name: str) -> float:
         life = wanted[name]
@@ -84,19 +88,27 @@ def keep_maps(
 
 
 def words_of_all(
-    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+    layers: Sequence[Layer],
+    feature_maps: Sequence[FeatureMap],
+    image: str,
+    outputs: Sequence[str],
+    accel: Accelerator,
 ) -> int:
     """Words that hold every map that may stay on chip."""
-    wanted = _may_stay(layers, {fm.name: fm for fm in feature_maps}, image, logits, accel)
+    wanted = _may_stay(layers, {fm.name: fm for fm in feature_maps}, image, outputs, accel)
     return _top(_first_fit(wanted), wanted)
 
 
 def _may_stay(
-    layers: Sequence[Layer], maps: Mapping[str, FeatureMap], image: str, logits: str, accel: Accelerator
+    layers: Sequence[Layer],
+    maps: Mapping[str, FeatureMap],
+    image: str,
+    outputs: Sequence[str],
+    accel: Accelerator,
 ) -> dict[str, Life]:
     """The maps that are not the host's."""
     alive = lives(layers, maps.values(), image, accel)
-    outside = {_root(name, maps) for name in (image, logits)}
+    outside = {_root(name, maps) for name in (image, *outputs)}
     return {name: life for name, life in alive.items() if name not in outside and life.first >= 0}
 
 
@@ -188,7 +200,7 @@ def reside(net: IntegerNetwork, accel: Accelerator, memory: MemoryTiming) -> Res
     """
     layers, maps = tuple(layer.streamed() for layer in net.layers), tuple(net.feature_maps.values())
     if accel.map_words:
-        layers = keep_maps(layers, maps, net.image, net.logits, accel)
+        layers = keep_maps(layers, maps, net.image, net.host.maps, accel)
     tiles = _tiles(layers, accel, memory)
     if accel.weight_planes and len(tiles) == len(layers):
         layers = keep_weights(layers, accel, tiles, memory)
@@ -205,13 +217,17 @@ def _tiles(layers: Sequence[Layer], accel: Accelerator, memory: MemoryTiming) ->
 
 
 def residency_violations(
-    layers: Sequence[Layer], feature_maps: Sequence[FeatureMap], image: str, logits: str, accel: Accelerator
+    layers: Sequence[Layer],
+    feature_maps: Sequence[FeatureMap],
+    image: str,
+    outputs: Sequence[str],
+    accel: Accelerator,
 ) -> list[str]:
     """What cannot stay on chip as the layers say, each with its cure."""
     maps = {fm.name: fm for fm in feature_maps}
     kept = _kept(layers, maps)
     found = []
-    for role, name in (("image", image), ("logits", logits)):
+    for role, name in (("image", image), *(("output", name) for name in outputs)):
         if _root(name, maps) in kept:
             found.append(
                 f"{role}: {name!r} is kept on chip, where the host cannot reach it; leave it in DRAM"

@@ -26,7 +26,12 @@ from hotnas_hls.boards.board import Board, clock_violations
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.explore.behind_dram import Decision
 from hotnas_hls.explore.exhaustive import Explored
-from hotnas_hls.explore.fastest_design import ArrangementExploration, explore_arrangements, fastest_point
+from hotnas_hls.explore.fastest_design import (
+    ArrangementExploration,
+    explore_arrangements,
+    fastest_point,
+    with_own_integers,
+)
 from hotnas_hls.explore.space import Space
 from hotnas_hls.network.graph import Graph
 
@@ -104,6 +109,7 @@ class Exploration(Shown):
     dram: DramTiming | None  # None: an ideal memory
     options: ExploreOptions
     explored: ArrangementExploration
+    graph: Graph
 
     @property
     def network(self) -> str:
@@ -140,7 +146,9 @@ class Exploration(Shown):
 
     @property
     def best(self) -> Design:
-        """The fastest design; it has no weights: random ones are simulated.
+        """The fastest design, with the integers of a network quantised elsewhere where its bits hold them.
+
+        Any other has no weights: random ones are simulated.
 
         Raises InfeasibleDesign where it cannot be built.
         """
@@ -150,7 +158,17 @@ class Exploration(Shown):
     def _point(self) -> DesignPoint:
         memory = self.options.memory
         point = fastest_point(self.explored, self.board, self.dram or memory, self.clock_mhz)
-        return dataclasses.replace(point, memory=memory)
+        return self._with_integers(dataclasses.replace(point, memory=memory), [])
+
+    def _with_integers(self, point: DesignPoint, problems: list[str]) -> DesignPoint:
+        """A design with the integers that the network brings; ``problems`` say why it has none."""
+        if self.graph.input.grid is None:
+            return point
+        if self.options.pattern_ones is not None:
+            problems.append("patterns leave out weights")
+            return point
+        arrangement, bits = self.explored.arrangement, self.options.weight_bits
+        return with_own_integers(point, self.graph, arrangement, bits, problems)
 
     def layers(self) -> list[LayerRow]:
         """The layers of the fastest design; by the bound where there is a DRAM."""
@@ -184,7 +202,7 @@ class Exploration(Shown):
     def notes(self) -> list[str]:
         """What the DRAM makes of the bound, what stays on chip, other arrangements, how much was decided."""
         found, decision, clock = self.explored.found, self.explored.decision, self.clock_mhz
-        lines = []
+        lines = self._own_integers()
         if decision is not None and self.dram is not None:
             bound = self._bound().cycles
             lines.append(
@@ -205,6 +223,17 @@ class Exploration(Shown):
             f"{found.evaluations:,} layer evaluations"
         )
         return lines
+
+    def _own_integers(self) -> list[str]:
+        """What becomes of the integers that the network brings, a line; nothing where it brings none."""
+        if self.graph.input.grid is None:
+            return []
+        if self._point.numbers is not None:
+            return ["the design has the network's own integers"]
+        problems: list[str] = []
+        self._with_integers(self._point, problems)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return [f"the design has no weights, the network's own integers do not fit: {problems[0]}{more}"]
 
     def figure(self) -> Figure:
         """The Pareto front."""
@@ -271,7 +300,7 @@ def explore_designs(
         options.clock(board),
         options.on_chip,
     )
-    return Exploration(board, dram, options, explored)
+    return Exploration(board, dram, options, explored, graph)
 
 
 def on_chip_line(point: DesignPoint, streamed: int) -> str:

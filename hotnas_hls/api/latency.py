@@ -165,7 +165,7 @@ def latency_of_design(point: DesignPoint, options: LatencyOptions) -> Latency:
     behind = None
     if dram is not None:
         behind = worst_phase(point.integer_network(), point.accelerator, point.tiles, dram, clock)
-    arrangement = Arrangement(point.stem, point.packed_resolutions)
+    arrangement = Arrangement(point.stem, point.packed_resolutions, point.packed_across)
     macs = point.needed_macs()
     return Latency(point.network, arrangement, point.accelerator, clock, latency, macs, memory, dram, behind)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.memory.dram_latency import DramLatency
 from hotnas_hls.accel.memory.dram_timing import load_dram
+from hotnas_hls.accel.plan import ceil_div
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
-from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
 from hotnas_hls.bench.kept_results import Figures, KeptResults
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.fastest_design import explore_arrangements, fastest_point
@@ -45,8 +47,9 @@ def predicted(point: DesignPoint) -> Figures:
     """The figures of a simulation, by the model: ``simulated_cycles`` is None."""
     net, accel, dram = point.integer_network(), point.accelerator, point.dram
     assert dram is not None
-    ideal = network_latency(net.layers, accel, point.tiles, point.memory).cycles
+    ideal = network_latency(net.layers, accel, point.tiles, point.memory)
     behind = forecast(point, net, dram)
+    macs = sum(point.needed_macs().values())
     cycles, ends = behind.worst.cycles, (behind.fast_cycles, behind.slow_cycles)
     return {
         "design_digest": point.digest(),
@@ -55,12 +58,34 @@ def predicted(point: DesignPoint) -> Figures:
         "clock_mhz": point.clock_mhz,
         "accelerator": dataclasses.asdict(accel),
         "layers": len(net.layers),
-        "predicted_cycles": ideal,
+        "predicted_cycles": ideal.cycles,
         "simulated_cycles": None,
         "certified_cycles": cycles,
         "ms": point.cycles_to_ms(cycles),
         "range_ms": None if None in ends else [point.cycles_to_ms(end or 0) for end in ends],
-        "dsp_efficiency": efficiency(sum(point.needed_macs().values()), cycles, multipliers(accel)),
+        "dsp_efficiency": efficiency(macs, cycles, multipliers(accel)),
+        "terms": {"needed": ceil_div(macs, accel.tm * accel.tn), **terms(ideal.layers, behind.worst)},
+    }
+
+
+def terms(ideal: Mapping[str, LayerLatency], behind: DramLatency) -> Figures:
+    """What the cycles behind a DRAM are spent on; all but ``longest`` add up to them.
+
+    ``array``: it computes. ``image``: the first layer, but for that. Of the layers behind it, ``waits``: the
+    array waits for data in the middle of a layer; ``between``: its first words, its last drain, and what
+    the next layer begins with. ``longest``: the layer that waits most, its cycles, and its busiest process.
+    """
+    first, *others = behind.layers
+    array = {name: layer.compute for name, layer in ideal.items()}
+    waits = {name: behind.stalls[name] for name in others}
+    idle = {name: behind.layers[name] - array[name] for name in behind.layers}
+    most = max(others, key=lambda name: idle[name], default=first)
+    return {
+        "array": sum(array.values()),
+        "image": idle[first],
+        "waits": sum(waits.values()),
+        "between": sum(idle[name] - waits[name] for name in others),
+        "longest": [most, idle[most], str(ideal[most].bottleneck)],
     }
 
 
@@ -79,9 +104,11 @@ def measure(
             for board in boards:
                 name = f"{network} {board}"
                 points[name] = point = fastest_on(network, board)
-                if kept.figures.get(name, {}).get("design_digest") != point.digest():
+                found = kept.figures.get(name, {})
+                if found.get("design_digest") != point.digest() or "terms" not in found:
                     kept.keep(name, predicted(point))
                 report(name, kept.figures[name])
         for name, point in points.items() if simulate else ():
-            report(name, kept.simulate(name, point, {"weights": f"random, seed {point.seed}"}))
+            about = {"weights": f"random, seed {point.seed}", "terms": kept.figures[name]["terms"]}
+            report(name, kept.simulate(name, point, about))
         return {name: kept.figures[name] for name in points}

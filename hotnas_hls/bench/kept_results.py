@@ -69,6 +69,7 @@ def simulated(point: DesignPoint, rtl: Rtl, folder: Path) -> Figures:
         "clock_mhz": point.clock_mhz,
         "stem": point.stem,
         "packed_resolutions": point.packed_resolutions,
+        "packed_across": point.packed_across,
         "accelerator": dataclasses.asdict(accel),
         "dsp": accelerator_resources(accel, len(point.layers)).dsp,
         "layers": len(point.layers),

@@ -140,7 +140,7 @@ def _with_weights(point: DesignPoint, problem: Problem) -> DesignPoint:
     from hotnas_hls.models.compression import Compression
     from hotnas_hls.search.fitting.integer import golden, integer_network
 
-    arrangement = Arrangement(point.stem, point.packed_resolutions)
+    arrangement = Arrangement(point.stem, point.packed_resolutions, point.packed_across)
     form = IntegerFormat(point.accelerator.act_bits, arrangement=arrangement)
     net = integer_network(problem, problem.model, Compression(), form)
     return dataclasses.replace(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import ALIGNMENT, buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
@@ -20,18 +22,22 @@ from hotnas_hls.codegen.registers import (
     COUNTS,
     IDENTITY,
     MAP,
+    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
     UNKNOWN_CYCLES,
+    Block,
+    Register,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
 from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
+PYNQ_DRIVER = "hotnas_pynq.py"
 FOLDER = "driver"
 
 
@@ -40,14 +46,15 @@ class Taps:
     """How an image becomes the image feature map.
 
     Element (c, r, k) comes from channel c // (rows * columns) of the source, at row
-    stride * r + c // columns % rows - pad_top and column stride * k + c % columns - pad_left;
+    down * r + c // columns % rows - pad_top and column across * k + c % columns - pad_left;
     outside the source it is zero.
     """
 
     source: tuple[int, int, int]  # channels, rows, columns of the image
     rows: int
     columns: int
-    stride: int
+    down: int  # strides
+    across: int
     pad_top: int
     pad_left: int
 
@@ -55,9 +62,9 @@ class Taps:
     def of(cls, net: IntegerNetwork) -> Taps:
         layout = net.image_layout
         if layout is None:
-            return cls(net.image_shape, 1, 1, 1, 0, 0)
+            return cls(net.image_shape, 1, 1, 1, 1, 0, 0)
         taps = layout.tap_rows, layout.tap_columns
-        return cls(net.image_shape, *taps, layout.stride, layout.pad_top, layout.pad_left)
+        return cls(net.image_shape, *taps, *layout.strides, layout.pad_top, layout.pad_left)
 
 
 def driver_files(
@@ -70,22 +77,30 @@ def driver_files(
 ) -> dict[str, str | bytes]:
     """``driver/``: the Python and C drivers and what they know of this design, by path.
 
-    They take raw images, prepare them and lay them as the network's stem reads them, and make the answer of
-    the logits. timing: of the ideal memory that the self-test's predictions assume.
+    They take raw images, prepare them and lay them as the network's stem reads them, and make the answers of
+    the outputs. timing: of the ideal memory that the self-test's predictions assume.
     """
     design = design_record(net, accel, tiles, banner=banner, timing=timing or MemoryTiming())
     files: dict[str, str | bytes] = {}
     context = {
         "d": design,
-        "registers": REGISTERS,
+        "registers": design_registers(accel),
+        "striped": accel.wgt_masters > 1,
+        "page": ALIGNMENT,
         "blocks": BLOCKS,
         "strides": raw_strides(net),
+        "outputs": _outputs_in_turn(net),
         "alignment": buffer_alignment(accel),
     }
     for name, text in render_folder(FOLDER, banner, context).items():
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
     return files
+
+
+def design_registers(accel: Accelerator) -> tuple[Register, ...]:
+    """The registers that a driver of a design knows, of the RTL twin and of an HLS build."""
+    return REGISTERS + (ODD_WEIGHTS if accel.wgt_masters > 1 else ())
 
 
 def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
@@ -98,15 +113,36 @@ def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
     return tuple(apart[axis] for axis in before.axes)
 
 
+def _outputs_in_turn(net: IntegerNetwork) -> dict[str, Any]:
+    """The values of an image's outputs one after the other: where each begins, and what is made."""
+    maps = [net.feature_maps[output.map] for output in net.host.outputs]
+    ends = list(accumulate((fm.channels * fm.rows * fm.columns for fm in maps), initial=0))
+    answers = {str(output.answer) for output in net.host.outputs if output.answer is not None}
+    return {
+        "first": ends[:-1],
+        "size": ends[-1],
+        "answers": answers,
+        "exponential": bool(answers - {Answer.ARGMAX}),
+        "softmax": bool(answers & {Answer.SOFTMAX, Answer.LOG_SOFTMAX}),
+    }
+
+
 def design_record(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner, timing: MemoryTiming
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    timing: MemoryTiming,
+    ip: str = TOP,
 ) -> dict[str, Any]:
-    """Everything a driver must know, as it stands in ``hotnas_design.json``."""
+    """Everything a driver must know, as it stands in ``hotnas_design.json``; ip: what the IP is called."""
     memory = map_memory(net, accel, tiles)
     predicted = network_latency(net.layers, accel, tiles, timing)
-    image, logits = net.feature_maps[net.image], net.feature_maps[net.logits]
+    image = net.feature_maps[net.image]
     taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
+    registers: tuple[Register | Block, ...] = (*design_registers(accel), *BLOCKS)
 
     def placed(fm: FeatureMap) -> dict[str, Any]:
         return {
@@ -129,7 +165,7 @@ def design_record(
     return {
         "design": banner.design,
         "digest": banner.digest,
-        "ip": TOP,
+        "ip": ip,
         "act_bits": accel.act_bits,
         "channel_block": accel.channel_block,
         "feature_map_bytes": memory.feature_map_bytes,
@@ -141,18 +177,24 @@ def design_record(
             "columns": taps.source[2],
             "tap_rows": taps.rows,
             "tap_columns": taps.columns,
-            "stride": taps.stride,
+            "down": taps.down,
+            "across": taps.across,
             "pad_top": taps.pad_top,
             "pad_left": taps.pad_left,
         },
-        "logits": placed(logits),
-        "host": to_record(net.host),
+        "host": {
+            "preparation": to_record(net.host)["preparation"],
+            "outputs": [
+                placed(net.feature_maps[out.map]) | {"name": out.name, "map": out.map, "answer": out.answer}
+                for out in net.host.outputs
+            ],
+        },
         "memory": to_record(timing),  # of the predictions
         "bench": bench_registers(slots),
         "layers": [layer.name for layer in net.layers],
         "outputs": [output(layer) for layer in net.layers],
-        "registers": {each.name: each.offset for each in (*REGISTERS, *BLOCKS)},
-        "hwh": {each.name: each.hwh for each in (*REGISTERS, *BLOCKS)} | {"profile": PROFILE_HWH},
+        "registers": {each.name: each.offset for each in registers},
+        "hwh": {each.name: each.hwh for each in registers} | {"profile": PROFILE_HWH},
         "identity": {
             "words": list(IDENTITY.words),
             "map": MAP,

@@ -74,8 +74,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "--save",
         type=Path,
         metavar="RUN",
-        help="write the fastest design as RUN/design_point.json, without weights: hotnas hls and hotnas sim "
-        "then use random ones (seed 0), good for timing and bit-exactness",
+        help="write the fastest design as RUN/design_point.json, with the integers of a network that was "
+        "quantised elsewhere, else without weights: hotnas hls and hotnas sim then use random ones (seed 0), "
+        "good for timing and bit-exactness",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="let --save replace another design point (never a search's)"

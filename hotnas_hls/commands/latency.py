@@ -144,8 +144,8 @@ def add_packed_option(parser: argparse.ArgumentParser, default: str | None) -> N
         "--packed-resolutions",
         choices=("0", "1", "2", "best"),
         default=default,
-        help="resolutions, from the image's down, whose maps hold four pixels as one of four times the "
-        "channels (default best: as is fastest)",
+        help="resolutions, from the image's down, whose maps hold several pixels as one of as many times "
+        "the channels, squares or parts of a row, whichever is faster (default best: as is fastest)",
     )
 
 

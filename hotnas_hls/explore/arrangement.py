@@ -24,14 +24,16 @@ Attempt = TypeVar("Attempt")
 
 @dataclass(frozen=True)
 class Arrangement:
-    """A stem, and how many resolutions, from the image's down, have their pixels packed four to one."""
+    """A stem, and how many resolutions, from the image's down, have their pixels packed."""
 
     stem: Stem = Stem.PLAIN
     packed_resolutions: int = 0
+    packed_across: bool = False  # pixels of a row, not squares of four
 
     def __str__(self) -> str:
         packed = {0: "", 1: ", one resolution packed", 2: ", two resolutions packed"}
-        return f"{self.stem} stem{packed[self.packed_resolutions]}"
+        across = " along rows" if self.packed_across else ""
+        return f"{self.stem} stem{packed[self.packed_resolutions]}{across}"
 
     def lower(self, graph: Graph, weight_bits: int = 16) -> LoweredNetwork:
         """``graph`` as it is quantised: packing rewrites integers, its stem too, so this one is plain."""
@@ -58,7 +60,7 @@ class Arrangement:
         """What keeps the network, lowered and arranged like this, from being built."""
         layers = self.layers(lowered.shapes, lowered.image)
         maps, layout = self.maps(lowered)
-        found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.logits)
+        found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.host)
         if layout is not None:
             found += layout_violations(layout, tuple(maps.values()), layers, lowered.image)
         return found
@@ -66,7 +68,7 @@ class Arrangement:
     def _packing(self, layers: tuple[Layer, ...], image: str) -> Packing | None:
         if not self.packed_resolutions:
             return None
-        found = packing(layers, image, self.packed_resolutions, self.stem)
+        found = packing(layers, image, self.packed_resolutions, self.stem, self.packed_across)
         if found is None:
             raise UnsupportedNetwork(
                 f"packed_resolutions = {self.packed_resolutions}: no layer writes maps of the smallest of "
@@ -77,6 +79,7 @@ class Arrangement:
 
 
 PLAIN = Arrangement()
+PACKED_STEMS = (Stem.UNFOLDED, Stem.PATCHES)  # for packed maps the others read as much in more positions
 
 
 def allowed_arrangements(
@@ -84,11 +87,14 @@ def allowed_arrangements(
 ) -> tuple[Arrangement, ...]:
     """The arrangements the choices name; of BEST, every one the network allows, the plainest first.
 
-    Where it allows none, UnsupportedNetwork says why the first of them cannot be.
+    Stems of packed maps are those of PACKED_STEMS, unless another is asked for. Where it allows none,
+    UnsupportedNetwork says why the first of them cannot be.
     """
-    stems = tuple(Stem) if stem == BEST else (Stem(stem),)
+    plain = tuple(Stem) if stem == BEST else (Stem(stem),)
+    packing_stems = PACKED_STEMS if stem == BEST else plain
     counts = PACKINGS if packed == "best" else (packed,)
-    asked = [Arrangement(each, count) for count in counts for each in stems]
+    shapes = [(count, across) for count in counts for across in ((False, True) if count else (False,))]
+    asked = [Arrangement(each, *shape) for shape in shapes for each in (packing_stems if shape[0] else plain)]
     found: list[Arrangement] = []
     refused: list[UnsupportedNetwork] = []
     for arrangement in asked:

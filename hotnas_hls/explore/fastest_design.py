@@ -20,10 +20,13 @@ from hotnas_hls.explore import exhaustive as explore
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
 from hotnas_hls.explore.behind_dram import Decision, decide, fastest_behind
 from hotnas_hls.explore.exhaustive import FIXED_LATENCY, Exploration, Explored
+from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
 from hotnas_hls.explore.model_layers import ModelLayers, layers_of
 from hotnas_hls.explore.on_chip import Kept, fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
+from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.own_integers import kept
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,23 @@ def fastest_point(
     return dataclasses.replace(point, dram=dram, predicted_cycles=explored.price)
 
 
+def with_own_integers(
+    point: DesignPoint, graph: Graph, arrangement: Arrangement, weight_bits: int, problems: list[str]
+) -> DesignPoint:
+    """``point`` with the integers that ``graph`` brings, which was quantised elsewhere.
+
+    The point as it is where its widths do not hold them, with ``problems`` that say where.
+    """
+    folded = fold_batchnorm(graph)
+    form = IntegerFormat(point.accelerator.act_bits, weight_bits, arrangement=arrangement)
+    lowered = arrangement.lower(folded, weight_bits)
+    net = kept(folded, lowered, form.act_bits, default_widths(lowered.layers, form), problems)
+    if net is None:
+        return point
+    net = arrangement.network(net)
+    return dataclasses.replace(point, feature_maps=tuple(net.feature_maps.values()), numbers=net.numbers)
+
+
 def design_point(
     accel: Accelerator,
     model: ModelLayers,
@@ -165,12 +185,12 @@ def resident_point(
         seed=0,
         accelerator=accel,
         image=model.image,
-        logits=model.logits,
+        host=model.host,
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in layers),
         image_layout=model.image_layout,
-        host=model.host,
         packed_resolutions=model.arrangement.packed_resolutions,
+        packed_across=model.arrangement.packed_across,
         memory=memory,
     )
     raise_all(InfeasibleDesign, cannot, point.violations())

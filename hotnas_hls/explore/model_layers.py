@@ -26,14 +26,13 @@ class ModelLayers:
     blocks: tuple[int, ...]  # channel blocks its concatenations allow
     feature_maps: tuple[FeatureMap, ...]
     image: str
-    logits: str
+    host: HostWork
     image_layout: ImageLayout | None = None  # None: the stem is plain
     arrangement: Arrangement = PLAIN
-    host: HostWork = HostWork()
 
     def maps_kept(self, accel: Accelerator) -> ModelLayers:
         """The same network with as many maps on chip as ``accel`` has words for."""
-        layers = keep_maps(self.layers, self.feature_maps, self.image, self.logits, accel)
+        layers = keep_maps(self.layers, self.feature_maps, self.image, self.host.maps, accel)
         return replace(self, layers=layers)
 
     def weights_kept(
@@ -90,8 +89,7 @@ def layers_of(
         channel_blocks(act_bits, concat_alignment(lowered)),
         tuple(maps.values()),
         lowered.image,
-        lowered.logits,
+        lowered.host,
         layout,
         arrangement,
-        graph.host,
     )

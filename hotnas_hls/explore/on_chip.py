@@ -113,7 +113,7 @@ def _all_on_chip(net: IntegerNetwork, maps: bool) -> tuple[Layer, ...]:
     endless = dataclasses.replace(ANY, act_bits=net.act_bits, map_words=1 << 40)
     layers = net.layers
     if maps:
-        layers = keep_maps(layers, tuple(net.feature_maps.values()), net.image, net.logits, endless)
+        layers = keep_maps(layers, tuple(net.feature_maps.values()), net.image, net.host.maps, endless)
     return tuple(dataclasses.replace(layer, weights_on_chip=True) for layer in layers)
 
 
@@ -176,7 +176,7 @@ def _fast_prices(
     Each layer is priced by itself, with its weights in DRAM and on chip. Those that save most for their
     planes stay, as far as ``left`` (OFM, IFM depths) has room.
     """
-    layers = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.logits, accel)
+    layers = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.host.maps, accel)
     there = tuple(dataclasses.replace(layer, weights_on_chip=True) for layer in layers)
     keeping = dataclasses.replace(accel, weight_planes=1)  # descriptors of a design that keeps something
     cycles, kept = (by_layer(each, keeping, memory, *depths) for each in (layers, there))
@@ -191,7 +191,7 @@ def _fast_prices(
 
 def _rooms(net: IntegerNetwork, accel: Accelerator) -> Iterator[int]:
     """Words for maps: those of all, then half as many, and so on, at last none."""
-    room = words_of_all(net.layers, tuple(net.feature_maps.values()), net.image, net.logits, accel)
+    room = words_of_all(net.layers, tuple(net.feature_maps.values()), net.image, net.host.maps, accel)
     yield room
     while room >= 2 * LEAST_WORDS:
         room //= 2

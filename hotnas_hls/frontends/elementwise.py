@@ -12,7 +12,8 @@ from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.weighted import Weighted
 from hotnas_hls.network.activation import IDENTITY, Activation, activation, affine
-from hotnas_hls.network.graph import Node, OpKind
+from hotnas_hls.network.graph import Grid, Node, OpKind
+from hotnas_hls.network.grid import grid_of
 
 
 class Elementwise(Weighted):
@@ -32,6 +33,28 @@ class Elementwise(Weighted):
             return replace(source, name=self._add(where, OpKind.RELU, [plain], plain.shape).name)
         value = self._add(where, OpKind.CLIP, [plain], plain.shape, bounds=bounds)
         return replace(source, name=value.name)
+
+    def rounded(self, where: str, source: Value, grid: Grid) -> Value:
+        """Values clipped to a grid, which integers are rounded to; of an image the host rounds them.
+
+        The value itself where its node lies on the grid already, and behind what the host computes.
+        """
+        if source.answer is not None:
+            return source
+        self._check(source)
+        node = self.nodes[source.name]
+        if node.kind is OpKind.INPUT and node.grid is None:
+            self.nodes[source.name] = replace(node, grid=grid)
+            return replace(source)  # it is the image as the host prepares it no more
+        before = grid_of(self.nodes, source.name)
+        if before is not None and before.frac_bits == grid.frac_bits:
+            if grid.low <= before.low and before.high <= grid.high:
+                return source
+        low, high = _bounds_of(node)
+        value = self.clip(where, source, grid.low, grid.high)
+        grid = replace(grid, low=max(low, grid.low), high=min(high, grid.high))
+        self.nodes[value.name] = replace(self.nodes[value.name], grid=grid)
+        return value
 
     def activate(self, where: str, source: Value, function: Activation) -> Value:
         """``function`` of every value."""
@@ -71,12 +94,17 @@ class Elementwise(Weighted):
             yield name, way
 
 
+def _bounds_of(node: Node) -> tuple[float, float]:
+    """Lowest and highest value of a clip; infinite of any other node."""
+    return (0.0, inf) if node.kind is OpKind.RELU else node.bounds
+
+
 def _function_of(node: Node) -> Activation | None:
     """What a node makes of each value; None where that is not the same for all."""
     if node.kind is OpKind.RELU:
         return activation("clip", 0, inf)
     if node.kind is OpKind.CLIP:
-        return activation("clip", *node.bounds)
+        return None if node.grid else activation("clip", *node.bounds)
     if node.kind is OpKind.BATCHNORM and all(np.ptp(values) == 0 for values in node.parameters.values()):
         of = {role: float(values[0]) for role, values in node.parameters.items()}
         scale = of["weight"] / np.sqrt(of["var"] + node.epsilon)

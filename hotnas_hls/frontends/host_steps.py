@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.accel.host_work import SOLE, Answer, HostWork, Output, Preparation
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.frontends.nodes import IMAGES_FIRST
 from hotnas_hls.frontends.reading import MapReader
@@ -78,23 +78,34 @@ class HostSteps(MapReader):
             value = self._whole(where, value.reshaped((classes,)))
         return Value(value.name, value.shape, tuple(dims), None, where, answer)
 
-    def finish(self, output: Value) -> Graph:
-        """The graph of everything ``output`` depends on; UnsupportedNetwork listing all refusals, if any."""
-        if not self.violations and self._is_the_input(output):
-            self.violations.append("output: it is the input itself; there is nothing to accelerate")
-        if not self.violations:
-            try:
-                output = self._output(self._before_sigmoid(output))
-            except Refused as refused:
-                self.refuse("output", output.step or "output", refused)
+    def finish(self, outputs: Mapping[str, Value]) -> Graph:
+        """The graph of everything the outputs depend on; UnsupportedNetwork listing all refusals, if any.
+
+        outputs: by their names; the only one is called "logits" whatever its name.
+        """
+        found = [] if self.violations else [self._finished(*named, outputs) for named in outputs.items()]
         raise_all(
             UnsupportedNetwork, f"{self.name}: the accelerator cannot run this network", self.violations
         )
         edges = nx.DiGraph((source, node.name) for node in self.nodes.values() for source in node.inputs)
-        needed = nx.ancestors(edges, output.name) | {output.name}
-        answer = None if output.answer is None else Answer(output.answer)
+        read = {output.map for output in found if output is not None}
+        needed = read.union(*(nx.ancestors(edges, name) for name in read))
         nodes = [node for node in self.nodes.values() if node.name in needed]
-        return Graph(self.name, nodes, HostWork(self._preparation(), answer))
+        return Graph(self.name, nodes, HostWork(self._preparation(), tuple(filter(None, found))))
+
+    def _finished(self, name: str, output: Value, outputs: Mapping[str, Value]) -> Output | None:
+        """What the host reads for an output; None, and a violation, where that cannot be."""
+        place = "output" if len(outputs) == 1 else f"output {name}"
+        if self._is_the_input(output):
+            self.violations.append(f"{place}: it is the input itself; there is nothing to accelerate")
+            return None
+        try:
+            output = self._output(self._before_sigmoid(output))
+        except Refused as refused:
+            self.refuse(place, output.step or "output", refused)
+            return None
+        answer = None if output.answer is None else Answer(output.answer)
+        return Output(output.name, SOLE if len(outputs) == 1 else name, answer)
 
     def _is_the_input(self, output: Value) -> bool:
         return self.nodes[output.name].kind is OpKind.INPUT and output.order is None and len(output.dims) > 1

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.errors import ConfigError, ToolNotFound, raise_all
+from hotnas_hls.frontends.agreement import agreement
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.onnx_operators import HANDLERS
+from hotnas_hls.frontends.qonnx import standard
 from hotnas_hls.frontends.quantised_files import unrounded
 from hotnas_hls.frontends.refusal import Refused, cure_for
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.own_integers import own_integers
 
 try:
     import onnx
@@ -28,13 +31,15 @@ except ImportError:  # an optional extra
     onnx = None  # type: ignore[assignment]
 
 FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice operators that mix images
+OWN_IMAGES = 8  # on which integers that a file brings are compared with onnxruntime's
 LARGEST_BATCH = 64  # images that a file may ask for at once: the proof runs as many
+OWN_DOMAINS = ("", "ai.onnx")
 FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
 FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*(.+)")
 
 
 def import_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> Graph:
-    """The graph of an ONNX model with one image input and one output.
+    """The graph of an ONNX model with one image input.
 
     ``input_shape`` (channels, rows, columns), or as many sizes as the input has, is needed where the file
     leaves it open. Node names are the file's, with a dot for whatever is not a letter, digit or underscore.
@@ -47,49 +52,73 @@ def import_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) ->
 class OnnxModel:
     """An ONNX file: its graph, and the original that the graph is proven against (``frontends.proof``)."""
 
-    def __init__(self, path: str | Path, input_shape: tuple[int, ...] | None = None) -> None:
-        """Raises as :func:`import_onnx`."""
+    def __init__(
+        self, path: str | Path, input_shape: tuple[int, ...] | None = None, keeps_integers: bool = True
+    ) -> None:
+        """Raises as :func:`import_onnx`; keeps_integers: those of a file that was quantised elsewhere."""
         path = Path(path)
+        self.path, self.input_shape = path, input_shape
         if onnx is None:
             raise ToolNotFound(
                 f"{path}: reading it needs the packages onnx and onnxruntime; "
                 "run: pip install 'hotnas-hls[onnx]'"
             )
-        reader = _Reader(_loaded(path), path, input_shape)
-        self.graph = reader.graph()
+        model, self._lost = _loaded(path), list[str]()
+        reader = _Reader(model, path, input_shape, keeps_integers)
+        self.graph, self._own = reader.graph(), None
+        if reader.unrounded.grids:
+            self._own = own_integers(self.graph, self._lost)
+            if self._own is None:
+                reader = _Reader(model, path, input_shape, keeps_grids=False)
+                self.graph = reader.graph()
+        self._lost += reader.unrounded.uneven
         self.fixed_batch = reader.fixed_batch
         self._model = reader.model
         self._made = reader.made
         self._rounded, self._unrounded = reader.rounded, reader.unrounded
 
+    def floats(self) -> OnnxModel:
+        """The same file as a network of floats, to be trained: integers that it brings are given up."""
+        return OnnxModel(self.path, self.input_shape, keeps_integers=False) if self._own else self
+
     @property
     def note(self) -> str:
-        """What was left out of a file that was quantised elsewhere, and how much it is; empty for others."""
+        """How a file that was quantised elsewhere runs, and how far that is from it; empty for others."""
         left = self._unrounded
         if not left.pairs:
             return ""
-        sizes = [self.fixed_batch or FREE_BATCH, *self.graph.image]
+        sizes = [self.fixed_batch or (OWN_IMAGES if self._own else FREE_BATCH), *self.graph.image]
         images = np.random.default_rng(0).standard_normal(sizes, dtype=np.float32)
         images = images.clip(left.lowest, left.highest)
-        rounded, own = (self._run(model, images)[0] for model in (self._rounded, self._model))
-        share = np.abs(rounded - own).max() / (np.abs(rounded).max() or 1.0)
+        if self._own is not None:
+            prepared = self.graph.host.prepared(images)
+            return str(agreement(self._own, prepared, self._maps(self._rounded, images, optimised=False)))
+        pairs = zip(*(self._run(model, images) for model in (self._rounded, self._model)), strict=True)
+        share = max(np.abs(rounded - own).max() / (np.abs(rounded).max() or 1.0) for rounded, own in pairs)
+        lost = self._lost or ["weights that are trained have formats of their own"]
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         return (
-            f"quantised elsewhere: {left.pairs} pairs of QuantizeLinear and DequantizeLinear are left out, "
-            f"formats are chosen anew; without them the result differs by {share:.1%} of the largest value"
+            f"quantised elsewhere, re-quantised here: {left.pairs} pairs of QuantizeLinear and "
+            "DequantizeLinear are left out, formats are chosen anew; without them the result differs by "
+            f"{share:.1%} of the largest value; its own integers cannot be kept: {lost[0]}{more}"
         )
 
-    def output(self, images: np.ndarray) -> np.ndarray:
-        """Its result (B, ...) for raw ``images`` float32 (B, C, H, W)."""
-        return self._run(self._model, images)[0]
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
+        """Its results, each (B, ...), for raw ``images`` float32 (B, C, H, W)."""
+        return self._run(self._model, images)
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the model computes for every node of the graph, (B, ...)."""
-        made = {node: tensor for node, tensor in self._made.items() if node in self.graph}
+        return self._maps(self._model, images)
+
+    def _maps(self, of: Any, images: np.ndarray, optimised: bool = True) -> Mapping[str, np.ndarray]:
+        known = {name for node in of.graph.node for name in node.output} | {self._input.name}
+        made = {name: of for name, of in self._made.items() if name in self.graph and of[0] in known}
         model = onnx.ModelProto()
-        model.CopyFrom(self._model)
+        model.CopyFrom(of)
         del model.graph.output[:]
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name, _ in made.values())
-        arrays = zip(made.items(), self._run(model, images), strict=True)
+        arrays = zip(made.items(), self._run(model, images, optimised), strict=True)
         maps = {node: value.map_of(np.asarray(array)) for (node, (_, value)), array in arrays}
         return {node: map for node, map in maps.items() if map is not None}
 
@@ -98,19 +127,26 @@ class OnnxModel:
         weights = {tensor.name for tensor in self._model.graph.initializer}
         return next(entry for entry in self._model.graph.input if entry.name not in weights)
 
-    def _run(self, model: Any, images: np.ndarray) -> list[np.ndarray]:
+    def _run(self, model: Any, images: np.ndarray, optimised: bool = True) -> list[np.ndarray]:
         """onnxruntime where it has the operators in this precision, else ONNX's own evaluator."""
         dtype = onnx.helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
         sizes = [size.dim_value for size in self._input.type.tensor_type.shape.dim[1:]]
         feeds = {self._input.name: images.reshape(len(images), *sizes).astype(dtype)}
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what it says is raised too
         try:
-            session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options)
-            return list(session.run(None, feeds))
+            return _session_run(model, feeds, optimised)
         except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
             evaluator: Any = ReferenceEvaluator(model)
             return list(evaluator.run(None, feeds))
+
+
+def _session_run(model: Any, feeds: Mapping[str, np.ndarray], optimised: bool = True) -> list[np.ndarray]:
+    """What onnxruntime computes; not ``optimised``: each operator as it is defined, on every processor."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it says is raised too
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return list(session.run(None, feeds))
 
 
 def _loaded(path: Path) -> Any:
@@ -145,20 +181,27 @@ def _inferred(model: Any, path: Path) -> Any:
 class _Reader:
     """One pass over the nodes: constants are evaluated, the rest goes into a draft."""
 
-    def __init__(self, model: Any, path: Path, input_shape: tuple[int, ...] | None) -> None:
+    def __init__(
+        self, model: Any, path: Path, input_shape: tuple[int, ...] | None, keeps_grids: bool = True
+    ) -> None:
         self.path = path
         self.opset = max(
-            (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1
+            (entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS), default=1
         )
         self.constants = {tensor.name: _array(tensor, path) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
         self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
         image = self._image(model)
         self.fixed_batch, shape = self._input_shape(image, input_shape)
-        self.rounded = _inferred(model, path)
-        self.unrounded = unrounded(self.rounded, self.constants, image.name)
-        self.model = self.unrounded.model
         self.draft = Draft(path.stem, self.fixed_batch or FREE_BATCH)
+        self.evaluated: set[str] = set()
+        self.refusals: dict[str, Refused] = {}  # of operators of QONNX, by their output
+        self._fold(model)
+        qonnx = standard(model, self.constants, self.refusals)
+        self.rounded = _inferred(qonnx.model, path)
+        self._fold(self.rounded)
+        self.unrounded = unrounded(self.rounded, self.constants, image.name, keeps_grids, qonnx)
+        self.model = self.unrounded.model
         try:
             self.values[image.name] = self.draft.input(shape, _dotted(image.name))
         except Refused as refused:
@@ -171,16 +214,19 @@ class _Reader:
         """The finished graph."""
         for node in self.model.graph.node:
             self._read(node)
-        outputs = self.model.graph.output
-        if len(outputs) != 1:
-            names = ", ".join(output.name for output in outputs)
-            self.draft.violations.append(f"output: {len(outputs)} of them ({names}); keep the logits only")
-        output = self.values.get(outputs[0].name)
-        if output is None and not self.draft.violations:
-            self.draft.violations.append(
-                f"output: {outputs[0].name} does not depend on the input; export the whole network"
+        outputs: dict[str, Value] = {}
+        refused = bool(self.draft.violations)  # what follows may then be unknown
+        for output in self.model.graph.output:
+            value, name = self.values.get(output.name), _dotted(output.name)
+            if value is None and not refused:
+                self.draft.violations.append(
+                    f"output: {output.name} does not depend on the input; export the whole network, and "
+                    "only what it computes"
+                )
+            outputs[name if name not in outputs else f"{name}_{len(outputs)}"] = (
+                value or self.draft.stand_in(())
             )
-        return self.draft.finish(output or self.draft.stand_in(()))
+        return self.draft.finish(outputs)
 
     def _image(self, model: Any) -> Any:
         inputs = [entry for entry in model.graph.input if entry.name not in self.constants]
@@ -229,14 +275,24 @@ class _Reader:
 
     def _read(self, node: Any) -> None:
         """Evaluate a node of constants, translate any other; note what is refused."""
-        if all(name in self.constants or not name for name in node.input):
-            self._evaluate(node)
+        own = node.domain in OWN_DOMAINS
+        if own and all(name in self.constants or not name for name in node.input):
+            self._evaluate(node, self.model)
             return
         where = _dotted(node.name or node.output[0])
         inputs = [self.constants.get(name, self.values.get(name)) for name in node.input]
         attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
-        handler = HANDLERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        handler = self._handler(node)
         try:
+            if node.output[0] in self.refusals:
+                raise self.refusals[node.output[0]]
+            if not own:
+                raise Refused(
+                    (
+                        f"its domain {_dotted(node.domain)} is not ONNX's own",
+                        "export the network with operators of ONNX, or of QONNX",
+                    )
+                )
             if handler is None:
                 raise Refused(("not an operator of the accelerator", cure_for(node.op_type)))
             if node.op_type == "Split":
@@ -257,19 +313,50 @@ class _Reader:
                 if result is not None:
                     self.made.setdefault(result.name, (name, result))
 
-    def _evaluate(self, node: Any) -> None:
-        """A node that computes constants from constants."""
+    def _handler(self, node: Any) -> Callable[..., Any] | None:
+        """What translates a node; None where nothing does."""
+        grid = self.unrounded.grids.get(node.output[0])
+        if grid is None:
+            return HANDLERS.get(node.op_type)
+
+        def rounded(reader: _Reader, where: str, source: Value, *bounds: np.ndarray) -> Value:
+            value = reader.draft.rounded(where, source, grid)
+            if value.name == source.name:  # nothing is clipped: not in the model either
+                node.op_type = "Identity"
+                del node.input[1:]
+            return value
+
+        return rounded
+
+    def _fold(self, model: Any) -> None:
+        """Constants that nodes compute from those known, but of operators that are not ONNX's own."""
+        for node in model.graph.node:
+            known = all(name in self.constants or not name for name in node.input)
+            if known and node.domain in OWN_DOMAINS:
+                self._evaluate(node, model)
+
+    def _evaluate(self, node: Any, of: Any) -> None:
+        """A node of model ``of`` that computes constants from constants; once."""
+        if node.output[0] in self.evaluated:
+            return
+        self.evaluated.add(node.output[0])
         helper = onnx.helper
-        unknown = onnx.TypeProto()
-        inputs = [helper.make_value_info(name, unknown) for name in dict.fromkeys(node.input) if name]
-        outputs = [helper.make_value_info(name, unknown) for name in node.output if name]
+        feeds = {name: self.constants[name] for name in node.input if name}
+        inputs = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in feeds.items()
+        ]
+        outputs = [helper.make_value_info(name, onnx.TypeProto()) for name in node.output if name]
         model = helper.make_model(
             helper.make_graph([node], "constant", inputs, outputs),
-            opset_imports=self.model.opset_import,
+            opset_imports=of.opset_import,
+            ir_version=of.ir_version,
         )
-        feeds = {name: self.constants[name] for name in node.input if name}
         try:
-            results: Any = ReferenceEvaluator(model).run(None, feeds)
+            try:
+                results: Any = ReferenceEvaluator(model).run(None, feeds)
+            except RuntimeError:  # it has no such operator as it was in this opset
+                results = _session_run(model, feeds)
         except Exception as error:  # whatever an operator's own code raises
             problem = ("its constant inputs could not be evaluated", f"simplify the model ({error})")
             self.draft.refuse(_dotted(node.name or node.output[0]), node.op_type, Refused(problem))

@@ -38,8 +38,8 @@ class Original(Protocol):
     def note(self) -> str:
         """What the graph has not of it; empty where it has everything."""
 
-    def output(self, images: Array) -> Array:
-        """Its result (B, ...) for images float32 (B, C, H, W)."""
+    def outputs(self, images: Array) -> list[Array]:
+        """Its results, each (B, ...), for images float32 (B, C, H, W)."""
 
     def maps(self, images: Array) -> Mapping[str, Array]:
         """What it computes for the nodes of the graph, as far as it tells: (B, ...) by node name."""
@@ -78,7 +78,7 @@ def prove(graph: Graph, original: Original) -> Proof:
     sizes = [original.fixed_batch or size for size in BATCHES]
     for number, (size, scale) in enumerate(zip(sizes, SCALES, strict=True)):
         images = batch(graph.image, size, scale, number)
-        every_map = number == 0 or graph.host.answer is not None
+        every_map = number == 0 or graph.host.answers
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # it shows in the difference
             difference = (_compare_maps if every_map else _compare_outputs)(graph, original, images)
         worst = max(worst, difference)
@@ -124,17 +124,18 @@ def _largest(values: Array) -> float:
 def _compare_outputs(graph: Graph, original: Original, images: Array) -> float:
     """The difference of the results; UnsupportedNetwork where it is too large, naming the node."""
     with ThreadPoolExecutor(1) as aside:
-        wanted = aside.submit(_run, graph.name, original.output, images)
-        found = run(graph, graph.host.prepared(images), keep=[graph.output.name])[graph.output.name]
-    difference = _difference(found, wanted.result())
-    if difference <= TOLERANCE:
-        return difference
-    difference = _compare_maps(graph, original, images)
-    last = original.maps(images).get(graph.output.name, found)
-    apart = _difference(last, wanted.result())
-    if not apart <= TOLERANCE:
-        raise UnsupportedNetwork(_differs(graph.name, "its output", apart, images))
-    return max(difference, apart)
+        running = aside.submit(_run, graph.name, original.outputs, images)
+        found = run(graph, graph.host.prepared(images), keep=graph.host.maps)
+    wanted = running.result()
+    outputs = graph.host.outputs
+    if len(wanted) == len(outputs):  # of as many images, or it shows as a difference
+        difference = max(_difference(found[out.map], of) for out, of in zip(outputs, wanted, strict=True))
+        if difference <= TOLERANCE:
+            return difference
+    return max(
+        _compare_maps(graph, original, images),
+        _compare_answers(graph, found | dict(original.maps(images)), wanted, images),
+    )
 
 
 def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
@@ -154,12 +155,27 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
                 where = f"{node.name} ({node.kind})"
                 raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
             worst = max(worst, difference)
-    if graph.host.answer is not None:
-        logits = wanted.get(graph.output.name, found[graph.output.name])
-        answer = _run(graph.name, original.output, images)
-        difference = _difference(graph.host.answered(logits), answer)
+    if graph.host.answers:
+        answers = _run(graph.name, original.outputs, images)
+        _compare_answers(graph, found | dict(wanted), answers, images)
+    return worst
+
+
+def _compare_answers(graph: Graph, maps: Mapping[str, Array], wanted: list[Array], images: Array) -> float:
+    """The largest difference of what the host makes of ``maps``; UnsupportedNetwork where it is too large."""
+    outputs, worst = graph.host.outputs, 0.0
+    if len(outputs) != len(wanted):
+        raise UnsupportedNetwork(
+            f"{graph.name}: it gives {len(wanted)} results on images of {'x'.join(map(str, images.shape))} "
+            f"and {len(outputs)} on others; give as many for every batch"
+        )
+    for output, result in zip(outputs, wanted, strict=True):
+        difference = _difference(output.answered(maps[output.map]), result)
         if not difference <= TOLERANCE:
-            raise UnsupportedNetwork(_differs(graph.name, f"its {graph.host.answer}", difference, images))
+            what = output.answer or "output"
+            where = f"its {what}" if len(outputs) == 1 else f"its {what} {output.name}"
+            raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
+        worst = max(worst, difference)
     return worst
 
 

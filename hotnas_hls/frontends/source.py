@@ -40,18 +40,24 @@ class LoadedModel(NamedTuple):
     def trainable(self) -> LoadedModel:
         """The same with a module that reads prepared images and gives logits, as the accelerator does.
 
-        Of an ONNX file, and of a module in which work of the host is, it is one of our own operators, proven
+        Of an ONNX file, without integers that it brings, and of a module in which work of the host is, it is
+        one of our own operators, proven
         against what the graph was read from. UnsupportedNetwork where the two do not agree.
         """
         if self.module is not None and not self.graph.host.is_some:
             return self
+        from hotnas_hls.frontends.onnx_import import OnnxModel
         from hotnas_hls.frontends.trace import trace_twin
         from hotnas_hls.models.graph_module import GraphModule
 
-        module = GraphModule(fold_affine(self.graph)).eval()
-        graph = trace_twin(self.graph, module)
-        proof = prove(graph, _Remade(self.original, module, graph.host))
-        return LoadedModel(module, graph, proof, self.original)
+        read, original = self.graph, self.original
+        if isinstance(original, OnnxModel):
+            original = original.floats()
+            read = original.graph
+        module = GraphModule(fold_affine(read)).eval()
+        graph = trace_twin(read, module)
+        proof = prove(graph, _Remade(original, module, graph.host))
+        return LoadedModel(module, graph, proof, original)
 
 
 class _Remade:
@@ -63,9 +69,9 @@ class _Remade:
         self.original, self.host, self.module = original, host, TracedModule(module)
         self.fixed_batch, self.note = original.fixed_batch, original.note
 
-    def output(self, images: np.ndarray) -> np.ndarray:
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
         """What the network gives that it was made of."""
-        return self.original.output(images)
+        return self.original.outputs(images)
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the module computes for every node."""

@@ -9,6 +9,7 @@ milliseconds here. What a run does not show (another batch size, code that torch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten_with_path, tree_leaves, tree_map
 
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.frontends.draft import Draft
@@ -28,6 +29,7 @@ from hotnas_hls.frontends.torch_operators import HANDLERS
 from hotnas_hls.models.graph_module import Operator
 from hotnas_hls.network.graph import Graph
 
+PLAIN_NAME = re.compile(r"[^A-Za-z0-9_.]+")
 BATCH = 2  # more than one image, so that an operator that mixes images shows
 
 # Operators whose result is a python value that a network may branch on only if it depends on the input.
@@ -73,7 +75,8 @@ def trace_twin(graph: Graph, model: nn.Module, name: str | None = None) -> Graph
     What ``graph`` leaves to the host stays so. name: None for that of ``graph``; raises as :func:`trace`.
     """
     traced = trace(model, graph.input.shape, name or graph.name)
-    return Graph(traced.name, list(traced), graph.host)
+    made = dict(zip(graph.host.maps, traced.host.maps, strict=True))
+    return Graph(traced.name, list(traced), graph.host.renamed(made))
 
 
 class TracedModule:
@@ -89,10 +92,11 @@ class TracedModule:
     def _as_it_reads(self, images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), *(self.input_shape or images.shape[1:]))
 
-    def output(self, images: np.ndarray) -> np.ndarray:
-        """Its result for ``images`` (B, C, H, W), float32 (B, ...)."""
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
+        """Its results for ``images`` (B, C, H, W), each float32 (B, ...)."""
         with _inference(self.model), torch.no_grad():
-            return _plain(self.model(_images(self.model, self._as_it_reads(images))))
+            result = self.model(_images(self.model, self._as_it_reads(images)))
+        return [_plain(item) for item in tree_leaves(result) if isinstance(item, Tensor)]
 
     def maps(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """What the module computes for every node of its graph, float32 (B, ...).
@@ -124,14 +128,29 @@ def _recorded(
                 f"{draft.name}: it does not run on an input of {'x'.join(map(str, images.shape))}: "
                 f"{type(error).__name__}: {error}; check the input shape"
             ) from error
-    output = recorder.value_of(result) if isinstance(result, Tensor) else None
-    if output is None:
-        draft.violations.append(
-            f"output: {type(result).__name__}: the result is not one tensor computed from the input; "
-            "return the logits only"
-        )
-        output = draft.stand_in(())
-    return draft.finish(output)
+    outputs = {}
+    for name, item in _named(result).items():
+        value = recorder.value_of(item)
+        if value is None:
+            draft.violations.append(
+                f"output{name and ' '}{name}: {type(item).__name__}: it is no tensor computed from the "
+                "input; return what is computed only"
+            )
+        outputs[name] = value or draft.stand_in(())
+    if not outputs:
+        draft.violations.append("output: the network returns nothing; return what it computes")
+    return draft.finish(outputs)
+
+
+def _named(result: object) -> dict[str, object]:
+    """What a module returns, by the keys and positions that lead to it: a single item is called ""."""
+    leaves, _ = tree_flatten_with_path(result)
+    steps = [[str(getattr(key, "key", getattr(key, "idx", key))) for key in path] for path, _ in leaves]
+    names = [PLAIN_NAME.sub("_", ".".join(path)) for path in steps]
+    return {
+        name if names.count(name) == 1 else f"{name}_{position}": leaf
+        for position, (name, (_, leaf)) in enumerate(zip(names, leaves, strict=True))
+    }
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

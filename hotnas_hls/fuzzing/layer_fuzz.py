@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
@@ -197,7 +198,7 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
             inputs[layer.residual] = rng.integers(-top, top, size=layer.residual_shape)
     memory = MemoryTiming(int(rng.integers(2, 56)), int(rng.integers(2, 40)))
     image, logits = drawn[0][0].source, drawn[-1][0].target
-    kept = keep_maps([layer for layer, _ in drawn], tuple(maps.values()), image, logits, accel)
+    kept = keep_maps([layer for layer, _ in drawn], tuple(maps.values()), image, (logits,), accel)
     net = IntegerNetwork(
         name=f"fuzz{seed}",
         feature_maps=maps,
@@ -206,7 +207,7 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
             layer.name: random_numbers(layer, seed, accel.act_bits, accel.acc_bits) for layer, _ in drawn
         },
         image=image,
-        logits=logits,
+        host=HostWork.reading(logits),
         act_bits=accel.act_bits,
     )
     return FuzzCase(seed, net, accel, tiles, inputs, memory)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.layer import LARGEST_KERNEL, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, ceil_div, plan_violations
 from hotnas_hls.accel.residency import keep_maps, keep_weights
@@ -72,7 +73,7 @@ def random_network(rng: np.random.Generator, accel: Accelerator, name: str) -> R
     patterns = _random_patterns(rng, accel, lowered)
     net = quantise(graph, lowered, images, accel.act_bits, weight_bits, patterns)
     tiles = {layer.name: _random_tile(rng, layer, accel) for layer in net.layers}
-    kept = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.logits, accel)
+    kept = keep_maps(net.layers, tuple(net.feature_maps.values()), net.image, net.host.maps, accel)
     net = dataclasses.replace(net, layers=keep_weights(kept, accel, tiles, MemoryTiming()))
     return RandomNetwork(graph, net, tiles, quantise_image(net, images[0]))
 
@@ -146,7 +147,14 @@ class _Drawing:
         for _ in range(int(rng.integers(4, 12))):
             steps[rng.integers(len(steps))](self.any_value())
         self.classifier()
-        return Graph(name, self.nodes)
+        host = HostWork.reading(*self.some_outputs(), self.nodes[-1].name)
+        return Graph(name, self.nodes, host)
+
+    def some_outputs(self) -> list[str]:
+        """Maps that the host reads beside the classifier's: in most networks none."""
+        computed = [node.name for node in self.nodes[1:-1]]
+        count = max(0, int(self.rng.integers(6)) - 3)
+        return sorted(self.rng.permutation(computed)[:count].tolist())
 
     # --- what is drawn --------------------------------------------------------------------------------
 

@@ -19,18 +19,21 @@ from hotnas_hls.network.graph import Graph, Node, OpKind
 
 
 class GraphModule(nn.Module):
-    """Computes ``graph``: logits (B, ...) of prepared images (B, C, H, W), without the work of the host."""
+    """Computes ``graph``: logits (B, ...) of prepared images (B, C, H, W), without the work of the host.
+
+    Those of several outputs by name.
+    """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self._steps: list[tuple[str, str, tuple[str, ...]]] = []  # node, path of its module, what it reads
-        self._image, self._output = graph.input.name, graph.output.name
+        self._image, self._outputs = graph.input.name, graph.host.maps
         for node in graph:
             if node.kind is not OpKind.INPUT:
                 path = _placed(self, node.name, _module_of(graph, node))
                 self._steps.append((node.name, path, node.inputs))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
         """Logits of images."""
         values = {self._image: images}
         for name, path, sources in self._steps:
@@ -39,7 +42,8 @@ class GraphModule(nn.Module):
                 values[name] = module(inputs[0].flatten(1))[:, :, None, None]
             else:
                 values[name] = module(*inputs)
-        return values[self._output]
+        found = {name: values[name] for name in self._outputs}
+        return found if len(found) > 1 else found[self._outputs[0]]
 
 
 class Operator(nn.Module):

@@ -150,15 +150,15 @@ class IntegerLayer(nn.Module):
         layer = self.layer
         if weight is None:
             x = F.pad(x, self.padding(), value=-torch.inf)
-            total = F.max_pool2d(x, (layer.kernel_rows, layer.kernel_columns), layer.stride)
+            total = F.max_pool2d(x, (layer.kernel_rows, layer.kernel_columns), layer.strides)
         else:
             groups = 1 if layer.kind is LayerKind.CONV else layer.n
             left, right, top, bottom = self.padding()
             if (left, top) == (right, bottom):  # the convolution's own padding takes no time
-                total = F.conv2d(x, weight, bias, layer.stride, (top, left), groups=groups)
+                total = F.conv2d(x, weight, bias, layer.strides, (top, left), groups=groups)
             else:
                 x = F.pad(x, (left, right, top, bottom))
-                total = F.conv2d(x, weight, bias, layer.stride, groups=groups)
+                total = F.conv2d(x, weight, bias, layer.strides, groups=groups)
         return total if residual is None or layer.residual_multiplies else total + residual
 
     def stored(self, sums: Tensor, residual: Tensor | None) -> Tensor:
@@ -195,8 +195,8 @@ class IntegerLayer(nn.Module):
     def padding(self) -> tuple[int, int, int, int]:
         """Left, right, top, bottom; negative where the last rows or columns are not read."""
         layer = self.layer
-        rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows - layer.pad_top
-        columns = (layer.out_columns - 1) * layer.stride + layer.kernel_columns - layer.pad_left
+        rows = (layer.out_rows - 1) * layer.strides[0] + layer.kernel_rows - layer.pad_top
+        columns = (layer.out_columns - 1) * layer.strides[1] + layer.kernel_columns - layer.pad_left
         return layer.pad_left, columns - layer.in_columns, layer.pad_top, rows - layer.in_rows
 
     def numbers(self) -> LayerNumbers:

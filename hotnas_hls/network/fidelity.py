@@ -52,7 +52,8 @@ def fidelity(graph: Graph, net: IntegerNetwork, images: np.ndarray) -> Fidelity:
     Pixels of ``net`` are not packed.
     """
     targets = {layer.target: layer for layer in net.layers if layer.target in graph}
-    names = list(dict.fromkeys((*targets, net.logits)))
+    outputs = net.host.maps
+    names = list(dict.fromkeys((*targets, *outputs)))
     floats = run(graph, images, keep=names)
     with one_blas_thread():
         integers = run_batch(net, quantise_image(net, images), names)
@@ -60,7 +61,10 @@ def fidelity(graph: Graph, net: IntegerNetwork, images: np.ndarray) -> Fidelity:
         name: _decibels(floats[name], dequantise(net, name, integers[name]).reshape(floats[name].shape))
         for name in names
     }
-    answers = (values[net.logits].reshape(len(images), -1).argmax(axis=1) for values in (floats, integers))
+    answers = (
+        np.stack([values[name].reshape(len(images), -1).argmax(axis=1) for name in outputs])
+        for values in (floats, integers)
+    )
     losing = [
         layer.name
         for name, layer in targets.items()
@@ -69,7 +73,7 @@ def fidelity(graph: Graph, net: IntegerNetwork, images: np.ndarray) -> Fidelity:
     ]
     return Fidelity(
         len(images),
-        int(np.equal(*answers).sum()),
+        int(np.equal(*answers).all(axis=0).sum()),
         {layer.name: found[name] for name, layer in targets.items()},
         tuple(losing),
     )

@@ -47,13 +47,13 @@ def _fold(
         node = replace(node, inputs=tuple(stands_for.get(source, source) for source in node.inputs))
         if node.kind is OpKind.BATCHNORM:
             layer = nodes[node.inputs[0]]
-            read_by_others = len(graph.consumers(graph[node.name].inputs[0])) > 1
+            read_by_others = graph.readers(graph[node.name].inputs[0]) > 1
             if wanted(node) and _takes(layer, node) and not read_by_others:
                 nodes[layer.name] = merged(layer, node)
                 stands_for[node.name] = layer.name
                 continue
         nodes[node.name] = node
-    return Graph(graph.name, list(nodes.values()), graph.host)
+    return Graph(graph.name, list(nodes.values()), graph.host.renamed(stands_for))
 
 
 def _takes(layer: Node, norm: Node) -> bool:

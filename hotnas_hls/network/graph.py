@@ -20,7 +20,6 @@ from hotnas_hls.network.activation import Activation
 
 Shape = tuple[int, int, int]  # (channels, rows, columns)
 Bounds = tuple[float, float]
-NO_HOST_WORK = HostWork()
 UNBOUNDED: Bounds = (-inf, inf)
 
 
@@ -44,6 +43,20 @@ class OpKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Multiples of ``2**-frac_bits`` from ``low`` to ``high``."""
+
+    frac_bits: int
+    low: float
+    high: float
+
+    def fits(self, bits: int) -> bool:
+        """Whether signed integers of ``bits`` bits hold it."""
+        top, unit = 1 << (bits - 1), 2.0**self.frac_bits
+        return -top <= self.low * unit and self.high * unit < top
+
+
+@dataclass(frozen=True)
 class Node:
     """One operator. ``shape`` is that of its output; a vector of F features is (F, 1, 1).
 
@@ -64,6 +77,7 @@ class Node:
     epsilon: float = 1e-5  # BATCHNORM only
     bounds: Bounds = UNBOUNDED  # CLIP only: lowest and highest value
     activation: Activation | None = None  # ACTIVATION only
+    grid: Grid | None = None  # INPUT and CLIP only: what its values are rounded to where integers run
     parameters: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -99,14 +113,14 @@ class Node:
 class Graph:
     """A directed acyclic graph of :class:`Node`, iterated in topological (definition) order.
 
-    ``host``: what the host does to the image before, and of the output; ``run`` and all below leave it out.
+    ``host``: what the host does to the image before, the nodes whose output it reads, and what it makes of
+    that; it reads the nodes that no other reads where it is not given. ``run`` does nothing of it.
     """
 
-    def __init__(self, name: str, nodes: list[Node], host: HostWork = NO_HOST_WORK) -> None:
+    def __init__(self, name: str, nodes: list[Node], host: HostWork | None = None) -> None:
         problems = (name_violation(given, LONGEST_OPERATOR) for given in (name, *(n.name for n in nodes)))
         raise_all(UnsupportedNetwork, "names that cannot stand in a table or a file:", filter(None, problems))
         self.name = name
-        self.host = host
         self.dag = nx.DiGraph(name=name)
         for node in nodes:
             if node.name in self.dag:
@@ -116,6 +130,8 @@ class Graph:
                 if source not in self.dag:
                     raise ValueError(f"{node.name!r} reads {source!r}, which is not defined before it")
                 self.dag.add_edge(source, node.name, position=position)
+        last = [node.name for node in nodes if self.dag.out_degree(node.name) == 0]
+        self.host = HostWork.reading(*last) if host is None else host
 
     def __iter__(self) -> Iterator[Node]:
         return (data["node"] for _, data in self.dag.nodes(data=True))
@@ -145,6 +161,10 @@ class Graph:
         return self.input.shape if before is None else before.source
 
     @property
-    def output(self) -> Node:
-        """The single node nobody reads."""
-        return next(node for node in self if self.dag.out_degree(node.name) == 0)
+    def outputs(self) -> tuple[Node, ...]:
+        """The nodes whose output the host reads, each once."""
+        return tuple(self[name] for name in self.host.maps)
+
+    def readers(self, name: str) -> int:
+        """How many read ``name``: nodes, and the host."""
+        return int(self.dag.out_degree(name)) + (name in self.host.maps)

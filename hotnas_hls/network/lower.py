@@ -19,6 +19,7 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
+from hotnas_hls.network.grid import grid_of
 from hotnas_hls.network.lowered import LoweredLayer, LoweredNetwork, Weights
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.placement import Placement, place_concatenations
@@ -39,7 +40,7 @@ def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) ->
         lowering.take(node)
     lowering.rewrite_stem(Stem(stem))
     if not lowering.drafts and not lowering.violations:
-        lowering.violations.append(f"{graph.output.name}: the network computes nothing; give it a layer")
+        lowering.violations.append(f"{graph.name}: the network computes nothing; give it a layer")
     raise_all(
         UnsupportedNetwork, f"{graph.name}: the accelerator cannot run this network", lowering.violations
     )
@@ -126,7 +127,8 @@ class _Lowering:
     def _activation(self, node: Node, source: str) -> None:
         self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
         draft = self.drafts.get(source)
-        if draft is not None and draft.takes_activation and self._is_sole_reader(node, source):
+        fuses = draft is not None and draft.takes_activation and not self._rounds_again(node, source)
+        if draft is not None and fuses and self._is_sole_reader(node, source):
             self._rename(draft, node.name)
         else:
             draft = self._copy(node.name, source)
@@ -137,6 +139,11 @@ class _Lowering:
         low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
         lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
         draft.clamp = (lowest, highest)
+
+    def _rounds_again(self, node: Node, source: str) -> bool:
+        """True for values on a grid that are to be rounded to another one: two roundings are not one."""
+        before, after = grid_of(self.graph, source), node.grid
+        return before is not None and after is not None and before.frac_bits != after.frac_bits
 
     def _two_maps(self, node: Node, one: str, other: str) -> None:
         """A sum or a product, whose second map may be a vector: the other one is a layer's residual."""
@@ -162,12 +169,18 @@ class _Lowering:
             made, residual = host.value, other if host.value == one else one
             self._rename(host, node.name)
         else:
-            made, residual = one, other
-            host = self._copy(node.name, one)
+            finer = not vector and self._is_finer(other, one)  # an addend is shifted left, never right
+            made, residual = (other, one) if finer else (one, other)
+            host = self._copy(node.name, made)
         host.multiplied = made if multiplies else ""
         host.layer = replace(
             host.layer, residual=residual, residual_multiplies=multiplies, residual_vector=vector
         )
+
+    def _is_finer(self, one: str, other: str) -> bool:
+        """True where both maps lie on grids and the first on a finer one."""
+        first, second = grid_of(self.graph, one), grid_of(self.graph, other)
+        return first is not None and second is not None and first.frac_bits > second.frac_bits
 
     def _can_host(self, draft: _Draft, node: Node) -> bool:
         """True if ``draft`` can take in a sum or a product, behind all it does."""
@@ -191,7 +204,7 @@ class _Lowering:
         """True if nothing but ``node`` reads ``value``, under any of its names."""
         names = [name for name, held in self.value_of.items() if held == value]
         readers = {reader.name for name in names for reader in self.graph.consumers(name)} - set(names)
-        return readers == {node.name}
+        return readers == {node.name} and not {*names} & {*self.graph.host.maps}
 
     # --- layers of their own --------------------------------------------------------------------------
 
@@ -324,9 +337,9 @@ class _Lowering:
 
     def finish(self, weight_bits: int) -> LoweredNetwork:
         """Place the concatenations and put the layers in order."""
-        image, logits = self.graph.input.name, self.value_of[self.graph.output.name]
+        image, host = self.graph.input.name, self.graph.host.renamed(self.value_of)
         channels = {value: shape[0] for value, shape in self.shapes.items()}
-        placement = place_concatenations(self.joins, channels, fixed=(image,))
+        placement = place_concatenations(self.joins, channels, fixed=(image, *host.maps))
         order = {name: (position, 0) for name, position in self.positions.items()}
         for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
             self.shapes[copy.name] = self.shapes[copy.member]
@@ -349,7 +362,7 @@ class _Lowering:
             feature_maps=maps,
             layers=tuple(layers),
             image=image,
-            logits=logits,
+            host=host,
             image_layout=self.layout,
             copies={copy.name: copy.member for copy in placement.copies} | slices,
         )

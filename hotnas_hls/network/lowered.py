@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import ImageLayout
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.network.activation import Activation
@@ -98,7 +99,7 @@ class LoweredNetwork:
     feature_maps: dict[str, FeatureMap]
     layers: tuple[LoweredLayer, ...]
     image: str  # feature map the host writes
-    logits: str  # feature map the host reads
+    host: HostWork  # what it does before that, and with what it reads
     image_layout: ImageLayout | None = None  # None: the stem is plain, the image lies as it is
     copies: Mapping[str, str] = field(default_factory=dict)  # feature map -> the one it copies or is part of
 

@@ -11,12 +11,13 @@ above the middle and nothing else across it. It is no part of a bias: onnxruntim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.host_work import Answer
+from hotnas_hls.accel.host_work import SOLE, Answer, Output
 from hotnas_hls.accel.image_layout import OUTSIDE
 from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
@@ -33,7 +34,7 @@ except ImportError:  # an optional extra
     onnx = None  # type: ignore[assignment]
 
 OPSET, IR = 21, 10  # the first that quantise to 16 bits
-IMAGE, LOGITS, ANSWER = "image", "logits", "answer"  # of the file
+IMAGE, ANSWER = "image", "answer"  # of the file
 HALF_BITS = 8  # of the lower half of a 16-bit activation
 ANSWERS = {
     Answer.SOFTMAX: ("Softmax", {"axis": 1}),
@@ -47,6 +48,7 @@ def export_onnx(net: IntegerNetwork) -> bytes:
     """``net`` as an ONNX model, from raw images float32 (B, C, H, W) to ``logits`` and the host's ``answer``.
 
     Logits are float32 (B, classes), (B, C, H, W) where they are a map, and equal our integers at their scale.
+    Several outputs have their own names; the answer to one is called after it, as ``boxes.answer``.
     Raises ToolNotFound without the ``onnx`` extra.
     """
     if onnx is None:
@@ -67,18 +69,20 @@ def proven(point: DesignPoint, count: int) -> bytes:
     model = export_onnx(net)
     images = raw_images(net, point.golden_images(count))
     integers = quantise_image(net, net.host.prepared(images))
-    wanted = dequantise(net, net.logits, run_batch(net, integers, [net.logits])[net.logits])
+    maps = run_batch(net, integers, net.host.maps)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    found = np.asarray(session.run([LOGITS], {IMAGE: images})[0]).reshape(wanted.shape)
-    differing = (found != wanted).reshape(len(images), -1).any(axis=1)
-    if differing.any():
-        raise SimulationFailed(
-            f"{net.name}: onnxruntime {onnxruntime.__version__} gives other logits for {differing.sum()} of "
-            f"{len(images)} images, the first is {differing.argmax()}, by up to "
-            f"{np.abs(found - wanted).max():.3g}; report this with the design: the two should agree"
-        )
+    for output in net.host.outputs:
+        wanted = dequantise(net, output.map, maps[output.map])
+        found = np.asarray(session.run([output.name], {IMAGE: images})[0]).reshape(wanted.shape)
+        differing = (found != wanted).reshape(len(images), -1).any(axis=1)
+        if differing.any():
+            raise SimulationFailed(
+                f"{net.name}: onnxruntime {onnxruntime.__version__} gives other {output.name} for "
+                f"{differing.sum()} of {len(images)} images, the first is {differing.argmax()}, by up to "
+                f"{np.abs(found - wanted).max():.3g}; report this with the design: the two should agree"
+            )
     return model
 
 
@@ -121,25 +125,30 @@ class _Writer:
         self._keep(net.feature_maps[net.image], self._image())
         for layer in net.layers:
             self._keep(net.feature_maps[layer.target], self._layer(layer))
-        fm = net.feature_maps[net.logits]
-        vector = fm.rows * fm.columns == 1
-        shape = [fm.channels] if vector else [fm.channels, fm.rows, fm.columns]
-        stored = self._stored(net.logits)
-        if vector:
-            stored = self._op("Reshape", stored, _ints(0, -1))
-        self._op("DequantizeLinear", stored, *self._scale(fm), out=LOGITS)
-        outputs = [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["N", *shape])]
-        if net.host.answer is not None:
-            operator, settings = ANSWERS[net.host.answer]
-            self._op(operator, LOGITS, out=ANSWER, **settings)
-            argmax = net.host.answer is Answer.ARGMAX
-            kind = TensorProto.INT64 if argmax else TensorProto.FLOAT
-            sizes: list[str | int | None] = ["N", *([1, *shape[1:]] if argmax else shape)]
-            outputs.append(helper.make_tensor_value_info(ANSWER, kind, sizes))
+        outputs = [tensor for output in net.host.outputs for tensor in self._output(output)]
         image = helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, ["N", *raw])
         graph = helper.make_graph(self.nodes, net.name, [image], outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="hotnas-hls")
+
+    def _output(self, output: Output) -> Iterator[Any]:
+        """An output, and the host's answer."""
+        fm = self.net.feature_maps[output.map]
+        vector = fm.rows * fm.columns == 1
+        shape = [fm.channels] if vector else [fm.channels, fm.rows, fm.columns]
+        stored = self._stored(output.map)
+        if vector:
+            stored = self._op("Reshape", stored, _ints(0, -1))
+        self._op("DequantizeLinear", stored, *self._scale(fm), out=output.name)
+        yield helper.make_tensor_value_info(output.name, TensorProto.FLOAT, ["N", *shape])
+        if output.answer is not None:
+            operator, settings = ANSWERS[output.answer]
+            answer = ANSWER if output.name == SOLE else f"{output.name}.{ANSWER}"
+            self._op(operator, output.name, out=answer, **settings)
+            argmax = output.answer is Answer.ARGMAX
+            kind = TensorProto.INT64 if argmax else TensorProto.FLOAT
+            sizes: list[str | int | None] = ["N", *([1, *shape[1:]] if argmax else shape)]
+            yield helper.make_tensor_value_info(answer, kind, sizes)
 
     # --- maps ---------------------------------------------------------------------------------------------
 
@@ -294,7 +303,7 @@ class _Writer:
         """A convolution or a maximum over the windows of a layer."""
         settings: dict[str, Any] = {
             "kernel_shape": (layer.kernel_rows, layer.kernel_columns),
-            "strides": (layer.stride, layer.stride),
+            "strides": layer.strides,
             "pads": [layer.pad_top, layer.pad_left, *(max(beyond, 0) for beyond in _beyond(layer))],
         }
         if operator == "Conv":
@@ -330,9 +339,9 @@ class _Writer:
 
 def _beyond(layer: Layer) -> tuple[int, int]:
     """Rows and columns that the last window of a layer reaches beyond the map; negative: leaves out."""
-    rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows - layer.pad_top - layer.in_rows
+    rows = (layer.out_rows - 1) * layer.strides[0] + layer.kernel_rows - layer.pad_top - layer.in_rows
     columns = (
-        (layer.out_columns - 1) * layer.stride + layer.kernel_columns - layer.pad_left - layer.in_columns
+        (layer.out_columns - 1) * layer.strides[1] + layer.kernel_columns - layer.pad_left - layer.in_columns
     )
     return rows, columns
 

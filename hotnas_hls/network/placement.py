@@ -44,7 +44,7 @@ def place_concatenations(
     """Place every concatenation.
 
     members: concatenation -> its inputs in order (other concatenations allowed), in definition order.
-    channels: of every value. fixed: values that may not be moved into a tensor (the image).
+    channels: of every value. fixed: values that may not be moved into a tensor (those of the host).
     """
     leaves = {name: _leaves(name, members) for name in members}
     order = {name: position for position, name in enumerate(members)}
@@ -53,7 +53,7 @@ def place_concatenations(
     copies: list[Copy] = []
     for name in sorted(members, key=lambda name: (len(leaves[name]), order[name]), reverse=True):
         inside = _range_of(leaves[name], contents, channels)
-        if inside is not None:
+        if inside is not None and name not in fixed:
             places[name] = inside
             continue
         contents[name] = leaves[name]

@@ -3,6 +3,9 @@
 Every format is a power of two, so a scale is a shift. The formats obey what the hardware can do: sums are
 shifted right before they are stored (output_shift >= 0), an addend is shifted left to the scale of the sum
 (residual_shift >= 0) and a product right, a bias fits 32 bits, and no sum leaves the accumulator.
+
+Maps on a grid, of a network that was quantised elsewhere, keep it where it fits; formats of all others are
+chosen on images.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, replace
 import networkx as nx
 import numpy as np
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.activation import SEGMENTS, activated, lines_through
 from hotnas_hls.accel.integers.bounds import accumulator_bits, accumulator_violations, sums_fit
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
@@ -28,6 +32,7 @@ from hotnas_hls.network.fixed_point import (
     weight_frac_bits,
 )
 from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.grid import grid_of
 from hotnas_hls.network.lowered import LoweredLayer, LoweredNetwork, Weights
 
 BIAS_MAX = (1 << 31) - 1
@@ -42,7 +47,7 @@ Patterns = Mapping[str, tuple[np.ndarray, np.ndarray]]  # layer -> index (M, N),
 def quantise(
     graph: Graph,
     lowered: LoweredNetwork,
-    images: np.ndarray,
+    images: np.ndarray | None,
     act_bits: int = 16,
     weight_bits: Mapping[str, int] | None = None,
     patterns: Patterns | None = None,
@@ -51,7 +56,8 @@ def quantise(
 ) -> IntegerNetwork:
     """The integer network of ``graph``, lowered to ``lowered``.
 
-    images: float32 (B, C, H, W) that show which values occur. ``weight_bits`` names the layers whose width is
+    images: float32 (B, C, H, W) that show which values occur; None where every map lies on a grid that
+    ``act_bits`` hold. ``weight_bits`` names the layers whose width is
     not that of ``lowered``; ``patterns`` the pruned ones, each with the pattern index (M, N) of its kernels
     and four masks (4, kh, kw), which are applied to the weights. A format may saturate rare values where that
     is the smaller error; without ``clip`` it holds them all. ``read_bits`` names the layers that read fewer
@@ -68,22 +74,36 @@ def quantise(
     layers = [_Real.of(layer, graph, weight_bits, patterns, clip, bits) for layer in lowered.layers]
     values = {name: lowered.copies.get(name, name) for name in lowered.feature_maps}
     inner = {name for item in lowered.layers for name in (item.argument, item.multiplied) if name}
-    observed = observe(graph, images, sorted({*values.values(), *inner}))
-    layers = [_with_factor(real, observed, act_bits, clip) for real in layers]
-    seen = {name: observed[value] for name, value in values.items()}
-    frac_bits = _feature_map_formats(lowered, layers, seen, bits, clip)
+    grids = {name: grid_of(graph, name) for name in {*values.values(), *inner}}
+    narrowest: dict[str, int] = {}
+    for name, value in values.items():
+        narrowest[value] = min(bits[name], narrowest.get(value, act_bits))
+    given = {
+        name: grid.frac_bits
+        for name, grid in grids.items()
+        if grid and grid.fits(narrowest.get(name, act_bits))
+    }
+    wanted = sorted({*values.values(), *inner} - {*given})
+    if images is None:
+        problems = [f"{name}: it lies on no grid of {act_bits} bits; give images" for name in wanted]
+        raise_all(ConfigError, f"{lowered.name}: without images these maps have no format", problems)
+    observed = observe(graph, images, wanted) if images is not None and wanted else {}
+    layers = [_with_factor(real, given, observed, act_bits, clip) for real in layers]
+    seen = {name: observed[value] for name, value in values.items() if value in observed}
+    told = {name: given[value] for name, value in values.items() if value in given}
+    frac_bits = _feature_map_formats(lowered, layers, told, seen, bits, clip)
     maps = {name: replace(fm, frac_bits=frac_bits[name]) for name, fm in lowered.feature_maps.items()}
-    layers = [_with_argument(real, observed, maps, act_bits, clip) for real in layers]
+    layers = [_with_argument(real, given, observed, maps, act_bits, clip) for real in layers]
+    layers = [replace(real, on_grid=real.layer.target in told) for real in layers]
     net = IntegerNetwork(
         name=lowered.name,
         feature_maps=maps,
         layers=tuple(real.layer for real in layers),
         numbers=_all_numbers(layers, maps, lowered.image, act_bits),
         image=lowered.image,
-        logits=lowered.logits,
+        host=lowered.host,
         act_bits=act_bits,
         image_layout=lowered.image_layout,
-        host=graph.host,
     )
     raise_all(
         ConfigError,
@@ -125,6 +145,7 @@ class _Real:
     bits: int  # of the map it writes
     argument_frac: int = 0  # fraction bits that suit what an activation is applied to
     multiplied_frac: int = 0  # fraction bits that suit what a residual multiplies
+    on_grid: bool = False  # whoever quantised the network rounds what it stores
 
     @classmethod
     def of(
@@ -208,12 +229,16 @@ class _Real:
             residual_shift = sum_frac - residual_frac
             if layer.residual_multiplies:
                 residual_shift = value_frac + residual_frac - maps[layer.target].frac_bits
+        output_shift = sum_frac - stored_frac
+        bias = self.bias
+        if self.on_grid and output_shift:  # below a unit of the sums it changes nothing of what is stored
+            bias = bias - 2.0 ** -(sum_frac + 1)
         bounds = np.floor(np.array(self.lowered.clamp) * 2.0**stored_frac + 0.5)
         low, high = np.clip(bounds, -top - 1, top).astype(int).tolist()
         return LayerNumbers(
             weights=quantised(self.weights, weight_frac, self.layer.weight_bits),
-            bias=quantised(self.bias, sum_frac, 32).astype(np.int64),
-            output_shift=sum_frac - stored_frac,
+            bias=quantised(bias, sum_frac, 32).astype(np.int64),
+            output_shift=output_shift,
             clamp_low=low,
             clamp_high=high,
             residual_shift=residual_shift,
@@ -295,27 +320,28 @@ def _chosen(lowered: LoweredNetwork, name: str) -> bool:
 def _feature_map_formats(
     lowered: LoweredNetwork,
     layers: Iterable[_Real],
+    given: Mapping[str, int],
     observed: Mapping[str, Observed],
     bits: Mapping[str, int],
     clip: bool,
 ) -> dict[str, int]:
     """Fraction bits of every feature map, each of ``bits``.
 
-    Each starts at what suits its values; those finer than the sums they come from or are added to give way.
+    Each starts at the coarsest that is given, or at what suits its values; those finer than the sums they
+    come from or are added to give way.
     """
     layers = list(layers)
     groups = _sharing(lowered)
     group_of = {name: number for number, group in enumerate(groups) for name in group}
-    frac_bits = [
-        best_frac_bits(
-            np.concatenate([observed[name].sample for name in group]),
-            min(observed[name].low for name in group),
-            max(observed[name].high for name in group),
-            bits[group[0]],
-            clip,
-        )
-        for group in groups
-    ]
+    frac_bits = []
+    for group in groups:
+        if told := [given[name] for name in group if name in given]:
+            frac_bits.append(min(told))
+            continue
+        seen = [observed[name] for name in group]
+        sample = np.concatenate([one.sample for one in seen])
+        low, high = min(one.low for one in seen), max(one.high for one in seen)
+        frac_bits.append(best_frac_bits(sample, low, high, bits[group[0]], clip))
     changed = True
     while changed:  # ends: formats only become coarser, down to COARSEST
         changed = False
@@ -338,25 +364,35 @@ def _feature_map_formats(
     return {name: frac_bits[number] for name, number in group_of.items()}
 
 
-def _with_factor(real: _Real, observed: Mapping[str, Observed], act_bits: int, clip: bool) -> _Real:
-    """``real`` with the format that suits what its residual was seen to multiply."""
+def _with_factor(
+    real: _Real, given: Mapping[str, int], observed: Mapping[str, Observed], act_bits: int, clip: bool
+) -> _Real:
+    """``real`` with the format of what its residual multiplies: given, or what suits the values seen."""
     if not real.layer.residual_multiplies:
         return real
+    if real.lowered.multiplied in given:
+        return replace(real, multiplied_frac=given[real.lowered.multiplied])
     seen = observed[real.lowered.multiplied]
     return replace(real, multiplied_frac=best_frac_bits(seen.sample, seen.low, seen.high, act_bits, clip))
 
 
 def _with_argument(
     real: _Real,
+    given: Mapping[str, int],
     observed: Mapping[str, Observed],
     maps: Mapping[str, FeatureMap],
     act_bits: int,
     clip: bool,
 ) -> _Real:
-    """``real`` with the format in which its activation makes the least error of what it was seen to read."""
+    """``real`` with the format of what its activation reads.
+
+    Given, or the one in which it makes the least error of what it was seen to read.
+    """
     activation = real.lowered.activation
     if activation is None:
         return real
+    if real.lowered.argument in given:
+        return replace(real, argument_frac=given[real.lowered.argument])
     seen = observed[real.lowered.argument]
     start = holding_frac_bits(seen.low, seen.high, act_bits)
     wanted = activation(seen.sample.astype(np.float64))
@@ -412,7 +448,7 @@ def _all_numbers(
         weight_frac = real.finest(ifm_frac)
         if real.area_bits is not None:  # exact at any number of bits: no finer than needed
             weight_frac = max(real.area_bits, coarsest)
-        known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, image, act_bits)
+        known = IntegerNetwork("", dict(maps), tuple(done), numbers, image, HostWork(), act_bits)
         while True:
             found = real.integers(weight_frac, maps, act_bits)
             if weight_frac <= coarsest or sums_fit(known, layer, found):

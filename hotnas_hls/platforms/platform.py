@@ -197,6 +197,7 @@ class Emission:
     config: Mapping[str, Any]
     golden: Golden | None
     packed_resolutions: int = 0  # of the arrangement
+    packed_across: bool = False
 
 
 @runtime_checkable

@@ -147,7 +147,7 @@ def _layers(
                 shape=f"{layer.n}×{layer.in_rows}×{layer.in_columns} → "
                 f"{layer.m}×{layer.out_rows}×{layer.out_columns}",
                 kernel=f"{layer.kernel_rows}×{layer.kernel_columns}"
-                + (f" /{layer.stride}" if layer.stride > 1 else ""),
+                + _strides(layer),
                 pattern_ones=layer.pattern_ones,
                 kernel_positions=layer.kernel_rows * layer.kernel_columns,
                 channels_cut_to=cut.get(layer.name),
@@ -191,6 +191,13 @@ def _narrowed(layer: Layer, point: DesignPoint, run: RunRecord | None) -> bool:
     told = point.configured("quantisation", "weight_bits")
     usual = told if isinstance(told, int) else point.accelerator.weight_bits
     return layer.kind is LayerKind.CONV and layer.weight_bits < usual
+
+
+def _strides(layer: Layer) -> str:
+    down, across = layer.strides
+    if down == across:
+        return f" /{across}" if across > 1 else ""
+    return f" /{down}×{across}"
 
 
 def _kind(layer: Layer) -> str:

@@ -258,6 +258,7 @@ class ReportData:
             "clock_mhz": point.clock_mhz,
             "stem": point.stem,
             "packed_resolutions": point.packed_resolutions,
+            "packed_across": point.packed_across,
             "accelerator": to_record(point.accelerator),
             "dsp_efficiency": self.dsp_efficiency,
             "latency": {

@@ -74,7 +74,7 @@ class AcceleratorSettings:
     dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
     on_chip: bool = True  # designs may keep maps and weights in the block RAM or UltraRAM they leave free
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
-    packed_resolutions: PackingChoice = BEST  # whose maps hold four pixels as one
+    packed_resolutions: PackingChoice = BEST  # whose maps hold several pixels as one
 
 
 @dataclass(frozen=True)

@@ -246,7 +246,7 @@ def _require_writable(problem: Problem, platform: Platform, start: Start, option
         start.workload.layers,
         {},
         lowered.image,
-        lowered.logits,
+        lowered.host,
         start.format.act_bits,
         layout,
     )

@@ -118,12 +118,14 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
 
     name: the network's; source: what the data are called.
     """
+    (outputs, *pixels), *others = (node.shape for node in loaded.graph.outputs)
+    if pixels != [1, 1] or others or len(loaded.graph.host.outputs) > 1:
+        shapes = ", ".join(
+            "x".join(map(str, loaded.graph[out.map].shape)) for out in loaded.graph.host.outputs
+        )
+        raise ConfigError(f"network.model: {name} gives {shapes}; a search needs one value for each class")
     loaded = loaded.trainable()
     assert loaded.module is not None
-    outputs, *pixels = loaded.graph.output.shape
-    if pixels != [1, 1]:
-        shape = "x".join(map(str, loaded.graph.output.shape))
-        raise ConfigError(f"network.model: {name} gives {shape}; a search needs one value for each class")
     raise_all(
         ConfigError,
         f"network.data: {source} does not fit {name}:",

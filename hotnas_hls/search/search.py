@@ -237,5 +237,6 @@ def _design_point(
             options.config,
             images,
             options.format.arrangement.packed_resolutions,
+            options.format.arrangement.packed_across,
         )
     )

@@ -59,7 +59,7 @@ def test_integers_are_near_the_floats(act_bits: int, decibels: float) -> None:
     graph, net = network(act_bits)
     given = images(net)
     found = dequantise(net, net.logits, run_batch(net, quantise_image(net, given), [net.logits])[net.logits])
-    wanted = run(graph, given)[graph.output.name]
+    wanted = run(graph, given)[graph.host.logits]
     noise = ((found.reshape(wanted.shape) - wanted) ** 2).sum()
     assert 10 * np.log10((wanted**2).sum() / noise) > decibels
 
@@ -102,7 +102,7 @@ def test_weights_are_fitted_through_lines() -> None:
         [] for _ in net.layers
     ]
     given = images(net)
-    wanted = run(graph, given)[graph.output.name]
+    wanted = run(graph, given)[graph.host.logits]
 
     def noise(of: IntegerNetwork) -> float:
         found = run_batch(of, quantise_image(of, given), [of.logits])[of.logits]

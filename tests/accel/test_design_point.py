@@ -11,7 +11,7 @@ import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint
-from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.layer_checks import numbers_violations
@@ -46,7 +46,7 @@ def design(**changes) -> DesignPoint:
         "seed": 1,
         "accelerator": dataclasses.replace(ACCEL, max_entries=16, wgt_entries=16),
         "image": "image",
-        "logits": "logits",
+        "host": HostWork.reading("logits"),
         "feature_maps": MAPS,
         "layers": tuple(DesignLayer(layer, Tile(8, 8)) for layer in LAYERS),
     }
@@ -112,7 +112,7 @@ def test_digest_sees_numbers_and_settings():
 
 def test_json_is_readable():
     text = design().to_json()
-    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 6,\n')
+    assert text.startswith('{\n  "format": "hotnas-design-point",\n  "format_version": 7,\n')
     assert '\n  "weights": null' in text
     assert '"tile": {"tr": 8, "tc": 8}' in text
     assert max(map(len, text.splitlines())) <= 120
@@ -215,15 +215,51 @@ def test_foreign_file(tmp_path: Path, text: str):
 
 
 def test_another_format_version(tmp_path: Path):
-    path = edited(tmp_path, lambda record: record.update(format_version=7, tool_version="9.0"))
+    path = edited(tmp_path, lambda record: record.update(format_version=8, tool_version="9.0"))
     assert refusal(path) == (
-        f"{path}: format_version is 7, hotnas 0.1.0 reads 1, 2, 3, 4, 5 and 6; "
+        f"{path}: format_version is 8, hotnas 0.1.0 reads 1, 2, 3, 4, 5, 6 and 7; "
         "use hotnas 9.0 or generate it again"
     )
 
 
+def of_one_output(record) -> None:
+    """As version 6 wrote it."""
+    (output,) = record["host"].pop("outputs")
+    record["host"]["answer"] = "softmax"
+    record |= {"logits": output["map"], "format_version": 6}
+
+
+def test_a_design_of_one_output_loads(tmp_path: Path):
+    host = HostWork(outputs=(Output("logits", answer=Answer.SOFTMAX),))
+    assert DesignPoint.load(edited(tmp_path, of_one_output)) == dataclasses.replace(with_numbers(), host=host)
+
+
+def with_none(record) -> None:
+    """No host in it: version 4."""
+    of_one_output(record)
+    del record["host"]
+
+
+def test_a_design_without_work_of_the_host_loads(tmp_path: Path):
+    assert DesignPoint.load(edited(tmp_path, with_none)) == with_numbers()
+
+
+def test_outputs_that_cannot_be():
+    def violations(*outputs: Output) -> list[str]:
+        return design(host=HostWork(outputs=outputs)).violations()
+
+    assert violations(Output("logits", "classes"), Output("logits", "scores", Answer.SOFTMAX)) == []
+    assert violations() == ["host.outputs: none; name the feature maps that the host reads"]
+    assert violations(Output("logits"), Output("boxes"), Output("p")) == [
+        "host.outputs: there is no feature map 'boxes'; known: image, a, b, p, logits",
+        "host.outputs: logits: given twice; rename one",
+    ]
+
+
 def before_ports_had_names(record) -> None:
     """As version 3 wrote it."""
+    of_one_output(record)
+    del record["host"]
     del record["port_plan"], record["dram"], record["board"]["dram"]
     record["board"]["ports"] = {"count": 4, "bits": 128}
     record["format_version"] = 3
@@ -402,13 +438,13 @@ def test_concatenation_by_placement():
 
     layers = (conv("l", "image", "low"), conv("h", "low", "high"), conv("last", "whole", "out", 8, 8))
     maps += (FeatureMap("out", 8, 4, 4),)
-    point = design(feature_maps=maps, layers=layers, logits="out")
+    point = design(feature_maps=maps, layers=layers, host=HostWork.reading("out"))
     assert point.violations() == []
-    assert design(feature_maps=maps, layers=layers[::2], logits="out").violations() == [
+    assert design(feature_maps=maps, layers=layers[::2], host=HostWork.reading("out")).violations() == [
         "last: its source 'whole' is not written by an earlier layer"
     ]
     odd = (*maps[:3], dataclasses.replace(maps[3], concat_offset=6), maps[4])
-    assert design(feature_maps=odd, layers=layers, logits="out").violations() == [
+    assert design(feature_maps=odd, layers=layers, host=HostWork.reading("out")).violations() == [
         "feature map high: channels 6 to 9 are not all in whole, which has 8",
         "last: its source 'whole' is not written by an earlier layer",
     ]
@@ -431,10 +467,12 @@ def test_full_disk_leaves_the_earlier_design(tmp_path: Path, monkeypatch: pytest
 def test_what_the_host_prepares_must_be_the_image(tmp_path: Path):
     def violations(**changed: object) -> list[str]:
         whole = {"source": (8, 8, 1), "axes": (2, 0, 1), "scale": (2.0,), "offset": (0.5,)}
-        return design(host=HostWork(Preparation(**(whole | changed)), Answer.SOFTMAX)).violations()
+        output = Output("logits", answer=Answer.SOFTMAX)
+        return design(host=HostWork(Preparation(**(whole | changed)), (output,))).violations()
 
     assert violations() == []
-    host = HostWork(Preparation((8, 8, 1), (2, 0, 1), (2.0,), (0.5,)), Answer.ARGMAX)
+    output = Output("logits", answer=Answer.ARGMAX)
+    host = HostWork(Preparation((8, 8, 1), (2, 0, 1), (2.0,), (0.5,)), (output,))
     assert DesignPoint.load(with_numbers(host=host).save(tmp_path)).host == host
     assert violations(axes=(0, 0, 1)) == [
         "host.preparation.axes = (0, 0, 1): must be 0, 1 and 2 in some order"

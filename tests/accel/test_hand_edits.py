@@ -13,6 +13,7 @@ import safetensors.numpy
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -91,7 +92,7 @@ def test_members_of_a_concatenation_that_overlap():
 
     layers = (conv("l", "image", "low", 4, 8), conv("h", "image", "high", 4, 8))
     layers += (conv("last", "whole", "out", 12, 8),)
-    assert design(feature_maps=maps, layers=layers, logits="out").violations() == [
+    assert design(feature_maps=maps, layers=layers, host=HostWork.reading("out")).violations() == [
         "h: writes 'high', some channels of which l writes as 'low'; give each channel one writer"
     ]
 
@@ -129,7 +130,10 @@ def test_what_no_descriptor_can_say():
     layer = Layer("c", LayerKind.CONV, "image", "out", 4, 4, rows, 2, rows, 2, 1, 1)
     accel = dataclasses.replace(ACCEL, tr=rows, tc=2, ifm_depth=1 << 17)
     point = design(
-        feature_maps=maps, layers=(DesignLayer(layer, Tile(rows, 2)),), logits="out", accelerator=accel
+        feature_maps=maps,
+        layers=(DesignLayer(layer, Tile(rows, 2)),),
+        host=HostWork.reading("out"),
+        accelerator=accel,
     )
     assert point.violations() == [
         "c: words one slice occupies in an IFM bank: 80000; its descriptor has 16 bits for it"
@@ -140,7 +144,7 @@ def test_more_memory_than_addresses_reach():
     side = 30_000
     maps = (FeatureMap("image", 4, side, side), FeatureMap("out", 4, side, side))
     layer = Layer("c", LayerKind.CONV, "image", "out", 4, 4, side, side, side, side, 1, 1)
-    point = design(feature_maps=maps, layers=(DesignLayer(layer, Tile(8, 8)),), logits="out")
+    point = design(feature_maps=maps, layers=(DesignLayer(layer, Tile(8, 8)),), host=HostWork.reading("out"))
     assert point.violations() == [
         "feature maps take 14,400,000,000 bytes; addresses have 32 bits, which is 4,294,967,296"
     ]

@@ -12,6 +12,7 @@ from hls_cases import Case
 from simulate.test_rtl import needs_verilator
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile, entry_count, plan_layer, plan_violations
@@ -58,7 +59,7 @@ def network(taps: int) -> tuple[IntegerNetwork, Accelerator]:
     outputs = [FeatureMap(la.target, la.m, la.out_rows, la.out_columns) for la in LAYERS]
     maps = {fm.name: fm for fm in (image, *outputs)}
     numbers = {layer.name: random_numbers(layer, 3, 16, accel.acc_bits) for layer in LAYERS}
-    return IntegerNetwork("large", maps, LAYERS, numbers, "image", "classifier", 16), accel
+    return IntegerNetwork("large", maps, LAYERS, numbers, "image", HostWork.reading("classifier"), 16), accel
 
 
 @pytest.mark.whole
@@ -76,7 +77,11 @@ def test_rtl_is_bit_exact_and_predicted_to_the_cycle(taps: int, tmp_path: Path) 
         maps[layer.target] = FeatureMap(layer.target, layer.m, layer.out_rows, layer.out_columns)
         inputs[layer.source] = rng.integers(-(1 << 15), 1 << 15, (layer.n, layer.in_rows, layer.in_columns))
     alone = dataclasses.replace(
-        net, feature_maps=maps, layers=layers, image=layers[0].source, logits=layers[-1].target
+        net,
+        feature_maps=maps,
+        layers=layers,
+        image=layers[0].source,
+        host=HostWork.reading(layers[-1].target),
     )
     case = FuzzCase(0, alone, accel, TILES, inputs, MemoryTiming(30, 10))
     for result in run_case(case, build_case(case, tmp_path), tmp_path / "job"):

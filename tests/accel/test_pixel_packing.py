@@ -42,36 +42,39 @@ def images(count: int) -> np.ndarray:
     return np.random.default_rng(4).normal(size=(count, *SHAPE)).astype(np.float32)
 
 
-def packed(resolutions: int, stem: Stem) -> IntegerNetwork:
+SHAPES = [(resolutions, across) for resolutions in (1, 2) for across in (False, True)]
+
+
+def packed(resolutions: int, stem: Stem, across: bool = False) -> IntegerNetwork:
     net = plain()
-    packer = packing(net.layers, net.image, resolutions, stem)
+    packer = packing(net.layers, net.image, resolutions, stem, across)
     assert packer is not None
     return packer.network(net)
 
 
 @pytest.mark.parametrize("stem", Stem)
-@pytest.mark.parametrize("resolutions", [1, 2])
-def test_every_map_holds_the_same_integers(resolutions: int, stem: Stem) -> None:
-    before, after = plain(), packed(resolutions, stem)
+@pytest.mark.parametrize(("resolutions", "across"), SHAPES)
+def test_every_map_holds_the_same_integers(resolutions: int, across: bool, stem: Stem) -> None:
+    before, after = plain(), packed(resolutions, stem, across)
     for image in images(2):
         one = run_network(before, quantise_image(before, image))
         other = run_network(after, quantise_image(after, image))
         for layer in before.layers:
             channels, rows, columns = one[layer.target].shape
             found = other[layer.target]
-            if found.shape != one[layer.target].shape:
-                found = found.reshape(2, 2, channels, rows // 2, columns // 2)
-                found = found.transpose(2, 3, 0, 4, 1).reshape(channels, rows, columns)
+            down, beside = rows // found.shape[1], columns // found.shape[2]
+            found = found.reshape(down, beside, channels, rows // down, columns // beside)
+            found = found.transpose(2, 3, 0, 4, 1).reshape(channels, rows, columns)
             assert (found == one[layer.target]).all(), layer.name
         assert np.ptp(one[before.logits]) > 10  # or the comparison would say nothing
 
 
 @pytest.mark.parametrize("stem", Stem)
-@pytest.mark.parametrize("resolutions", [1, 2])
-def test_packed_networks_obey_every_rule(resolutions: int, stem: Stem) -> None:
-    net = packed(resolutions, stem)
+@pytest.mark.parametrize(("resolutions", "across"), SHAPES)
+def test_packed_networks_obey_every_rule(resolutions: int, across: bool, stem: Stem) -> None:
+    net = packed(resolutions, stem, across)
     maps = list(net.feature_maps.values())
-    assert network_violations(maps, net.layers, net.image, net.logits) == []
+    assert network_violations(maps, net.layers, net.image, net.host) == []
     for layer in net.layers:
         assert numbers_violations(layer, net.numbers[layer.name], net.act_bits) == []
     assert (net.image_layout is None) == (stem is Stem.PLAIN)
@@ -93,8 +96,31 @@ def test_shapes_and_patterns() -> None:
     assert needed_macs(layers.values()) == before and inner.macs > before["layer1.0.conv1"]
 
 
-def test_rows_that_share_their_patterns_do() -> None:
-    net = packed(2, Stem.PLAIN)
+def test_pixels_of_a_row_take_fewer_positions_than_squares() -> None:
+    layers = {layer.name: layer for layer in packed(2, Stem.UNFOLDED, across=True).layers}
+    first = layers["conv1"]
+    assert (first.n, first.m, first.kernel_rows, first.kernel_columns) == (18, 64, 3, 1)
+    assert (first.out_rows, first.out_columns, first.strides) == (16, 3, (1, 1))
+    inner, second = layers["layer1.0.conv1"], layers["layer2.0.conv2"]
+    assert (inner.n, inner.m, inner.out_rows, inner.out_columns, inner.pattern_ones) == (64, 64, 16, 3, 3)
+    assert (second.n, second.out_rows, second.out_columns, second.pattern_ones) == (64, 8, 3, 6)
+    entry, leave = layers["layer2.0.conv1"], layers["layer3.0.conv1"]
+    assert (entry.n, entry.m, entry.strides, entry.kernel_columns, entry.pattern_ones) == (
+        64,
+        64,
+        (2, 1),
+        2,
+        3,
+    )
+    assert (leave.n, leave.m, leave.strides, leave.positions) == (64, 64, (2, 1), 6)
+    assert needed_macs(layers.values()) == needed_macs(plain().layers)
+    squares = sum(layer.macs for layer in packed(2, Stem.UNFOLDED).layers)
+    assert sum(layer.macs for layer in layers.values()) < squares
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_rows_that_share_their_patterns_do(across: bool) -> None:
+    net = packed(2, Stem.PLAIN, across)
     for layer in net.layers:
         index = net.numbers[layer.name].pattern_index
         if index is not None:

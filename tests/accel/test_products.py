@@ -125,7 +125,7 @@ def test_the_torch_modules_compute_the_same() -> None:
     wanted = run_batch(net, quantise_image(net, given), [net.logits])[net.logits]
     np.testing.assert_array_equal(found, dequantise(net, net.logits, wanted).reshape(found.shape))
     floats = GraphModule(graph).eval()(torch.from_numpy(given)).detach().numpy()
-    np.testing.assert_allclose(floats, run(graph, given)[graph.output.name].reshape(floats.shape), atol=1e-5)
+    np.testing.assert_allclose(floats, run(graph, given)[graph.host.logits].reshape(floats.shape), atol=1e-5)
 
 
 def test_gradients_go_through_both_factors() -> None:
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_told() -> None:
             dataclasses.replace(each, **changed) if each is layer else each  # type: ignore[arg-type]
             for each in net.layers
         ]
-        return network_violations(list(net.feature_maps.values()), layers, net.image, net.logits)
+        return network_violations(list(net.feature_maps.values()), layers, net.image, net.host)
 
     assert problems() == []
     assert problems(residual_vector=False) == [

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.bounds import accumulator_range, accumulator_violations, activation_ranges
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.integers.reference import exact_matmul, requantise, run_layer, run_network
@@ -92,7 +93,7 @@ def network_of(layer: Layer, act_bits: int, seed: int) -> tuple[IntegerNetwork, 
         maps["addend"] = replace(ofm, name="addend")
         layers.insert(0, replace(layer, name="before", target="addend", residual=None))
     numbers = {item.name: random_numbers(item, seed, act_bits) for item in layers}
-    net = IntegerNetwork("net", maps, tuple(layers), numbers, "ifm", "ofm", act_bits)
+    net = IntegerNetwork("net", maps, tuple(layers), numbers, "ifm", HostWork.reading("ofm"), act_bits)
     return net, random_images(image, 3, seed, act_bits)
 
 
@@ -166,7 +167,7 @@ def test_concatenated_maps_are_ranges_of_one_tensor() -> None:
         )
         for name, values in weights.items()
     }
-    net = IntegerNetwork("net", maps, layers, numbers, "ifm", "sum", 16)
+    net = IntegerNetwork("net", maps, layers, numbers, "ifm", HostWork.reading("sum"), 16)
     found = run_network(net, np.full((1, 1, 1), 2))
     np.testing.assert_array_equal(found["whole"].ravel(), [4, 6, 10])
     assert found["sum"].item() == 4 + 60 + 1000

@@ -46,11 +46,11 @@ def test_no_map_is_written_over_while_another_layer_still_reads_it(seed: int) ->
 
 
 def test_everything_stays_where_there_is_room_but_image_and_logits() -> None:
-    kept = keep_maps(LAYERS, MAPS, "image", "logits", ROOM)
+    kept = keep_maps(LAYERS, MAPS, "image", ("logits",), ROOM)
     assert [layer.ifm_on_chip for layer in kept] == [False, True, True, True, True]
     assert [layer.ofm_on_chip for layer in kept] == [True, True, True, True, False]
     assert [layer.residual_on_chip for layer in kept] == [False, True, False, False, False]
-    assert keep_maps(LAYERS, MAPS, "image", "logits", ACCEL) == LAYERS
+    assert keep_maps(LAYERS, MAPS, "image", ("logits",), ACCEL) == LAYERS
 
 
 def test_weights_that_save_most_for_their_planes_stay() -> None:
@@ -81,7 +81,7 @@ def test_other_weights_have_another_number() -> None:
     ("accel", "changes", "problem"),
     [
         (ROOM, {"fc": {"ofm_on_chip": True}},
-         "logits: 'logits' is kept on chip, where the host cannot reach it; leave it in DRAM"),
+         "output: 'logits' is kept on chip, where the host cannot reach it; leave it in DRAM"),
         (ROOM, {"pool": {"ofm_on_chip": True}},
          "mean: another layer has 'pool.out' on chip; set ifm_on_chip to true, or to false what the others "
          "say of it"),

@@ -30,6 +30,12 @@ def test_figures_are_predicted_and_kept_until_the_design_changes(
     assert found["ms"] == pytest.approx(behind.cycles / 200_000)
     low, high = found["range_ms"]
     assert low < found["ms"] < high and 0 < found["dsp_efficiency"] < 1
+    spent = dict(found["terms"])
+    layer, idle, label = spent.pop("longest")
+    assert sum(spent.values()) - spent["needed"] == behind.cycles and spent["needed"] <= spent["array"]
+    ideal = network_latency(net.layers, accel, point.tiles, point.memory).layers
+    assert idle == behind.layers[layer] - ideal[layer].compute and label in "IWCO"
+    assert spent["image"] == behind.layers[net.layers[0].name] - ideal[net.layers[0].name].compute > 0
     assert read_results(path) == {"small ZCU102": json.loads(json.dumps(found))}
     assert boards.measure(*arguments, simulate=False)["small ZCU102"] == found and len(asked) == 1
     point = small_design()

@@ -68,7 +68,7 @@ def whole(name: str) -> DesignPoint:
 def test_every_network_fits_the_one_accelerator(name: str) -> None:
     point = whole(name)
     assert point.violations() == []
-    assert point.stem is Stem.UNFOLDED  # three channels leave most of 32 lanes idle in a plain stem
+    assert point.stem is not Stem.PLAIN  # three channels leave most of 32 lanes idle in a plain stem
 
 
 @pytest.mark.whole
@@ -96,7 +96,7 @@ def reduced(name: str) -> DesignPoint:
         seed=0,
         accelerator=SMALL,
         image=model.image,
-        logits=model.logits,
+        host=model.host,
         feature_maps=model.feature_maps,
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in model.layers),
         image_layout=model.image_layout,

@@ -14,6 +14,7 @@ import pytest
 from hls_cases import Case, random_case
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
@@ -55,7 +56,8 @@ def small_case() -> Case:
     accel = Accelerator(16, 8, 4, 5, 64, 128, 128, ifm_depth=400, wgt_entries=9, max_entries=9)
     maps = (FeatureMap("x", 3, 9, 9), FeatureMap("y", 20, 9, 9), FeatureMap("z", 24, 5, 5))
     numbers = {layer.name: random_numbers(layer, 1) for layer in layers}
-    net = IntegerNetwork("small", {fm.name: fm for fm in maps}, layers, numbers, "x", "z", 16)
+    host = HostWork.reading("z")
+    net = IntegerNetwork("small", {fm.name: fm for fm in maps}, layers, numbers, "x", host, 16)
     return Case(net, accel, {layer.name: Tile(4, 5) for layer in layers})
 
 
@@ -118,7 +120,8 @@ def test_concatenation_classifier_and_average_pool(tmp_path: Path) -> None:
     )
     accel = Accelerator(8, 16, 3, 7, 32, 64, 128, ifm_depth=126, wgt_entries=10, max_entries=42)
     numbers = {layer.name: random_numbers(layer, 5) for layer in layers}
-    net = IntegerNetwork("forked", {fm.name: fm for fm in maps}, layers, numbers, "x", "logits", 16)
+    host = HostWork.reading("logits")
+    net = IntegerNetwork("forked", {fm.name: fm for fm in maps}, layers, numbers, "x", host, 16)
     case = Case(net, accel, {layer.name: Tile(3, 7) for layer in layers})
     folder = write(generate(case), tmp_path)
     assert run_csim(folder).layers == run_csim(folder, dataflow=False).layers == 5

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from small_designs import small_design
 
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+from hotnas_hls.accel.host_work import HostWork, Output
 from hotnas_hls.base.escaping import FILTERS, c
 from hotnas_hls.codegen.bundle import Bundle
 from hotnas_hls.codegen.hls import Target, hls_files
@@ -53,7 +54,7 @@ def named(end: str) -> DesignPoint:
         network=point.network + end,
         board=dataclasses.replace(point.board, name=point.board.name + end),
         image=point.image + end,
-        logits=point.logits + end,
+        host=HostWork(outputs=(Output(point.host.logits + end, "logits" + end),)),
         feature_maps=tuple(dataclasses.replace(fm, name=fm.name + end) for fm in point.feature_maps),
         layers=tuple(DesignLayer(longer(entry.layer), entry.tile) for entry in point.layers),
         numbers={name + end: numbers for name, numbers in point.numbers.items()},

@@ -80,7 +80,7 @@ def design(stem: Stem) -> DesignPoint:
         seed=1,
         accelerator=accel,
         image=net.image,
-        logits=net.logits,
+        host=net.host,
         feature_maps=tuple(net.feature_maps.values()),
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
         image_layout=net.image_layout,
@@ -107,7 +107,7 @@ def test_a_design_point_keeps_its_stem(stem: Stem, tmp_path: Path) -> None:
     assert (again.image_layout is None) == (stem is Stem.PLAIN)
     assert again.integer_network().image_shape == (3, 11, 9)
     record = json.loads((tmp_path / "design_point.json").read_text())
-    assert (record["format_version"], record["packed_resolutions"]) == (6, 0)
+    assert (record["format_version"], record["packed_resolutions"]) == (7, 0)
 
 
 def test_design_points_of_older_versions_are_plain(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_best_is_the_fastest_arrangement_the_network_allows() -> None:
     assert allowed_arrangements(graph(), "unfolded") == (Arrangement(Stem.UNFOLDED),)
     twice = Node("twice", OpKind.ADD, ("image", "image"), (3, 11, 9))
     assert allowed_arrangements(Graph("twice", [graph()["image"], twice])) == (PLAIN,)
-    cycles = dict(zip(every, (7.0, 5.0, 5.0), strict=True))
+    cycles = dict(zip(every, (7.0, 5.0, 5.0, 6.0), strict=True))
     assert fastest(cycles, float) == Arrangement(Stem.SPACE_TO_DEPTH)
 
 
@@ -168,11 +168,14 @@ def test_pixels_are_packed_as_far_as_asked_for_and_allowed() -> None:
     from hotnas_hls.frontends.source import load_model
 
     resnet = load_model("resnet20").graph
-    every = {Arrangement(stem, packed) for stem in STEMS for packed in (0, 1, 2)}
+    shapes = ((1, False), (1, True), (2, False), (2, True))
+    every = {Arrangement(stem, *shape) for stem in (Stem.UNFOLDED, Stem.PATCHES) for shape in shapes}
+    every |= {Arrangement(stem) for stem in STEMS}
     found = allowed_arrangements(resnet)
     assert set(found) == every and found[0] == PLAIN
-    assert allowed_arrangements(resnet, "unfolded", 2) == (Arrangement(Stem.UNFOLDED, 2),)
-    assert str(found[-1]) == "unfolded stem, two resolutions packed"
+    packed_twice = (Arrangement(Stem.UNFOLDED, 2), Arrangement(Stem.UNFOLDED, 2, True))
+    assert allowed_arrangements(resnet, "unfolded", 2) == packed_twice
+    assert str(found[-1]) == "patches stem, two resolutions packed along rows"
     with pytest.raises(UnsupportedNetwork) as error:
         allowed_arrangements(graph(), "plain", 1)
     assert str(error.value) == (
@@ -200,7 +203,8 @@ def test_zeros_of_a_relaid_stem_are_no_macs_that_remain(stem: Stem) -> None:
     point = design(stem)
     assert point.needed_macs() == {"first": 8 * 3 * 25 * 6 * 5, "last": 10 * 8 * 6 * 5}
     raw = needed_macs([entry.layer for entry in point.layers])
-    assert (raw["first"] > point.needed_macs()["first"]) == (stem is not Stem.PLAIN)
+    zeros = stem in (Stem.SPACE_TO_DEPTH, Stem.UNFOLDED)  # of 5 x 5 with stride 2; patches have none
+    assert (raw["first"] > point.needed_macs()["first"]) == zeros
 
 
 # --- end to end -----------------------------------------------------------------------------------------
@@ -208,7 +212,7 @@ def test_zeros_of_a_relaid_stem_are_no_macs_that_remain(stem: Stem) -> None:
 
 @needs_compiler
 @pytest.mark.whole
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", [Stem.PLAIN, Stem.SPACE_TO_DEPTH, Stem.PATCHES])
 def test_hls_of_every_stem_gives_the_plain_logits(stem: Stem, tmp_path: Path) -> None:
     point = design(stem)
     net = point.integer_network()
@@ -264,7 +268,7 @@ def packed_design(packed: int) -> DesignPoint:
         ],
     )
     images = rng.normal(size=(IMAGES, 3, 8, 8)).astype(np.float32)
-    arrangement = Arrangement(Stem.UNFOLDED if packed else Stem.PLAIN, packed)
+    arrangement = Arrangement(Stem.UNFOLDED if packed else Stem.PLAIN, packed, packed > 0)
     net = arrangement.network(quantise(graph, arrangement.lower(graph, 8), images, 8))
     narrow = dataclasses.replace(ACCEL, act_bits=8, ifm_bits=32, wgt_bits=32, ofm_bits=32, tr=8, tc=8)
     accel = for_layers(narrow, net.layers)
@@ -274,11 +278,12 @@ def packed_design(packed: int) -> DesignPoint:
         network="packed",
         accelerator=accel,
         image=net.image,
-        logits=net.logits,
+        host=net.host,
         feature_maps=tuple(net.feature_maps.values()),
         layers=tuple(DesignLayer(layer, tiles[layer.name]) for layer in net.layers),
         image_layout=net.image_layout,
         packed_resolutions=packed,
+        packed_across=packed > 0,
         numbers=net.numbers,
         golden=Golden(quantise_image(net, images)),
     )
@@ -296,7 +301,7 @@ def test_packed_pixels_go_through_c_simulation_and_rtl(tmp_path: Path) -> None:
     assert len(np.unique(logits[0])) > 10
     generate(point, tmp_path / "packed", images=IMAGES)
     readme = (tmp_path / "packed" / "README.md").read_text()
-    assert "| Packed pixels | 2 resolutions: four pixels of these maps lie as one" in readme
+    assert "| Packed pixels | 2 resolutions: 2 pixels of a row of these maps, twice as many at each" in readme
     assert "floats (B, 3, 8, 8)" in readme
     if find("g++") and find("ap_types"):
         assert run_csim(tmp_path / "packed", build=tmp_path / "csim").images == IMAGES
@@ -318,7 +323,10 @@ def test_dse_saves_the_fastest_arrangement(tmp_path: Path, capsys) -> None:
     pytest.importorskip("torch")
     model = ("dse", "--model", "digits_resnet", "--board", "PYNQ-Z2")
     best = printed(capsys, *model, "--save", str(tmp_path))
-    tried, chosen = best["cycles_by_arrangement"], Arrangement(best["stem"], best["packed_resolutions"])
+    tried = best["cycles_by_arrangement"]
+    chosen = Arrangement(
+        best["stem"], best["packed_resolutions"], best["packed_across"]
+    )
     assert tried[str(chosen)] == min(tried.values()) == best["best_latency"]["total_cycles"]
     point = DesignPoint.load(tmp_path)
     assert (point.stem, point.packed_resolutions) == (chosen.stem, chosen.packed_resolutions)
@@ -334,7 +342,7 @@ def test_latency_follows_the_stem(tmp_path: Path, capsys) -> None:
     unpacked = ("--packed-resolutions", "0")
     by_stem = {stem: printed(capsys, *model, "--stem", stem, *unpacked)["total_cycles"] for stem in STEMS}
     best = printed(capsys, *model, *unpacked)
-    assert best["total_cycles"] == min(by_stem.values()) < by_stem["plain"] and best["stem"] == "unfolded"
+    assert best["total_cycles"] == min(by_stem.values()) == by_stem[best["stem"]] < by_stem["plain"]
     design(Stem.UNFOLDED).save(tmp_path)
     record = printed(capsys, "latency", "--design-file", str(tmp_path))
     assert record["stem"] == "unfolded" and record["layers"][0]["macs"] == 18_000

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
 from hotnas_hls.frontends import onnx_import
 from hotnas_hls.frontends.onnx_import import OnnxModel, import_onnx
@@ -29,12 +30,13 @@ def assert_same(path: Path) -> Graph:
     images = RNG.normal(size=(2, *(before.source if before else graph.input.shape))).astype(np.float32)
     model = onnx.load(path)
     sizes = [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:]]
-    expected = ReferenceEvaluator(model).run(None, {"x": images.reshape(2, *sizes)})[0].reshape(2, -1)
+    wanted = ReferenceEvaluator(model).run(None, {"x": images.reshape(2, *sizes)})
     lower(fold_shapes(graph))
     for candidate in (graph, fold_batchnorm(graph)):
-        found = run(candidate, graph.host.prepared(images))[candidate.output.name]
-        actual = graph.host.answered(found).reshape(2, -1)
-        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        found = run(candidate, graph.host.prepared(images), keep=candidate.host.maps)
+        for output, values in zip(candidate.host.outputs, wanted, strict=True):
+            actual, expected = output.answered(found[output.map]).reshape(2, -1), values.reshape(2, -1)
+            np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     return graph
 
 
@@ -282,7 +284,7 @@ def test_the_host_prepares_and_answers(tmp_path: Path, operator: str, attributes
     ]
     path = saved(tmp_path / "net.onnx", *steps, shape=("N", 12, 10, 3))
     graph = assert_same(path)
-    before, after = graph.host.preparation, graph.host.answer
+    before, after = graph.host.preparation, graph.host.outputs[0].answer
     assert before is not None and (before.source, before.axes) == ((12, 10, 3), (2, 0, 1))
     np.testing.assert_allclose(before.scale, [2 / 255, 4 / 255, 5 / 255])
     np.testing.assert_allclose(before.offset, [-1, -1, -0.625])
@@ -294,6 +296,42 @@ def test_the_host_prepares_and_answers(tmp_path: Path, operator: str, attributes
     )
     model = OnnxModel(path)
     assert prove(model.graph, model).images == 7
+
+
+def test_several_outputs(tmp_path: Path) -> None:
+    """Also what others read, and the same map under two names, once with an answer."""
+    path = saved(
+        tmp_path / "net.onnx",
+        ("Conv", weights(4, 3, 3, 3)),
+        ("BatchNormalization", *norm(4)),
+        ("Relu",),
+        ("Conv", weights(5, 4, 1, 1)),
+        ("Softmax", {"axis": 1}),
+        more=("y0", "y2", "y3"),
+    )
+    graph = assert_same(path)
+    assert [(out.name, out.map, out.answer) for out in graph.host.outputs] == [
+        ("y4", "step3", Answer.SOFTMAX),
+        ("y0", "step0", None),
+        ("y2", "step2", None),
+        ("y3", "step3", None),
+    ]
+    assert [node.name for node in graph.outputs] == ["step3", "step0", "step2"]
+    assert str(graph.host) == "the host takes the softmax of the y4"
+    model = OnnxModel(path)
+    assert prove(model.graph, model).images == 7
+
+
+def test_every_output_that_cannot_be_is_told(tmp_path: Path) -> None:
+    part = ("Slice", integers(0), integers(2), integers(2))
+    path = saved(tmp_path / "net.onnx", ("Relu",), part, more=("x",))
+    with pytest.raises(UnsupportedNetwork) as error:
+        import_onnx(path)
+    assert str(error.value) == (
+        "net: the accelerator cannot run this network\n"
+        "  - output y1: step1: it takes a part of a map; take channels, or every s-th row and column\n"
+        "  - output x: it is the input itself; there is nothing to accelerate"
+    )
 
 
 def step_copy(step: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -332,7 +370,7 @@ def test_torch_export(tmp_path: Path) -> None:
         pytest.skip(f"torch.onnx.export: {error}")
     graph = import_onnx(path)
     assert "layer1.layer1.0.conv1.Conv" in graph
-    actual = run(graph, images.numpy())[graph.output.name].reshape(2, -1)
+    actual = run(graph, images.numpy())[graph.host.logits].reshape(2, -1)
     np.testing.assert_allclose(actual, model(images).detach().numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -403,7 +441,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "flatten the map before it"),
         ([("Identity",)], "output: it is the input itself; there is nothing to accelerate"),
         ([("Mul", weights(3, 1, 1), np.float32([2.0]), {"chained": False})],
-         "output: y0 does not depend on the input; export the whole network"),
+         "output: y0 does not depend on the input; export the whole network, and only what it computes"),
     ],
 )  # fmt: skip
 def test_one_violation(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) -> None:

@@ -69,7 +69,7 @@ def test_onnx_file(tmp_path: Path) -> None:
     onnx.save(onnx.helper.make_model(graph), path)
     loaded = load_model(str(path))
     assert loaded.module is None
-    assert loaded.graph.output.shape == (2, 4, 4)
+    assert loaded.graph.outputs[0].shape == (2, 4, 4)
     with pytest.raises(ConfigError) as caught:
         load_model(str(path), weights="net.pth")
     assert str(caught.value) == f"{path}: an ONNX file carries its own weights; leave net.pth out"

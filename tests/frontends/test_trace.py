@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from randomised import randomised
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from hotnas_hls.errors import UnsupportedNetwork
 from hotnas_hls.frontends.checkpoint import load_weights
-from hotnas_hls.frontends.trace import trace
+from hotnas_hls.frontends.proof import prove
+from hotnas_hls.frontends.trace import TracedModule, trace
 from hotnas_hls.models.architectures.bit import BigTransfer, StandardisedConv2d
 from hotnas_hls.models.zoo import ZOO, build
 from hotnas_hls.network.execute import run
@@ -43,12 +45,13 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
     graph = trace(model, shape)
     images = torch.from_numpy(np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32))
     with torch.no_grad():
-        expected = model(images.clone()).numpy().reshape(2, -1)
+        wanted = [tensor.numpy().reshape(2, -1) for tensor in tree_leaves(model(images.clone()))]
     for candidate in (graph, fold_batchnorm(graph)):
-        name = candidate.output.name
         prepared = graph.host.prepared(images.numpy().reshape(2, *graph.image))
-        actual = run(candidate, prepared, keep=[name])[name].reshape(2, -1)
-        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+        found = run(candidate, prepared, keep=candidate.host.maps)
+        for output, expected in zip(candidate.host.outputs, wanted, strict=True):
+            actual = output.answered(found[output.map]).reshape(2, -1)
+            np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
     return graph
 
 
@@ -56,7 +59,7 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
 def test_zoo_network_computes_the_same(name: str) -> None:
     shape = QUICK_SHAPES.get(name, ZOO[name].input_shape)
     graph = assert_same(randomised(build(name)), shape)
-    assert graph.output.shape == (ZOO[name].classes, 1, 1)
+    assert graph.outputs[0].shape == (ZOO[name].classes, 1, 1)
 
 
 @pytest.mark.whole
@@ -72,7 +75,7 @@ def test_real_weights_classify_real_images() -> None:
         pixels, labels = data["x_test"][:100], data["y_test"][:100]
     normal = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     inputs = normal.transpose(0, 3, 1, 2).astype(np.float32)
-    logits = run(graph, inputs, keep=[graph.output.name])[graph.output.name]
+    logits = run(graph, inputs, keep=[graph.host.logits])[graph.host.logits]
     assert (logits.reshape(100, 10).argmax(axis=1) == labels).mean() >= 0.88
 
 
@@ -248,6 +251,24 @@ def test_a_reused_module_gives_a_node_for_each_use() -> None:
     assert [node.name for node in trace(model, (1, 4, 4))] == ["input", "act", "add", "act_1"]
 
 
+def test_several_outputs() -> None:
+    def forward(layers: Any, x: Tensor) -> Any:
+        features = layers.conv(x)
+        boxes = layers.norm(features)
+        levels = [F.relu(features), torch.sigmoid(boxes)]
+        return {"boxes": boxes, "levels": levels, "class": features.mean((2, 3))}
+
+    model = Layers(forward, conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4))
+    graph = assert_same(randomised(model), (3, 8, 8))
+    assert [(out.name, out.map, out.answer) for out in graph.host.outputs] == [
+        ("boxes", "norm", None),
+        ("levels.0", "relu", None),
+        ("levels.1", "norm", "sigmoid"),
+        ("class", "mean", None),
+    ]
+    assert prove(graph, TracedModule(model)).images == 7
+
+
 def test_what_the_output_does_not_need_is_left_out() -> None:
     def forward(model: nn.Module, x: Tensor) -> Tensor:
         model.unused(x)
@@ -361,8 +382,12 @@ ONE_VIOLATION = [
     (Layers(lambda _, x: F.pad(x, (-1, 0))), "output: pad: it takes a part of a map; "
      "take channels, or every s-th row and column"),
     (Layers(lambda _, x: x), "output: it is the input itself; there is nothing to accelerate"),
-    (Layers(lambda _, x: (F.relu(x), x)), "output: tuple: the result is not one tensor computed from the "
-     "input; return the logits only"),
+    (Layers(lambda _, x: (F.relu(x), x)), "output 1: it is the input itself; there is nothing to accelerate"),
+    (Layers(lambda _, x: {"maps": [F.relu(x), None]}), "output maps.1: NoneType: it is no tensor "
+     "computed from the input; return what is computed only"),
+    (Layers(lambda _, x: torch.ones(2, 3)), "output: Tensor: it is no tensor computed from the input; return "
+     "what is computed only"),
+    (Layers(lambda _, x: []), "output: the network returns nothing; return what it computes"),
     (Layers(lambda _, x: F.relu(x) if x.sum().item() > 0 else x), "item: the network branches on values; "
      "decide by shapes or settings only"),
     (Layers(lambda _, x: F.relu(x.half()).float()),

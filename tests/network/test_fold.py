@@ -35,7 +35,7 @@ IMAGES = RNG.normal(size=(2, 3, 5, 5)).astype(np.float32)
 
 
 def output(graph: Graph) -> np.ndarray:
-    return run(graph, IMAGES)[graph.output.name]
+    return run(graph, IMAGES)[graph.host.logits]
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -76,7 +76,7 @@ def checked(graph: Graph, stem: str = "plain") -> LoweredNetwork:
     """Lowered, sound by the rules of the design point, and equal to the float network up to rounding."""
     lowered = lower(graph, stem)
     maps = list(lowered.feature_maps.values())
-    assert network_violations(maps, lowered.shapes, lowered.image, lowered.logits) == []
+    assert network_violations(maps, lowered.shapes, lowered.image, lowered.host) == []
     images = RNG.normal(size=(4, *graph.input.shape)).astype(np.float32)
     net = quantise(graph, lowered, images)
     assert [v for x in net.layers for v in numbers_violations(x, net.numbers[x.name], 16)] == []
@@ -206,7 +206,7 @@ def test_pooling() -> None:
         ("mean", LayerKind.DEPTHWISE, 2, 3),
         ("global", LayerKind.DEPTHWISE, 1, 4),
     ]
-    assert lowered.logits == "global"
+    assert lowered.host.logits == "global"
 
 
 def test_a_linear_layer_on_a_map_is_a_convolution_of_its_size() -> None:
@@ -284,7 +284,7 @@ def test_a_concatenation_of_one_map_and_one_as_the_output() -> None:
     net = Network().conv("a", "image").concat("only", "a").conv("b", "only").concat("out", "b", "only")
     lowered = checked(net.graph())
     assert summary(lowered) == [("a", "image", "a", None), ("b", "a", "b", None)]
-    assert (lowered.logits, places(lowered)) == ("out", {"a": ("out", 4), "b": ("out", 0)})
+    assert (lowered.host.logits, places(lowered)) == ("out", {"a": ("out", 4), "b": ("out", 0)})
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def test_a_network_without_layers_is_refused() -> None:
         lower(Network().graph())
     assert str(error.value) == (
         "net: the accelerator cannot run this network\n"
-        "  - image: the network computes nothing; give it a layer"
+        "  - net: the network computes nothing; give it a layer"
     )
 
 
@@ -335,7 +335,7 @@ def test_a_stem_that_is_no_convolution_is_refused() -> None:
 # --- stems ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
+@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED, Stem.PATCHES])
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad", "rows", "columns"),
     [
@@ -376,7 +376,11 @@ def correlate(image: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("stem", "shape", "kernel"),
-    [("space_to_depth", (12, 115, 115), (4, 4)), ("unfolded", (42, 115, 112), (4, 1))],
+    [
+        ("space_to_depth", (12, 115, 115), (4, 4)),
+        ("unfolded", (42, 115, 112), (4, 1)),
+        ("patches", (147, 112, 112), (1, 1)),
+    ],
 )
 def test_the_stem_of_resnet18(stem: str, shape: tuple[int, int, int], kernel: tuple[int, int]) -> None:
     lowered = lower(folded("resnet18"), stem)
@@ -386,7 +390,7 @@ def test_the_stem_of_resnet18(stem: str, shape: tuple[int, int, int], kernel: tu
     assert (conv.out_rows, conv.out_columns, conv.pad_top) == (112, 112, 0)
 
 
-@pytest.mark.parametrize("stem", ["space_to_depth", "unfolded"])
+@pytest.mark.parametrize("stem", ["space_to_depth", "unfolded", "patches"])
 def test_a_relaid_stem_changes_no_integer_of_the_network(stem: str) -> None:
     net = Network(channels=3, side=11).conv("a", "image", 8, 5, stride=(2, 2), padding=(2, 2, 2, 2))
     graph = net.add("relu", OpKind.RELU, "a").conv("b", "relu", 4).graph()
@@ -432,7 +436,7 @@ ZOO_LAYERS = {
 def test_zoo_networks_are_sound(name: str) -> None:
     lowered = lower(folded(name))
     maps = list(lowered.feature_maps.values())
-    assert network_violations(maps, lowered.shapes, lowered.image, lowered.logits) == []
+    assert network_violations(maps, lowered.shapes, lowered.image, lowered.host) == []
     origins, millions = ZOO_LAYERS[name]
     assert dict(Counter(str(layer.weights) for layer in lowered.layers)) == origins
     assert round(sum(layer.macs for layer in lowered.shapes) / 1e6, 2 if millions < 1 else 1) == millions

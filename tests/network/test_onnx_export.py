@@ -15,7 +15,7 @@ from default_network import digits_integer_network
 from small_designs import small_design
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
 from hotnas_hls.accel.integers.reference_batch import run_batch
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.api.design import Design
@@ -82,11 +82,13 @@ def test_digits(act_bits: int, stem: str) -> None:
 @pytest.mark.parametrize("answer", Answer)
 def test_the_host_is_in_the_file(answer: Answer) -> None:
     before = Preparation((8, 1, 8), (1, 2, 0), (1 / 7,), (0.3,))
-    net = dataclasses.replace(digits_integer_network(8), host=HostWork(before, answer))
+    net = digits_integer_network(8)
+    output = Output(net.logits, answer=answer)
+    net = dataclasses.replace(net, host=HostWork(before, (output,)))
     integers = np.random.default_rng(0).integers(0, 90, (50, 1, 8, 8))
     assert raw_images(net, integers).shape == (50, 8, 1, 8)
     found = compared(net, integers)
-    wanted = net.host.answered(found["logits"][:, :, None, None])
+    wanted = output.answered(found["logits"][:, :, None, None])
     np.testing.assert_allclose(found["answer"], wanted[:, :, 0, 0], rtol=1e-5)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from default_network import digits_integer_network
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.reference_batch import accuracy, logits
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.explore.integer_layers import IntegerFormat
@@ -104,7 +105,7 @@ def test_between_groups_of_channels_there_are_no_cells() -> None:
     layer = Layer("conv", LayerKind.CONV, "image", "out", 4, 4, 1, 1, 1, 1, 1, 1, weight_bits=8)
     blocks = np.kron(np.eye(2, dtype=int), np.full((2, 2), 5)).reshape(4, 4, 1, 1)
     numbers = LayerNumbers(blocks, np.zeros(4, np.int64), 0, -128, 127)
-    net = IntegerNetwork("grouped", {}, (layer,), {"conv": numbers}, "image", "out", 8)
+    net = IntegerNetwork("grouped", {}, (layer,), {"conv": numbers}, "image", HostWork.reading("out"), 8)
     grouped = Operation("conv", OpKind.CONV, ("image",), 4, 4, 1, 1, 1, 1, groups=2)
     chip = deviated(net, (grouped,), of_deviation(0.1), np.random.default_rng(0)).numbers["conv"].weights
     assert ((chip != 0) == (blocks != 0)).all()

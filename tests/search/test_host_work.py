@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 from onnx_files import Whole, exported, raw
 
-from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.boards.board import load_board
-from hotnas_hls.codegen.hls import golden_answer
+from hotnas_hls.codegen.hls import golden_answers
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.compression import Compression
@@ -27,7 +28,8 @@ from hotnas_hls.simulate.flow import generate
 
 from .test_balance import FORM, unbalanced
 
-HOST = HostWork(Preparation((1, 8, 8), (0, 1, 2), (0.125,), (-0.375,)), Answer.SOFTMAX)
+OUTPUT = Output("net.fc.Gemm", answer=Answer.SOFTMAX)
+HOST = HostWork(Preparation((1, 8, 8), (0, 1, 2), (0.125,), (-0.375,)), (OUTPUT,))
 OPTIONS = SearchOptions(
     bound=0.015,
     trials=1,
@@ -59,22 +61,25 @@ def test_a_searched_package_does_the_work_of_the_host(whole: Problem, tmp_path: 
     assert design.host == HOST
     generate(design, tmp_path / "whole", 1)
     described = json.loads((tmp_path / "whole" / "driver" / "hotnas_design.json").read_text())
-    assert described["host"] == {
-        "preparation": {"source": [1, 8, 8], "axes": [0, 1, 2], "scale": [0.125], "offset": [-0.375]},
-        "answer": "softmax",
-    }
+    assert described["host"]["preparation"] == {
+        "source": [1, 8, 8], "axes": [0, 1, 2], "scale": [0.125], "offset": [-0.375],
+    }  # fmt: skip
+    (output,) = described["host"]["outputs"]
+    assert (output["name"], output["map"], output["answer"]) == ("logits", OUTPUT.map, "softmax")
     net = design.integer_network()
     (image,) = design.golden.images
     given = raw(whole.dataset.test.images[0])
     assert (image == quantise_image(net, net.host.prepared(given))).all()
     (kept,) = (tmp_path / "whole").rglob("answer_0.bin")
-    assert kept.read_bytes() == golden_answer(net, run_network(net, image)[net.logits])
+    assert kept.read_bytes() == golden_answers(net, run_network(net, image))
     assert np.frombuffer(kept.read_bytes(), "<f4").sum() == pytest.approx(1)
 
 
-def test_equalised_channels_leave_the_host_its_work(whole: Problem, problem: Problem) -> None:
+def test_equalised_channels_leave_the_host_its_work(problem: Problem) -> None:
     lost = unbalanced(problem)
-    lost.graph.host = whole.graph.host
+    (logits,) = lost.graph.host.outputs
+    logits = dataclasses.replace(logits, answer=Answer.SOFTMAX)
+    host = lost.graph.host = dataclasses.replace(HOST, outputs=(logits,))
     found, told = balanced(lost, FORM)
     assert found is not lost and len(told) == 2
-    assert found.graph.host == HOST
+    assert found.graph.host == host

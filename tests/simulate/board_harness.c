@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
     status = hotnas_classify(&accel, integers, logits, strtoull(argv[4], NULL, 10), &found);
     if (status != HOTNAS_OK) return failed(&accel, status);
     for (size_t i = 0; i < HOTNAS_LOGITS_SIZE; ++i) printf("%ld ", (long)logits[i]);
-    printf("-> %lu %.6f\n", (unsigned long)found, (double)hotnas_logit(logits[found]));
+    printf("-> %lu %.6f\n", (unsigned long)found, (double)hotnas_logit(hotnas_outputs, logits[found]));
   }
   fclose(file);
   for (size_t layer = 0; layer < HOTNAS_LAYERS; ++layer) {

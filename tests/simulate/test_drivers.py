@@ -24,7 +24,7 @@ from default_network import digits_integer_network
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import map_memory, pack_feature_map, weight_image
-from hotnas_hls.accel.host_work import Answer, HostWork, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_network
@@ -36,7 +36,7 @@ from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.base.shipped import shipped_folder
 from hotnas_hls.base.tools import find
 from hotnas_hls.codegen.driver import driver_files
-from hotnas_hls.codegen.hls import golden_answer
+from hotnas_hls.codegen.hls import golden_answers
 from hotnas_hls.codegen.ports import masters
 from hotnas_hls.codegen.registers import IDENTITY, MAP, REGISTERS, RTL_FEATURES, Identity
 from hotnas_hls.codegen.render import Banner
@@ -423,6 +423,7 @@ def test_python_driver_reads_register_offsets_from_the_hwh(
     driver.Accelerator(board, allocate=board.allocate).run(images[0])
     assert board.written[0x3C] == len(design.net.layers)
     assert (board.written[0x18], board.written[0x1C]) == (0, 0x8)
+    assert not {0x54, 0x58} & board.written.keys()  # the RTL twin aborts there
     board = FakeBoard(design.folder)
     moved = {"layer_count": {"address_offset": 0x80, "fields": {}}}
     board.ip_dict["hotnas_accel_0"]["registers"] = moved
@@ -456,6 +457,8 @@ def test_python_driver_asks_an_hls_build_by_a_run_of_no_layer(
     assert accelerator.clock_mhz == 200.0
     profile = accelerator.run(images[0], profile=True).profiles[0]
     assert {count for port in profile.ports.values() for count in port.values()} == {None}
+    first, second = (board.written[low] | board.written[low + 4] << 32 for low in (0x24, 0x54))
+    assert second == first + 4096  # the pages of its second port of weights
     with pytest.raises(driver.AcceleratorError) as refused:
         accelerator.abort()
     assert str(refused.value) == "an HLS build cannot end a run early; load the overlay again"
@@ -705,17 +708,20 @@ def test_python_driver_suits_the_python_of_a_board(design: Design) -> None:
 # --- a re-laid stem -------------------------------------------------------------------------------------
 
 
-def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, FeatureMap]:
-    """Drivers of a network whose 7 x 7 convolution of stride 2 reads a re-laid image."""
-    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8, 7)
+def stem_design(
+    stem: Stem, row_stride: int | None, folder: Path
+) -> tuple[ImageLayout, Accelerator, FeatureMap]:
+    """Drivers of a network whose 7 x 7 convolution of stride 2 across reads a re-laid image."""
+    layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8 if row_stride is None else 15, 7, row_stride)
     channels, rows, columns = layout.target
     kernel = layout.target_kernel
     image = FeatureMap("x", channels, rows, columns, frac_bits=4)
-    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, 8, 7, *kernel)
+    outputs = layout.out_rows, layout.out_columns
+    layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, *outputs, *kernel)
     accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
-    maps = {"x": image, "y": FeatureMap("y", 5, 8, 7)}
+    maps = {"x": image, "y": FeatureMap("y", 5, *outputs)}
     numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
-    net = IntegerNetwork("stem", maps, (layer,), numbers, "x", "y", 8, layout)
+    net = IntegerNetwork("stem", maps, (layer,), numbers, "x", HostWork.reading("y"), 8, layout)
     files = driver_files(net, accel, {"stem": Tile(8, 7)}, banner=BANNER)
     write(files, folder)
     size = json.loads(files["driver/hotnas_design.json"])["weight_bytes"]
@@ -724,9 +730,12 @@ def stem_design(stem: Stem, folder: Path) -> tuple[ImageLayout, Accelerator, Fea
     return layout, accel, image
 
 
-@pytest.mark.parametrize("stem", [Stem.SPACE_TO_DEPTH, Stem.UNFOLDED])
-def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, tmp_path: Path) -> None:
-    layout, accel, image = stem_design(stem, tmp_path)
+@pytest.mark.parametrize(
+    ("stem", "row_stride"),
+    [(Stem.SPACE_TO_DEPTH, None), (Stem.UNFOLDED, None), (Stem.UNFOLDED, 1), (Stem.PATCHES, 1)],
+)
+def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, row_stride: int | None, tmp_path: Path) -> None:
+    layout, accel, image = stem_design(stem, row_stride, tmp_path)
     integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
     expected = pack_feature_map(layout.lay(integers), accel)
     module, board = load(tmp_path), FakeBoard(tmp_path)
@@ -773,7 +782,7 @@ def test_python_driver_gives_a_map_as_a_map(tmp_path: Path) -> None:
     maps = {"x": FeatureMap("x", 3, 9, 7), "y": FeatureMap("y", 5, 9, 7, frac_bits=3)}
     accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=63, patterns=False)
     numbers = {"head": random_numbers(layer, 1, 16, accel.acc_bits)}
-    net = IntegerNetwork("map", maps, (layer,), numbers, "x", "y", 16)
+    net = IntegerNetwork("map", maps, (layer,), numbers, "x", HostWork.reading("y"), 16)
     write(driver_files(net, accel, {"head": Tile(8, 7)}, banner=BANNER), tmp_path)
     described = json.loads((tmp_path / "driver" / "hotnas_design.json").read_text())
     (tmp_path / "weights").mkdir()
@@ -781,12 +790,54 @@ def test_python_driver_gives_a_map_as_a_map(tmp_path: Path) -> None:
     module, board = load(tmp_path), FakeBoard(tmp_path)
     accelerator = module.Accelerator(board, allocate=board.allocate)
     wanted = np.random.default_rng(0).integers(-30000, 30000, (5, 9, 7))
-    first, size = described["logits"]["offset"], described["logits"]["bytes"]
+    first, size = (described["host"]["outputs"][0][key] for key in ("offset", "bytes"))
     accelerator._maps[first : first + size] = np.frombuffer(pack_feature_map(wanted, accel), np.uint8)
     result = accelerator.run(np.zeros((3, 9, 7)))
     assert (result.integers == wanted[None]).all() and (result.logits == wanted[None] / 8).all()
     assert (result.classes == wanted[None].argmax(axis=1)).all()
     assert (result.answers == result.logits).all()
+
+
+@pytest.fixture(scope="module")
+def two_outputs(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Design:
+    """The same network on the same accelerator, where the host reads what the mean reads, too, and first."""
+    (last,) = design.net.host.outputs
+    middle = design.net.layers[-2].source
+    host = HostWork(outputs=(Output(middle, "features"), dataclasses.replace(last, answer=Answer.SOFTMAX)))
+    net = dataclasses.replace(design.net, host=host)
+    folder = tmp_path_factory.mktemp("two")
+    write(driver_files(net, design.accel, design.tiles, banner=BANNER), folder)
+    shutil.copytree(design.folder / "weights", folder / "weights")
+    return dataclasses.replace(design, net=net, folder=folder)
+
+
+@needs_verilator
+def test_both_drivers_read_every_output(
+    two_outputs: Design, library: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    module, board = load(two_outputs.folder), SimulatedBoard(library)
+    net, (features, logits) = two_outputs.net, two_outputs.net.host.outputs
+    maps = [run_network(net, quantise_image(net, image)) for image in images]
+    result = module.Accelerator(board, batch=2, allocate=board.allocate).run(images)
+    assert list(result.outputs) == ["features", "logits"]
+    for output in net.host.outputs:
+        wanted = np.stack([values[output.map] for values in maps])
+        found = result.outputs[output.name]
+        assert (found.integers.reshape(wanted.shape) == wanted).all() and np.ptp(wanted) > 10
+        real = found.logits.reshape(wanted.shape)
+        assert real == pytest.approx(wanted * 2.0 ** -net.feature_maps[output.map].frac_bits)
+        np.testing.assert_array_equal(found.answers, output.answered(real))
+    with pytest.raises(module.AcceleratorError) as error:
+        _ = result.classes
+    assert str(error.value) == (
+        "the network has the outputs features, logits; take result.outputs[name]"
+    )
+    lines = compiled(two_outputs, library, images, tmp_path, "HOTNAS_BARRIER=board_barrier").run()
+    for line, values in zip(lines, maps, strict=False):
+        integers, _, answer = line.partition("-> ")
+        both = np.concatenate([values[features.map].ravel(), values[logits.map].ravel()])
+        assert [int(word) for word in integers.split()] == both.tolist()
+        assert int(answer.split()[0]) == values[features.map].argmax()
 
 
 # --- the work of the host -------------------------------------------------------------------------------
@@ -802,7 +853,8 @@ def host_design(answer: Answer, folder: Path) -> IntegerNetwork:
     maps = {"x": FeatureMap("x", 3, 9, 7, frac_bits=9), "y": FeatureMap("y", 5, 1, 1, frac_bits=6)}
     accel = Accelerator(8, 8, 8, 8, 64, 64, 64, ifm_depth=1024, wgt_entries=9, max_entries=63, patterns=False)
     numbers = {"fc": random_numbers(layer, 1, 16, accel.acc_bits)}
-    net = IntegerNetwork("host", maps, (layer,), numbers, "x", "y", 16, None, HostWork(PREPARATION, answer))
+    host = HostWork(PREPARATION, (Output("y", answer=answer),))
+    net = IntegerNetwork("host", maps, (layer,), numbers, "x", host, 16)
     write(driver_files(net, accel, {"fc": Tile(1, 1)}, banner=BANNER), folder)
     (folder / "weights").mkdir()
     size = json.loads((folder / "driver" / "hotnas_design.json").read_text())["weight_bytes"]
@@ -816,12 +868,12 @@ def test_both_drivers_do_the_work_of_the_host(answer: Answer, tmp_path: Path) ->
     raw = np.random.default_rng(1).uniform(-4, 255, PREPARATION.source).astype(np.float32)
     wanted_image = quantise_image(net, net.host.prepared(raw))
     real = (LOGITS * 2.0**-6).astype(np.float32).reshape(-1, 5, 1, 1)
-    wanted = net.host.answered(real)
+    wanted = net.host.outputs[0].answered(real)
     module, board = load(tmp_path), FakeBoard(tmp_path)
     accelerator = module.Accelerator(board, allocate=board.allocate)
     assert accelerator.image_shape == PREPARATION.source
     assert (accelerator.quantise(accelerator.prepare(raw)) == wanted_image).all()
-    np.testing.assert_array_equal(accelerator.answer(real.reshape(-1, 5)), wanted)
+    np.testing.assert_array_equal(module.answer(str(answer), real), wanted)
     result = accelerator.run(raw)
     assert result.answers.shape == (1, 1 if answer is Answer.ARGMAX else 5, 1, 1)
     accelerator.run(wanted_image, quantised=True)
@@ -836,19 +888,26 @@ def test_both_drivers_do_the_work_of_the_host(answer: Answer, tmp_path: Path) ->
     integers = np.empty(wanted_image.size, dtype=np.int16)
     code.hotnas_quantise(ctypes.c_void_p(raw.ctypes.data), ctypes.c_void_p(integers.ctypes.data))
     assert (integers == wanted_image.reshape(-1)).all()
+    code.hotnas_answer.restype = ctypes.c_size_t
+    output = ctypes.byref(ctypes.c_char.in_dll(code, "hotnas_outputs"))
     for logits, expected in zip(LOGITS.astype(np.int32), wanted, strict=True):
         found = np.full(expected.size, np.nan, dtype=np.float32)
-        code.hotnas_answer(ctypes.c_void_p(logits.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+        values, to = (ctypes.c_void_p(array.ctypes.data) for array in (logits, found))
+        written = code.hotnas_answer(output, values, to)
+        assert written == found.size
         np.testing.assert_allclose(found, expected.reshape(-1), rtol=2e-6, atol=1e-30)
     assert not any(word in source.read_text() for word in ("math.h>\n", "expf(", "logf("))
 
 
 def test_the_package_says_what_the_host_does_and_holds_its_answers(tmp_path: Path) -> None:
-    net = dataclasses.replace(digits_integer_network(), host=HostWork(None, Answer.SOFTMAX))
+    net = digits_integer_network()
+    (output,) = net.host.outputs
+    output = dataclasses.replace(output, answer=Answer.SOFTMAX)
+    net = dataclasses.replace(net, host=HostWork(None, (output,)))
     image = quantise_image(net, digits().test.images[0])
-    logits = run_network(net, image)[net.logits]
-    real = (logits[None] * 2.0 ** -net.feature_maps[net.logits].frac_bits).astype(np.float64)
-    expected = net.host.answered(real).astype(np.float32)
-    found = np.frombuffer(golden_answer(net, logits), dtype="<f4")
+    maps = run_network(net, image)
+    real = (maps[net.logits][None] * 2.0 ** -net.feature_maps[net.logits].frac_bits).astype(np.float64)
+    expected = output.answered(real).astype(np.float32)
+    found = np.frombuffer(golden_answers(net, maps), dtype="<f4")
     np.testing.assert_array_equal(found, expected.reshape(-1))
     assert found.sum() == pytest.approx(1)

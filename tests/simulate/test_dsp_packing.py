@@ -15,6 +15,7 @@ from small_designs import LAYERS, TILES, small_design
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
@@ -59,7 +60,8 @@ def extreme_network(tn: int) -> tuple[IntegerNetwork, np.ndarray]:
         numbers[layer.name] = LayerNumbers(weights, bias, output_shift=0, clamp_low=-128, clamp_high=127)
         maps[layer.target] = FeatureMap(layer.target, M, *shape[:2])
         layers.append(layer)
-    return IntegerNetwork("extremes", maps, tuple(layers), numbers, "x", layers[-1].target, 8), image
+    host = HostWork.reading(layers[-1].target)
+    return IntegerNetwork("extremes", maps, tuple(layers), numbers, "x", host, 8), image
 
 
 def extreme_case(tn: int) -> Case:

@@ -104,8 +104,8 @@ def requantise(acc: np.ndarray, numbers: LayerNumbers) -> np.ndarray:
 
 def pad(layer: Layer, ifm: np.ndarray, value: float) -> np.ndarray:
     """``ifm`` (..., H, W) with what the kernel reads outside it set to ``value``; unread edges cut off."""
-    rows = (layer.out_rows - 1) * layer.stride + layer.kernel_rows
-    columns = (layer.out_columns - 1) * layer.stride + layer.kernel_columns
+    rows = (layer.out_rows - 1) * layer.strides[0] + layer.kernel_rows
+    columns = (layer.out_columns - 1) * layer.strides[1] + layer.kernel_columns
     padded = np.full((*ifm.shape[:-2], rows, columns), value, dtype=ifm.dtype)
     height = min(layer.in_rows, rows - layer.pad_top)
     width = min(layer.in_columns, columns - layer.pad_left)
@@ -129,8 +129,9 @@ def exact_matmul(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def _shifted(layer: Layer, padded: np.ndarray, i: int, j: int) -> np.ndarray:
     """What kernel position (i, j) meets at every output pixel: (..., R, C)."""
-    rows = slice(i, i + (layer.out_rows - 1) * layer.stride + 1, layer.stride)
-    columns = slice(j, j + (layer.out_columns - 1) * layer.stride + 1, layer.stride)
+    down, across = layer.strides
+    rows = slice(i, i + (layer.out_rows - 1) * down + 1, down)
+    columns = slice(j, j + (layer.out_columns - 1) * across + 1, across)
     return padded[..., rows, columns]
 
 

@@ -8,7 +8,7 @@ that run in the plain reference, image by image.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,8 +25,19 @@ FLOAT64_EXACT = 1 << 53
 COLUMN_BYTES = 1 << 21  # of the unfolded input held at a time: what stays in the cache
 
 
-def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) -> dict[str, np.ndarray]:
-    """The feature maps named in ``keep``, int32 (B, C, H, W), for images (B, C, H, W) of integers."""
+NOTHING: Mapping[str, np.ndarray] = {}
+
+
+def run_batch(
+    net: IntegerNetwork,
+    images: np.ndarray,
+    keep: Collection[str],
+    given: Mapping[str, np.ndarray] = NOTHING,
+) -> dict[str, np.ndarray]:
+    """The feature maps named in ``keep``, int32 (B, C, H, W), for images (B, C, H, W) of integers.
+
+    given: maps (B, C, H, W) that layers read in place of what was computed; ``keep`` has what was computed.
+    """
     sums = accumulator_ranges(net)
     root_of = {name: fm.concat_of or name for name, fm in net.feature_maps.items()}
     last_use: dict[str, int] = {}
@@ -36,6 +47,7 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
                 last_use[root_of[name]] = index
     kept_roots = {root_of[name] for name in keep}
     wholes: dict[str, np.ndarray] = {}
+    replaced: dict[str, np.ndarray] = {}
 
     def view(name: str) -> np.ndarray:
         """The map as float32, which holds 16-bit integers exactly; its tensor is made on first use."""
@@ -48,13 +60,17 @@ def run_batch(net: IntegerNetwork, images: np.ndarray, keep: Collection[str]) ->
     for index, layer in enumerate(net.layers):
         low, high = sums[layer.name]
         residual = view(layer.residual) if layer.residual else None
-        view(layer.target)[...] = _run_layer(
+        made = _run_layer(
             layer, net.numbers[layer.name], view(layer.source), residual, max(-low, high), net.act_bits
         )
+        if layer.target in given:
+            replaced[layer.target] = made.astype(np.int32)
+            made = given[layer.target]
+        view(layer.target)[...] = made
         for root, last in last_use.items():
             if last == index and root not in kept_roots:
                 del wholes[root]
-    return {name: view(name).astype(np.int32) for name in keep}
+    return {name: replaced[name] if name in replaced else view(name).astype(np.int32) for name in keep}
 
 
 def logits(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:
@@ -140,7 +156,8 @@ def _maximum(layer: Layer, ifm: np.ndarray) -> np.ndarray:
 
 def _windows(layer: Layer, padded: np.ndarray) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """For every kernel position: what it meets at each output pixel, (B, N, R, C)."""
-    rows, columns = (side * layer.stride for side in (layer.out_rows, layer.out_columns))
+    down, across = layer.strides
+    rows, columns = layer.out_rows * down, layer.out_columns * across
     for i in range(layer.kernel_rows):
         for j in range(layer.kernel_columns):
-            yield (i, j), padded[..., i : i + rows : layer.stride, j : j + columns : layer.stride]
+            yield (i, j), padded[..., i : i + rows : down, j : j + columns : across]

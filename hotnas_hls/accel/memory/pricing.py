@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.memory.dram_latency import DramLatency, dram_latency
 from hotnas_hls.accel.memory.dram_timing import PHASES, DramTiming
@@ -46,8 +47,8 @@ def without_numbers(
         found.setdefault(layer.target, FeatureMap(layer.target, *ofm))
     found |= {fm.name: fm for fm in maps}
     numbers = {layer.name: NO_NUMBERS for layer in layers}
-    ends = (layers[0].source, layers[-1].target)
-    return IntegerNetwork("", found, tuple(layers), numbers, *ends, act_bits)
+    host = HostWork.reading(layers[-1].target)
+    return IntegerNetwork("", found, tuple(layers), numbers, layers[0].source, host, act_bits)
 
 
 def latency_behind(

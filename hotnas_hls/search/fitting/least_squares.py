@@ -95,7 +95,7 @@ def _samples(module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Iterator[tup
     padded = F.pad(inputs[:images], module.padding())
     size = max(1, BATCH_PIXELS // pixels)
     for some, wanted in zip(padded.split(size), sums[:images].split(size), strict=True):
-        columns = F.unfold(some, (layer.kernel_rows, layer.kernel_columns), stride=layer.stride)
+        columns = F.unfold(some, (layer.kernel_rows, layer.kernel_columns), stride=layer.strides)
         columns = columns.transpose(0, 1).flatten(1)[:, ::spacing]
         outputs = wanted.transpose(0, 1).flatten(1)[:, ::spacing]
         yield columns.reshape(groups, -1, columns.shape[1]), outputs.reshape(groups, -1, columns.shape[1])
