@@ -36,9 +36,9 @@ class CrossbarConstants(Technology):
         if self.cell_deviation >= 1:
             found.append(f"cell_deviation: must be a share below 1, not {self.cell_deviation:g}")
         for name in ("cell_bits", "step_bits"):
-            given, most = getattr(self, name), self.widest_bits
-            if given > most:
-                found.append(f"{name}: must be at most {most} (widest_bits), not {given}")
+            bits = getattr(self, name)
+            if bits > self.widest_bits:
+                found.append(f"{name}: must be at most {self.widest_bits} (widest_bits), not {bits}")
         return found
 
 
