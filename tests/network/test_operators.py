@@ -107,7 +107,10 @@ def test_the_network_has_every_operator() -> None:
     for kind, expected in (
         (LayerKind.MAXPOOL, {(2, 1, 0), (2, 2, 0), (3, 1, 1), (3, 2, 1)}),
         # Batch norm and copy, whole mean, depthwise, means inside and over the edge.
-        (LayerKind.DEPTHWISE, {(1, 1, 0), (2, 1, 0), (3, 1, 1), (5, 4, 2), (2, 2, 0), (5, 4, 0), (3, 2, 1), (3, 4, 1)}),
+        (
+            LayerKind.DEPTHWISE,
+            {(1, 1, 0), (2, 1, 0), (3, 1, 1), (5, 4, 2), (2, 2, 0), (5, 4, 0), (3, 2, 1), (3, 4, 1)},
+        ),
     ):
         assert {(la.kernel_rows, la.stride, la.pad_top) for la in layers if la.kind is kind} == expected
     assert sum(la.residual is not None for la in layers) == 4
