@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hotnas_hls.api.bottlenecks import Bottlenecks
     from hotnas_hls.api.comparison import Comparison, compare_samplers
     from hotnas_hls.api.design import Design, load_design
+    from hotnas_hls.api.engines import SharedBoard, SharedSimulation, load_shared_board, share_board
     from hotnas_hls.api.exploration import Exploration, ExploreOptions
     from hotnas_hls.api.fuzzing import Fuzzed, fuzz_networks
     from hotnas_hls.api.implementation import Measured, estimate_clock, import_reports, synthesise
@@ -55,6 +56,7 @@ _PLACES = {
     "api.bottlenecks": ("Bottlenecks",),
     "api.comparison": ("Comparison", "compare_samplers"),
     "api.design": ("Design", "load_design"),
+    "api.engines": ("SharedBoard", "SharedSimulation", "load_shared_board", "share_board"),
     "api.exploration": ("Exploration", "ExploreOptions"),
     "api.fuzzing": ("Fuzzed", "fuzz_networks"),
     "api.implementation": ("Measured", "estimate_clock", "import_reports", "synthesise"),
@@ -104,6 +106,8 @@ __all__ = [
     "Report",
     "Run",
     "RunConfig",
+    "SharedBoard",
+    "SharedSimulation",
     "Simulation",
     "Split",
     "Sweep",
@@ -130,10 +134,12 @@ __all__ = [
     "load_network",
     "load_package",
     "load_run",
+    "load_shared_board",
     "make_dataset",
     "published_latency",
     "published_tables",
     "run_search",
+    "share_board",
     "synthesise",
     "train_network",
     "write_report",

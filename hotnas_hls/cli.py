@@ -38,7 +38,7 @@ GROUPS = {
 
 ORDER = (  # in which a new user meets them; others follow by name
     *("search", "hls", "sim", "report"),
-    *("graph", "zoo", "boards", "platforms", "detect", "latency", "dse"),
+    *("graph", "zoo", "boards", "platforms", "detect", "latency", "dse", "engines"),
     *("compare", "compare-platforms", "published"),
     *("synth", "timing", "import-reports", "package", "verify"),
     *("doctor", "completion", "bench", "fuzz"),

@@ -39,7 +39,7 @@ module axi_memory #(
 );
 
   localparam int unsigned Bytes = DataBits / 8;
-  localparam int unsigned RegionBit = 40;  // the address bit that tells weights (1) from feature maps (0)
+  localparam int unsigned RegionBit = 40, RegionBits = 8;  // of an address: the number of its region
 
   logic [1:0] error_code;
   assign error_code = error_decode_i ? 2'b11 : 2'b10;
@@ -121,10 +121,10 @@ module axi_memory #(
       rvalid_o <= 1'b0;
     end else begin
       if (arvalid_i && arready_o && dram)
-        dram_pkg::dram_ask(int'(Port), 0, int'(araddr_i[RegionBit]), longint'(araddr_i[RegionBit-1:0]),
+        dram_pkg::dram_ask(int'(Port), 0, int'(araddr_i[RegionBit+:RegionBits]), longint'(araddr_i[RegionBit-1:0]),
                            int'(arlen_i) + 1, int'(Bytes), now_q);
       if (arvalid_i && arready_o)
-        reads.push_back('{int'(araddr_i[RegionBit]), longint'(araddr_i[RegionBit-1:0]), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
+        reads.push_back('{int'(araddr_i[RegionBit+:RegionBits]), longint'(araddr_i[RegionBit-1:0]), int'(arlen_i) + 1, now_q + longint'(read_latency_i)});
       if (!rvalid_o || rready_i) begin
         if (reads.size() != 0 && go[1] && beat_due(reads[0].due)) begin
           dram_pkg::dram_read(reads[0].region, reads[0].address + longint'(beat_q) * longint'(Bytes), int'(Bytes), beat);
@@ -195,7 +195,7 @@ module axi_memory #(
       between_q   <= 1'b1;
       bvalid_o    <= 1'b0;
     end else begin
-      if (awvalid_i && awready_o) writes.push_back('{int'(awaddr_i[RegionBit]), longint'(awaddr_i[RegionBit-1:0]), int'(awlen_i) + 1, 0});
+      if (awvalid_i && awready_o) writes.push_back('{int'(awaddr_i[RegionBit+:RegionBits]), longint'(awaddr_i[RegionBit-1:0]), int'(awlen_i) + 1, 0});
       if (wvalid_i && wready_o) begin
         beats.push_back(wdata_i);
         between = wlast_i;

@@ -39,10 +39,13 @@ class Timeout(Exception):
 
 
 class Bench:
-    """Drives ``tb_top``: registers over AXI4-Lite, memory regions from and to files."""
+    """Drives a ``tb_top``: registers over AXI4-Lite, memory regions from and to files."""
 
-    def __init__(self, dut: HierarchyObject, directory: Path, registers: Registers) -> None:
+    def __init__(
+        self, dut: HierarchyObject, directory: Path, registers: Registers, first_region: int = 0
+    ) -> None:
         self.dut = dut
+        self.first_region = first_region  # of memory that this engine has
         self.registers = registers
         self.directory = directory
         for name in (

@@ -22,7 +22,6 @@ namespace {
 
 using Time = std::int64_t;
 
-constexpr int kPorts = 4;  // ifm, wgt, ofm, the second one of wgt
 constexpr Time kNever = std::numeric_limits<Time>::max();
 constexpr std::int64_t kNoRow = -1;
 
@@ -43,7 +42,7 @@ struct Numbers {
   std::int64_t outstanding;   // bursts of a port and direction in flight
   std::int64_t fifo_beats;    // of them, at most
   std::int64_t run_length;
-  std::int64_t weights_base;  // where region 1 lies
+  std::int64_t weights_base;  // where region 1 lies, region 2 as far again
   Time first_refresh;         // after the first burst arrives
 };
 
@@ -75,7 +74,7 @@ class Dram {
   std::int64_t fifo_beats() const { return n_.fifo_beats; }
 
   void ask(int port, bool write, std::int64_t address, int beats, int beat_bytes, std::int64_t cycle) {
-    Requester& requester = requesters_[2 * port + write];
+    Requester& requester = of_port(port, write);
     requester.beat_bytes = beat_bytes;
     const Time arrival = cycle * n_.cycle + n_.path;
     if (refresh_ == kNever) refresh_ = arrival + n_.first_refresh;
@@ -92,7 +91,7 @@ class Dram {
   // clock stands at `cycle`, at most one before.
   bool take_beat(int port, std::int64_t cycle, std::int64_t taken) {
     grant_until(cycle * n_.cycle);
-    Requester& reads = requesters_[2 * port];
+    Requester& reads = of_port(port, false);
     if (reads.granted.empty()) return false;
     const Piece& piece = reads.granted.front();
     const std::int64_t through = piece.address % n_.access_bytes +
@@ -109,7 +108,7 @@ class Dram {
   // The same for the answer to a port's oldest write burst.
   bool take_answer(int port, std::int64_t cycle, std::int64_t taken) {
     grant_until(cycle * n_.cycle);
-    std::deque<Piece>& granted = requesters_[2 * port + 1].granted;
+    std::deque<Piece>& granted = of_port(port, true).granted;
     while (!granted.empty() && !granted.front().last) granted.pop_front();
     if (granted.empty() || granted.front().end + n_.path > taken * n_.cycle) return false;
     granted.pop_front();
@@ -117,6 +116,12 @@ class Dram {
   }
 
  private:
+  // Ports are numbered: ifm, wgt, ofm, the second one of wgt, then those of the next engine.
+  Requester& of_port(int port, bool write) {
+    if (requesters_.size() < 2 * port + 2u) requesters_.resize(2 * port + 2);
+    return requesters_[2 * port + write];
+  }
+
   void grant_until(Time now) {
     while (true) {
       Time earliest = kNever;
@@ -173,18 +178,19 @@ class Dram {
       return !waiting.empty() && waiting.front().arrival <= at;
     };
     bool waiting[2] = {false, false};
-    for (int i = 0; i < 2 * kPorts; ++i) waiting[i % 2] |= waits(i);
+    const int count = static_cast<int>(requesters_.size());
+    for (int i = 0; i < count; ++i) waiting[i % 2] |= waits(i);
     bool write = waiting[1];
     if (waiting[0] && waiting[1]) write = streak_ < n_.run_length ? write_ : !write_;
     int turn = last_;
-    do turn = (turn + 1) % (2 * kPorts);
+    do turn = (turn + 1) % count;
     while (turn % 2 != write || !waits(turn));
     return turn;
   }
 
   Numbers n_;
   std::vector<Bank> banks_;
-  Requester requesters_[2 * kPorts];
+  std::vector<Requester> requesters_;
   Time bus_free_ = 0, refresh_ = kNever, activated_ = 0;
   std::int64_t streak_ = 0;
   bool write_ = false;
@@ -228,8 +234,7 @@ int dram_fifo_beats() { return g_dram ? static_cast<int>(g_dram->fifo_beats()) :
 
 // A read burst's address is taken in `cycle`, or a write burst's last beat.
 void dram_ask(int port, int write, int region, long long address, int beats, int beat_bytes, long long cycle) {
-  const long long base = region == 1 ? g_numbers->weights_base : 0;
-  g_dram->ask(port, write != 0, base + address, beats, beat_bytes, cycle);
+  g_dram->ask(port, write != 0, region * g_numbers->weights_base + address, beats, beat_bytes, cycle);
 }
 
 int dram_take_beat(int port, long long cycle, long long taken) {

@@ -36,8 +36,8 @@ def job(design: dict[str, Any], order: list[int], folder: Path) -> dict[str, Any
         run.update(feature_maps=2 * number + 2, weights=None if number else 0, dump=2 * number + 3, memory=1)
         run.update(reset=not number, reset_after=None, abort_after=None, **design["memory"])
         run.update(timeout_cycles=100_000 + 20 * sum(output["predicted"] for output in design["outputs"]))
-        runs.append(run)
-    return {"registers": design["bench"], "runs": runs}
+        runs.append([run])
+    return {"engines": [{"name": "", "registers": design["bench"]}], "runs": runs}
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -101,7 +101,7 @@ def main() -> int:
         print(f"FAIL: the simulation ended early; see {log}")
         return 1
     wrong = 0
-    for number, done in enumerate(json.loads((folder / "results.json").read_text())):
+    for number, (done,) in enumerate(json.loads((folder / "results.json").read_text())):
         memory = (folder / f"{2 * number + 3}.bin").read_bytes()
         wrong += compare(design, order[number], memory, done, first=number == 0)
     print(f"{'FAIL' if wrong else 'PASS'}: {len(order)} runs, {len(design['layers'])} layers, {wrong} differ")

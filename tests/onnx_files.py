@@ -50,7 +50,8 @@ def saved(
         for name in more
     ]
     graph = helper.make_graph(nodes, "main", [image], [output, *others], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    domains = [helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in nodes} - {""})]
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), *domains])
     model = onnx.shape_inference.infer_shapes(model)  # gives the output its shape
     known = model.graph.output[0].type.tensor_type
     if not known.HasField("shape"):  # a model whose shapes do not fit: all are left open

@@ -7,7 +7,7 @@ pass its pins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,12 +50,18 @@ def masters(accel: Accelerator) -> dict[str, Masters]:
     return {stream: Masters(getattr(accel, f"{stream}_bits"), number.get(stream, 1)) for stream in STREAMS}
 
 
-def plan_ports(accel: Accelerator, board: Board) -> PortPlan:
+def plan_ports(accel: Accelerator, board: Board, taken: Container[str] = ()) -> PortPlan:
     """For each master the first free port that takes its width, of those the narrowest.
 
-    A master for which there is no port is left without one; :func:`port_violations` says why.
+    taken: ports of the board that others have. A master for which there is no port is left without one;
+    :func:`port_violations` says why.
     """
-    free = [(max(kind.bits), at, name) for at, kind in enumerate(board.ports) for name in kind.names]
+    free = [
+        (max(kind.bits), at, name)
+        for at, kind in enumerate(board.ports)
+        for name in kind.names
+        if name not in taken
+    ]
     plan: dict[str, tuple[str, ...]] = {}
     for stream, (bits, count) in masters(accel).items():
         able = [port for port in free if bits in board.ports[port[1]].bits]

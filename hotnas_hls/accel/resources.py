@@ -8,6 +8,7 @@ and needs fewer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,27 +89,37 @@ def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]
     return found
 
 
-def violations(resources: Resources, board: Board) -> list[str]:
-    """What does not fit ``board``, each with its cure; empty when all does. Ports: see ``port_plan``."""
+def violations(
+    resources: Resources, board: Board, parts: Mapping[str, Resources] | None = None
+) -> list[str]:
+    """What does not fit ``board``, each with its cure; empty when all does. Ports: see ``port_plan``.
+
+    parts: what ``resources`` is the sum of, by name; each sentence then says what each takes.
+    """
     fewer_macs = "choose a smaller Tm or Tn, fewer weight bits, or turn patterns off"
     limits = (
-        ("DSP slices", resources.dsp, board.dsp, "choose a smaller Tm or Tn, or fewer taps"),
+        ("DSP slices", "dsp", board.dsp, "choose a smaller Tm or Tn, or fewer taps"),
         (
             "BRAM18",
-            resources.bram18,
+            "bram18",
             board.bram18,
             "choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take fewer taps (each read "
             "port has a copy of the IFM), or keep fewer maps and weights on chip",
         ),
-        ("UltraRAM blocks", resources.uram, board.uram, "keep fewer maps and weights on chip"),
-        ("LUTs", resources.lut, board.lut, fewer_macs),
-        ("LUTs as memory", resources.lutram, board.lutram, "choose fewer wgt_entries or weight bits"),
-        ("flip-flops", resources.ff, board.ff, fewer_macs),
+        ("UltraRAM blocks", "uram", board.uram, "keep fewer maps and weights on chip"),
+        ("LUTs", "lut", board.lut, fewer_macs),
+        ("LUTs as memory", "lutram", board.lutram, "choose fewer wgt_entries or weight bits"),
+        ("flip-flops", "ff", board.ff, fewer_macs),
     )
+
+    def shares(key: str) -> str:
+        told = ", ".join(f"{name} {getattr(part, key):,}" for name, part in (parts or {}).items())
+        return f" ({told})" if told else ""
+
     return [
-        f"{used:,} {name}, {board.name} has {available:,}; {cure}"
-        for name, used, available, cure in limits
-        if used > available
+        f"{getattr(resources, key):,} {name}{shares(key)}, {board.name} has {available:,}; {cure}"
+        for name, key, available, cure in limits
+        if getattr(resources, key) > available
     ]
 
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import ALIGNMENT, buffer_alignment, feature_map_bytes, map_memory
 from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile
@@ -22,18 +22,22 @@ from hotnas_hls.codegen.registers import (
     COUNTS,
     IDENTITY,
     MAP,
+    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
     UNKNOWN_CYCLES,
+    Block,
+    Register,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
 from hotnas_hls.codegen.testbench import bench_registers
 
 DESIGN_JSON = "hotnas_design.json"
+PYNQ_DRIVER = "hotnas_pynq.py"
 FOLDER = "driver"
 
 
@@ -80,7 +84,9 @@ def driver_files(
     files: dict[str, str | bytes] = {}
     context = {
         "d": design,
-        "registers": REGISTERS,
+        "registers": design_registers(accel),
+        "striped": accel.wgt_masters > 1,
+        "page": ALIGNMENT,
         "blocks": BLOCKS,
         "strides": raw_strides(net),
         "outputs": _outputs_in_turn(net),
@@ -90,6 +96,11 @@ def driver_files(
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
     return files
+
+
+def design_registers(accel: Accelerator) -> tuple[Register, ...]:
+    """The registers that a driver of a design knows, of the RTL twin and of an HLS build."""
+    return REGISTERS + (ODD_WEIGHTS if accel.wgt_masters > 1 else ())
 
 
 def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
@@ -117,14 +128,21 @@ def _outputs_in_turn(net: IntegerNetwork) -> dict[str, Any]:
 
 
 def design_record(
-    net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile], *, banner: Banner, timing: MemoryTiming
+    net: IntegerNetwork,
+    accel: Accelerator,
+    tiles: dict[str, Tile],
+    *,
+    banner: Banner,
+    timing: MemoryTiming,
+    ip: str = TOP,
 ) -> dict[str, Any]:
-    """Everything a driver must know, as it stands in ``hotnas_design.json``."""
+    """Everything a driver must know, as it stands in ``hotnas_design.json``; ip: what the IP is called."""
     memory = map_memory(net, accel, tiles)
     predicted = network_latency(net.layers, accel, tiles, timing)
     image = net.feature_maps[net.image]
     taps = Taps.of(net)
     slots = profile_slots(len(net.layers))
+    registers: tuple[Register | Block, ...] = (*design_registers(accel), *BLOCKS)
 
     def placed(fm: FeatureMap) -> dict[str, Any]:
         return {
@@ -147,7 +165,7 @@ def design_record(
     return {
         "design": banner.design,
         "digest": banner.digest,
-        "ip": TOP,
+        "ip": ip,
         "act_bits": accel.act_bits,
         "channel_block": accel.channel_block,
         "feature_map_bytes": memory.feature_map_bytes,
@@ -175,8 +193,8 @@ def design_record(
         "bench": bench_registers(slots),
         "layers": [layer.name for layer in net.layers],
         "outputs": [output(layer) for layer in net.layers],
-        "registers": {each.name: each.offset for each in (*REGISTERS, *BLOCKS)},
-        "hwh": {each.name: each.hwh for each in (*REGISTERS, *BLOCKS)} | {"profile": PROFILE_HWH},
+        "registers": {each.name: each.offset for each in registers},
+        "hwh": {each.name: each.hwh for each in registers} | {"profile": PROFILE_HWH},
         "identity": {
             "words": list(IDENTITY.words),
             "map": MAP,

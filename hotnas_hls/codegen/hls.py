@@ -40,6 +40,7 @@ from hotnas_hls.codegen.testbench import AT_POWER_UP, COCOTB, DRAM_SOURCE, SV_SO
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
+WGT_PORTS = ("wgt", "wgt_odd")  # pointers of the top function, one for each master of the weights
 # ifm and ofm point to one memory as beats of different width, which strict aliasing would forbid.
 CSIM_FLAGS = (
     *("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wpedantic"),
@@ -52,7 +53,6 @@ BAMBU_FLAGS = (
     *("--simulate", "--simulator=VERILATOR", "--max-sim-cycles=2000000000", "-v2"),
 )
 CLOCK_UNCERTAINTY = 0.27  # of the period, left for routing; Vitis HLS's own default
-
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,9 @@ def hls_files(
         "acc_bits": accel.acc_bits,
         "constants": constant_groups(net, accel, plans),
         "checks": checks(accel),
-        "striped": accel.wgt_masters > 1,
-        "wgt_beat": lambda beat: Code(f"wgt_place({beat})" if accel.wgt_masters > 1 else beat),
+        "wgt_ports": wgt_ports(accel),
+        "wgt_parameters": Code(", ".join(f"WgtPort {port}" for port in wgt_ports(accel))),
+        "wgt_arguments": Code(", ".join(wgt_ports(accel))),
         "fields": _descriptor_fields(),
         "ports": _ports(accel, memory),
         "top": TOP,
@@ -106,7 +107,9 @@ def hls_files(
         "bench_sources": [f"sim/{name}" for name in (*SV_SOURCES, "dram.cpp", DRAM_SOURCE)],
         "cocotb": COCOTB | {"HOTNAS_AT_POWER_UP": " ".join(AT_POWER_UP)},
         "bambu_flags": " ".join(BAMBU_FLAGS),
-        "bambu_sizes": bambu_sizes(memory.feature_map_bytes, memory.weight_bytes, len(net.layers)),
+        "bambu_sizes": bambu_sizes(
+            memory.feature_map_bytes, memory.weight_bytes, len(net.layers), accel.wgt_masters
+        ),
         "clock_uncertainty": CLOCK_UNCERTAINTY,
         "clock_uncertainty_percent": f"{100 * CLOCK_UNCERTAINTY:g}",
     }
@@ -122,6 +125,11 @@ def hls_files(
     return files
 
 
+def wgt_ports(accel: Accelerator) -> tuple[str, ...]:
+    """The pointers of the top function that weights are read through, the first master's first."""
+    return WGT_PORTS[: accel.wgt_masters]
+
+
 def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes:
     """What the host makes of the integers (C, H, W) of its maps, output after output: 32-bit floats."""
     answers = (
@@ -131,11 +139,11 @@ def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes
     return b"".join(answer.astype("<f4").tobytes() for answer in answers)
 
 
-def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int) -> str:
+def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_masters: int) -> str:
     """The memory behind every pointer of the top function, as Bambu's testbench wants it."""
     sizes = {
         "ifm": feature_map_bytes,
-        "wgt": weight_bytes,
+        **dict.fromkeys(WGT_PORTS[:wgt_masters], weight_bytes),
         "ofm": feature_map_bytes,
         "identity": IDENTITY.bytes,
         "profile": 4 * PROFILE_WORDS * profile_slots(layers),
@@ -188,13 +196,14 @@ def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
     read = "latency={} num_read_outstanding={} max_read_burst_length={}".format(HLS_LATENCY, *bursts)
     write = "num_write_outstanding={} max_write_burst_length={}".format(*bursts)
     sizes = (
-        ("ifm", accel.ifm_bits, memory.feature_map_bytes, read),
-        ("wgt", accel.wgt_bits, memory.weight_bytes, read),
-        ("ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
+        ("ifm", "ifm", accel.ifm_bits, memory.feature_map_bytes, read),
+        *((name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes, read)
+          for at, name in enumerate(wgt_ports(accel))),
+        ("ofm", "ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
     )
     return [
-        {"name": name, "depth": ceil_div(8 * size, bits), "options": options}
-        for name, bits, size, options in sizes
+        {"name": name, "bundle": bundle, "depth": ceil_div(8 * size, bits), "options": options}
+        for name, bundle, bits, size, options in sizes
     ]
 
 

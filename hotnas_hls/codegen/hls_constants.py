@@ -35,6 +35,8 @@ HLS_BURST_BEATS = 32
 HLS_LATENCY = 64
 FIFO_BEATS = 2 * HLS_BURST_BEATS
 
+RUNS_AHEAD = HLS_OUTSTANDING
+ASK_STAGES = 2  # of a loop that finds runs: address, run
 LOAD_STAGES = 3  # of a loop that reads a master: address, beat, word
 
 PROFILE_WORDS = 8
@@ -88,17 +90,6 @@ def _group(title: str, *constants: Line) -> _Group:
     return _Group(title, lines)
 
 
-def _stripes(accel: Accelerator) -> list[Line]:
-    """How striped weights lie; nothing where one master reads them."""
-    if accel.wgt_masters == 1:
-        return []
-    page = ALIGNMENT // (accel.wgt_bits // 8)
-    return [
-        Line("kWgtMasters", accel.wgt_masters, "of the RTL twin: a page of each follows one of the others"),
-        Line("kWgtPageBeats", page, "beats of a page"),
-    ]
-
-
 def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
     block = accel.channel_block
     sum_bits = accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length()
@@ -123,13 +114,15 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         _group(
             "Ports.",
             Line("kIfmBits", accel.ifm_bits),
-            Line("kWgtBits", accel.wgt_bits),
+            Line("kWgtBits", accel.wgt_stream_bits, "of all masters of the weights"),
             Line("kOfmBits", accel.ofm_bits),
             Line("kIfmBeatBytes", accel.ifm_bits // 8),
-            Line("kWgtBeatBytes", accel.wgt_bits // 8),
-            Line("kWgtWords", accel.wgt_bits // 32, "32-bit words per beat"),
-            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane * accel.wgt_masters),
-            *_stripes(accel),
+            Line("kWgtBeatBytes", accel.wgt_stream_bits // 8),
+            Line("kWgtWords", accel.wgt_stream_bits // 32, "32-bit words per beat"),
+            Line("kWgtMasters", accel.wgt_masters, "a page of each follows one of the others"),
+            Line("kWgtPartWords", accel.wgt_bits // 32, "32-bit words per beat of a master"),
+            Line("kWgtPageBeats", ALIGNMENT // (accel.wgt_bits // 8), "beats of a page"),
+            Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane),
             Line("kOfmBeatBytes", accel.ofm_bits // 8),
         ),
         _group(
@@ -148,6 +141,9 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kIfmPorts", accel.read_ports, "pixels read per cycle"),
             Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
             Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
+            Line("kRunsAhead", RUNS_AHEAD, "runs asked for before the first beat is taken"),
+            Line("kRunsUnanswered", RUNS_AHEAD // 2, "runs written before the first one's answer"),
+            Line("kRunFifoDepth", 2 * RUNS_AHEAD, "runs between who finds them and who asks for them"),
             Line("kIfmFifoDepth", FIFO_BEATS, "words between load_ifm and compute"),
             Line("kRowFifoDepth", 2 * accel.wgt_entries, "rows of weights between load_wgt and compute"),
             Line("kPatternFifoDepth", 2, "patterns of jobs between them"),
@@ -169,6 +165,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         _group(
             "Descriptors and profile.",
             Line("kDescriptorBytes", accel.descriptor_bytes),
+            Line("kDescriptorBeats", 8 * accel.descriptor_bytes // accel.wgt_stream_bits),
             Line("kDescriptorHeaderWords", accel.header_words),
             Line("kProducts", int(accel.products), "1: residuals may multiply, and be vectors"),
             Line("kLineWords", accel.line_words, "lines of an activation behind them"),
@@ -184,6 +181,8 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         ),
         _group(
             "Stages of the loops' pipelines, as tb/schedule.h reckons: a tool may take others.",
+            Line("kPortBeats", HLS_OUTSTANDING * HLS_BURST_BEATS, "held by a port until they are taken"),
+            Line("kAskStages", ASK_STAGES),
             Line("kLoadStages", LOAD_STAGES),
             Line("kComputeStages", ARRAY_STAGES + accel.tree_levels, "those of the RTL twin"),
             Line("kStoreStages", drain_beat(accel), "likewise"),
@@ -201,27 +200,40 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
     def words(plan: LayerPlan, layer: Layer) -> int:
         return plan.slices * plan.slice_blocks * plan.slice_px
 
+    def ifm_pixels(plan: LayerPlan, layer: Layer) -> int:
+        columns = layer.in_columns if plan.tiles_c == 1 else plan.tw
+        return plan.slices * plan.slice_blocks * plan.th * columns
+
     def mac_cycles(plan: LayerPlan, layer: Layer) -> int:
         entries = plan.tiles_m * plan.tiles_n * entry_count(layer, accel.taps)
         return entries * max(plan.tr * plan.tc, MIN_SWEEP)
 
-    plane_beats = accel.wgt_beats_per_plane * accel.wgt_masters
+    plane_beats = accel.wgt_beats_per_plane
     tiles = largest(lambda plan, layer: plan.tiles)
+    ifm_blocks = largest(lambda plan, layer: plan.slices * plan.slice_blocks)
+    ifm_rows = largest(lambda plan, layer: plan.th)
     ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.in_columns)
     ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
+    ofm_rows = largest(lambda plan, layer: plan.tr)
+    wgt_beats = largest(layer_beats) * plane_beats
+    page = ALIGNMENT // (accel.wgt_bits // 8)
+    block_pixels = largest(lambda plan, layer: plan.tr * plan.tc)
     return _group(
         "Loop counts of this network at most, for the tool's reports alone.",
         Line("kTripLayers", len(net.layers)),
         Line("kTripTiles", tiles),
         Line("kTripTileSteps", tiles + 1),
-        Line("kTripIfmBlocks", largest(lambda plan, layer: plan.slices * plan.slice_blocks)),
+        Line("kTripIfmRuns", ifm_blocks * ifm_rows),
+        Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
+        Line("kTripIfmBeats", largest(ifm_pixels) * accel.ifm_beats_per_word),
+        Line("kTripWgtRuns", 1 if accel.wgt_masters == 1 else ceil_div(wgt_beats, page) + 1),
+        Line("kTripWgtBeats", wgt_beats),
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobSteps", largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks) + 1),
-        Line("kTripWgtBeats", largest(layer_beats) * plane_beats),
         Line("kTripTileCycles", max(largest(words), largest(mac_cycles))),
-        Line("kTripIfmRows", largest(lambda plan, layer: plan.th)),
-        Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
-        Line("kTripOfmRows", largest(lambda plan, layer: plan.tr)),
+        Line("kTripOfmRows", ofm_rows),
+        Line("kTripOfmRuns", accel.tm // accel.channel_block * ofm_rows),
+        Line("kTripOfmBeats", accel.tm // accel.channel_block * block_pixels * accel.ofm_beats_per_word),
         Line("kTripOfmRun", ofm_run * accel.ofm_beats_per_word),
     )
 

@@ -30,6 +30,7 @@ from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.registers import (
     BLOCKS,
+    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
@@ -38,12 +39,13 @@ from hotnas_hls.codegen.registers import (
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
-from hotnas_hls.codegen.wiring import wires
+from hotnas_hls.codegen.wiring import EngineCell, wires
 from hotnas_hls.errors import OutputRefused
 from hotnas_hls.version import __version__
 
 FOLDER = "package"
 WRAPPER = f"rtl/{TOP}_ip.v"
+PACKING = "scripts/package_rtl.tcl"
 BLOCK_DESIGN = "scripts/block_design.tcl"
 LINUX = ("linux/hotnas.bif", "linux/hotnas.dtso")
 SHELL = "linux/shell.json"  # of Kria's application manager
@@ -65,11 +67,12 @@ def package_files(point: DesignPoint, name: str) -> dict[str, str | bytes]:
     processor = processor_of(point.board.part)
     without = [] if processor else [BLOCK_DESIGN, *LINUX]
     without += [] if point.board.part.startswith(KRIA) else [SHELL]
-    rendered = render_folder(FOLDER, banner, _context(point, name, banner, processor), without)
+    rendered = render_folder(FOLDER, banner, context(point, name, banner, processor), without)
     return {**files, **rendered}
 
 
-def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
+def context(point: DesignPoint, name: str, banner: Banner, processor: Processor | None) -> dict[str, Any]:
+    """What the templates of a package may say of a design."""
     net, accel = point.integer_network(), point.accelerator
     memory = map_memory(net, accel, point.tiles)
     rtl = rtl_files(accel, len(net.layers), banner, point.clock_mhz)
@@ -95,6 +98,7 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "clock_ns": f"{1000 / point.clock_mhz:.3f}",
         "tested_with": TESTED_WITH,
         "registers": REGISTERS,
+        "odd_weights": ODD_WEIGHTS if accel.wgt_masters > 1 else (),
         "blocks": BLOCKS,
         "profile": {
             "hwh": PROFILE_HWH,
@@ -137,7 +141,9 @@ def _context(point: DesignPoint, name: str, banner: Banner, processor: Processor
         "processor": processor,
         "block_design": BLOCK_DESIGN,
         "masters": STREAMS,
-        "wires": wired,
+        "engines": [EngineCell(TOP, tuple(wired), ports.masters(accel), processor.base)] if processor else [],
+        "packing": PACKING,
+        "ip_folder": "ip",
         "afi": [2 * processor.ports.index(wire.port) + way for wire in wired for way in (0, 1)]
         if processor
         else [],

@@ -69,6 +69,11 @@ REGISTERS = (
     ),
     Register("abort", 0x54, "abort", "a written 1 ends the run; 1 until the bus is quiet. RTL twin alone"),
 )
+# Of an HLS build whose weights are striped, in the place of `abort`.
+ODD_WEIGHTS = (
+    Register("wgt_odd", 0x54, "wgt_odd_1", "byte address of the weight image and 4,096 more, bits 31:0"),
+    Register("wgt_odd_high", 0x58, "wgt_odd_2", "bits 63:32"),
+)
 IDENTITY = Block(
     "identity",
     0x60,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.port_plan import STREAMS, PortPlan
+from hotnas_hls.codegen.ports import Bus
 from hotnas_hls.codegen.processors import Processor
 from hotnas_hls.errors import ConfigError, raise_all
 
@@ -16,7 +17,27 @@ class Wire:
 
     port: str
     masters: tuple[str, ...]
-    twin: bool = False  # the RTL twin alone has its master: HLS C++ reads a striped stream through one
+
+
+@dataclass(frozen=True)
+class EngineCell:
+    """An accelerator in a block design."""
+
+    top: str  # its IP
+    wires: tuple[Wire, ...]
+    buses: tuple[Bus, ...]
+    base: int  # address of its registers
+    prefix: str = ""  # of the cells that are its own; empty where it is the only one
+
+    @property
+    def cell(self) -> str:
+        """Its own cell."""
+        return f"{self.top}_0"
+
+    @property
+    def ports(self) -> list[str]:
+        """Ports of the processor that it has."""
+        return [wire.port for wire in self.wires]
 
 
 def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
@@ -43,6 +64,4 @@ def wires(point: DesignPoint, processor: Processor | None) -> list[Wire]:
         ],
     )
     shared = point.accelerator.shared_bus
-    return [
-        Wire(port, STREAMS if shared else (master,), twin=master not in STREAMS) for master, port in found
-    ]
+    return [Wire(port, STREAMS if shared else (master,)) for master, port in found]

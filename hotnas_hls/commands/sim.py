@@ -22,6 +22,9 @@ expects, what simulation counts, the difference; reports/dram.json. The exit sta
 more than 2 %. It says what this DRAM would cost; the certificate's stays that of the board.
 
 --sweep draws what the memory's latency costs; with --dram its idle read latency and its bandwidth.
+
+A package of several engines (hotnas engines --output) runs all of them at the same time behind the DRAM of
+the board, and keeps reports/engines.json; it takes --build and --json alone.
 """
 
 from __future__ import annotations
@@ -37,9 +40,10 @@ from hotnas_hls.accel.timing.memory_timing import LEAST_LATENCY
 from hotnas_hls.base.terminal import next_command, progress, text_console
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.commands import Subparsers
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, raise_all
 
 GROUP = "flow"
+IMAGES = 2
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
 
 
@@ -47,7 +51,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Options of ``hotnas sim``."""
     parser = subparsers.add_parser("sim", description=__doc__)
     parser.add_argument("package", type=Path, help="the package's folder, e.g. hls_out/digits")
-    parser.add_argument("--images", type=int, default=2, help="images on the RTL, back to back (default 2)")
+    parser.add_argument(
+        "--images", type=int, default=IMAGES, help="images on the RTL, back to back (default 2)"
+    )
     parser.add_argument("--no-csim", action="store_true", help="leave the C simulation out")
     parser.add_argument(
         "--bambu",
@@ -81,6 +87,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate, print the tables, say whether the certificate holds."""
+    from hotnas_hls.api.engines import is_shared_board
+
+    if is_shared_board(args.package):
+        return _simulate_engines(args)
     latencies = _latencies(args.sweep)
     if args.dram is not None:
         from hotnas_hls.accel.memory.dram_timing import load_dram
@@ -90,6 +100,29 @@ def run(args: argparse.Namespace) -> int:
         if args.package.is_dir():
             held.enter_context(sole_writer(args.package, "hotnas sim"))  # from the first step to the last
         return _simulate(args, latencies)
+
+
+def _simulate_engines(args: argparse.Namespace) -> int:
+    from hotnas_hls.api.engines import load_shared_board
+
+    others = ("images", "no_csim", "bambu", "rtl", "dram", "no_dram", "sweep")
+    usual = {"images": IMAGES, "no_csim": False, "no_dram": False}
+    given = [name for name in others if getattr(args, name) != usual.get(name)]
+    raise_all(
+        ConfigError,
+        f"{args.package} holds several engines:",
+        [f"--{name.replace('_', '-')}: is of a package of one design; leave it out" for name in given],
+    )
+    console = text_console(PIPED_WIDTH, stderr=args.json)
+    shared = load_shared_board(args.package)
+    console.print(*shared.tables())
+    found = shared.simulate(args.build)
+    console.print(*found.tables())
+    for line in [*shared.notes(), *found.notes()]:
+        console.print(line, soft_wrap=True)
+    if args.json:
+        print(json.dumps(found.record(), indent=2))
+    return 0 if found.holds else 1
 
 
 def _simulate(args: argparse.Namespace, latencies: tuple[int, ...] | None) -> int:

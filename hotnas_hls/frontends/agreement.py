@@ -59,7 +59,7 @@ def agreement(own: OwnIntegers, images: np.ndarray, nodes: Mapping[str, np.ndarr
     steps = {name: int(np.abs(values).max(initial=0)) for name, values in apart.items()}
     halves = all(((wanted[name] % 2 == 0) & (by == 1) | (by == 0)).all() for name, by in apart.items())
     where = max(steps, key=lambda name: steps[name])
-    result = run_batch(net, integers, [net.logits])[net.logits] - wanted[net.logits]
+    results = run_batch(net, integers, net.host.maps)
     return Agreement(
         net.act_bits,
         own.weight_bits,
@@ -69,5 +69,5 @@ def agreement(own: OwnIntegers, images: np.ndarray, nodes: Mapping[str, np.ndarr
         steps[where],
         sum(np.count_nonzero(values) for values in apart.values()) / sum(v.size for v in apart.values()),
         halves,
-        int(np.abs(result).max(initial=0)),
+        max(int(np.abs(values - wanted[name]).max(initial=0)) for name, values in results.items()),
     )

@@ -15,6 +15,7 @@ from hotnas_hls.errors import ConfigError, ToolNotFound, raise_all
 from hotnas_hls.frontends.agreement import agreement
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.onnx_operators import HANDLERS
+from hotnas_hls.frontends.qonnx import standard
 from hotnas_hls.frontends.quantised_files import unrounded
 from hotnas_hls.frontends.refusal import Refused, cure_for
 from hotnas_hls.frontends.tensor import Value
@@ -32,6 +33,7 @@ except ImportError:  # an optional extra
 FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice operators that mix images
 OWN_IMAGES = 8  # on which integers that a file brings are compared with onnxruntime's
 LARGEST_BATCH = 64  # images that a file may ask for at once: the proof runs as many
+OWN_DOMAINS = ("", "ai.onnx")
 FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
 FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*(.+)")
 
@@ -110,7 +112,8 @@ class OnnxModel:
         return self._maps(self._model, images)
 
     def _maps(self, of: Any, images: np.ndarray, optimised: bool = True) -> Mapping[str, np.ndarray]:
-        made = {node: tensor for node, tensor in self._made.items() if node in self.graph}
+        known = {name for node in of.graph.node for name in node.output} | {self._input.name}
+        made = {name: of for name, of in self._made.items() if name in self.graph and of[0] in known}
         model = onnx.ModelProto()
         model.CopyFrom(of)
         del model.graph.output[:]
@@ -183,17 +186,22 @@ class _Reader:
     ) -> None:
         self.path = path
         self.opset = max(
-            (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1
+            (entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS), default=1
         )
         self.constants = {tensor.name: _array(tensor, path) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
         self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
         image = self._image(model)
         self.fixed_batch, shape = self._input_shape(image, input_shape)
-        self.rounded = _inferred(model, path)
-        self.unrounded = unrounded(self.rounded, self.constants, image.name, keeps_grids)
-        self.model = self.unrounded.model
         self.draft = Draft(path.stem, self.fixed_batch or FREE_BATCH)
+        self.evaluated: set[str] = set()
+        self.refusals: dict[str, Refused] = {}  # of operators of QONNX, by their output
+        self._fold(model)
+        qonnx = standard(model, self.constants, self.refusals)
+        self.rounded = _inferred(qonnx.model, path)
+        self._fold(self.rounded)
+        self.unrounded = unrounded(self.rounded, self.constants, image.name, keeps_grids, qonnx)
+        self.model = self.unrounded.model
         try:
             self.values[image.name] = self.draft.input(shape, _dotted(image.name))
         except Refused as refused:
@@ -267,14 +275,24 @@ class _Reader:
 
     def _read(self, node: Any) -> None:
         """Evaluate a node of constants, translate any other; note what is refused."""
-        if all(name in self.constants or not name for name in node.input):
-            self._evaluate(node)
+        own = node.domain in OWN_DOMAINS
+        if own and all(name in self.constants or not name for name in node.input):
+            self._evaluate(node, self.model)
             return
         where = _dotted(node.name or node.output[0])
         inputs = [self.constants.get(name, self.values.get(name)) for name in node.input]
         attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
         handler = self._handler(node)
         try:
+            if node.output[0] in self.refusals:
+                raise self.refusals[node.output[0]]
+            if not own:
+                raise Refused(
+                    (
+                        f"its domain {_dotted(node.domain)} is not ONNX's own",
+                        "export the network with operators of ONNX, or of QONNX",
+                    )
+                )
             if handler is None:
                 raise Refused(("not an operator of the accelerator", cure_for(node.op_type)))
             if node.op_type == "Split":
@@ -299,7 +317,7 @@ class _Reader:
         """What translates a node; None where nothing does."""
         grid = self.unrounded.grids.get(node.output[0])
         if grid is None:
-            return HANDLERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+            return HANDLERS.get(node.op_type)
 
         def rounded(reader: _Reader, where: str, source: Value, *bounds: np.ndarray) -> Value:
             value = reader.draft.rounded(where, source, grid)
@@ -310,8 +328,18 @@ class _Reader:
 
         return rounded
 
-    def _evaluate(self, node: Any) -> None:
-        """A node that computes constants from constants."""
+    def _fold(self, model: Any) -> None:
+        """Constants that nodes compute from those known, but of operators that are not ONNX's own."""
+        for node in model.graph.node:
+            known = all(name in self.constants or not name for name in node.input)
+            if known and node.domain in OWN_DOMAINS:
+                self._evaluate(node, model)
+
+    def _evaluate(self, node: Any, of: Any) -> None:
+        """A node of model ``of`` that computes constants from constants; once."""
+        if node.output[0] in self.evaluated:
+            return
+        self.evaluated.add(node.output[0])
         helper = onnx.helper
         feeds = {name: self.constants[name] for name in node.input if name}
         inputs = [
@@ -321,8 +349,8 @@ class _Reader:
         outputs = [helper.make_value_info(name, onnx.TypeProto()) for name in node.output if name]
         model = helper.make_model(
             helper.make_graph([node], "constant", inputs, outputs),
-            opset_imports=self.model.opset_import,
-            ir_version=self.model.ir_version,
+            opset_imports=of.opset_import,
+            ir_version=of.ir_version,
         )
         try:
             try:

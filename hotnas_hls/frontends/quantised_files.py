@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotnas_hls.frontends.qonnx import Standard
 from hotnas_hls.network.fixed_point import MOST_FRAC_BITS
 from hotnas_hls.network.graph import Grid
 from hotnas_hls.network.quantise import COARSEST
@@ -39,78 +40,110 @@ class Unrounded(NamedTuple):
     lowest: float  # of what the image is rounded to; minus infinity where it is not
     highest: float
     grids: Mapping[str, Grid] = MappingProxyType({})  # of what clips make, by tensor
-    uneven: tuple[str, ...] = ()  # pairs whose scales keep all from having grids, each with its reason
+    uneven: tuple[str, ...] = ()  # what keeps pairs from having grids, with the tensor each rounds
 
 
 class _Pair(NamedTuple):
-    """What a QuantizeLinear rounds to."""
+    """What a map is rounded to: ``source * factor + offset`` to steps between two ends."""
 
     source: str
     lowest: float
     highest: float
-    frac_bits: int | None  # of its scale; None where it is no power of two
-    scales: str  # what is wrong with them then
+    scale: np.ndarray
+    factor: float = 1.0
+    offset: float = 0.0
+
+    @property
+    def frac_bits(self) -> int | None:
+        """Of the scale; None where it is no power of two."""
+        return power_of_two(self.scale)
+
+    @property
+    def misfit(self) -> str:
+        """Why integers of ours have no such steps."""
+        one = self.scale.size == 1
+        told = f"scale {self.scale.item():.6g} is no power of two" if one else "scales are many"
+        return f"{self.source}: its {told}"
+
+
+class _Rounded(NamedTuple):
+    """Where a model rounds maps."""
+
+    ends: Mapping[str, _Pair]  # by what comes out
+    inside: frozenset[str]  # tensors between a map and what comes out
+    pairs: int
 
 
 def unrounded(
-    model: Any, constants: Mapping[str, np.ndarray], image: str, keeps_grids: bool = True
+    model: Any,
+    constants: Mapping[str, np.ndarray],
+    image: str,
+    keeps_grids: bool = True,
+    qonnx: Standard | None = None,
 ) -> Unrounded:
     """``model`` without pairs around its maps; itself where it has none.
 
     keeps_grids: each pair is a clip, to be told its grid, where every scale is a power of two.
+    qonnx: what operators of QONNX it had, which are pairs, too.
     A QuantizeLinear stays, to be refused by its name, where its scale is no constant or where anything but a
     DequantizeLinear reads it.
     """
-    pairs = _pairs(model, constants)
+    rounded = _roundings(model, constants, qonnx)
+    pairs = rounded.ends.values()
     if not pairs:
         return Unrounded(model, 0, -np.inf, np.inf)
     found = type(model)()
     found.CopyFrom(model)
     del found.graph.node[:]
     positive = {name for name, values in constants.items() if np.asarray(values).min(initial=0) >= 0}
-    uneven = tuple(
-        f"{pair.source}: its {pair.scales}" for pair in pairs.values() if pair.frac_bits is None
-    )
+    uneven = tuple(dict.fromkeys(pair.misfit for pair in pairs if pair.frac_bits is None))
     kept = keeps_grids and not uneven
     grids: dict[str, Grid] = {}
-    of_image = [pair for pair in pairs.values() if pair.source == image]
+    of_image = [pair for pair in pairs if pair.source == image]
     if any(pair.lowest == 0 for pair in of_image):
         positive.add(image)
     for node in model.graph.node:
-        if node.op_type == "QuantizeLinear" and node.output[0] in pairs:
+        if node.output[0] in rounded.inside:
             continue
-        if node.op_type == "DequantizeLinear" and node.input[0] in pairs:
-            pair = pairs[node.input[0]]
+        pair = rounded.ends.get(node.output[0])
+        if pair is not None:
             clips = kept or (pair.lowest == 0 and pair.source not in positive)
             if kept and pair.frac_bits is not None:
                 grids[node.output[0]] = Grid(pair.frac_bits, pair.lowest, pair.highest)
-            *before, node = _clip(node, pair) if clips else (_handing_on(node, pair),)
+            *before, node = _standing_in(node, pair, clips)
             found.graph.node.extend(before)
-            if clips:
+            if clips and pair.lowest == 0:
                 positive.update(node.output)
         if _never_negative(node, positive, constants):
             positive.update(node.output)
         found.graph.node.append(node)
     lowest = max((pair.lowest for pair in of_image), default=-np.inf)
     highest = min((pair.highest for pair in of_image), default=np.inf)
-    return Unrounded(found, len(pairs), lowest, highest, grids, uneven)
+    return Unrounded(found, rounded.pairs, lowest, highest, grids, uneven)
 
 
-def _handing_on(node: Any, pair: _Pair) -> Any:
-    """What is left of a pair that ends in ``node``."""
-    return type(node)(op_type="Identity", input=[pair.source], output=node.output, name=node.name)
-
-
-def _clip(node: Any, pair: _Pair) -> Iterator[Any]:
-    """Nodes that clip to what a pair can hold, which ends in ``node``."""
-    bounds = []
-    for end, value in (("lowest", pair.lowest), ("highest", pair.highest)):
-        name = f"{node.output[0]}.{end}"
-        constant = numpy_helper.from_array(np.array(value, np.float32))
-        yield helper.make_node("Constant", [], [name], name=name, value=constant)
-        bounds.append(name)
+def _standing_in(node: Any, pair: _Pair, clips: bool) -> Iterator[Any]:
+    """Nodes for a pair that ends in ``node``, whose rounding they leave out."""
+    out, last = node.output[0], pair.source
     called = node.name.removesuffix("_DequantizeLinear")
-    yield helper.make_node("Clip", [pair.source, *bounds], [node.output[0]], name=called)
+    for operator, value in (("Mul", pair.factor), ("Add", pair.offset)):
+        if value != (operator == "Mul"):
+            constant, moved = _constant(f"{out}.{operator}.constant", value), f"{out}.{operator}"
+            yield constant
+            yield helper.make_node(operator, [last, constant.name], [moved], name=moved)
+            last = moved
+    if not clips:
+        yield helper.make_node("Identity", [last], [out], name=node.name)
+        return
+    ends = [_constant(f"{out}.lowest", pair.lowest), _constant(f"{out}.highest", pair.highest)]
+    yield from ends
+    yield helper.make_node("Clip", [last, *(end.name for end in ends)], [out], name=called)
+
+
+def _constant(name: str, value: float) -> Any:
+    return helper.make_node(
+        "Constant", [], [name], name=name, value=numpy_helper.from_array(np.array(value, np.float32))
+    )
 
 
 def _never_negative(node: Any, positive: set[str], constants: Mapping[str, np.ndarray]) -> bool:
@@ -122,22 +155,27 @@ def _never_negative(node: Any, positive: set[str], constants: Mapping[str, np.nd
     )
 
 
-def _pairs(model: Any, constants: Mapping[str, np.ndarray]) -> dict[str, _Pair]:
-    """The pairs around maps by the tensor between the two."""
+def _roundings(model: Any, constants: Mapping[str, np.ndarray], qonnx: Standard | None) -> _Rounded:
+    """Pairs around maps, and what operators of QONNX do."""
     readers: dict[str, list[str]] = {output.name: ["output"] for output in model.graph.output}
     for node in model.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node.op_type)
-    found = {}
+    ends, inside = dict[str, _Pair](), set[str]()
+    between: dict[str, _Pair] = {}
     for node in model.graph.node:
         if node.op_type == "QuantizeLinear" and set(readers.get(node.output[0], ())) == {"DequantizeLinear"}:
             for lowest, highest in _range(node, constants):
-                scale = constants[node.input[1]]
-                one = scale.size == 1
-                told = f"scale {scale.item():.6g} is no power of two" if one else "scales are many"
-                pair = _Pair(node.input[0], lowest, highest, power_of_two(scale), told)
-                found[node.output[0]] = pair
-    return found
+                between[node.output[0]] = _Pair(node.input[0], lowest, highest, constants[node.input[1]])
+        elif node.op_type == "DequantizeLinear" and node.input[0] in between:
+            ends[node.output[0]] = between[node.input[0]]
+    count = len(between)
+    if qonnx is not None:
+        for out, of in qonnx.roundings.items():
+            ends[out] = _Pair(of.source, of.low, of.high, of.scale, of.factor, of.offset)
+        inside |= qonnx.inside
+        count += len(qonnx.roundings)
+    return _Rounded(ends, frozenset(inside | {*between}), count)
 
 
 def power_of_two(scale: np.ndarray) -> int | None:

@@ -49,6 +49,7 @@ class Compression:
     expanded: tuple[str, ...] = ()  # convolutions whose kernel grows by 2
     weight_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> fixed-point width
     act_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> width of what it reads
+    noise: int = 0  # of all weights while they are trained, in thousandths of a layer's largest
 
     def __post_init__(self) -> None:
         for name in ("channels", "patterns", "weight_bits", "act_bits"):
@@ -63,4 +64,5 @@ class Compression:
             "expanded": list(self.expanded),
             "weight_bits": dict(self.weight_bits),
             **({"act_bits": dict(self.act_bits)} if self.act_bits else {}),
+            **({"noise": self.noise} if self.noise else {}),
         }

@@ -166,6 +166,7 @@ def compress(
 
     products: of every layer that is pruned, in ``model`` as it is (see ``pattern_pruning.kernel_products``).
     """
+    own = editable(model, graph).narrowable if compression.noise else ()
     model, products = copied(model), products or {}
     paths, kept_inputs = cut_paths(graph), {}
     for name, keep in compression.channels.items():
@@ -181,6 +182,9 @@ def compress(
         module = _module(model, name)
         fixed = FixedPoint(bits, _norm(model, graph, name))
         parametrize.register_parametrization(module, "weight", fixed)
+    for seed, name in enumerate(sorted(own)):
+        noise = WeightNoise(compression.noise / 1000, _norm(model, graph, name), seed)
+        parametrize.register_parametrization(_module(model, name), "weight", noise)
     return model
 
 
@@ -315,6 +319,34 @@ class FixedPoint(nn.Module):
             limit = 1 << (self.bits - 1)
             rounded = round_half_up(folded / step).clamp(-limit, limit - 1) * step / scale
         return weight + (rounded - weight).detach()
+
+
+# --- robust training --------------------------------------------------------------------------------------
+
+
+class WeightNoise(nn.Module):
+    """Adds Gaussian noise to the weight in training, drawn anew each pass; in evaluation there is none.
+
+    Its standard deviation is ``share`` of the layer's largest weight, the batch norm folded in: what devices
+    that vary do to weights that they hold with an offset.
+    """
+
+    def __init__(self, share: float, norm: Norm | None, seed: int) -> None:
+        super().__init__()
+        self.share = share
+        self._norm = [norm]  # in a list: it stays a child of the model alone
+        self._rng = np.random.default_rng(seed)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if not self.training:
+            return weight
+        scale = _norm_scale(weight, *self._norm)
+        deviation = self.share * (weight.detach() * scale).abs().max()
+        drawn = torch.from_numpy(self._rng.standard_normal(tuple(weight.shape))).to(weight.dtype)
+        return weight + deviation * drawn / scale
+
+
+# --- batch norms ------------------------------------------------------------------------------------------
 
 
 def _norm_scale(weight: Tensor, norm: Norm | None) -> Tensor:

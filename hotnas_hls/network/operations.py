@@ -41,6 +41,11 @@ class Operation:
     act_bits: int = 16
     weight_bits: int = 0
 
+    def within(self, network: str) -> Operation:
+        """The operator by a name that no other network has."""
+        sources = tuple(f"{network}/{source}" for source in self.sources)
+        return replace(self, name=f"{network}/{self.name}", sources=sources)
+
     def widened(self, n: int, m: int) -> Operation:
         """The operator with other channels; one that keeps them apart keeps as many groups."""
         return replace(self, n=n, m=m, groups=n if self.groups > 1 else 1)

@@ -39,6 +39,8 @@ class OperatorPlatform(Generic[Constants]):
     titled: ClassVar[str]  # its name, with a place for that of its constants
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the objective where none is chosen
     needs_board: ClassVar[bool] = False
+    takes_several: ClassVar[bool] = False  # networks at once
+    beside: tuple[Graph, ...] = ()  # networks that run at the same time, unedited
     constants: Constants
     name: str
     objective: Metric
@@ -62,7 +64,9 @@ class OperatorPlatform(Generic[Constants]):
     def of(cls, request: PlatformRequest) -> Self:
         """With the constants and the objective asked for."""
         constants = cls.load_constants(request.technology) if request.technology else None
-        return cls(constants, request.objective)
+        platform = cls(constants, request.objective)
+        platform.beside = request.beside
+        return platform
 
     @property
     def unit(self) -> str:
@@ -87,13 +91,19 @@ class OperatorPlatform(Generic[Constants]):
         """The uncompressed network's operators."""
         allowed = editable(model, graph)
         layers = self.layers(graph, form, Compression())
-        readers = free_readers(layers) & allowed.narrowable
+        readers = free_readers(layers) & allowed.narrowable  # names of networks beside it are not among them
         return Workload(graph.name, layers, allowed.paths, allowed.convolutions, allowed.narrowable, readers)
 
     def layers(self, graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Operation, ...]:
-        """The operators under ``compression``."""
+        """The operators under ``compression``, then those of the networks beside it."""
         edited = edited_graph(graph, cut_paths(graph), compression)
-        return with_formats(operations(fold_shapes(edited), form.act_bits, form.weight_bits), compression)
+        own = with_formats(operations(fold_shapes(edited), form.act_bits, form.weight_bits), compression)
+        others = (
+            one.within(f"{place}:{other.name}")
+            for place, other in enumerate(self.beside, 2)
+            for one in operations(fold_shapes(other), form.act_bits, form.weight_bits)
+        )
+        return (*own, *others)
 
     def at_bits(self, bits: int) -> OperatorPlatform:
         """Itself: widths are the workload's."""

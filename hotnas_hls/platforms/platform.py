@@ -218,6 +218,11 @@ def measured(platform: Platform[Design], layers: Sequence[Any], design: Design) 
 class Varies(Protocol):
     """A platform whose devices vary from chip to chip, and the accuracy with them."""
 
+    @property
+    def weight_noise(self) -> int:
+        """Noise that makes a network robust in training, in thousandths of a layer's largest weight."""
+        ...
+
     def varied(
         self,
         network: IntegerNetwork,
@@ -225,6 +230,7 @@ class Varies(Protocol):
         images: np.ndarray,
         labels: np.ndarray,
         seed: int,
+        chips: int,
     ) -> Varied:
         """The accuracy of a network, whose workload is ``layers``, for images (B, C, H, W) of integers."""
         ...

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, cast
 from hotnas_hls.base.names import nearest
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.platforms.metric import Metric, metric_named
-from hotnas_hls.platforms.platform import Emits, Platform
+from hotnas_hls.platforms.platform import Emits, Platform, Varies
 from hotnas_hls.platforms.request import PlatformRequest
 
 GROUP = "hotnas_hls.platforms"
@@ -98,17 +98,24 @@ def platform_class(name: str) -> type[PlatformClass]:
 
 def make_platform(name: str, request: PlatformRequest) -> Platform[Any]:
     """The platform called ``name`` for a network; ConfigError for a name, metric or constant that is none."""
-    problems = asked_violations(name, request.board is not None, request.objective)
+    board, several = request.board is not None, bool(request.beside)
+    problems = asked_violations(name, board, request.objective, several=several)
     raise_all(ConfigError, f"{name} cannot be searched on so:", problems)
     return platform_class(name).of(request)
 
 
 def asked_violations(
-    name: str, board: bool, objective: str | None = None, bounded: Iterable[str] = ()
+    name: str,
+    board: bool,
+    objective: str | None = None,
+    bounded: Iterable[str] = (),
+    varied: Iterable[str] = (),
+    several: bool = False,
 ) -> list[str]:
     """What a platform cannot do of what is asked of it, each with its cure.
 
-    board: whether one is given. bounded: metrics by name.
+    board: whether one is given. bounded: metrics by name. varied: keys that need devices that vary.
+    several: whether networks are to run beside it.
     """
     try:
         kind = platform_class(name)
@@ -117,6 +124,10 @@ def asked_violations(
     found = []
     if kind.needs_board and not board:
         found.append(f"board: {name} runs on one; give a name of hotnas boards, or the path of a YAML file")
+    if not callable(getattr(kind, Varies.varied.__name__, None)):
+        found += [f"{key}: devices of {name} do not vary; leave it out" for key in varied]
+    if several and not getattr(kind, "takes_several", False):
+        found.append(f"beside: {name} runs one network at a time; leave it out")
     asked = {} if objective is None else {"objective": objective}
     asked |= {"bound.latency_ms" if one == "latency_ms" else f"bound.metrics.{one}": one for one in bounded}
     for where, metric in asked.items():

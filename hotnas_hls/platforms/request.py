@@ -23,3 +23,4 @@ class PlatformRequest:
     accelerator: Mapping[str, Any] = field(default_factory=dict)  # the section of that name
     technology: str | None = None  # of a model: constants by name, or a YAML file; None: its first
     objective: str | None = None  # the metric to lessen; None: its first
+    beside: tuple[Graph, ...] = ()  # networks that run at the same time

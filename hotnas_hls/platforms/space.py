@@ -22,6 +22,7 @@ class AxisKind(StrEnum):
     CHANNELS = "channels"  # output channels kept
     BITS = "bits"  # width of the layer's weights
     ACT_BITS = "act_bits"  # width of the activations the layer reads
+    NOISE = "noise"  # of the weights of the whole network in training, in thousandths
     HARDWARE = "hardware"  # a decision of the platform
 
 

@@ -52,6 +52,7 @@ class BoundSettings:
     reduction: float | None = None  # share of the objective of the best uncompressed design to be saved
     of: Literal["int8", "int16"] = "int8"  # that design: of 8 bits, or HotNAS's baseline of 16
     metrics: dict[str, float] = field(default_factory=dict)  # bounds on other metrics of the platform
+    varied_accuracy: float | None = None  # least mean accuracy on validation where devices vary
 
     @property
     def by_metric(self) -> dict[str, float]:
@@ -92,6 +93,7 @@ class SearchSettings:
     integer_learning_rate: float = 0.0003  # of those
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
+    chips: int = 0  # with drawn deviations, of whose accuracies candidates get the mean; 0: exact integers
     accuracy_drop: float = 0.01  # what the result may lose against the baseline, on validation
     patterns: bool = True  # pattern pruning
     channel_cut: bool = True  # fewer channels inside blocks
@@ -127,6 +129,7 @@ class RunConfig:
     platform: str = "tiled-engine"  # a name of ``hotnas platforms``
     technology: str | None = None  # constants of a model, by name or a YAML file; null: its first
     objective: str | None = None  # the platform's metric that is lessened; null: its first
+    beside: tuple[str, ...] = ()  # networks that run on the platform at the same time, by name or ONNX file
     clock_mhz: float | None = None  # null: the board's default
     accelerator: AcceleratorSettings = AcceleratorSettings()
     search: SearchSettings = SearchSettings()
@@ -183,12 +186,18 @@ class RunConfig:
             "validation_blend",
             "accuracy_drop",
             "trial_gpus",
+            "chips",
         )
         for name in counted:
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
         if not 0 <= search.alpha <= 1:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
+        least = self.bound.varied_accuracy
+        if least is not None and not 0 < least <= 1:
+            found.append(f"bound.varied_accuracy: must be more than 0 and at most 1, not {least:g}")
+        if least is not None and not search.chips:
+            found.append("bound.varied_accuracy: give search.chips, the number of chips it is the mean of")
         if search.storage not in STORAGES and not URL.fullmatch(search.storage):
             found.append(f"search.storage: {ACCEPTED_STORAGES}; not {search.storage!r}")
         if search.validation_blend >= 0.5:
@@ -238,7 +247,15 @@ class RunConfig:
     def _platform_violations(self) -> list[str]:
         from hotnas_hls.platforms.registry import asked_violations  # imports torch
 
-        return asked_violations(self.platform, self.board is not None, self.objective, self.bound.by_metric)
+        varied = {"search.chips": self.search.chips, "bound.varied_accuracy": self.bound.varied_accuracy}
+        return asked_violations(
+            self.platform,
+            self.board is not None,
+            self.objective,
+            self.bound.by_metric,
+            [name for name, value in varied.items() if value],
+            bool(self.beside),
+        )
 
 
 def normalisation_violations(mean: Sequence[float] | None, std: Sequence[float] | None) -> list[str]:

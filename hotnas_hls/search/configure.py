@@ -7,6 +7,7 @@ from typing import Any
 
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.platforms.platform import Platform
 from hotnas_hls.platforms.registry import make_platform, platform_class
@@ -33,6 +34,7 @@ def platform_of(config: RunConfig, graph: Graph, board: Board | None = None) -> 
         {field.name: getattr(config.accelerator, field.name) for field in fields(config.accelerator)},
         config.technology,
         config.objective,
+        tuple(load_model(name, None, None).graph for name in config.beside),
     )
     return make_platform(config.platform, request)
 
@@ -53,6 +55,8 @@ def options_of(config: RunConfig) -> SearchOptions:
         alpha=search.alpha,
         accuracy=search.accuracy,
         accuracy_drop=search.accuracy_drop,
+        chips=search.chips,
+        varied_accuracy=config.bound.varied_accuracy,
         validation_images=search.validation_images,
         validation_blend=search.validation_blend,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
@@ -67,6 +71,7 @@ def options_of(config: RunConfig) -> SearchOptions:
             channel_cut=search.channel_cut,
             kernel_expand=search.kernel_expand,
             hardware=search.hardware,
+            robust=search.chips > 0 and search.batches > 0,
         ),
         format=IntegerFormat(quantisation.act_bits, quantisation.weight_bits),
         time_limit_s=search.time_limit_s,

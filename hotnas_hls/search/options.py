@@ -31,6 +31,8 @@ class SearchOptions:
     alpha: float = 0.7
     accuracy: tuple[float, float] = (0.9, 1.0)
     accuracy_drop: float = 0.01
+    chips: int = 0  # that accuracies are the mean of, where devices vary; 0: of the exact integers
+    varied_accuracy: float | None = None  # least mean over them that the result may have
     tuning: Tuning = Tuning()
     final_epochs: int = 10
     integer_tuning: IntegerTuning = UNTUNED  # of the chosen design's integers, after that

@@ -120,6 +120,7 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
         options.seed,
         options.bounds,
+        options.chips,
         options.early_stopping,
     )
     settings = _study_settings(options, problem, digests, platform, detection.cost.value)
@@ -215,6 +216,7 @@ def _study_settings(
         "search.validation_images": options.validation_images,
         "search.validation_blend": options.validation_blend,
         "search.cold": options.cold,
+        **({"search.chips": options.chips} if options.chips else {}),
     }
     return StudySettings(
         targets=targets,

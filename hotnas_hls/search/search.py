@@ -13,6 +13,7 @@ from typing import Any
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.weights_file import Golden
+from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.train import accuracy as float_accuracy
@@ -103,7 +104,9 @@ def search(
     with closing(hire(evaluator, options.crew, prepared.small)) as crew:
         study = SearchStudy(space, evaluator, prepared.settings, storage, resume, crew)
         outcomes = study.run(prepared.seeds, lambda outcome: reporter.outcome(outcome, study))
-        chosen = best_outcome(outcomes, before - options.accuracy_drop, bounded, len(evaluator.validation))
+        least = max(before - options.accuracy_drop, options.varied_accuracy or 0.0)
+        chosen = best_outcome(outcomes, least, bounded, len(evaluator.validation))
+        _require_accurate(outcomes, options)
         if chosen is None:  # the budget ended before a feasible candidate: the fastest one is known to be
             chosen = study.add(prepared.seeds[-1])
 
@@ -160,6 +163,18 @@ def _remaining(
     return detect(workload, platform, choices, prepared.options.space.least_weight_bits)
 
 
+def _require_accurate(outcomes: Sequence[Outcome], options: SearchOptions) -> None:
+    """InfeasibleDesign where no candidate is as accurate under variation as the result must be."""
+    least, found = options.varied_accuracy, [one.accuracy for one in outcomes if one.accuracy is not None]
+    if least is None or max(found, default=0.0) >= least:
+        return
+    most = f"the most is {max(found):.2%}" if found else "none was trained"
+    raise InfeasibleDesign(
+        f"no candidate of {len(outcomes)} has {least:.2%} on validation under variation, the mean of "
+        f"{options.chips} chips; {most}: lower bound.varied_accuracy, or give it more trials or batches"
+    )
+
+
 def _arrays(split: Any) -> tuple[Any, Any]:
     return split.images, split.labels
 
@@ -180,7 +195,7 @@ def _finished(
         if integers.batches:
             reporter.stage("final fine-tuning of its integers")
         network = evaluator.quantised_network(model, compression, tuning, integers, reporter.step)
-        return network, integer_accuracy(network, evaluator.validation)
+        return network, evaluator.accuracy(network, compression)
 
     if options.final_epochs > 0 or options.integer_tuning.batches > 0:
         longer = epoch(options.tuning, options.final_epochs, len(dataset.train))

@@ -56,11 +56,13 @@ def why_not(accel: Accelerator) -> str | None:
     return None
 
 
-def run_bambu(directory: Path, build: Path, images: int = 1, seconds: float = SECONDS) -> BambuResult:
+def run_bambu(
+    directory: Path, build: Path, wgt_masters: int = 1, images: int = 1, seconds: float = SECONDS
+) -> BambuResult:
     """Synthesise and co-simulate the package in ``directory``; everything written goes to ``build``.
 
-    Raises ToolNotFound without Bambu or a Verilator for it, SimulationFailed where it does not end well or
-    an output differs.
+    wgt_masters: ports of its weights. Raises ToolNotFound without Bambu or a Verilator for it,
+    SimulationFailed where it does not end well or an output differs.
     """
     tool = require("bambu")
     number = _checked_version(tool)
@@ -69,7 +71,8 @@ def run_bambu(directory: Path, build: Path, images: int = 1, seconds: float = SE
     for folder in FOLDERS:
         shutil.copytree(directory / folder, build / folder)
     record = json.loads((build / "weights" / "memory_map.json").read_text(encoding="utf-8"))
-    sizes = bambu_sizes(record["feature_map_bytes"], record["weight_bytes"], len(record["weights"]))
+    bytes_of = record["feature_map_bytes"], record["weight_bytes"]
+    sizes = bambu_sizes(*bytes_of, len(record["weights"]), wgt_masters)
     command: list[str | Path] = [
         tool.path,
         *SOURCES,

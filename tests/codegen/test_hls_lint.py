@@ -42,9 +42,9 @@ BROKEN = [
     (
         "loops-bounded",
         "include/load_ifm.h",
-        "HLS_VITIS(loop_tripcount min = 1 max = kTripIfmBlocks)",
+        "HLS_VITIS(loop_tripcount min = 1 max = kTripIfmRun)",
         "",
-        "LOAD_IFM_BLOCK has neither",
+        "LOAD_IFM_BEAT has neither",
     ),
     (
         "loops-bounded",
@@ -69,10 +69,10 @@ BROKEN = [
     ),
     (
         "no-pointer-arithmetic",
-        "src/accelerator.cpp",
-        "load_descriptor(wgt, 0,",
-        "load_descriptor(wgt + 1, 0,",
-        "hotnas_accel computes with a pointer",
+        "include/load_wgt.h",
+        "const WgtPart part_0 = wgt[place];",
+        "const WgtPart part_0 = *(wgt + place);",
+        "read_wgt computes with a pointer",
     ),
     (
         "no-recursion",
@@ -98,10 +98,10 @@ BROKEN = [
     ),
     (
         "memory-is-native",
-        "include/types.h",
-        "struct IfmBeat {",
-        '#include "integers.h"\nstruct IfmBeat {\n  ap_uint<3> tag;',
-        "argument ifm of hotnas_accel holds ap_int",
+        "src/accelerator.cpp",
+        "std::uint32_t images,",
+        "ap_uint<32> images,",
+        "argument images of hotnas_accel holds ap_int",
     ),
     (
         "memory-is-native",
@@ -211,9 +211,9 @@ BROKEN = [
     (
         "counts-known",
         "include/load_ifm.h",
-        "if (++column == window.columns) column = 0;",
-        "if (++column == window.columns) column = pixels = 0;",
-        "the condition of LOAD_IFM_BEAT asks for pixels, which its body changes",
+        "beat < of.blocks * of.runs * of.beats;",
+        "beat < left;",
+        "the condition of LOAD_IFM_BEAT asks for left, which its body changes",
     ),
     (
         "fifos-block",
@@ -232,8 +232,9 @@ BROKEN = [
     (
         "channels",
         "include/run_layer.h",
-        "store_ofm(layer, lines, sums, ofm);",
-        "store_ofm(layer, lines, sums, ofm);\n  store_ofm(layer, lines, sums, ofm);",
+        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);",
+        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);\n  "
+        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);",
         "sums in run_layer is not written by one stage, read by a later one: "
         "compute (write), store_ofm (read), store_ofm (read)",
     ),
@@ -266,7 +267,7 @@ def test_a_broken_rule_is_found(findings: list[Finding], rule: str, file: str, s
 
 def test_a_finding_reads_like_a_compiler_message(findings: list[Finding]) -> None:
     found = next(finding for finding in findings if finding.rule == "names-exist")
-    message = "names-exist: load_wgt_planes has no variable lane"
+    message = "names-exist: load_wgt has no variable lane"
     assert re.fullmatch(rf"include/load_wgt\.h:\d+: {message}", str(found))
 
 

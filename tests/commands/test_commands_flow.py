@@ -127,7 +127,7 @@ def test_the_bench_and_the_weights_of_the_package_are_those_that_run(package: Pa
     rtl = read_rtl(package)
     assert rtl.bench["axi_memory.sv"].endswith("// mine\n") and rtl.weights == b"mine"
     tb = package / "sim" / "tb_network.py"
-    tb.write_text(tb.read_text().replace("JOB = 2", "JOB = 1"))
+    tb.write_text(tb.read_text().replace("JOB = 3", "JOB = 1"))
     with pytest.raises(OutputRefused) as refused:
         read_rtl(package)
     assert str(refused.value) == (

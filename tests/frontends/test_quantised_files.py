@@ -266,3 +266,105 @@ def test_what_is_no_pair_is_refused(tmp_path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(UnsupportedNetwork, match="round: QuantizeLinear: not an operator of the accelerator"):
         load_model(str(path))
+
+
+def qonnx(path: Path, maps: Any, weights: Any, domain: str = "qonnx.custom_op.general") -> Path:
+    """A convolution between two roundings of QONNX; maps, weights: operator, constants, attributes."""
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 3, 3)).astype(np.float32)
+    operator, constants, attributes = weights
+    last, numbers, settings = maps
+    return saved(
+        path,
+        ("Quant", *map(np.float32, (2**-4, 0, 8)), {"domain": domain}),
+        (operator, kernel, *map(np.float32, constants), {"chained": False, "domain": domain, **attributes}),
+        ("Conv", "y0", "y1", {"chained": False, "pads": [1] * 4}),
+        (last, *map(np.float32, numbers), {"domain": domain, **settings}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("maps", "weights", "widths", "compared"),
+    [
+        (("Quant", (2**-2, 0, 8), {}), ("Quant", (2**-6, 0, 4), {"narrow": 1}), (8, 8), "within one step"),
+        (
+            ("IntQuant", (2**-1, 0, 4), {"signed": 0}),
+            ("BipolarQuant", (2**-3,), {}),
+            (8, 8),
+            "within one step",
+        ),
+        (("Quant", (2**-1, 5, 8), {"signed": 0}), ("Quant", (2**-9, 0, 12), {}), (16, 16), "within one step"),
+        (
+            ("Quant", (0.25, 0, 8), {"rounding_mode": "FLOOR"}),
+            ("Quant", (2**-6, 0, 6), {}),
+            (8, 8),
+            "bit for bit",
+        ),
+        (
+            ("Quant", (2**-7, 0, 14), {}),
+            ("Quant", (2**-6, 0, 6), {"rounding_mode": "CEIL"}),
+            (16, 8),
+            "within",
+        ),
+        (("Trunc", (2**-10, 0, 16, 2**-3, 9), {}), ("Quant", (2**-6, 0, 6), {}), (16, 8), "bit for bit"),
+    ],
+    ids=["narrow", "bipolar weights", "zero point", "floor", "wide", "trunc"],
+)
+def test_qonnx_runs_with_its_own_integers(
+    maps: Any, weights: Any, widths: tuple[int, int], compared: str, tmp_path: Path
+) -> None:
+    told = note(qonnx(tmp_path / "a.onnx", maps, weights))
+    act_bits, weight_bits = widths
+    assert told.startswith(
+        "quantised elsewhere, runs with its own integers: "
+        f"maps of {act_bits} bits, weights of {weight_bits}; on 8 images "
+    )
+    assert compared in told
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [
+        ("ROUND", "6 2 2 1 1 -1 -1 -2 -2 -6"),
+        ("CEIL", "6 3 2 2 1 -1 -1 -1 -2 -5"),
+        ("floor", "5 2 1 1 1 -1 -2 -2 -3 -6"),
+        ("UP", "6 3 2 2 1 -1 -2 -2 -3 -6"),
+        ("DOWN", "5 2 1 1 1 -1 -1 -1 -2 -5"),
+        ("HALF_UP", "6 3 2 1 1 -1 -1 -2 -3 -6"),
+        ("HALF_DOWN", "5 2 2 1 1 -1 -1 -2 -2 -5"),
+    ],
+)
+def test_weights_are_rounded_as_qonnx_defines_it(mode: str, wanted: str, tmp_path: Path) -> None:
+    """The table of its rounding modes, at a scale and a zero point."""
+    how = {"rounding_mode": mode, "domain": "onnx.brevitas"}
+    values = np.float32([5.5, 2.5, 1.6, 1.1, 1.0, -1.0, -1.1, -1.6, -2.5, -5.5]).reshape(10, 1, 1, 1)
+    path = saved(
+        tmp_path / "a.onnx",
+        ("Quant", values * np.float32(0.3), *map(np.float32, (0.3, 2, 8)), {"chained": False, **how}),
+        ("Conv", "x", "y0", {"chained": False}),
+        shape=("N", 1, 4, 4),
+    )
+    (conv,) = (node for node in load_model(str(path)).graph if node.kind is OpKind.CONV)
+    found = conv.parameters["weight"].reshape(-1) / 0.3
+    assert np.allclose(found, np.array(wanted.split(), float), atol=1e-5), found
+
+
+def test_qonnx_that_integers_cannot_do_is_refused(tmp_path: Path) -> None:
+    cases = {
+        "FloatQuant": (("BipolarQuant", (1,), {}), ("FloatQuant", (1, 0, 2), {})),
+        "Quant": (("Quant", (1, 0, 8), {"rounding_mode": "CEIL"}), ("Quant", (1, 0.5, 8), {})),
+        "Trunc": (("Trunc", (1, 2, 8, 4), {}), ("Quant", (0, 0, 8), {})),
+    }
+    found = []
+    for name, (maps, weights) in cases.items():
+        with pytest.raises(UnsupportedNetwork) as caught:
+            load_model(str(qonnx(tmp_path / f"{name}.onnx", maps, weights)))
+        found += str(caught.value).split("\n")[1:]
+    cure = "round maps by ROUND or FLOOR, to 2 bits or more"
+    assert found == [
+        "  - step1: FloatQuant: its form with 4 inputs is not known; use Quant, BipolarQuant or Trunc",
+        f"  - step3: BipolarQuant: it takes the sign of a map; {cure}",
+        "  - step1: Quant: its zero point is not one whole number; give one for all values",
+        f"  - step3: Quant: it rounds a map by CEIL; {cure}",
+        "  - step1: Quant: its scale is not a positive number; give a scale above 0",
+        "  - step3: Trunc: its zero point is 2; truncate integers of zero point 0",
+    ]

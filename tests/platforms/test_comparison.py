@@ -71,7 +71,7 @@ def test_the_command_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.Cap
 def test_with_data_the_accuracy_is_told_and_where_devices_vary_that_under_variation(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hotnas_hls.platforms.nacim.platform.DRAWS", 2)
+    monkeypatch.setattr("hotnas_hls.search.fitting.integer.DRAWS", 2)
     monkeypatch.setattr("hotnas_hls.api.platform_comparison.IMAGES", 128)
     private, memory = compare_platforms(network, platforms=("nass", "nacim"), data="digits").rows
     assert private.accuracy == memory.accuracy == memory.varied.exact

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from default_network import digits_integer_network
 
 from hotnas_hls.accel.host_work import HostWork
@@ -17,6 +18,7 @@ from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import digits
+from hotnas_hls.models.edits import _norm_scale
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.operations import Operation
 from hotnas_hls.network.quantise import quantise_image
@@ -30,6 +32,10 @@ from hotnas_hls.platforms.nacim.variation import (
     held_weights,
 )
 from hotnas_hls.platforms.variation import Varied
+from hotnas_hls.search.config import NetworkSettings
+from hotnas_hls.search.fitting.finetune import Tuning, finetune
+from hotnas_hls.search.fitting.integer import integer_variation, quantised_network
+from hotnas_hls.search.problem import load_problem
 
 ISAAC = load_constants()
 
@@ -104,6 +110,43 @@ def test_between_groups_of_channels_there_are_no_cells() -> None:
     chip = deviated(net, (grouped,), of_deviation(0.1), np.random.default_rng(0)).numbers["conv"].weights
     assert ((chip != 0) == (blocks != 0)).all()
     assert (chip != 5 << FRACTION_BITS).all()
+
+
+def test_noise_is_of_training_alone_and_of_the_stored_weights_size() -> None:
+    problem = load_problem(NetworkSettings("digits_resnet", "digits"))
+    noisy = problem.compressed(Compression(noise=100))
+    plain = problem.compressed(Compression())
+    pixels = torch.from_numpy(problem.dataset.test.first(8).images)
+    with torch.no_grad():
+        assert torch.equal(noisy.eval()(pixels), plain.eval()(pixels))
+    conv, clean = noisy.get_submodule("conv1"), plain.get_submodule("conv1").weight
+    noisy.train()
+    draws = torch.stack([conv.weight.detach() for _ in range(200)])
+    scale = _norm_scale(clean, noisy.get_submodule("bn1"))
+    wanted = 0.1 * (clean * scale).abs().max()
+    found = ((draws - clean.detach()) * scale).std()
+    assert float(found) == pytest.approx(float(wanted.detach()), rel=0.05)
+    again = problem.compressed(Compression(noise=100)).train().get_submodule("conv1")
+    assert torch.equal(again.weight, draws[0])
+
+
+@pytest.mark.long("six trainings, and 20 chips of each")
+def test_training_with_noise_in_the_loop_makes_a_network_robust() -> None:
+    """The figures of the documentation: 200 batches of 64 images, 20 chips, 359 test images."""
+    problem, form = load_problem(NetworkSettings("digits_resnet", "digits")), IntegerFormat(8, 8)
+    means = {}
+    for share in (0.05, 0.1, 0.2):
+        platform = ComputeInMemoryPlatform(of_deviation(share))
+        for noise in (0, platform.weight_noise):
+            edits = Compression(noise=noise)
+            model = problem.compressed(edits)
+            finetune(model, problem.model, problem.dataset, Tuning(200), 0)
+            net = quantised_network(problem, model, edits, form)
+            layers = platform.layers(problem.graph, form, edits)
+            found = integer_variation(net, platform, layers, problem.dataset.test, 0)
+            means[share, noise > 0] = found.mean
+            print(share, noise, found)
+    assert means[0.2, True] > means[0.2, False] + 0.1
 
 
 def test_mean_and_deviation() -> None:

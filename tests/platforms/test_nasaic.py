@@ -17,6 +17,7 @@ import pytest
 from hotnas_hls.api.network import load_network
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.operations import Operation
@@ -25,6 +26,7 @@ from hotnas_hls.platforms.nasaic.dataflow import Pass, dla, rs, shi
 from hotnas_hls.platforms.nasaic.model import SubAccelerator, layer_run, square_millimetres
 from hotnas_hls.platforms.nasaic.platform import SubAcceleratorPlatform
 from hotnas_hls.platforms.nasaic.schedule import Group, Schedule, group_schedule, groups
+from hotnas_hls.platforms.request import PlatformRequest
 
 CHIP = load_constants()
 SMALL = replace(CHIP, pes=128, noc_bytes=4)
@@ -121,6 +123,67 @@ def test_a_schedule_is_the_best_of_all(seed: int, fast: bool) -> None:
     told = (found.cycles, found.energy) if fast else (found.energy, found.cycles)
     assert told == enumerated(group, cycles, energy, fast)
     assert found.energy == sum(row[on] for row, on in zip(energy, found.on, strict=True))
+    fastest, _ = enumerated(group, cycles, energy, True)
+    assert found.least <= fastest and (not fast or found.least == fastest)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_larger_groups_are_listed_and_the_bound_is_one(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hotnas_hls.platforms.nasaic.schedule.EXACT", 0)
+    rng = np.random.default_rng(seed)
+    cycles, energy = (
+        tuple(tuple(map(float, row)) for row in rng.integers(1, 20, (4, 2))) for _ in range(2)
+    )
+    waits = ((), (0,), (), (2,))  # two chains: the tiniest pair of networks
+    group = Group((0, 1, 2, 3), tuple(map(frozenset, waits)))
+    best, _ = enumerated(group, cycles, energy, True)
+    listed = group_schedule.__wrapped__(group, cycles, energy, True)
+    assert listed.least <= best <= listed.cycles <= 1.5 * best
+    spare = group_schedule.__wrapped__(group, cycles, energy, False)
+    assert spare.energy == sum(map(min, energy))  # exact: layers do not meet in energy
+
+
+def test_several_networks_run_at_once() -> None:
+    own, other = (load_model(name, None, None).graph for name in ("digits_resnet", "resnet20"))
+    alone = SubAcceleratorPlatform(CHIP)
+    beside = SubAcceleratorPlatform.of(PlatformRequest(own, beside=(other, other)))
+    form, narrow = IntegerFormat(8, 8), Compression(weight_bits={"fc": 4})
+    layers = beside.layers(own, form, narrow)
+    assert layers[: len(alone.layers(own, form, narrow))] == alone.layers(own, form, narrow)
+    names = [one.name for one in layers]
+    assert len(set(names)) == len(names) and "2:resnet20/conv1" in names and "3:resnet20/conv1" in names
+    editable = beside.workload(own, None, form)
+    assert {name for name in editable.weighted if "/" in name} == set()
+    chip = (SubAccelerator("dla", 2048, 32), SubAccelerator("rs", 2048, 32))
+    cost = beside.cost(layers, chip)
+    parts = [alone.cost(alone.layers(graph, form, Compression()), chip) for graph in (own, other, other)]
+    longest, whole = max(part.value for part in parts), sum(part.value for part in parts)
+    assert longest < cost.value < whole
+    assert longest <= cost.metrics["least_latency_ms"] <= cost.value
+
+
+@pytest.mark.whole
+def test_two_networks_of_the_documentation() -> None:
+    own = load_model("resnet20", None, None).graph
+    found = []
+    for beside in ((), (own,)):
+        platform = SubAcceleratorPlatform.of(PlatformRequest(own, beside=beside))
+        layers = platform.layers(own, IntegerFormat(8, 8), Compression())
+        chip = platform.design(layers, platform.explore(layers))
+        metrics = platform.cost(layers, chip).metrics
+        found.append([round(metrics[name], 4) for name in ("latency_ms", "least_latency_ms")])
+    assert found == [[0.0265, 0.0265], [0.0477, 0.0355]]
+    assert chip == (SubAccelerator("dla", 2048, 32), SubAccelerator("rs", 2048, 32))
+
+
+def test_what_a_chip_of_one_engine_takes_is_exact_for_several() -> None:
+    own, other = (load_model(name, None, None).graph for name in ("digits_resnet", "resnet20"))
+    beside = SubAcceleratorPlatform.of(PlatformRequest(own, beside=(other,)))
+    layers = beside.layers(own, IntegerFormat(8, 8), Compression())
+    cost = beside.cost(layers, (SubAccelerator("rs", 256, 32),))
+    assert cost.metrics["least_latency_ms"] == pytest.approx(cost.value)
 
 
 @pytest.mark.parametrize("objective", ["latency_ms", "energy_uj"])
@@ -196,11 +259,9 @@ def test_frames_beside_those_of_nvdla() -> None:
 def test_what_the_model_is_not_made_for_is_said() -> None:
     platform = SubAcceleratorPlatform(CHIP)
     wide = replace(CONV, weight_bits=18, kernel_rows=65)
-    branches = [conv(f"b{index}", "image") for index in range(11)]
-    assert platform.broken([wide, *branches]) == [
+    assert platform.broken([wide]) == [
         "conv: weights of 18 bits, the model is made for 16; use fewer",
         "conv: 65 rows of kernel, the least row-stationary sub-accelerator has 64 PEs; use a smaller kernel",
-        "conv to b10: 12 layers in branches side by side, at most 10 are scheduled; use shorter branches",
     ]
     assert platform.violations([CONV], ()) == ["no sub-accelerator has PEs; give one of them some"]
     large = tuple(SubAccelerator(kind, 4096, 64) for kind in ("dla", "rs"))

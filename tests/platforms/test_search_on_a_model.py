@@ -18,13 +18,14 @@ from hotnas_hls.explore.workload import Workload
 from hotnas_hls.frontends.source import load_model
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.network.quantise import quantise_image
+from hotnas_hls.platforms.nacim.platform import ComputeInMemoryPlatform
 from hotnas_hls.platforms.nass.platform import PrivateInferencePlatform
 from hotnas_hls.platforms.platform import Remedy
 from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.report.run_record import SUMMARY_FILE
 from hotnas_hls.search.config import BoundSettings, RunConfig, load_config
 from hotnas_hls.search.detecting.detect import Detection, detect
-from hotnas_hls.search.fitting.integer import integer_accuracy, quantised_network
+from hotnas_hls.search.fitting.integer import integer_accuracy, integer_variation, quantised_network
 from hotnas_hls.search.problem import load_problem
 from hotnas_hls.search.proposing.generate import SpaceOptions, compression_of, generate_space, ladder
 from hotnas_hls.search.telling.study_charts import KIND_TEXT
@@ -125,7 +126,7 @@ def test_a_search_lessens_the_objective_and_writes_no_design(run: Run) -> None:
 def test_where_devices_vary_the_accuracy_under_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hotnas_hls.platforms.nacim.platform.DRAWS", 2)
+    monkeypatch.setattr("hotnas_hls.search.fitting.integer.DRAWS", 2)
     asked = dataclasses.replace(settings(), platform="nacim", objective="energy_uj")
     asked = dataclasses.replace(asked, search=dataclasses.replace(asked.search, trials=1))
     run = run_search(asked, tmp_path / "nacim", quiet=True)
@@ -133,6 +134,39 @@ def test_where_devices_vary_the_accuracy_under_it_is_told(
     assert varied is not None and len(varied.accuracies) == 2
     assert varied.exact == run.test_accuracy[1]  # all of the test images
     assert f"{varied}; without it {varied.exact:.2%}" in run.lines()
+
+
+def test_noise_in_training_is_searched_where_devices_vary(detected: tuple[Workload, Detection]) -> None:
+    workload, found = detected
+    options = SpaceOptions(weight_bits=8, act_bits=8, robust=True)
+    space = generate_space(workload, ComputeInMemoryPlatform(), {}, options)
+    assert space["noise"].options == (0, 50)
+    rungs = ladder(space, 2)
+    assert [compression_of(rung, space).noise for rung in rungs] == [0, 50]
+    assert [compression_of(rung, space).record().get("noise") for rung in rungs] == [None, 50]
+    exact = generate_space(workload, PrivateInferencePlatform(), found.choices, options)
+    assert not exact.of_kind(AxisKind.NOISE)
+
+
+@pytest.mark.whole
+def test_candidates_are_compared_under_variation_and_the_result_is_bounded_there(tmp_path: Path) -> None:
+    asked = dataclasses.replace(settings(), platform="nacim", objective="energy_uj")
+    asked = dataclasses.replace(
+        asked, search=dataclasses.replace(asked.search, trials=1, chips=2, validation_images=32)
+    )
+    asked = dataclasses.replace(asked, bound=BoundSettings(varied_accuracy=1.0))
+    with pytest.raises(InfeasibleDesign) as refused:
+        run_search(asked, tmp_path / "bounded", quiet=True)
+    problem = load_problem(asked.network)
+    platform, form = ComputeInMemoryPlatform(objective="energy_uj"), IntegerFormat(8, 8)
+    net = quantised_network(problem, problem.start, Compression(), form)
+    layers = platform.layers(problem.graph, form, Compression())
+    some = problem.dataset.validation.first(32)
+    varied = integer_variation(net, platform, layers, some, asked.seed, 2)
+    assert str(refused.value) == (
+        "no candidate of 1 has 100.00% on validation under variation, the mean of 2 chips; the most is "
+        f"{varied.mean:.2%}: lower bound.varied_accuracy, or give it more trials or batches"
+    )
 
 
 def test_nothing_is_generated_or_simulated_of_a_model(tmp_path: Path) -> None:

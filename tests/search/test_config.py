@@ -73,11 +73,11 @@ def test_unknown_and_missing_keys_say_what_is_accepted(tmp_path: Path):
     text = SMALL.replace("model: resnet18", "modle: resnet18").replace("bound:", "bounds:")
     assert refusal(written(tmp_path, text)) == [
         "  - bounds: unknown key; did you mean bound? accepted here: network, board, bound, platform, "
-        "technology, objective, clock_mhz, accelerator, search, memory, quantisation, seed, output",
+        "technology, objective, beside, clock_mhz, accelerator, search, memory, quantisation, seed, output",
         "  - network.modle: unknown key; did you mean model? accepted here: model, data, weights, input, "
         "mean, std",
         "  - network.model: missing key; give text",
-        "  - bound: missing key; give a table of latency_ms, reduction, of, metrics",
+        "  - bound: missing key; give a table of latency_ms, reduction, of, metrics, varied_accuracy",
     ]
 
 
@@ -198,9 +198,29 @@ def test_platforms_and_metrics_that_there_are_not_are_listed_with_the_rest(tmp_p
     ]
 
 
+def test_chips_and_their_accuracy_are_asked_only_where_devices_vary(tmp_path: Path):
+    text = SMALL.replace("latency_ms: 5", "varied_accuracy: 1.5")
+    assert refusal(written(tmp_path, text)) == [
+        "  - bound.varied_accuracy: must be more than 0 and at most 1, not 1.5",
+        "  - bound.varied_accuracy: give search.chips, the number of chips it is the mean of",
+        "  - bound.varied_accuracy: devices of tiled-engine do not vary; leave it out",
+    ]
+    text = text.replace("1.5", "0.9") + "search: {chips: 4}\nplatform: nacim\n"
+    config = load_config(written(tmp_path, text))
+    assert (config.bound.varied_accuracy, config.search.chips) == (0.9, 4)
+
+
+def test_networks_run_beside_only_where_a_platform_takes_several(tmp_path: Path):
+    assert refusal(written(tmp_path, SMALL + "beside: [resnet20]\n")) == [
+        "  - beside: tiled-engine runs one network at a time; leave it out"
+    ]
+    config = load_config(written(tmp_path, SMALL + "beside: [resnet20]\nplatform: nasaic\n"))
+    assert config.beside == ("resnet20",)
+
+
 def test_an_empty_file(tmp_path: Path):
     assert refusal(written(tmp_path, "")) == [
-        "  - the file: expected a table of network, board, bound, platform, technology, objective, "
+        "  - the file: expected a table of network, board, bound, platform, technology, objective, beside, "
         "clock_mhz, accelerator, search, memory, quantisation, seed, output, not null"
     ]
 

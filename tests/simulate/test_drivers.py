@@ -423,6 +423,7 @@ def test_python_driver_reads_register_offsets_from_the_hwh(
     driver.Accelerator(board, allocate=board.allocate).run(images[0])
     assert board.written[0x3C] == len(design.net.layers)
     assert (board.written[0x18], board.written[0x1C]) == (0, 0x8)
+    assert not {0x54, 0x58} & board.written.keys()  # the RTL twin aborts there
     board = FakeBoard(design.folder)
     moved = {"layer_count": {"address_offset": 0x80, "fields": {}}}
     board.ip_dict["hotnas_accel_0"]["registers"] = moved
@@ -456,6 +457,8 @@ def test_python_driver_asks_an_hls_build_by_a_run_of_no_layer(
     assert accelerator.clock_mhz == 200.0
     profile = accelerator.run(images[0], profile=True).profiles[0]
     assert {count for port in profile.ports.values() for count in port.values()} == {None}
+    first, second = (board.written[low] | board.written[low + 4] << 32 for low in (0x24, 0x54))
+    assert second == first + 4096  # the pages of its second port of weights
     with pytest.raises(driver.AcceleratorError) as refused:
         accelerator.abort()
     assert str(refused.value) == "an HLS build cannot end a run early; load the overlay again"

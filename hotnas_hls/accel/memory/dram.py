@@ -6,6 +6,9 @@ late as its row can still be opened before the data bus is free. Data pass in th
 
 Requesters are numbered 2 x port + (1 for writes). Times are picoseconds; what is asked in a cycle reaches
 the controller ``path`` later, so the order of calls within a cycle does not matter.
+
+Of several engines behind one DRAM one is stepped, and what the others ask is given beforehand, by cycle.
+What the stepped one asks is noted down, so that it can be given to the others (:mod:`.joint_latency`).
 """
 
 from __future__ import annotations
@@ -17,8 +20,7 @@ import numpy as np
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.base.compiled_code import compiled
 
-PORTS = 4  # ifm, wgt, ofm, the second one of wgt
-REQUESTERS = 2 * PORTS
+REQUESTERS = 8  # of an engine: the reads and the writes of ifm, wgt, ofm, the second one of wgt
 PIECES = 512  # of one requester between its request and its answer: 64 bursts, each in at most 5 rows
 NO_ROW = -1
 NEVER = 1 << 62
@@ -29,10 +31,12 @@ def record_of(*names: str) -> np.dtype[Any]:
     return np.dtype((np.record, [(name, np.int64) for name in names]))
 
 
-BUS = record_of("free", "refresh", "activated", "streak", "writes", "last", "waiting")
+BUS = record_of("free", "refresh", "activated", "streak", "writes", "last", "waiting", "others", "own")
 BANK = record_of("row", "ready", "opened")  # ready: next activation without a row, next precharge with one
 PIECE = record_of("arrival", "address", "beats", "last", "start", "end")  # what of a burst lies in one row
 QUEUE = record_of("asked", "granted", "taken", "beat", "beat_bytes")  # pieces so far; beat of the oldest
+ASK = record_of("cycle", "requester", "address", "beats")
+NO_ASKS = np.zeros(0, ASK)
 
 
 class Dram(NamedTuple):
@@ -42,24 +46,45 @@ class Dram(NamedTuple):
     bus: np.ndarray
     banks: np.ndarray
     queues: np.ndarray
-    pieces: np.ndarray  # (REQUESTERS, PIECES), a ring each
+    pieces: np.ndarray  # (requesters, PIECES), a ring each
+    others: np.ndarray  # ASK: what other engines ask, by cycle
+    own: np.ndarray  # ASK: room for what the stepped engine asks; counted on where it is full
 
 
-def new_dram(numbers: DramNumbers, beat_bytes: tuple[int, ...]) -> Dram:
-    """An idle DRAM, all rows closed, behind ports of ``beat_bytes``."""
+def new_dram(
+    numbers: DramNumbers, beat_bytes: tuple[int, ...], others: np.ndarray = NO_ASKS, room: int = 0
+) -> Dram:
+    """An idle DRAM, all rows closed, behind ports of ``beat_bytes``.
+
+    others: what requesters that are not stepped ask, by cycle. room: asks of the others to be noted down.
+    """
     bus = np.zeros(1, BUS)
     bus["refresh"] = NEVER
     banks = np.zeros(numbers.banks, BANK)
     banks["row"] = NO_ROW
-    queues = np.zeros(REQUESTERS, QUEUE)
-    queues["beat_bytes"][: 2 * len(beat_bytes)] = np.repeat(beat_bytes, 2)
+    queues = np.zeros(2 * len(beat_bytes), QUEUE)
+    queues["beat_bytes"] = np.repeat(beat_bytes, 2)
     values = np.array([tuple(numbers)], record_of(*DramNumbers._fields))
-    return Dram(values, bus, banks, queues, np.zeros((REQUESTERS, PIECES), PIECE))
+    pieces = np.zeros((len(queues), PIECES), PIECE)
+    return Dram(values, bus, banks, queues, pieces, others, np.zeros(room, ASK))
 
 
 @compiled
 def ask(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> None:
     """A read burst's address is taken in ``cycle``, or a write burst's last beat."""
+    bus = dram.bus[0]
+    if bus.own < len(dram.own):
+        note = dram.own[bus.own]
+        note.cycle = cycle
+        note.requester = requester
+        note.address = address
+        note.beats = beats
+    bus.own += 1
+    _queue(dram, requester, address, beats, cycle)
+
+
+@compiled
+def _queue(dram: Dram, requester: int, address: int, beats: int, cycle: int) -> None:
     numbers, bus, queue = dram.numbers[0], dram.bus[0], dram.queues[requester]
     arrival = cycle * numbers.cycle + numbers.path
     if bus.refresh == NEVER:
@@ -114,10 +139,14 @@ def take_answer(dram: Dram, requester: int, cycle: int) -> bool:
 def grant_until(dram: Dram, cycle: int) -> None:
     """Everything the controller decides up to the beginning of ``cycle``."""
     numbers, bus = dram.numbers[0], dram.bus[0]
+    while bus.others < len(dram.others) and dram.others[bus.others].cycle < cycle:
+        other = dram.others[bus.others]
+        _queue(dram, other.requester, other.address, other.beats, other.cycle)
+        bus.others += 1
     now = cycle * numbers.cycle
     while bus.waiting > 0:
         earliest = NEVER
-        for requester in range(REQUESTERS):
+        for requester in range(len(dram.queues)):
             queue = dram.queues[requester]
             if queue.granted < queue.asked:
                 earliest = min(earliest, dram.pieces[requester, queue.granted % PIECES].arrival)
@@ -185,13 +214,13 @@ def _next(dram: Dram, at: int) -> int:
     """The requester whose turn it is at a time when at least one waits."""
     bus = dram.bus[0]
     reads = writes = False
-    for port in range(PORTS):
-        reads |= _waits(dram, 2 * port, at)
-        writes |= _waits(dram, 2 * port + 1, at)
+    for requester in range(0, len(dram.queues), 2):
+        reads |= _waits(dram, requester, at)
+        writes |= _waits(dram, requester + 1, at)
     write = 1 if writes else 0
     if reads and writes:
         write = bus.writes if bus.streak < dram.numbers[0].run_length else 1 - bus.writes
-    turn = (bus.last + 1) % REQUESTERS
+    turn = (bus.last + 1) % len(dram.queues)
     while turn % 2 != write or not _waits(dram, turn, at):
-        turn = (turn + 1) % REQUESTERS
+        turn = (turn + 1) % len(dram.queues)
     return turn

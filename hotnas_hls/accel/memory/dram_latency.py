@@ -12,7 +12,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.descriptor import field_values
 from hotnas_hls.accel.encoding.images import addresses_of, map_memory
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.memory.dram import REQUESTERS, new_dram
+from hotnas_hls.accel.memory.dram import REQUESTERS, Dram, new_dram
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.accel.memory.layer_runs import LAYER
 from hotnas_hls.accel.memory.masters import BOX, CHIP, MASTER, WGT, WGT_1
@@ -50,26 +50,46 @@ def dram_latency(
     The DRAM is idle and its refresh timer at rest when the first descriptor is asked for. Raises ValueError
     for a network whose processes wait for each other, which no legal plan does.
     """
-    beat_bytes = tuple(bits // 8 for bits in (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.wgt_bits))
-    dram = new_dram(numbers, beat_bytes)
-    # Owned here: numba does not keep an array alive for the records taken from it.
-    boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
-    masters["requester"], masters["stripes"] = np.arange(REQUESTERS), 1
-    masters["stripes"][[WGT, WGT_1]], masters["stripe"][WGT_1] = accel.wgt_masters, 1
-    layers = _layers(net, accel, tiles, numbers)
+    layers = layer_records(net, accel, tiles, numbers)
     if loaded:
         layers["fill_beats"] = 0
-    cycles, stalls = stepped(layers, dram, boxes, masters, np.zeros(REQUESTERS, CHIP), turns)
+    dram = new_dram(numbers, beat_bytes(accel))
+    cycles, stalls = step_engine(layers, accel.wgt_masters, dram)
+    return told(net, cycles, stalls)
+
+
+def told(net: IntegerNetwork, cycles: np.ndarray, stalls: np.ndarray) -> DramLatency:
+    """Cycles and stalls of the layers of one image, by name."""
     names = [layer.name for layer in net.layers]
     return DramLatency(
         dict(zip(names, map(int, cycles), strict=True)), dict(zip(names, map(int, stalls), strict=True))
     )
 
 
-def _layers(
-    net: IntegerNetwork, accel: Accelerator, tiles: Mapping[str, Tile], numbers: DramNumbers
+def beat_bytes(accel: Accelerator) -> tuple[int, ...]:
+    """Bytes of a beat of each of an engine's ports, as the DRAM numbers them."""
+    return tuple(bits // 8 for bits in (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.wgt_bits))
+
+
+def step_engine(
+    layers: np.ndarray, wgt_masters: int, dram: Dram, engine: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles and stalls of every layer of one engine, which is number ``engine`` behind its DRAM."""
+    # Owned here: numba does not keep an array alive for the records taken from it.
+    boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
+    masters["requester"], masters["stripes"] = engine * REQUESTERS + np.arange(REQUESTERS), 1
+    masters["stripes"][[WGT, WGT_1]], masters["stripe"][WGT_1] = wgt_masters, 1
+    return stepped(layers, dram, boxes, masters, np.zeros(REQUESTERS, CHIP), turns)
+
+
+def layer_records(
+    net: IntegerNetwork, accel: Accelerator, tiles: Mapping[str, Tile], numbers: DramNumbers, engine: int = 0
 ) -> np.ndarray:
-    """A record a layer: its descriptor, and what the hardware knows beside it."""
+    """A record a layer: its descriptor, and what the hardware knows beside it.
+
+    Engine 0 has its feature maps at byte 0 of the DRAM and its weights at ``weights_base``; those of the
+    next two regions of that size are engine 1's, and so on.
+    """
     memory = map_memory(net, accel, dict(tiles))
     records = np.zeros(len(net.layers), LAYER)
     for index, layer in enumerate(net.layers):
@@ -86,12 +106,15 @@ def _layers(
             "residual_beats": word.residual,
             "ofm_beats": word.ofm,
             "plane_beats": word.wgt,
-            "weights_base": numbers.weights_base // accel.wgt_masters,
+            "weights_base": (2 * engine + 1) * numbers.weights_base // accel.wgt_masters,
             "wgt_addr": addresses.wgt_addr // accel.wgt_masters,
             "shared": accel.shared_bus,
             "word_bytes": accel.word_bytes,
             "residual_room": residual_room(accel),
+            "begins": index == 0,
         }
+        for name in ("ifm_addr", "ofm_addr", "res_addr"):
+            values[name] += 2 * engine * numbers.weights_base
         values["fill_beats"] = values["wgt_on_chip"] * values["wgt_planes"] * accel.wgt_beats_per_plane
         records[index] = tuple(values[name] for name in LAYER.names or ())
     return records

@@ -14,7 +14,7 @@ LAYER = record_of(
     *(field.name for field in FIELDS + CHIP_FIELDS),
     *("bias_beats", "descriptor", "fetch_beats", "to_store", "drain_beat", "fill_beats"),
     *("ifm_beats", "residual_beats", "ofm_beats", "plane_beats"),
-    *("weights_base", "shared", "word_bytes", "residual_room"),
+    *("weights_base", "shared", "word_bytes", "residual_room", "begins"),
 )
 
 

@@ -66,10 +66,11 @@ def stepped(
     stalls = np.zeros(len(layers), np.int64)
     now: Any = np.int64(0)  # a plain 0 is a type of its own to numba, and compiles everything twice
     for index in range(len(layers)):
-        ahead = index > 0 and not layers[index].shared
+        ahead = not layers[index].begins and not layers[index].shared
         tile_came = ahead and layers[index].ifm_on_chip
-        goes_ahead = index + 1 < len(layers) and not layers[index].shared
-        after = layers[index + 1 if goes_ahead else index]
+        following = (index + 1) % len(layers)
+        goes_ahead = not layers[following].begins and not layers[index].shared
+        after = layers[following if goes_ahead else index]
         end, stalls[index] = _run_layer(
             layers[index], after, ahead, tile_came, goes_ahead, dram, boxes, masters, chips, turns[0], now
         )
@@ -93,8 +94,8 @@ def _run_layer(
     first, second = masters[WGT], masters[WGT_1]
     striped = first.stripes > 1
     owners = np.zeros((OUTSTANDING_READS, 2), np.int64)
-    ofm_bytes = dram.queues[OFM].beat_bytes
-    wgt_bytes = dram.queues[WGT].beat_bytes
+    ofm_bytes = dram.queues[writer.requester].beat_bytes
+    wgt_bytes = dram.queues[first.requester].beat_bytes
     limit = min(OUTSTANDING_READS, dram.numbers[0].outstanding)
 
     fetcher = RESIDUAL if cfg.shared else WGT

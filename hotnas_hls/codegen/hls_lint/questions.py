@@ -58,10 +58,21 @@ def is_in_registers(owner: Function, name: str, dimension: int) -> bool:
     )
 
 
-def is_pointer_to_memory(parameter: Cursor) -> bool:
-    """A pointer written as one; ``T x[8]`` is an array in registers."""
+def is_burst_port(type_: Type) -> bool:
+    return "burst_maxi<" in type_.get_canonical().spelling
+
+
+def is_master(parameter: Cursor) -> bool:
+    """A port whose bursts are asked for, or a pointer written as one; ``T x[8]`` is an array in registers."""
     written = {token.spelling for token in parameter.get_tokens()}
-    return parameter.type.kind is TypeKind.POINTER and "[" not in written
+    pointer = parameter.type.get_canonical().kind is TypeKind.POINTER
+    return is_burst_port(parameter.type) or (pointer and "[" not in written)
+
+
+def is_written(parameter: Cursor) -> bool:
+    """Whether a master's beats are not const."""
+    named = parameter.type.get_declaration().underlying_typedef_type.spelling
+    return "const" not in (named or parameter.type.spelling)
 
 
 def has_fixed_bound(loop: Loop) -> bool:

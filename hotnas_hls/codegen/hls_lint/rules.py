@@ -21,10 +21,12 @@ from hotnas_hls.codegen.hls_lint.questions import (
     declarations_of,
     has_fixed_bound,
     holds_ap_int,
+    is_burst_port,
     is_in_registers,
+    is_master,
     is_partitioned,
-    is_pointer_to_memory,
     is_stream,
+    is_written,
     memory_accesses,
     names_changed,
     names_in,
@@ -133,9 +135,12 @@ def no_ap_int_results(unit: Unit) -> Iterator[Finding]:
 
 
 def memory_is_native(unit: Unit) -> Iterator[Finding]:
-    """Ports, memories and FIFOs hold native integers; an array of ap_int is all registers."""
+    """Pointers, memories and FIFOs hold native integers; an array of ap_int is all registers.
+
+    A port whose bursts are asked for has ap_uint, its documented element.
+    """
     for parameter in unit.functions[TOP].parameters:
-        if holds_ap_int(unit, parameter.type):
+        if holds_ap_int(unit, parameter.type) and not is_burst_port(parameter.type):
             message = f"argument {parameter.spelling} of {TOP} holds ap_int"
             yield unit.finding(parameter, "memory-is-native", message)
     for function in unit.functions.values():
@@ -193,7 +198,7 @@ def interfaces_are_complete(unit: Unit) -> Iterator[Finding]:
         if name not in registers:
             yield unit.finding(top.cursor, "interfaces-complete", f"{name} has no s_axilite register")
     for parameter in top.parameters:
-        if not is_pointer_to_memory(parameter):
+        if not is_master(parameter):
             continue
         pragma = masters.get(parameter.spelling)
         if pragma is None:
@@ -201,7 +206,7 @@ def interfaces_are_complete(unit: Unit) -> Iterator[Finding]:
             yield unit.finding(top.cursor, "interfaces-complete", message)
             continue
         wanted = ["bundle", "offset", "depth", "latency", "num_read_outstanding", "max_read_burst_length"]
-        if not parameter.type.get_pointee().is_const_qualified():
+        if is_written(parameter):
             wanted += ["num_write_outstanding", "max_write_burst_length"]
         for option in wanted:
             if option not in pragma.options:

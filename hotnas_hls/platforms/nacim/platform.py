@@ -15,7 +15,7 @@ from hotnas_hls.platforms.nacim.model import CrossbarLayer, crossbar_layer, cros
 from hotnas_hls.platforms.nacim.variation import accuracy_under_variation
 from hotnas_hls.platforms.operators import OperatorPlatform
 from hotnas_hls.platforms.platform import LayerCost, Remedy
-from hotnas_hls.platforms.variation import DRAWS, Varied
+from hotnas_hls.platforms.variation import Varied
 
 ENERGY = Metric("energy_uj", "uJ", "one image: crossbars, converters, buffers, routers")
 AREA = Metric("area_mm2", "mm2", "crossbars and converters, without buffers, routers and digital logic")
@@ -49,6 +49,11 @@ class ComputeInMemoryPlatform(OperatorPlatform[CrossbarConstants]):
         slowest = max(one.total for one in costs[LATENCY.name])
         return tuple(costs[self.objective.name]), totals | {SPEED.name: 1000 / slowest}
 
+    @property
+    def weight_noise(self) -> int:
+        """The deviation of a cell: most of what a weight is off by comes from that of its highest bits."""
+        return round(1000 * self.constants.cell_deviation)
+
     def varied(
         self,
         network: IntegerNetwork,
@@ -56,9 +61,10 @@ class ComputeInMemoryPlatform(OperatorPlatform[CrossbarConstants]):
         images: np.ndarray,
         labels: np.ndarray,
         seed: int,
+        chips: int,
     ) -> Varied:
         """The accuracy on chips whose cells deviate, for images (B, C, H, W) of integers."""
-        return accuracy_under_variation(network, layers, self.constants, images, labels, DRAWS, seed)
+        return accuracy_under_variation(network, layers, self.constants, images, labels, chips, seed)
 
     _summed = (LATENCY.name, ENERGY.name, AREA.name)
 

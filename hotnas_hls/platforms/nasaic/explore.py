@@ -1,4 +1,4 @@
-"""The best chip for a network: exactly, in the order of a bound that gives every layer its best engine."""
+"""The best chip for its networks, in the order of a bound that gives every layer its best engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def best_chip(
 ) -> tuple[SubAccelerator, ...]:
     """The chip of least latency (``fast``) or energy: at most one sub-accelerator of each dataflow.
 
-    Of equals, the one that is better in the other, by the bound; then the one of fewest PEs and bytes.
+    By :func:`schedule`: exactly where that is exact. Of equals, the one that is better in the other, by the
+    bound; then the one of fewest PEs and bytes.
     """
     sizes = [(0, 0), *product([size for size in pes if size], noc_bytes)]
     found, layers = groups(operations), weighted(operations)
@@ -38,14 +39,16 @@ def best_chip(
     fits = (used <= (constants.pes, constants.noc_bytes)).all(axis=1) & (used[:, 0] > 0)
     chips, used = chips[fits], used[fits]
     least = np.min([costs[:, kind, chips[:, kind]] for kind in range(len(DATAFLOWS))], axis=0)
-    bounds = [_critical(found, least[0]), least[1].sum(axis=1)]
+    count = (chips > 0).sum(axis=1)  # sub-accelerators
+    bounds = [_least(found, least[0], count), least[1].sum(axis=1)]
     own, other = bounds if fast else reversed(bounds)
     best, best_value = chips[0], np.inf
     for row in np.lexsort((used[:, 1], used[:, 0], other, own)):
         if own[row] >= best_value:
             break
-        tables = costs[:, range(len(DATAFLOWS)), chips[row]]
-        cycles, energy = ([tuple(layer) for layer in table.T] for table in tables)
+        there = np.flatnonzero(chips[row])
+        tables = costs[:, there, chips[row][there]]
+        cycles, energy = ([tuple(layer) for layer in table.T.tolist()] for table in tables)
         mapped = schedule(found, cycles, energy, fast)
         value = mapped.cycles if fast else mapped.energy
         if value < best_value:
@@ -53,13 +56,16 @@ def best_chip(
     return tuple(engines[kind][place] for kind, place in enumerate(best) if place)
 
 
-def _critical(found: Sequence[Group], cycles: np.ndarray) -> np.ndarray:
-    """Cycles of every chip (rows) if no layer waited for a sub-accelerator; columns are layers."""
+def _least(found: Sequence[Group], cycles: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Cycles that every chip (rows) of ``count`` sub-accelerators takes at least; columns are layers.
+
+    As if no layer waited for a sub-accelerator, or as if they shared all work evenly.
+    """
     total = np.zeros(len(cycles))
     for group in found:
         done: list[np.ndarray] = []
         for layer, before in zip(group.layers, group.waits, strict=True):
             ready = np.max([done[one] for one in before], axis=0) if before else 0.0
             done.append(ready + cycles[:, layer])
-        total += np.max(done, axis=0)
+        total += np.maximum(np.max(done, axis=0), cycles[:, list(group.layers)].sum(axis=1) / count)
     return total

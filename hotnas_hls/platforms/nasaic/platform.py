@@ -25,18 +25,22 @@ from hotnas_hls.platforms.space import Axis, AxisKind, steps_from
 
 ENERGY = Metric("energy_uj", "uJ", "one image: products, registers, buffers with the networks on chip")
 AREA = Metric("area_mm2", "mm2", "PEs, networks on chip and buffers, without control")
-LARGEST_GROUP = 10  # layers that can run side by side; beyond it the exact schedule takes long
+LEAST = Metric("least_latency_ms", "ms", "that no schedule of the networks on the chip stays below")
 
 Chip = tuple[SubAccelerator, ...]
 
 
 class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
-    """At most one sub-accelerator of each dataflow; layers that need not wait run side by side."""
+    """At most one sub-accelerator of each dataflow; layers that need not wait run side by side.
+
+    Networks beside the one that is searched run at the same time, as they are.
+    """
 
     registered: ClassVar[str] = "nasaic"
     titled: ClassVar[str] = "chip of sub-accelerators with {}'s constants"
     about: ClassVar[str] = "a chip of sub-accelerators of different dataflows, layers mapped to them"
-    metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA)
+    metrics: ClassVar[tuple[Metric, ...]] = (LATENCY, ENERGY, AREA, LEAST)
+    takes_several: ClassVar[bool] = True
     multiple = 8
     remedies_of: ClassVar[Mapping[str, tuple[Remedy, ...]]] = {
         "C": (Remedy.CHANNEL_CUT, Remedy.HARDWARE),
@@ -49,10 +53,10 @@ class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
 
     def __init__(self, constants: ChipConstants | None = None, objective: str | None = None) -> None:
         super().__init__(constants, objective)
-        if self.objective is AREA:
+        if self.objective in (AREA, LEAST):
             raise ConfigError(
-                f"objective: {AREA.name} belongs to the chip, and no layer has a share of it; bound it by "
-                f"bound.metrics.{AREA.name} instead"
+                f"objective: {self.objective.name} belongs to the chip, and no layer has a share of it; "
+                f"bound it by bound.metrics.{self.objective.name} instead"
             )
 
     # --- design space ---------------------------------------------------------------------------------
@@ -106,16 +110,8 @@ class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
     # --- cost -----------------------------------------------------------------------------------------
 
     def broken(self, layers: Sequence[Operation]) -> list[str]:
-        """Widths and kernels beyond the model, and more layers side by side than are scheduled exactly."""
-        problems = [problem for one in layers for problem in layer_violations(one, self.constants)]
-        names = [one.name for one in weighted(layers)]
-        for group in groups(tuple(layers)):
-            if len(group.layers) > LARGEST_GROUP:
-                problems.append(
-                    f"{names[group.layers[0]]} to {names[group.layers[-1]]}: {len(group.layers)} layers in "
-                    f"branches side by side, at most {LARGEST_GROUP} are scheduled; use shorter branches"
-                )
-        return problems
+        """Widths and kernels beyond the model."""
+        return [problem for one in layers for problem in layer_violations(one, self.constants)]
 
     def violations(self, layers: Sequence[Operation], design: Any) -> list[str]:
         """What lies outside the model, and a chip of no PEs or of more than there may be."""
@@ -150,6 +146,7 @@ class SubAcceleratorPlatform(OperatorPlatform[ChipConstants]):
             its = [layer for layer, _, on in placed if on == index]
             area += square_millimetres(engine, its, self.constants)
         metrics = {LATENCY.name: self._ms(mapped.cycles), ENERGY.name: mapped.energy, AREA.name: area}
+        metrics[LEAST.name] = self._ms(mapped.least)
         used = {what: float(used) for what, used, _ in self._limited(design)}
         limits = {what: float(limit) for what, _, limit in self._limited(design)}
         return Cost(tuple(costs), metrics[self.objective.name], metrics, self.objective, used, limits)

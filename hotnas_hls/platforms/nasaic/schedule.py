@@ -1,8 +1,10 @@
-"""Which sub-accelerator runs each layer, and in which order: exactly.
+"""Which sub-accelerator runs each layer, and in which order.
 
 Layers that all others wait for, or that wait for all others, split a network into groups that run one after
 the other: the connected components of the graph of layers that do not wait for each other. Most groups are
-one layer. In a larger one layers are placed in the order of their starts, by branch and bound.
+one layer. In one of up to ``EXACT`` layers they are placed in the order of their starts, by branch and bound:
+the best there is. In a larger one (several networks are one group) the layer that most depends on goes next,
+to the sub-accelerator where it ends first; ``Schedule.least`` says how far from the best that is at most.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import networkx as nx
+import numpy as np
+from scipy.optimize import linprog
 
 from hotnas_hls.network.operations import WEIGHTED, Operation
 
 Row = tuple[float, ...]  # of a layer, by sub-accelerator
+EXACT = 10  # layers of a group; beyond it the exact schedule takes long
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Schedule:
     on: tuple[int, ...]
     cycles: float
     energy: float
+    least: float  # cycles that no mapping and schedule stay below
 
 
 def schedule(found: Sequence[Group], cycles: Sequence[Row], energy: Sequence[Row], fast: bool) -> Schedule:
@@ -60,7 +66,7 @@ def schedule(found: Sequence[Group], cycles: Sequence[Row], energy: Sequence[Row
     cycles, energy: of each layer on each sub-accelerator.
     """
     on = [0] * len(cycles)
-    total_cycles = total_energy = 0.0
+    total_cycles = total_energy = least = 0.0
     for group in found:
         rows = tuple(cycles[layer] for layer in group.layers)
         best = group_schedule(group, rows, tuple(energy[layer] for layer in group.layers), fast)
@@ -68,20 +74,23 @@ def schedule(found: Sequence[Group], cycles: Sequence[Row], energy: Sequence[Row
             on[layer] = engine
         total_cycles += best.cycles
         total_energy += best.energy
-    return Schedule(tuple(on), total_cycles, total_energy)
+        least += best.least
+    return Schedule(tuple(on), total_cycles, total_energy, least)
 
 
 @lru_cache(maxsize=4096)
 def group_schedule(group: Group, cycles: tuple[Row, ...], energy: tuple[Row, ...], fast: bool) -> Schedule:
-    """The best of one group; rows in the order of its layers."""
-    count, engines = len(cycles), range(len(cycles[0]))
+    """Of one group, the best where it is of EXACT layers at most; rows in the order of its layers."""
     tails = _tails(group, cycles)
+    if len(cycles) > EXACT:
+        return _listed(group, cycles, energy, fast, tails)
+    count, engines = len(cycles), range(len(cycles[0]))
     spared = [min(row) for row in energy]  # the least energy of a layer
 
     def ranked(time: float, joules: float) -> tuple[float, float]:
         return (time, joules) if fast else (joules, time)
 
-    best = Schedule((), float("inf"), float("inf"))
+    best = Schedule((), float("inf"), float("inf"), 0.0)
     on, done = [-1] * count, [0.0] * count
 
     def place(free: Row, last: tuple[float, int], joules: float) -> None:
@@ -89,7 +98,7 @@ def group_schedule(group: Group, cycles: tuple[Row, ...], energy: tuple[Row, ...
         nonlocal best
         left = [layer for layer in range(count) if on[layer] < 0]
         if not left:
-            best = Schedule(tuple(on), max(done), joules)
+            best = Schedule(tuple(on), max(done), joules, max(done) if fast else max(tails))
             return
         for layer in left:
             if any(on[before] < 0 for before in group.waits[layer]):
@@ -113,6 +122,38 @@ def group_schedule(group: Group, cycles: tuple[Row, ...], energy: tuple[Row, ...
 
     place(tuple(0.0 for _ in engines), (0.0, -1), 0.0)
     return best
+
+
+def _listed(
+    group: Group, cycles: tuple[Row, ...], energy: tuple[Row, ...], fast: bool, tails: list[float]
+) -> Schedule:
+    """Layer by layer, the one of the longest tail that can run next; each where it ends first (``fast``), or
+    where it takes least energy.
+    """
+    free, on = [0.0] * len(cycles[0]), [-1] * len(cycles)
+    done: dict[int, float] = {}
+    while len(done) < len(cycles):
+        ready = (n for n, before in enumerate(group.waits) if n not in done and before <= done.keys())
+        layer = max(ready, key=lambda n: tails[n])
+        start = max((done[before] for before in group.waits[layer]), default=0.0)
+        ends = [max(start, at) + took for at, took in zip(free, cycles[layer], strict=True)]
+        costs = list(zip(ends, energy[layer], strict=True) if fast else zip(energy[layer], ends, strict=True))
+        engine = costs.index(min(costs))
+        on[layer], done[layer], free[engine] = engine, ends[engine], ends[engine]
+    joules = sum(row[engine] for row, engine in zip(energy, on, strict=True))
+    return Schedule(tuple(on), max(free), joules, _least(tails, cycles))
+
+
+def _least(tails: list[float], cycles: tuple[Row, ...]) -> float:
+    """The longest chain of layers, each at its fastest; or what the busiest sub-accelerator works where
+    layers can be cut and never wait (a linear programme), whichever is more.
+    """
+    count, engines = len(cycles), len(cycles[0])
+    shares = np.kron(np.eye(count), np.ones(engines))  # of a layer: 1 in all; then how long all take
+    work = np.hstack([np.tile(np.eye(engines), count) * np.ravel(cycles), -np.ones((engines, 1))])
+    whole = np.hstack([shares, np.zeros((count, 1))])
+    found = linprog([*[0] * (count * engines), 1], work, np.zeros(engines), whole, np.ones(count))
+    return max(*tails, found.fun * (1 - 1e-9))
 
 
 def _tails(group: Group, cycles: tuple[Row, ...]) -> list[float]:

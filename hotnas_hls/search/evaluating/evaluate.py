@@ -30,7 +30,7 @@ from hotnas_hls.platforms.space import Candidate, SearchSpace
 from hotnas_hls.search.evaluating.outcome import Evaluation, HardwareTest
 from hotnas_hls.search.evaluating.stopping import CHECK_IMAGES, CHECKS, UNLIMITED, Limits, verdict
 from hotnas_hls.search.fitting.finetune import Tuning, finetune, recalibrate_batchnorm
-from hotnas_hls.search.fitting.integer import answers, quantised_network
+from hotnas_hls.search.fitting.integer import answers, integer_accuracy, integer_variation, quantised_network
 from hotnas_hls.search.fitting.integer_tuning import UNTUNED, IntegerTuning, tune_integers
 from hotnas_hls.search.problem import Problem
 from hotnas_hls.search.proposing.generate import choices_of, compression_of
@@ -53,6 +53,7 @@ class Evaluator:
     validation: Split  # what candidates are compared on
     seed: int
     bounds: tuple[tuple[Metric, float], ...] = ()  # on other metrics
+    chips: int = 0  # that an accuracy is the mean of; 0: of the exact integers
     looks: bool = False  # look at candidates while they are fine-tuned, to stop hopeless ones
 
     def hardware_test(self, candidate: Candidate) -> HardwareTest:
@@ -97,9 +98,20 @@ class Evaluator:
         except _Hopeless as reason:
             return Evaluation(None, tuple(watch.checks), str(reason))
         network = self.quantised_network(model, compression, self.tuning)
+        if self.chips:
+            return Evaluation(self.accuracy(network, compression), tuple(watch.checks))
         found = answers(network, self.validation.images)
         accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
         return Evaluation(accuracy, tuple(watch.checks), divergence=self._divergence(found))
+
+    def accuracy(self, network: IntegerNetwork, compression: Compression) -> float:
+        """On validation, as candidates are compared."""
+        if not self.chips:
+            return integer_accuracy(network, self.validation)
+        layers = self.layers(compression)
+        varied = integer_variation(network, self.platform, layers, self.validation, self.seed, self.chips)
+        assert varied is not None, "its devices do not vary"
+        return varied.mean
 
     @cached_property
     def _taught(self) -> Tensor | None:

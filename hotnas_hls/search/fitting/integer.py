@@ -24,7 +24,7 @@ from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.quantise import dequantise, quantise, quantise_image
 from hotnas_hls.platforms.platform import Platform, Varies
-from hotnas_hls.platforms.variation import IMAGES, Varied
+from hotnas_hls.platforms.variation import DRAWS, IMAGES, Varied
 from hotnas_hls.search.fitting.refit import Reals, refit
 from hotnas_hls.search.problem import Problem
 
@@ -121,13 +121,22 @@ def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
 
 
 def integer_variation(
-    network: IntegerNetwork, platform: Platform[Any], layers: Sequence[Any], split: Split, seed: int
+    network: IntegerNetwork,
+    platform: Platform[Any],
+    layers: Sequence[Any],
+    split: Split,
+    seed: int,
+    chips: int | None = None,
 ) -> Varied | None:
-    """Accuracy of a network, of workload ``layers``, where devices vary; None where they do not."""
+    """Accuracy of a network, of workload ``layers``, where devices vary; None where they do not.
+
+    chips: drawn by the seed; None: as many as a result is told of.
+    """
     if not isinstance(platform, Varies):
         return None
     some = split.first(IMAGES)
-    return platform.varied(network, layers, quantise_image(network, some.images), some.labels, seed)
+    images = quantise_image(network, some.images)
+    return platform.varied(network, layers, images, some.labels, seed, chips or DRAWS)
 
 
 def answers(network: IntegerNetwork, images: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy
+from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy, Varies
 from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import QUANT_STEPS, detect, price
 
@@ -45,6 +45,7 @@ class SpaceOptions:
     kernel_expand: bool = True
     quantisation: bool = True
     hardware: bool = True
+    robust: bool = False  # training with noise in the weights, where devices vary
 
 
 def generate_space(
@@ -98,7 +99,10 @@ def _generated(
             dataclasses.replace(axis, options=(choices[axis.name],)) for axis in platform.axes(choices)
         )
     )
-    return SearchSpace((*layer_axes, *hardware, *fixed))
+    robust: tuple[Axis, ...] = ()
+    if options.robust and isinstance(platform, Varies):
+        robust = (Axis("noise", AxisKind.NOISE, (0, platform.weight_noise)),)
+    return SearchSpace((*layer_axes, *robust, *hardware, *fixed))
 
 
 def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str, Axis]) -> Compression:
@@ -108,6 +112,7 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
     patterns: dict[str, PatternChoice] = {}
     bits: dict[str, int] = {}
     act_bits: dict[str, int] = {}
+    noise = 0
     expanded: list[str] = []
     for axis in listed:
         value = candidate[axis.name]
@@ -119,9 +124,11 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
             bits[axis.layer] = value
         elif axis.kind is AxisKind.ACT_BITS and value != axis.options[0]:
             act_bits[axis.layer] = value
+        elif axis.kind is AxisKind.NOISE:
+            noise = value
         elif axis.kind is AxisKind.EXPAND and value:
             expanded.append(axis.layer)
-    return Compression(channels, patterns, tuple(expanded), bits, act_bits)
+    return Compression(channels, patterns, tuple(expanded), bits, act_bits, noise)
 
 
 def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, int]:

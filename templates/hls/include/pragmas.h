@@ -4,6 +4,7 @@
 // HLS_VITIS(pipeline II = 1)   one vendor pragma
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
+// HLS_PORT(variable)           a master whose beats are structs
 // HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
 // HLS_STAGE()                  a function of its own: a stage
 // HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
@@ -16,6 +17,23 @@
 // compilers without dataflow and hls::stream; results are equal.
 #ifndef HOTNAS_DATAFLOW
 #define HOTNAS_DATAFLOW 1
+#endif
+
+// 1: a stage asks for bursts ahead (ports.h). 0: it reads or writes one after the other.
+#ifndef HOTNAS_BURSTS
+#if !HOTNAS_DATAFLOW
+#define HOTNAS_BURSTS 0
+#elif !defined(__VITIS_HLS__) && !defined(__SYNTHESIS__)
+#define HOTNAS_BURSTS 1
+#elif defined(__has_include)
+#if __has_include(<hls_burst_maxi.h>)
+#define HOTNAS_BURSTS 1
+#else
+#define HOTNAS_BURSTS 0
+#endif
+#else
+#define HOTNAS_BURSTS 0
+#endif
 #endif
 
 #define HOTNAS_PRAGMA(...) _Pragma(#__VA_ARGS__)
@@ -32,6 +50,13 @@
 #else  // Vivado HLS 2019.2 to 2020.1, or no vendor tool at all
 #define HLS_AGGREGATE(name) HLS_VITIS(data_pack variable = name)
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
+#endif
+
+// A port of structs is as wide as they are; hls::burst_maxi says so itself.
+#if HOTNAS_BURSTS
+#define HLS_PORT(name)
+#else
+#define HLS_PORT(name) HLS_AGGREGATE(name)
 #endif
 
 #if defined(HOTNAS_SCHEDULE)

@@ -7,13 +7,17 @@
 
 #include "fifo.h"
 #include "params.h"
+#include "ports.h"
 
 // One beat of each AXI port, least significant 32 bits first.
 struct IfmBeat {
   std::uint32_t word[kIfmBits / 32];
 };
-struct WgtBeat {
+struct WgtBeat {  // a part of each master
   std::uint32_t word[kWgtWords];
+};
+struct WgtPart {
+  std::uint32_t word[kWgtPartWords];
 };
 struct OfmBeat {
   std::uint32_t word[kOfmBits / 32];
@@ -24,16 +28,9 @@ struct WgtPlane {
   std::uint32_t word[kPlaneWords];
 };
 
-// A master, as the stages see it.
-#if defined(HOTNAS_SCHEDULE)
-using IfmPort = schedule::Port<const IfmBeat>;
-using WgtPort = schedule::Port<const WgtBeat>;
-using OfmPort = schedule::Port<OfmBeat>;
-#else
-using IfmPort = const IfmBeat*;
-using WgtPort = const WgtBeat*;
-using OfmPort = OfmBeat*;
-#endif
+using IfmPort = Port<const IfmBeat>;
+using WgtPort = Port<const WgtPart>;
+using OfmPort = Port<OfmBeat>;
 
 // A row of the array is the weights of one output channel. It comes whole, or in parts of as many
 // weights as a plane has bits.
@@ -56,9 +53,9 @@ struct AccWord {
   Acc lane[kChannelBlock];
 };
 
-// Lines of a layer's activation, base below and rise above; every lane has a copy of its own.
+// Lines of a layer's activation, base below and rise above; each lane of a beat has a copy.
 constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
-using Lines = std::uint32_t[kChannelBlock][kLineRows];
+using Lines = std::uint32_t[kOfmLanes][kLineRows];
 
 // Half of the IFM buffer: one tile with all its input slices. Bank b has channel block b of every
 // slice; each read port has a copy of its own, because each pattern or tap reads another pixel.

@@ -6,9 +6,11 @@
 // - A loop takes a cycle an iteration and, once, as many as its pipeline has stages.
 // - A word is in a FIFO a cycle after it left the writer's pipeline; its room is free a cycle after
 //   it was read. Who waits stands still.
-// - A burst is the beats a loop reads, or writes, one behind the other. Its first beat comes
-//   HOTNAS_READ_LATENCY cycles after it is asked for, the others a cycle apart; a loop that wrote
-//   ends HOTNAS_WRITE_LATENCY cycles after its last beat.
+// - A run's first beat comes HOTNAS_READ_LATENCY cycles after it is at the memory, a cycle after it
+//   was asked for; its others, and then those of the next run, a cycle apart. A port holds
+//   kPortBeats of them. A run is answered HOTNAS_WRITE_LATENCY cycles after its last beat.
+// - Without HOTNAS_BURSTS a run is the beats a loop reads, or writes, one behind the other: it is
+//   asked for with its first beat, and a loop that wrote ends with the answer.
 
 #ifndef HOTNAS_SCHEDULE_H_
 #define HOTNAS_SCHEDULE_H_
@@ -20,13 +22,25 @@
 #include <deque>
 #include <vector>
 
+#include "params.h"
+#include "plain_bursts.h"
+
 namespace schedule {
 
-enum Kind { kCycles, kEntry, kRead, kWrite, kLoad, kStore };
+enum Kind { kCycles, kEntry, kRead, kWrite, kLoad, kStore, kAsk, kTake, kBegin, kGive, kAnswer };
 
 struct Event {
   Kind kind;
-  int value;  // cycles; stages of the loop's pipeline; number of the FIFO; 1: a burst begins
+  int value;  // cycles; stages of the loop's pipeline; number of FIFO or port; 1: a burst begins
+  int beats;  // of a run
+};
+
+// A port whose runs are asked for.
+struct Master {
+  std::deque<long> comes, leaves;  // cycle the memory hears of a run, or answers one
+  std::deque<int> reads, writes;   // beats left of each run
+  std::deque<long> taken;          // when the last kPortBeats were
+  long last;                       // when the last beat came
 };
 
 struct Channel {
@@ -53,6 +67,7 @@ struct Stage {
 struct Trace {
   std::vector<Stage> stages;
   std::vector<Channel> channels;
+  std::vector<Master> masters;
   bool overlaps;            // in a region: its stages work at once
   bool entered;             // a loop was, and no beat moved since
   std::uint32_t last_beat;  // its number
@@ -71,8 +86,8 @@ inline void begin_stage(const char* name) {
   trace().stages.push_back(stage);
 }
 
-inline void happens(Kind kind, int value) {
-  const Event event = {kind, value};
+inline void happens(Kind kind, int value, int beats = 0) {
+  const Event event = {kind, value, beats};
   trace().stages.back().events.push_back(event);
 }
 
@@ -128,6 +143,46 @@ class Port {
   T* memory_;
 };
 
+// hls::burst_maxi.
+template <typename T>
+class burst_maxi : public plain::burst_maxi<T> {
+ public:
+  burst_maxi(T* memory)
+      : plain::burst_maxi<T>(memory), number_(static_cast<int>(masters().size())) {
+    masters().push_back(Master());
+  }
+
+  void read_request(std::size_t offset, std::size_t beats) {
+    happens(kAsk, number_, static_cast<int>(beats));
+    plain::burst_maxi<T>::read_request(offset, beats);
+  }
+
+  T read() {
+    happens(kTake, number_);
+    return plain::burst_maxi<T>::read();
+  }
+
+  void write_request(std::size_t offset, std::size_t beats) {
+    happens(kBegin, number_, static_cast<int>(beats));
+    plain::burst_maxi<T>::write_request(offset, beats);
+  }
+
+  void write(const T& beat) {
+    happens(kGive, number_);
+    plain::burst_maxi<T>::write(beat);
+  }
+
+  void write_response() {
+    happens(kAnswer, number_);
+    plain::burst_maxi<T>::write_response();
+  }
+
+ private:
+  static std::vector<Master>& masters() { return trace().masters; }
+
+  int number_;
+};
+
 template <typename T, int kDepth>
 class Fifo {
  public:
@@ -180,8 +235,22 @@ inline void leave_loop(Stage& stage) {
   stage.depth = 0;
 }
 
+// The cycle the next beat of a port comes in.
+inline long next_beat(Master& master) {
+  long cycle = std::max(master.comes.front() + HOTNAS_READ_LATENCY, master.last + 1);
+  if (master.taken.size() == static_cast<std::size_t>(kPortBeats)) {
+    cycle = std::max(cycle, master.taken.front() + 1);
+    master.taken.pop_front();
+  }
+  if (--master.reads.front() == 0) {
+    master.reads.pop_front();
+    master.comes.pop_front();
+  }
+  return master.last = cycle;
+}
+
 // Plays a stage on as far as is known; false: not a single event.
-inline bool play(Stage& stage, std::vector<Channel>& channels) {
+inline bool play(Stage& stage, std::vector<Channel>& channels, std::vector<Master>& masters) {
   const std::size_t before = stage.next;
   for (; stage.next < stage.events.size(); ++stage.next) {
     const Event& event = stage.events[stage.next];
@@ -201,6 +270,32 @@ inline bool play(Stage& stage, std::vector<Channel>& channels) {
       case kStore:
         stage.stored = true;
         break;
+      case kAsk:
+        masters[event.value].comes.push_back(stage.now + 1);
+        masters[event.value].reads.push_back(event.beats);
+        break;
+      case kTake: {
+        Master& master = masters[event.value];
+        wait_until(stage, next_beat(master), stage.spent.memory);
+        master.taken.push_back(stage.now);
+        break;
+      }
+      case kBegin:
+        masters[event.value].writes.push_back(event.beats);
+        break;
+      case kGive: {
+        Master& master = masters[event.value];
+        if (--master.writes.front() > 0) break;
+        master.writes.pop_front();
+        master.leaves.push_back(stage.now + stage.depth + HOTNAS_WRITE_LATENCY);
+        break;
+      }
+      case kAnswer: {
+        Master& master = masters[event.value];
+        wait_until(stage, master.leaves.front(), stage.spent.memory);
+        master.leaves.pop_front();
+        break;
+      }
       case kRead:
       case kWrite: {
         Channel& channel = channels[event.value];
@@ -231,7 +326,7 @@ inline long play_all(Trace& all, long start) {
   for (Stage& stage : all.stages) stage.now = start;
   for (bool goes_on = true; goes_on;) {
     goes_on = false;
-    for (Stage& stage : all.stages) goes_on |= play(stage, all.channels);
+    for (Stage& stage : all.stages) goes_on |= play(stage, all.channels, all.masters);
   }
   long end = start;
   for (Stage& stage : all.stages) {
@@ -243,7 +338,9 @@ inline long play_all(Trace& all, long start) {
     end = std::max(end, stage.now);
     print(stage);
   }
-  all = Trace();
+  all.stages.clear();
+  all.channels.clear();
+  all.overlaps = false;
   return end;
 }
 
@@ -251,7 +348,10 @@ inline long play_all(Trace& all, long start) {
 class Region {
  public:
   Region() : start_(play_all(trace(), 0)) { trace().overlaps = true; }
-  ~Region() { std::printf("SCHEDULE layer %ld\n", play_all(trace(), start_)); }
+  ~Region() {
+    std::printf("SCHEDULE layer %ld\n", play_all(trace(), start_));
+    for (Master& master : trace().masters) master = Master();  // the next layer counts from 0
+  }
 
  private:
   long start_;
