@@ -16,7 +16,7 @@ import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
 from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES
-from hotnas_hls.frontends.pooling import Pooling
+from hotnas_hls.frontends.normalising import Normalising
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind, Shape
@@ -24,13 +24,14 @@ from hotnas_hls.network.graph import Node, OpKind, Shape
 PLACED = ("name", "kind", "inputs", "shape", "parameters")  # of a node, decided where it is put
 
 
-class Draft(Pooling):
+class Draft(Normalising):
     """All operators: those below rearrange and join tensors, the others are those of the classes beneath.
 
     :class:`~hotnas_hls.frontends.nodes.Nodes` collects, :class:`~hotnas_hls.frontends.reading.MapReader`
     reads tensors as maps, :class:`~hotnas_hls.frontends.host_steps.HostSteps` begins and ends a network,
-    :class:`~hotnas_hls.frontends.weighted.Weighted`, :class:`~hotnas_hls.frontends.elementwise.Elementwise`
-    and :class:`~hotnas_hls.frontends.pooling.Pooling` compute.
+    :class:`~hotnas_hls.frontends.weighted.Weighted`, :class:`~hotnas_hls.frontends.elementwise.Elementwise`,
+    :class:`~hotnas_hls.frontends.pooling.Pooling`, :class:`~hotnas_hls.frontends.enlarging.Enlarging` and
+    :class:`~hotnas_hls.frontends.normalising.Normalising` compute.
     """
 
     def node(self, where: str, like: Node, sources: Sequence[Value], shape: Shape) -> Value:
@@ -112,6 +113,13 @@ class Draft(Pooling):
             first += prod(source.shape)
         value = self._add(where, OpKind.CONCAT, bases, (channels, *values[0].shape[1:]))
         return value.seen(np.concatenate(elements), where)
+
+    def stack(self, where: str, sources: Sequence[Value], axis: int) -> Value:
+        """Tensors beside each other along a new axis, the first behind that of the images."""
+        dims = {source.dims for source in sources}
+        if axis != 1 or len(dims) > 1:
+            raise Refused((f"it stacks along axis {axis}", "stack equal tensors along axis 1"))
+        return self.concat(where, sources, 1).reshaped((len(sources), *dims.pop()), where)
 
     @staticmethod
     def _is_permuted(value: Value) -> bool:

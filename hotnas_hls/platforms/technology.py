@@ -17,6 +17,15 @@ class Technology:
 
     name: str
 
+    def violations(self) -> list[str]:
+        """Constants that cannot be, each with its name; a platform adds what its model is made for."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [
+            f"{name}: must be more than 0, not {value:g}"
+            for name, value in values.items()
+            if isinstance(value, int | float) and value <= 0
+        ]
+
 
 Constants = TypeVar("Constants", bound=Technology)
 
@@ -24,8 +33,8 @@ Constants = TypeVar("Constants", bound=Technology)
 def load_technology(kind: type[Constants], shipped: Path, name: str | Path) -> Constants:
     """A technology by its name in the file ``shipped``, or by the path of a YAML file of one.
 
-    ConfigError for an unknown name, and for a file with keys missing or unknown, or constants not above 0:
-    all of them at once.
+    ConfigError for an unknown name, and for a file with keys missing or unknown, or constants that cannot
+    be: all of them at once.
     """
     text = str(name)
     if text.endswith((".yaml", ".yml")) or "/" in text:
@@ -48,16 +57,6 @@ def _read(kind: type[Constants], path: Path, records: object) -> tuple[Constants
     problems: list[str] = []
     found = read_value(tuple[kind, ...], records, "", problems)  # type: ignore[valid-type]
     if not problems:
-        problems += [problem for one in found for problem in _violations(one)]
+        problems += [problem for one in found for problem in one.violations()]
     raise_all(ConfigError, f"{path}: not a valid technology:", (p.removeprefix("[0].") for p in problems))
     return tuple(found)
-
-
-def _violations(technology: Technology) -> list[str]:
-    """Constants that are not above 0."""
-    values = {field.name: getattr(technology, field.name) for field in fields(technology)}
-    return [
-        f"{name}: must be more than 0, not {value:g}"
-        for name, value in values.items()
-        if isinstance(value, int | float) and value <= 0
-    ]

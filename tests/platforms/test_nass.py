@@ -68,6 +68,12 @@ def test_a_window_of_four_takes_23b_plus_5_gates() -> None:
     assert window.gates == 23 * 23 + 5
 
 
+def test_labels_of_a_thousand_maxima_are_not_those_that_are_remembered() -> None:
+    """Gazelle's publication is remembered to have 8.39 MiB."""
+    pool = circuit_work(one(OpKind.MAXPOOL, kernel_rows=2, kernel_columns=2), 22)
+    assert round(1000 * pool.online_bytes(RAW) / MIB, 2) == 5.71
+
+
 def test_a_convolution_of_packed_channels() -> None:
     # two channels of 32 x 32 a ciphertext: 2 in, 12 out; 15 positions times 2 arrangements
     conv = one(

@@ -30,6 +30,17 @@ class CrossbarConstants(Technology):
     converter_um2: float
     widest_bits: int  # of weights and activations
 
+    def violations(self) -> list[str]:
+        """Cells that are off by all they hold, and wider steps than values, too."""
+        found = super().violations()
+        if self.cell_deviation >= 1:
+            found.append(f"cell_deviation: must be a share below 1, not {self.cell_deviation:g}")
+        for name in ("cell_bits", "step_bits"):
+            given, most = getattr(self, name), self.widest_bits
+            if given > most:
+                found.append(f"{name}: must be at most {most} (widest_bits), not {given}")
+        return found
+
 
 def load_constants(name: str | Path = "isaac") -> CrossbarConstants:
     """Constants by name, or from a YAML file; ConfigError where there are none."""

@@ -26,6 +26,13 @@ class ChipConstants(Technology):
     noc_um2: float  # for each byte a cycle at each PE
     widest_bits: int  # of weights and activations
 
+    def violations(self) -> list[str]:
+        """Clusters that no sub-accelerator holds, too."""
+        found = super().violations()
+        if self.cluster > self.pes:
+            found.append(f"cluster: must be at most {self.pes} (pes), not {self.cluster}")
+        return found
+
 
 def load_constants(name: str | Path = "maestro-28nm") -> ChipConstants:
     """Constants by name, or from a YAML file; ConfigError where there are none."""

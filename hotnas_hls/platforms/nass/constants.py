@@ -32,6 +32,13 @@ class PrivateConstants(Technology):
     bytes_factor: float = 1.0  # on all bytes: 1 unless calibrated, and then the file says on what
     homomorphic_factor: float = 1.0  # on all seconds of ciphertexts: the same
 
+    def violations(self) -> list[str]:
+        """Slots that the packing does not divide, too."""
+        found = super().violations()
+        if self.slots & (self.slots - 1):
+            found.append(f"slots: must be a power of 2, not {self.slots}")
+        return found
+
 
 def load_constants(name: str | Path = "gazelle") -> PrivateConstants:
     """Constants by name, or from a YAML file; ConfigError where there are none."""
