@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from hotnas_hls.frontends.constants import misfits
+from hotnas_hls.frontends.partial_windows import between
 from hotnas_hls.frontends.pooling import Pooling
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
@@ -16,11 +17,44 @@ from hotnas_hls.network.parts import spread
 
 
 class Enlarging(Pooling):
-    """Nearest neighbours, depth to space and back, transposed convolutions."""
+    """Nearest neighbours, values between them, depth to space and back, transposed convolutions."""
 
     def nearest(self, where: str, source: Value, places: np.ndarray) -> Value:
         """A tensor of the shape of ``places``, which number the elements of the source."""
         return source.seen(source.elements.reshape(-1)[places], where)
+
+    def between(self, where: str, source: Value, reaches: Sequence[Sequence[float]]) -> Value:
+        """Linear interpolation of every channel along its rows and columns, a whole number of times as large.
+
+        reaches: of each axis, how far behind a pixel each of the outputs that it becomes lies, in pixels;
+        beyond the edge every value is that of the edge.
+        """
+        channels, *sides = source.dims
+        value = source
+        for axis, (along, name) in enumerate(zip(reaches, ("rows", "columns"), strict=True)):
+            if list(along) == [0]:
+                continue
+            windows, place = [between(reach) for reach in along], f"{where}.{name}"
+            near, direct, edge = (
+                np.stack([getattr(window, part).weights for window in windows])
+                for part in ("near", "direct", "edge")
+            )
+            neighbours = self._spread_along(f"{place}.near", value, axis, near[:1])
+            inside = self._spread_along(f"{place}.direct", value, axis, direct)
+            outside = self._spread_along(f"{place}.edge", neighbours, axis, edge)
+            value = self.add(place, inside, outside)
+        steps = [len(along) for along in reaches]
+        spaced = value.reshaped((channels, *steps, *sides), where).permuted((0, 3, 1, 4, 2), where)
+        larger = [side * step for side, step in zip(sides, steps, strict=True)]
+        return spaced.reshaped((channels, *larger), where)
+
+    def _spread_along(self, where: str, source: Value, axis: int, kernels: np.ndarray) -> Value:
+        """Every channel weighed along its rows (axis 0) or columns by each of ``kernels`` (count, taps)."""
+        channels, (count, taps) = source.dims[0], kernels.shape
+        shape = (count, 1, taps, 1) if axis == 0 else (count, 1, 1, taps)
+        around = [taps // 2 * (axis == each) for each in (0, 1)]
+        weight = np.tile(kernels.reshape(shape), (channels, 1, 1, 1))
+        return self.conv(where, source, weight, None, (1, 1), (*around, *around), (1, 1), channels)
 
     def depth_to_space(self, where: str, source: Value, block: int, columns_first: bool = False) -> Value:
         """Channels as blocks of ``block`` x ``block`` pixels.
@@ -129,6 +163,3 @@ class _Taps:
         highest = max(0, *(reach for _, _, reach in found))
         self.before, self.after, self.size = -lowest, highest, highest - lowest + 1
         self.taps = [(weight, output, reach - lowest) for weight, output, reach in found]
-
-
-

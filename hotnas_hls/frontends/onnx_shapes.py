@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of
+from hotnas_hls.frontends.partial_windows import from_first, half_pixels
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
 
@@ -75,9 +76,9 @@ def _resize(
     nearest_mode: bytes = b"round_prefer_floor",
     **_: Any,
 ) -> Value:
-    """Nearest neighbours by the formulas of ONNX."""
-    if mode != b"nearest":
-        raise Refused((f"it interpolates: {mode.decode()}", "take nearest neighbours, or ConvTranspose"))
+    """Nearest neighbours, or values between them, by the formulas of ONNX."""
+    if mode not in (b"nearest", b"linear"):
+        raise Refused((f"it interpolates: {mode.decode()}", "take nearest neighbours, or linear"))
     own = [reader.draft.batch, *source.dims]
     sizes = numbers_of(wanted, None, "sizes")
     if sizes is None:
@@ -85,6 +86,13 @@ def _resize(
         sizes = [int(np.floor(side * factor)) for side, factor in zip(own, factors, strict=True)]
     else:
         factors = [size / side for size, side in zip(sizes, own, strict=True)]
+    if mode == b"linear":
+        moved = {b"half_pixel": half_pixels, b"pytorch_half_pixel": half_pixels, b"asymmetric": from_first}
+        reaches = moved.get(coordinate_transformation_mode)
+        if reaches is None or sizes[:2] != own[:2]:
+            told = coordinate_transformation_mode.decode()
+            raise Refused((f"it interpolates by {told}", "export it again with half_pixel"))
+        return reader.draft.between(where, source, [reaches(factor) for factor in factors[2:]])
     move, rounded = MOVES.get(coordinate_transformation_mode), ROUNDINGS.get(nearest_mode)
     if move is None or rounded is None or sizes[0] != own[0]:
         told = f"{coordinate_transformation_mode.decode()}, {nearest_mode.decode()}"

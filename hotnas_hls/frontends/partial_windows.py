@@ -1,4 +1,4 @@
-"""Means of windows that do not count what lies outside of the map, as sums that weigh all pixels alike.
+"""Windows that do not count what lies outside of the map, as sums that weigh all pixels alike.
 
 The array weighs every pixel alike, and zeros lie around a map. A window of k that misses one row has the mean
 of k - 1 rows: more than the k-th part of their sum by g = 1/(k-1) - 1/k of it. That difference, at the edge
@@ -10,6 +10,9 @@ alone, is a convolution of a convolution less both in one::
 m is the plain mean, v takes -g of the row of u where the missing one would be. Inside, v * u is (v . w) * x,
 and both cancel. At the edge u ends, so v * u lacks the term, and what is left is g times the sum. All three
 are depthwise.
+
+A value between two pixels, one of them outside, is the other one: what the missing one weighs is added at
+the edge alone in the same way, from u = the pixels on both sides of each.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from hotnas_hls.frontends.refusal import Refused
 
 Taps = Mapping[int, float]  # offset from a pixel -> weight
 
@@ -32,15 +37,15 @@ class Kernel:
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeMean:
-    """The three convolutions; ``near`` has stride 1 and gives as many pixels as it reads."""
+class EdgeWindow:
+    """The three convolutions along an axis; ``near`` has stride 1 and gives as many pixels as it reads."""
 
     near: Kernel  # w
-    direct: Kernel  # m - v . w, with the pooling's stride
-    edge: Kernel  # v, on what near gives, with the pooling's stride
+    direct: Kernel  # m - v . w, with the stride of a pooling
+    edge: Kernel  # v, on what near gives, with that stride
 
 
-def edge_mean(side: int, size: int, window: int, stride: int, before: int) -> EdgeMean | None:
+def edge_mean(side: int, size: int, window: int, stride: int, before: int) -> EdgeWindow | None:
     """Of ``size`` means of ``window`` pixels of ``side``, ``before`` of them outside at the first.
 
     None where a window misses more than one pixel.
@@ -57,13 +62,49 @@ def edge_mean(side: int, size: int, window: int, stride: int, before: int) -> Ed
     if after == 1:
         near |= {-offset: 1.0 for offset in range(1, window)}
         edge[window - 1 - before] = -share
-    direct = {offset - before: 1 / window for offset in range(window)}
-    for outer, factor in edge.items():
-        for inner, weight in near.items():
-            direct[outer + inner] = direct.get(outer + inner, 0.0) - factor * weight
-    return EdgeMean(
+    direct = _less({offset - before: 1 / window for offset in range(window)}, edge, near)
+    return EdgeWindow(
         _kernel(near, side, side, 1), _kernel(direct, side, size, stride), _kernel(edge, side, size, stride)
     )
+
+
+def between(reach: float) -> EdgeWindow:
+    """The value ``reach`` (-1 to 1) pixels behind each pixel, on the line to its neighbour there."""
+    near = {-1: 1.0, 1: 1.0}
+    side = 1 if reach > 0 else -1
+    edge = {side: -abs(reach)}
+    direct = _less({0: 1 - abs(reach), side: abs(reach)}, edge, near)
+    return EdgeWindow(*(_wide(taps, size) for taps, size in ((near, 1), (direct, 2), (edge, 1))))
+
+
+def half_pixels(factor: float) -> list[float]:
+    """Reaches of the outputs that a pixel becomes along an axis ``factor`` times as long, from its centre."""
+    return [(at + 0.5) / factor - 0.5 for at in range(_whole(factor))]
+
+
+def from_first(factor: float) -> list[float]:
+    """The same where the first output lies on the pixel."""
+    return [at / factor for at in range(_whole(factor))]
+
+
+def _whole(factor: float) -> int:
+    if factor < 1 or factor != int(factor):
+        raise Refused((f"it interpolates {factor:g} times as many pixels", "use a whole number"))
+    return int(factor)
+
+
+def _less(taps: Taps, edge: Taps, near: Taps) -> dict[int, float]:
+    """``taps`` less what ``edge`` of ``near`` adds inside."""
+    found = dict(taps)
+    for outer, factor in edge.items():
+        for inner, weight in near.items():
+            found[outer + inner] = found.get(outer + inner, 0.0) - factor * weight
+    return found
+
+
+def _wide(taps: Taps, size: int) -> Kernel:
+    """``taps`` with as many pixels on both sides."""
+    return Kernel(np.array([taps.get(offset, 0.0) for offset in range(-size, size + 1)]), size, size)
 
 
 def _kernel(taps: Taps, side: int, size: int, stride: int) -> Kernel:

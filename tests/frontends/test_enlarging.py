@@ -133,6 +133,9 @@ MODELS: dict[str, nn.Module] = {
     "pyramid": pyramid(),
     "nearest": behind(nn.Sequential(nn.Upsample(scale_factor=(3, 2)), nn.Conv2d(8, 4, 3))),
     "nearest, columns": made(lambda x: F.interpolate(x, scale_factor=(1, 4))),
+    "bilinear": behind(nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(8, 4, 3))),
+    "bilinear, 3 and 4": made(lambda x: F.interpolate(x, scale_factor=(3, 4), mode="bilinear")),
+    "bilinear, columns": made(lambda x: F.interpolate(x, size=(6, 16), mode="bilinear")),
     "nearest twice, read twice": Layers(twice, c=conv(), d=nn.Conv2d(8, 8, 1)),
     "repeated": made(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3)),
     "transposed 2": behind(nn.ConvTranspose2d(8, 8, 2, 2)),
@@ -174,7 +177,7 @@ def integers(graph: Graph, act_bits: int = 16) -> tuple[IntegerNetwork, np.ndarr
 
 
 @pytest.mark.parametrize(
-    "name", ["unet", "pyramid", "nearest twice, read twice", "transposed, groups", "shuffled"]
+    "name", ["unet", "pyramid", "bilinear", "nearest twice, read twice", "transposed, groups", "shuffled"]
 )
 def test_integers_are_the_floats(name: str) -> None:
     graph = load_module(MODELS[name].eval(), SHAPE).graph
@@ -244,9 +247,14 @@ def test_rows_that_cannot_be_are_told() -> None:
 
 
 REFUSED = {
-    "bilinear": (
-        Layers(lambda net, x: F.interpolate(net.c(x), scale_factor=2, mode="bilinear"), c=conv()),
-        "interpolate: it interpolates: bilinear; take nearest neighbours, or a transposed convolution",
+    "aligned": (
+        made(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
+        "interpolate: it interpolates: bilinear, corners aligned; take nearest neighbours, or bilinear from "
+        "pixel centres",
+    ),
+    "bilinear by a part": (
+        made(lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear")),
+        "interpolate: it interpolates 1.5 times as many pixels; use a whole number",
     ),
     "not as large": (
         Layers(lambda net, x: net.up(net.c(x)), c=conv(), up=nn.ConvTranspose2d(8, 8, 3, 2)),
@@ -293,6 +301,11 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
              {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
         ],
         "resize to sizes": [start, ("Resize", empty, empty, numbers(2, 8, 20, 40), {"mode": "nearest"})],
+        "between": [start, ("Resize", empty, scales, {"mode": "linear"}), ("Conv", weights(4, 8, 3, 3))],
+        "between, from the first": [
+            start,
+            ("Resize", empty, scales, {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}),
+        ],
         "transposed": [
             start,
             ("ConvTranspose", weights(8, 4, 4, 4), weights(4), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
@@ -312,7 +325,8 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("resize", "resize, floor", "resize to sizes", "transposed", "depth to space", "space to depth"),
+        *("resize", "resize, floor", "resize to sizes", "between", "between, from the first"),
+        *("transposed", "depth to space", "space to depth"),
         *("depth to space, by channel", "lrn", "layer norm", "instance norm", "group norm"),
     ],
 )

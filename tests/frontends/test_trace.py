@@ -306,7 +306,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
         nn.BatchNorm2d(16, track_running_stats=False),
         nn.AvgPool2d(3, ceil_mode=True),
-        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Upsample(scale_factor=2, mode="bicubic"),
         nn.AdaptiveAvgPool2d(5),
         nn.Conv2d(16, 4, 1),
         nn.Hardshrink(),
@@ -320,7 +320,8 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "  - 3: pad: padding is reflect 0; pad with zeros",
         "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
         "  - 5: avg_pool2d: ceil_mode adds a partial window; use ceil_mode=False or a size that divides",
-        "  - 6: interpolate: it interpolates: bilinear; take nearest neighbours, or a transposed convolution",
+        "  - 6: interpolate: it interpolates: bicubic; "
+        "take nearest neighbours, or bilinear from pixel centres",
         "  - 7: adaptive_avg_pool2d: a 6x6 map does not divide into 5x5; "
         "choose an input size whose map does, or pool to 1x1",
         "  - 9: hardshrink: not an operator of the accelerator; use another activation and fine-tune",
