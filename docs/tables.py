@@ -23,6 +23,7 @@ import search_tables
 from measured import (
     BOARD_RESULTS,
     COVERAGE_RESULTS,
+    DENSE_RESULTS,
     LEVER_RESULTS,
     NETWORK_RESULTS,
     RESULTS,
@@ -40,6 +41,7 @@ from hotnas_hls.accel.plan import MIN_SWEEP
 from hotnas_hls.accel.timing import pipeline
 from hotnas_hls.accel.timing.timeline import SECOND_REQUEST
 from hotnas_hls.base.records import describe, record_fields, to_record
+from hotnas_hls.bench.dense_outputs import NETWORKS as DENSE_NETWORKS
 from hotnas_hls.bench.kept_results import Figures, read_results
 from hotnas_hls.bench.mlperf_tiny import BOARD, SUBMISSIONS, TASKS
 from hotnas_hls.codegen.registers import BLOCKS, PROFILE_TERMS, REGISTERS, STATUS_BITS
@@ -289,15 +291,15 @@ def boards() -> str:
     return on_boards("Network", ((*name.partition(" ")[::2], figures) for name, figures in found.items()))
 
 
-def board_terms() -> str:
+def spent() -> str:
     """What the cycles of networks on boards are spent on."""
     kept = read_results(RESULTS / BOARD_RESULTS)
     found = {name: figures for name, figures in kept.items() if "terms" in figures}
 
     def row(name: str, figures: Figures) -> tuple[object, ...]:
-        spent = figures["terms"]
-        layer, idle, label = spent["longest"]
-        counts = (spent[term] for term in ("needed", "array", "image", "waits", "between"))
+        terms = figures["terms"]
+        layer, idle, label = terms["longest"]
+        counts = (terms[term] for term in ("needed", "array", "image", "waits", "between"))
         shown = (f"{count:,}" for count in (*counts, figures["certified_cycles"]))
         return *name.split(), *shown, f"{layer}: {idle:,}, {label}"
 
@@ -355,6 +357,18 @@ def tiny() -> str:
         ),
     )
     return f"{ours}\n{theirs}"
+
+
+def dense() -> str:
+    """Networks whose outputs are maps, on a board."""
+    found = read_results(RESULTS / DENSE_RESULTS)
+
+    def told(name: str) -> str:
+        outputs = found[name]["outputs"].items()
+        shapes = ", ".join(f"{output} {' × '.join(map(str, shape))}" for output, shape in outputs)
+        return f"{DENSE_NETWORKS[name.split()[0]]}: {shapes}"
+
+    return on_boards("Network and outputs", ((told(name), name.split()[1], found[name]) for name in found))
 
 
 def levers() -> str:
@@ -483,7 +497,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, board_terms, levers, coverage, timm, tiny, proofs, keys),
+        *(networks, boards, spent, levers, coverage, timm, tiny, dense, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

@@ -51,6 +51,9 @@ class Layer:
     ``residual`` is a feature map of the output's shape, or a vector: of its channels, with one pixel that
     every pixel takes. It is added before rounding and clamping, or multiplies what comes behind them.
     A fully connected layer on an H x W map is a CONV with that kernel, no padding, 1 x 1 output.
+
+    A layer may see the pixels of a map, which lie one after the other, as other rows and columns. One with
+    ``target_rows`` of more than 1 writes every so many rows of its target, from ``target_row`` on.
     """
 
     name: str
@@ -80,6 +83,8 @@ class Layer:
     activation_lines: bool = False  # its activation is one of lines, not a clamp alone
     residual_multiplies: bool = field(default=False, metadata=LATER)
     residual_vector: bool = field(default=False, metadata=LATER)
+    target_rows: int = field(default=1, metadata=LATER)  # every how many rows of its target it writes one
+    target_row: int = field(default=0, metadata=LATER)  # the first of them
     row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
 
     def widened(self, n: int, m: int) -> Layer:
@@ -134,6 +139,18 @@ class Layer:
     def residual_shape(self) -> Shape:
         """(channels, rows, columns) of a residual."""
         return (self.m, 1, 1) if self.residual_vector else (self.m, self.out_rows, self.out_columns)
+
+    def seen(self, source: np.ndarray) -> np.ndarray:
+        """The map it reads (..., channels, rows, columns) as it sees it."""
+        return source.reshape(*source.shape[:-2], self.in_rows, self.in_columns)
+
+    def part_of(self, target: np.ndarray) -> np.ndarray:
+        """The rows (..., M, R, C) that it writes of its target (..., channels, rows, columns).
+
+        A view of ``target``.
+        """
+        rows = target.reshape(*target.shape[:-2], self.out_rows, self.target_rows, self.out_columns)
+        return rows[..., self.target_row, :]
 
     @property
     def positions(self) -> int:

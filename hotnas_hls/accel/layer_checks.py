@@ -42,7 +42,7 @@ def network_violations(
     if image not in maps:
         found.append(f"image: there is no feature map {image!r}; known: {', '.join(maps)}")
     found += host.output_violations(maps)
-    written = {image}
+    written, rows = {image}, collections.Counter(layer.target for layer in layers if layer.target_rows > 1)
     for layer in layers:
         found += _layer_violations(layer, maps)
         for role in ("source", "residual"):
@@ -54,7 +54,9 @@ def network_violations(
                     f"{layer.name}: writes {layer.target!r}, which holds channels of its {role} {name!r}; "
                     "give it another map to write"
                 )
-        written.add(layer.target)
+        rows[layer.target] -= 1
+        if rows[layer.target] <= 0:  # all of its rows
+            written.add(layer.target)
     found += _written_twice(layers, maps, image)
     for output in host.outputs:
         if output.map in maps and layers and not _is_written(output.map, written, maps):
@@ -224,7 +226,7 @@ def _feature_map_violations(fm: FeatureMap, maps: Mapping[str, FeatureMap]) -> l
     whole = maps.get(fm.concat_of)
     if whole is None or whole.concat_of is not None:
         found.append(f"feature map {fm.name}: concat_of = {fm.concat_of!r} is not a whole feature map")
-    elif (whole.rows, whole.columns) != (fm.rows, fm.columns):
+    elif whole.rows * whole.columns != fm.rows * fm.columns:
         found.append(
             f"feature map {fm.name}: {fm.rows} x {fm.columns} pixels, but {whole.name} has "
             f"{whole.rows} x {whole.columns}"
@@ -284,8 +286,19 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
             for flag in ("residual_multiplies", "residual_vector")
             if getattr(layer, flag)
         ]
+    if not 0 <= layer.target_row < layer.target_rows:
+        found.append(
+            f"{where}: target_row = {layer.target_row}: must be 0 or more and less than target_rows = "
+            f"{layer.target_rows}"
+        )
+    for named, clash in (("a residual", layer.residual is not None), ("ofm_on_chip", layer.ofm_on_chip)):
+        if layer.target_rows > 1 and clash:
+            found.append(
+                f"{where}: it writes one of every {layer.target_rows} rows, so it cannot have {named}; "
+                "copy the map, or leave that out"
+            )
     inputs = (layer.n, layer.in_rows, layer.in_columns)
-    outputs = (layer.m, layer.out_rows, layer.out_columns)
+    outputs = (layer.m, layer.out_rows * layer.target_rows, layer.out_columns)
     for role, shape in (("source", inputs), ("target", outputs), ("residual", layer.residual_shape)):
         name = getattr(layer, role)
         if name is None:
@@ -293,7 +306,7 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
         fm = maps.get(name)
         if fm is None:
             found.append(f"{where}: there is no feature map {name!r}, its {role}")
-        elif (fm.channels, fm.rows, fm.columns) != shape:
+        elif (fm.channels, fm.rows * fm.columns) != (shape[0], shape[1] * shape[2]):
             found.append(
                 f"{where}: its {role} {name!r} is {fm.channels} x {fm.rows} x {fm.columns}, "
                 f"the layer needs {shape[0]} x {shape[1]} x {shape[2]}"
@@ -326,7 +339,8 @@ def _share(one: FeatureMap, other: FeatureMap) -> bool:
 
 def _written_twice(layers: Sequence[Layer], maps: Mapping[str, FeatureMap], image: str) -> list[str]:
     """Layers that write over what the host or another layer has written."""
-    writers = [("the host", image), *((layer.name, layer.target) for layer in layers)]
+    firsts = (layer for layer in layers if layer.target_row == 0)  # those of other rows write beside them
+    writers = [("the host", image), *((layer.name, layer.target) for layer in firsts)]
     by_root: dict[str, list[tuple[int, int, str, str]]] = collections.defaultdict(list)
     for order, (writer, name) in enumerate(writers):
         if name in maps:
@@ -342,7 +356,15 @@ def _written_twice(layers: Sequence[Layer], maps: Mapping[str, FeatureMap], imag
                 )
             if _channels(maps[name]).stop > _channels(maps[last]).stop:
                 last_writer, last = writer, name
-    return found
+    rows: dict[str, list[tuple[int, int]]] = collections.defaultdict(list)
+    for layer in layers:
+        if layer.target_rows > 1 or layer.target_row > 0:
+            rows[layer.target].append((layer.target_rows, layer.target_row))
+    return found + [
+        f"{target}: layers write every {given[0][0]} rows of it; give each row from 0 on one writer"
+        for target, given in rows.items()
+        if sorted(given) != [(given[0][0], row) for row in range(given[0][0])]
+    ]
 
 
 def _shape(layer: Layer, name: str, array: np.ndarray, expected: tuple[int, ...]) -> str:

@@ -106,9 +106,10 @@ def _may_stay(
     outputs: Sequence[str],
     accel: Accelerator,
 ) -> dict[str, Life]:
-    """The maps that are not the host's."""
+    """The maps that are not the host's, nor written row by row."""
     alive = lives(layers, maps.values(), image, accel)
-    outside = {_root(name, maps) for name in (image, *outputs)}
+    by_rows = (layer.target for layer in layers if layer.target_rows > 1)
+    outside = {_root(name, maps) for name in (image, *outputs, *by_rows)}
     return {name: life for name, life in alive.items() if name not in outside and life.first >= 0}
 
 

@@ -195,7 +195,7 @@ def latency_of_network(
         latency = network_latency(model.layers, accel, tiles, memory)
         macs = needed_macs(model.layers, model.image, model.image_layout)
         bound = network_latency(model.layers, accel, tiles, least).cycles
-        net = without_numbers(model.layers, accel.act_bits, model.feature_maps)
+        net = without_numbers(model.layers, accel.act_bits, model.feature_maps, model.host.maps)
         runs[arrangement] = bound, net, accel, tiles
         return Latency(
             graph.name, arrangement, accel, clock, latency, macs, memory, dram, None, tuple(changes)

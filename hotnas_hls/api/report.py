@@ -41,11 +41,15 @@ def write_report(
 
     run: the search's folder, where the design does not name it. output: where the files go instead of
     ``reports`` beside the design.
-    Raises ConfigError where there is no design, OutputRefused where another process works in the folder.
+    Raises ConfigError where there is no design, OutputRefused where another process works in the folder, and
+    for a package of several engines.
     """
+    from hotnas_hls.simulate.flow import refuse_engines
+
     place = Path(folder)
     if not place.exists():
         raise ConfigError(f"{place}: no such folder; make a package: hotnas hls RUN")
+    refuse_engines(place)
     given = None if output is None else Path(output)
     with contextlib.ExitStack() as held:
         at = place if place.is_dir() else place.parent

@@ -21,6 +21,7 @@ from hotnas_hls.bench.kept_results import Figures, KeptResults
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.fastest_design import explore_arrangements, fastest_point
 from hotnas_hls.explore.space import Space
+from hotnas_hls.network.graph import Graph
 from hotnas_hls.simulate.behind_dram import forecast
 from hotnas_hls.version import __version__
 
@@ -34,7 +35,12 @@ def fastest_on(network: str, board_name: str) -> DesignPoint:
     """The fastest design of a network of the zoo on a board, with random weights (seed 0)."""
     from hotnas_hls.frontends.source import load_model
 
-    board, graph = load_board(board_name), load_model(network, proven=False).graph
+    return fastest_of(load_model(network, proven=False).graph, board_name)
+
+
+def fastest_of(graph: Graph, board_name: str) -> DesignPoint:
+    """The fastest design of a network on a board, with random numbers (seed 0)."""
+    board = load_board(board_name)
     assert board.dram is not None
     dram = load_dram(board.dram)
     explored = explore_arrangements(

@@ -27,6 +27,7 @@ NETWORK_RESULTS = "runs/whole_networks.json"
 LEVER_RESULTS = "runs/levers.json"
 BOARD_RESULTS = "runs/boards.json"
 TINY_RESULTS = "runs/mlperf_tiny.json"
+DENSE_RESULTS = "runs/dense_outputs.json"
 ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
@@ -288,6 +289,13 @@ def mlperf_tiny() -> Figures:
     return measure(Path(TINY_RESULTS), report=_say)
 
 
+def dense_outputs() -> Figures:
+    """Networks whose outputs are maps, simulated; what DENSE_RESULTS already holds is not repeated."""
+    from hotnas_hls.bench.dense_outputs import measure
+
+    return measure(Path(DENSE_RESULTS), _say)
+
+
 def _say(name: str, figures: Figures) -> None:
     """What a long case has just found."""
     found = figures.get("left_out") or f"{figures['certified_cycles']:,} cycles, {figures['ms']:.3f} ms"
@@ -355,6 +363,7 @@ CASES: tuple[Case, ...] = (
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
     Case("boards", "fastest designs of networks on boards, predicted and in RTL simulation", boards),
     Case("mlperf-tiny", "MLPerf Tiny's networks on PYNQ-Z2, predicted and in RTL simulation", mlperf_tiny),
+    Case("dense-outputs", "a U-Net and a detector on PYNQ-Z2, in RTL simulation", dense_outputs),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
     Case("patterns", "ResNet-20 pruned by size and by effect of its weights, validation accuracy", patterns),

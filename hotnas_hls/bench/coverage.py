@@ -10,11 +10,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from hotnas_hls.accel.plan import for_layers
 from hotnas_hls.bench.kept_results import Figures
 from hotnas_hls.bench.whole_networks import ACCELERATOR, BOARD, on_accelerator
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import HotnasError, InfeasibleDesign, ToolNotFound
 from hotnas_hls.frontends.source import load_model
+from hotnas_hls.network.fold import fold_shapes
+from hotnas_hls.network.lower import lower
 
 ROOMY = dataclasses.replace(ACCELERATOR, max_entries=64)  # VGG's first linear layer has 49 positions
 LIGHT = Path("backend") / "test" / "data" / "light"  # in the package
@@ -50,8 +53,10 @@ def covered(path: Path) -> Figures:
         "difference": proof.difference,
         "host": str(graph.host),
     }
+    decided = for_layers(ROOMY, lower(fold_shapes(graph)).shapes)
+    accel = dataclasses.replace(ROOMY, activation_lines=decided.activation_lines, products=decided.products)
     try:
-        point = on_accelerator(graph, load_board(BOARD), ROOMY)
+        point = on_accelerator(graph, load_board(BOARD), accel)
     except InfeasibleDesign as error:
         return found | {"unpriced": str(error).split("\n")[-1].removeprefix("  - ")}
     return found | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -86,16 +87,20 @@ def driver_files(
         "d": design,
         "registers": design_registers(accel),
         "striped": accel.wgt_masters > 1,
-        "page": ALIGNMENT,
         "blocks": BLOCKS,
         "strides": raw_strides(net),
         "outputs": _outputs_in_turn(net),
-        "alignment": buffer_alignment(accel),
+        **page_sizes([accel]),
     }
     for name, text in render_folder(FOLDER, banner, context).items():
         files[f"{FOLDER}/{name}"] = text
     files[f"{FOLDER}/{DESIGN_JSON}"] = json.dumps(design, indent=2) + "\n"
     return files
+
+
+def page_sizes(accels: Iterable[Accelerator]) -> dict[str, int]:
+    """What drivers of these accelerators know of pages, in bytes; the PYNQ driver depends on nothing else."""
+    return {"page": ALIGNMENT, "alignment": max(map(buffer_alignment, accels))}
 
 
 def design_registers(accel: Accelerator) -> tuple[Register, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
-from hotnas_hls.accel.encoding.images import buffer_alignment, map_memory, weight_image
+from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.accel.engine_set import EngineSet
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.joint_latency import SharedLatency
@@ -19,7 +19,7 @@ from hotnas_hls.accel.port_plan import STREAMS
 from hotnas_hls.accel.weights_file import WEIGHTS_FILE
 from hotnas_hls.codegen import package, ports
 from hotnas_hls.codegen.bundle import Bundle
-from hotnas_hls.codegen.driver import PYNQ_DRIVER, design_record
+from hotnas_hls.codegen.driver import PYNQ_DRIVER, design_record, page_sizes
 from hotnas_hls.codegen.engine_sources import engine_sources
 from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.render import Banner, environment, render_folder
@@ -80,7 +80,7 @@ def engine_package(
         "processor": processor,
         "point": engines,
         "version": __version__,
-        "alignment": max(buffer_alignment(point.accelerator) for point in engines.engines.values()),
+        **page_sizes(point.accelerator for point in engines.engines.values()),
     }
     for path, text in render_folder(FOLDER, banner, shared).items():
         bundle.add(path, text)

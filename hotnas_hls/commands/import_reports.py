@@ -59,6 +59,10 @@ def summary(reports: VendorReports) -> list[str]:
         lines.append(
             f"csynth: {latency}, {_text(csynth.estimated_ns, 'ns')} of {_text(csynth.target_ns, 'ns')}"
         )
+        if csynth.loops is not None:
+            kept = len(csynth.loops) - len(csynth.slow_loops)
+            lines.append(f"loops: {kept} of {len(csynth.loops)} that are pipelined keep their II")
+            lines += [f"  {loop.line()}" for loop in csynth.slow_loops]
     if (cosim := reports.cosim) is not None:
         verdict = {True: "passed", False: "FAILED", None: "verdict unknown"}[cosim.passed]
         lines.append(f"cosim: {verdict}, {_text(cosim.latency_max, 'cycles')} a transaction")

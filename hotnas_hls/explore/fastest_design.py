@@ -75,7 +75,7 @@ def explore_arrangements(
         streamed = explore.fastest(model.layers, board, ideal, space, model.blocks, clock)
         if not on_chip:
             return model, streamed.cycles, None
-        net = without_numbers(model.layers, space.act_bits, model.feature_maps)
+        net = without_numbers(model.layers, space.act_bits, model.feature_maps, model.host.maps)
         kept = fastest_on_chip(net, board, ideal, clock, space, streamed.accel, model.blocks)
         return model, streamed.cycles, kept if kept and kept.cycles < streamed.cycles else None
 
@@ -160,7 +160,7 @@ def design_point(
     """
     dram = None if board.dram is None else load_dram(board.dram)
     least = memory if dram is None else least_memory(dram, clock)
-    net = without_numbers(model.layers, accel.act_bits, model.feature_maps)
+    net = without_numbers(model.layers, accel.act_bits, model.feature_maps, model.host.maps)
     return resident_point(reside(net, accel, least), model, board, clock, memory)
 
 

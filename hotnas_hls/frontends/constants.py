@@ -24,7 +24,7 @@ def not_finite(parameters: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
     return [
         (
             f"{array.size - np.count_nonzero(np.isfinite(array))} of {array.size} values of its {role} "
-            "are not finite",
+            f"are not finite, the first is [{', '.join(map(str, np.argwhere(~np.isfinite(array))[0]))}]",
             "load other weights, or train it again",
         )
         for role, array in parameters.items()

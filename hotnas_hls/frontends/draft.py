@@ -8,37 +8,33 @@ that of the images as 0. Each call adds nodes, rearranges a value, leaves work t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
-from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES
-from hotnas_hls.frontends.pooling import Pooling
+from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES, details_of
+from hotnas_hls.frontends.normalising import Normalising
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind, Shape
 
-PLACED = ("name", "kind", "inputs", "shape", "parameters")  # of a node, decided where it is put
 
-
-class Draft(Pooling):
+class Draft(Normalising):
     """All operators: those below rearrange and join tensors, the others are those of the classes beneath.
 
     :class:`~hotnas_hls.frontends.nodes.Nodes` collects, :class:`~hotnas_hls.frontends.reading.MapReader`
     reads tensors as maps, :class:`~hotnas_hls.frontends.host_steps.HostSteps` begins and ends a network,
-    :class:`~hotnas_hls.frontends.weighted.Weighted`, :class:`~hotnas_hls.frontends.elementwise.Elementwise`
-    and :class:`~hotnas_hls.frontends.pooling.Pooling` compute.
+    :class:`~hotnas_hls.frontends.weighted.Weighted`, :class:`~hotnas_hls.frontends.elementwise.Elementwise`,
+    :class:`~hotnas_hls.frontends.pooling.Pooling`, :class:`~hotnas_hls.frontends.enlarging.Enlarging` and
+    :class:`~hotnas_hls.frontends.normalising.Normalising` compute.
     """
 
     def node(self, where: str, like: Node, sources: Sequence[Value], shape: Shape) -> Value:
         """A node without weights that does what ``like`` does, of maps of its own sizes."""
-        given = {field.name: getattr(like, field.name) for field in fields(like)}
-        details = {name: value for name, value in given.items() if name not in PLACED}
         maps = [self._whole(where, source) for source in sources]
-        return self._add(where, like.kind, maps, shape, **details)
+        return self._add(where, like.kind, maps, shape, **details_of(like))
 
     def reshape(self, where: str, source: Value, sizes: Sequence[int]) -> Value:
         """The same values under other axes; ``sizes`` are those of all of them, images first."""
@@ -112,6 +108,13 @@ class Draft(Pooling):
             first += prod(source.shape)
         value = self._add(where, OpKind.CONCAT, bases, (channels, *values[0].shape[1:]))
         return value.seen(np.concatenate(elements), where)
+
+    def stack(self, where: str, sources: Sequence[Value], axis: int) -> Value:
+        """Tensors beside each other along a new axis, the first behind that of the images."""
+        dims = {source.dims for source in sources}
+        if axis != 1 or len(dims) > 1:
+            raise Refused((f"it stacks along axis {axis}", "stack equal tensors along axis 1"))
+        return self.concat(where, sources, 1).reshaped((len(sources), *dims.pop()), where)
 
     @staticmethod
     def _is_permuted(value: Value) -> bool:

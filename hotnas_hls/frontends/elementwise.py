@@ -89,7 +89,7 @@ class Elementwise(Weighted):
         """Maps that a node is a function of, value by value, and that function; itself first."""
         way = IDENTITY
         yield name, way
-        while (step := _function_of(self.nodes[name])) is not None and not way.multiplies:
+        while (step := function_of(self.nodes[name])) is not None and not way.multiplies:
             name, way = self.nodes[name].inputs[0], step.then(way)
             yield name, way
 
@@ -99,7 +99,7 @@ def _bounds_of(node: Node) -> tuple[float, float]:
     return (0.0, inf) if node.kind is OpKind.RELU else node.bounds
 
 
-def _function_of(node: Node) -> Activation | None:
+def function_of(node: Node) -> Activation | None:
     """What a node makes of each value; None where that is not the same for all."""
     if node.kind is OpKind.RELU:
         return activation("clip", 0, inf)

@@ -12,6 +12,7 @@ import numpy as np
 
 from hotnas_hls.accel.host_work import SOLE, Answer, HostWork, Output, Preparation
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
+from hotnas_hls.frontends.constants import parameters_of
 from hotnas_hls.frontends.nodes import IMAGES_FIRST
 from hotnas_hls.frontends.reading import MapReader
 from hotnas_hls.frontends.refusal import Refused, times
@@ -68,6 +69,8 @@ class HostSteps(MapReader):
         vector = value.shape[1:] == (1, 1) and prod(value.dims) == value.dims[axis]
         over_channels = value.is_plain and axis == 0
         if not (vector or over_channels) or classes != value.shape[0]:
+            if answer is Answer.SOFTMAX and classes == 2 and value.shape[1:] == (1, 1):
+                return self._softmax_of_two(where, value, axis).reshaped(dims)
             raise Refused(
                 (
                     f"it is the {answer} over axis {axis + 1} of {times(value.dims)}",
@@ -77,6 +80,19 @@ class HostSteps(MapReader):
         if vector:
             value = self._whole(where, value.reshaped((classes,)))
         return Value(value.name, value.shape, tuple(dims), None, where, answer)
+
+    def _softmax_of_two(self, where: str, source: Value, axis: int) -> Value:
+        """Softmax over an axis of two values of a vector: the sigmoid of their difference."""
+        size = prod(source.shape)
+        other = np.flip(source.elements, axis=axis).reshape(-1)
+        weight = np.zeros((other.size, size))
+        weight[np.arange(other.size), source.elements.reshape(-1)] += 1
+        weight[np.arange(other.size), other] -= 1
+        shape = (other.size, 1, 1)
+        plain, parameters = self._plain_of(source), parameters_of(weight=weight)
+        apart = self._add(where, OpKind.LINEAR, [plain], shape, parameters=parameters)
+        found = self._add(where, OpKind.ACTIVATION, [apart], shape, activation=SIGMOID)
+        return found.reshaped(source.dims, where)
 
     def finish(self, outputs: Mapping[str, Value]) -> Graph:
         """The graph of everything the outputs depend on; UnsupportedNetwork listing all refusals, if any.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from math import prod
 from typing import Any
 
@@ -12,8 +13,15 @@ from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind, Shape
 
+PLACED = ("name", "kind", "inputs", "shape", "parameters")  # of a node, decided where it is put
 MOST_VALUES = 1 << 28  # of a map: a gigabyte of float32
 IMAGES_FIRST = "keep the first axis for the images"
+
+
+def details_of(node: Node) -> dict[str, Any]:
+    """What an operator does, without its place and its numbers."""
+    given = {field.name: getattr(node, field.name) for field in fields(node)}
+    return {name: value for name, value in given.items() if name not in PLACED}
 
 
 class Nodes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import signature
@@ -11,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.errors import ConfigError, ToolNotFound, raise_all
+from hotnas_hls.errors import ConfigError, ToolNotFound, UnsupportedNetwork
 from hotnas_hls.frontends.agreement import agreement
 from hotnas_hls.frontends.draft import Draft
+from hotnas_hls.frontends.onnx_file import OWN_DOMAINS, dotted, first_line, inferred, loaded, opset_of
 from hotnas_hls.frontends.onnx_operators import HANDLERS
 from hotnas_hls.frontends.qonnx import standard
 from hotnas_hls.frontends.quantised_files import unrounded
-from hotnas_hls.frontends.refusal import Refused, cure_for
+from hotnas_hls.frontends.refusal import Refused, no_operator
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.own_integers import own_integers
@@ -33,9 +33,7 @@ except ImportError:  # an optional extra
 FREE_BATCH = 2  # for a batch size that the file leaves open; not 1, to notice operators that mix images
 OWN_IMAGES = 8  # on which integers that a file brings are compared with onnxruntime's
 LARGEST_BATCH = 64  # images that a file may ask for at once: the proof runs as many
-OWN_DOMAINS = ("", "ai.onnx")
 FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
-FINDING = re.compile(r"\(op_type:(\w+)(?:, node name: ([^)]*))?\): (?:\[\w+\] )*(.+)")
 
 
 def import_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> Graph:
@@ -63,7 +61,7 @@ class OnnxModel:
                 f"{path}: reading it needs the packages onnx and onnxruntime; "
                 "run: pip install 'hotnas-hls[onnx]'"
             )
-        model, self._lost = _loaded(path), list[str]()
+        model, self._lost = loaded(path), list[str]()
         reader = _Reader(model, path, input_shape, keeps_integers)
         self.graph, self._own = reader.graph(), None
         if reader.unrounded.grids:
@@ -83,10 +81,22 @@ class OnnxModel:
 
     @property
     def note(self) -> str:
-        """How a file that was quantised elsewhere runs, and how far that is from it; empty for others."""
-        left = self._unrounded
-        if not left.pairs:
+        """How a file that was quantised elsewhere runs, and how far that is from it; empty for others.
+
+        UnsupportedNetwork where onnxruntime does not run it as it was quantised.
+        """
+        if not self._unrounded.pairs:
             return ""
+        try:
+            return self._quantised_note()
+        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+            raise UnsupportedNetwork(
+                f"{self.graph.name}: onnxruntime does not run it as it is quantised ({first_line(error)}); "
+                "quantise it again"
+            ) from error
+
+    def _quantised_note(self) -> str:
+        left = self._unrounded
         sizes = [self.fixed_batch or (OWN_IMAGES if self._own else FREE_BATCH), *self.graph.image]
         images = np.random.default_rng(0).standard_normal(sizes, dtype=np.float32)
         images = images.clip(left.lowest, left.highest)
@@ -114,6 +124,8 @@ class OnnxModel:
     def _maps(self, of: Any, images: np.ndarray, optimised: bool = True) -> Mapping[str, np.ndarray]:
         known = {name for node in of.graph.node for name in node.output} | {self._input.name}
         made = {name: of for name, of in self._made.items() if name in self.graph and of[0] in known}
+        if not made:
+            return {}
         model = onnx.ModelProto()
         model.CopyFrom(of)
         del model.graph.output[:]
@@ -149,35 +161,6 @@ def _session_run(model: Any, feeds: Mapping[str, np.ndarray], optimised: bool = 
     return list(session.run(None, feeds))
 
 
-def _loaded(path: Path) -> Any:
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; name an ONNX model")
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, checker and external-data errors have no common parent
-        reason = _first_line(error)
-        raise ConfigError(f"{path}: not a valid ONNX model ({reason}); export it again") from error
-    return model
-
-
-def _inferred(model: Any, path: Path) -> Any:
-    """``model`` with the shapes of all its tensors; ConfigError with those that do not fit each other."""
-    try:
-        return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-    except onnx.shape_inference.InferenceError as error:
-        found = [
-            f"{_dotted(name)}: {operator}: {reason.strip()}" if name else f"{operator}: {reason.strip()}"
-            for operator, name, reason in FINDING.findall(str(error))
-        ]
-        raise_all(
-            ConfigError,
-            f"{path}: its shapes do not fit each other; correct the model or export it again",
-            found or [str(error).strip().split("\n")[0]],
-        )
-        raise
-
-
 class _Reader:
     """One pass over the nodes: constants are evaluated, the rest goes into a draft."""
 
@@ -185,9 +168,7 @@ class _Reader:
         self, model: Any, path: Path, input_shape: tuple[int, ...] | None, keeps_grids: bool = True
     ) -> None:
         self.path = path
-        self.opset = max(
-            (entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS), default=1
-        )
+        self.opset = opset_of(model)
         self.constants = {tensor.name: _array(tensor, path) for tensor in model.graph.initializer}
         self.values: dict[str, Value | None] = {"": None}  # None: behind an operator that was refused
         self.made: dict[str, tuple[str, Value]] = {}  # graph node -> the tensor it was made for, as its value
@@ -198,12 +179,12 @@ class _Reader:
         self.refusals: dict[str, Refused] = {}  # of operators of QONNX, by their output
         self._fold(model)
         qonnx = standard(model, self.constants, self.refusals)
-        self.rounded = _inferred(qonnx.model, path)
+        self.rounded = inferred(qonnx.model, path)
         self._fold(self.rounded)
         self.unrounded = unrounded(self.rounded, self.constants, image.name, keeps_grids, qonnx)
         self.model = self.unrounded.model
         try:
-            self.values[image.name] = self.draft.input(shape, _dotted(image.name))
+            self.values[image.name] = self.draft.input(shape, dotted(image.name))
         except Refused as refused:
             reasons = "; ".join(f"{reason}; {cure}" for reason, cure in refused.problems)
             raise ConfigError(f"{path}: input {image.name}: {reasons}") from refused
@@ -217,7 +198,7 @@ class _Reader:
         outputs: dict[str, Value] = {}
         refused = bool(self.draft.violations)  # what follows may then be unknown
         for output in self.model.graph.output:
-            value, name = self.values.get(output.name), _dotted(output.name)
+            value, name = self.values.get(output.name), dotted(output.name)
             if value is None and not refused:
                 self.draft.violations.append(
                     f"output: {output.name} does not depend on the input; export the whole network, and "
@@ -239,17 +220,20 @@ class _Reader:
         """Batch size, None where it is open, and the sizes behind it, where ``wanted`` fills in."""
         sizes = image.type.tensor_type.shape.dim
         known = [size.dim_value for size in sizes]  # 0: left open
-        text = "x".join(str(size or "?") for size in known)
+        text = "x".join(str(size or "?") for size in known) or "no tensor"
         if not 2 <= len(known) <= 4:
             raise ConfigError(
                 f"{self.path}: input {image.name} is {text}; expected images x channels x rows x columns, "
                 "images x channels x columns, or images x features"
             )
         own = known[1:]
+        if min(own) < 0:
+            raise ConfigError(f"{self.path}: input {image.name} is {text}; leave sizes open, or above 0")
         kind = image.type.tensor_type.elem_type
         if kind not in FLOATS:
+            named = onnx.TensorProto.DataType.Name(kind).lower()
             raise ConfigError(
-                f"{self.path}: input {image.name} is of data type {kind}, no floats; "
+                f"{self.path}: input {image.name} is of {named}, no floats; "
                 "export it with an input of float32"
             )
         if not 0 <= known[0] <= LARGEST_BATCH:
@@ -259,7 +243,10 @@ class _Reader:
             )
         if wanted is None:
             if not all(own):
-                raise ConfigError(f"{self.path}: input {image.name} is {text}; give the input shape as well")
+                raise ConfigError(
+                    f"{self.path}: input {image.name} is {text}; give its sizes as well, "
+                    "e.g. --input 3x224x224 or input=(3, 224, 224)"
+                )
             wanted = tuple(own)
         fits = len(own) == len(wanted) and all(
             size in (0, want) for size, want in zip(own, wanted, strict=True)
@@ -279,7 +266,7 @@ class _Reader:
         if own and all(name in self.constants or not name for name in node.input):
             self._evaluate(node, self.model)
             return
-        where = _dotted(node.name or node.output[0])
+        where = dotted(node.name or node.output[0])
         inputs = [self.constants.get(name, self.values.get(name)) for name in node.input]
         attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
         handler = self._handler(node)
@@ -289,12 +276,12 @@ class _Reader:
             if not own:
                 raise Refused(
                     (
-                        f"its domain {_dotted(node.domain)} is not ONNX's own",
+                        f"its domain {dotted(node.domain)} is not ONNX's own",
                         "export the network with operators of ONNX, or of QONNX",
                     )
                 )
             if handler is None:
-                raise Refused(("not an operator of the accelerator", cure_for(node.op_type)))
+                raise no_operator(dotted(node.op_type))
             if node.op_type == "Split":
                 attributes["outputs"] = len(node.output)
             behind_refused = any(name and item is None for name, item in zip(node.input, inputs, strict=True))
@@ -359,7 +346,7 @@ class _Reader:
                 results = _session_run(model, feeds)
         except Exception as error:  # whatever an operator's own code raises
             problem = ("its constant inputs could not be evaluated", f"simplify the model ({error})")
-            self.draft.refuse(_dotted(node.name or node.output[0]), node.op_type, Refused(problem))
+            self.draft.refuse(dotted(node.name or node.output[0]), node.op_type, Refused(problem))
             return
         self.constants.update(zip((name for name in node.output if name), results, strict=True))
 
@@ -388,7 +375,7 @@ def _called(handler: Callable[..., Any], *inputs: Any, **attributes: Any) -> Any
     try:
         return handler(*inputs, **attributes)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        problem = f"its inputs and attributes do not fit each other ({_first_line(error)})"
+        problem = f"its inputs and attributes do not fit each other ({first_line(error)})"
         raise Refused((problem, "correct the model or export it again")) from error
 
 
@@ -398,18 +385,6 @@ def _array(tensor: Any, path: Path) -> np.ndarray:
         return numpy_helper.to_array(tensor, str(path.parent))
     except Exception as error:  # whatever a damaged tensor makes of it
         raise ConfigError(
-            f"{path}: constant {_dotted(tensor.name)} cannot be read ({_first_line(error)}); export it again"
+            f"{path}: constant {dotted(tensor.name)} cannot be read ({first_line(error)}); export it again"
         ) from error
 
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
-
-
-def _dotted(name: str | bytes) -> str:
-    """A name of letters, digits, underscores and dots, from "/layer1/conv/Conv".
-
-    Protobuf hands on as bytes what is no text.
-    """
-    name = name.decode(errors="replace") if isinstance(name, bytes) else name
-    return re.sub(r"[^A-Za-z0-9_]+", ".", name).strip(".") or "node"

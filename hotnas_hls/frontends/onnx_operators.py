@@ -46,6 +46,34 @@ def _conv(
     return reader.draft.conv(where, source, weight, bias, stride, around, gaps, group)
 
 
+def _conv_transpose(
+    reader: Reader,
+    where: str,
+    source: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    kernel_shape: Any = None,
+    strides: Any = None,
+    pads: Any = None,
+    dilations: Any = None,
+    output_padding: Any = None,
+    output_shape: Any = None,
+    group: int = 1,
+    auto_pad: bytes = b"NOTSET",
+) -> Value:
+    source, weight = value_of(source, "input"), constant_of(weight, "weight")
+    stride, gaps, more = (
+        sides(source, given, default)
+        for given, default in ((strides, 1), (dilations, 1), (output_padding, 0))
+    )
+    if auto_pad != b"NOTSET" or output_shape is not None:
+        raise Refused(("its padding follows from its output", "give pads and output_padding"))
+    around = [0] * 2 * len(stride) if pads is None else list(pads)
+    bias = None if bias is None else constant_of(bias, "bias")
+    return reader.draft.conv_transpose(where, source, weight, bias, stride, around, more, gaps, group)
+
+
 def _gemm(
     reader: Reader,
     where: str,
@@ -270,6 +298,63 @@ def _negative(reader: Reader, where: str, source: Value) -> Value:
     return reader.draft.affine(where, source, scale=-1.0)
 
 
+def _lrn(
+    reader: Reader,
+    where: str,
+    source: Value,
+    *,
+    size: int,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    bias: float = 1.0,
+) -> Value:
+    return reader.draft.local_response_norm(
+        where, source, ((size - 1) // 2, size // 2), alpha, beta, bias
+    )
+
+
+def _layer_normalization(
+    reader: Reader,
+    where: str,
+    source: Value,
+    scale: Any = None,
+    bias: Any = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> Value:
+    sizes = source.dims[reader.draft.axis(source, axis) - 1 :]
+    weight, offset = (
+        None if item is None else constant_of(item, "scale or bias") for item in (scale, bias)
+    )
+    return reader.draft.layer_norm(where, source, sizes, weight, offset, epsilon)
+
+
+def _instance_normalization(
+    reader: Reader, where: str, source: Value, scale: Any, bias: Any, *, epsilon: float = 1e-5
+) -> Value:
+    constants = constant_of(scale, "scale"), constant_of(bias, "bias")
+    return reader.draft.group_norm(where, source, source.dims[0], *constants, epsilon)
+
+
+def _group_normalization(
+    reader: Reader,
+    where: str,
+    source: Value,
+    scale: Any,
+    bias: Any,
+    *,
+    num_groups: int,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> Value:
+    weight, offset = constant_of(scale, "scale"), constant_of(bias, "bias")
+    if reader.opset < 21:  # one for each group
+        weight, offset = (item.repeat(source.dims[0] // item.size) for item in (weight, offset))
+    return reader.draft.group_norm(where, source, num_groups, weight, offset, epsilon)
+
+
 def _sum(reader: Reader, where: str, first: Any, *others: Any) -> Any:
     total = first
     for other in others:
@@ -301,6 +386,7 @@ def _argmax(
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "BatchNormalization": _batch_normalization,
@@ -325,6 +411,10 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global_average_pool,
     "ReduceMean": _reduce_mean,
+    "LRN": _lrn,
+    "LayerNormalization": _layer_normalization,
+    "InstanceNormalization": _instance_normalization,
+    "GroupNormalization": _group_normalization,
     "Add": _add,
     "Sub": _subtract,
     "Mul": _multiply,

@@ -36,6 +36,67 @@ def _reshape(
     return reader.draft.reshape(where, source, sizes or [0])
 
 
+def _depth_to_space(
+    reader: Reader, where: str, source: Value, *, blocksize: int, mode: bytes = b"DCR"
+) -> Value:
+    return reader.draft.depth_to_space(where, source, blocksize, columns_first=mode == b"DCR")
+
+
+def _space_to_depth(reader: Reader, where: str, source: Value, *, blocksize: int) -> Value:
+    return reader.draft.space_to_depth(where, source, blocksize, columns_first=True)
+
+
+def _upsample(
+    reader: Reader,
+    where: str,
+    source: Value,
+    given: Any = None,
+    *,
+    scales: Any = None,
+    mode: bytes = b"nearest",
+) -> Value:
+    factors = constant_of(given, "scales") if scales is None else scales
+    return _resize(
+        reader, where, source, None, np.asarray(factors), mode=mode,
+        coordinate_transformation_mode=b"asymmetric", nearest_mode=b"floor",
+    )  # fmt: skip
+
+
+def _resize(
+    reader: Reader,
+    where: str,
+    source: Value,
+    roi: Any = None,
+    scales: Any = None,
+    wanted: Any = None,
+    *,
+    mode: bytes = b"nearest",
+    coordinate_transformation_mode: bytes = b"half_pixel",
+    nearest_mode: bytes = b"round_prefer_floor",
+    **_: Any,
+) -> Value:
+    """Nearest neighbours by the formulas of ONNX."""
+    if mode != b"nearest":
+        raise Refused((f"it interpolates: {mode.decode()}", "take nearest neighbours, or ConvTranspose"))
+    own = [reader.draft.batch, *source.dims]
+    sizes = numbers_of(wanted, None, "sizes")
+    if sizes is None:
+        factors = constant_of(scales, "scales").astype(np.float64).reshape(-1).tolist()
+        sizes = [int(np.floor(side * factor)) for side, factor in zip(own, factors, strict=True)]
+    else:
+        factors = [size / side for size, side in zip(sizes, own, strict=True)]
+    move, rounded = MOVES.get(coordinate_transformation_mode), ROUNDINGS.get(nearest_mode)
+    if move is None or rounded is None or sizes[0] != own[0]:
+        told = f"{coordinate_transformation_mode.decode()}, {nearest_mode.decode()}"
+        raise Refused((f"it resizes by {told}", "export it again with asymmetric and floor"))
+    along = [
+        rounded(move(np.arange(size), factor)).clip(0, side - 1).astype(np.int64)
+        for size, side, factor in zip(sizes[1:], own[1:], factors[1:], strict=True)
+    ]
+    numbers = np.arange(int(np.prod(source.dims))).reshape(source.dims)
+    return reader.draft.nearest(where, source, numbers[np.ix_(*along)])
+
+
 def _squeeze(reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None) -> Value:
     return reader.draft.squeeze(where, source, numbers_of(axes_input, axes, "axes"))
 
@@ -176,9 +237,25 @@ def _split(
     return parts
 
 
+MOVES: dict[bytes, Callable[[np.ndarray, float], np.ndarray]] = {
+    b"asymmetric": lambda places, factor: places / factor,
+    b"half_pixel": lambda places, factor: (places + 0.5) / factor - 0.5,
+    b"pytorch_half_pixel": lambda places, factor: (places + 0.5) / factor - 0.5,
+    b"tf_half_pixel_for_nn": lambda places, factor: (places + 0.5) / factor,
+}
+ROUNDINGS: dict[bytes, Callable[[np.ndarray], np.ndarray]] = {
+    b"floor": np.floor,
+    b"ceil": np.ceil,
+    b"round_prefer_floor": lambda places: np.ceil(places - 0.5),
+    b"round_prefer_ceil": lambda places: np.floor(places + 0.5),
+}
 SHAPES: dict[str, Callable[..., Any]] = {
     "Concat": _concat,
     "Flatten": _flatten,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+    "Upsample": _upsample,
+    "Resize": _resize,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,

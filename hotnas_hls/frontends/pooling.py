@@ -171,6 +171,10 @@ class Pooling(Elementwise):
         if channels is not None:
             value = self._global_mean(where, self._plain_of(source))
             return value.taken(channels, "").reshaped(dims, where)
+        if len(gone) == 1 and len(source.dims) == 3 and (gone == [0] or source.axes() is None):
+            pixels = self._channels_first(source, gone[0])
+            ones, none, kernels = (1, 1), (0, 0, 0, 0), np.full((1, pixels.dims[0], 1, 1), 1 / pixels.dims[0])
+            return self.conv(where, pixels, kernels, None, ones, none, ones, 1).reshaped(dims, where)
         if len(source.dims) == 3 and gone in ([1], [2]):
             kernel = [size if axis in gone else 1 for axis, size in enumerate(source.dims)][1:]
             return self.avgpool(where, source, kernel, kernel).reshaped(dims, where)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotnas_hls.frontends.onnx_file import dotted
 from hotnas_hls.frontends.qonnx import Standard
 from hotnas_hls.network.fixed_point import MOST_FRAC_BITS
 from hotnas_hls.network.graph import Grid
@@ -125,7 +126,7 @@ def unrounded(
 def _standing_in(node: Any, pair: _Pair, clips: bool) -> Iterator[Any]:
     """Nodes for a pair that ends in ``node``, whose rounding they leave out."""
     out, last = node.output[0], pair.source
-    called = node.name.removesuffix("_DequantizeLinear")
+    called = dotted(node.name).removesuffix("_DequantizeLinear") if node.name else ""
     for operator, value in (("Mul", pair.factor), ("Add", pair.offset)):
         if value != (operator == "Mul"):
             constant, moved = _constant(f"{out}.{operator}.constant", value), f"{out}.{operator}"
@@ -141,9 +142,9 @@ def _standing_in(node: Any, pair: _Pair, clips: bool) -> Iterator[Any]:
 
 
 def _constant(name: str, value: float) -> Any:
-    return helper.make_node(
-        "Constant", [], [name], name=name, value=numpy_helper.from_array(np.array(value, np.float32))
-    )
+    with np.errstate(over="ignore"):  # beyond float32: no bound
+        values = numpy_helper.from_array(np.array(value, np.float32))
+    return helper.make_node("Constant", [], [name], name=name, value=values)
 
 
 def _never_negative(node: Any, positive: set[str], constants: Mapping[str, np.ndarray]) -> bool:
@@ -157,14 +158,17 @@ def _never_negative(node: Any, positive: set[str], constants: Mapping[str, np.nd
 
 def _roundings(model: Any, constants: Mapping[str, np.ndarray], qonnx: Standard | None) -> _Rounded:
     """Pairs around maps, and what operators of QONNX do."""
-    readers: dict[str, list[str]] = {output.name: ["output"] for output in model.graph.output}
+    readers: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
-            readers.setdefault(name, []).append(node.op_type)
+            readers.setdefault(name, []).append(node)
+    outputs = {output.name for output in model.graph.output}
     ends, inside = dict[str, _Pair](), set[str]()
     between: dict[str, _Pair] = {}
     for node in model.graph.node:
-        if node.op_type == "QuantizeLinear" and set(readers.get(node.output[0], ())) == {"DequantizeLinear"}:
+        read = readers.get(node.output[0], [])
+        undone = read and all(_undoes(other, node, constants) for other in read)
+        if node.op_type == "QuantizeLinear" and undone and node.output[0] not in outputs:
             for lowest, highest in _range(node, constants):
                 between[node.output[0]] = _Pair(node.input[0], lowest, highest, constants[node.input[1]])
         elif node.op_type == "DequantizeLinear" and node.input[0] in between:
@@ -176,6 +180,15 @@ def _roundings(model: Any, constants: Mapping[str, np.ndarray], qonnx: Standard 
         inside |= qonnx.inside
         count += len(qonnx.roundings)
     return _Rounded(ends, frozenset(inside | {*between}), count)
+
+
+def _undoes(node: Any, quantised: Any, constants: Mapping[str, np.ndarray]) -> bool:
+    """Whether a node gives back what a QuantizeLinear quantised: from the same steps."""
+    if node.op_type != "DequantizeLinear":
+        return False
+    steps = [[constants.get(name) for name in one.input[1:]] for one in (node, quantised)]
+    pairs = zip(*(item if len(item) > 1 else [*item, np.uint8(0)] for item in steps), strict=False)
+    return all(one is other or np.array_equal(one, other) for one, other in pairs)
 
 
 def power_of_two(scale: np.ndarray) -> int | None:

@@ -9,8 +9,8 @@ from math import ceil
 import numpy as np
 
 from hotnas_hls.frontends.constants import onto, parameters_of
-from hotnas_hls.frontends.nodes import Nodes
 from hotnas_hls.frontends.refusal import Refused
+from hotnas_hls.frontends.spreading import Spreader
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair
 from hotnas_hls.network.graph import OpKind, Shape
@@ -39,7 +39,7 @@ class MapRead:
         return self.keeps_channels and bool((self.channels == np.arange(len(self.channels))).all())
 
 
-class MapReader(Nodes):
+class MapReader(Spreader):
     """Nodes that read tensors as maps."""
 
     def _read(self, where: str, source: Value) -> MapRead:
@@ -49,6 +49,7 @@ class MapReader(Nodes):
         value = source.reshaped((source.dims[0], 1, source.dims[1])) if one_row else source
         if len(value.dims) != 3:
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
+        value = self._spread(value.step or where, value) or value
         axes = value.axes()
         if axes is None:
             raise Refused(

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+UNKNOWN = "not an operator of the accelerator"
+
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
-    ("groupnorm", "layernorm", "instancenorm", "localresponsenorm", "lrn", "normalize"): (
-        "replace it by BatchNorm2d"
-    ),
+    (
+        *("normalize", "rmsnorm", "rmsnormalization", "instancenorm", "instancenormalization"),
+        *("localresponsenorm", "lrn", "lpnormalization", "meanvariancenormalization"),
+    ): "replace it by BatchNorm2d or GroupNorm and train again",
     ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
         "use another activation and fine-tune"
-    ),
-    ("convtranspose", "convtranspose2d", "interpolate", "upsample", "resize", "pixelshuffle"): (
-        "use layers that keep or shrink the map"
     ),
 }
 SUPPORTED = (
     "convolution, linear, batch norm, ReLU and other activations, max and average pooling, addition, "
-    "concatenation, flatten"
+    "multiplication, concatenation, nearest upsampling, transposed convolution, flatten"
 )
 
 
-def cure_for(operator: str) -> str:
-    """Advice for an operator that the accelerator does not have."""
+def no_operator(operator: str) -> Refused:
+    """The refusal of an operator that the accelerator does not have, with advice."""
     plain = operator.replace("_", "").lower()
     cures = (cure for operators, cure in CURES.items() if plain in operators)
-    return next(cures, f"build the network from {SUPPORTED}")
+    return Refused((UNKNOWN, next(cures, f"build the network from {SUPPORTED}")))
 
 
 class Refused(Exception):

@@ -49,6 +49,27 @@ def _conv(
     return draft.conv(where, input, *arrays, sizes_of(stride, input), around, gaps, groups)
 
 
+def _conv_transpose(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: Any = 1,
+    dilation: Any = 1,
+) -> Value:
+    arrays = constant_of(weight, "weight"), optional_of(bias, "bias")
+    input = value_of(input, "input")
+    step, more, gaps = (sizes_of(sizes, input) for sizes in (stride, output_padding, dilation))
+    return draft.conv_transpose(
+        where, input, *arrays, step, zeros_around(padding, input), more, gaps, groups
+    )
+
+
 def _linear(draft: Draft, where: str, result: Tensor, input: Value, weight: Any, bias: Any = None) -> Value:
     return draft.linear(where, input, constant_of(weight, "weight"), optional_of(bias, "bias"))
 
@@ -234,6 +255,103 @@ def _mean(
     return draft.mean(where, input, axes_of(axis if dim is None else dim), keepdim)
 
 
+def _sum(
+    draft: Draft, where: str, result: Tensor, input: Value, dim: Any = None, keepdim: bool = False, **_: Any
+) -> Value:
+    return draft.total(where, input, axes_of(dim), keepdim)
+
+
+def _var(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Value:
+    lost = int(unbiased) if correction is None else correction
+    return draft.variance(where, input, axes_of(dim), keepdim, lost)
+
+
+def _pow(draft: Draft, where: str, result: Tensor, input: Any, exponent: Any) -> Value:
+    power = constant_of(exponent, "exponent")
+    if power.size != 1 or not isinstance(input, Value):
+        raise Refused(("its exponent differs from value to value", "use one number"))
+    return draft.power(where, input, float(power.item()))
+
+
+def _power(exponent: float) -> Callable[..., Value]:
+    def handler(draft: Draft, where: str, result: Tensor, input: Value) -> Value:
+        return draft.power(where, input, exponent)
+
+    return handler
+
+
+def _layer_norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Value:
+    constants = (optional_of(weight, "weight"), optional_of(bias, "bias"))
+    return draft.layer_norm(where, input, list(normalized_shape), *constants, eps)
+
+
+def _group_norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Value:
+    constants = (optional_of(weight, "weight"), optional_of(bias, "bias"))
+    return draft.group_norm(where, input, num_groups, *constants, eps)
+
+
+def _instance_norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Value:
+    if not use_input_stats:
+        return _batch_norm(draft, where, result, input, running_mean, running_var, weight, bias, eps=eps)
+    constants = (optional_of(weight, "weight"), optional_of(bias, "bias"))
+    return draft.group_norm(where, input, input.dims[0], *constants, eps)
+
+
+def _local_response_norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    size: int,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+) -> Value:
+    return draft.local_response_norm(where, input, (size // 2, (size - 1) // 2), alpha, beta, k)
+
+
 def _add(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
         if alpha != 1:
@@ -268,8 +386,10 @@ def _multiply(draft: Draft, where: str, result: Tensor, input: Any, other: Any) 
 def _divide(
     draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, rounding_mode: Any = None
 ) -> Value:
-    if rounding_mode is not None or not isinstance(input, Value) or isinstance(other, Value):
-        raise Refused(("it divides by a map, or rounds", "divide by constants"))
+    if rounding_mode is not None or not isinstance(input, Value):
+        raise Refused(("it divides a constant by a map, or rounds", "divide maps, and do not round"))
+    if isinstance(other, Value):
+        return draft.multiply(where, input, draft.power(where, other, -1.0))
     divisor = constant_of(other, "divisor").astype(np.float64)
     if not divisor.all():
         raise Refused(("it divides by zero", "divide by other constants"))
@@ -298,6 +418,7 @@ def _answer(answer: Answer) -> Callable[..., Value]:
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     **named("conv1d", "conv2d", handler=_conv),
+    **named("conv_transpose1d", "conv_transpose2d", handler=_conv_transpose),
     "linear": _linear,
     "matmul": _matmul,
     "batch_norm": _batch_norm,
@@ -326,6 +447,16 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     **named("avg_pool1d", "avg_pool2d", handler=_avg_pool),
     **named("adaptive_avg_pool1d", "adaptive_avg_pool2d", handler=_adaptive_avg_pool),
     "mean": _mean,
+    "sum": _sum,
+    "var": _var,
+    "pow": _pow,
+    "square": _power(2),
+    "sqrt": _power(0.5),
+    "rsqrt": _power(-0.5),
+    "layer_norm": _layer_norm,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
+    "local_response_norm": _local_response_norm,
     **named("add", "iadd", "radd", handler=_add),
     **named("sub", "isub", "subtract", handler=_subtract),
     "rsub": _reverse_subtract,

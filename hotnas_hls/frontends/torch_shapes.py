@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused
-from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.tensor import Value, value_of
 from hotnas_hls.frontends.torch_arguments import constant_of, named
 
 
 def _cat(draft: Draft, where: str, result: Tensor, tensors: Any, dim: Any = 0, *, axis: Any = None) -> Value:
     sources = [item if isinstance(item, Value) else constant_of(item, "part") for item in tensors]
     return draft.concat(where, sources, dim if axis is None else axis)
+
+
+def _stack(draft: Draft, where: str, result: Tensor, tensors: Any, dim: int = 0) -> Value:
+    return draft.stack(where, [value_of(item, "part") for item in tensors], dim)
 
 
 def _reshape(draft: Draft, where: str, result: Tensor, input: Value, *shape: Any, **options: Any) -> Value:
@@ -41,6 +48,43 @@ def _transpose(draft: Draft, where: str, result: Tensor, input: Value, dim0: Any
 def _channel_shuffle(draft: Draft, where: str, result: Tensor, input: Value, groups: int) -> Value:
     channels = np.arange(input.dims[0]).reshape(groups, -1).T.reshape(-1)
     return draft.take(where, input, [channels])
+
+
+def _pixel_shuffle(draft: Draft, where: str, result: Tensor, input: Value, upscale_factor: int) -> Value:
+    return draft.depth_to_space(where, input, upscale_factor)
+
+
+def _pixel_unshuffle(draft: Draft, where: str, result: Tensor, input: Value, downscale_factor: int) -> Value:
+    return draft.space_to_depth(where, input, downscale_factor)
+
+
+def _interpolate(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    *_: Any,
+    **__: Any,
+) -> Value:
+    """Nearest neighbours, found by torch itself: the elements' numbers interpolated."""
+    if mode not in ("nearest", "nearest-exact"):
+        raise Refused((f"it interpolates: {mode}", "take nearest neighbours, or a transposed convolution"))
+    numbers = torch.arange(input.dims[0] * prod(input.dims[1:]), dtype=torch.float64)
+    found = interpolate(numbers.reshape(1, *input.dims), size, scale_factor, mode)
+    return draft.nearest(where, input, found[0].numpy().astype(np.int64))
+
+
+def _repeat_interleave(
+    draft: Draft, where: str, result: Tensor, input: Value, repeats: Any, dim: Any = None, **_: Any
+) -> Value:
+    if not isinstance(repeats, int) or dim is None:
+        raise Refused(("it repeats values a different number of times", "give one number and an axis"))
+    axis = draft.axis(input, dim) - 1
+    places = np.arange(prod(input.dims)).reshape(input.dims).repeat(repeats, axis=axis)
+    return draft.nearest(where, input, places)
 
 
 def _dropout(
@@ -116,6 +160,11 @@ SHAPES: dict[str, Callable[..., Any]] = {
     **named("expand", "expand_as", "broadcast_to", handler=_expand),
     "permute": _permute,
     **named("channel_shuffle", "native_channel_shuffle", handler=_channel_shuffle),
+    "stack": _stack,
+    "pixel_shuffle": _pixel_shuffle,
+    "pixel_unshuffle": _pixel_unshuffle,
+    **named("interpolate", "upsample", handler=_interpolate),
+    "repeat_interleave": _repeat_interleave,
     **named("transpose", "swapaxes", handler=_transpose),
     **named("chunk", "split", handler=_chunk),
     **named("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout", handler=_dropout),

@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_flatten_with_path, tree_leaves, tree_map
 
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.frontends.draft import Draft
-from hotnas_hls.frontends.refusal import Refused, cure_for
+from hotnas_hls.frontends.refusal import Refused, no_operator
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.torch_operators import HANDLERS
 from hotnas_hls.models.graph_module import Operator
@@ -284,7 +284,7 @@ class _Recorder(TorchFunctionMode):
         handler = HANDLERS.get(operator.strip("_"))
         parts = list(result) if isinstance(result, tuple | list) else [result]
         if handler is None or not parts or not all(isinstance(part, Tensor) for part in parts):
-            raise Refused(("not an operator of the accelerator", cure_for(operator)))
+            raise no_operator(operator)
         if any(part.shape[:1] != (self.draft.batch,) for part in parts):
             raise Refused(("it mixes the images of a batch", "keep the first axis for the images"))
         try:

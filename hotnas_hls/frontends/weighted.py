@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from hotnas_hls.accel.layer import LARGEST_SIDE
+from hotnas_hls.frontends.channels_in_line import LARGEST_MATRIX, channel_matrix
 from hotnas_hls.frontends.constants import (
     by_map_channel,
     by_one_axis,
@@ -22,7 +23,7 @@ from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import around_of, pair_of, window_problems
+from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.parts import part_weights
 
@@ -67,6 +68,8 @@ class Weighted(HostSteps):
         if problems:
             raise Refused(*problems)
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
+        if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
+            return self._along_channels(where, source, weight, bias, step, around, gap, groups)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -103,10 +106,41 @@ class Weighted(HostSteps):
         )
         return self._result(read, value, order)
 
+    def _along_channels(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        step: Pair,
+        around: Padding,
+        gap: Pair,
+        groups: int,
+    ) -> Value:
+        """A convolution of a tensor in which the channels of a pixel lie side by side; as :meth:`conv`."""
+        self._check(source)
+        one_row, channels = len(source.dims) == 2, source.shape[0]
+        elements = source.elements[:, None, :] if one_row else source.elements
+        if len(weight) * prod(elements.shape[1:]) * channels > LARGEST_MATRIX:
+            raise Refused(
+                (f"it reads {times(source.dims)} channels in a line as a matrix", "use fewer channels")
+            )
+        matrix = channel_matrix(weight, elements, channels, step, around, gap, groups)
+        outputs, rows, columns = matrix.shape[:3]
+        biases = None if bias is None else np.repeat(bias, rows * columns)
+        parameters = parameters_of(weight=matrix.reshape(-1, channels, 1, 1), bias=biases)
+        shape = (outputs * rows * columns, 1, 1)
+        value = self._add(where, OpKind.CONV, [self._plain_of(source)], shape, parameters=parameters)
+        return value.reshaped((outputs, columns) if one_row else (outputs, rows, columns), where)
+
     def linear(self, where: str, source: Value, weight: np.ndarray, bias: np.ndarray | None) -> Value:
         """Fully connected layer on a vector; ``weight`` is (out, in)."""
         if weight.ndim != 2:
             raise Refused((f"its constant has rank {weight.ndim}", "multiply a vector by a matrix"))
+        if len(source.dims) == 3 and prod(source.dims[:-1]) != 1 and source.dims[-1] == weight.shape[1]:
+            pixels, ones = self._channels_first(source, 2), (1, 1)
+            kernels, none = weight[:, :, None, None], (0, 0, 0, 0)
+            return self.conv(where, pixels, kernels, bias, ones, none, ones, 1).permuted((1, 2, 0), where)
         if prod(source.dims[:-1]) != 1:
             raise Refused(
                 (f"it reads a tensor of rank {source.rank}, not a vector", "flatten the map before it")
@@ -242,10 +276,39 @@ class Weighted(HostSteps):
 
     def _two_maps(self, where: str, kind: OpKind, one: Value, other: Value) -> Value:
         """A node of two tensors, value by value; a single value of an axis meets all of the other's."""
+        if len(one.dims) == len(other.dims) and (seen := self._as_maps(one, other)) is not None:
+            (one, other), back = seen
+            return back(self._two_maps(where, kind, one, other))
         if not self._alike(one, other) or one.dims != other.dims:
             one, other = self._beside(where, one, other)
         value = self._add(where, kind, [self._plain_of(one), self._plain_of(other)], one.shape)
         return replace(one, name=value.name)
+
+    @staticmethod
+    def _as_maps(one: Value, other: Value) -> tuple[tuple[Value, Value], Callable[[Value], Value]] | None:
+        """Two tensors whose channels stand elsewhere as maps, and how what is made of them is seen again.
+
+        Channels are the last axis of three, or the first two of four. None for maps, and for what is alike.
+        """
+        dims = one.dims
+        if Weighted._alike(one, other) and dims == other.dims:
+            return None
+        if len(dims) == 4 and dims[:2] == other.dims[:2]:
+            first, second = (value.reshaped((prod(dims[:2]), *value.dims[2:])) for value in (one, other))
+            return (first, second), lambda value: value.reshaped((*dims[:2], *value.dims[1:]))
+        if len(dims) == 3 and dims[:2] == other.dims[:2] and one.axes() is None:
+            first, second = (value.permuted((2, 0, 1), value.step) for value in (one, other))
+            if first.axes() is not None:
+                return (first, second), lambda value: value.permuted((1, 2, 0), value.step)
+        return None
+
+    @staticmethod
+    def _channels_first(source: Value, axis: int) -> Value:
+        """A tensor of channels along ``axis`` as a map."""
+        others = [at for at in range(len(source.dims)) if at != axis]
+        moved = source.permuted((axis, *others), source.step)
+        sides = [source.dims[at] for at in others]
+        return moved.reshaped((source.dims[axis], *[1, 1, *sides][-max(2, len(sides)) :]))
 
     def _beside(self, where: str, one: Value, other: Value) -> tuple[Value, Value]:
         """Two tensors as plain maps of one shape, or a map and a vector of as many channels."""

@@ -1,4 +1,4 @@
-"""Random small networks for a given design: graphs of every operator, with additions and concatenations.
+"""Random small networks for a given design: every operator, additions, concatenations, maps that grow.
 
 A graph is drawn node by node, each reading any values there are, until nothing but one classifier is left
 unread. Lowering, quantisation and placement are those of real networks; tiles, weight widths and patterns
@@ -141,6 +141,7 @@ class _Drawing:
             self.concatenation,
             self.concatenation,
             self.shortcut,
+            self.enlarging,
         ]
         if self.accel.products:
             steps += [self.product, self.product, *[self.gate] * 4]
@@ -255,6 +256,33 @@ class _Drawing:
         """Weights under which signals neither vanish nor explode: at most 1, which 2 bits can hold."""
         scale = 1.5 / np.sqrt(np.prod(shape[1:]))
         return np.clip(scale * self.rng.standard_normal(shape), -1, 1).astype(np.float32)
+
+    def enlarging(self, source: Node) -> Node:
+        """Rows of several maps in turn, and several columns of each pixel."""
+        down, across = (int(self.rng.integers(1, 4)) for _ in range(2))
+        channels, rows, columns = source.shape
+        if max(down * rows, across * columns) > LARGEST_SIDE or not self.holds(channels, (1, across), False):
+            return source
+        if down > 1:
+            maps = tuple(
+                self.pointwise(source, channels) if self.rng.integers(2) else source for _ in range(down)
+            )
+            source = self.add(OpKind.ROWS, maps, (channels, down * rows, columns))
+        if across == 1:
+            return source
+        pixels = down * rows * columns
+        single = self.add(OpKind.PIXELS, (source,), (channels, pixels, 1))
+        groups = channels if self.rng.integers(2) and channels > 1 else 1
+        several = self.add(
+            OpKind.CONV,
+            (single,),
+            (channels, pixels, across),
+            kernel=(1, across),
+            padding=(0, across - 1, 0, across - 1),
+            groups=groups,
+            parameters={"weight": self.weights((channels, channels // groups, 1, across))},
+        )
+        return self.add(OpKind.PIXELS, (several,), (channels, down * rows, across * columns))
 
     def depthwise(self, source: Node) -> Node:
         window = self.window(source, KERNELS, channelwise=True)

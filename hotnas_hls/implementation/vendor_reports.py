@@ -23,6 +23,7 @@ FORMAT = "hotnas-vendor-reports"
 FORMAT_VERSION = 1
 SUFFIXES = (".xml", ".rpt", ".txt")
 CLOCK_FILE = "clock.json"  # of a package's block_design.tcl
+REQUIRED_II = 1  # of every loop of the C++ that has a pipeline pragma
 LARGEST = 64 << 20  # bytes of a file that may be a report
 
 
@@ -35,6 +36,21 @@ class Resources:
     dsp: int | None = None
     bram18: int | None = None  # 18 Kb halves
     uram: int | None = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A pipelined loop, as csynth scheduled it."""
+
+    module: str  # function, or the part of it that the tool made a module of
+    name: str  # its label in the sources
+    interval: int | None  # II achieved, cycles between two iterations
+    depth: int | None  # cycles of an iteration
+
+    def line(self) -> str:
+        """Where it is, and its II beside the one that the sources ask for."""
+        achieved = "unknown" if self.interval is None else str(self.interval)
+        return f"{self.module}/{self.name}: II = {achieved}, required {REQUIRED_II}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,12 @@ class Csynth:
     interval_min: int | None = None
     interval_max: int | None = None
     resources: Resources = Resources()
+    loops: tuple[Loop, ...] | None = None  # of the whole design
+
+    @property
+    def slow_loops(self) -> tuple[Loop, ...]:
+        """Loops that do not keep the II that the sources ask for."""
+        return tuple(loop for loop in self.loops or () if loop.interval != REQUIRED_II)
 
 
 @dataclass(frozen=True)
@@ -145,6 +167,8 @@ def read_reports(folder: Path) -> VendorReports:
     if csynths:
         path, csynth = min(csynths, key=lambda found: (found[0].name != "csynth.xml", str(found[0])))
         note("csynth", path)
+        loops = {loop: None for _, found in csynths for loop in found.loops or ()}
+        csynth = replace(csynth, loops=tuple(loops) or None)
     if cosims:
         path, cosim = cosims[0]
         note("cosim", path)
@@ -185,6 +209,9 @@ def parse_csynth(text: str) -> Csynth | None:
         found = root.findtext(path)
         return found.strip() if found and found.strip() else None
 
+    modules = [(word("UserAssignments/TopModelName"), root)]
+    modules += [(each.findtext("Name"), each) for each in root.iter("Module")]
+    loops = [loop for name, module in modules for loop in _loops((name or "unknown").strip(), module)]
     latency = "PerformanceEstimates/SummaryOfOverallLatency"
     used = "AreaEstimates/Resources"
     return Csynth(
@@ -204,7 +231,17 @@ def parse_csynth(text: str) -> Csynth | None:
             bram18=_whole(word(f"{used}/BRAM_18K")),
             uram=_whole(word(f"{used}/URAM")),
         ),
+        loops=tuple(loops) or None,
     )
+
+
+def _loops(name: str, module: ElementTree.Element) -> Iterator[Loop]:
+    """The pipelined loops of a module, inner ones too: elements named after a loop or with a name inside."""
+    for summary in module.findall("PerformanceEstimates/SummaryOfLoopLatency"):
+        for each in summary.iter():
+            if (interval := each.findtext("PipelineII")) is not None:
+                label = (each.findtext("Name") or each.tag).strip()
+                yield Loop(name, label, _whole(interval), _whole(each.findtext("PipelineDepth")))
 
 
 def parse_cosim(text: str) -> Cosim | None:

@@ -165,6 +165,8 @@ OPERATORS: dict[OpKind, Callable[..., Tensor]] = {
         x[:, :, :: node.stride[0], :: node.stride[1]], (0, 0, 0, 0, *node.channel_pad)
     ),
     OpKind.FLATTEN: lambda node, x: x.flatten(1)[:, :, None, None],
+    OpKind.ROWS: lambda node, *maps: torch.stack(maps, dim=3).flatten(2, 3),
+    OpKind.PIXELS: lambda node, x: x.reshape(len(x), x.shape[1], *node.shape[1:]),
 }
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "affine": lambda x, scale, offset: x * scale + offset,
@@ -177,4 +179,5 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "softsign": F.softsign,
     "erf": torch.erf,
     "gelu_by_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "power": lambda x, exponent, offset: (x.clamp(min=0) + offset) ** exponent,
 }

@@ -92,6 +92,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "softsign": lambda x: x / (1 + np.abs(x)),
     "erf": _erf,
     "gelu_by_tanh": _gelu_by_tanh,
+    "power": lambda x, exponent, offset: (np.maximum(x, 0) + offset) ** exponent,
 }
 
 

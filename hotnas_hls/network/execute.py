@@ -113,6 +113,8 @@ OPERATORS: dict[OpKind, Callable[..., Array]] = {
     OpKind.CONCAT: lambda node, *maps: np.concatenate(maps, axis=1),
     OpKind.SUBSAMPLE: subsample,
     OpKind.FLATTEN: lambda node, x: x.reshape(len(x), *node.shape),
+    OpKind.ROWS: lambda node, *maps: np.stack(maps, axis=3).reshape(len(maps[0]), *node.shape),
+    OpKind.PIXELS: lambda node, x: x.reshape(len(x), *node.shape),
 }
 
 

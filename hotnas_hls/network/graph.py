@@ -40,6 +40,8 @@ class OpKind(StrEnum):
     CONCAT = "concat"
     SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
     FLATTEN = "flatten"
+    ROWS = "rows"  # the rows of several maps in turn: the first of each, then the second of each
+    PIXELS = "pixels"  # the same pixels, one after the other, as other rows and columns
 
 
 @dataclass(frozen=True)

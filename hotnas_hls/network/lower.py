@@ -26,7 +26,7 @@ from hotnas_hls.network.placement import Placement, place_concatenations
 
 ACTIVATIONS = (OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION)
 NO_WEIGHT_BITS = 2  # of a maximum, which has no weights: it must not widen a design's
-ALIASES = (OpKind.FLATTEN,)  # the same numbers under another shape
+ALIASES = (OpKind.FLATTEN, OpKind.PIXELS)  # the same numbers under another shape
 
 
 def lower(graph: Graph, stem: Stem | str = Stem.PLAIN, weight_bits: int = 16) -> LoweredNetwork:
@@ -66,6 +66,7 @@ class _Draft:
     weights: Weights
     node: str
     value: str
+    target: str = ""  # the map some rows of which it writes; empty: it makes a whole one
     clamp: Bounds = UNBOUNDED
     activation: Activation | None = None
     argument: str = ""
@@ -98,7 +99,8 @@ class _Lowering:
         self.graph = graph
         self.positions = {node.name: position for position, node in enumerate(graph)}
         self.value_of: dict[str, str] = {}  # node -> the node whose feature map holds its output
-        self.shapes: dict[str, Shape] = {}  # of values
+        self.shapes: dict[str, Shape] = {}  # of values, as their maps are stored
+        self.seen: dict[str, Shape] = {}  # of nodes, as their readers see them
         self.drafts: dict[str, _Draft] = {}  # by the value they make
         self.joins: dict[str, tuple[str, ...]] = {}  # concatenation -> the values it joins
         self.violations: list[str] = []
@@ -108,30 +110,41 @@ class _Lowering:
         """Fuse ``node`` into a layer that exists, or begin one."""
         inputs = tuple(self.value_of[source] for source in node.inputs)
         self.value_of[node.name] = node.name
-        self.shapes[node.name] = node.shape
+        self.shapes[node.name] = self.seen[node.name] = node.shape
         if node.kind is OpKind.INPUT:
             return
         if node.kind in ALIASES or (node.kind is OpKind.CONCAT and len(inputs) == 1):
-            self.value_of[node.name] = inputs[0]
+            self._alias(node, inputs[0])
         elif node.kind in ACTIVATIONS:
             self._activation(node, inputs[0])
         elif node.kind in (OpKind.ADD, OpKind.MULTIPLY):
             self._two_maps(node, *inputs)
         elif node.kind is OpKind.CONCAT:
             self._join(node, inputs)
+        elif node.kind is OpKind.ROWS:
+            self._rows(node, inputs)
         else:
             self._begin(node, inputs[0])
 
     # --- fusing ---------------------------------------------------------------------------------------
 
+    def _alias(self, node: Node, source: str) -> None:
+        """The same map; its pixels as other rows and columns where those alone are read, or seen so."""
+        self.value_of[node.name] = source
+        if node.kind is not OpKind.PIXELS:
+            self.seen[node.name] = self.seen[node.inputs[0]]
+        elif self.graph[source].kind is not OpKind.INPUT and self.graph.readers(node.inputs[0]) == 1:
+            self.shapes[source] = node.shape
+
     def _activation(self, node: Node, source: str) -> None:
-        self.shapes[node.name] = self.shapes[source]  # elementwise: also right behind a flattening
+        shape = self.seen[node.inputs[0]]  # elementwise: also right behind a flattening
+        self.shapes[node.name] = self.seen[node.name] = shape
         draft = self.drafts.get(source)
         fuses = draft is not None and draft.takes_activation and not self._rounds_again(node, source)
         if draft is not None and fuses and self._is_sole_reader(node, source):
             self._rename(draft, node.name)
         else:
-            draft = self._copy(node.name, source)
+            draft = self._copy(node.name, source, shape)
         if node.activation is not None:
             draft.activation, draft.argument = node.activation, source
             draft.layer = replace(draft.layer, activation_lines=True)
@@ -148,16 +161,17 @@ class _Lowering:
     def _two_maps(self, node: Node, one: str, other: str) -> None:
         """A sum or a product, whose second map may be a vector: the other one is a layer's residual."""
         multiplies = node.kind is OpKind.MULTIPLY
-        vector = self.shapes[one] != self.shapes[other]
-        if vector and self.shapes[other] != (self.shapes[one][0], 1, 1):
+        shape, second = (self.seen[name] for name in node.inputs)
+        vector = shape != second
+        if vector and second != (shape[0], 1, 1):
             does = "multiplies" if multiplies else "adds"
             self._refuse(
                 node,
-                f"{does} maps of {_by(self.shapes[one])} and {_by(self.shapes[other])}",
+                f"{does} maps of {_by(shape)} and {_by(second)}",
                 "take equal shapes, or one pixel of as many channels as the second",
             )
             return
-        self.shapes[node.name] = self.shapes[one]
+        self.shapes[node.name] = self.seen[node.name] = shape
         hosts = [
             self.drafts[value]
             for value in dict.fromkeys((one,) if vector else (one, other))
@@ -171,7 +185,7 @@ class _Lowering:
         else:
             finer = not vector and self._is_finer(other, one)  # an addend is shifted left, never right
             made, residual = (other, one) if finer else (one, other)
-            host = self._copy(node.name, made)
+            host = self._copy(node.name, made, shape)
         host.multiplied = made if multiplies else ""
         host.layer = replace(
             host.layer, residual=residual, residual_multiplies=multiplies, residual_vector=vector
@@ -188,12 +202,30 @@ class _Lowering:
         return free and self._is_sole_reader(node, draft.value)
 
     def _join(self, node: Node, inputs: tuple[str, ...]) -> None:
-        areas = {self.shapes[value][1:] for value in inputs}
+        areas = {self.seen[name][1:] for name in node.inputs}
         if areas != {node.shape[1:]}:
             self._refuse(
                 node, "joins maps of different size, or flattened ones", "join channels of equal maps"
             )
         self.joins[node.name] = inputs
+
+    def _rows(self, node: Node, inputs: tuple[str, ...]) -> None:
+        """Layers that write their rows between those of others: those that make the maps, or copies."""
+        for row, (name, source) in enumerate(zip(node.inputs, inputs, strict=True)):
+            draft, own, shape = self.drafts.get(source), f"{node.name}.row{row}", self.seen[name]
+            writes = draft is not None and draft.layer.residual is None and draft.groups == 1
+            if draft is not None and writes and self._makes_rows_of(draft, node, source, shape):
+                self._rename(draft, own)
+            else:
+                draft = self._copy(own, source, shape)
+            draft.target = node.name
+            draft.layer = replace(draft.layer, target_rows=len(inputs), target_row=row)
+
+    def _makes_rows_of(self, draft: _Draft, node: Node, source: str, shape: Shape) -> bool:
+        """True where a layer's own rows are those of the map, which ``node`` alone reads, once."""
+        sides = (draft.layer.out_rows, draft.layer.out_columns)
+        once = [self.value_of[name] for name in node.inputs].count(source) == 1
+        return sides == shape[1:] and once and self._is_sole_reader(node, source)
 
     def _rename(self, draft: _Draft, value: str) -> None:
         del self.drafts[draft.value]
@@ -208,9 +240,9 @@ class _Lowering:
 
     # --- layers of their own --------------------------------------------------------------------------
 
-    def _copy(self, value: str, source: str) -> _Draft:
-        """A layer that hands ``source`` on unchanged."""
-        channels, rows, columns = self.shapes[source]
+    def _copy(self, value: str, source: str, shape: Shape) -> _Draft:
+        """A layer that hands ``source``, seen as ``shape``, on unchanged."""
+        channels, rows, columns = shape
         layer = Layer(
             value, LayerKind.DEPTHWISE, source, value, channels, channels, rows, columns, rows, columns, 1, 1
         )
@@ -219,7 +251,7 @@ class _Lowering:
     def _begin(self, node: Node, source: str) -> None:
         before = len(self.violations)
         kernel, padding = node.kernel, node.padding
-        in_channels, in_rows, in_columns = self.shapes[source]
+        in_channels, in_rows, in_columns = self.seen[node.inputs[0]]
         kind, weights = LayerKind.DEPTHWISE, Weights.NODE
         ones = None
         if node.kind is OpKind.CONV:
@@ -245,9 +277,9 @@ class _Lowering:
                 f"has a kernel of {kernel[0]} x {kernel[1]}",
                 f"use at most {LARGEST_KERNEL} x {LARGEST_KERNEL}, or pool in two steps",
             )
-        stride = self._stride(node)
         if len(self.violations) > before:
             return
+        down, across = _strides(node)
         layer = Layer(
             name=node.name,
             kind=kind,
@@ -261,7 +293,8 @@ class _Lowering:
             out_columns=node.shape[2],
             kernel_rows=kernel[0],
             kernel_columns=kernel[1],
-            stride=stride,
+            stride=across,
+            row_stride=None if down == across else down,
             pad_top=padding[0],
             pad_left=padding[1],
             pattern_ones=ones,
@@ -284,13 +317,6 @@ class _Lowering:
                 "use fewer groups, or as many as input and output channels",
             )
         return LayerKind.DEPTHWISE if node.is_depthwise else LayerKind.CONV
-
-    def _stride(self, node: Node) -> int:
-        """The common stride; one that is never taken (a single output row or column) may be anything."""
-        taken = {step for step, side in zip(node.stride, node.shape[1:], strict=True) if side > 1}
-        if len(taken) > 1:
-            self._refuse(node, f"has strides {node.stride[0]} x {node.stride[1]}", "use equal strides")
-        return max(taken, default=1)
 
     def _refuse(self, node: Node, what: str, cure: str) -> None:
         self.violations.append(f"{node.name} ({node.kind}): {what}; {cure}")
@@ -343,15 +369,18 @@ class _Lowering:
         order = {name: (position, 0) for name, position in self.positions.items()}
         for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
             self.shapes[copy.name] = self.shapes[copy.member]
-            self._copy(copy.name, copy.member)
+            self._copy(copy.name, copy.member, self.shapes[copy.member])
             order[copy.name] = (self.positions[copy.member], 1)
+        for draft in self.drafts.values():
+            if draft.target:
+                order[draft.value] = (self.positions[draft.target], draft.layer.target_row)
         layers: list[LoweredLayer] = []
         maps = self._feature_maps(placement, order)
         slices: dict[str, str] = {}
         for value in sorted(self.drafts, key=lambda value: order[value]):
             draft = self.drafts[value]
             bits = NO_WEIGHT_BITS if draft.weights is Weights.NONE else weight_bits
-            layer = replace(draft.layer, target=value, weight_bits=bits)
+            layer = replace(draft.layer, target=draft.target or value, weight_bits=bits)
             lowered = LoweredLayer(
                 layer, draft.weights, draft.node, draft.clamp, draft.activation, draft.argument,
                 draft.multiplied, draft.channel_pad, draft.stem, draft.dilation,
@@ -372,7 +401,8 @@ class _Lowering:
     ) -> dict[str, FeatureMap]:
         """The image, the concatenations and what the layers write, in the order they appear."""
         copies = {copy.name: copy for copy in placement.copies}
-        names = sorted({self.graph.input.name, *self.joins, *self.drafts}, key=lambda name: order[name])
+        written = {draft.target or value for value, draft in self.drafts.items()}
+        names = sorted({self.graph.input.name, *self.joins, *written}, key=lambda name: order[name])
         maps = {}
         for name in names:
             place = copies.get(name) or placement.places.get(name)
@@ -423,6 +453,14 @@ def _in_parts(
         needed = None if parts == groups else small.macs * parts // groups
         found.append(replace(lowered, layer=replace(small, needed_macs=needed), part=part, parts=parts))
     return found
+
+
+def _strides(node: Node) -> tuple[int, int]:
+    """Down and across; one that is never taken (a single output row or column) is as the other."""
+    (down, across), (rows, columns) = node.stride, node.shape[1:]
+    if rows == columns == 1:
+        return 1, 1
+    return (across if rows == 1 else down), (down if columns == 1 else across)
 
 
 def _by(shape: Shape) -> str:

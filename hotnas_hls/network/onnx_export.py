@@ -114,6 +114,7 @@ class _Writer:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.written: dict[str, list[tuple[int, int, str]]] = {}  # map -> first, last + 1, tensor
+        self.rows: dict[str, list[str]] = {}  # map -> the tensors of its rows in turn
         self.top = 1 << (net.act_bits - 1)
         self.stored = np.int8 if net.act_bits == 8 else np.int16
 
@@ -124,7 +125,7 @@ class _Writer:
         raw = net.image_shape if before is None else before.source
         self._keep(net.feature_maps[net.image], self._image())
         for layer in net.layers:
-            self._keep(net.feature_maps[layer.target], self._layer(layer))
+            self._keep_of(layer, self._layer(layer))
         outputs = [tensor for output in net.host.outputs for tensor in self._output(output)]
         image = helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, ["N", *raw])
         graph = helper.make_graph(self.nodes, net.name, [image], outputs, self.constants)
@@ -174,10 +175,26 @@ class _Writer:
         parts = self.written.setdefault(fm.concat_of or fm.name, [])
         parts.append((fm.concat_offset, fm.concat_offset + fm.channels, tensor))
 
-    def _read(self, name: str, ends: tuple[int, int] | None = None) -> str:
-        """The reals of a map, up to so many rows and columns."""
+    def _keep_of(self, layer: Layer, tensor: str) -> None:
+        """What a layer makes, as the map it writes; with the rows that others make, once all are there."""
+        fm = self.net.feature_maps[layer.target]
+        rows = self.rows.setdefault(fm.name, [])
+        rows.append(tensor)
+        if len(rows) < layer.target_rows:
+            return
+        if layer.target_rows > 1:
+            each = [self._op("Unsqueeze", row, _ints(3)) for row in rows]
+            tensor = self._op("Concat", *each, axis=3)
+        if layer.target_rows > 1 or (layer.out_rows, layer.out_columns) != (fm.rows, fm.columns):
+            tensor = self._op("Reshape", tensor, _ints(0, fm.channels, fm.rows, fm.columns))
+        self._keep(fm, tensor)
+
+    def _read(self, name: str, sides: tuple[int, int], ends: tuple[int, int] | None = None) -> str:
+        """The reals of a map seen as so many rows and columns, up to some of them."""
         fm, stored = self.net.feature_maps[name], self._stored(name)
-        if ends is not None and ends != (fm.rows, fm.columns):
+        if sides != (fm.rows, fm.columns):
+            stored = self._op("Reshape", stored, _ints(0, fm.channels, *sides))
+        if ends is not None and ends != sides:
             stored = self._op("Slice", stored, _ints(0, 0), _ints(*ends), _ints(2, 3))
         return self._op("DequantizeLinear", stored, *self._scale(fm))
 
@@ -272,7 +289,7 @@ class _Writer:
             units = self._op("Gather", values, place, axis=0)
         if layer.residual is not None and layer.residual_multiplies:
             factor_bits = self.net.feature_maps[layer.residual].frac_bits
-            factors = self._read(layer.residual), units
+            factors = self._read(layer.residual, layer.residual_shape[1:]), units
             product = self._op("Mul", *(self._op("Cast", item, to=TensorProto.DOUBLE) for item in factors))
             units = self._rounded(product, factor_bits - numbers.residual_shift, -self.top, self.top - 1)
         return self._quantised(self._op("Mul", units, _float(2.0**-fm.frac_bits)), fm)
@@ -280,7 +297,7 @@ class _Writer:
     def _residual(self, layer: Layer, numbers: LayerNumbers, frac_bits: int) -> str:
         """The residual at the scale at which it is added."""
         assert layer.residual is not None
-        tensor = self._read(layer.residual)
+        tensor = self._read(layer.residual, layer.residual_shape[1:])
         factor = self.net.feature_maps[layer.residual].frac_bits + numbers.residual_shift - frac_bits
         return self._op("Mul", tensor, _float(2.0**factor)) if factor else tensor
 
@@ -313,7 +330,8 @@ class _Writer:
     def _reached(self, layer: Layer) -> str:
         """What a layer reads, without edges that no window reaches."""
         rows, columns = _beyond(layer)
-        return self._read(layer.source, (layer.in_rows + min(rows, 0), layer.in_columns + min(columns, 0)))
+        sides = layer.in_rows, layer.in_columns
+        return self._read(layer.source, sides, (sides[0] + min(rows, 0), sides[1] + min(columns, 0)))
 
     def _rounded(self, tensor: str, frac_bits: int, low: int, high: int) -> str:
         """Reals in float64 as the nearest integers of ``frac_bits``, halves up, saturated: float32."""

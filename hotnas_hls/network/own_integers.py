@@ -22,6 +22,7 @@ from hotnas_hls.network.lower import lower
 from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.quantise import quantise
 
+INT32 = (-(2.0**31), 2.0**31 - 1)
 WIDTHS = (8, 16)  # of maps, and of weights, that are tried
 
 
@@ -39,7 +40,8 @@ class OwnIntegers:
         for name, fm in self.net.feature_maps.items():
             node = self.lowered.copies.get(name, name)
             if node in nodes:
-                whole = np.rint(nodes[node] * 2.0**fm.frac_bits).reshape(-1, *self._shape_of(node))
+                reals = nodes[node].astype(np.float64).reshape(-1, *self._shape_of(node))
+                whole = np.nan_to_num(np.rint(reals * 2.0**fm.frac_bits)).clip(*INT32)
                 first = fm.concat_offset - self.net.feature_maps[node].concat_offset
                 part = whole if whole.shape[1] == fm.channels else whole[:, first : first + fm.channels]
                 found[name] = part.astype(np.int32)

@@ -121,7 +121,8 @@ def _vendor(data: ReportData) -> list[str]:
     slack = UNKNOWN if placed is None or placed.wns_ns is None else f"{placed.wns_ns:g} ns"
     fmax = UNKNOWN if placed is None or placed.fmax_mhz is None else f"{placed.fmax_mhz:g} MHz"
     return [
-        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, cosim {escaped(wording.cosim(data))}, "
+        f"Vendor tools: csynth {number(data.csynth_cycles, 'cycles')}, pipelined loops: "
+        f"{escaped(wording.loops(data))}; cosim {escaped(wording.cosim(data))}, "
         f"implementation: worst slack {slack}, Fmax {fmax}.",
         f"Open place and route: {escaped(wording.placement(data))}.",
         f"On the board: {escaped(wording.board(data))}.",

@@ -46,6 +46,7 @@ def page(data: ReportData) -> str:
         cycle_check=wording.cycle_check(data),
         placement=wording.placement(data),
         clock_estimate=wording.clock_estimate(data),
+        loops=wording.loops(data),
         cosim=wording.cosim(data),
         board=wording.board(data),
         port_heads=wording.PORT_HEADS,

@@ -314,6 +314,15 @@ def port_rows(data: ReportData) -> list[tuple[str, ...]]:
     ]
 
 
+def loops(data: ReportData) -> str:
+    """How many pipelined loops keep the II that the sources ask for, and which do not."""
+    found = data.vendor.csynth if data.vendor else None
+    if found is None or found.loops is None:
+        return UNKNOWN
+    kept = f"{len(found.loops) - len(found.slow_loops)} of {len(found.loops)} keep their II"
+    return "; ".join([kept, *(loop.line() for loop in found.slow_loops)])
+
+
 def cosim(data: ReportData) -> str:
     """Verdict of co-simulation; cycles of all layers, or of the longest transaction if no more is known."""
     found = data.vendor.cosim if data.vendor else None

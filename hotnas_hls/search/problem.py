@@ -26,7 +26,7 @@ from hotnas_hls.models.edits import compress, copied, editable
 from hotnas_hls.models.image_folder import image_folder
 from hotnas_hls.models.pattern_pruning import Products, kernel_products
 from hotnas_hls.models.patterns import SIDES
-from hotnas_hls.network.graph import Graph
+from hotnas_hls.network.graph import Graph, OpKind
 from hotnas_hls.search.config import NetworkSettings, normalisation_violations
 
 PRODUCT_IMAGES = 256  # of the training images, on which kernels are looked at
@@ -124,6 +124,11 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
             "x".join(map(str, loaded.graph[out.map].shape)) for out in loaded.graph.host.outputs
         )
         raise ConfigError(f"network.model: {name} gives {shapes}; a search needs one value for each class")
+    resized = [node.name for node in loaded.graph if node.kind in (OpKind.ROWS, OpKind.PIXELS)]
+    if resized:
+        raise ConfigError(
+            f"network.model: {name} enlarges maps ({resized[0]}), which no search trains; take hotnas dse"
+        )
     loaded = loaded.trainable()
     assert loaded.module is not None
     raise_all(

@@ -248,13 +248,18 @@ def load_package(output: Path) -> DesignPoint:
     """The design of a package; OutputRefused for a folder that is none, or that leads elsewhere by links."""
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
+    refuse_engines(output)
+    _refuse_links(output)
+    return DesignPoint.load(output / DESIGN_FILE)
+
+
+def refuse_engines(output: Path) -> None:
+    """OutputRefused for the package of several engines, which has no design of its own."""
     if (output / ENGINES_FILE).is_file():
         raise OutputRefused(
             f"{output}: holds several engines, which 'hotnas sim' runs together; this is done with a package "
             "of one: hotnas hls RUN"
         )
-    _refuse_links(output)
-    return DesignPoint.load(output / DESIGN_FILE)
 
 
 def _refuse_links(output: Path) -> None:

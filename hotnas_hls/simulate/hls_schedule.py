@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
-from hotnas_hls.simulate.csim import run_csim
+from hotnas_hls.simulate.csim import CsimResult, run_csim
 
 TOLD = re.compile(r"^SCHEDULE (?:layer (\d+)|(\w+)((?: \d+){6}))$", re.MULTILINE)
 
@@ -34,6 +34,29 @@ class LayerSchedule:
 
     cycles: int
     stages: dict[str, StageCycles]
+DEPTH = re.compile(r"^DEPTH (\w+) (\d+) (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class FifoDepth:
+    """Words a FIFO holds, or each of an array of them, and the fewest with which the stages still end."""
+
+    stated: int
+    smallest: int
+
+
+def fifo_depths(directory: Path, build: Path) -> dict[str, FifoDepth]:
+    """How small the FIFOs of the package in ``directory`` may be, by name, over all its layers.
+
+    All may be as small at once, in whatever time memory answers; they may then cost cycles. build: folder
+    for program and log. Raises as :func:`hls_schedule`.
+    """
+    found: dict[str, FifoDepth] = {}
+    log = _run(directory, MemoryTiming(), build, ("-DHOTNAS_DEPTHS",)).log
+    for name, stated, smallest in DEPTH.findall(log.read_text(encoding="utf-8")):
+        least = max(int(smallest), found[name].smallest if name in found else 1)
+        found[name] = FifoDepth(int(stated), least)
+    return found
 
 
 def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[LayerSchedule, ...]:
@@ -43,13 +66,7 @@ def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[La
     where an output differs, the stages wait for each other, or the sources do not compile, ToolNotFound
     without a compiler or the ap_int headers.
     """
-    flags = (
-        "-O1",
-        "-DHOTNAS_SCHEDULE",
-        f"-DHOTNAS_READ_LATENCY={memory.read_latency}",
-        f"-DHOTNAS_WRITE_LATENCY={memory.write_latency}",
-    )
-    result = run_csim(directory, build=build, images=1, extra_flags=flags)
+    result = _run(directory, memory, build)
     layers: list[LayerSchedule] = []
     stages: dict[str, StageCycles] = {}
     for cycles, stage, spent in TOLD.findall(result.log.read_text(encoding="utf-8")):
@@ -59,3 +76,13 @@ def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[La
             layers.append(LayerSchedule(int(cycles), stages))
             stages = {}
     return tuple(layers[: result.layers])  # the testbench runs the image once more
+
+
+def _run(directory: Path, memory: MemoryTiming, build: Path, more: tuple[str, ...] = ()) -> CsimResult:
+    flags = (
+        "-O1",
+        "-DHOTNAS_SCHEDULE",
+        f"-DHOTNAS_READ_LATENCY={memory.read_latency}",
+        f"-DHOTNAS_WRITE_LATENCY={memory.write_latency}",
+    )
+    return run_csim(directory, build=build, images=1, extra_flags=(*flags, *more))

@@ -10,7 +10,16 @@ from small_designs import ACCEL, LAYERS, MAPS, TILES, small_design
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
-from hotnas_hls.accel.residency import chip_planes, chip_words, keep_maps, keep_weights, planes_of, words_of
+from hotnas_hls.accel.memory.pricing import without_numbers
+from hotnas_hls.accel.residency import (
+    chip_planes,
+    chip_words,
+    keep_maps,
+    keep_weights,
+    planes_of,
+    reside,
+    words_of,
+)
 from hotnas_hls.accel.timing.latency import layer_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.fuzzing.layer_fuzz import random_accelerator
@@ -51,6 +60,14 @@ def test_everything_stays_where_there_is_room_but_image_and_logits() -> None:
     assert [layer.ofm_on_chip for layer in kept] == [True, True, True, True, False]
     assert [layer.residual_on_chip for layer in kept] == [False, True, False, False, False]
     assert keep_maps(LAYERS, MAPS, "image", ("logits",), ACCEL) == LAYERS
+
+
+def test_every_output_stays_in_dram() -> None:
+    middle = LAYERS[1].target
+    for outputs, stays in ((("logits",), True), ((middle, "logits"), False)):
+        net = without_numbers(LAYERS, 16, MAPS, outputs)
+        kept = {layer.target: layer.ofm_on_chip for layer in reside(net, ROOM, MemoryTiming()).net.layers}
+        assert (kept[middle], kept["logits"]) == (stays, False)
 
 
 def test_weights_that_save_most_for_their_planes_stay() -> None:

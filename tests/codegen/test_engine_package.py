@@ -127,12 +127,13 @@ def test_what_is_of_one_design_is_refused(
         "  - --no-csim: is of a package of one design; leave it out\n"
         "  - --sweep: is of a package of one design; leave it out\n"
     )
-    with pytest.raises(OutputRefused) as refused:
-        flow.load_package(package)
-    assert str(refused.value) == (
-        f"{package}: holds several engines, which 'hotnas sim' runs together; this is done with a package of "
-        "one: hotnas hls RUN"
-    )
+    for read in (flow.load_package, hn.write_report):
+        with pytest.raises(OutputRefused) as refused:
+            read(package)
+        assert str(refused.value) == (
+            f"{package}: holds several engines, which 'hotnas sim' runs together; this is done with a "
+            "package of one: hotnas hls RUN"
+        )
     with pytest.raises(OutputRefused, match="not a package of several engines; make it anew: hotnas engines"):
         (tmp_path / "engines.json").write_text("{}")
         hn.load_shared_board(tmp_path)

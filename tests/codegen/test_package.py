@@ -174,6 +174,25 @@ HLS_PROJECT += ["create_clock", "set_clock_uncertainty", "config_interface"]
 
 
 @needs_tclsh
+@pytest.mark.parametrize(
+    ("name", "command", "says"),
+    [
+        ("run_hls.tcl", "csynth_design -fast", "csynth_design has no option -fast"),
+        ("run_hls.tcl", "launch_runs impl_1", 'invalid command name "launch_runs"'),
+        ("pack.tcl", "launch_runs impl_1 -step route_design", "launch_runs has no option -step"),
+        ("pack.tcl", "ipx::package_project -root ip", "ipx::package_project has no option -root"),
+    ],
+)
+def test_a_command_or_option_that_no_manual_has_is_refused(
+    name: str, command: str, says: str, tmp_path: Path
+) -> None:
+    """Which ones the manuals have, and which manuals, stands in vendor_commands.txt."""
+    (tmp_path / name).write_text(f"{command}\n")
+    run = run_script(tmp_path / name, tmp_path)
+    assert run.returncode == 1 and says in run.stderr
+
+
+@needs_tclsh
 def test_hls_runs_the_steps_that_the_options_switch_on(whole: Bundle, tmp_path: Path) -> None:
     package = whole.write(tmp_path / "small")
     script, options = package / "scripts" / "run_hls.tcl", package / "scripts" / "options.tcl"
@@ -211,6 +230,14 @@ def test_the_unified_flow_finds_its_files(key: str, whole: Bundle) -> None:
     (named,) = re.findall(rf"^{key}=\.\./(.+)$", config, re.MULTILINE)
     assert named in whole
     assert re.search(r"^syn\.top=hotnas_accel$", config, re.MULTILINE)
+
+
+def test_the_unified_flow_has_keys_that_the_manual_lists(whole: Bundle) -> None:
+    table = RECORDER.with_name("vendor_commands.txt").read_text().splitlines()
+    known = {key for line in table if line.startswith("config ") for key in line.split()[1:]}
+    config = whole.text("scripts/hls_config.cfg")
+    used = re.findall(r"^([\w.]+)=", config, re.MULTILINE)
+    assert len(used) >= 15 and set(used) <= known
 
 
 def test_each_flow_of_hls_has_a_folder_which_the_readme_names(whole: Bundle) -> None:

@@ -1,25 +1,34 @@
-# Stands in for Vivado and Vitis HLS in tclsh: every command of theirs is known, printed with its words, and
-# returns a name; the one that RECORDED_FAILURE names fails. RECORDED_CLOCK is the actual clock in Hz,
+# Stands in for Vivado and Vitis HLS in tclsh: the commands of vendor_commands.txt are known, printed with their
+# words, refused where an option is not documented, and return a name; the one that RECORDED_FAILURE names fails.
+# RECORDED_CLOCK is the actual clock in Hz,
 # RECORDED_WNS, RECORDED_WHS, RECORDED_TPWS are slacks in ns, RECORDED_UNCONSTRAINED counts endpoints.
 #   tclsh vivado_recorder.tcl SCRIPT
-set hls_commands {
-    add_files config_interface cosim_design create_clock csim_design csynth_design export_design open_project
-    open_solution set_clock_uncertainty set_part set_top
+set documented [dict create]
+set table [open [file join [file dirname [info script]] vendor_commands.txt]]
+set script [lindex $argv 0]
+set tool [expr {[file tail $script] eq "run_hls.tcl" ? "hls" : "vivado"}]
+foreach line [split [read $table] "\n"] {
+    set words [split $line]
+    if {[lindex $words 0] eq $tool} { dict set documented [lindex $words 1] [lrange $words 2 end] }
 }
-set vivado_commands {
-    add_files apply_bd_automation assign_bd_address check_timing close_project connect_bd_intf_net connect_bd_net create_bd_cell
-    create_bd_design create_project current_fileset current_project get_bd_intf_pins get_bd_pins get_bd_addr_segs get_bd_addr_spaces get_board_parts get_files get_ipdefs
-    get_property get_runs launch_runs make_wrapper open_run report_timing_summary report_utilization save_bd_design
-    set_property update_compile_order update_ip_catalog validate_bd_design wait_on_run write_hw_platform
-}
-set packager_commands {
-    add_bus_parameter add_register associate_bus_interfaces check_integrity create_xgui_files current_core
-    get_address_blocks get_bus_interfaces get_memory_maps infer_bus_interface package_project save_core update_checksums
+close $table
+# What follows an option that takes a value is none, whatever it begins with.
+proc refuse_undocumented {name words} {
+    set known [dict get $::documented $name]
+    for {set at 0} {$at < [llength $words]} {incr at} {
+        set word [lindex $words $at]
+        if {"$word=" in $known} {
+            incr at
+        } elseif {[regexp {^-[A-Za-z]} $word] && $word ni $known && $word ni {-quiet -verbose}} {
+            error "$name has no option $word in vendor_commands.txt"
+        }
+    }
 }
 proc told {name default} {
     return [expr {[info exists ::env(RECORDED_$name)] ? $::env(RECORDED_$name) : $default}]
 }
 proc record {name words} {
+    refuse_undocumented $name $words
     puts "VIVADO $name $words"
     if {[info exists ::env(RECORDED_FAILURE)] && $::env(RECORDED_FAILURE) eq $name} {
         error "$name as told"
@@ -43,12 +52,8 @@ proc record {name words} {
     }
     return "<$name $words>"
 }
-foreach name [concat $vivado_commands $hls_commands] {
-    proc $name args "return \[record $name \$args\]"
-}
 namespace eval ipx {}
-foreach name $packager_commands {
-    proc ipx::$name args "return \[::record ipx::$name \$args\]"
+foreach name [dict keys $documented] {
+    proc $name args "return \[::record $name \$args\]"
 }
-set script [lindex $argv 0]
 source $script

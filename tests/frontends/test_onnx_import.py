@@ -47,6 +47,31 @@ def norm(channels: int) -> list[np.ndarray]:
 CHAINS: dict[str, list[tuple[Any, ...]]] = {
     "conv": [("Conv", weights(4, 3, 3, 3), weights(4), {"pads": [1, 0, 1, 2], "strides": [2, 2]}), ("Relu",)],
     "depthwise": [("Conv", weights(3, 1, 5, 5), {"group": 3, "auto_pad": "SAME_UPPER", "strides": [2, 2]})],
+    "channels in a line weigh a map": [
+        ("Conv", weights(7, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 1, 7)),
+        ("Conv", weights(1, 1, 3), weights(1), {"pads": [1, 1]}),
+        ("Sigmoid",),
+        ("Reshape", integers(0, 7, 1, 1)),
+        ("Mul", "y0"),
+    ],
+    "channels in two lines, groups and a stride": [
+        ("Conv", weights(12, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 6)),
+        ("Conv", weights(4, 1, 3), weights(4), {"pads": [2, 1], "strides": [2], "group": 2}),
+        ("Flatten",),
+        ("Gemm", weights(16, 5)),
+    ],
+    "channels as a map": [
+        ("Conv", weights(24, 3, 3, 3)),
+        ("GlobalAveragePool",),
+        ("Reshape", integers(0, 2, 3, 4)),
+        ("Transpose", {"perm": [0, 1, 3, 2]}),
+        ("Conv", weights(3, 2, 2, 2), {"pads": [1, 0, 0, 2], "dilations": [2, 1]}),
+        ("Relu",),
+    ],
     "same lower": [("Conv", weights(2, 3, 4, 4), {"auto_pad": "SAME_LOWER"})],
     "folded norm": [("Conv", weights(4, 3, 1, 1)), ("BatchNormalization", *norm(4), {"epsilon": 1e-3})],
     "relu6": [("Clip", np.array(0, np.float32), np.array(6, np.float32))],
@@ -429,7 +454,7 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
         ([("Reshape", integers(0, 3, 144)), ("Unsqueeze", integers(1)), ("Conv", weights(4, 1, 3, 3))],
          "step2: Conv: it reads a tensor whose axes are not channels, rows and columns of a map; "
          "transpose it back"),
-        ([("ReduceMean", integers(1))], "step0: ReduceMean: mean over axes [1]; "
+        ([("ReduceMean", integers(1, 2))], "step0: ReduceMean: mean over axes [1, 2]; "
          "average over rows and columns: axes 2 and 3"),
         ([("Slice", integers(0), integers(2), integers(2)), ("Relu",)], "output: step0: it takes a part of "
          "a map; take channels, or every s-th row and column"),
@@ -437,8 +462,8 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "images; keep the first axis for the images"),
         ([("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), {"mode": "edge"})], "step0: Pad: padding is edge 0; "
          "pad with zeros"),
-        ([("MatMul", weights(12, 4))], "step0: MatMul: it reads a tensor of rank 4, not a vector; "
-         "flatten the map before it"),
+        ([("MatMul", weights(12, 4))], "step0: MatMul: it reads a tensor whose axes are not channels, rows "
+         "and columns of a map; transpose it back"),
         ([("Identity",)], "output: it is the input itself; there is nothing to accelerate"),
         ([("Mul", weights(3, 1, 1), np.float32([2.0]), {"chained": False})],
          "output: y0 does not depend on the input; export the whole network, and only what it computes"),
@@ -465,7 +490,7 @@ def test_one_violation(tmp_path: Path, steps: list[tuple[Any, ...]], line: str) 
          "step0: BatchNormalization: its smallest running variance is -1, with epsilon 1e-05; "
          "train it again: variances are more than 0"),
         ([("Conv", weights(4, 3, 3, 3) * np.float32("inf"))],
-         "step0: Conv: 108 of 108 values of its weight are not finite; "
+         "step0: Conv: 108 of 108 values of its weight are not finite, the first is [0, 0, 0, 0]; "
          "load other weights, or train it again"),
         ([("Flatten",), ("Gemm", weights(432, 4), weights(2, 4))],
          "step1: Gemm: its bias is 2x4, for 4 outputs; give one value for each"),
@@ -508,9 +533,10 @@ def test_shapes_that_do_not_fit_each_other(tmp_path: Path, steps: list[tuple[Any
 
 def test_open_sizes_need_an_input_shape(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.onnx", ("GlobalAveragePool",), shape=("N", 3, "H", "W"))
+    cure = "give its sizes as well, e.g. --input 3x224x224 or input=(3, 224, 224)"
     with pytest.raises(ConfigError) as caught:
         import_onnx(path)
-    assert str(caught.value) == f"{path}: input x is ?x3x?x?; give the input shape as well"
+    assert str(caught.value) == f"{path}: input x is ?x3x?x?; {cure}"
     assert import_onnx(path, (3, 14, 15))["step0"].kernel == (14, 15)
     with pytest.raises(ConfigError) as caught:
         import_onnx(path, (1, 20, 24))

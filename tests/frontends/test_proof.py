@@ -134,7 +134,8 @@ def test_images_that_meet_in_another_batch_size() -> None:
     assert refusal(model) == (
         "Network: the accelerator cannot run this network\n"
         "  - flip: not an operator of the accelerator; build the network from convolution, linear, "
-        "batch norm, ReLU and other activations, max and average pooling, addition, concatenation, flatten"
+        "batch norm, ReLU and other activations, max and average pooling, addition, multiplication, "
+        "concatenation, nearest upsampling, transposed convolution, flatten"
     )
 
 

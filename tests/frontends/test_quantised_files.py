@@ -247,6 +247,18 @@ def test_a_clip_that_was_taken_out_has_both_its_ends(tmp_path: Path) -> None:
     assert clip.bounds == pytest.approx((0, 6), abs=0.01)
 
 
+def test_steps_that_are_not_given_back_are_no_pair(tmp_path: Path) -> None:
+    """What a pair of two scales does is no rounding."""
+    path = saved(
+        tmp_path / "a.onnx",
+        ("QuantizeLinear", np.float32(0.5), np.int8(0)),
+        ("DequantizeLinear", np.float32(0.25), np.int8(0)),
+        ("Conv", RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)),
+    )
+    with pytest.raises(UnsupportedNetwork, match="step0: QuantizeLinear: not an operator of the accelerator"):
+        load_model(str(path))
+
+
 def test_what_is_no_pair_is_refused(tmp_path: Path) -> None:
     """Integers that another operator reads, and a scale that is computed."""
     path = exported(

@@ -20,8 +20,8 @@ def small():
     return nn.Sequential(nn.Conv2d(1, WIDTH, 3), nn.ReLU())
 def wrong():
     return "a network"
-def uneven():
-    return nn.Sequential(nn.Conv2d(1, 2, 3, stride=(1, 2)))
+def wide():
+    return nn.Sequential(nn.Conv2d(1, 2, 17, padding=8))
 def broken():
     raise OSError("no weights here")
 """
@@ -118,7 +118,8 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
 
 def test_what_no_later_command_could_run_is_refused_at_once(networks: Path) -> None:
     with pytest.raises(UnsupportedNetwork) as caught:
-        load_model("my_networks:uneven", None, (1, 8, 8))
+        load_model("my_networks:wide", None, (1, 8, 8))
     assert str(caught.value) == (
-        "uneven: the accelerator cannot run this network\n  - 0 (conv): has strides 1 x 2; use equal strides"
+        "wide: the accelerator cannot run this network\n"
+        "  - 0 (conv): has a kernel of 17 x 17; use at most 15 x 15, or pool in two steps"
     )

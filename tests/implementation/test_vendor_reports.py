@@ -11,6 +11,7 @@ from hotnas_hls.cli import main
 from hotnas_hls.errors import DataMissing
 from hotnas_hls.implementation.vendor_reports import (
     Cosim,
+    Loop,
     Resources,
     parse_cosim,
     parse_csynth,
@@ -135,6 +136,40 @@ def test_csynth_of_vitis_and_vivado_hls() -> None:
     assert parse_csynth("<PerformanceEstimates> cut off") is None
 
 
+# Of a whole design: loops stand in the module that has them, inner ones in outer ones. A version names the
+# element after the loop, another has a name in it.
+LOOPS = """<profile><UserAssignments><TopModelName>hotnas_accel</TopModelName></UserAssignments>
+<PerformanceEstimates><SummaryOfLoopLatency><RUN_IMAGE><TripCount>1</TripCount></RUN_IMAGE></SummaryOfLoopLatency>
+</PerformanceEstimates>
+<ModuleInformation>
+<Module><Name>compute</Name><PerformanceEstimates><SummaryOfLoopLatency><COMPUTE_TILE><TripCount>3</TripCount>
+<COMPUTE_CYCLE><TripCount>undef</TripCount><PipelineII>2</PipelineII><PipelineDepth>11</PipelineDepth></COMPUTE_CYCLE>
+</COMPUTE_TILE></SummaryOfLoopLatency></PerformanceEstimates></Module>
+<Module><Name>load_ifm</Name><PerformanceEstimates><SummaryOfLoopLatency><Loop><Name>LOAD_IFM_BEAT</Name>
+<PipelineII>{interval}</PipelineII><PipelineDepth>{depth}</PipelineDepth></Loop></SummaryOfLoopLatency>
+</PerformanceEstimates></Module>
+</ModuleInformation></profile>"""
+
+
+def test_loops_of_csynth_keep_the_ii_of_the_sources_or_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, kept = Loop("compute", "COMPUTE_CYCLE", 2, 11), Loop("load_ifm", "LOAD_IFM_BEAT", 1, 4)
+    found = parse_csynth(LOOPS.format(interval=1, depth=4))
+    assert found is not None and found.loops == (slow, kept) and found.slow_loops == (slow,)
+    unknown = parse_csynth(LOOPS.format(interval="?", depth="undef"))
+    assert unknown is not None and unknown.slow_loops[1] == Loop("load_ifm", "LOAD_IFM_BEAT", None, None)
+    (tmp_path / "csynth.xml").write_text(LOOPS.format(interval=1, depth=4))
+    (tmp_path / "load_ifm_csynth.xml").write_text(LOOPS.format(interval=1, depth=4))
+    assert main(["import-reports", str(tmp_path)]) == 0
+    said = "loops: 1 of 2 that are pipelined keep their II\n  compute/COMPUTE_CYCLE: II = 2, required 1\n"
+    assert said in capsys.readouterr().out
+    record = json.loads((tmp_path / "vendor_reports.json").read_text())
+    assert record["csynth"]["loops"][1] == {
+        "module": "load_ifm", "name": "LOAD_IFM_BEAT", "interval": 1, "depth": 4
+    }  # fmt: skip
+
+
 def test_cosim_with_and_without_total() -> None:
     passed = COSIM.format(status="Pass", low=1210, total="")
     assert parse_cosim(passed) == Cosim(True, 1210, 1800, 2211, None)
@@ -197,7 +232,7 @@ def test_a_project_folder_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "cosim: passed, 2,211 cycles a transaction" in said
     assert "implementation: 55,120 LUT, 70,233 FF, 512 DSP, 209 BRAM18; worst slack 0.214 ns" in said
     assert "clock of the processor: 199.998001 MHz" in said
-    assert "unknown: cosim.total, implementation.resources.uram" in said
+    assert "unknown: csynth.loops, cosim.total, implementation.resources.uram" in said
     record = json.loads((tmp_path / "vendor_reports.json").read_text())
     assert record["csynth"]["latency_max"] == 20311
     assert record["implementation"]["fmax_mhz"] == 208.94
@@ -213,7 +248,7 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "csynth.xml").write_text(VIVADO_CSYNTH)
     reports = read_reports(tmp_path)
     assert reports.cosim is None and reports.implementation is None
-    missing = {"cosim", "implementation", "csynth.latency_max", "csynth.resources.uram"}
+    missing = {"cosim", "implementation", "csynth.latency_max", "csynth.resources.uram", "csynth.loops"}
     assert missing <= set(reports.unknown())
     assert main(["import-reports", str(tmp_path)]) == 0
     assert "csynth: unknown cycles" in capsys.readouterr().out

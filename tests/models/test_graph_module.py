@@ -75,6 +75,7 @@ def test_module_is_proven_equal_to_the_file(tmp_path: Path, steps: list) -> None
 @pytest.mark.parametrize("name", activation.FUNCTIONS)
 def test_torch_and_numpy_compute_the_same_function(name: str) -> None:
     parameters = {"affine": (1.5, -0.5), "clip": (-1.0, 2.0), "leaky_relu": (0.1,), "elu": (0.7,)}
+    parameters["power"] = (-0.5, 0.1)
     function = activation.Activation((activation.Step(name, parameters.get(name, ())),))
     x = np.linspace(-6, 6, 241, dtype=np.float32)
     found = function.computed(torch.from_numpy(x), FUNCTIONS, float).numpy()

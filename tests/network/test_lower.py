@@ -303,7 +303,6 @@ def test_everything_unsupported_is_listed() -> None:
         "net: the accelerator cannot run this network\n"
         "  - grouped (conv): convolves 4 to 2 channels in 2 groups; "
         "use fewer groups, or as many as input and output channels\n"
-        "  - strides (maxpool): has strides 2 x 1; use equal strides\n"
         "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
         "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; "

@@ -31,7 +31,7 @@ def compared(net: IntegerNetwork, integers: np.ndarray) -> dict[str, np.ndarray]
     """Runs the file of ``net`` on images that give ``integers``: logits, which must be ours, and more."""
     images = raw_images(net, integers)
     integers = quantise_image(net, net.host.prepared(images))
-    wanted = run_batch(net, integers, [net.logits])[net.logits]
+    wanted = run_batch(net, integers, net.host.maps)
     options: Any = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     model = export_onnx(net)
@@ -39,8 +39,9 @@ def compared(net: IntegerNetwork, integers: np.ndarray) -> dict[str, np.ndarray]
     session: Any = onnxruntime.InferenceSession(model, options)
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(None, {"image": images}), strict=True))
-    real = dequantise(net, net.logits, wanted)
-    np.testing.assert_array_equal(found["logits"].reshape(real.shape), real)
+    for output in net.host.outputs:
+        real = dequantise(net, output.map, wanted[output.map])
+        np.testing.assert_array_equal(found[output.name].reshape(real.shape), real)
     return found
 
 

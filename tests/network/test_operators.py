@@ -47,9 +47,11 @@ class EveryOperator(nn.Module):
         odd, even = (8 * sum(kernel % 2 == parity for kernel in KERNELS) for parity in (1, 0))
         self.depthwise = nn.Conv2d(odd, odd, 3, padding=1, groups=odd)
         self.strided_depthwise = nn.Conv2d(odd, odd, 5, 4, 2, groups=odd)
+        self.uneven = nn.Conv2d(3, 8, 3, (2, 1), 1)
+        self.uneven_depthwise = nn.Conv2d(8, 8, 3, (1, 4), 1, groups=8)
         self.norm = nn.BatchNorm2d(odd)  # behind a concatenation: it cannot be folded
         self.pointwise = nn.Conv2d(odd, odd, 1)
-        joined = 4 * odd + 2 * even
+        joined = 4 * odd + 2 * even + 8
         self.whole = nn.Linear(joined * 2 * 2, 10)
         self.hidden, self.last = nn.Linear(joined, 24), nn.Linear(24, 10)
 
@@ -73,6 +75,7 @@ class EveryOperator(nn.Module):
                 functional.avg_pool2d(even2, 2) + functional.avg_pool2d(even1, 5, 4),
                 functional.avg_pool2d(odd2, 3, 2, 1),
                 self.strided_depthwise(odd1),
+                functional.max_pool2d(self.uneven_depthwise(self.uneven(image)), (2, 1)),
             ],
             1,
         )
@@ -104,13 +107,20 @@ def test_the_network_has_every_operator() -> None:
     for kind, expected in (
         (LayerKind.MAXPOOL, {(2, 1, 0), (2, 2, 0), (3, 1, 1), (3, 2, 1)}),
         # Batch norm and copy, whole mean, depthwise, means inside and over the edge.
-        (LayerKind.DEPTHWISE, {(1, 1, 0), (2, 1, 0), (3, 1, 1), (5, 4, 2), (2, 2, 0), (5, 4, 0), (3, 2, 1)}),
+        (
+            LayerKind.DEPTHWISE,
+            {(1, 1, 0), (2, 1, 0), (3, 1, 1), (5, 4, 2), (2, 2, 0), (5, 4, 0), (3, 2, 1), (3, 4, 1)},
+        ),
     ):
         assert {(la.kernel_rows, la.stride, la.pad_top) for la in layers if la.kind is kind} == expected
     assert sum(la.residual is not None for la in layers) == 4
+    uneven = {(la.kind, la.strides) for la in layers if la.strides[0] != la.strides[1]}
+    assert uneven == {
+        (LayerKind.CONV, (2, 1)), (LayerKind.DEPTHWISE, (1, 4)), (LayerKind.MAXPOOL, (2, 1))
+    }  # fmt: skip
     clamps = {layer.clamp for layer in lowered.layers}
     assert clamps == {UNBOUNDED, (0.0, math.inf), (0.0, 6.0), (-0.5, 2.0)}
-    assert sum(fm.concat_of is not None for fm in lowered.feature_maps.values()) == 39
+    assert sum(fm.concat_of is not None for fm in lowered.feature_maps.values()) == 40
 
 
 @needs_csim

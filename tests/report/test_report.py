@@ -12,7 +12,14 @@ from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.cli import main
 from hotnas_hls.codegen.bundle import verify
 from hotnas_hls.errors import ConfigError
-from hotnas_hls.implementation.vendor_reports import Cosim, Csynth, Implementation, Resources, VendorReports
+from hotnas_hls.implementation.vendor_reports import (
+    Cosim,
+    Csynth,
+    Implementation,
+    Loop,
+    Resources,
+    VendorReports,
+)
 from hotnas_hls.report.assemble import assemble
 from hotnas_hls.report.markdown import markdown
 from hotnas_hls.report.page import page
@@ -59,10 +66,15 @@ def test_without_anything_but_the_design_the_rest_is_unknown(tmp_path, point):
     assert 'id="roofline"' in html and 'id="timeline"' in html
 
 
+LOOPS = (Loop("load_ifm", "LOAD_IFM_BEAT", 1, 4), Loop("compute", "COMPUTE_CYCLE", 2, 11))
+
+
 def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, point):
     transactions = 2 * tuple(900 - at for at in range(len(point.layers)))  # every layer of one image, twice
     vendor = VendorReports(
-        csynth=Csynth(latency_max=7000, estimated_ns=3.6, resources=Resources(lut=21000, dsp=40)),
+        csynth=Csynth(
+            latency_max=7000, estimated_ns=3.6, resources=Resources(lut=21000, dsp=40), loops=LOOPS
+        ),
         cosim=Cosim(passed=True, latency_max=900, transactions=transactions),
         implementation=Implementation(
             state="Routed", wns_ns=0.31, fmax_mhz=213.2, resources=Resources(lut=19000)
@@ -83,6 +95,8 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     assert report["latency"]["before_ms"] == 0.05 and report["latency"]["plain_8bit_ms"] == 0.04
     assert report["latency"]["predicted_cycles"] == report["latency"]["simulated_cycles"] == total
     assert report["latency"]["csynth_cycles"] == 7000
+    said = "1 of 2 keep their II; compute/COMPUTE_CYCLE: II = 2, required 1"
+    assert said in (package / "reports/report.html").read_text()
     assert report["latency"]["cosim_cycles"] == sum(transactions) // 2
     assert [layer["cosim"] for layer in report["layers"]] == list(transactions[: len(point.layers)])
     assert report["certificate"]["holds"] and report["certificate"]["exact"]

@@ -26,6 +26,21 @@ def double():
 def a_map():
     return nn.Sequential(nn.Conv2d(1, 10, 3))
 
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = net()
+
+    def forward(self, x):
+        classes = self.net(x)
+        return classes, torch.softmax(classes, 1)
+
+def two():
+    return Two()
+
+def larger():
+    return nn.Sequential(nn.Upsample(scale_factor=2), net())
+
 def broken():
     model = net()
     with torch.no_grad():
@@ -68,11 +83,11 @@ def test_data_that_do_not_fit_are_listed(problem_of) -> None:
 def test_weights_that_are_not_finite_are_listed(problem_of) -> None:
     with pytest.raises(UnsupportedNetwork) as caught:
         problem_of("broken")
-    cure = "are not finite; load other weights, or train it again"
+    cure = "load other weights, or train it again"
     assert str(caught.value).splitlines() == [
         "broken: the accelerator cannot run this network",
-        f"  - 0: conv2d: 1 of 36 values of its weight {cure}",
-        f"  - 3: linear: 1 of 10 values of its bias {cure}",
+        f"  - 0: conv2d: 1 of 36 values of its weight are not finite, the first is [0, 0, 0, 0]; {cure}",
+        f"  - 3: linear: 1 of 10 values of its bias are not finite, the first is [2]; {cure}",
     ]
 
 
@@ -81,6 +96,19 @@ def test_an_output_that_is_a_map(problem_of) -> None:
         problem_of("a_map")
     assert str(caught.value) == (
         "network.model: my_door:a_map gives 10x6x6; a search needs one value for each class"
+    )
+    with pytest.raises(ConfigError) as caught:
+        problem_of("two")
+    assert str(caught.value) == (
+        "network.model: my_door:two gives 10x1x1, 10x1x1; a search needs one value for each class"
+    )
+
+
+def test_maps_that_grow(problem_of) -> None:
+    with pytest.raises(ConfigError) as caught:
+        problem_of("larger")
+    assert str(caught.value) == (
+        "network.model: my_door:larger enlarges maps (0), which no search trains; take hotnas dse"
     )
 
 

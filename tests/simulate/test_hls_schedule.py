@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,73 +15,17 @@ from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.codegen.render import TEMPLATES
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.simulate import flow
+from hotnas_hls.simulate import hls_schedule as module
 from hotnas_hls.simulate.certificate import Certificate
 from hotnas_hls.simulate.csim import CsimResult
 from hotnas_hls.simulate.flow import generate, simulate
-from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule
+from hotnas_hls.simulate.hls_schedule import FifoDepth, LayerSchedule, fifo_depths, hls_schedule
 from hotnas_hls.simulate.tables import certificate_table
 from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 
 pytestmark = needs_csim
 
 PORT_BEATS = 4
-# Two stages of a word a cycle, the second of which takes its words in the wrong order where ORDER is 1.
-PIPELINE = """
-#include "schedule.h"
-using Words = schedule::Fifo<int, 4>;
-int main() {
-  int memory[16] = {0};
-  const schedule::Port<const int> from(memory);
-  const schedule::Port<int> to(memory);
-  const schedule::Region region;
-  Words first, second;
-  schedule::begin_stage("load");
-  for (int i = 0; i < 8; ++i) {
-    schedule::iterate(i == 0, 3);
-    first.write(from[i]);
-    second.write(i);
-  }
-  schedule::begin_stage("store");
-  for (int pass = 0; pass < 1 + ORDER; ++pass) {
-    for (int i = 0; i < 8; ++i) {
-      schedule::iterate(i == 0, 2);
-      const int word = pass == 0 ? first.read() : second.read();
-      if (ORDER == 0) to[i] = word + second.read();
-    }
-  }
-}
-"""
-
-
-# Two runs of four beats, asked for ahead, written as two runs.
-BURSTS = """
-#include "schedule.h"
-int main() {
-  int memory[16] = {0}, copied[16];
-  schedule::burst_maxi<int> from(memory), to(copied);
-  const schedule::Region region;
-  schedule::Fifo<int, 4> words;
-  schedule::begin_stage("load");
-  for (int run = 0; run < 2; ++run) {
-    schedule::iterate(run == 0, 1);
-    from.read_request(4 * run, 4);
-  }
-  for (int i = 0; i < 8; ++i) {
-    schedule::iterate(i == 0, 3);
-    words.write(from.read());
-  }
-  schedule::begin_stage("store");
-  for (int i = 0; i < 8; ++i) {
-    schedule::iterate(i == 0, 2);
-    if (i % 4 == 0) to.write_request(i, 4);
-    to.write(words.read());
-  }
-  for (int run = 0; run < 2; ++run) {
-    schedule::iterate(run == 0, 1);
-    to.write_response();
-  }
-}
-"""
 REFUSED = {
     "port.read();": "a beat is read that nobody asked for",
     "port.read_request(0, 1); port.read(); port.read();": "a beat is read that nobody asked for",
@@ -94,60 +39,146 @@ REFUSED = {
         "nobody waited for the answer to a write"
     ),
 }
-PLAIN = """
-#include "plain_bursts.h"
-int main(int, char** argv) {
-  int memory[16] = {0};
+CASES = "".join(f"case {number}: {{ {calls} break; }}" for number, calls in enumerate(REFUSED))
+PROGRAM = f"""
+#include <cstring>
+#include "schedule.h"
+using Words = schedule::Fifo<int, 1>;
+
+// Two stages of a word a cycle, the second of which takes its words in the wrong order where `order` is 1.
+void pipeline(int order, int depth, bool depths) {{
+  int memory[16] = {{0}};
+  const schedule::Port<const int> from(memory);
+  const schedule::Port<int> to(memory);
+  const schedule::Region region;
+  Words first;
+  schedule::declare_fifos("first", depth);
+  Words second;
+  schedule::declare_fifos("second", depth);
+  schedule::begin_stage("load");
+  for (int i = 0; i < 8; ++i) {{
+    schedule::iterate(i == 0, 3);
+    first.write(from[i]);
+    second.write(i);
+  }}
+  schedule::begin_stage("store");
+  for (int pass = 0; pass < 1 + order; ++pass) {{
+    for (int i = 0; i < 8; ++i) {{
+      schedule::iterate(i == 0, 2);
+      const int word = pass == 0 ? first.read() : second.read();
+      if (order == 0) to[i] = word + second.read();
+    }}
+  }}
+  if (depths) schedule::print_depths(schedule::trace());
+}}
+
+// Two runs of four beats, asked for ahead, written as two runs.
+void bursts() {{
+  int memory[16] = {{0}}, copied[16];
+  schedule::burst_maxi<int> from(memory), to(copied);
+  const schedule::Region region;
+  Words words;
+  schedule::declare_fifos("words", 4);
+  schedule::begin_stage("load");
+  for (int run = 0; run < 2; ++run) {{
+    schedule::iterate(run == 0, 1);
+    from.read_request(4 * run, 4);
+  }}
+  for (int i = 0; i < 8; ++i) {{
+    schedule::iterate(i == 0, 3);
+    words.write(from.read());
+  }}
+  schedule::begin_stage("store");
+  for (int i = 0; i < 8; ++i) {{
+    schedule::iterate(i == 0, 2);
+    if (i % 4 == 0) to.write_request(i, 4);
+    to.write(words.read());
+  }}
+  for (int run = 0; run < 2; ++run) {{
+    schedule::iterate(run == 0, 1);
+    to.write_response();
+  }}
+}}
+
+void refused(int number) {{
+  int memory[16] = {{0}};
   plain::burst_maxi<int> port(memory);
-  switch (std::atoi(argv[1])) {
-""" + "".join(f"case {number}: {{ {calls} break; }}" for number, calls in enumerate(REFUSED)) + "}}"
+  switch (number) {{
+    {CASES}
+  }}
+}}
+
+int main(int arguments, char** argument) {{
+  if (std::strcmp(argument[1], "bursts") == 0) {{
+    bursts();
+  }} else if (std::strcmp(argument[1], "refused") == 0) {{
+    refused(std::atoi(argument[2]));
+  }} else {{
+    pipeline(std::atoi(argument[2]), std::atoi(argument[3]), arguments > 4);
+  }}
+}}
+"""
+Played = Callable[..., tuple[int, list[str]]]  # arguments to exit status and lines
 
 
-def played(order: int, folder: Path, text: str = PIPELINE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([built(order, folder, text)], capture_output=True, text=True)
-
-
-def built(order: int, folder: Path, text: str) -> Path:
-    source, program = folder / "pipeline.cpp", folder / "pipeline"
-    source.write_text(text)
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("schedule")
+    (folder / "program.cpp").write_text(PROGRAM)
     (folder / "params.h").write_text(f"constexpr int kPortBeats = {PORT_BEATS};\n")
-    flags = [f"-DORDER={order}", "-DHOTNAS_READ_LATENCY=10", "-DHOTNAS_WRITE_LATENCY=5", "-Wall", "-Werror"]
-    command = ["g++", "-std=c++14", *flags, f"-I{folder}", f"-I{TEMPLATES}/hls/tb", source, "-o", program]
-    subprocess.run(command, check=True)
-    return program
+    flags = ["-std=c++14", "-DHOTNAS_READ_LATENCY=10", "-DHOTNAS_WRITE_LATENCY=5", "-Wall", "-Werror"]
+    command = ["g++", *flags, f"-I{folder}", f"-I{TEMPLATES}/hls/tb", "program.cpp", "-o", "program"]
+    subprocess.run(command, check=True, cwd=folder)
+
+    def play(*arguments: str) -> tuple[int, list[str]]:
+        run = subprocess.run([folder / "program", *arguments], capture_output=True, text=True)
+        return run.returncode, run.stdout.splitlines()
+
+    return play
 
 
-def test_two_stages_take_what_one_reckons_by_hand(tmp_path: Path) -> None:
+def test_two_stages_take_what_one_reckons_by_hand(played: Played) -> None:
     """The first word is asked for in cycle 1 and comes in 11, is in the FIFO in 15; the last leaves in 22."""
-    assert played(0, tmp_path).stdout.splitlines() == [
-        "SCHEDULE load 21 8 3 10 0 0",
-        "SCHEDULE store 29 8 2 5 14 0",
-        "SCHEDULE layer 29",
-    ]
+    assert played("pipeline", "0", "4") == (
+        0,
+        ["SCHEDULE load 21 8 3 10 0 0", "SCHEDULE store 29 8 2 5 14 0", "SCHEDULE layer 29"],
+    )
 
 
-def test_runs_that_are_asked_for_ahead_follow_each_other(tmp_path: Path) -> None:
+def test_runs_that_are_asked_for_ahead_follow_each_other(played: Played) -> None:
     """Asked for in cycle 1, at the memory in 2, the first beat comes in 12 and the others behind it, for the
     second run is at the memory in 3. Word 7 is there in 23; the last write leaves in 25, is answered in 30.
     """
-    assert played(0, tmp_path, BURSTS).stdout.splitlines() == [
-        "SCHEDULE load 22 10 4 8 0 0",
-        "SCHEDULE store 31 10 3 3 15 0",
-        "SCHEDULE layer 31",
-    ]
+    assert played("bursts") == (
+        0,
+        ["SCHEDULE load 22 10 4 8 0 0", "SCHEDULE store 31 10 3 3 15 0", "SCHEDULE layer 31"],
+    )
 
 
-def test_bursts_that_a_port_would_hang_on_are_refused(tmp_path: Path) -> None:
-    program = built(0, tmp_path, PLAIN)
+def test_bursts_that_a_port_would_hang_on_are_refused(played: Played) -> None:
     for number, message in enumerate(REFUSED.values()):
-        run = subprocess.run([program, str(number)], capture_output=True, text=True)
-        assert (run.returncode, run.stdout) == (1, f"MISMATCH burst_maxi: {message}\n"), number
+        assert played("refused", str(number)) == (1, [f"MISMATCH burst_maxi: {message}"])
 
 
-def test_stages_that_wait_for_each_other_are_named(tmp_path: Path) -> None:
+def test_stages_that_wait_for_each_other_are_named(played: Played) -> None:
     """The second FIFO is full of 4 words, while the reader wants 8 of the first."""
-    run = played(1, tmp_path)
-    assert (run.returncode, run.stdout) == (1, "DEADLOCK load waits at FIFO 1\n")
+    assert played("pipeline", "1", "4") == (1, ["DEADLOCK load waits at FIFO second"])
+
+
+def test_fifos_may_be_as_small_as_the_order_of_words_allows(played: Played) -> None:
+    """Before the reader has its 8 words of the first, the writer has sent 7 to the second."""
+    assert played("pipeline", "1", "16", "depths")[1][:2] == ["DEPTH first 16 1", "DEPTH second 16 7"]
+    assert [played("pipeline", "1", depth)[0] for depth in ("7", "6")] == [0, 1]
+
+
+def test_the_depth_of_a_package_is_the_largest_of_its_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("DEPTH rows 18 2\nDEPTH sums 64 3\nSCHEDULE layer 7\nDEPTH rows 18 1\nDEPTH sums 64 63\n")
+    done = CsimResult(2, 1, 2, 1.0, 1.0, 0, log)
+    monkeypatch.setattr(module, "run_csim", lambda *given, **options: done)
+    assert fifo_depths(tmp_path, tmp_path) == {"rows": FifoDepth(18, 2), "sums": FifoDepth(64, 63)}
 
 
 def test_the_certificate_holds_a_count_a_layer(

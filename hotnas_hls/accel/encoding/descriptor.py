@@ -144,7 +144,8 @@ def field_values(
 ) -> dict[str, int]:
     """Value of every descriptor field of a layer; the seal, which :func:`encode` sets, is zero."""
     word = accel.word_bytes
-    map_row, ofm_row = layer.in_columns * word, layer.out_columns * word
+    map_row, out_row = layer.in_columns * word, layer.out_columns * word
+    ofm_row = layer.target_rows * out_row  # to the next that it writes
     ifm_row = layer.row_step * map_row
     derived = {
         "seal": 0,
@@ -158,7 +159,8 @@ def field_values(
         "ifm_merged": (
             plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns and layer.row_step == 1
         ),
-        "ofm_merged": plan.tiles_c == 1,
+        "ofm_merged": plan.tiles_c == 1 and layer.target_rows == 1,
+        "ofm_addr": addresses.ofm_addr + layer.target_row * out_row,
         "ifm_blocks": (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last,
         "in_rows": layer.read_rows,
         "in_columns": layer.in_columns,

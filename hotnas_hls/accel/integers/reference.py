@@ -38,9 +38,12 @@ def run_network(net: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]
     first[...] = image
     with one_blas_thread():
         for layer in net.layers:
-            residual = maps[layer.residual].astype(np.int64) if layer.residual else None
-            ifm = maps[layer.source].astype(np.int64)
-            maps[layer.target][...] = run_layer(layer, net.numbers[layer.name], net.act_bits, ifm, residual)
+            residual = None
+            if layer.residual is not None:
+                residual = maps[layer.residual].astype(np.int64).reshape(layer.residual_shape)
+            ifm = layer.seen(maps[layer.source].astype(np.int64))
+            found = run_layer(layer, net.numbers[layer.name], net.act_bits, ifm, residual)
+            layer.part_of(maps[layer.target])[...] = found
     return maps
 
 

@@ -59,14 +59,15 @@ def run_batch(
     view(net.image)[...] = images
     for index, layer in enumerate(net.layers):
         low, high = sums[layer.name]
-        residual = view(layer.residual) if layer.residual else None
-        made = _run_layer(
-            layer, net.numbers[layer.name], view(layer.source), residual, max(-low, high), net.act_bits
-        )
+        residual = None
+        if layer.residual is not None:
+            residual = view(layer.residual).reshape(len(images), *layer.residual_shape)
+        ifm, bound = layer.seen(view(layer.source)), max(-low, high)
+        made = _run_layer(layer, net.numbers[layer.name], ifm, residual, bound, net.act_bits)
         if layer.target in given:
             replaced[layer.target] = made.astype(np.int32)
-            made = given[layer.target]
-        view(layer.target)[...] = made
+            made = layer.part_of(given[layer.target])
+        layer.part_of(view(layer.target))[...] = made
         for root, last in last_use.items():
             if last == index and root not in kept_roots:
                 del wholes[root]

@@ -32,22 +32,26 @@ def least_memory(dram: DramTiming, clock_mhz: float) -> MemoryTiming:
 
 
 def without_numbers(
-    layers: Sequence[Layer], act_bits: int, maps: Iterable[FeatureMap] = ()
+    layers: Sequence[Layer],
+    act_bits: int,
+    maps: Iterable[FeatureMap] = (),
+    outputs: Sequence[str] = (),
 ) -> IntegerNetwork:
     """A network of these layers whose integers are left out: what its time needs is there.
 
-    maps: its feature maps; those that are not given are as large as the layers say, each on its own.
+    maps: its feature maps; those that are not given are as large as the layers say, each on its own. outputs:
+    what the host reads; none given: what the last layer writes.
     """
     found: dict[str, FeatureMap] = {}
     for layer in layers:
-        ofm = (layer.m, layer.out_rows, layer.out_columns)
+        ofm = (layer.m, layer.out_rows * layer.target_rows, layer.out_columns)
         if layer.residual is not None:
             found.setdefault(layer.residual, FeatureMap(layer.residual, *layer.residual_shape))
         found.setdefault(layer.source, FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns))
         found.setdefault(layer.target, FeatureMap(layer.target, *ofm))
     found |= {fm.name: fm for fm in maps}
     numbers = {layer.name: NO_NUMBERS for layer in layers}
-    host = HostWork.reading(layers[-1].target)
+    host = HostWork.reading(*(outputs or (layers[-1].target,)))
     return IntegerNetwork("", found, tuple(layers), numbers, layers[0].source, host, act_bits)
 
 

@@ -67,6 +67,7 @@ def _words_before(before: Layer, layer: Layer, accel: Accelerator, tile_before: 
     """Words of its map written before the first tile is read, if every one behind waits for one more."""
     rows, columns = _reads(layer, plan_layer(layer, accel, tile))
     written = _order_written(before, plan_layer(before, accel, tile_before), accel)
+    written = written.reshape(len(written), layer.in_rows, layer.in_columns)
     needed = written[:, : rows * layer.row_step : layer.row_step, :columns].ravel()
     return int((needed - np.arange(needed.size)).max()) + 1
 

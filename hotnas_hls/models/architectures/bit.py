@@ -1,6 +1,6 @@
 """BiT-M-R50x1: a pre-activation ResNet-50 with weight-standardised convolutions and group norm.
 
-The accelerator has no group norm, so this network serves latency studies only: tracing it says so.
+Group norms become sums, products and activations; the published latencies are of the convolutions alone.
 """
 
 from __future__ import annotations

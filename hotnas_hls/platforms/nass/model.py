@@ -15,7 +15,8 @@ from hotnas_hls.platforms.nass.ciphertexts import CipherWork, cipher_work, packi
 from hotnas_hls.platforms.nass.circuits import CIRCUITS, CircuitWork, circuit_work
 from hotnas_hls.platforms.nass.constants import PrivateConstants
 
-PASSING = (OpKind.AVGPOOL, OpKind.CONCAT, OpKind.SUBSAMPLE, OpKind.FLATTEN)  # values as wide as those read
+MOVING = (OpKind.CONCAT, OpKind.SUBSAMPLE, OpKind.FLATTEN, OpKind.ROWS, OpKind.PIXELS)
+PASSING = (OpKind.AVGPOOL, *MOVING)  # values as wide as those read
 LOCAL = (*PASSING, OpKind.ADD)
 
 

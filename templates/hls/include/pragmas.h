@@ -3,6 +3,7 @@
 //
 // HLS_VITIS(pipeline II = 1)   one vendor pragma
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
+// HLS_FIFO(variable, depth)    FIFOs whose words are structs
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
 // HLS_PORT(variable)           a master whose beats are structs
 // HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
@@ -64,9 +65,11 @@
 #define HLS_PIPELINE(variable, stages) schedule::iterate(variable == 0, stages);
 #define HLS_STAGE() schedule::begin_stage(__func__);
 #define HLS_DATAFLOW() const schedule::Region region;
+#define HLS_FIFO(name, depth) schedule::declare_fifos(#name, depth);
 #else
 #define HLS_PIPELINE(variable, stages) HLS_VITIS(pipeline II = 1)
 #define HLS_STAGE() HLS_VITIS(inline off)
+#define HLS_FIFO(name, size) HLS_VITIS(stream variable = name depth = size) HLS_AGGREGATE(name)
 #if HOTNAS_DATAFLOW
 #define HLS_DATAFLOW() HLS_VITIS(dataflow)
 #else

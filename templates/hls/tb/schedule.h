@@ -44,6 +44,7 @@ struct Master {
 };
 
 struct Channel {
+  const char* name;
   int depth;
   std::vector<long> written, read;  // when each word was there, and its room free
 };
@@ -76,6 +77,15 @@ struct Trace {
 inline Trace& trace() {
   static Trace all = {};
   return all;
+}
+
+// Names the FIFOs declared since the last call, and says how deep they are.
+inline void declare_fifos(const char* name, int depth) {
+  std::vector<Channel>& channels = trace().channels;
+  for (std::size_t at = channels.size(); at > 0 && channels[at - 1].name == nullptr; --at) {
+    channels[at - 1].name = name;
+    channels[at - 1].depth = depth;
+  }
 }
 
 // Outside a region, functions run in turn: they are one stage.
@@ -331,7 +341,8 @@ inline long play_all(Trace& all, long start) {
   long end = start;
   for (Stage& stage : all.stages) {
     if (stage.next < stage.events.size()) {
-      std::printf("DEADLOCK %s waits at FIFO %d\n", stage.name, stage.events[stage.next].value);
+      const Channel& fifo = all.channels[stage.events[stage.next].value];
+      std::printf("DEADLOCK %s waits at FIFO %s\n", stage.name, fifo.name);
       std::exit(1);
     }
     leave_loop(stage);
@@ -344,11 +355,66 @@ inline long play_all(Trace& all, long start) {
   return end;
 }
 
+// Whether all stages end, however long anything takes: FIFOs decide that by their depths alone.
+inline bool ends(const Trace& all) {
+  std::vector<std::size_t> next(all.stages.size(), 0);
+  std::vector<int> held(all.channels.size(), 0);
+  for (bool goes_on = true; goes_on;) {
+    goes_on = false;
+    for (std::size_t at = 0; at < all.stages.size(); ++at) {
+      const std::vector<Event>& events = all.stages[at].events;
+      for (; next[at] < events.size(); ++next[at]) {
+        const Event& event = events[next[at]];
+        if (event.kind != kRead && event.kind != kWrite) continue;
+        const bool reads = event.kind == kRead;
+        if (held[event.value] == (reads ? 0 : all.channels[event.value].depth)) break;
+        held[event.value] += reads ? -1 : 1;
+        goes_on = true;
+      }
+    }
+  }
+  for (std::size_t at = 0; at < all.stages.size(); ++at) {
+    if (next[at] < all.stages[at].events.size()) return false;
+  }
+  return true;
+}
+
+inline void set_depth(Trace& all, const char* name, int depth) {
+  for (Channel& channel : all.channels) {
+    if (channel.name == name) channel.depth = depth;
+  }
+}
+
+// Makes FIFOs smaller, those of a name together and one name after the other, as far as the stages
+// still end. All may be as small at once.
+inline void print_depths(Trace all) {
+  for (std::size_t at = 0; at < all.channels.size(); ++at) {
+    const char* const name = all.channels[at].name;
+    if (at > 0 && name == all.channels[at - 1].name) continue;
+    const int stated = all.channels[at].depth;
+    int low = 1, high = stated;
+    while (low < high) {
+      const int middle = (low + high) / 2;
+      set_depth(all, name, middle);
+      if (ends(all)) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    set_depth(all, name, high);
+    std::printf("DEPTH %s %d %d\n", name, stated, high);
+  }
+}
+
 // A dataflow region: what came before it is played first, and its stages when it ends.
 class Region {
  public:
   Region() : start_(play_all(trace(), 0)) { trace().overlaps = true; }
   ~Region() {
+#if defined(HOTNAS_DEPTHS)
+    print_depths(trace());
+#endif
     std::printf("SCHEDULE layer %ld\n", play_all(trace(), start_));
     for (Master& master : trace().masters) master = Master();  // the next layer counts from 0
   }

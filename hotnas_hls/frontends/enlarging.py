@@ -1,0 +1,134 @@
+"""Operators that make maps larger: as tensors they are channels of a map, spread (see :mod:`.spreading`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from hotnas_hls.frontends.constants import misfits
+from hotnas_hls.frontends.pooling import Pooling
+from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.tensor import Value
+from hotnas_hls.frontends.windows import around_of, pair_of
+from hotnas_hls.network.parts import spread
+
+
+class Enlarging(Pooling):
+    """Nearest neighbours, depth to space and back, transposed convolutions."""
+
+    def nearest(self, where: str, source: Value, places: np.ndarray) -> Value:
+        """A tensor of the shape of ``places``, which number the elements of the source."""
+        return source.seen(source.elements.reshape(-1)[places], where)
+
+    def depth_to_space(self, where: str, source: Value, block: int, columns_first: bool = False) -> Value:
+        """Channels as blocks of ``block`` x ``block`` pixels.
+
+        columns_first: channel (row, column, c) of a block, and not (c, row, column).
+        """
+        if len(source.dims) != 3 or block < 1 or source.dims[0] % block**2:
+            raise Refused(
+                (f"it spreads {times(source.dims)} over blocks of {block}", "give it whole blocks")
+            )
+        channels, rows, columns = source.dims
+        count = channels // block**2
+        split = (block, block, count) if columns_first else (count, block, block)
+        order = (2, 3, 0, 4, 1) if columns_first else (0, 3, 1, 4, 2)
+        value = source.reshaped((*split, rows, columns), where).permuted(order, where)
+        return value.reshaped((count, rows * block, columns * block), where)
+
+    def space_to_depth(self, where: str, source: Value, block: int, columns_first: bool = False) -> Value:
+        """The pixels of ``block`` x ``block`` as channels; the order as of :meth:`depth_to_space`."""
+        if len(source.dims) != 3 or block < 1 or source.dims[1] % block or source.dims[2] % block:
+            raise Refused((f"it takes blocks of {block} of {times(source.dims)}", "give it whole blocks"))
+        channels = source.dims[0]
+        weight = np.tile(np.eye(block**2).reshape(-1, 1, block, block), (channels, 1, 1, 1))
+        sides = (block, block)
+        value = self.conv(where, source, weight, None, sides, (0, 0, 0, 0), (1, 1), channels)
+        if not columns_first:
+            return value
+        order = np.arange(channels * block**2).reshape(channels, -1).T.reshape(-1)
+        return value.taken(order, where)
+
+    def conv_transpose(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        more: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Value:
+        """Transposed convolution; ``weight`` is (in, out / groups, rows, columns), padding that of ``conv``.
+
+        more: rows and columns added at the end. The output is as many times as large as the stride says.
+        """
+        if weight.ndim not in (3, 4) or weight.ndim != source.rank:
+            raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
+        rows_kept = weight.ndim == 4
+        weight = weight if rows_kept else weight[:, :, None, :]
+        step, gap = pair_of(stride), pair_of(dilation)
+        added, (top, left, bottom, right) = (0, *more)[-2:], around_of(padding)
+        inputs, outputs = weight.shape[0], weight.shape[1] * groups
+        problems = misfits(bias, outputs, "bias")
+        if inputs != source.dims[0] or inputs % max(1, groups):
+            problems.append((f"its weights are for {inputs} channels", "give weights that fit the map"))
+        if not problems:
+            weight = spread(weight, gap)
+            sides = [
+                (weight.shape[2 + axis] + end - step[axis], before + after)
+                for axis, (end, before, after) in enumerate(
+                    zip(added, (top, left), (bottom, right), strict=True)
+                )
+            ]
+            if any(grown != cut for grown, cut in sides):
+                problems.append(
+                    (
+                        f"its output is not {times(step)} times as large",
+                        "choose padding and output padding so that it is",
+                    )
+                )
+        if problems:
+            raise Refused(*problems)
+        down, across = (
+            _Taps(*of) for of in zip(weight.shape[2:], step, (top, left), strict=True)
+        )
+        kernels = np.zeros((outputs, *step, inputs // groups, down.size, across.size))
+        by_group = weight.reshape(groups, inputs // groups, -1, *weight.shape[2:]).swapaxes(1, 2)
+        by_output = by_group.reshape(outputs, inputs // groups, *weight.shape[2:])
+        for row, i, at in down.taps:
+            for column, j, beside in across.taps:
+                kernels[:, i, j, :, at, beside] = by_output[:, :, row, column]
+        kernels = kernels.reshape(-1, *kernels.shape[3:])
+        around = (down.before, across.before, down.after, across.after)
+        if not rows_kept:
+            kernels = kernels[:, :, 0, :]
+        each_bias = None if bias is None else np.repeat(bias, prod(step))
+        ones = (1,) * (2 if rows_kept else 1)
+        value = self.conv(
+            where, source, kernels, each_bias, ones, around if rows_kept else around[1::2], ones, groups
+        )
+        sides_of = value.dims[1:] if rows_kept else (1, *value.dims[1:])
+        spaced = value.reshaped((outputs, *step, *sides_of), where).permuted((0, 3, 1, 4, 2), where)
+        larger = [side * each for side, each in zip(sides_of, step, strict=True)]
+        return spaced.reshaped((outputs, *(larger if rows_kept else larger[1:])), where)
+
+
+class _Taps:
+    """One axis of a transposed convolution: which output each weight reaches, of every ``stride``."""
+
+    def __init__(self, size: int, stride: int, cut: int) -> None:
+        found = [
+            (weight, (weight - cut) % stride, -((weight - cut) // stride)) for weight in range(size)
+        ]  # output stride * q + i reads input q + reach through the weight
+        lowest = min(0, *(reach for _, _, reach in found))
+        highest = max(0, *(reach for _, _, reach in found))
+        self.before, self.after, self.size = -lowest, highest, highest - lowest + 1
+        self.taps = [(weight, output, reach - lowest) for weight, output, reach in found]
+
+
+
