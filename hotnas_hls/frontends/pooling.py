@@ -7,6 +7,7 @@ from math import ceil, prod
 
 import numpy as np
 
+from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.elementwise import Elementwise
 from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
 from hotnas_hls.frontends.reading import MapRead
@@ -84,8 +85,15 @@ class Pooling(Elementwise):
         if any(read.padding):
             around, count_include_pad = together(around, read.padding), True
         shape, padded = pooled(read.value.shape, window, step, around, ceil_mode)
+        if padded != around and count_include_pad and any(around):
+            raise Refused(
+                (
+                    "ceil_mode adds a partial window that counts padding on one side",
+                    "use ceil_mode=False, or do not count the padding",
+                )
+            )
         if padded != around:
-            raise Refused(("ceil_mode adds a partial window", "use ceil_mode=False or a size that divides"))
+            around, count_include_pad = padded, False
         if window == step == (1, 1) and around == NO_PADDING:
             return source
         if any(around) and not count_include_pad:
@@ -142,21 +150,54 @@ class Pooling(Elementwise):
         return self.conv(where, source, weight, None, stride, (*before, *after), (1, 1), channels)
 
     def adaptive_avgpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
-        """Average pooling to ``size``, which must divide the map."""
+        """Average pooling to ``size``: of windows that overlap where it does not divide the map."""
         sides = source.dims[1:]
         if len(sides) != len(size):
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
         if all(want == 1 for want in size):
             return self.mean(where, source, range(2, source.rank), keep=True)
-        if any(side % want for side, want in zip(sides, size, strict=True)):
+        windows = [
+            [(at * side // want, -(-(at + 1) * side // want)) for at in range(want)]
+            for side, want in zip(sides, size, strict=True)
+        ]
+        if all(end - first == 1 for axis in windows for first, end in axis):  # a larger map
+            places = np.arange(prod(source.dims)).reshape(source.dims)
+            for axis, along in enumerate(windows):
+                places = places.take([first for first, _ in along], axis=1 + axis)
+            return source.seen(source.elements.reshape(-1)[places], where)
+        if all(side % want == 0 for side, want in zip(sides, size, strict=True)):
+            kernel = [side // want for side, want in zip(sides, size, strict=True)]
+            return self.avgpool(where, source, kernel, kernel)
+        if max(sides) > LARGEST_KERNEL:
             raise Refused(
                 (
                     f"a {times(sides)} map does not divide into {times(size)}",
                     "choose an input size whose map does, or pool to 1x1",
                 )
             )
-        kernel = [side // want for side, want in zip(sides, size, strict=True)]
-        return self.avgpool(where, source, kernel, kernel)
+        one_row = len(sides) == 1
+        value = self._whole(where, source.reshaped((source.dims[0], 1, *sides)) if one_row else source)
+        for axis, along in enumerate([[(0, 1)], *windows][-2:]):
+            value = self._by_windows(where, value, axis, along)
+        return value.reshaped((source.dims[0], *size), where) if one_row else value
+
+    def _by_windows(
+        self, where: str, source: Value, axis: int, windows: Sequence[tuple[int, int]]
+    ) -> Value:
+        """Means of the rows (axis 0) or columns first to end - 1 of each window, a layer each."""
+        channels, *sides = source.shape
+        if len(windows) == sides[axis] and all(end - first == 1 for first, end in windows):
+            return source
+        parts = []
+        for first, end in windows:
+            weights = np.zeros(sides[axis])
+            weights[first:end] = 1 / (end - first)
+            part = self._along(f"{where}.{first}_{end}", source, axis, Kernel(weights, 0, 0), (1, 1))
+            parts.append(self._plain_of(part))
+        if axis == 0:
+            return self._add(where, OpKind.ROWS, parts, (channels, len(parts), sides[1]))
+        in_line = self._add(where, OpKind.ROWS, parts, (channels, sides[0] * len(parts), 1))
+        return self._add(where, OpKind.PIXELS, [in_line], (channels, sides[0], len(parts)))
 
     def mean(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
         """The mean over whole axes; those of one value stay where ``keep`` says so."""

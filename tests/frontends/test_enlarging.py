@@ -1,4 +1,4 @@
-"""Maps that grow, and norms by the image itself: made of what there is, as torch and ONNX compute them."""
+"""Maps that grow, windows of other sizes, and norms by the image itself: made of what there is, as torch and ONNX compute them."""
 
 from __future__ import annotations
 
@@ -136,6 +136,12 @@ MODELS: dict[str, nn.Module] = {
     "bilinear": behind(nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(8, 4, 3))),
     "bilinear, 3 and 4": made(lambda x: F.interpolate(x, scale_factor=(3, 4), mode="bilinear")),
     "bilinear, columns": made(lambda x: F.interpolate(x, size=(6, 16), mode="bilinear")),
+    "pooled to other windows": behind(nn.Sequential(nn.AdaptiveAvgPool2d((4, 5)), nn.Conv2d(8, 4, 3))),
+    "pooled to a larger map": behind(nn.Sequential(nn.AdaptiveAvgPool2d((6, 9)), nn.Conv2d(8, 4, 3))),
+    "a vector as a map": behind(
+        nn.Sequential(nn.AvgPool2d((6, 8)), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, 5))
+    ),
+    "partial windows": behind(nn.Sequential(nn.AvgPool2d(3, 2, ceil_mode=True), nn.Conv2d(8, 4, 1))),
     "nearest twice, read twice": Layers(twice, c=conv(), d=nn.Conv2d(8, 8, 1)),
     "repeated": made(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3)),
     "transposed 2": behind(nn.ConvTranspose2d(8, 8, 2, 2)),
@@ -177,7 +183,11 @@ def integers(graph: Graph, act_bits: int = 16) -> tuple[IntegerNetwork, np.ndarr
 
 
 @pytest.mark.parametrize(
-    "name", ["unet", "pyramid", "bilinear", "nearest twice, read twice", "transposed, groups", "shuffled"]
+    "name",
+    [
+        *("unet", "pyramid", "bilinear", "pooled to other windows", "nearest twice, read twice"),
+        *("transposed, groups", "shuffled"),
+    ],
 )
 def test_integers_are_the_floats(name: str) -> None:
     graph = load_module(MODELS[name].eval(), SHAPE).graph

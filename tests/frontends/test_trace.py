@@ -305,12 +305,12 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         nn.LogSigmoid(),
         nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
         nn.BatchNorm2d(16, track_running_stats=False),
-        nn.AvgPool2d(3, ceil_mode=True),
-        nn.Upsample(scale_factor=2, mode="bicubic"),
-        nn.AdaptiveAvgPool2d(5),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True),
+        nn.Upsample(scale_factor=4, mode="bicubic"),
+        nn.AdaptiveAvgPool2d(7),
         nn.Conv2d(16, 4, 1),
         nn.Hardshrink(),
-        nn.Linear(5, 2),
+        nn.Linear(7, 2),
         nn.Softmax(dim=2),
     )
     assert message(model) == [
@@ -319,15 +319,16 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "  - 2: log_sigmoid: not an operator of the accelerator; use another activation and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",
         "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
-        "  - 5: avg_pool2d: ceil_mode adds a partial window; use ceil_mode=False or a size that divides",
+        "  - 5: avg_pool2d: ceil_mode adds a partial window that counts padding on one side; "
+        "use ceil_mode=False, or do not count the padding",
         "  - 6: interpolate: it interpolates: bicubic; "
         "take nearest neighbours, or bilinear from pixel centres",
-        "  - 7: adaptive_avg_pool2d: a 6x6 map does not divide into 5x5; "
+        "  - 7: adaptive_avg_pool2d: a 20x20 map does not divide into 7x7; "
         "choose an input size whose map does, or pool to 1x1",
         "  - 9: hardshrink: not an operator of the accelerator; use another activation and fine-tune",
         "  - 10: linear: it reads a tensor whose axes are not channels, rows and columns of a map; "
         "transpose it back",
-        "  - 11: softmax: it is the softmax over axis 2 of 4x5x2; take it over the channels",
+        "  - 11: softmax: it is the softmax over axis 2 of 4x7x2; take it over the channels",
     ]
 
 
