@@ -1,4 +1,4 @@
-"""Maps that grow, windows of other sizes, norms by the image itself: made of what there is, as torch has them."""
+"""Maps that grow, windows of other sizes, norms by the image itself: made of what there is."""
 
 from __future__ import annotations
 
