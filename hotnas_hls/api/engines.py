@@ -36,6 +36,7 @@ class SharedBoard(Shown):
     latencies: Mapping[str, SharedLatency]  # by engine
     folder: Path | None = None  # its package, where it was loaded from one
 
+    @checked
     def ms(self, cycles: float) -> float:
         """Cycles at the clock of all engines, in milliseconds."""
         return cycles / (self.engines.clock_mhz * 1000)
