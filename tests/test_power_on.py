@@ -55,8 +55,8 @@ FAULTS = {
     ),
     "an .xsa of the bitstream's name lies beside it": Fault(
         BLOCK_DESIGN,
-        "-force -file {{ top }}_system.xsa",
-        "-force -file pynq/design.xsa",
+        "-force {{ top }}_system.xsa",
+        "-force pynq/design.xsa",
         f"{PACKAGE}::test_the_block_design_connects_every_interface",
     ),
     "data waits until its address was taken": Fault(

@@ -7,6 +7,7 @@ are drawn too.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL, IntegerNetwork, Layer, LayerK
 from hotnas_hls.accel.plan import Tile, ceil_div, plan_violations
 from hotnas_hls.accel.residency import keep_maps, keep_weights
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.errors import ConfigError
 from hotnas_hls.network.activation import (
     GELU,
     HARD_SWISH,
@@ -62,6 +64,12 @@ class RandomNetwork:
 
 def random_network(rng: np.random.Generator, accel: Accelerator, name: str) -> RandomNetwork:
     """A network that ``accel`` can run, of up to a dozen operators and its classifier."""
+    while True:
+        with contextlib.suppress(ConfigError):  # its values have no format in the bits that were drawn
+            return _drawn(rng, accel, name)
+
+
+def _drawn(rng: np.random.Generator, accel: Accelerator, name: str) -> RandomNetwork:
     graph = fold_batchnorm(_Drawing(rng, accel).graph(name))
     lowered = lower(graph)
     weight_bits = {

@@ -24,7 +24,7 @@ SEEDS = (1, 5, 6, 11, 15)  # few that together hold all that is asked for below
 SHARED_SEEDS = (0, 1)  # on one port for all reads
 ON_CHIP_SEEDS = (0, 12, 26)  # with maps and weights on chip, words and planes wider than ports
 LAYERS = 20
-NETWORKS = 4  # a design
+NETWORKS = 6  # a design
 DESIGNS = [
     *((seed, LAYERS, False, False) for seed in SEEDS),
     *((seed, LAYERS, True, False) for seed in SHARED_SEEDS),
