@@ -217,9 +217,9 @@ def share_board(
 
 def is_shared_board(folder: Path) -> bool:
     """Whether a folder says that it is the package of several engines."""
-    from hotnas_hls.simulate.engines_flow import is_package
+    from hotnas_hls.simulate.flow import holds_engines
 
-    return is_package(folder)
+    return holds_engines(folder)
 
 
 @checked

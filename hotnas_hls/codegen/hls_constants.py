@@ -90,6 +90,11 @@ def _group(title: str, *constants: Line) -> _Group:
     return _Group(title, lines)
 
 
+def _page_beats(accel: Accelerator) -> int:
+    """Beats of a master's page of weights."""
+    return ALIGNMENT // (accel.wgt_bits // 8)
+
+
 def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, LayerPlan]) -> list[_Group]:
     block = accel.channel_block
     sum_bits = accel.weight_bits + accel.act_bits + (accel.tn - 1).bit_length()
@@ -121,7 +126,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kWgtWords", accel.wgt_stream_bits // 32, "32-bit words per beat"),
             Line("kWgtMasters", accel.wgt_masters, "a page of each follows one of the others"),
             Line("kWgtPartWords", accel.wgt_bits // 32, "32-bit words per beat of a master"),
-            Line("kWgtPageBeats", ALIGNMENT // (accel.wgt_bits // 8), "beats of a page"),
+            Line("kWgtPageBeats", _page_beats(accel), "beats of a page"),
             Line("kWgtBeatsPerPlane", accel.wgt_beats_per_plane),
             Line("kOfmBeatBytes", accel.ofm_bits // 8),
         ),
@@ -216,7 +221,6 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
     ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
     ofm_rows = largest(lambda plan, layer: plan.tr)
     wgt_beats = largest(layer_beats) * plane_beats
-    page = ALIGNMENT // (accel.wgt_bits // 8)
     block_pixels = largest(lambda plan, layer: plan.tr * plan.tc)
     return _group(
         "Loop counts of this network at most, for the tool's reports alone.",
@@ -226,7 +230,7 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         Line("kTripIfmRuns", ifm_blocks * ifm_rows),
         Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
         Line("kTripIfmBeats", largest(ifm_pixels) * accel.ifm_beats_per_word),
-        Line("kTripWgtRuns", 1 if accel.wgt_masters == 1 else ceil_div(wgt_beats, page) + 1),
+        Line("kTripWgtRuns", 1 if accel.wgt_masters == 1 else ceil_div(wgt_beats, _page_beats(accel)) + 1),
         Line("kTripWgtBeats", wgt_beats),
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobSteps", largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks) + 1),

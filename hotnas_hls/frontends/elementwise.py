@@ -50,7 +50,7 @@ class Elementwise(Weighted):
         if before is not None and before.frac_bits == grid.frac_bits:
             if grid.low <= before.low and before.high <= grid.high:
                 return source
-        low, high = _bounds_of(node)
+        low, high = node.limits
         value = self.clip(where, source, grid.low, grid.high)
         grid = replace(grid, low=max(low, grid.low), high=min(high, grid.high))
         self.nodes[value.name] = replace(self.nodes[value.name], grid=grid)
@@ -92,11 +92,6 @@ class Elementwise(Weighted):
         while (step := function_of(self.nodes[name])) is not None and not way.multiplies:
             name, way = self.nodes[name].inputs[0], step.then(way)
             yield name, way
-
-
-def _bounds_of(node: Node) -> tuple[float, float]:
-    """Lowest and highest value of a clip; infinite of any other node."""
-    return (0.0, inf) if node.kind is OpKind.RELU else node.bounds
 
 
 def function_of(node: Node) -> Activation | None:

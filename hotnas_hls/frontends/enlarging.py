@@ -17,11 +17,7 @@ from hotnas_hls.network.parts import spread
 
 
 class Enlarging(Pooling):
-    """Nearest neighbours, values between them, depth to space and back, transposed convolutions."""
-
-    def nearest(self, where: str, source: Value, places: np.ndarray) -> Value:
-        """A tensor of the shape of ``places``, which number the elements of the source."""
-        return source.seen(source.elements.reshape(-1)[places], where)
+    """Values between pixels, depth to space and back, transposed convolutions."""
 
     def between(self, where: str, source: Value, reaches: Sequence[Sequence[float]]) -> Value:
         """Linear interpolation of every channel along its rows and columns, a whole number of times as large.
@@ -29,32 +25,25 @@ class Enlarging(Pooling):
         reaches: of each axis, how far behind a pixel each of the outputs that it becomes lies, in pixels;
         beyond the edge every value is that of the edge.
         """
-        channels, *sides = source.dims
         value = source
         for axis, (along, name) in enumerate(zip(reaches, ("rows", "columns"), strict=True)):
             if list(along) == [0]:
                 continue
             windows, place = [between(reach) for reach in along], f"{where}.{name}"
-            near, direct, edge = (
-                np.stack([getattr(window, part).weights for window in windows])
-                for part in ("near", "direct", "edge")
-            )
-            neighbours = self._spread_along(f"{place}.near", value, axis, near[:1])
-            inside = self._spread_along(f"{place}.direct", value, axis, direct)
-            outside = self._spread_along(f"{place}.edge", neighbours, axis, edge)
-            value = self.add(place, inside, outside)
-        steps = [len(along) for along in reaches]
-        spaced = value.reshaped((channels, *steps, *sides), where).permuted((0, 3, 1, 4, 2), where)
+            near = self._along(f"{place}.near", value, axis, [windows[0].near])
+            direct = self._along(f"{place}.direct", value, axis, [window.direct for window in windows])
+            edge = self._along(f"{place}.edge", near, axis, [window.edge for window in windows])
+            value = self.add(place, direct, edge)
+        return self._spaced(where, value, [len(along) for along in reaches])
+
+    @staticmethod
+    def _spaced(where: str, source: Value, steps: Sequence[int]) -> Value:
+        """Channels (c, row, column) of every pixel as so many rows and columns of channel c."""
+        stacked, *sides = source.dims
+        channels = stacked // prod(steps)
+        spaced = source.reshaped((channels, *steps, *sides), where).permuted((0, 3, 1, 4, 2), where)
         larger = [side * step for side, step in zip(sides, steps, strict=True)]
         return spaced.reshaped((channels, *larger), where)
-
-    def _spread_along(self, where: str, source: Value, axis: int, kernels: np.ndarray) -> Value:
-        """Every channel weighed along its rows (axis 0) or columns by each of ``kernels`` (count, taps)."""
-        channels, (count, taps) = source.dims[0], kernels.shape
-        shape = (count, 1, taps, 1) if axis == 0 else (count, 1, 1, taps)
-        around = [taps // 2 * (axis == each) for each in (0, 1)]
-        weight = np.tile(kernels.reshape(shape), (channels, 1, 1, 1))
-        return self.conv(where, source, weight, None, (1, 1), (*around, *around), (1, 1), channels)
 
     def depth_to_space(self, where: str, source: Value, block: int, columns_first: bool = False) -> Value:
         """Channels as blocks of ``block`` x ``block`` pixels.
@@ -65,12 +54,10 @@ class Enlarging(Pooling):
             raise Refused(
                 (f"it spreads {times(source.dims)} over blocks of {block}", "give it whole blocks")
             )
-        channels, rows, columns = source.dims
-        count = channels // block**2
-        split = (block, block, count) if columns_first else (count, block, block)
-        order = (2, 3, 0, 4, 1) if columns_first else (0, 3, 1, 4, 2)
-        value = source.reshaped((*split, rows, columns), where).permuted(order, where)
-        return value.reshaped((count, rows * block, columns * block), where)
+        if columns_first:
+            channels = np.arange(source.dims[0]).reshape(block**2, -1).T.reshape(-1)
+            source = source.taken(channels, where)
+        return self._spaced(where, source, (block, block))
 
     def space_to_depth(self, where: str, source: Value, block: int, columns_first: bool = False) -> Value:
         """The pixels of ``block`` x ``block`` as channels; the order as of :meth:`depth_to_space`."""
@@ -146,10 +133,10 @@ class Enlarging(Pooling):
         value = self.conv(
             where, source, kernels, each_bias, ones, around if rows_kept else around[1::2], ones, groups
         )
-        sides_of = value.dims[1:] if rows_kept else (1, *value.dims[1:])
-        spaced = value.reshaped((outputs, *step, *sides_of), where).permuted((0, 3, 1, 4, 2), where)
-        larger = [side * each for side, each in zip(sides_of, step, strict=True)]
-        return spaced.reshaped((outputs, *(larger if rows_kept else larger[1:])), where)
+        if rows_kept:
+            return self._spaced(where, value, step)
+        spaced = self._spaced(where, value.reshaped((value.dims[0], 1, value.dims[1]), where), step)
+        return spaced.reshaped((outputs, spaced.dims[2]), where)
 
 
 class _Taps:

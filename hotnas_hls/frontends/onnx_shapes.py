@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of
-from hotnas_hls.frontends.partial_windows import from_first, half_pixels
+from hotnas_hls.frontends.partial_windows import Move, half_pixel, reaches
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
 
@@ -86,14 +86,12 @@ def _resize(
         sizes = [int(np.floor(side * factor)) for side, factor in zip(own, factors, strict=True)]
     else:
         factors = [size / side for size, side in zip(sizes, own, strict=True)]
+    move, rounded = MOVES.get(coordinate_transformation_mode), ROUNDINGS.get(nearest_mode)
     if mode == b"linear":
-        moved = {b"half_pixel": half_pixels, b"pytorch_half_pixel": half_pixels, b"asymmetric": from_first}
-        reaches = moved.get(coordinate_transformation_mode)
-        if reaches is None or sizes[:2] != own[:2]:
+        if move is None or coordinate_transformation_mode in NEAREST_ONLY or sizes[:2] != own[:2]:
             told = coordinate_transformation_mode.decode()
             raise Refused((f"it interpolates by {told}", "export it again with half_pixel"))
-        return reader.draft.between(where, source, [reaches(factor) for factor in factors[2:]])
-    move, rounded = MOVES.get(coordinate_transformation_mode), ROUNDINGS.get(nearest_mode)
+        return reader.draft.between(where, source, [reaches(move, factor) for factor in factors[2:]])
     if move is None or rounded is None or sizes[0] != own[0]:
         told = f"{coordinate_transformation_mode.decode()}, {nearest_mode.decode()}"
         raise Refused((f"it resizes by {told}", "export it again with asymmetric and floor"))
@@ -102,7 +100,7 @@ def _resize(
         for size, side, factor in zip(sizes[1:], own[1:], factors[1:], strict=True)
     ]
     numbers = np.arange(int(np.prod(source.dims))).reshape(source.dims)
-    return reader.draft.nearest(where, source, numbers[np.ix_(*along)])
+    return source.picked(numbers[np.ix_(*along)], where)
 
 
 def _squeeze(reader: Reader, where: str, source: Value, axes_input: Any = None, *, axes: Any = None) -> Value:
@@ -245,12 +243,13 @@ def _split(
     return parts
 
 
-MOVES: dict[bytes, Callable[[np.ndarray, float], np.ndarray]] = {
+MOVES: dict[bytes, Move] = {
     b"asymmetric": lambda places, factor: places / factor,
-    b"half_pixel": lambda places, factor: (places + 0.5) / factor - 0.5,
-    b"pytorch_half_pixel": lambda places, factor: (places + 0.5) / factor - 0.5,
+    b"half_pixel": half_pixel,
+    b"pytorch_half_pixel": half_pixel,
     b"tf_half_pixel_for_nn": lambda places, factor: (places + 0.5) / factor,
 }
+NEAREST_ONLY = (b"tf_half_pixel_for_nn",)
 ROUNDINGS: dict[bytes, Callable[[np.ndarray], np.ndarray]] = {
     b"floor": np.floor,
     b"ceil": np.ceil,

@@ -17,7 +17,7 @@ the edge alone in the same way, from u = the pixels on both sides of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from hotnas_hls.frontends.refusal import Refused
 
 Taps = Mapping[int, float]  # offset from a pixel -> weight
+Move = Callable[[np.ndarray, float], np.ndarray]  # places of outputs, factor -> where they lie
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +78,16 @@ def between(reach: float) -> EdgeWindow:
     return EdgeWindow(*(_wide(taps, size) for taps, size in ((near, 1), (direct, 2), (edge, 1))))
 
 
-def half_pixels(factor: float) -> list[float]:
-    """Reaches of the outputs that a pixel becomes along an axis ``factor`` times as long, from its centre."""
-    return [(at + 0.5) / factor - 0.5 for at in range(_whole(factor))]
+def half_pixel(places: np.ndarray, factor: float) -> np.ndarray:
+    """Where outputs lie on an axis made ``factor`` times as long, from pixel centre to pixel centre."""
+    return (places + 0.5) / factor - 0.5
 
 
-def from_first(factor: float) -> list[float]:
-    """The same where the first output lies on the pixel."""
-    return [at / factor for at in range(_whole(factor))]
-
-
-def _whole(factor: float) -> int:
+def reaches(move: Move, factor: float) -> list[float]:
+    """How far behind a pixel each of the outputs that it becomes lies, moved by ``move``."""
     if factor < 1 or factor != int(factor):
         raise Refused((f"it interpolates {factor:g} times as many pixels", "use a whole number"))
-    return int(factor)
+    return [float(reach) for reach in move(np.arange(int(factor)), factor)]
 
 
 def _less(taps: Taps, edge: Taps, near: Taps) -> dict[int, float]:

@@ -132,19 +132,21 @@ class Pooling(Elementwise):
                     )
                 )
             place = f"{where}.{name}"
-            direct = self._along(f"{place}.direct", value, axis, found.direct, steps)
+            direct = self._along(f"{place}.direct", value, axis, [found.direct], steps)
             if found.edge.weights.any():
-                near = self._along(f"{place}.near", value, axis, found.near, (1, 1))
-                direct = self.add(place, direct, self._along(f"{place}.edge", near, axis, found.edge, steps))
+                near = self._along(f"{place}.near", value, axis, [found.near])
+                edge = self._along(f"{place}.edge", near, axis, [found.edge], steps)
+                direct = self.add(place, direct, edge)
             value = direct
         return value
 
-    def _along(self, where: str, source: Value, axis: int, kernel: Kernel, stride: Pair) -> Value:
-        """Every channel weighed along its rows (axis 0) or columns."""
-        channels = source.shape[0]
-        weight = kernel.weights.reshape((1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)).repeat(
-            channels, axis=0
-        )
+    def _along(
+        self, where: str, source: Value, axis: int, kernels: Sequence[Kernel], stride: Pair = (1, 1)
+    ) -> Value:
+        """Every channel weighed along its rows (axis 0) or columns by each of ``kernels``, alike in size."""
+        channels, kernel = source.shape[0], kernels[0]
+        shape = (len(kernels), 1, -1, 1) if axis == 0 else (len(kernels), 1, 1, -1)
+        weight = np.tile(np.stack([each.weights for each in kernels]).reshape(shape), (channels, 1, 1, 1))
         before, after = [0, 0], [0, 0]
         before[axis], after[axis] = kernel.before, kernel.after
         return self.conv(where, source, weight, None, stride, (*before, *after), (1, 1), channels)
@@ -164,7 +166,7 @@ class Pooling(Elementwise):
             places = np.arange(prod(source.dims)).reshape(source.dims)
             for axis, along in enumerate(windows):
                 places = places.take([first for first, _ in along], axis=1 + axis)
-            return source.seen(source.elements.reshape(-1)[places], where)
+            return source.picked(places, where)
         if all(side % want == 0 for side, want in zip(sides, size, strict=True)):
             kernel = [side // want for side, want in zip(sides, size, strict=True)]
             return self.avgpool(where, source, kernel, kernel)
@@ -192,7 +194,7 @@ class Pooling(Elementwise):
         for first, end in windows:
             weights = np.zeros(sides[axis])
             weights[first:end] = 1 / (end - first)
-            part = self._along(f"{where}.{first}_{end}", source, axis, Kernel(weights, 0, 0), (1, 1))
+            part = self._along(f"{where}.{first}_{end}", source, axis, [Kernel(weights, 0, 0)])
             parts.append(self._plain_of(part))
         if axis == 0:
             return self._add(where, OpKind.ROWS, parts, (channels, len(parts), sides[1]))

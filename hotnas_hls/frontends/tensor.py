@@ -76,6 +76,10 @@ class Value:
         """What numpy's ``tensor[index]`` holds, without the axis of the images."""
         return self.seen(self.elements[index], step)
 
+    def picked(self, places: np.ndarray, step: str) -> Value:
+        """The elements of these numbers, counted in order, in the shape of ``places``."""
+        return self.seen(self.elements.reshape(-1)[places], step)
+
     def padded(self, before: Sequence[int], after: Sequence[int], step: str) -> Value:
         """With zeros before and after on every axis; a negative number cuts."""
         cut = tuple(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from hotnas_hls.frontends.draft import Draft
-from hotnas_hls.frontends.partial_windows import half_pixels
+from hotnas_hls.frontends.partial_windows import half_pixel, reaches
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
 from hotnas_hls.frontends.torch_arguments import constant_of, named
@@ -75,13 +75,13 @@ def _interpolate(
     """Nearest neighbours, found by torch itself: the elements' numbers interpolated. Or values between."""
     if mode == "bilinear" and not align_corners and not antialias:
         factors = [size / side for size, side in zip(result.shape[2:], input.dims[1:], strict=True)]
-        return draft.between(where, input, [half_pixels(factor) for factor in factors])
+        return draft.between(where, input, [reaches(half_pixel, factor) for factor in factors])
     if mode not in ("nearest", "nearest-exact"):
         kind = f"{mode}{', corners aligned' if align_corners else ', antialiased' if antialias else ''}"
         raise Refused((f"it interpolates: {kind}", "take nearest neighbours, or bilinear from pixel centres"))
     numbers = torch.arange(input.dims[0] * prod(input.dims[1:]), dtype=torch.float64)
     found = interpolate(numbers.reshape(1, *input.dims), size, scale_factor, mode)
-    return draft.nearest(where, input, found[0].numpy().astype(np.int64))
+    return input.picked(found[0].numpy().astype(np.int64), where)
 
 
 def _repeat_interleave(
@@ -91,7 +91,7 @@ def _repeat_interleave(
         raise Refused(("it repeats values a different number of times", "give one number and an axis"))
     axis = draft.axis(input, dim) - 1
     places = np.arange(prod(input.dims)).reshape(input.dims).repeat(repeats, axis=axis)
-    return draft.nearest(where, input, places)
+    return input.picked(places, where)
 
 
 def _dropout(

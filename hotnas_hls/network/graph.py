@@ -91,6 +91,11 @@ class Node:
         return rows, columns
 
     @property
+    def limits(self) -> Bounds:
+        """Lowest and highest value of a clip or a ReLU; infinite of any other node."""
+        return (0.0, inf) if self.kind is OpKind.RELU else self.bounds
+
+    @property
     def is_depthwise(self) -> bool:
         """True for a convolution that keeps every channel to itself."""
         return self.kind is OpKind.CONV and self.groups > 1 and self.groups == self.shape[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Protocol
 
 from hotnas_hls.network.graph import Grid, Node, OpKind
@@ -27,6 +26,6 @@ def grid_of(nodes: Nodes, name: str) -> Grid | None:
     grids = [grid for grid in read if grid is not None]
     if len(grids) < len(read) or len({grid.frac_bits for grid in grids}) != 1:
         return None
-    low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
+    low, high = node.limits
     lowest, highest = min(grid.low for grid in grids), max(grid.high for grid in grids)
     return Grid(grids[0].frac_bits, max(low, lowest), min(high, highest))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
@@ -149,7 +148,7 @@ class _Lowering:
             draft.activation, draft.argument = node.activation, source
             draft.layer = replace(draft.layer, activation_lines=True)
             return
-        low, high = (0.0, inf) if node.kind is OpKind.RELU else node.bounds
+        low, high = node.limits
         lowest, highest = (min(max(bound, low), high) for bound in draft.clamp)
         draft.clamp = (lowest, highest)
 

@@ -13,7 +13,7 @@ from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.joint_latency import SharedLatency
 from hotnas_hls.base.records import load_json
 from hotnas_hls.base.writer import sole_writer
-from hotnas_hls.codegen.bundle import Bundle, links, read_manifest, refuse_foreign, verify
+from hotnas_hls.codegen.bundle import Bundle, read_manifest, refuse_foreign, verify
 from hotnas_hls.codegen.engine_package import (
     BENCH,
     DESIGNS,
@@ -23,10 +23,10 @@ from hotnas_hls.codegen.engine_package import (
     RTL,
     engine_package,
 )
-from hotnas_hls.errors import OutputRefused, raise_all
+from hotnas_hls.errors import OutputRefused
 from hotnas_hls.simulate.certify import Rtl
 from hotnas_hls.simulate.engine_check import EngineCheck
-from hotnas_hls.simulate.flow import add_reports, build_folder
+from hotnas_hls.simulate.flow import add_reports, build_folder, refuse_links
 from hotnas_hls.simulate.rtl_simulation import PACKAGE
 from hotnas_hls.simulate.shared_board import simulate_together
 
@@ -44,11 +44,6 @@ def generate(
     return bundle
 
 
-def is_package(output: Path) -> bool:
-    """Whether a folder says that it holds several engines."""
-    return (output / ENGINES_FILE).is_file()
-
-
 def load(output: Path) -> EngineSet:
     """The engines of a package; OutputRefused for a folder that is none, or not of this version."""
     again = "make it anew: hotnas engines"
@@ -57,7 +52,7 @@ def load(output: Path) -> EngineSet:
         raise OutputRefused(f"{output}: not a package of several engines; {again}")
     if record.get("format_version") != FORMAT_VERSION or not isinstance(record.get("engines"), dict):
         raise OutputRefused(f"{output}: {ENGINES_FILE} is not of this version of hotnas; {again}")
-    raise_all(OutputRefused, f"{output}: a package holds no links; put files there instead:", links(output))
+    refuse_links(output)
     return share_board({name: DesignPoint.load(output / DESIGNS / name) for name in record["engines"]})
 
 

@@ -249,20 +249,26 @@ def load_package(output: Path) -> DesignPoint:
     if read_manifest(output) is None:
         raise OutputRefused(f"{output}: not a package of hotnas (no {MANIFEST}); make one: hotnas hls RUN")
     refuse_engines(output)
-    _refuse_links(output)
+    refuse_links(output)
     return DesignPoint.load(output / DESIGN_FILE)
+
+
+def holds_engines(output: Path) -> bool:
+    """Whether a folder says that it is the package of several engines."""
+    return (output / ENGINES_FILE).is_file()
 
 
 def refuse_engines(output: Path) -> None:
     """OutputRefused for the package of several engines, which has no design of its own."""
-    if (output / ENGINES_FILE).is_file():
+    if holds_engines(output):
         raise OutputRefused(
             f"{output}: holds several engines, which 'hotnas sim' runs together; this is done with a package "
             "of one: hotnas hls RUN"
         )
 
 
-def _refuse_links(output: Path) -> None:
+def refuse_links(output: Path) -> None:
+    """OutputRefused for a package in which links lie."""
     raise_all(OutputRefused, f"{output}: a package holds no links; put files there instead:", links(output))
 
 
@@ -326,7 +332,7 @@ def put_reports(design: Path, reports: Mapping[str, bytes]) -> list[Path]:
 
 def add_reports(output: Path, reports: Mapping[str, bytes]) -> None:
     """Put reports into a package and into its manifest, which says the same as before of everything else."""
-    _refuse_links(output)
+    refuse_links(output)
     with sole_writer(output, "a report"):
         manifest = read_manifest(output)
         replace_files(output / REPORTS, reports)

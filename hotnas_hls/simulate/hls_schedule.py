@@ -14,6 +14,7 @@ from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.simulate.csim import CsimResult, run_csim
 
 TOLD = re.compile(r"^SCHEDULE (?:layer (\d+)|(\w+)((?: \d+){6}))$", re.MULTILINE)
+DEPTH = re.compile(r"^DEPTH (\w+) (\d+) (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class LayerSchedule:
 
     cycles: int
     stages: dict[str, StageCycles]
-DEPTH = re.compile(r"^DEPTH (\w+) (\d+) (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
