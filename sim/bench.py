@@ -71,6 +71,7 @@ class Bench:
             "error_decode_i",
         ):
             getattr(dut, name).value = 0
+        dut.wave_layer_i.value = -1
         dut.rst_n.value = 0
 
     def _bus(self, name: str) -> HierarchyObject:

@@ -59,6 +59,7 @@ async def run_together(benches: list[Bench], runs: list[dict[str, Any]]) -> tupl
         bench.dut.error_port_i.value = run["error_port"]
         bench.dut.error_page_i.value = run["error_page"]
         bench.dut.error_decode_i.value = run["error_decode"]
+        bench.dut.wave_layer_i.value = run.get("wave_layer", -1)
         await bench.choose_memory(run["memory"])  # the same one for all
     await gather(*(bench.reset() for bench, run in pairs if run["reset"]))
     for bench, run in pairs:

@@ -17,7 +17,7 @@ from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.pictures import picture
 from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.codegen.bundle import SIGNATURE, read_manifest, verify
-from hotnas_hls.errors import ConfigError, OutputRefused
+from hotnas_hls.errors import ConfigError, OutputRefused, raise_all
 from hotnas_hls.report.run_record import refuse_model
 from hotnas_hls.simulate import flow
 from hotnas_hls.simulate.certificate import Certificate
@@ -25,8 +25,10 @@ from hotnas_hls.simulate.certificate import Certificate
 if TYPE_CHECKING:
     from hotnas_hls.api.report import Report
     from hotnas_hls.simulate.certify import Rtl
+    from hotnas_hls.simulate.waveform import Waveform
 
 SWEEP, DRAM_SWEEP = "sweep", "dram_sweep"  # of reports/*.json, .svg, .png
+WAVES = "waves"  # of the build folder
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,22 @@ class Package:
             names = (path.name for path in found.paths)
             flow.add_reports(self.folder, dict(zip(names, contents, strict=True)))
         return found
+
+    @checked
+    def waveform(self, layer: str, path: str | Path, *, build: str | Path | None = None) -> Waveform:
+        """Record a layer of its RTL in the run that is certified; a view for GTKWave lies beside the file.
+
+        layer: by name. path: of the file, .fst or .vcd. build: where programs and logs go. Raises ConfigError
+        for a layer that is not there or a path that cannot be written; otherwise as :meth:`simulate`.
+        """
+        from hotnas_hls.simulate import waveform
+
+        self._require()
+        point = flow.load_package(self.folder)
+        raise_all(ConfigError, "No waveform:", waveform.violations(point, layer, Path(path)))
+        with self._at_work(None, build) as (place, _):
+            rtl = flow.read_rtl(self.folder)
+            return waveform.record(point, layer, Path(path), rtl, place / WAVES)
 
     def _swept(self, name: str) -> tuple[Path, ...]:
         return tuple(self.reports / f"{name}.{kind}" for kind in ("json", "svg", "png"))

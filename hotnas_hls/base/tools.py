@@ -67,7 +67,7 @@ def require(name: str) -> Tool:
 def version(tool: Tool) -> str | None:
     """Version a tool reports, ``None`` when it reports none."""
     if tool.path.is_dir():
-        return _header_version(tool) or _package_version(tool.path.name)
+        return _header_version(tool) or _package_version(tool.name)
     if tool.source.startswith("PyPI"):
         return _package_version(tool.source.split()[-1])
     try:
@@ -117,11 +117,11 @@ def _module(name: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _package(name: str) -> Callable[[], Tool | None]:
-    """Finds an installed Python package."""
+def _package(name: str, module: str | None = None) -> Callable[[], Tool | None]:
+    """Finds an installed Python package; ``module``: what is imported, where that has another name."""
 
     def locate() -> Tool | None:
-        folder = _module(name)
+        folder = _module(module or name)
         return Tool(name, folder, "Python package") if folder else None
 
     return locate
@@ -152,6 +152,18 @@ def _first(*locators: Callable[[], Tool | None]) -> Callable[[], Tool | None]:
 def _compiler() -> Tool | None:
     path = shutil.which("g++")
     return Tool("g++", Path(path), "PATH") if path else None
+
+
+def _lz4() -> Tool | None:
+    """The header that FST waveforms are compiled with, where g++ finds it."""
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    headers = ("-include", "zlib.h", "-include", "lz4.h")
+    asked = [str(compiler.path), "-E", "-M", "-x", "c++", *headers, os.devnull]
+    answer = subprocess.run(asked, capture_output=True, text=True)
+    found = [word for word in answer.stdout.split() if word.endswith("lz4.h")]
+    return Tool("lz4", Path(found[0]).parent, "headers of g++") if found else None
 
 
 def _verilator() -> Tool | None:
@@ -242,6 +254,23 @@ TOOLS: dict[str, Wanted] = {
             "everything but RTL simulation",
             "pip install 'hotnas-hls[sim]'",
             _package("cocotb"),
+        ),
+        Wanted(
+            "lz4",
+            "waveforms in FST",
+            "sim --wave FILE.vcd",
+            "on Debian or Ubuntu: apt install liblz4-dev zlib1g-dev; or give a FILE.vcd",
+            _lz4,
+        ),
+        *(
+            Wanted(
+                name,
+                "the view beside a waveform",
+                "everything but sim --wave",
+                "pip install 'hotnas-hls[sim]'",
+                _package(name, module),
+            )
+            for name, module in (("pyvcd", "vcd"), ("pywellen", None))
         ),
         Wanted(
             "torch",

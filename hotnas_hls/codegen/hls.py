@@ -50,6 +50,7 @@ CSIM_FLAGS = (
 BAMBU_FLAGS = (
     *("-Iinclude", "-Itb", "-DHOTNAS_DATAFLOW=0", "--compiler=I386_CLANG16", "--std=c++14", "-O2"),
     *("--device=xc7z020-1clg484-VVD", "--clock-period=10", "--tb-memory-mapping=SHARED"),
+    "--fsm-encoding=binary",  # one-hot states of a thousand bits become 370 MB of Verilator's C++
     *("--simulate", "--simulator=VERILATOR", "--max-sim-cycles=2000000000", "-v2"),
 )
 CLOCK_UNCERTAINTY = 0.27  # of the period, left for routing; Vitis HLS's own default

@@ -23,6 +23,9 @@ more than 2 %. It says what this DRAM would cost; the certificate's stays that o
 
 --sweep draws what the memory's latency costs; with --dram its idle read latency and its bandwidth.
 
+--wave FILE.fst --layer NAME records what the RTL does while it works on a layer, in the run that is
+certified, and writes a view for GTKWave beside the file (.fst or .vcd); nothing is certified then.
+
 A package of several engines (hotnas engines --output) runs all of them at the same time behind the DRAM of
 the board, and keeps reports/engines.json; it takes --build and --json alone.
 """
@@ -44,6 +47,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 
 GROUP = "flow"
 IMAGES = 2
+CERTIFYING = ("images", "no_csim", "bambu", "rtl", "dram", "no_dram", "sweep")  # options of a certificate
 PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
 
 
@@ -81,6 +85,10 @@ def add_parser(subparsers: Subparsers) -> None:
         ".png; with --dram of an idle read (default 10,...,250), and per bandwidth: reports/dram_sweep.*",
     )
     parser.add_argument(
+        "--wave", type=Path, metavar="FILE.fst", help="record a waveform of --layer instead; .gtkw beside it"
+    )
+    parser.add_argument("--layer", metavar="NAME", help="the layer to record")
+    parser.add_argument(
         "--json", action="store_true", help="print the certificate as JSON, with what --dram and --sweep find"
     )
 
@@ -91,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
     if is_shared_board(args.package):
         return _simulate_engines(args)
+    if args.wave is not None or args.layer is not None:
+        return _record(args)
     latencies = _latencies(args.sweep)
     if args.dram is not None:
         from hotnas_hls.accel.memory.dram_timing import load_dram
@@ -105,13 +115,11 @@ def run(args: argparse.Namespace) -> int:
 def _simulate_engines(args: argparse.Namespace) -> int:
     from hotnas_hls.api.engines import load_shared_board
 
-    others = ("images", "no_csim", "bambu", "rtl", "dram", "no_dram", "sweep")
-    usual = {"images": IMAGES, "no_csim": False, "no_dram": False}
-    given = [name for name in others if getattr(args, name) != usual.get(name)]
+    given = _given(args, (*CERTIFYING, "wave", "layer"))
     raise_all(
         ConfigError,
         f"{args.package} holds several engines:",
-        [f"--{name.replace('_', '-')}: is of a package of one design; leave it out" for name in given],
+        [f"--{name}: is of a package of one design; leave it out" for name in given],
     )
     console = text_console(PIPED_WIDTH, stderr=args.json)
     shared = load_shared_board(args.package)
@@ -123,6 +131,29 @@ def _simulate_engines(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found.record(), indent=2))
     return 0 if found.holds else 1
+
+
+def _given(args: argparse.Namespace, options: tuple[str, ...]) -> list[str]:
+    """Those of ``options`` that were given, as they are written."""
+    usual = {"images": IMAGES, "no_csim": False, "no_dram": False, "json": False}
+    return [name.replace("_", "-") for name in options if getattr(args, name) != usual.get(name)]
+
+
+def _record(args: argparse.Namespace) -> int:
+    """Record the waveform of a layer."""
+    from hotnas_hls.api.package import Package
+
+    problems = [
+        f"--{name}: a waveform is of the package's own RTL, and certifies nothing; leave it out"
+        for name in _given(args, (*CERTIFYING, "json"))
+    ]
+    if args.wave is None or args.layer is None:
+        problems.append("--wave FILE.fst and --layer NAME: give both")
+    raise_all(ConfigError, "No waveform:", problems)
+    progress(f"RTL simulation up to {args.layer}")
+    found = Package(args.package).waveform(args.layer, args.wave, build=args.build)
+    text_console(PIPED_WIDTH).print(found.line(), soft_wrap=True)
+    return 0
 
 
 def _simulate(args: argparse.Namespace, latencies: tuple[int, ...] | None) -> int:

@@ -134,14 +134,15 @@ def simulate_runs(
     folder: Path,
     predicted: int,
     rtl: Rtl,
+    waves: str | None = None,
 ) -> list[RunResult]:
     """Run the design's RTL; a hang is a SimulationFailed that says where to look.
 
-    predicted: cycles of a run, the slowest of them.
+    predicted: cycles of a run, the slowest of them. waves: the format in which a
+    model records them.
     """
-    model = build_once(
-        rtl.files, folder / "rtl", optimise=len(runs) * predicted > FEW_CYCLES, bench=rtl.bench
-    )
+    optimise = len(runs) * predicted > FEW_CYCLES
+    model = build_once(rtl.files, folder / "rtl", optimise=optimise, waves=waves, bench=rtl.bench)
     runs = [replace(run, weights=rtl.weights) for run in runs]
     job = folder / "job"
     job.mkdir(parents=True, exist_ok=True)

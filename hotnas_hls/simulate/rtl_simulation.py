@@ -46,6 +46,9 @@ from hotnas_hls.simulate.verilator_library import KEEPS_OLDER_OBJECTS, kept_libr
 
 PACKAGE = "hotnas_pkg.sv"  # constants the bench needs, whatever RTL it runs
 PAGE_BYTES = 4096
+WAVES = {  # by the format of waveforms that a model can record
+    form: (f"--trace-{form}", "--trace-structs", "+define+HOTNAS_WAVES") for form in ("fst", "vcd")
+}
 WEIGHT_BASE = 1 << 40  # address of the weights in simulation, see sim/axi_memory.sv; feature maps lie at 0
 
 
@@ -85,6 +88,7 @@ class Run:
     reset_after: int | None = None  # cycles after the start; the run then ends there, without a result
     abort_after: int | None = None  # cycles after the start; the run is then aborted
     layers: int | None = None  # how many layers are asked for; None: all
+    wave_layer: int | None = None  # index of the layer that is recorded, by a model that can
     weights: bytes | None = None  # what lies behind wgt instead of the network's image
 
 
@@ -114,12 +118,13 @@ def build(
     folder: Path,
     *,
     optimise: bool = True,
-    waves: bool = False,
+    waves: str | None = None,
     bench: Mapping[str, str] | None = None,
 ) -> SimulationModel:
     """Verilate ``rtl`` (file name -> text, package first) with ``bench`` (None: this one's) into ``folder``.
 
-    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations.
+    Without ``optimise`` the C++ compiles faster and runs slower: for short simulations. waves: the format
+    of waveforms that it can record, see :attr:`Run.wave_layer`.
     """
     started = time.monotonic()
     verilator = tools.require("verilator")
@@ -142,7 +147,7 @@ def build(
         *("-CFLAGS", " ".join(flags)),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *("--Mdir", "obj"),
-        *(["--trace-fst"] if waves else []),
+        *(WAVES[waves] if waves else ()),
         "bench/public.vlt",
         *(f"rtl/{name}" for name in rtl),
         *(f"bench/{name}" for name in bench_sources(bench)),
@@ -341,6 +346,7 @@ class _EngineRuns:
                 "error_port": run.error_port,
                 "error_page": run.error_page,
                 "error_decode": int(run.error_decode),
+                "wave_layer": -1 if run.wave_layer is None else run.wave_layer,
                 "read_latency": run.memory.read_latency,
                 "write_latency": run.memory.write_latency,
             }

@@ -26,7 +26,12 @@ def sources_digest(sources: Mapping[str, str]) -> str:
 
 
 def build_once(
-    rtl: Mapping[str, str], folder: Path, *, optimise: bool = True, bench: Mapping[str, str] | None = None
+    rtl: Mapping[str, str],
+    folder: Path,
+    *,
+    optimise: bool = True,
+    waves: str | None = None,
+    bench: Mapping[str, str] | None = None,
 ) -> SimulationModel:
     """The model of ``rtl`` in ``bench`` (None: this one's); built only when it is made of something else.
 
@@ -41,6 +46,7 @@ def build_once(
             {name: text for name, text in bench.items() if name.endswith(BENCH_FILES)}
         ),
         "verilator": f"{verilator.path} {tools.version(verilator)}",
+        "waves": waves,
     }
     stamp = folder / STAMP
     if (folder / "obj" / TOP).is_file() and stamp.is_file():
@@ -52,6 +58,6 @@ def build_once(
     stamp.unlink(missing_ok=True)
     for old in (folder / "rtl").glob("*"):
         old.unlink()
-    model = build(dict(rtl), folder, optimise=optimise, bench=bench)
+    model = build(dict(rtl), folder, optimise=optimise, waves=waves, bench=bench)
     stamp.write_text(json.dumps(made_of | {"optimise": optimise}))
     return model

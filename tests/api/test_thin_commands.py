@@ -54,6 +54,8 @@ DONE_BY = {
         "--images": "Design.export_onnx.images",
     },
     "sim": {
+        "--wave": "Package.waveform.path",
+        "--layer": "Package.waveform.layer",
         "package": "load_package.folder",
         "--images": "Package.simulate.images",
         "--no-csim": "Package.simulate.csim",

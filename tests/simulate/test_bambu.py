@@ -36,7 +36,7 @@ def pretend(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "bambu"
 
 
-@pytest.mark.long("half an hour: Verilator compiles 370 MB of C++ that Bambu's testbench becomes")
+@pytest.mark.whole
 @pytest.mark.skipif(not Path(INSTALLED, "bambu").is_file(), reason=f"Bambu is not in {INSTALLED}")
 def test_hardware_made_of_the_sources_computes_what_the_reference_does(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
