@@ -15,7 +15,7 @@
 #include <cstdio>
 #include <deque>
 #include <limits>
-#include <optional>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -197,8 +197,8 @@ class Dram {
   int last_ = 0;
 };
 
-std::optional<Numbers> g_numbers;  // none while the fixed-latency memory answers
-std::optional<Dram> g_dram;
+std::unique_ptr<Numbers> g_numbers;  // none while the fixed-latency memory answers
+std::unique_ptr<Dram> g_dram;
 
 }  // namespace
 
@@ -215,7 +215,7 @@ int dram_configure(const char* path) {
   const std::size_t read = std::fread(&numbers, 1, sizeof numbers, file);
   std::fclose(file);
   g_numbers.reset();
-  if (read == sizeof numbers) g_numbers = numbers;
+  if (read == sizeof numbers) g_numbers.reset(new Numbers(numbers));
   dram_reset();
   return read == sizeof numbers || read == 0;
 }
@@ -223,7 +223,7 @@ int dram_configure(const char* path) {
 // All rows closed, nothing in flight, the refresh timer at rest until the first burst.
 void dram_reset() {
   g_dram.reset();
-  if (g_numbers) g_dram.emplace(*g_numbers);
+  if (g_numbers) g_dram.reset(new Dram(*g_numbers));
 }
 
 // Bursts a port may have in flight in each direction; 0 while the fixed-latency memory answers.

@@ -1,10 +1,12 @@
-"""The golden images of a package on its own RTL: ``make rtlsim``, without hotnas.
+"""The golden images of a package on its own RTL, without hotnas.
 
-    python3 sim/rtlsim.py PROGRAM FOLDER
+    python3 sim/rtlsim.py PROGRAM FOLDER      make rtlsim: cocotb drives the Verilated bench
+    python3 sim/rtlsim.py --write FOLDER      make xsim: what tb_plain.sv reads, for any simulator,
+    python3 sim/rtlsim.py --compare FOLDER    and what it left behind
 
-PROGRAM is the Verilated bench, FOLDER takes the files of the job. Runs tb_data/image_N.bin, the first one
-again at the end, behind the ideal memory, and compares every layer with tb_data/golden_N.bin and its cycles
-with the prediction. Needs cocotb. Ends with 0 when all is equal.
+FOLDER takes the files of the job. Runs tb_data/image_N.bin, the first one again at the end, behind the ideal
+memory, and compares every layer with tb_data/golden_N.bin and its cycles with the prediction. Ends with 0
+when all is equal.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent.parent
 POISON = 0xA5  # of memory that nobody wrote
+REGISTERS = (
+    *("ctrl", "gier", "ier", "isr", "status", "ifm", "ifm_high", "wgt", "wgt_high", "ofm", "ofm_high"),
+    *("layers", "images", "image_stride"),
+)
 
 
 def job(design: dict[str, Any], order: list[int], folder: Path) -> dict[str, Any]:
@@ -38,6 +44,18 @@ def job(design: dict[str, Any], order: list[int], folder: Path) -> dict[str, Any
         run.update(timeout_cycles=100_000 + 20 * sum(output["predicted"] for output in design["outputs"]))
         runs.append([run])
     return {"engines": [{"name": "", "registers": design["bench"]}], "runs": runs}
+
+
+def plain(job: dict[str, Any]) -> str:
+    """The job as tb_plain.sv reads it: addresses of registers, the number of runs, a line for each."""
+    (engine,) = job["engines"]
+    known = engine["registers"]
+    addresses = [known["offsets"][name] for name in REGISTERS]
+    addresses += [known["profile"], known["row_bytes"], 4 * known["terms"].index("cycles")]
+    keys = ("layers", "image_stride", "feature_maps", "weights", "dump", "memory")
+    keys += ("read_latency", "write_latency", "timeout_cycles")
+    lines = [[-1 if run[key] is None else run[key] for key in keys] for (run,) in job["runs"]]
+    return "\n".join(" ".join(map(str, line)) for line in [addresses, [len(lines)], *lines]) + "\n"
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -88,22 +106,33 @@ def values(design: dict[str, Any], fm: dict[str, Any], arena: bytes) -> list[byt
 
 def main() -> int:
     """The command."""
-    program, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    what, folder = sys.argv[1], Path(sys.argv[2]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     design = json.loads((PACKAGE / "driver" / "hotnas_design.json").read_text())
     order = [*range(len(list((PACKAGE / "tb_data").glob("image_*.bin")))), 0]
-    (folder / "job.json").write_text(json.dumps(job(design, order, folder)))
-    log = folder / "simulation.log"
-    with open(log, "w") as out:
-        command = [str(program), *os.environ["HOTNAS_AT_POWER_UP"].split()]
-        ran = subprocess.run(command, cwd=folder, env=environment(folder), stdout=out, stderr=out)
-    if ran.returncode or "FAIL=0" not in log.read_text():
-        print(f"FAIL: the simulation ended early; see {log}")
+    if what == "--write":
+        (folder / "results.json").unlink(missing_ok=True)
+        (folder / "job.txt").write_text(plain(job(design, order, folder)))
+        return 0
+    if what != "--compare":
+        (folder / "job.json").write_text(json.dumps(job(design, order, folder)))
+        log = folder / "simulation.log"
+        with open(log, "w") as out:
+            command = [str(Path(what).resolve()), *os.environ["HOTNAS_AT_POWER_UP"].split()]
+            ran = subprocess.run(command, cwd=folder, env=environment(folder), stdout=out, stderr=out)
+        if ran.returncode or "FAIL=0" not in log.read_text():
+            print(f"FAIL: the simulation ended early; see {log}")
+            return 1
+    try:
+        results = json.loads((folder / "results.json").read_text())
+    except (OSError, ValueError):
+        print(f"FAIL: the simulation ended early; {folder} holds no whole results.json")
         return 1
     wrong = 0
-    for number, (done,) in enumerate(json.loads((folder / "results.json").read_text())):
+    for number, (done,) in enumerate(results):
         memory = (folder / f"{2 * number + 3}.bin").read_bytes()
         wrong += compare(design, order[number], memory, done, first=number == 0)
+    wrong += len(order) - len(results)
     print(f"{'FAIL' if wrong else 'PASS'}: {len(order)} runs, {len(design['layers'])} layers, {wrong} differ")
     return int(wrong > 0)
 

@@ -82,6 +82,7 @@ FILTERS: dict[str, Callable[[str], str]] = {
     ".py": word,
     ".sv": c,
     ".tcl": word,
+    ".xdc": word,
     ".v": c,
     "Makefile": plain,
 }

@@ -128,6 +128,7 @@ def _engine_files(cell: NamedCell, processor: Processor | None, rtl: list[str]) 
         f"weights/{name}.bin": weight_image(net, accel, point.tiles, memory),
         f"driver/{name}.json": json.dumps(design, indent=2) + "\n",
         f"{RTL}/{cell.top}_ip.v": _rendered(package.FOLDER, package.WRAPPER, banner, known),
+        f"{RTL}/{cell.top}_ooc.xdc": _rendered(package.FOLDER, package.CLOCK, banner, known),
         f"scripts/package_{name}.tcl": _rendered(package.FOLDER, package.PACKING, banner, known),
     }
     if point.numbers is not None:

@@ -36,7 +36,14 @@ from hotnas_hls.codegen.hls_constants import (
 from hotnas_hls.codegen.registers import IDENTITY
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import identity_of, profile_slots
-from hotnas_hls.codegen.testbench import AT_POWER_UP, COCOTB, DRAM_SOURCE, SV_SOURCES, VERILATOR
+from hotnas_hls.codegen.testbench import (
+    AT_POWER_UP,
+    COCOTB,
+    DRAM_SOURCE,
+    PLAIN_SOURCE,
+    SV_SOURCES,
+    VERILATOR,
+)
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
@@ -106,6 +113,7 @@ def hls_files(
         "csim_flags": " ".join(CSIM_FLAGS),
         "verilator_flags": " ".join(VERILATOR),
         "bench_sources": [f"sim/{name}" for name in (*SV_SOURCES, "dram.cpp", DRAM_SOURCE)],
+        "plain_source": PLAIN_SOURCE,
         "cocotb": COCOTB | {"HOTNAS_AT_POWER_UP": " ".join(AT_POWER_UP)},
         "bambu_flags": " ".join(BAMBU_FLAGS),
         "bambu_sizes": bambu_sizes(

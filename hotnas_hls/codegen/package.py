@@ -44,7 +44,7 @@ from hotnas_hls.errors import OutputRefused
 from hotnas_hls.version import __version__
 
 FOLDER = "package"
-WRAPPER = f"rtl/{TOP}_ip.v"
+WRAPPER, CLOCK = f"rtl/{TOP}_ip.v", f"rtl/{TOP}_ooc.xdc"
 PACKING = "scripts/package_rtl.tcl"
 BLOCK_DESIGN = "scripts/block_design.tcl"
 LINUX = ("linux/hotnas.bif", "linux/hotnas.dtso")

@@ -15,7 +15,9 @@ TOP = "tb_top"
 SV_SOURCES = ("dram_pkg.sv", "axi_memory.sv", "axi_checker.sv", "axi_lite_checker.sv", "tb_top.sv")
 DRAM_SOURCE = "dram_timing.cpp"
 TOP_FILE, CHECKER = "tb_top.sv", "axi_checker.sv"
-OF_ONE_ENGINE = ("board.cpp", "board.h", "rtlsim.py")  # of a bench, what knows no other
+PLAIN_SOURCE, PLAIN_LIST = "tb_plain.sv", "tb_plain.f"  # drives the bench without cocotb
+# Of a bench, what knows no other engine.
+OF_ONE_ENGINE = ("board.cpp", "board.h", "rtlsim.py", PLAIN_SOURCE, PLAIN_LIST)
 PORTS_OF_ENGINE = REQUESTERS // 2
 # How the bench is built and run, by hotnas sim and by the Makefile of a package.
 VERILATOR = (
@@ -37,7 +39,8 @@ COCOTB = {
 def bench_sources(bench: Mapping[str, str]) -> list[str]:
     """The SystemVerilog of a bench, what others need first."""
     own = [name for name in SV_SOURCES if name in bench]
-    return own + sorted(name for name in bench if name.endswith(".sv") and name not in own)
+    others = (name for name in bench if name.endswith(".sv") and name not in (*own, PLAIN_SOURCE))
+    return own + sorted(others)
 
 
 def instance_of(engine: str) -> str:

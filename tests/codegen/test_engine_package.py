@@ -92,7 +92,8 @@ def test_the_block_design_wires_every_engine(package: Path, tmp_path: Path) -> N
 def test_every_engine_is_packed_as_an_ip_of_its_own(package: Path, tmp_path: Path) -> None:
     for name in ("left", "left_two"):
         commands = recorded(package / "scripts" / f"package_{name}.tcl", tmp_path / name)
-        (added,) = (command for command in commands if command.startswith("add_files"))
+        added, clock = (command for command in commands if command.startswith("add_files"))
+        assert clock.endswith(f"/{name}_hotnas_accel_ooc.xdc") and Path(clock.split()[-1]).is_file()
         files = [Path(file).name for file in re.findall(r"\S+\.s?v\b", added)]
         assert files[0] == f"{name}_hotnas_pkg.sv" and files[-1] == f"{name}_hotnas_accel_ip.v"
         assert all((package / "rtl" / file).is_file() for file in files)

@@ -135,7 +135,8 @@ def test_the_same_design_gives_the_same_files(point: DesignPoint) -> None:
 def test_the_wrapper_fits_the_accelerator(point: DesignPoint, files: dict[str, str], tmp_path: Path) -> None:
     folder = write_package(point, tmp_path / "small") / "rtl"
     names = [line for line in files["rtl/hotnas_accel.f"].splitlines() if line and not line.startswith("//")]
-    assert sorted([*names, "hotnas_accel.f", "hotnas_accel_ip.v"]) == sorted(os.listdir(folder))
+    beside = ["hotnas_accel.f", "hotnas_accel_ip.v", "hotnas_accel_ooc.xdc"]
+    assert sorted([*names, *beside]) == sorted(os.listdir(folder))
     verilator = find("verilator")
     assert verilator is not None
     lint = subprocess.run(
@@ -272,10 +273,48 @@ def test_the_rtl_is_packed_as_an_ip(point: DesignPoint, tmp_path: Path) -> None:
 
 
 @needs_tclsh
+def test_the_ip_has_a_clock_out_of_context(whole: Bundle, tmp_path: Path) -> None:
+    package = whole.write(tmp_path / "small")
+    packed = recorded(package / "scripts" / "package_rtl.tcl", tmp_path / "work")
+    constraints = package / "rtl" / "hotnas_accel_ooc.xdc"
+    assert f"add_files -fileset constrs_1 -norecurse {constraints}" in packed
+    used = "set_property USED_IN {out_of_context synthesis implementation} <get_files hotnas_accel_ooc.xdc>"
+    assert used.replace("<", "{<").replace(">", ">}") in packed
+    ports = "get_ports ap_clk"
+    assert recorded(constraints, tmp_path / "work") == [
+        ports,
+        f"create_clock -name ap_clk -period 5.000 {{<{ports}>}}",
+    ]
+
+
+@needs_tclsh
+def test_the_array_is_kept_in_clock_regions_where_they_are_named(whole: Bundle, tmp_path: Path) -> None:
+    package, work = whole.write(tmp_path / "small"), tmp_path / "work"
+    script, clock = package / "scripts" / "block_design.tcl", {"RECORDED_CLOCK": "200000000"}
+    (tmp_path / "ip").mkdir()
+    leave_implementation(work)
+    given = {"HOTNAS_IP": str(tmp_path / "ip"), **clock}
+    added = f"add_files -fileset constrs_1 -norecurse {work / 'array.xdc'}"
+    assert added not in recorded(script, work, **given)
+    regions = "CLOCKREGION_X0Y0:CLOCKREGION_X1Y3"
+    commands = recorded(script, work, HOTNAS_PBLOCK=regions, **given)
+    assert commands.index(added) < next(at for at, c in enumerate(commands) if c.startswith("launch_runs"))
+    assert recorded(work / "array.xdc", work) == [
+        "create_pblock array",
+        "get_pblocks array",
+        "get_cells -hierarchical -filter {NAME =~ */u_array}",
+        "add_cells_to_pblock {<get_pblocks array>} "
+        "{<get_cells -hierarchical -filter {NAME =~ */u_array}>}",
+        "get_pblocks array",
+        f"resize_pblock {{<get_pblocks array>}} -add {regions}",
+    ]
+
+
+@needs_tclsh
 def test_scripts_run_in_a_folder_with_spaces(whole: Bundle, tmp_path: Path) -> None:
     package = whole.write(tmp_path / "my designs [1] $x" / "small")
     commands = recorded(package / "scripts" / "package_rtl.tcl", tmp_path / "some work")
-    (added,) = (command for command in commands if command.startswith("add_files"))
+    added, _ = (command for command in commands if command.startswith("add_files"))
     assert str(package / "rtl" / "hotnas_pkg.sv") in added.replace("\\", "")
     ip = {"HOTNAS_IP": str(tmp_path / "my ip"), "RECORDED_CLOCK": "200000000", "HOTNAS_BITSTREAM": "0"}
     recorded(package / "scripts" / "block_design.tcl", tmp_path / "some work", **ip)
