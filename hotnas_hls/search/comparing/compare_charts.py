@@ -78,7 +78,8 @@ def _curve(axes: Axes, curves: Sequence[Sequence[float | None]], name: str, colo
 def ranking_table(record: Record) -> Table:
     """A row for every variant, the best first."""
     seeds = record["seeds"]
-    table = Table(title=f"{record['network']}, {record['trials']} trials, means of {seeds} seeds")
+    averaged = "one seed" if seeds == 1 else f"means of {seeds} seeds"
+    table = Table(title=f"{record['network']}, {record['trials']} trials, {averaged}")
     table.add_column("sampler")
     for head in ("hypervolume", "range", "accuracy", "latency, ms", "trained", "stopped", "refused", "s"):
         table.add_column(head, justify="right")
