@@ -158,7 +158,7 @@ CONSTANTS = (
     (
         "MAX_BURST_BEATS",
         MAX_BURST_BEATS,
-        "beats of the longest burst; costs no cycle, since addresses run ahead of the data",
+        "beats of the longest burst, a run is cut at its multiples; no cycle: addresses run ahead of data",
         "`burst_splitter.sv`",
     ),
 )

@@ -6,8 +6,8 @@
 //: set DataBits 128
 //: constant Outstanding 3
 //: mutant address_stays
-//:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding)),
-//:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding) && !rvalid_i),
+//:   .enable_i (room_q),
+//:   .enable_i (room_q && !rvalid_i),
 //: mutant never_more_in_flight
 //:   assign sent         = arvalid_o && arready_i;
 //:   assign sent         = arvalid_o && arready_i && !rvalid_i;
@@ -25,7 +25,7 @@
   logic        drains_q = 1'b0;
 
   always_comb begin
-    if (run_valid_i) assume (run_beats_i != '0 && run_addr_i[3:0] == '0);
+    if (run_valid_i) assume (run_beats_i != '0 && run_beats_i[31:30] == '0 && run_addr_i[3:0] == '0);
     if (rvalid_i) assume (asked_q != '0);  // a slave answers what it was asked
     if (drains_q) assume (drain_i);        // until all has come
   end
@@ -41,7 +41,8 @@
 
   always_ff @(posedge clk_i) if (formal_started_q) begin
     if (waits_q) address_stays: assert (arvalid_o && araddr_o == waiting_addr_q && arlen_o == waiting_len_q);
-    never_more_in_flight: assert (asked_q <= hotnas_pkg::Outstanding && asked_q == 8'(in_flight_q));
+    never_more_in_flight: assert (asked_q <= hotnas_pkg::Outstanding && asked_q == 8'(in_flight_q)
+      && room_q == (asked_q != hotnas_pkg::Outstanding));
     every_beat_once: assert (drain_i || (beat_valid_o == rvalid_i && (rvalid_i && rready_o) == (beat_valid_o && beat_ready_i)));
     if (arvalid_o) within_a_page: assert (14'(araddr_o[11:0]) + ((14'(arlen_o) + 14'd1) << 4) <= 14'd4096);
   end

@@ -8,8 +8,8 @@
 //: constant Outstanding 2
 //: constant MaxBurst 4
 //: mutant address_stays
-//:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding)),
-//:   .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding) && !wready_i),
+//:   .enable_i (room_q),
+//:   .enable_i (room_q && !wready_i),
 //: mutant data_stays
 //:   assign wvalid_o     = (beat_valid_i || drain_i) && burst_valid;
 //:   assign wvalid_o     = (beat_valid_i || drain_i) && burst_valid && !awready_i;
@@ -38,7 +38,7 @@
   assign new_offer = awvalid_o && !address_waits_q;
 
   always_comb begin
-    if (run_valid_i) assume (run_beats_i != '0 && run_addr_i[1:0] == '0);
+    if (run_valid_i) assume (run_beats_i != '0 && run_beats_i[31:30] == '0 && run_addr_i[1:0] == '0);
     if (bvalid_i) assume (answered_bursts_q != data_bursts_q && answered_bursts_q != taken_bursts_q);
     if (beat_waits_q && !drain_i) assume (beat_valid_i && beat_i == waiting_beat_q);
     if (drains_q) assume (drain_i);  // until all is answered

@@ -4,23 +4,20 @@
 //: depth 3
 //: set DataBits 128
 //: mutant within_a_page
-//:   page_q     <= page_rest[from_run];
-//:   page_q     <= (PageBits + 1)'(PageBeats);
-//: mutant within_max_burst
-//:   : page_end[i] ? CountBits'(page[i]) : CountBits'(hotnas_pkg::MaxBurst);
-//:   : page_end[i] ? CountBits'(page[i]) : CountBits'(beats[i]);
+//:   addr_q <= {addr_q[63:Boundary] + 1'b1, Boundary'(0)};
+//:   addr_q <= addr_q + (64'(len_q) + 64'd1 << BeatShift) + (64'd1 << BeatShift);
 //: mutant lengths_add_up
-//:   rest_q     <= rest[from_run];
-//:   rest_q     <= beats[from_run] - 32'd1;
+//:   left_q <= last_beat[31:BurstBits];
+//:   left_q <= run_beats_i[31:BurstBits];
 //: mutant addresses_follow
-//:   addr_q[63:12] <= addr_q[63:12] + 52'(page_end_q);
-//:   addr_q[63:12] <= addr_q[63:12] + 52'(last_q);
+//:   len_q  <= single ? BurstBits'(run_beats_i - 32'd1) : ~first;
+//:   len_q  <= single ? BurstBits'(run_beats_i - 32'd1) : '1;
 //: mutant stable
 //:   assign valid_o     = busy_q && enable_i;
 //:   assign valid_o     = busy_q && enable_i && !run_valid_i;
 //: mutant prepared
-//:   && (long_run || (CountBits'(page[i]) <= CountBits'(beats[i])));
-//:   && (long_run || (CountBits'(page[i]) < CountBits'(beats[i])));
+//:   && (near_beat[BurstBits+1:BurstBits] == '0);
+//:   && (near_beat[BurstBits+1:BurstBits] <= 2'd1);
 
   logic [63:0] start_q;         // of the run
   logic [31:0] beats_q, sent_q;  // of the run; those of its bursts taken
@@ -29,7 +26,8 @@
   logic [7:0]  waiting_len_q;
 
   always_comb begin
-    if (run_valid_i) assume (run_beats_i != '0 && run_addr_i[BeatShift-1:0] == '0);
+    // A run, and what lies before it from its first boundary, is counted in 32 bits.
+    if (run_valid_i) assume (run_beats_i != '0 && run_beats_i[31:30] == '0 && run_addr_i[BeatShift-1:0] == '0);
     if (enabled_q) assume (enable_i);  // it falls only as a burst is taken
     if (drains_q) assume (drain_i);    // until nothing is on offer
   end
@@ -55,15 +53,12 @@
   end
 
   always_ff @(posedge clk_i) if (formal_started_q) begin
-    if (!idle_o) begin
-      within_a_page: assert (14'(addr_o[11:0]) + ((14'(len_o) + 14'd1) << BeatShift) <= 14'd4096);
-      within_max_burst: assert (32'(len_o) + 32'd1 <= hotnas_pkg::MaxBurst);
-    end
+    if (!idle_o) within_a_page: assert (14'(addr_o[11:0]) + ((14'(len_o) + 14'd1) << BeatShift) <= 14'd4096);
     if (!idle_o) addresses_follow: assert (addr_o == start_q + (64'(sent_q) << BeatShift) && addr_o[BeatShift-1:0] == '0);
     lengths_add_up: assert (sent_q <= beats_q && (idle_o == (sent_q == beats_q) || (drained_q && idle_o))
-      && (idle_o || (rest_q == beats_q - sent_q - 32'(burst_q) && 32'(burst_q) <= beats_q - sent_q)));
-    if (!idle_o) prepared: assert (burst_q != '0 && last_q == (rest_q == '0)
-      && page_end_q == ((13'(addr_q[11:BeatShift]) + 13'(burst_q)) == 13'(PageBeats))
-      && page_q == (PageBits + 1)'(PageBeats) - (page_end_q ? '0 : (PageBits + 1)'(addr_q[11:BeatShift]) + (PageBits + 1)'(burst_q)));
+      && (idle_o || 32'(len_q) + 32'd1 <= beats_q - sent_q));
+    if (!idle_o) prepared: assert (last_q == (left_q == '0)
+      && (last_q || len_q == ~addr_q[BeatShift +: BurstBits])
+      && beats_q - sent_q == (last_q ? 32'(len_q) + 32'd1 : 32'(len_q) + 32'd2 + {left_q - 1'b1, end_q}));
     if (waits_q) stable: assert (valid_o && addr_o == waiting_addr_q && len_o == waiting_len_q);
   end

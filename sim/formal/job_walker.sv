@@ -27,11 +27,11 @@
     assume (rows != '0 && columns != '0 && outputs != '0 && inputs != '0 && chunks != '0);
     assume (cfg.tiles_r == 16'(rows) && cfg.tiles_c == 16'(columns) && cfg.tiles_m == 16'(outputs));
     assume (cfg.tiles_n == 16'(inputs) && cfg.chunks == 16'(chunks));
-    if (next_i && last_o) assume (start_i);  // nobody asks behind the last
+    if (!formal_started_q || (next_i && last_o)) assume (start_i);  // nobody asks behind the last
   end
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || start_i) done_q <= '0;
+    if (start_i) done_q <= '0;
     else if (next_i) done_q <= done_q + 8'd1;
   end
 

@@ -44,8 +44,8 @@ DESIGN = Accelerator(
 PROLOGUE = """
   logic formal_started_q = 1'b0;
   always_ff @(posedge clk_i) formal_started_q <= 1'b1;
-  always_comb assume (rst_ni == formal_started_q);
 """
+RESET = "  always_comb assume (rst_ni == formal_started_q);\n"  # of modules that have one
 
 
 class NotProved(HotnasError):
@@ -138,7 +138,8 @@ def sources(properties: Properties, mutant: Mutant | None = None) -> dict[str, s
 def spliced(module: str, properties: str) -> str:
     """A module with properties before its end."""
     before, _, after = module.rpartition("endmodule")
-    return f"{before}{PROLOGUE}{properties}\nendmodule{after}"
+    reset = RESET if re.search(r"\brst_ni\b", module) else ""
+    return f"{before}{PROLOGUE}{reset}{properties}\nendmodule{after}"
 
 
 def settings(properties: Properties, files: Iterable[str], search: bool, seconds: int) -> str:

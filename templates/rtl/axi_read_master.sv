@@ -34,6 +34,7 @@ module axi_read_master #(
   localparam int unsigned CountBits = $clog2(hotnas_pkg::Outstanding + 1);
 
   logic [CountBits-1:0] in_flight_q;
+  logic                 room_q;  // for another one
   logic                 sent, finished, splitter_idle;
 
   burst_splitter #(.DataBits(DataBits)) u_splitter (
@@ -44,7 +45,7 @@ module axi_read_master #(
     .run_ready_o,
     .run_addr_i,
     .run_beats_i,
-    .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding)),
+    .enable_i (room_q),
     .valid_o  (arvalid_o),
     .ready_i  (arready_i),
     .addr_o   (araddr_o),
@@ -66,8 +67,13 @@ module axi_read_master #(
   assign stall_o      = beat_ready_i && !rvalid_i && (arvalid_o || (in_flight_q != '0));
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) in_flight_q <= '0;
-    else in_flight_q <= in_flight_q + CountBits'(sent) - CountBits'(finished);
+    if (!rst_ni) begin
+      in_flight_q <= '0;
+      room_q      <= 1'b1;
+    end else if (sent != finished) begin
+      in_flight_q <= sent ? in_flight_q + 1'b1 : in_flight_q - 1'b1;
+      room_q      <= finished || in_flight_q != CountBits'(hotnas_pkg::Outstanding - 1);
+    end
   end
 
 endmodule

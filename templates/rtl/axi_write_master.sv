@@ -38,6 +38,7 @@ module axi_write_master #(
   localparam int unsigned CountBits = $clog2(hotnas_pkg::Outstanding + 1);
 
   logic [CountBits-1:0] in_flight_q;
+  logic                 room_q;  // for another one
   logic                 offered_q, sent, answered, splitter_idle, fifo_ready, burst_valid;
   logic [7:0]           burst_len, beat_q;
 
@@ -49,7 +50,7 @@ module axi_write_master #(
     .run_ready_o,
     .run_addr_i,
     .run_beats_i,
-    .enable_i (in_flight_q != CountBits'(hotnas_pkg::Outstanding)),
+    .enable_i (room_q),
     .valid_o  (awvalid_o),
     .ready_i  (awready_i),
     .addr_o   (awaddr_o),
@@ -86,11 +87,15 @@ module axi_write_master #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       in_flight_q <= '0;
+      room_q      <= 1'b1;
       offered_q   <= 1'b0;
       beat_q      <= '0;
     end else begin
       offered_q   <= awvalid_o && !awready_i;
-      in_flight_q <= in_flight_q + CountBits'(sent) - CountBits'(answered);
+      if (sent != answered) begin
+        in_flight_q <= sent ? in_flight_q + 1'b1 : in_flight_q - 1'b1;
+        room_q      <= answered || in_flight_q != CountBits'(hotnas_pkg::Outstanding - 1);
+      end
       if (beat_done_o) beat_q <= wlast_o ? '0 : beat_q + 1'b1;
     end
   end

@@ -62,25 +62,30 @@ module compute_ctrl (
   logic [16:0] slices_q;                        // slices loaded, of this tile and the next
   logic [15:0] slice;                           // slice of the tile this step reads
   logic [1:0]  jobs_q, halves_free_q;
+  logic        channelwise_q;
 
   assign first_step     = (n_q == '0) && (k_q == '0);
   assign last_of_output = last_n_q && last_k_q;
   assign last_of_tile   = last_of_output && last_m_q;
   assign last_step      = last_of_tile && last_c_q && last_r_q;
-  assign slice          = cfg.channelwise ? m_q : n_q;
+  assign slice          = channelwise_q ? m_q : n_q;
   assign ready          = (jobs_q != '0) && (slices_q > 17'(slice))
                           && (!first_step || halves_free_q != '0);
 
   // What follows from the layer alone is there a cycle after it (a product two), what follows from the step a cycle after that,
   // in the first cycle of its first sweep.
   logic [15:0] tw_q;                                  // multiplied by strides and kernel rows
+  logic [16:0] slices_taken_q, slices_less_q;         // a tile's slices, taken from slices_q; the same as one comes
   logic [15:0] chunks_end_q, tiles_n_end_q, tiles_m_end_q, tiles_c_end_q, tiles_r_end_q;
   logic [15:0] tile_row_step_q, tile_col_step_q;      // from tile to tile
   logic [IfmAddrBits-1:0] row_step_q;                 // words from an output row to the next
-  logic [15:0] rows_end_q, cols_end_q;                // last row and column of the tile
+  logic [AccAddrBits-1:0] rows_end_q, cols_end_q;     // last row and column of the tile, whose pixels fit a half
   logic [7:0]  entries_end_q;                         // last entry of the step
   always_ff @(posedge clk_i) begin
+    channelwise_q   <= cfg.channelwise;
     tw_q            <= cfg.tw;
+    slices_taken_q  <= 17'd0 - 17'(cfg.slices);
+    slices_less_q   <= 17'd1 - 17'(cfg.slices);
     chunks_end_q    <= cfg.chunks - 16'd1;
     tiles_n_end_q   <= cfg.tiles_n - 16'd1;
     tiles_m_end_q   <= cfg.tiles_m - 16'd1;
@@ -96,13 +101,13 @@ module compute_ctrl (
     last_c_q        <= tile_c_q == tiles_c_end_q;
     last_r_q        <= tile_r_q == tiles_r_end_q;
     entries_end_q <= ((k_q == chunks_end_q) ? cfg.entries_last : cfg.entries) - 8'd1;
-    rows_end_q    <= ((tile_r_q == tiles_r_end_q) ? cfg.tr_last : cfg.tr) - 16'd1;
-    cols_end_q    <= ((tile_c_q == tiles_c_end_q) ? cfg.tc_last : cfg.tc) - 16'd1;
+    rows_end_q    <= AccAddrBits'(((tile_r_q == tiles_r_end_q) ? cfg.tr_last : cfg.tr) - 16'd1);
+    cols_end_q    <= AccAddrBits'(((tile_c_q == tiles_c_end_q) ? cfg.tc_last : cfg.tc) - 16'd1);
   end
 
   // ---------------------------------------------------------------- sweeps over a tile's pixels
   logic [7:0]  entry_q;
-  logic [15:0] row_q, col_q, pixel_q;
+  logic [AccAddrBits-1:0] row_q, col_q, pixel_q;
   logic [2:0]  sweep_q;            // saturating count of the sweep's cycles
   logic        pixels_done_q, col_last, pixel_last, issue, sweep_end, entry_last, sweep_first;
   logic        opening, closing;       // an output tile's first sweep, its last
@@ -141,7 +146,7 @@ module compute_ctrl (
   always_comb begin
     next_slice_addr = slice_addr_q;
     if (last_k_q) begin
-      if (cfg.channelwise) next_slice_addr = slice_addr_q + IfmAddrBits'(cfg.slice_px);
+      if (channelwise_q) next_slice_addr = slice_addr_q + IfmAddrBits'(cfg.slice_px);
       else if (last_n_q) next_slice_addr = ifm_half_base;
       else next_slice_addr = slice_addr_q + IfmAddrBits'(cfg.slice_px);
     end
@@ -149,7 +154,7 @@ module compute_ctrl (
   end
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || start_i) begin
+    if (start_i) begin
       {tile_r_q, tile_c_q, m_q, n_q, k_q} <= '0;
       acc_half_q    <= 1'b0;
       tile_y_q      <= 17'(-$signed({1'b0, cfg.pad_top}));
@@ -235,7 +240,8 @@ module compute_ctrl (
       jobs_q <= '0;
       slot_q <= 1'b0;
     end else begin
-      slices_q   <= slices_q + 17'(slice_done_i) - ((step_end && last_of_tile) ? 17'(cfg.slices) : '0);
+      slices_q   <= slices_q + (!(step_end && last_of_tile) ? 17'(slice_done_i)
+                                : slice_done_i ? slices_less_q : slices_taken_q);
       ifm_half_q <= ifm_half_q ^ (step_end && last_of_tile);
       if (step_end) slice_addr_q <= next_slice_addr;
       jobs_q <= jobs_q + 2'(job_done_i) - 2'(step_taken);
@@ -279,21 +285,21 @@ module compute_ctrl (
   logic [Ports*hotnas_pkg::IfmAddrBits-1:0] addr;
   for (genvar port = 0; port < Ports; port++) begin : gen_address
     logic [3:0] ky, kx, ky_q, kx_q;
-    logic [IfmAddrBits-1:0] offset_q;  // words from the pixel's corner
+    logic [IfmAddrBits-1:0] rows_q;  // words from the pixel's corner to the kernel row
     logic signed [16:0] y, x;
     assign ky = next_place_q[port*8+4 +: 4];
     assign kx = next_place_q[port*8 +: 4];
     always_ff @(posedge clk_i) begin
       if (take_entry) begin
         {ky_q, kx_q} <= {ky, kx};
-        offset_q     <= IfmAddrBits'(tw_q * 16'(ky)) + IfmAddrBits'(kx);
+        rows_q       <= IfmAddrBits'(tw_q) * IfmAddrBits'(ky);
       end
     end
     assign y  = y_q + 17'($signed({1'b0, ky_q}));
     assign x  = x_q + 17'($signed({1'b0, kx_q}));
     assign valid_px[port] = !y[16] && !x[16] && (y[15:0] < cfg.in_rows) && (x[15:0] < cfg.in_columns);
     assign addr[port*hotnas_pkg::IfmAddrBits +: hotnas_pkg::IfmAddrBits] =
-        col_addr_q + offset_q;
+        col_addr_q + rows_q + IfmAddrBits'(kx_q);
   end
 
   always_ff @(posedge clk_i) begin
@@ -329,7 +335,7 @@ module compute_ctrl (
     else
       acc_q <= {acc_q[(ToAcc-1)*AccBits-1:0],
                 issue && sweep_first && opening, slot_q, acc_half_q, issue, opening, closing,
-                AccAddrBits'(pixel_q)};
+                pixel_q};
   end
   assign {load_bias_o, load_bias_slot_o, acc_half_o, acc_valid_o, acc_first_o, acc_last_o, acc_addr_o} =
       acc_q[ToAcc*AccBits-1:(ToAcc-1)*AccBits];

@@ -79,7 +79,6 @@ module descriptor_fetch (
       state_q    <= Rest;
       port_q     <= 1'b0;
       beat_q     <= '0;
-      run_addr_o <= '0;
       refused_o  <= 1'b0;
       error_o    <= 1'b0;
     end else if (ask_i) begin
@@ -88,15 +87,11 @@ module descriptor_fetch (
       beat_q    <= '0;
       refused_o <= 1'b0;
       error_o   <= 1'b0;
-      if (first_i) run_addr_o <= base_i;
     end else begin
       if (fetching_o) error_o <= error_o || error_i;
       if (beat) beat_q <= beat_q + 1'b1;
       unique case (state_q)
-        Ask: if (run_ready_i) begin
-          state_q    <= Fetch;
-          run_addr_o <= run_addr_o + 64'(hotnas_pkg::DescriptorBytes);
-        end
+        Ask: if (run_ready_i) state_q <= Fetch;
         Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) begin
           state_q <= Check;
           port_q  <= 1'b0;
@@ -113,6 +108,12 @@ module descriptor_fetch (
         port_q  <= 1'b0;
       end
     end
+  end
+
+  // The first descriptor's place is there before it is asked for, the next one's lies behind each.
+  always_ff @(posedge clk_i) begin
+    if (state_q == Rest && first_i) run_addr_o <= base_i;
+    else if (state_q == Ask && run_ready_i) run_addr_o <= run_addr_o + 64'(hotnas_pkg::DescriptorBytes);
   end
 
   // Fields that this design's descriptors have no words for are zero. The last words are those of the entry

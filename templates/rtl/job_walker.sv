@@ -2,7 +2,6 @@
 // innermost. The outputs describe the present job; next_i moves on.
 module job_walker (
   input  logic          clk_i,
-  input  logic          rst_ni,
   input  logic          start_i,
   input  logic [hotnas_pkg::HeaderBits-1:0] cfg_i,           // hotnas_pkg::descriptor_t
   input  logic          next_i,
@@ -34,7 +33,7 @@ module job_walker (
   assign last_o          = last_tile_job_o && last_tile_o;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || start_i) begin
+    if (start_i) begin
       {r_q, c_q, m_q, n_q, k_q} <= {cfg.tiles_r, cfg.tiles_c, cfg.tiles_m, cfg.tiles_n, cfg.chunks};
       first_q <= 1'b1;
     end else if (next_i) begin

@@ -57,12 +57,13 @@ module layer_sequencer (
   logic [31:0] images_left_q, image_stride_q;
   logic [3:0]  errors_q;
   logic [31:0] cycles_q, load_ifm_q, ahead_ifm_q, load_wgt_q, ahead_wgt_q, compute_q, store_ofm_q, stall_q;
-  logic        last_layer, last, goes_ahead, ahead_there, good, refused_q, failed, too_many, nothing, start, next;
+  logic        last_layer, last, goes_ahead, ahead_there, good, refused_q, failed, start, next;
+  logic        too_many_q, nothing_q;   // the arguments: more layers than rows of counts; no layer, no image
   logic        wrong_q, ahead_wrong_q;  // weights of the layer in work, and of the one fetched
 
   assign idle_o        = state_q == Idle;
   assign running_o     = state_q == Run;
-  assign start         = idle_o && start_i && !nothing;
+  assign start         = idle_o && start_i && !nothing_q;
   assign next          = (state_q == File) && !last && !failed;
   assign last_layer    = layer_q == last_layer_q;
   assign last          = last_layer && (images_left_q == 32'd1);
@@ -77,10 +78,8 @@ module layer_sequencer (
   assign taken_o       = layer_start_o || idle_o;
   assign table_bank_o  = layer_q[0];
   assign fetch_bank_o  = layer_q[0] ^ running_o;
-  assign too_many      = layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
-  assign nothing       = too_many || (layers_i == '0) || (images_i == '0);
   assign done_o        = ((state_q == File) && (last || failed))
-                         || ((state_q == Idle) && start_i && nothing);
+                         || ((state_q == Idle) && start_i && nothing_q);
   assign profile_we_o    = state_q == File;
   assign profile_layer_o = layer_q;
   assign profile_o = {64'd0, stall_q, store_ofm_q, compute_q, load_wgt_q, load_ifm_q, cycles_q + 32'd1};
@@ -100,12 +99,12 @@ module layer_sequencer (
       if (weights_wrong_i && !fetching_i) wrong_q <= 1'b1;
       unique case (state_q)
         Idle: if (start_i) begin
-          status_o  <= {26'd0, too_many, 5'd0};
+          status_o  <= {26'd0, too_many_q, 5'd0};
           errors_q  <= '0;
           refused_q <= 1'b0;
           layer_q   <= '0;
           {wrong_q, ahead_wrong_q} <= '0;
-          if (!nothing) state_q <= Begin;
+          if (!nothing_q) state_q <= Begin;
         end
         Begin, Take: begin
           if (layer_start_o) state_q <= Run;
@@ -127,6 +126,12 @@ module layer_sequencer (
     end
   end
 
+  // They were written cycles before a run starts.
+  always_ff @(posedge clk_i) begin
+    too_many_q <= layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
+    nothing_q  <= (layers_i >= 32'(hotnas_pkg::ProfileSlots)) || (layers_i == '0) || (images_i == '0);
+  end
+
   always_ff @(posedge clk_i) begin
     if (state_q == Idle) begin
       ifm_base_o     <= ifm_base_i;
@@ -142,7 +147,17 @@ module layer_sequencer (
     end
   end
 
+  // Who works is counted a cycle later: in a layer's last cycle nobody does.
+  logic load_ifm_busy_q, ahead_ifm_busy_q, load_wgt_busy_q, ahead_wgt_busy_q, compute_busy_q, store_ofm_busy_q;
+  logic compute_stall_q;
   always_ff @(posedge clk_i) begin
+    load_ifm_busy_q  <= load_ifm_busy_i && !tile_came_i;
+    ahead_ifm_busy_q <= load_ifm_busy_i && tile_came_i;
+    load_wgt_busy_q  <= load_wgt_busy_i && !fetching_i;
+    ahead_wgt_busy_q <= load_wgt_busy_i && fetching_i;
+    compute_busy_q   <= compute_busy_i;
+    store_ofm_busy_q <= store_ofm_busy_i;
+    compute_stall_q  <= compute_stall_i;
     if (state_q == Idle || state_q == File) begin
       cycles_q    <= '0;
       load_ifm_q  <= idle_o ? '0 : ahead_ifm_q;
@@ -154,13 +169,13 @@ module layer_sequencer (
       stall_q     <= '0;
     end else begin
       cycles_q    <= cycles_q + 32'd1;
-      load_ifm_q  <= load_ifm_q + 32'(load_ifm_busy_i && !tile_came_i);
-      ahead_ifm_q <= ahead_ifm_q + 32'(load_ifm_busy_i && tile_came_i);
-      load_wgt_q  <= load_wgt_q + 32'(load_wgt_busy_i && !fetching_i);
-      ahead_wgt_q <= ahead_wgt_q + 32'(load_wgt_busy_i && fetching_i);
-      compute_q   <= compute_q + 32'(compute_busy_i);
-      store_ofm_q <= store_ofm_q + 32'(store_ofm_busy_i);
-      stall_q     <= stall_q + 32'(compute_stall_i);
+      load_ifm_q  <= load_ifm_q + 32'(load_ifm_busy_q);
+      ahead_ifm_q <= ahead_ifm_q + 32'(ahead_ifm_busy_q);
+      load_wgt_q  <= load_wgt_q + 32'(load_wgt_busy_q);
+      ahead_wgt_q <= ahead_wgt_q + 32'(ahead_wgt_busy_q);
+      compute_q   <= compute_q + 32'(compute_busy_q);
+      store_ofm_q <= store_ofm_q + 32'(store_ofm_busy_q);
+      stall_q     <= stall_q + 32'(compute_stall_q);
     end
   end
 

@@ -218,7 +218,7 @@ module ofm_store (
   logic [4:0]  pending_q;   // words in the pipeline and in the FIFO behind it
   logic        drain, last_pixel;
   logic [Stages-1:0] valid_q;  // from D1 on
-  logic [Word-1:0] res_d1_q, act_word, word_in;
+  logic [Word-1:0] act_word, word_in;
   logic [Acc:0]    rounding_q;  // half of what requantisation shifts out
   logic [Block*Acc-1:0] block_acc_q;
 
@@ -253,7 +253,6 @@ module ofm_store (
 
   always_ff @(posedge clk_i) begin
     block_d1_q <= block_q;
-    res_d1_q   <= (cfg.has_residual && !multiplies) ? res_word : '0;
     rounding_q <= (cfg.output_shift == '0) ? '0 : (Acc + 1)'(1) << (cfg.output_shift - 8'd1);
   end
 
@@ -268,11 +267,15 @@ module ofm_store (
 
   for (genvar c = 0; c < Block; c++) begin : gen_channel
     logic [Act-1:0] act;
+    logic signed [Act+2:0] residual_q;  // D1, shifted in part
+    always_ff @(posedge clk_i)
+      residual_q <= (cfg.has_residual && !multiplies)
+                    ? (Act + 3)'($signed(res_word[c*Act +: Act])) <<< cfg.residual_shift[1:0] : '0;
     requantize u_requantize (
       .clk_i,
       .acc_i            (block_acc_q[c*Acc +: Acc]),
-      .residual_i       (res_d1_q[c*Act +: Act]),
-      .residual_shift_i (cfg.residual_shift),
+      .residual_i       (residual_q),
+      .residual_shift_i (cfg.residual_shift[7:2]),
       .output_shift_i   (cfg.output_shift),
       .rounding_i       (rounding_q),
       .clamp_low_i      (cfg.clamp_low),

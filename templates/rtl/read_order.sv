@@ -57,7 +57,7 @@ module read_order (
   logic [1:0]  residuals_left_q, residuals;
 
   job_walker u_jobs (
-    .clk_i, .rst_ni, .start_i, .cfg_i,
+    .clk_i, .start_i, .cfg_i,
     .next_i            (job_taken),
     .first_o           (),
     .last_m_o          (),

@@ -15,24 +15,31 @@ module stream_fifo #(
 
   localparam int unsigned PtrBits = $clog2(Depth);
 
-  logic [Width-1:0] mem [Depth];
-  logic [PtrBits:0] head_q, tail_q;  // one bit more than an address tells full from empty
+  logic [Width-1:0]   mem [Depth];
+  logic [PtrBits-1:0] head_q, tail_q;
+  logic [PtrBits:0]   count_q;
+  logic               ready_q, put, get;  // ready_q is a register of its own: it reaches across modules
 
-  assign ready_o = (head_q - tail_q) != (PtrBits + 1)'(Depth);
-  assign valid_o = head_q != tail_q;
-  assign data_o  = mem[tail_q[PtrBits-1:0]];
+  assign put     = valid_i && ready_o;
+  assign get     = valid_o && ready_i;
+  assign ready_o = ready_q;
+  assign valid_o = count_q != '0;
+  assign data_o  = mem[tail_q];
 
-  always_ff @(posedge clk_i) begin
-    if (valid_i && ready_o) mem[head_q[PtrBits-1:0]] <= data_i;
-  end
+  always_ff @(posedge clk_i) if (put) mem[head_q] <= data_i;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      head_q <= '0;
-      tail_q <= '0;
+      head_q  <= '0;
+      tail_q  <= '0;
+      count_q <= '0;
+      ready_q <= 1'b1;
     end else begin
-      if (valid_i && ready_o) head_q <= head_q + 1'b1;
-      if (valid_o && ready_i) tail_q <= tail_q + 1'b1;
+      if (put) head_q <= head_q + 1'b1;
+      if (get) tail_q <= tail_q + 1'b1;
+      if (put && !get) count_q <= count_q + 1'b1;
+      if (get && !put) count_q <= count_q - 1'b1;
+      if (put != get) ready_q <= get || count_q != (PtrBits + 1)'(Depth - 1);
     end
   end
 

@@ -39,6 +39,13 @@ module wgt_loader (
 
   localparam int unsigned Lanes = hotnas_pkg::PlaneBits;
   localparam int unsigned Bits  = hotnas_pkg::WgtBits;
+  // Counts are as wide as a slot needs: their products stay small.
+  localparam int unsigned Groups      =
+      (hotnas_pkg::Tm + hotnas_pkg::RowsPerGroup - 1) / hotnas_pkg::RowsPerGroup * hotnas_pkg::PartsPerRow;
+  localparam int unsigned GroupPlanes = hotnas_pkg::WgtEntries * Bits + hotnas_pkg::PatternBits;
+  localparam int unsigned GroupBits   = $clog2(Groups + 1);
+  localparam int unsigned EntryBits   = $clog2(GroupPlanes + 1);
+  localparam int unsigned JobBits     = $clog2(hotnas_pkg::BiasBeats + Groups * GroupPlanes + 1);
 
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
@@ -49,7 +56,7 @@ module wgt_loader (
   logic got_first, got_last_m, got_last_k, got_last_tile_job, got_last, got_next;
 
   job_walker u_ask (
-    .clk_i, .rst_ni, .start_i, .cfg_i,
+    .clk_i, .start_i, .cfg_i,
     .next_i          (ask_next),
     .first_o         (ask_first),
     .last_m_o        (ask_last_m),
@@ -61,7 +68,7 @@ module wgt_loader (
   );
 
   job_walker u_got (
-    .clk_i, .rst_ni, .start_i, .cfg_i,
+    .clk_i, .start_i, .cfg_i,
     .next_i          (got_next),
     .first_o         (got_first),
     .last_m_o        (got_last_m),
@@ -78,15 +85,15 @@ module wgt_loader (
   logic        begun_q;
   logic [1:0]  slots_free_q;
   logic [63:0] addr_q;
-  logic [31:0] run_planes_q;
-  logic [23:0] planes_q;
+  logic [EntryBits-1:0] planes_q;    // of a group
+  logic [JobBits-1:0]   run_planes_q;
 
   logic [63:0] first_addr;  // of the layer's weights
   assign first_addr  = (hotnas_pkg::WeightPlanes != 0 && cfg.wgt_on_chip) ? 64'(cfg.wgt_chip)
                                                                        : base_i + 64'(cfg.wgt_addr);
   assign run_valid_o = state_q == Request;
   assign run_addr_o  = addr_q;
-  assign run_planes_o = run_planes_q;
+  assign run_planes_o = 32'(run_planes_q);
   assign ask_next    = run_valid_o && run_ready_i;
 
   always_ff @(posedge clk_i) begin
@@ -119,25 +126,27 @@ module wgt_loader (
 
   // planes = bias + groups x (2 x pruned + entries x weight_bits), the product taken in two cycles. What follows
   // from the job alone is there a cycle after it.
-  logic [15:0] ask_groups_q;
-  logic [7:0]  ask_entries_q;
+  logic [GroupBits-1:0] ask_groups_q;
+  logic [EntryBits-1:0] ask_entries_q;
   always_ff @(posedge clk_i) begin
-    ask_groups_q  <= ask_last_m ? cfg.groups_last : cfg.groups;
-    ask_entries_q <= ask_last_k ? cfg.entries_last : cfg.entries;
+    ask_groups_q  <= GroupBits'(ask_last_m ? cfg.groups_last : cfg.groups);
+    ask_entries_q <= EntryBits'(ask_last_k ? cfg.entries_last : cfg.entries);
     if (state_q == Planes)
-      planes_q <= 24'(ask_entries_q) * 24'(cfg.weight_bits) + (cfg.pruned ? 24'(hotnas_pkg::PatternBits) : '0);
+      planes_q <= ask_entries_q * EntryBits'(cfg.weight_bits)
+                  + (cfg.pruned ? EntryBits'(hotnas_pkg::PatternBits) : '0);
     if (state_q == Size)
-      run_planes_q <= (ask_first ? 32'(hotnas_pkg::BiasBeats) : '0) + 32'(ask_groups_q) * 32'(planes_q);
+      run_planes_q <= (ask_first ? JobBits'(hotnas_pkg::BiasBeats) : '0) + JobBits'(ask_groups_q) * JobBits'(planes_q);
   end
 
   // ---------------------------------------------------------------- reception: sections of a job
   typedef enum logic [1:0] {Bias, Patterns, Weights} section_e;
   section_e    section_q, section;
   logic        active_q, fresh_q, slot_q;
-  logic [15:0] bias_beat_q, group_q;
+  logic [15:0] bias_beat_q;
+  logic [GroupBits-1:0] group_q;
   logic [7:0]  entry_q, bit_q;
   logic        accept, bias_end, group_end, entry_end, section_end, no_weights, job_done;
-  logic [15:0] groups_end_q;    // last group of an entry
+  logic [GroupBits-1:0] groups_end_q;  // last group of an entry
   logic [7:0]  entries_end_q;   // last entry of the job
   logic [7:0]  bits_end_q;      // last bit of a weight
 
@@ -149,7 +158,7 @@ module wgt_loader (
   end
   // Where sections and groups end is known by a job's second plane; none ends in its first but the bias.
   always_ff @(posedge clk_i) begin
-    groups_end_q  <= (got_last_m ? cfg.groups_last : cfg.groups) - 16'd1;
+    groups_end_q  <= GroupBits'((got_last_m ? cfg.groups_last : cfg.groups) - 16'd1);
     entries_end_q <= (got_last_k ? cfg.entries_last : cfg.entries) - 8'd1;
     bits_end_q    <= cfg.weight_bits - 8'd1;
   end
@@ -167,8 +176,13 @@ module wgt_loader (
   assign all_in_o    = !active_q;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || idle_i || start_i) begin
-      active_q    <= rst_ni && !idle_i;
+    if (!rst_ni || idle_i) active_q <= 1'b0;
+    else if (start_i) active_q <= 1'b1;
+    else if (job_done && got_last) active_q <= 1'b0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
       fresh_q     <= 1'b1;
       section_q   <= Bias;
       bias_beat_q <= '0;
@@ -183,7 +197,6 @@ module wgt_loader (
       bit_q       <= (section == Bias || group_end) ? '0 : bit_q + 1'b1;
       if (group_end) group_q <= entry_end ? '0 : group_q + 1'b1;
       if (entry_end) entry_q <= section_end ? '0 : entry_q + 1'b1;
-      active_q <= !(job_done && got_last);
     end
   end
 
@@ -211,7 +224,7 @@ module wgt_loader (
     bias_o       <= plane_i;
     pattern_we_o <= accept && group_end && (section == Patterns);
     weight_we_o  <= accept && group_end && (section == Weights);
-    group_o      <= group_q;
+    group_o      <= 16'(group_q);
     entry_o      <= entry_q;
     job_done_o   <= job_done && rst_ni;
   end

@@ -68,7 +68,8 @@ def send(dram: Dram, master: Any, limit: int) -> int:
     if master.left == 0 or master.in_flight == limit:
         return 0
     beat_bytes = dram.queues[master.requester].beat_bytes
-    burst = min(master.left, (PAGE - master.address % PAGE) // beat_bytes, MAX_BURST_BEATS)
+    longest = min(MAX_BURST_BEATS, PAGE // beat_bytes)  # a run is cut at each multiple of it
+    burst = min(master.left, longest - master.address // beat_bytes % longest)
     if master.beats_in_flight + burst > dram.numbers[0].fifo_beats:
         return 0
     master.left -= burst
