@@ -6,9 +6,11 @@
 // HLS_FIFO(variable, depth)    FIFOs whose words are structs
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
 // HLS_PORT(variable)           a master whose beats are structs
+// HLS_SHARED(variable)         a memory that one stage writes and another reads, when FIFOs say so
 // HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
 // HLS_STAGE()                  a function of its own: a stage
 // HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
+// HLS_RUN()                    a run of layers begins: for tb/schedule.h alone
 // HOTNAS_LARGE_LOCAL           a large local array: static in C simulation, to keep the stack small
 
 #ifndef HOTNAS_PRAGMAS_H_
@@ -53,6 +55,9 @@
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
 #endif
 
+// Since 2021.1; only the build with bursts has such a memory.
+#define HLS_SHARED(name) HLS_VITIS(stream variable = name type = unsync)
+
 // A port of structs is as wide as they are; hls::burst_maxi says so itself.
 #if HOTNAS_BURSTS
 #define HLS_PORT(name)
@@ -64,11 +69,13 @@
 #include "schedule.h"
 #define HLS_PIPELINE(variable, stages) schedule::iterate(variable == 0, stages);
 #define HLS_STAGE() schedule::begin_stage(__func__);
+#define HLS_RUN() const schedule::Run run;
 #define HLS_DATAFLOW() const schedule::Region region;
 #define HLS_FIFO(name, depth) schedule::declare_fifos(#name, depth);
 #else
 #define HLS_PIPELINE(variable, stages) HLS_VITIS(pipeline II = 1)
 #define HLS_STAGE() HLS_VITIS(inline off)
+#define HLS_RUN()
 #define HLS_FIFO(name, size) HLS_VITIS(stream variable = name depth = size) HLS_AGGREGATE(name)
 #if HOTNAS_DATAFLOW
 #define HLS_DATAFLOW() HLS_VITIS(dataflow)
