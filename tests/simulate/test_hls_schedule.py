@@ -171,9 +171,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def test_two_stages_take_what_one_reckons_by_hand(played: Played) -> None:
-    """Begun in cycle 1, the first word is asked for in 2 and comes in 12, is in the FIFO in 16; the last leaves
-    in 23.
-    """
+    """Begun in cycle 1, the first word is asked for in 2, comes in 12 and is in the FIFO in 16."""
     assert played("pipeline", "0", "4") == (
         0,
         ["SCHEDULE load 22 9 3 10 0 0", "SCHEDULE store 30 9 2 5 14 0", "SCHEDULE layer 30"],
@@ -181,9 +179,9 @@ def test_two_stages_take_what_one_reckons_by_hand(played: Played) -> None:
 
 
 def test_a_stage_goes_on_with_the_next_layer(played: Played) -> None:
-    """The first layer's last read is in 7, its loop ends in 15 and its pipeline in 17. The second one is loaded
-    from 7 on, but its second word is read in 18, when the first layer's store has told it to; that is in the
-    FIFO in 22, the loop ends in 30, its pipeline in 32. The third is the same, 15 cycles later.
+    """The first layer's last read is in 7, its loop ends in 15 and its pipeline in 17. The second one is
+    loaded from 7 on, but for its second word: that is read in 18, when the first layer's store has told it
+    to, and is in the FIFO in 22; the loop ends in 30, its pipeline in 32. So does the third, 15 later.
     """
     assert played("layers") == (
         0,
