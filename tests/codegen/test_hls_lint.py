@@ -19,8 +19,8 @@ BROKEN = [
     (
         "names-exist",
         "include/load_wgt.h",
-        "variable = lanes complete",
-        "variable = lane complete",
+        "variable = lanes dim",
+        "variable = lane dim",
         "no variable lane",
     ),
     (
@@ -33,8 +33,8 @@ BROKEN = [
     (
         "names-exist",
         "include/load_wgt.h",
-        "variable = words complete dim = 1",
-        "variable = words complete dim = 2",
+        "variable = words dim = 1",
+        "variable = words dim = 2",
         "words has no dimension 2",
     ),
     ("names-exist", "src/accelerator.cpp", "port=layer_count", "port=layers", "no variable layers"),
@@ -106,7 +106,7 @@ BROKEN = [
     (
         "memory-is-native",
         "include/mac.h",
-        "HLS_VITIS(array_partition variable = products complete dim = 1)",
+        "HLS_VITIS(array_partition variable = products dim = 1)",
         "",
         "products in mac is a memory of ap_int",
     ),
@@ -169,29 +169,29 @@ BROKEN = [
     (
         "partitions-match",
         "include/run_layers.h",
-        "HLS_VITIS(array_reshape variable = even complete dim = 4)",
+        "HLS_VITIS(array_reshape variable = even dim = 4)",
         "",
         "dimension 4 of even in run_layer",
     ),
     (
         "partitions-match",
         "include/run_layers.h",
-        "HLS_VITIS(array_partition variable = patterns complete dim = 1)",
+        "HLS_VITIS(array_partition variable = patterns dim = 1)",
         "",
         "dimension 1 of patterns in run_layers",
     ),
     (
         "partitions-match",
         "include/compute.h",
-        "HLS_VITIS(array_partition variable = acc complete dim = 1)",
+        "HLS_VITIS(array_partition variable = acc dim = 1)",
         "",
         "dimension 1 of acc in compute",
     ),
     (
         "partitions-match",
         "include/mac.h",
-        "HLS_VITIS(array_partition variable = x complete dim = 0)",
-        "HLS_VITIS(array_partition variable = x complete dim = 1)",
+        "HLS_VITIS(array_partition variable = x dim = 0)",
+        "HLS_VITIS(array_partition variable = x dim = 1)",
         "dimension 2 of x in mac",
     ),
     (  # sums of two tiles in one array: a tool counts the sum's read, its write and that of the drain

@@ -52,7 +52,7 @@ def is_in_registers(owner: Function, name: str, dimension: int) -> bool:
     return any(
         pragma.kind == "array_partition"
         and pragma.options.get("variable") == name
-        and "complete" in pragma.flags
+        and not {"block", "cyclic"} & {*pragma.flags}  # complete, where nothing is said
         and pragma.options.get("dim", "1") in ("0", str(dimension))
         for pragma in all_pragmas(owner)
     )

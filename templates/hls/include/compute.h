@@ -210,9 +210,9 @@ inline void compute_pieces(const Descriptor& layer, std::uint32_t cycles, Pieces
                            IfmTile even, IfmTile odd, Accumulators acc, Sums sums) {
   HLS_VITIS(inline)
   Row row = {};
-  HLS_VITIS(array_partition variable = row.weight complete dim = 0)
-  HLS_VITIS(array_partition variable = row.pattern complete dim = 0)
-  HLS_VITIS(array_partition variable = row.bias complete dim = 0)
+  HLS_VITIS(array_partition variable = row.weight dim = 0)
+  HLS_VITIS(array_partition variable = row.pattern dim = 0)
+  HLS_VITIS(array_partition variable = row.bias dim = 0)
   Piece piece = {};
   int done = 0;  // cycles of the piece
 COMPUTE_CYCLE:
@@ -277,15 +277,15 @@ inline void compute(Descriptors& layers, Entries& entries, CycleCounts& counts, 
   HLS_STAGE()
   std::uint32_t entry_table[kMaxEntries];
   HOTNAS_LARGE_LOCAL IfmTile even;
-  HLS_VITIS(array_partition variable = even complete dim = 1)
-  HLS_VITIS(array_partition variable = even complete dim = 2)
-  HLS_VITIS(array_reshape variable = even complete dim = 4)
+  HLS_VITIS(array_partition variable = even dim = 1)
+  HLS_VITIS(array_partition variable = even dim = 2)
+  HLS_VITIS(array_reshape variable = even dim = 4)
   HOTNAS_LARGE_LOCAL IfmTile odd;
-  HLS_VITIS(array_partition variable = odd complete dim = 1)
-  HLS_VITIS(array_partition variable = odd complete dim = 2)
-  HLS_VITIS(array_reshape variable = odd complete dim = 4)
+  HLS_VITIS(array_partition variable = odd dim = 1)
+  HLS_VITIS(array_partition variable = odd dim = 2)
+  HLS_VITIS(array_reshape variable = odd dim = 4)
   HOTNAS_LARGE_LOCAL Accumulators acc;
-  HLS_VITIS(array_partition variable = acc complete dim = 1)
+  HLS_VITIS(array_partition variable = acc dim = 1)
   const Descriptor layer = layers.read();
   if (tile_count(layer) == 0) return;
   Progress at = progress_start();

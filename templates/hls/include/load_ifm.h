@@ -110,7 +110,7 @@ inline void load_ifm_tile(const IfmWindow& window, const IfmRuns& of, IfmPort if
                           IfmWords& words) {
   HLS_VITIS(inline)
   IfmUnpacking at = {};
-  HLS_VITIS(array_partition variable = at.word.lane complete dim = 1)
+  HLS_VITIS(array_partition variable = at.word.lane dim = 1)
   const std::uint32_t run_beats = of.words * kIfmBeatsPerWord;
   std::uint32_t left = 0;  // beats of the run
 LOAD_IFM_BEAT:
@@ -180,7 +180,7 @@ inline void load_ifm_tile(const Descriptor& layer, const Tile& tile, IfmPort ifm
   const IfmRuns of = ifm_runs(layer, window);
   IfmWalk walk = ifm_walk_start(layer, window);
   IfmUnpacking at = {};
-  HLS_VITIS(array_partition variable = at.word.lane complete dim = 1)
+  HLS_VITIS(array_partition variable = at.word.lane dim = 1)
 LOAD_IFM_RUN:
   for (int run = 0; run < of.blocks * of.runs; ++run) {
     HLS_VITIS(loop_tripcount min = 1 max = kTripIfmRuns)

@@ -1,7 +1,8 @@
 // Pragmas only Vitis HLS and Vivado HLS understand, behind macros, so that g++, clang++ and other
 // HLS compilers read the same source without a warning.
 //
-// HLS_VITIS(pipeline II = 1)   one vendor pragma
+// HLS_VITIS(pipeline II = 1)   one vendor pragma; array_partition and array_reshape are complete
+//                              where no type is said: its spelling is another since 2021
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
 // HLS_FIFO(variable, depth)    FIFOs whose words are structs
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)

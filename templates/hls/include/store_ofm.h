@@ -261,9 +261,9 @@ inline void store_ofm(Descriptors& layers, const Lines lines, Runs& residuals, R
   HLS_AGGREGATE(kept_residuals)
   const Descriptor layer = layers.read();
   Output output = {};
-  HLS_VITIS(array_partition variable = output.sum.lane complete dim = 1)
-  HLS_VITIS(array_partition variable = output.residual complete dim = 1)
-  HLS_VITIS(array_partition variable = output.beat complete dim = 1)
+  HLS_VITIS(array_partition variable = output.sum.lane dim = 1)
+  HLS_VITIS(array_partition variable = output.residual dim = 1)
+  HLS_VITIS(array_partition variable = output.beat dim = 1)
 ASK_OFM_AHEAD:
   for (int run = 0; run < (reads_ahead(layer) ? kRunsAhead : 0); ++run) {
     HLS_PIPELINE(run, 1)
@@ -339,7 +339,7 @@ STORE_OFM_BLOCK:
       HLS_VITIS(loop_tripcount min = 1 max = kTripOfmRows)
       const Run output = ofm_run(layer.ofm_addr + next_offset(layer, of, to), of.words, false);
       AccWord sum = {};
-      HLS_VITIS(array_partition variable = sum.lane complete dim = 1)
+      HLS_VITIS(array_partition variable = sum.lane dim = 1)
       int part = 0;
     STORE_OFM_BEAT:
       for (std::uint32_t beat = 0; beat < output.beats; ++beat) {
