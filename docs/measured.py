@@ -2,7 +2,7 @@
 
 ``take`` copies from a folder ``runs`` what these commands left there::
 
-    hotnas bench networks boards mlperf-tiny dense-outputs levers ablation
+    hotnas bench networks boards mlperf-tiny dense-outputs levers ablation schedules
     hotnas bench coverage timm --output runs/coverage.json
     hotnas bench patterns --output runs/patterns.json
     hotnas search CONFIGURATION                    for each of SEARCHES
@@ -20,7 +20,7 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 BOARD_RESULTS, TINY_RESULTS = "boards.json", "mlperf_tiny.json"
-DENSE_RESULTS = "dense_outputs.json"
+DENSE_RESULTS, SCHEDULE_RESULTS = "dense_outputs.json", "schedules.json"
 COVERAGE_RESULTS, TIMM_RESULTS, PATTERN_RESULTS = "coverage.json", "timm.json", "patterns.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
@@ -48,7 +48,7 @@ def results(name: str) -> dict[str, Any]:
 
 def take(runs: Path) -> None:
     """Whatever ``runs`` holds, instead of what is kept."""
-    on_boards = (BOARD_RESULTS, TINY_RESULTS, DENSE_RESULTS)
+    on_boards = (BOARD_RESULTS, TINY_RESULTS, DENSE_RESULTS, SCHEDULE_RESULTS)
     for name in (NETWORK_RESULTS, LEVER_RESULTS, *on_boards, ABLATION_RESULTS):
         if (runs / name).exists():
             shutil.copy(runs / name, RESULTS / name)

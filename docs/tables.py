@@ -27,6 +27,7 @@ from measured import (
     LEVER_RESULTS,
     NETWORK_RESULTS,
     RESULTS,
+    SCHEDULE_RESULTS,
     TIMM_RESULTS,
     TINY_RESULTS,
     results,
@@ -371,6 +372,18 @@ def dense() -> str:
     return on_boards("Network and outputs", ((told(name), name.split()[1], found[name]) for name in found))
 
 
+def schedules() -> str:
+    """The HLS C++ beside its twin, layer by layer."""
+    rows: list[tuple[str, ...]] = []
+    for network, found in read_results(RESULTS / SCHEDULE_RESULTS).items():
+        for name, cycles in found["layers"].items():
+            rows.append((network, name, *(f"{count:,}" for count in cycles), ""))
+        totals = [sum(layer[at] for layer in found["layers"].values()) for at in range(3)]
+        gap = f"{totals[2] / totals[1] - 1:+.1%}".replace("-", "−")
+        rows.append((network, f"all, {found['array']}", *(f"{total:,}" for total in totals), gap))
+    return markdown(("Network", "Layer", "Predicted", "Simulated", "HLS schedule", "Against the twin"), rows)
+
+
 def levers() -> str:
     """What each lever brings, in simulation; by the model where it was not simulated yet."""
     from hotnas_hls.bench.levers import NETWORKS, designs
@@ -497,7 +510,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, spent, levers, coverage, timm, tiny, dense, proofs, keys),
+        *(networks, boards, spent, levers, coverage, timm, tiny, dense, schedules, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 

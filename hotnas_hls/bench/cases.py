@@ -28,6 +28,7 @@ LEVER_RESULTS = "runs/levers.json"
 BOARD_RESULTS = "runs/boards.json"
 TINY_RESULTS = "runs/mlperf_tiny.json"
 DENSE_RESULTS = "runs/dense_outputs.json"
+SCHEDULE_RESULTS = "runs/schedules.json"
 ABLATION_RESULTS = "runs/ablation.json"
 PLAIN_DESIGNS = 200  # of the published grid, evaluated one by one for the comparison
 
@@ -289,6 +290,13 @@ def mlperf_tiny() -> Figures:
     return measure(Path(TINY_RESULTS), report=_say)
 
 
+def schedules() -> Figures:
+    """Predicted, simulated, HLS schedule of networks; what SCHEDULE_RESULTS already holds is not repeated."""
+    from hotnas_hls.bench.schedules import measure
+
+    return measure(Path(SCHEDULE_RESULTS), _say)
+
+
 def dense_outputs() -> Figures:
     """Networks whose outputs are maps, simulated; what DENSE_RESULTS already holds is not repeated."""
     from hotnas_hls.bench.dense_outputs import measure
@@ -363,6 +371,7 @@ CASES: tuple[Case, ...] = (
     Case("networks", "whole networks on full-size designs, in RTL simulation", whole_networks),
     Case("boards", "fastest designs of networks on boards, predicted and in RTL simulation", boards),
     Case("mlperf-tiny", "MLPerf Tiny's networks on PYNQ-Z2, predicted and in RTL simulation", mlperf_tiny),
+    Case("schedules", "the HLS C++ beside its twin, layer by layer, in cycles", schedules),
     Case("dense-outputs", "a U-Net and a detector on PYNQ-Z2, in RTL simulation", dense_outputs),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.descriptor import FIELDS, Field
+from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS, Field, fields_of
 from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -23,6 +23,7 @@ from hotnas_hls.accel.plan import (
     ceil_div,
     plan_layer,
 )
+from hotnas_hls.accel.residency import chip_words
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.escaping import Code
 from hotnas_hls.codegen.hls_constants import (
@@ -102,7 +103,7 @@ def hls_files(
         "wgt_ports": wgt_ports(accel),
         "wgt_parameters": Code(", ".join(f"WgtPort {port}" for port in wgt_ports(accel))),
         "wgt_arguments": Code(", ".join(wgt_ports(accel))),
-        "fields": _descriptor_fields(),
+        "fields": _descriptor_fields(accel),
         "ports": _ports(accel, memory),
         "top": TOP,
         "design": banner.design,
@@ -125,6 +126,9 @@ def hls_files(
     files: dict[str, str | bytes] = dict(render_folder("hls", banner, context))
     files["weights/weights.bin"] = weight_image(net, accel, tiles, memory)
     files["weights/memory_map.json"] = _memory_map_json(net, memory)
+    if accel.keeps:  # co-simulation runs layers one by one, whose maps must come from outside
+        streamed = replace(net, layers=tuple(layer.streamed() for layer in net.layers))
+        files["tb_data/weights_streamed.bin"] = weight_image(streamed, accel, tiles, memory)
     for index, image in enumerate(images):
         maps = run_network(net, image)
         files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
@@ -169,17 +173,21 @@ def golden_arena(maps: Mapping[str, np.ndarray], accel: Accelerator, memory: Mem
     return bytes(arena)
 
 
-def _descriptor_fields() -> list[dict[str, str]]:
-    """Declaration and decoding of every descriptor field, comments in one column."""
-    code = [f"{_cpp_type(field)} {field.name};" for field in FIELDS]
+def _descriptor_fields(accel: Accelerator) -> list[dict[str, str]]:
+    """Declaration and decoding of every descriptor field, comments in one column.
+
+    Those that the design's descriptors have no words for are zero.
+    """
+    fields, there = FIELDS + CHIP_FIELDS, fields_of(accel)
+    code = [f"{_cpp_type(field)} {field.name};" for field in fields]
     width = max(len(text) for text in code)
     return [
         {
             "name": field.name,
             "declaration": f"{text:<{width}}  // {field.meaning}",
-            "extraction": _extraction(field),
+            "extraction": _extraction(field) if field in there else _zero(field),
         }
-        for field, text in zip(FIELDS, code, strict=True)
+        for field, text in zip(fields, code, strict=True)
     ]
 
 
@@ -188,6 +196,10 @@ def _cpp_type(field: Field) -> str:
         return "bool"
     bits = 8 if field.width <= 8 else 16 if field.width <= 16 else 32
     return f"std::{'' if field.signed else 'u'}int{bits}_t"
+
+
+def _zero(field: Field) -> str:
+    return "false" if field.width == 1 else "0"
 
 
 def _extraction(field: Field) -> str:
@@ -219,14 +231,17 @@ def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
 def _testbench_network(
     net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, images: int
 ) -> dict[str, Any]:
-    """The table the testbench compares by: where every layer's output lies, and its shape."""
+    """The table the testbench compares by: where every layer's output lies, in DRAM or on chip, its shape."""
     image = net.feature_maps[net.image]
+    on_chip = chip_words(net.layers, net.feature_maps.values(), accel)
     layers = []
     for layer in net.layers:
         fm = net.feature_maps[layer.target]
-        layers.append({"name": layer.name, "offset": memory.feature_maps[fm.name], "fm": fm})
+        kept = on_chip[fm.name] if layer.ofm_on_chip else -1
+        layers.append({"name": layer.name, "offset": memory.feature_maps[fm.name], "kept": kept, "fm": fm})
     return {
         "layers": layers,
+        "keeps": accel.keeps,
         "images": images,
         "image_offset": memory.feature_maps[image.name],
         "arena_bytes": memory.feature_map_bytes,

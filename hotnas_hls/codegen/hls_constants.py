@@ -37,7 +37,11 @@ FIFO_BEATS = 2 * HLS_BURST_BEATS
 
 RUNS_AHEAD = HLS_OUTSTANDING
 ASK_STAGES = 2  # of a loop that finds runs: address, run
-LOAD_STAGES = 3  # of a loop that reads a master: address, beat, word
+LOAD_STAGES = 3  # of a loop that reads a master, or on chip: address, beat, word
+FILL_DISTANCE = MIN_SWEEP  # cycles between a word's way into the IFM buffer and its first use
+FIFO_LAYERS = 2  # between two stages: of what there is one of a layer
+FIFO_PIECES = 4
+FIFO_STORED = 16
 
 PROFILE_WORDS = 8
 PROFILE_COUNTERS = 6  # words in use; the others are reserved
@@ -149,6 +153,12 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kRunsAhead", RUNS_AHEAD, "runs asked for before the first beat is taken"),
             Line("kRunsUnanswered", RUNS_AHEAD // 2, "runs written before the first one's answer"),
             Line("kRunFifoDepth", 2 * RUNS_AHEAD, "runs between who finds them and who asks for them"),
+            Line("kDescriptorFifoDepth", FIFO_LAYERS, "layers between two stages"),
+            Line("kPieceFifoDepth", FIFO_PIECES, "pieces between plan_compute and compute"),
+            Line("kStoredFifoDepth", FIFO_STORED, "words that store_ofm is ahead of load_ifm"),
+            Line("kFillDistance", FILL_DISTANCE, "cycles between filling a word in and reading it"),
+            Line("kMapWords", accel.map_words, "of maps kept on chip"),
+            Line("kWeightPlanes", accel.weight_planes, "of weights kept on chip"),
             Line("kIfmFifoDepth", FIFO_BEATS, "words between load_ifm and compute"),
             Line("kRowFifoDepth", 2 * accel.wgt_entries, "rows of weights between load_wgt and compute"),
             Line("kPatternFifoDepth", 2, "patterns of jobs between them"),
@@ -209,9 +219,14 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         columns = layer.in_columns if plan.tiles_c == 1 else plan.tw
         return plan.slices * plan.slice_blocks * plan.th * columns
 
-    def mac_cycles(plan: LayerPlan, layer: Layer) -> int:
+    def compute_cycles(plan: LayerPlan, layer: Layer) -> int:
         entries = plan.tiles_m * plan.tiles_n * entry_count(layer, accel.taps)
-        return entries * max(plan.tr * plan.tc, MIN_SWEEP)
+        mac_cycles = entries * max(plan.tr * plan.tc, MIN_SWEEP)
+        filling = (words(plan, layer) + (plan.slices + plan.tiles) * FILL_DISTANCE) * plan.tiles
+        return filling + plan.tiles * mac_cycles
+
+    def stored_words(plan: LayerPlan, layer: Layer) -> int:
+        return plan.m_blocks * plan.tr * plan.tc + 2
 
     plane_beats = accel.wgt_beats_per_plane
     tiles = largest(lambda plan, layer: plan.tiles)
@@ -226,15 +241,17 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         "Loop counts of this network at most, for the tool's reports alone.",
         Line("kTripLayers", len(net.layers)),
         Line("kTripTiles", tiles),
-        Line("kTripTileSteps", tiles + 1),
+        Line("kTripPieces", 2 * largest(lambda plan, layer: plan.slices + 1 + plan.tiles)),
         Line("kTripIfmRuns", ifm_blocks * ifm_rows),
         Line("kTripIfmRun", ifm_run * accel.ifm_beats_per_word),
+        Line("kTripIfmWords", largest(ifm_pixels)),
         Line("kTripIfmBeats", largest(ifm_pixels) * accel.ifm_beats_per_word),
         Line("kTripWgtRuns", 1 if accel.wgt_masters == 1 else ceil_div(wgt_beats, _page_beats(accel)) + 1),
         Line("kTripWgtBeats", wgt_beats),
         Line("kTripOutputTiles", largest(lambda plan, layer: plan.tiles_m)),
         Line("kTripJobSteps", largest(lambda plan, layer: plan.tiles_m * plan.tiles_n * plan.chunks) + 1),
-        Line("kTripTileCycles", max(largest(words), largest(mac_cycles))),
+        Line("kTripComputeCycles", largest(compute_cycles)),
+        Line("kTripStored", largest(stored_words)),
         Line("kTripOfmRows", ofm_rows),
         Line("kTripOfmRuns", accel.tm // accel.channel_block * ofm_rows),
         Line("kTripOfmBeats", accel.tm // accel.channel_block * block_pixels * accel.ofm_beats_per_word),
@@ -286,6 +303,8 @@ def checks(accel: Accelerator) -> list[Check]:
         Check("kPatterns == 1 || kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
         Check("kWgtWords * 32 == kWgtBits", "Beats are read in whole 32-bit words."),
         Check("kMinSweep >= 4", "Reading, adding and writing an accumulator takes four cycles."),
+        Check("kFillDistance >= 4", "Words are read four cycles after they were filled in."),
+        Check("kDescriptorHeaderWords % kWgtWords == 0", "A descriptor's header is whole beats."),
         Check("kPlaneWords * 32 == kPlaneBits", "Planes are read in whole 32-bit words."),
         Check("kWgtBeatsPerPlane * kWgtBits == kPlaneBits", "Beats of the weight port fill a plane exactly."),
         Check("kTn <= kPlaneBits || kTn % kPlaneBits == 0", "A row of weights is cut into whole groups."),

@@ -1,10 +1,10 @@
 """Measure this machine: exploration, search, generation and simulation speeds.
 
 Without names every case is measured: a few minutes, and with the cases "networks", "boards", "mlperf-tiny",
-"dense-outputs" and "levers" hours, since they simulate whole networks on full-size designs. Those go into
-runs/whole_networks.json, runs/boards.json, runs/mlperf_tiny.json, runs/dense_outputs.json and
-runs/levers.json one by one, the stages of "ablation" into runs/ablation.json; a run that was interrupted goes
-on where it stopped. --output writes the figures as JSON.
+"dense-outputs", "schedules" and "levers" hours, since they simulate whole networks on full-size designs.
+Those go into runs/whole_networks.json, runs/boards.json, runs/mlperf_tiny.json, runs/dense_outputs.json,
+runs/schedules.json and runs/levers.json one by one, the stages of "ablation" into runs/ablation.json; a run
+that was interrupted goes on where it stopped. --output writes the figures as JSON.
 """
 
 from __future__ import annotations

@@ -248,7 +248,7 @@ def reasons(data: ReportData) -> list[str]:
 
 
 def on_chip(data: ReportData) -> list[str]:
-    """What stays on chip, what that brings, and that HLS knows nothing of it; empty where nothing does."""
+    """What stays on chip, what that brings, and which HLS tools know of it; empty where nothing does."""
     point, accel = data.point, data.point.accelerator
     if not accel.keeps:
         return []
@@ -266,9 +266,9 @@ def on_chip(data: ReportData) -> list[str]:
         f"On chip, in {where}: the outputs of {maps} of {len(layers)} layers in "
         f"{number(accel.map_words)} words of {accel.word_width} bits, the weights of {weights} in "
         f"{number(accel.weight_planes)} planes of {accel.plane_width} bits.{first}",
-        f"The HLS C++ keeps nothing on chip: it streams what the {TWIN} keeps. Streamed, the model gives "
-        f"{number(data.streamed_cycles)} cycles with an ideal memory instead of "
-        f"{number(data.predicted_cycles)}; what HLS makes of the C++ has its own schedule.",
+        f"The HLS C++ keeps the same on chip as the {TWIN}, with Vitis HLS 2021.2 and newer; older versions "
+        f"stream it. Streamed, the model gives {number(data.streamed_cycles)} cycles with an ideal memory "
+        f"instead of {number(data.predicted_cycles)}.",
     ]
 
 

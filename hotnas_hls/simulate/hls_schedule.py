@@ -19,9 +19,9 @@ DEPTH = re.compile(r"^DEPTH (\w+) (\d+) (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class StageCycles:
-    """Where a stage of a layer spent its cycles; with those of its descriptor they add up to ``end``."""
+    """Where a stage spent its cycles with a layer; they add up to ``end`` less that of the layer before."""
 
-    end: int  # from the layer's start
+    end: int  # from the run's start
     looping: int  # iterations
     filling: int  # pipelines that fill or run empty, at the entry of a loop
     memory: int  # waits for a first beat or for an answer to writes
@@ -75,7 +75,7 @@ def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[La
         else:
             layers.append(LayerSchedule(int(cycles), stages))
             stages = {}
-    return tuple(layers[: result.layers])  # the testbench runs the image once more
+    return tuple(layers[-result.layers :])  # the testbench runs the image once more
 
 
 def _run(directory: Path, memory: MemoryTiming, build: Path, more: tuple[str, ...] = ()) -> CsimResult:

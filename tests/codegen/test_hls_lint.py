@@ -19,22 +19,22 @@ BROKEN = [
     (
         "names-exist",
         "include/load_wgt.h",
-        "variable = lanes complete",
-        "variable = lane complete",
+        "variable = lanes dim",
+        "variable = lane dim",
         "no variable lane",
     ),
     (
         "names-exist",
-        "include/run_layer.h",
+        "include/run_layers.h",
         "HLS_LUTRAM_FIFO(rows)",
         "HLS_LUTRAM_FIFO(row)",
-        "run_layer has no variable row",
+        "run_layers has no variable row",
     ),
     (
         "names-exist",
-        "src/accelerator.cpp",
-        "kWgtWords dim = 1",
-        "kWgtWords dim = 2",
+        "include/load_wgt.h",
+        "variable = words dim = 1",
+        "variable = words dim = 2",
         "words has no dimension 2",
     ),
     ("names-exist", "src/accelerator.cpp", "port=layer_count", "port=layers", "no variable layers"),
@@ -63,13 +63,13 @@ BROKEN = [
     (
         "no-dynamic-memory",
         "src/accelerator.cpp",
-        "std::uint32_t entry_table[kMaxEntries];",
-        "std::uint32_t* entry_table = new std::uint32_t[kMaxEntries];",
+        "std::uint32_t status = kStatusOk;",
+        "std::uint32_t status = *new std::uint32_t[1];",
         "hotnas_accel uses new",
     ),
     (
         "no-pointer-arithmetic",
-        "include/load_wgt.h",
+        "include/wgt_port.h",
         "const WgtPart part_0 = wgt[place];",
         "const WgtPart part_0 = *(wgt + place);",
         "read_wgt computes with a pointer",
@@ -106,20 +106,20 @@ BROKEN = [
     (
         "memory-is-native",
         "include/mac.h",
-        "HLS_VITIS(array_partition variable = products complete dim = 1)",
+        "HLS_VITIS(array_partition variable = products dim = 1)",
         "",
         "products in mac is a memory of ap_int",
     ),
     (
         "memory-is-native",
-        "include/run_layer.h",
+        "include/run_layers.h",
         "IfmWords ifm_words;",
         "IfmWords ifm_words;\n  hls::stream<ap_int<9>> narrow;",
-        "narrow in run_layer is a memory of ap_int",
+        "narrow in run_layers is a memory of ap_int",
     ),
     (
         "no-bit-ranges",
-        "include/store_ofm.h",
+        "include/requantise.h",
         "ap_int<kRequantBits> value = acc;",
         "ap_int<kRequantBits> value = acc;\n  value.range(3, 0) = 0;",
         "uses range()",
@@ -133,7 +133,7 @@ BROKEN = [
     ),
     (
         "sequential-build",
-        "include/run_layer.h",
+        "include/run_layers.h",
         "max = kTripTiles)\n    load_ifm_tile",
         "max = kTripTiles)\n    HLS_VITIS(dataflow)\n    load_ifm_tile",
         "run_layer has a dataflow pragma without dataflow",
@@ -168,30 +168,30 @@ BROKEN = [
     ),
     (
         "partitions-match",
-        "include/run_layer.h",
-        "HLS_VITIS(array_reshape variable = even complete dim = 4)",
+        "include/run_layers.h",
+        "HLS_VITIS(array_reshape variable = even dim = 4)",
         "",
         "dimension 4 of even in run_layer",
     ),
     (
         "partitions-match",
-        "include/run_layer.h",
-        "HLS_VITIS(array_partition variable = patterns complete dim = 1)",
+        "include/run_layers.h",
+        "HLS_VITIS(array_partition variable = patterns dim = 1)",
         "",
-        "dimension 1 of patterns in run_layer",
+        "dimension 1 of patterns in run_layers",
     ),
     (
         "partitions-match",
         "include/compute.h",
-        "HLS_VITIS(array_partition variable = acc complete dim = 1)",
+        "HLS_VITIS(array_partition variable = acc dim = 1)",
         "",
         "dimension 1 of acc in compute",
     ),
     (
         "partitions-match",
         "include/mac.h",
-        "HLS_VITIS(array_partition variable = x complete dim = 0)",
-        "HLS_VITIS(array_partition variable = x complete dim = 1)",
+        "HLS_VITIS(array_partition variable = x dim = 0)",
+        "HLS_VITIS(array_partition variable = x dim = 1)",
         "dimension 2 of x in mac",
     ),
     (  # sums of two tiles in one array: a tool counts the sum's read, its write and that of the drain
@@ -211,7 +211,7 @@ BROKEN = [
     (
         "counts-known",
         "include/load_ifm.h",
-        "beat < of.blocks * of.runs * of.beats;",
+        "beat < of.blocks * of.runs * run_beats;",
         "beat < left;",
         "the condition of LOAD_IFM_BEAT asks for left, which its body changes",
     ),
@@ -231,12 +231,21 @@ BROKEN = [
     ),
     (
         "channels",
-        "include/run_layer.h",
-        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);",
-        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);\n  "
-        "store_ofm(layer, lines, residual_runs, ofm_runs, sums, ofm);",
-        "sums in run_layer is not written by one stage, read by a later one: "
-        "compute (write), store_ofm (read), store_ofm (read)",
+        "include/run_layers.h",
+        "store_ofm(asked_ofm, lines, residual_runs, ofm_runs, sums, ofm, kept, stored);",
+        "store_ofm(asked_ofm, lines, residual_runs, ofm_runs, sums, ofm, kept, stored);\n    "
+        "store_ofm(asked_ofm, lines, residual_runs, ofm_runs, sums, ofm, kept, stored);",
+        "sums in run_layers is not written by one stage, read by a later one: "
+        "compute (written), store_ofm (read), store_ofm (read)",
+    ),
+    (  # a FIFO that leads from a layer to the next one
+        "channels",
+        "include/run_layers.h",
+        "load_ifm(asked_ifm, ifm, kept, ifm_runs, stored, ifm_words);",
+        "load_ifm(asked_ifm, ifm, kept, ifm_runs, stored, ifm_words);\n    "
+        "load_ifm(asked_ifm, ifm, kept, ifm_runs, stored, ifm_words);",
+        "stored in run_layers is not read by one stage, written by a later one: "
+        "load_ifm (read), load_ifm (read), store_ofm (written), store_ofm (written)",
     ),
 ]
 
@@ -244,6 +253,14 @@ BROKEN = [
 @pytest.mark.parametrize("dataflow", [True, False])
 def test_the_generated_sources_keep_every_rule(dataflow: bool, tmp_path: Path) -> None:
     assert lint(write(generate(small_case(), images=1), tmp_path), dataflow) == []
+
+
+def test_a_memory_that_leads_back_has_to_be_shared(tmp_path: Path) -> None:
+    files = generate(small_case(), images=1)
+    files["include/run_layers.h"] = str(files["include/run_layers.h"]).replace("HLS_SHARED(kept)\n", "\n")
+    assert [finding.message for finding in lint(write(files, tmp_path))] == [
+        "kept in run_layers leads back and is not said to be shared: load_ifm (read), store_ofm (written)"
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ FIELDS = (
     Field("ifm_blocks", 31, 0, 16, "channel blocks of the IFM: all slices together"),
     Field("stride_rows", 31, 16, 8, "stride down, in rows that are read"),
 )
-# Of a design that keeps data on chip. HLS C++ does not read them: its maps lie in DRAM.
+# Of a design that keeps data on chip.
 CHIP_FIELDS = (
     Field("ifm_on_chip", 32, 0, 1, "the IFM is read on chip"),
     Field("res_on_chip", 32, 1, 1, "the residual map is read on chip"),
@@ -108,7 +108,7 @@ CHIP_FIELDS = (
     Field("wgt_chip", 36, 0, 32, "byte address of the weights on chip"),
     Field("wgt_planes", 37, 0, 32, "planes of the weights"),
     Field("wgt_id", 38, 0, 32, "CRC-32 of all weights kept on chip: others are loaded anew"),
-    Field("ifm_after", 39, 0, 32, "words the layer before writes until the first tile is read ahead; 0: no"),
+    Field("ifm_after", 39, 0, 32, "words written before the first tile is read ahead; 0: no"),
 )
 
 

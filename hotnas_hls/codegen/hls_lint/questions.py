@@ -52,7 +52,7 @@ def is_in_registers(owner: Function, name: str, dimension: int) -> bool:
     return any(
         pragma.kind == "array_partition"
         and pragma.options.get("variable") == name
-        and "complete" in pragma.flags
+        and not {"block", "cyclic"} & {*pragma.flags}  # complete, where nothing is said
         and pragma.options.get("dim", "1") in ("0", str(dimension))
         for pragma in all_pragmas(owner)
     )
@@ -215,6 +215,34 @@ def stream_calls(
         yield from stream_calls(unit, (*path, inner), inner.cursor, passed)
     for child in node.get_children():
         yield from stream_calls(unit, path, child, given)
+
+
+def is_channel(variable: Cursor) -> bool:
+    """A local stream or array: what stages hand to each other."""
+    return is_stream(variable.type) or rank_of(variable) > 0
+
+
+def uses_by_stages(unit: Unit, region: Function, name: str) -> list[tuple[str, str]]:
+    """The stages that ``region`` calls with a channel, and whether each has it written, read, both, neither.
+
+    A stage may write an array that is not const.
+    """
+    found = []
+    for callee, arguments in region.calls:
+        stage = unit.functions.get(callee)
+        if stage is None:
+            continue
+        for parameter, argument in zip(stage.parameters, arguments, strict=False):
+            if name not in names_in(argument):
+                continue
+            if is_stream(parameter.type):
+                calls = stream_calls(unit, (stage,), stage.cursor, {})
+                methods = {method for stream, method in calls if stream == parameter.spelling}
+            else:
+                methods = {"read" if "const" in parameter.type.get_canonical().spelling else "write"}
+            words = [word for method, word in (("write", "written"), ("read", "read")) if method in methods]
+            found.append((callee, " and ".join(words) or "neither"))
+    return found
 
 
 def _stream(function: Function, node: Cursor, given: Mapping[str, str]) -> str | None:

@@ -22,6 +22,7 @@ from hotnas_hls.codegen.hls_lint.questions import (
     has_fixed_bound,
     holds_ap_int,
     is_burst_port,
+    is_channel,
     is_in_registers,
     is_master,
     is_partitioned,
@@ -32,6 +33,7 @@ from hotnas_hls.codegen.hls_lint.questions import (
     names_in,
     rank_of,
     stream_calls,
+    uses_by_stages,
 )
 from hotnas_hls.codegen.hls_lint.unit import Finding, Unit, parse
 
@@ -295,31 +297,30 @@ def fifos_have_one_place_a_cycle(unit: Unit) -> Iterator[Finding]:
 
 
 def channels_join_two_stages(unit: Unit) -> Iterator[Finding]:
-    """A variable of a dataflow region goes from one stage to a later one: a stream written and then read."""
+    """What a dataflow loop declares is written by one stage and read by a later one.
+
+    What is declared before it leads to the next iteration: it is read by one stage and written by a later
+    one. An array may do so alone where it is said to be shared.
+    """
     for region in unit.functions.values():
-        if not any(pragma.kind == "dataflow" for pragma in region.pragmas):
+        loop = next((loop for loop in region.loops if loop.has("dataflow")), None)
+        if loop is None:
             continue
-        uses: dict[str, list[tuple[str, set[str]]]] = {
-            name: []
-            for name, variable in region.variables.items()
-            if variable.kind is CursorKind.VAR_DECL
-        }
-        for callee, arguments in region.calls:
-            stage = unit.functions.get(callee)
-            if stage is None:
+        shared = {p.options["variable"] for p in all_pragmas(region) if p.kind == "shared"}
+        for name, variable in region.variables.items():
+            if variable.kind is not CursorKind.VAR_DECL or not is_channel(variable):
                 continue
-            calls = list(stream_calls(unit, (stage,), stage.cursor, {}))
-            for parameter, argument in zip(stage.parameters, arguments, strict=False):
-                for name in names_in(argument) & uses.keys():
-                    methods = {method for stream, method in calls if stream == parameter.spelling}
-                    uses[name].append((callee, methods))
-        for name, stages in uses.items():
-            if [methods for _, methods in stages] != [{"write"}, {"read"}]:
-                told = ", ".join(
-                    f"{stage} ({' and '.join(sorted(what)) or 'neither'})" for stage, what in stages
-                )
-                message = f"{name} in {region.name} is not written by one stage, read by a later one: {told}"
-                yield unit.finding(region.variables[name], "channels", message)
+            stages = uses_by_stages(unit, region, name)
+            leads_back = variable.location.offset < loop.cursor.extent.start.offset
+            first, then = wanted = ("read", "written") if leads_back else ("written", "read")
+            told = ", ".join(f"{stage} ({use})" for stage, use in stages) or "no stage"
+            if tuple(use for _, use in stages) != wanted:
+                wish = f"{first} by one stage, {then} by a later one"
+                message = f"{name} in {region.name} is not {wish}: {told}"
+                yield unit.finding(variable, "channels", message)
+            elif leads_back and not is_stream(variable.type) and name not in shared:
+                message = f"{name} in {region.name} leads back and is not said to be shared: {told}"
+                yield unit.finding(variable, "channels", message)
 
 
 RULES: tuple[Callable[[Unit], Iterator[Finding]], ...] = (

@@ -15,7 +15,7 @@ from clang.cindex import Cursor, CursorKind, Token
 from hotnas_hls.base.tools import require
 from hotnas_hls.codegen.hls import SOURCES
 
-PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|FIFO|LUTRAM_FIFO|DATAFLOW|PIPELINE|STAGE)\((.*)\)\s*$")
+PRAGMA = re.compile(r"^\s*HLS_(VITIS|AGGREGATE|SHARED|FIFO|LUTRAM_FIFO|DATAFLOW|PIPELINE|STAGE)\((.*)\)\s*$")
 LOOPS = (CursorKind.FOR_STMT, CursorKind.WHILE_STMT, CursorKind.DO_STMT, CursorKind.CXX_FOR_RANGE_STMT)
 FUNCTIONS = (CursorKind.FUNCTION_DECL, CursorKind.FUNCTION_TEMPLATE, CursorKind.CXX_METHOD)
 
@@ -160,7 +160,7 @@ def read_function(cursor: Cursor, dataflow: bool) -> Function:
 
 
 def read_pragma(path: Path, line: int, macro: str, text: str) -> Pragma:
-    if macro in ("AGGREGATE", "LUTRAM_FIFO"):
+    if macro in ("AGGREGATE", "SHARED", "LUTRAM_FIFO"):
         return Pragma(path, line, macro.lower(), {"variable": text.strip()}, ())
     if macro == "FIFO":
         name, depth = text.replace(" ", "").split(",")

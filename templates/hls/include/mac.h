@@ -233,14 +233,14 @@ inline void mac(const Descriptor& layer, const Tile& tile, const Work& work, int
                 const Row& row, Accumulators acc, Sums sums) {
   HLS_VITIS(inline)
   Act x[kIfmPorts][kTn];
-  HLS_VITIS(array_partition variable = x complete dim = 0)
+  HLS_VITIS(array_partition variable = x dim = 0)
   read_ifm(layer, tile, work, entry_table[work.table_row], half, even, odd, x);
   ap_int<kSumBits> products[kTm];
-  HLS_VITIS(array_partition variable = products complete dim = 1)
+  HLS_VITIS(array_partition variable = products dim = 1)
   if (!layer.channelwise) dot_products(row.weight, row.pattern, x, products);
   const bool first = is_first_entry(work);
   Acc after[kTm];
-  HLS_VITIS(array_partition variable = after complete dim = 1)
+  HLS_VITIS(array_partition variable = after dim = 1)
 COMPUTE_ROW:
   for (int m = 0; m < kTm; ++m) {
     HLS_VITIS(unroll)

@@ -44,11 +44,9 @@ using Memory = Bits<Beat>*;
 // kRunsAhead before it takes one.
 using Runs = Fifo<Run, kRunFifoDepth>;
 
-// Asks for the next run.
 template <typename AnyPort>
-inline void ask(AnyPort port, Runs& runs) {
+inline void ask(AnyPort port, const Run& run) {
   HLS_VITIS(inline)
-  const Run run = runs.read();
   if (run.beats > 0) port.read_request(run.first, run.beats);
 }
 
@@ -57,7 +55,7 @@ inline void end_runs(Runs& runs, int count) {
 END_RUNS:
   for (int run = 0; run < count; ++run) {
     HLS_PIPELINE(run, 1)
-    HLS_VITIS(loop_tripcount min = 1 max = kRunsAhead)
+    HLS_VITIS(loop_tripcount min = 0 max = kRunsAhead)
     const Run none = {0, 0};
     runs.write(none);
   }
@@ -89,17 +87,16 @@ GIVE_WORD:
   port.write(bits);
 }
 
-// Begins to write the next run. `unanswered` runs have no answer yet: at most kRunsUnanswered,
+// Begins to write a run. `unanswered` runs have no answer yet: at most kRunsUnanswered,
 // which the port can keep.
 template <typename AnyPort>
-inline void begin_run(AnyPort port, Runs& runs, int& unanswered) {
+inline void begin_run(AnyPort port, const Run& run, int& unanswered) {
   HLS_VITIS(inline)
   if (unanswered == kRunsUnanswered) {
     port.write_response();
   } else {
     ++unanswered;
   }
-  const Run run = runs.read();
   port.write_request(run.first, run.beats);
 }
 

@@ -1,14 +1,17 @@
 // Pragmas only Vitis HLS and Vivado HLS understand, behind macros, so that g++, clang++ and other
 // HLS compilers read the same source without a warning.
 //
-// HLS_VITIS(pipeline II = 1)   one vendor pragma
+// HLS_VITIS(pipeline II = 1)   one vendor pragma; array_partition and array_reshape are complete
+//                              where no type is said: its spelling is another since 2021
 // HLS_AGGREGATE(variable)      a struct as one wide word (the pragma's name changed in 2020)
 // HLS_FIFO(variable, depth)    FIFOs whose words are structs
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
 // HLS_PORT(variable)           a master whose beats are structs
+// HLS_SHARED(variable)         a memory that one stage writes and another reads, when FIFOs say so
 // HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
 // HLS_STAGE()                  a function of its own: a stage
 // HLS_DATAFLOW()               overlap of the stages, unless HOTNAS_DATAFLOW is 0
+// HLS_RUN()                    a run of layers begins: for tb/schedule.h alone
 // HOTNAS_LARGE_LOCAL           a large local array: static in C simulation, to keep the stack small
 
 #ifndef HOTNAS_PRAGMAS_H_
@@ -53,6 +56,9 @@
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
 #endif
 
+// Since 2021.1; only the build with bursts has such a memory.
+#define HLS_SHARED(name) HLS_VITIS(stream variable = name type = unsync)
+
 // A port of structs is as wide as they are; hls::burst_maxi says so itself.
 #if HOTNAS_BURSTS
 #define HLS_PORT(name)
@@ -64,11 +70,13 @@
 #include "schedule.h"
 #define HLS_PIPELINE(variable, stages) schedule::iterate(variable == 0, stages);
 #define HLS_STAGE() schedule::begin_stage(__func__);
+#define HLS_RUN() const schedule::Run run;
 #define HLS_DATAFLOW() const schedule::Region region;
 #define HLS_FIFO(name, depth) schedule::declare_fifos(#name, depth);
 #else
 #define HLS_PIPELINE(variable, stages) HLS_VITIS(pipeline II = 1)
 #define HLS_STAGE() HLS_VITIS(inline off)
+#define HLS_RUN()
 #define HLS_FIFO(name, size) HLS_VITIS(stream variable = name depth = size) HLS_AGGREGATE(name)
 #if HOTNAS_DATAFLOW
 #define HLS_DATAFLOW() HLS_VITIS(dataflow)

@@ -53,9 +53,16 @@ struct AccWord {
   Acc lane[kChannelBlock];
 };
 
-// Lines of a layer's activation, base below and rise above; each lane of a beat has a copy.
+// Lanes that are requantised in a cycle: of a beat, or of a word where that goes on chip whole.
+constexpr int kLanesAtOnce = kMapWords > 0 ? kChannelBlock : kOfmLanes;
+
+// Lines of a layer's activation, base below and rise above; each of these lanes has a copy.
 constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
-using Lines = std::uint32_t[kOfmLanes][kLineRows];
+using Lines = std::uint32_t[kLanesAtOnce][kLineRows];
+
+// Maps and weights that stay on chip.
+using Kept = ActWord[kMapWords > 0 ? kMapWords : 1];
+using KeptPlanes = WgtPlane[kWeightPlanes > 0 ? kWeightPlanes : 1];
 
 // Half of the IFM buffer: one tile with all its input slices. Bank b has channel block b of every
 // slice; each read port has a copy of its own, because each pattern or tap reads another pixel.
@@ -73,6 +80,7 @@ constexpr int kIfmWordsDepth = kIfmFifoDepth;
 constexpr int kIfmWordsDepth = kIfmBanks * kIfmDepth;  // a tile
 #endif
 using IfmWords = Fifo<ActWord, kIfmWordsDepth>;
+using Entries = Fifo<std::uint32_t, kMaxEntries>;
 using Biases = Fifo<WgtPlane, kBiasFifoDepth>[kBiasPlanes];
 using Patterns = Fifo<PatternPart, kPatternFifoDepth>[kRowParts];
 using Rows = Fifo<WeightPart, kRowFifoDepth>[kRowParts];
