@@ -64,7 +64,7 @@ def _mask(problem: Problem, axis: Axis, option: int) -> Tensor | None:
     """What pruning keeps of a layer's weights; None where nothing is pruned."""
     if axis.kind is not AxisKind.PRUNE:
         return None
-    only = Compression(patterns={axis.layer: PatternChoice(axis.kernel, option, axis.rows)})
+    only = Compression(patterns={axis.layer: PatternChoice(axis.kernel, option, axis.rows, axis.spread)})
     index, masks = pattern_masks(problem.compressed(only))[axis.layer]
     return torch.from_numpy(masks[index]).float()
 
