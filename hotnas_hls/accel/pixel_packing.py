@@ -26,6 +26,7 @@ outputs are equal bit for bit.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,9 +37,10 @@ import numpy as np
 
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.accel.packed_patterns import NOWHERE, Moves, Spread
 
 SQUARE = 2  # pixels packed in each direction
-PATTERNS = 4  # different ones a layer may have
+PRUNABLE = (3, 3)  # kernels that may be pattern-pruned on packed maps
 PACKINGS: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)  # numbers of resolutions that are tried
 PackingChoice = Literal[0, 1, 2, "best"]  # best: the fastest that can be
 
@@ -57,7 +59,12 @@ class Packing:
 
     def layers(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
         """The layers as they run on packed maps."""
-        return tuple(self._rewritten(layer).layer for layer in layers)
+        return tuple(_packed(self._rewritten(layer)) for layer in layers)
+
+    def spreads(self, layers: Sequence[Layer]) -> dict[str, Spread]:
+        """How kernels lie in those on packed maps, of the layers that read or write some."""
+        rewritten = (self._rewritten(layer) for layer in layers)
+        return {one.plain.name: _spread(one.rows, one.columns) for one in rewritten if one.packed}
 
     def network(self, net: IntegerNetwork) -> IntegerNetwork:
         """The same integers on packed maps; the stem of ``net`` is plain."""
@@ -135,29 +142,29 @@ class _Axis:
         """Cells of the new kernel."""
         return max(cell for reads in self.reads for cell, _ in reads) - self.first + 1
 
-    @property
-    def pairs(self) -> dict[tuple[int, int], list[int]]:
-        """Cells of the new kernel that an output pixel reads of an input pixel, by (output, input)."""
-        found: dict[tuple[int, int], list[int]] = {}
-        for output, reads in enumerate(self.reads):
-            for cell, pixel in reads:
-                found.setdefault((output, pixel), []).append(cell - self.first)
-        return found
+    def places(self, output: int, pixel: int) -> Moves:
+        """The cell of the new kernel by that of the plain one, for a pair of pixels; NOWHERE: not read."""
+        return tuple(cell - self.first if read == pixel else NOWHERE for cell, read in self.reads[output])
 
-    @property
-    def window(self) -> int:
-        """Cells that any pair of pixels needs at most."""
-        return max(max(cells) - min(cells) + 1 for cells in self.pairs.values())
+@functools.lru_cache(maxsize=1 << 10)
+def _spread(rows: _Axis, columns: _Axis) -> Spread:
+    """Where the cells of a kernel of these axes lie in the one on packed maps."""
+    outputs = list(product(range(rows.outputs), range(columns.outputs)))
+    inputs = list(product(range(rows.inputs), range(columns.inputs)))
 
-    @property
-    def begins(self) -> list[int]:
-        """First cells of the windows that pairs of pixels need."""
-        return sorted({self.begin(*pair) for pair in product(range(self.outputs), range(self.inputs))})
+    def moves(down: Moves, across: Moves) -> Moves:
+        return tuple(
+            NOWHERE if NOWHERE in (row, column) else row * columns.cells + column
+            for row, column in product(down, across)
+        )
 
-    def begin(self, output: int, pixel: int) -> int:
-        """The first cell of the window of a pair of pixels; any will do where one does not read the other."""
-        cells = self.pairs.get((output, pixel))
-        return min(min(cells), self.cells - self.window) if cells else min(map(min, self.pairs.values()))
+    return Spread(
+        rows.cells * columns.cells,
+        tuple(
+            tuple(moves(rows.places(i, above), columns.places(j, left)) for above, left in inputs)
+            for i, j in outputs
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -191,13 +198,14 @@ class _Rewritten:
         return channelwise and self.inputs == self.outputs and self.plain.strides == (1, 1)
 
     @property
-    def window(self) -> int | None:
+    def ones(self) -> int | None:
         """Ones of the patterns; None where there are too many, or no fewer than all cells."""
-        rows, columns = self.rows, self.columns
-        ones, kinds = rows.window * columns.window, len(rows.begins) * len(columns.begins)
-        fewer = ones < rows.cells * columns.cells and kinds <= PATTERNS
-        inner = PLAIN_SIDES not in (self.inputs, self.outputs)
-        return ones if fewer and inner and not self.channelwise else None
+        plain = self.plain
+        inner = PLAIN_SIDES not in (self.inputs, self.outputs) or plain.pattern_ones is not None
+        if not inner or self.channelwise or self.layout is not None:
+            return None
+        ones = _spread(self.rows, self.columns).ones(plain.positions)
+        return ones if ones is not None and ones < self.rows.cells * self.columns.cells else None
 
     @property
     def layer(self) -> Layer:
@@ -230,12 +238,21 @@ class _Rewritten:
             row_stride=None if down == across else down,
             pad_top=pad_top,
             pad_left=pad_left,
-            pattern_ones=self.window,
-            pattern_rows=1 if self.window is None else plain.m,
+            pattern_ones=self.ones,
+            pattern_rows=self._pattern_rows,
             needed_macs=plain.macs,
         )
 
+    @property
+    def _pattern_rows(self) -> int:
+        """Output channels in a row that share patterns: of a pixel all, or as many as in the plain layer."""
+        plain = self.plain
+        if self.ones is None:
+            return 1
+        return plain.m if plain.pattern_ones is None else math.gcd(plain.pattern_rows, plain.m)
+
     def numbers(self, numbers: LayerNumbers) -> LayerNumbers:
+        plain = self.plain
         if not self.packed:
             return numbers
         pixels = math.prod(self.outputs)
@@ -245,11 +262,16 @@ class _Rewritten:
         weights = self._weights(self._dense(numbers.weights))
         if self.layout is not None:
             weights = self.layout.lay_weights(weights)
-        if self.window is None:
-            return replace(numbers, weights=weights, bias=bias)
-        return replace(
-            numbers, weights=weights, bias=bias, pattern_index=self._index(), patterns=self._patterns()
-        )
+        found = replace(numbers, weights=weights, bias=bias, pattern_index=None, patterns=None)
+        if self.ones is None:
+            return found
+        masks, index = numbers.patterns, numbers.pattern_index
+        if masks is None or index is None:
+            masks = np.ones((1, plain.kernel_rows, plain.kernel_columns), dtype=np.uint8)
+            index = np.zeros((plain.m, plain.n), dtype=np.uint8)
+        spread, kernel = _spread(self.rows, self.columns), (self.rows.cells, self.columns.cells)
+        patterns = spread.patterns(masks, self.ones, kernel)
+        return replace(found, pattern_index=spread.index(masks, index, patterns), patterns=patterns)
 
     def _dense(self, weights: np.ndarray) -> np.ndarray:
         """Weights (M, N, kh, kw), also of a layer that kept its channels apart."""
@@ -274,26 +296,11 @@ class _Rewritten:
         outputs, inputs = math.prod(self.outputs), math.prod(self.inputs)
         return cells.reshape(outputs * m, inputs * n, rows.cells, columns.cells)
 
-    def _index(self) -> np.ndarray:
-        """uint8 (M, N) of the packed layer: the pattern of its kernels."""
-        down, across = (
-            [[axis.begins.index(axis.begin(output, pixel)) for pixel in range(axis.inputs)]
-             for output in range(axis.outputs)]
-            for axis in (self.rows, self.columns)
-        )  # fmt: skip
-        kinds = np.array(down)[:, None, :, None] * len(self.columns.begins) + np.array(across)[:, None]
-        kinds = kinds.reshape(math.prod(self.outputs), math.prod(self.inputs)).astype(np.uint8)
-        return kinds.repeat(self.plain.m, axis=0).repeat(self.plain.n, axis=1)
 
-    def _patterns(self) -> np.ndarray:
-        """The masks uint8 (4, kh, kw): a window for each place where one begins, the last one repeated."""
-        rows, columns = self.rows, self.columns
-        masks = np.zeros((PATTERNS, rows.cells, columns.cells), dtype=np.uint8)
-        corners = list(product(rows.begins, columns.begins))
-        for mask, at in zip(masks, range(PATTERNS), strict=True):
-            top, left = corners[min(at, len(corners) - 1)]
-            mask[top : top + rows.window, left : left + columns.window] = 1
-        return masks
+@functools.lru_cache(maxsize=1 << 14)
+def _packed(rewritten: _Rewritten) -> Layer:
+    """The layer that it runs as; remembered, since searches ask for it again and again."""
+    return rewritten.layer
 
 
 def sides_of(resolutions: int, across: bool) -> list[Sides]:
@@ -329,6 +336,11 @@ def packing(
     return Packing(maps, image, stem)
 
 
+def prunable(layer: Layer) -> bool:
+    """Whether its kernels may be pattern-pruned on packed maps."""
+    return layer.kind is LayerKind.CONV and (layer.kernel_rows, layer.kernel_columns) == PRUNABLE
+
+
 def _obstacle(layer: Layer, maps: Mapping[str, Sides]) -> bool:
     """True for a layer that touches ``maps`` and has no packed form."""
     inputs, outputs = maps.get(layer.source, PLAIN_SIDES), maps.get(layer.target, PLAIN_SIDES)
@@ -342,4 +354,5 @@ def _obstacle(layer: Layer, maps: Mapping[str, Sides]) -> bool:
     odd = any(size % side for size, side in zip(read + written, inputs + outputs, strict=True))
     wide = layer.kind is LayerKind.DEPTHWISE and (layer.kernel_rows > 1 or layer.kernel_columns > 1)
     stuck = any(stride * out % into for stride, out, into in zip(layer.strides, outputs, inputs, strict=True))
-    return bool(layer.kind is LayerKind.MAXPOOL or layer.pattern_ones is not None or odd or wide or stuck)
+    pruned = layer.pattern_ones is not None and not prunable(layer)
+    return bool(layer.kind is LayerKind.MAXPOOL or pruned or odd or wide or stuck)

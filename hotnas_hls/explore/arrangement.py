@@ -41,17 +41,17 @@ class Arrangement:
 
     def layers(self, layers: tuple[Layer, ...], image: str) -> tuple[Layer, ...]:
         """The layers of the lowered network as they run."""
-        packed = self._packing(layers, image)
+        packed = self.packing(layers, image)
         return packed.layers(layers) if packed else layers
 
     def network(self, net: IntegerNetwork) -> IntegerNetwork:
         """The integers of the quantised network as they run: bit for bit what they were."""
-        packed = self._packing(net.layers, net.image)
+        packed = self.packing(net.layers, net.image)
         return packed.network(net) if packed else net
 
     def maps(self, lowered: LoweredNetwork) -> tuple[dict[str, FeatureMap], ImageLayout | None]:
         """Feature maps of the lowered network as they lie in memory, and the layout of its image."""
-        packed = self._packing(lowered.shapes, lowered.image)
+        packed = self.packing(lowered.shapes, lowered.image)
         if packed is None:
             return lowered.feature_maps, lowered.image_layout
         return packed.feature_maps(lowered.feature_maps, lowered.shapes), packed.layout(lowered.shapes)
@@ -61,11 +61,17 @@ class Arrangement:
         layers = self.layers(lowered.shapes, lowered.image)
         maps, layout = self.maps(lowered)
         found = network_violations(tuple(maps.values()), layers, lowered.image, lowered.host)
+        found += [
+            f"{item.layer.name}: a dilated kernel has no packed form; use packed_resolutions = 0"
+            for item, layer in zip(lowered.layers, layers, strict=True)
+            if item.mask is not None and layer != item.layer
+        ]
         if layout is not None:
             found += layout_violations(layout, tuple(maps.values()), layers, lowered.image)
         return found
 
-    def _packing(self, layers: tuple[Layer, ...], image: str) -> Packing | None:
+    def packing(self, layers: tuple[Layer, ...], image: str) -> Packing | None:
+        """Which maps are packed, and how; None where none are. UnsupportedNetwork where they cannot be."""
         if not self.packed_resolutions:
             return None
         found = packing(layers, image, self.packed_resolutions, self.stem, self.packed_across)
@@ -73,7 +79,7 @@ class Arrangement:
             raise UnsupportedNetwork(
                 f"packed_resolutions = {self.packed_resolutions}: no layer writes maps of the smallest of "
                 "these sizes, or one that reads or writes them has no packed form (a maximum, a depthwise or "
-                "pattern-pruned kernel, an odd side), or is the output; use fewer"
+                "dilated kernel, an odd side), or is the output; use fewer"
             )
         return found
 

@@ -6,7 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.pixel_packing import prunable
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
 from hotnas_hls.models.compression import Compression
@@ -41,6 +43,11 @@ class IntegerFormat:
 
 def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Layer, ...]:
     """The layers of ``graph`` under ``compression``, exactly as they would be built."""
+    return form.arrangement.layers(*_lowered(graph, form, compression))
+
+
+def _lowered(graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[tuple[Layer, ...], str]:
+    """The same before pixels are packed, and the name of the image."""
     edited = edited_graph(graph, cut_paths(graph), compression)
     lowered = form.arrangement.lower(fold_shapes(edited), form.weight_bits)
     widths = default_widths(lowered.layers, form)
@@ -48,27 +55,31 @@ def lowered_layers(graph: Graph, form: IntegerFormat, compression: Compression) 
         dataclasses.replace(layer, weight_bits=widths.get(layer.name, layer.weight_bits))
         for layer in lowered.shapes
     )
-    return form.arrangement.layers(with_formats(layers, compression), lowered.image)
+    return with_formats(layers, compression), lowered.image
 
 
 def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> Workload:
     """The uncompressed network as the search sees it; without a torch module nothing can be edited."""
-    layers = lowered_layers(graph, form, Compression())
+    layers, image = _lowered(graph, form, Compression())
     names = {layer.name for layer in layers}
     allowed = editable(model, graph)
-    rewritten = _rewritten(graph, form, layers)
-    shaped = allowed.convolutions & names - rewritten  # re-laid kernels: neither patterns nor larger ones
-    packed = rewritten - {layer.name for layer in layers if layer.source == graph.input.name}
-    paths = {
-        name: path for name, path in allowed.paths.items() if not packed & {name, *path.along, path.reader}
+    packing = form.arrangement.packing(layers, image)
+    spreads = packing.spreads(layers) if packing else {}
+    relaid = form.arrangement.stem is not Stem.PLAIN
+    fixed = {
+        layer.name
+        for layer in layers
+        if (layer.source == image and relaid) or (layer.name in spreads and not prunable(layer))
     }
-    return Workload(graph.name, layers, paths, shaped, allowed.narrowable & names)
-
-
-def _rewritten(graph: Graph, form: IntegerFormat, layers: tuple[Layer, ...]) -> set[str]:
-    """Names of the layers that are not what they are in the plain arrangement."""
-    plain = lowered_layers(graph, dataclasses.replace(form, arrangement=PLAIN), Compression())
-    return {layer.name for layer, before in zip(layers, plain, strict=True) if layer != before}
+    return Workload(
+        graph.name,
+        layers,
+        allowed.paths,
+        allowed.convolutions & names - fixed,  # the others: neither patterns nor larger kernels
+        allowed.narrowable & names,
+        arranged=packing.layers if packing else tuple,
+        spreads=spreads,
+    )
 
 
 def default_widths(lowered: tuple[LoweredLayer, ...], form: IntegerFormat) -> dict[str, int]:

@@ -8,10 +8,12 @@ is fused with what (the larger convolution takes a residual addition). The hardw
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self
 
+from hotnas_hls.accel.packed_patterns import Spread
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import CutPath
 from hotnas_hls.network.graph import Graph, Node
@@ -38,29 +40,41 @@ class Workload:
     """A network as a platform sees it, and what may be edited in it."""
 
     name: str
-    layers: tuple[Any, ...]  # each a Piece
+    lowered: tuple[Any, ...]  # each a Piece
     paths: Mapping[str, CutPath]  # convolutions whose channels may be cut
     editable: frozenset[str]  # convolutions that may be pruned or expanded
     weighted: frozenset[str]  # layers with weights of their own, which may be narrowed
     readers: frozenset[str] = frozenset()  # layers that may read fewer bits
+    arranged: Callable[[tuple[Any, ...]], tuple[Any, ...]] = tuple  # the layers as they run
+    spreads: Mapping[str, Spread] = field(default_factory=dict)  # of layers that run on packed maps
+
+    @cached_property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers as they run."""
+        return self.arranged(self.lowered)
 
     def compressed(self, compression: Compression) -> tuple[Any, ...]:
-        """The layers under ``compression``."""
-        return compressed_layers(self.layers, self.paths, compression)
+        """The layers under ``compression``, as they run."""
+        return self.arranged(compressed_layers(self.lowered, self.paths, compression))
+
+    def edited(self, compression: Compression) -> Workload:
+        """The compressed network, which may be edited further."""
+        return replace(self, lowered=compressed_layers(self.lowered, self.paths, compression))
 
     def takes(self, compression: Compression) -> bool:
         """Whether every layer that is to be edited may be."""
         shaped = {*compression.patterns, *compression.expanded}
         return (
             shaped <= self.editable
+            and not self.spreads.keys() & compression.expanded
             and compression.channels.keys() <= self.paths.keys()
             and compression.weight_bits.keys() <= self.weighted
             and compression.act_bits.keys() <= self.readers
         )
 
     def layer(self, name: str) -> Any:
-        """The layer of this name."""
-        return next(layer for layer in self.layers if layer.name == name)
+        """The layer of this name, before it is arranged."""
+        return next(layer for layer in self.lowered if layer.name == name)
 
     def cut_owner(self, name: str) -> str | None:
         """The convolution to cut so that this layer shrinks: itself, or the one it reads."""

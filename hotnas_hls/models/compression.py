@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from hotnas_hls.accel.packed_patterns import PATTERNS, Spread
 from hotnas_hls.models.patterns import PatternSet
 
 
@@ -24,6 +26,7 @@ class PatternChoice:
     kernel: int
     zeros: int
     rows: int = 1
+    spread: Spread | None = None  # of a layer that runs on packed maps, which hold some patterns only
 
     @property
     def ones(self) -> int:
@@ -32,8 +35,20 @@ class PatternChoice:
 
     def masks(self) -> np.ndarray:
         """All patterns there are, uint8 (patterns, kernel, kernel)."""
-        every = PatternSet(self.kernel, self.zeros)
-        return np.stack([every.mask(index) for index in range(len(every))])
+        if self.spread is None:
+            every = PatternSet(self.kernel, self.zeros)
+            return np.stack([every.mask(index) for index in range(len(every))])
+        kept = combinations(range(self.kernel * self.kernel), self.ones)
+        found = np.array([np.isin(np.arange(self.kernel * self.kernel), cells) for cells in kept])
+        masks = found.reshape(-1, self.kernel, self.kernel).astype(np.uint8)
+        return masks[[self.together([mask]) for mask in masks]]
+
+    def together(self, masks: Sequence[np.ndarray]) -> bool:
+        """Whether a layer can have all of these patterns."""
+        if self.spread is None:
+            return len(masks) <= PATTERNS
+        ones = self.spread.ones(self.ones)
+        return ones is not None and len(masks) <= PATTERNS and self.spread.fits(masks, ones)
 
 
 def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:

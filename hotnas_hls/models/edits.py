@@ -256,8 +256,14 @@ def _prune(conv: nn.Conv2d, norm: Norm | None, choice: PatternChoice, products: 
     """Weights count as the hardware stores them, the batch norm folded in."""
     if conv.kernel_size != (choice.kernel, choice.kernel):
         raise ValueError(f"{choice.kernel}x{choice.kernel} patterns on a kernel of {conv.kernel_size}")
-    masks, scale = torch.from_numpy(choice.masks()).to(conv.weight.dtype), _norm_scale(conv.weight, norm)
-    pruned = prune(conv.weight * scale, products, masks, choice.rows)
+    masks, scale = choice.masks(), _norm_scale(conv.weight, norm)
+    pruned = prune(
+        conv.weight * scale,
+        products,
+        torch.from_numpy(masks).to(conv.weight.dtype),
+        choice.rows,
+        lambda chosen: choice.together([masks[at] for at in chosen]),
+    )
     conv.weight = nn.Parameter(pruned.weight / scale)
     parametrize.register_parametrization(conv, "weight", PatternMask(pruned.masks, pruned.index))
 

@@ -8,14 +8,15 @@ with the number of weights; where integers are fitted afterwards, whole layers a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PATTERNS_PER_LAYER = 4  # the hardware holds so many
+from hotnas_hls.accel.packed_patterns import PATTERNS
+
 RIDGE = 1e-2  # of the mean square of an input: how strongly weights are held where the images say little
 BATCH_VALUES = 1 << 24  # of unfolded inputs at a time
 BATCH = 64  # images that run at a time
@@ -84,21 +85,29 @@ class PrunedKernels:
     weight: Tensor
 
 
-def prune(weight: Tensor, products: Tensor, masks: Tensor, rows: int = 1) -> PrunedKernels:
+def prune(
+    weight: Tensor,
+    products: Tensor,
+    masks: Tensor,
+    rows: int = 1,
+    together: Callable[[Sequence[int]], bool] = lambda chosen: len(chosen) <= PATTERNS,
+) -> PrunedKernels:
     """The patterns of a layer, of all ``masks`` (P, k, k), that move its sums least, chosen one by one.
 
     weight: (M, N, k, k); products: (N, k * k, k * k). ``rows`` output channels in a row share their patterns.
+    together: whether a layer can have the masks of these indices, at most four.
     """
     kernels, inverse = weight.detach().double().flatten(2), torch.linalg.inv(products)
     cells = [(mask == 0).flatten().nonzero()[:, 0] for mask in masks]
     errors = torch.stack([_shared(_error(kernels, inverse, zeros), rows) for zeros in cells], dim=2)
     chosen: list[int] = []
     least = torch.full(errors.shape[:2], torch.inf, dtype=torch.float64)
-    for _ in range(min(PATTERNS_PER_LAYER, len(masks))):
-        chosen.append(int(torch.minimum(errors, least[:, :, None]).sum(dim=(0, 1)).argmin()))
+    while more := [at for at in range(len(masks)) if at not in chosen and together([*chosen, at])]:
+        totals = torch.minimum(errors, least[:, :, None]).sum(dim=(0, 1))
+        chosen.append(min(more, key=totals.tolist().__getitem__))
         least = torch.minimum(least, errors[:, :, chosen[-1]])
     index = errors[:, :, chosen].argmin(dim=2).repeat_interleave(rows, dim=0)[: len(kernels)]
-    patterns = masks[[*chosen, *chosen[:1] * (PATTERNS_PER_LAYER - len(chosen))]]
+    patterns = masks[[*chosen, *chosen[:1] * (PATTERNS - len(chosen))]]
     return PrunedKernels(patterns, index, refitted(weight, patterns[index], products))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.accel.packed_patterns import Spread
 
 
 class AxisKind(StrEnum):
@@ -30,8 +30,8 @@ class AxisKind(StrEnum):
 class Axis:
     """One decision: its name and the values it may take.
 
-    ``layer`` is the layer decided about. Of PRUNE axes: the side of its kernels, and how many output channels
-    in a row share their patterns.
+    ``layer`` is the layer decided about. Of PRUNE axes: the side of its kernels, how many output channels
+    in a row share their patterns, and how its kernels lie in those on packed maps.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Axis:
     layer: str = ""
     kernel: int = 0
     rows: int = 1
+    spread: Spread | None = None
 
     def __post_init__(self) -> None:
         if not self.options:
@@ -142,16 +143,3 @@ class SearchSpace:
             }
             for axis in self.axes
         ]
-
-    @classmethod
-    def from_record(cls, record: list[dict[str, Any]]) -> SearchSpace:
-        """Inverse of :meth:`to_record`; ConfigError for a record that is not one."""
-        try:
-            return cls(
-                tuple(
-                    Axis(**{**axis, "kind": AxisKind(axis["kind"]), "options": tuple(axis["options"])})
-                    for axis in record
-                )
-            )
-        except (KeyError, TypeError, ValueError) as reason:
-            raise ConfigError(f"not a search space: {reason}") from None

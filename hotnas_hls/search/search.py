@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
@@ -151,15 +151,15 @@ def search(
         options.accuracy_drop,
         prepared.baseline.format,
         options.format,
-        _remaining(prepared, platform, layers, choices),
+        _remaining(prepared, platform, compression, choices),
     )
 
 
 def _remaining(
-    prepared: Prepared, platform: Platform, layers: Sequence[Any], choices: Choices
+    prepared: Prepared, platform: Platform, compression: Compression, choices: Choices
 ) -> Detection:
     """iDetect on the result: its layers are a workload like any other."""
-    workload = replace(prepared.start.workload, layers=tuple(layers))
+    workload = prepared.start.workload.edited(compression)
     return detect(workload, platform, choices, prepared.options.space.least_weight_bits)
 
 

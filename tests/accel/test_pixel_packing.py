@@ -10,14 +10,16 @@ import pytest
 import torch
 from torch import nn
 
+from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network
-from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
+from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind, LayerNumbers, pattern_rows
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
-from hotnas_hls.accel.pixel_packing import packing
+from hotnas_hls.accel.pixel_packing import Packing, packing
 from hotnas_hls.accel.timing.efficiency import needed_macs
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
+from hotnas_hls.models.compression import PatternChoice
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.lower import lower
 from hotnas_hls.network.quantise import quantise, quantise_image
@@ -126,6 +128,86 @@ def test_rows_that_share_their_patterns_do(across: bool) -> None:
         if index is not None:
             groups = index.reshape(-1, layer.pattern_rows, layer.n)
             assert (groups == groups[:, :1]).all()
+
+
+SPREADS = {
+    "rows of four": ((1, 4), (1, 4), 1, [3, 3, 3, 2, 2, 2, 1, 1, 1]),
+    "rows of two": ((1, 2), (1, 2), 1, [6, 5, 4, 3, 3, 2, 2, 1, 1]),
+    "rows of four to two": ((1, 4), (1, 2), 2, [3, 3, 3, 2, 2, 2, 1, 1, 1]),
+    "squares": ((2, 2), (2, 2), 1, [4, 3, 3, 2, 2, 1, 1, 1, 1]),
+    "squares, strided": ((2, 2), (2, 2), 2, [4, 3, 3, 2, 2, 1, 1, 1, 1]),
+}
+
+
+def conv(inputs: tuple[int, int], outputs: tuple[int, int], stride: int) -> tuple[Layer, Packing]:
+    """A convolution of 6 -> 4 channels on maps that are packed like that."""
+    sizes = (6, 4, 16, 16, 16 // stride, 16 // stride, 3, 3, stride, 1, 1)
+    layer = Layer("conv", LayerKind.CONV, "in", "out", *sizes, weight_bits=8)
+    return layer, Packing({"in": inputs, "out": outputs}, "image")
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_pruned_kernels_take_fewer_positions(name: str) -> None:
+    """By weights kept, from nine down to one."""
+    *shape, expected = SPREADS[name]
+    layer, packing_of = conv(*shape)
+    (spread,) = packing_of.spreads([layer]).values()
+    assert [spread.ones(kept) for kept in range(9, 0, -1)] == expected
+    (dense,) = packing_of.layers([layer])
+    assert dense.pattern_ones == expected[0] and dense.pattern_rows == layer.m
+    (pruned,) = packing_of.layers([layer.pruned(6, 2)])
+    assert (pruned.pattern_ones, pruned.pattern_rows) == (expected[3], 2)
+
+
+@pytest.mark.parametrize("zeros", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("name", SPREADS)
+def test_pruned_packed_layers_compute_the_same(name: str, zeros: int) -> None:
+    """Every mask that may be the only one, and sets that may be together, drawn; four patterns hold them."""
+    *shape, _ = SPREADS[name]
+    layer, packing_of = conv(*shape)
+    (spread,) = packing_of.spreads([layer]).values()
+    choice, rng = PatternChoice(3, zeros, 1, spread), np.random.default_rng(zeros)
+    masks = choice.masks()
+    assert len(masks) and (masks.sum((1, 2)) == 9 - zeros).all()
+    source = FeatureMap("in", 6, 16, 16)
+    target = FeatureMap("out", 4, layer.out_rows, layer.out_columns)
+    counts = set()
+    for _ in range(5):
+        chosen: list[np.ndarray] = []
+        for mask in masks[rng.permutation(len(masks))]:
+            chosen += [mask] if choice.together([*chosen, mask]) else []
+        counts.add(len(chosen))
+        some = np.stack([*chosen, *chosen[:1] * (4 - len(chosen))])
+        index = rng.integers(0, len(chosen), (4, 6)).astype(np.uint8)
+        weights = rng.integers(-128, 128, (4, 6, 3, 3)) * some[index]
+        bias = rng.integers(-100, 100, 4)
+        numbers = LayerNumbers(weights, bias, 9, -128, 127, pattern_index=index, patterns=some)
+        pruned = layer.pruned(9 - zeros, pattern_rows(index))
+        net = IntegerNetwork(
+            "one", {"in": source, "out": target}, (pruned,), {"conv": numbers}, "in", HostWork(), 8
+        )
+        packed_net = packing_of.network(net)
+        assert numbers_violations(packed_net.layers[0], packed_net.numbers["conv"], 8) == []
+        image = rng.integers(-128, 128, (6, 16, 16))
+        found = run_network(packed_net, packed_image(image, *shape[0]))["out"]
+        expected = run_network(net, image)["out"]
+        assert (found == packed_image(expected, *shape[1])).all() and np.ptp(expected) > 100
+    assert max(counts) > 1 or name.startswith("squares")
+
+
+def packed_image(values: np.ndarray, down: int, across: int) -> np.ndarray:
+    channels, rows, columns = values.shape
+    cells = values.reshape(channels, rows // down, down, columns // across, across)
+    return cells.transpose(2, 4, 0, 1, 3).reshape(-1, rows // down, columns // across)
+
+
+def test_masks_that_four_patterns_do_not_hold_are_refused() -> None:
+    layer, packing_of = conv(*SPREADS["rows of four"][:3])
+    (spread,) = packing_of.spreads([layer]).values()
+    masks = PatternChoice(3, 3, 1, spread).masks()
+    assert not spread.fits(masks, 2)
+    with pytest.raises(ValueError, match="^no four patterns of 2 cells hold kernels of these masks$"):
+        spread.patterns(masks, 2, (3, 3))
 
 
 def test_what_cannot_be_packed_is_left_alone() -> None:

@@ -180,8 +180,29 @@ def test_pixels_are_packed_as_far_as_asked_for_and_allowed() -> None:
         allowed_arrangements(graph(), "plain", 1)
     assert str(error.value) == (
         "packed_resolutions = 1: no layer writes maps of the smallest of these sizes, or one that reads or "
-        "writes them has no packed form (a maximum, a depthwise or pattern-pruned kernel, an odd side), "
+        "writes them has no packed form (a maximum, a depthwise or dilated kernel, an odd side), "
         "or is the output; use fewer"
+    )
+
+
+def test_dilated_kernels_are_not_packed() -> None:
+    """Of the size of those that are, and with patterns, which packed kernels may not hold."""
+    nn = pytest.importorskip("torch").nn
+    from hotnas_hls.frontends.trace import trace
+
+    def model(dilation: int) -> object:
+        inner = nn.Conv2d(8, 8, 3 if dilation == 1 else 2, padding=1, dilation=dilation)
+        last = nn.Conv2d(8, 8, 3, stride=2, padding=1), nn.ReLU(), nn.AvgPool2d(4)
+        layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), inner, nn.ReLU(), *last)
+        return trace(nn.Sequential(*layers).eval(), (3, 8, 8), "small")
+
+    assert max(found.packed_resolutions for found in allowed_arrangements(model(1))) == 1
+    assert {found.packed_resolutions for found in allowed_arrangements(model(2))} == {0}
+    with pytest.raises(UnsupportedNetwork) as error:
+        allowed_arrangements(model(2), "unfolded", 1)
+    assert str(error.value) == (
+        "small: cannot be built with a unfolded stem, one resolution packed:\n"
+        "  - 2: a dilated kernel has no packed form; use packed_resolutions = 0"
     )
 
 

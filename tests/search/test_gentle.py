@@ -16,7 +16,7 @@ from hotnas_hls.search.proposing.generate import (
     ladder,
 )
 from hotnas_hls.search.proposing.gentle import SHARES, gentle_candidates
-from hotnas_hls.search.proposing.sensitivity import sensitivities
+from hotnas_hls.search.proposing.sensitivity import Sensitivity
 
 ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))
 
@@ -33,7 +33,7 @@ def setting(problem):
         layers = start.workload.compressed(compression_of(candidate, space))
         return price(platform, layers, choices_of(candidate, space)).latency_ms
 
-    measured = sensitivities(problem, space, IntegerFormat(8, 8), problem.dataset.train.images)
+    measured = Sensitivity(problem, IntegerFormat(8, 8), problem.dataset.train.images).harms(space)
 
     def gentle(bound_ms: float, harms=measured, hardware=()):
         return gentle_candidates(start.workload, platform, space, untouched, harms, bound_ms, hardware)

@@ -21,7 +21,7 @@ from hotnas_hls.search.fitting.refit import real_parameters
 from hotnas_hls.search.problem import Problem, cold_start
 from hotnas_hls.search.proposing import sensitivity
 from hotnas_hls.search.proposing.generate import SpaceOptions, generate_space
-from hotnas_hls.search.proposing.sensitivity import _RealNetwork, sensitivities
+from hotnas_hls.search.proposing.sensitivity import Sensitivity, _RealNetwork
 
 FORMAT = IntegerFormat(8, 8, refit_images=0)
 ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))
@@ -44,9 +44,8 @@ def network(problem):
 
 def test_every_option_but_the_first_is_measured(problem, space):
     seen = []
-    harms = sensitivities(
-        problem, space, FORMAT, problem.dataset.train.images, lambda *at: seen.append(at)
-    )
+    measures = Sensitivity(problem, FORMAT, problem.dataset.train.images)
+    harms = measures.harms(space, lambda *at: seen.append(at))
     axes = space.of_kind(AxisKind.PRUNE, AxisKind.BITS)
     assert {axis.kind for axis in axes if len(axis.options) > 1} == {AxisKind.PRUNE, AxisKind.BITS}
     assert set(harms) == {(axis.name, option) for axis in axes for option in axis.options[1:]}

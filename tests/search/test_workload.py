@@ -7,6 +7,7 @@ import pytest
 
 from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.layer import LayerKind
+from hotnas_hls.accel.layer_checks import numbers_violations
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers, workload_of
 from hotnas_hls.frontends.trace import trace
@@ -60,27 +61,40 @@ def test_a_relaid_stem_is_priced_as_built(problem, name):
     assert plain.editable - workload.editable == {"conv1"} and workload.paths == plain.paths
 
 
-@pytest.mark.parametrize("stem", Stem)
-def test_packed_pixels_are_priced_as_built(problem, stem):
-    """Packed layers are neither pruned nor cut nor grown; their weights may be narrowed."""
-    form = dataclasses.replace(FORMAT, arrangement=Arrangement(stem, 1))
+@pytest.mark.parametrize(("stem", "across"), [*((stem, False) for stem in Stem), (Stem.PATCHES, True)])
+def test_packed_pixels_are_priced_as_built(problem, stem, across):
+    """Packed layers are pruned, cut and narrowed as others are; they do not grow."""
+    form = dataclasses.replace(FORMAT, arrangement=Arrangement(stem, 1, across))
     workload = workload_of(problem.graph, problem.model, form)
     plain = workload_of(problem.graph, problem.model, FORMAT)
-    small = {layer.name for layer in plain.layers if layer.out_rows == 8}
-    assert small and not (workload.editable | workload.paths.keys()) & small
-    assert {"layer3.0.conv1", "layer3.0.conv2"} <= workload.editable and "layer3.0.conv1" in workload.paths
-    assert workload.weighted == plain.weighted
+    packed = {"layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"}
+    assert packed <= workload.spreads.keys() & workload.editable
+    assert workload.paths == plain.paths and workload.weighted == plain.weighted
+    spreads = workload.spreads
     edits = Compression(
-        {"layer3.0.conv1": 40},
-        {"layer3.0.conv1": PatternChoice(3, 3)},
+        {"layer1.0.conv1": 8, "layer3.0.conv1": 40},
+        {
+            "layer1.0.conv1": PatternChoice(3, 2, 2, spreads["layer1.0.conv1"]),
+            "layer1.0.conv2": PatternChoice(3, 3, 2, spreads["layer1.0.conv2"]),
+            "layer2.0.conv1": PatternChoice(3, 1, 1, spreads["layer2.0.conv1"]),
+            "layer3.0.conv1": PatternChoice(3, 3),
+        },
         (),
         {"layer1.0.conv1": 5, "layer3.0.conv1": 6},
     )
     network = integer_network(problem, problem.compressed(edits), edits, form)
     assert network.layers == lowered_layers(problem.graph, form, edits) == workload.compressed(edits)
-    assert {layer.name: layer.weight_bits for layer in network.layers}["layer1.0.conv1"] == 5
+    built = {layer.name: layer for layer in network.layers}
+    positions = {name: built[name].positions for name in edits.patterns}
+    assert list(positions.values()) == ([4, 3, 5, 6] if across else [3, 2, 3, 6])
+    assert built["layer1.0.conv1"].weight_bits == 5 and built["layer1.0.conv2"].pattern_rows == 2
+    for name, layer in built.items():
+        assert numbers_violations(layer, network.numbers[name], network.act_bits) == []
+    before = integer_network(problem, problem.compressed(edits), edits, FORMAT)
+    some = problem.dataset.test.first(50)
+    assert integer_accuracy(network, some) == integer_accuracy(before, some)
     assert not plain.takes(Compression(expanded=("no layer",))) and workload.takes(edits)
-    assert plain.takes(EDITS["cut"]) and not workload.takes(EDITS["cut"])  # it cuts a packed layer
+    assert workload.takes(EDITS["cut"]) and not workload.takes(Compression(expanded=("layer1.0.conv1",)))
 
 
 PACKED = (Arrangement(Stem.UNFOLDED, 1), Arrangement(Stem.PATCHES, 1, True))

@@ -175,7 +175,8 @@ class _Pricing:
         zeros = PATTERN_ZEROS.get(layer.kernel_rows)
         if zeros is None or cost.layer not in self.workload.editable or layer.pattern_ones is not None:
             return None
-        choice = PatternChoice(layer.kernel_rows, zeros, self.platform.pattern_rows)
+        rows, spread = self.platform.pattern_rows, self.workload.spreads.get(cost.layer)
+        choice = PatternChoice(layer.kernel_rows, zeros, rows, spread)
         text = f"{zeros} of {layer.positions} weights a kernel pruned"
         return self._network(Remedy.PATTERN, text, cost, Compression(patterns={cost.layer: choice}))
 
@@ -210,7 +211,8 @@ class _Pricing:
 
     def _expand(self, cost: LayerCost) -> Effect | None:
         layer = self.workload.layer(cost.layer)
-        if cost.layer not in self.workload.editable or layer.pattern_ones is not None:
+        growing = cost.layer in self.workload.editable and cost.layer not in self.workload.spreads
+        if not growing or layer.pattern_ones is not None:
             return None
         side = layer.kernel_rows
         text = f"{side}x{side} -> {side + 2}x{side + 2} kernel, for accuracy"

@@ -29,19 +29,19 @@ class Start:
     value: float  # the objective's
 
 
-def fastest_start(
+def arranged_starts(
     graph: Graph,
     model: nn.Module | None,
     platform: Platform,
     form: IntegerFormat,
     stem: StemChoice,
     packed: PackingChoice = BEST,
-) -> Start:
-    """The start in the arrangement asked for, or of all the network allows in the one that is fastest.
+) -> tuple[Start, ...]:
+    """A start in each arrangement asked for that a design can run, the fastest first, of equals the plainest.
 
-    Measured are those whose cost, which is never above what is measured, leaves them a chance; of equals the
-    plainest is taken. Without a torch module nothing can be edited. InfeasibleDesign where no design runs the
-    network.
+    Measured are those whose cost, which is never above what is measured, leaves them a chance to be the
+    fastest; the others follow by that cost. Without a torch module nothing can be edited. InfeasibleDesign
+    where no design runs the network.
     """
 
     def attempt(tried: Arrangement) -> tuple[float, Start]:
@@ -62,7 +62,21 @@ def fastest_start(
         layers = start.workload.layers
         cost = measured(platform, layers, platform.design(layers, start.choices))
         measured_starts[index] = replace(start, total=cost.total, value=cost.value)
-    return measured_starts[min(measured_starts, key=lambda index: (measured_starts[index].total, index))]
+    first = sorted(measured_starts, key=lambda index: (measured_starts[index].total, index))
+    others = (found[index][1] for index in order if index not in measured_starts)
+    return (*(measured_starts[index] for index in first), *others)
+
+
+def fastest_start(
+    graph: Graph,
+    model: nn.Module | None,
+    platform: Platform,
+    form: IntegerFormat,
+    stem: StemChoice,
+    packed: PackingChoice = BEST,
+) -> Start:
+    """The first of :func:`arranged_starts`."""
+    return arranged_starts(graph, model, platform, form, stem, packed)[0]
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,12 @@ class Starts:
 
     full: Start  # the platform's full width: HotNAS's baseline, of 16 bits
     plain: Start | None  # 8 bits: what needs no search; None where no design of the space runs it
-    own: Start  # at the widths of the search
+    arranged: tuple[Start, ...]  # at the widths of the search, one for each packing, the fastest first
+
+    @property
+    def own(self) -> Start:
+        """The fastest at the widths of the search."""
+        return self.arranged[0]
 
     @property
     def values(self) -> dict[str, float]:
@@ -90,12 +109,17 @@ def starts(
 ) -> Starts:
     """What a search is compared with, and what it starts from. Raises as :func:`fastest_start`."""
 
-    def at_bits(bits: int) -> Start:
-        return fastest_start(graph, model, platform.at_bits(bits), form.at_bits(bits), stem, packed)
+    def at_bits(bits: int) -> tuple[Start, ...]:
+        return arranged_starts(graph, model, platform.at_bits(bits), form.at_bits(bits), stem, packed)
 
     full, plain = at_bits(platform.full_bits), None
     with contextlib.suppress(InfeasibleDesign):
-        plain = at_bits(PLAIN_BITS)
-    if form == form.at_bits(platform.full_bits):
-        return Starts(full, plain, full)
-    return Starts(full, plain, fastest_start(graph, model, platform, form, stem, packed))
+        plain = at_bits(PLAIN_BITS)[0]
+    own = full
+    if form != form.at_bits(platform.full_bits):
+        own = arranged_starts(graph, model, platform, form, stem, packed)
+    packings: dict[tuple[int, bool], Start] = {}  # what is packed decides which edits gain, the stem hardly
+    for start in own:
+        tried = start.format.arrangement
+        packings.setdefault((tried.packed_resolutions, tried.packed_across), start)
+    return Starts(full[0], plain, tuple(packings.values()))

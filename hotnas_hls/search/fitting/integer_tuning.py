@@ -60,9 +60,7 @@ def tune_integers(
         if teacher is not None and step % 2:
             images = _blended(images, rng)
         images = images.contiguous(memory_format=torch.channels_last)
-        # bfloat16 holds the factors of 8-bit networks exactly; only sums are rounded, in training only
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = _loss(module(images), labels, teacher, images, tuning)
+        loss = _loss(module(images), labels, teacher, images, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hotnas_hls.accel.packed_patterns import Spread
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.platforms.platform import Choices, LayerCost, Platform, Remedy, Varies
@@ -81,7 +82,7 @@ def _generated(
         strongest = compression_of(
             Candidate({name: axis.options[-1] for name, axis in network.items()}), network
         )
-        current = dataclasses.replace(workload, layers=workload.compressed(strongest))
+        current = workload.edited(strongest)
         before = len(network)
         for cost in detect(current, platform, choices, remedies=False).cost.layers:
             for remedy in platform.remedies(cost.label, choices):
@@ -117,7 +118,7 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
     for axis in listed:
         value = candidate[axis.name]
         if axis.kind is AxisKind.PRUNE and value:
-            patterns[axis.layer] = PatternChoice(axis.kernel, value, axis.rows)
+            patterns[axis.layer] = PatternChoice(axis.kernel, value, axis.rows, axis.spread)
         elif axis.kind is AxisKind.CHANNELS and value != axis.options[0]:
             channels[axis.layer] = value
         elif axis.kind is AxisKind.BITS and value != axis.options[0]:
@@ -167,11 +168,12 @@ def _axes(
     """The axes ``remedy`` gives a layer; their first option leaves it as it is, the last is the strongest."""
     layer = workload.layer(cost.layer)
     if remedy is Remedy.PATTERN and options.patterns and layer.name in workload.editable:
-        zeros = pattern_zeros.get(layer.kernel_rows, ())
+        spread = workload.spreads.get(layer.name)
+        zeros = _zeros(layer.positions, pattern_zeros.get(layer.kernel_rows, ()), spread)
         if zeros and layer.kernel_rows == layer.kernel_columns:
-            name, values = f"prune:{layer.name}", (0, *sorted(zeros))
+            name, values = f"prune:{layer.name}", (0, *zeros)
             kernel, rows = layer.kernel_rows, platform.pattern_rows
-            return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows=rows)]
+            return [Axis(name, AxisKind.PRUNE, values, layer.name, kernel, rows, spread)]
     if remedy is Remedy.WEIGHT_BITS and options.quantisation and layer.name in workload.weighted:
         narrowed = [Compression(weight_bits={layer.name: bits}) for bits in range(options.weight_bits + 1)]
         widths = _bit_options(narrowed, options.least_weight_bits, workload, platform, choices)
@@ -188,12 +190,24 @@ def _axes(
             widths = _cut_options(owner, workload, platform, choices, options)
             if len(widths) > 1:
                 return [Axis(f"channels:{owner}", AxisKind.CHANNELS, widths, owner)]
-    if remedy is Remedy.KERNEL_EXPAND and options.kernel_expand and layer.name in workload.editable:
+    growing = layer.name in workload.editable and layer.name not in workload.spreads
+    if remedy is Remedy.KERNEL_EXPAND and options.kernel_expand and growing:
         if layer.kernel_rows == layer.kernel_columns <= 3 and _may_grow(
             layer.name, workload, platform, choices, options
         ):
             return [Axis(f"expand:{layer.name}", AxisKind.EXPAND, (0, 1), layer.name)]
     return []
+
+
+def _zeros(positions: int, offered: tuple[int, ...], spread: Spread | None) -> tuple[int, ...]:
+    """Zeros for each kernel of so many weights: those offered; on packed maps all that take fewer positions.
+
+    There the first zeros gain as much as others, up to the most of those offered.
+    """
+    if spread is None or not offered:
+        return tuple(sorted(offered))
+    taken = {zeros: spread.ones(positions - zeros) or positions for zeros in range(max(offered) + 1)}
+    return tuple(zeros for zeros in taken if zeros and taken[zeros] < taken[zeros - 1])
 
 
 def _bit_options(

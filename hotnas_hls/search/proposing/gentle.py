@@ -41,19 +41,31 @@ def gentle_candidates(
         for choices in (choices_of(untouched, space), *hardware)
     ]
 
+    def harm(candidate: Candidate) -> float:
+        return harm_of(candidate, space, harms)
+
     def gentlest(least: float) -> Candidate | None:
         found = [candidate for greed in greeds if (candidate := greed.candidate(least)) is not None]
         if not found:
             return None
-        best = min(found, key=greeds[0].harm)
-        if hardware and greeds[0].harm(best) > 0:
+        best = min(found, key=harm)
+        if hardware and harm(best) > 0:
             own = platform.explore(workload.compressed(compression_of(best, space)))
             again = dataclasses.replace(greeds[0], untouched=Candidate({**untouched, **own})).candidate(least)
-            best = min((best, again or best), key=greeds[0].harm)
+            best = min((best, again or best), key=harm)
         return best
 
     found = [gentlest(share * bound) for share in SHARES]
     return list(dict.fromkeys(candidate for candidate in found if candidate is not None))
+
+
+def harm_of(candidate: Mapping[str, int], space: SearchSpace, harms: Harms) -> float:
+    """The sum of what a candidate's edits do; of those of no measured kind nothing."""
+    return sum(_harm(axis, candidate[axis.name], harms) for axis in space.of_kind(*KINDS))
+
+
+def _harm(axis: Axis, option: int, harms: Harms) -> float:
+    return 0.0 if option == axis.options[0] else harms[axis.name, option]
 
 
 @dataclass
@@ -83,20 +95,16 @@ class _Greed:
             values[name] = option
         return Candidate(values)
 
-    def harm(self, candidate: Candidate) -> float:
-        """The sum of what its edits do."""
-        return sum(self._harm(axis, candidate[axis.name]) for axes in self.axes.values() for axis in axes)
-
     def _bargains(self, values: Mapping[str, int]) -> Iterator[tuple[float, str, int]]:
         """What each stronger edit that saves time saves for its harm, the edit's axis, and its option."""
         for layer, axes in self.axes.items():
             cost = self._cost(layer, values)
             for axis in axes:
-                harm = self._harm(axis, values[axis.name])
+                harm = _harm(axis, values[axis.name], self.harms)
                 for option in axis.options[axis.options.index(values[axis.name]) + 1 :]:
                     saved = cost - self._cost(layer, {**values, axis.name: option})
                     if saved > 0:
-                        more = self._harm(axis, option) - harm
+                        more = _harm(axis, option, self.harms) - harm
                         yield saved / max(more, LEAST_HARM), axis.name, option
 
     def _meets(self, values: Mapping[str, int], bound: float) -> bool:
@@ -113,6 +121,3 @@ class _Greed:
             priced = price(self.platform, edited, self.choices)
             self._costs[key] = float("inf") if priced is None else priced.work
         return self._costs[key]
-
-    def _harm(self, axis: Axis, option: int) -> float:
-        return 0.0 if option == axis.options[0] else self.harms[axis.name, option]

@@ -7,13 +7,15 @@ the answers its own way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.explore.arrangement import PLAIN
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import pattern_masks
@@ -32,39 +34,52 @@ KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits measured: they change we
 Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers, nats an image
 
 
-@torch.no_grad()
-def sensitivities(
-    problem: Problem,
-    space: SearchSpace,
-    form: IntegerFormat,
-    images: np.ndarray,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Harms:
-    """The harm of every option but the first of every axis that prunes or narrows a layer.
-
-    The Kullback-Leibler divergence of the answers to ``images``, float32 (B, C, H, W), from those of the
-    network as the search starts from it.
+@dataclass
+class Sensitivity:
+    """Measures harms: the Kullback-Leibler divergence of the answers to some images from those of the network
+    as the search starts from it. What was measured for one space is known for the next.
     """
-    net = quantised_network(problem, problem.start, Compression(), replace(form, refit_images=0))
-    network = _RealNetwork.of(net, real_weights(problem, problem.start, form), images)
-    axes = [axis for axis in space.of_kind(*KINDS) if len(axis.options) > 1]
-    total, done = sum(len(axis.options) - 1 for axis in axes), 0
-    harms = {}
-    for axis in sorted(axes, key=lambda axis: axis.layer):  # layer by layer: its moments are kept
-        for option in axis.options[1:]:
-            mask = _mask(problem, axis, option)
-            bits = option if axis.kind is AxisKind.BITS else form.weight_bits
-            harms[axis.name, option] = network.harm(axis.layer, mask, bits)
-            done += 1
-            progress(done, total)
-    return harms
+
+    problem: Problem
+    form: IntegerFormat
+    images: np.ndarray  # float32 (B, C, H, W)
+    _known: dict[Axis, float] = field(default_factory=dict)  # by the axis with an edit as its only option
+
+    @torch.no_grad()
+    def harms(
+        self, space: SearchSpace, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Harms:
+        """The harm of every option but the first of every axis that prunes or narrows a layer."""
+        axes = [axis for axis in space.of_kind(*KINDS) if len(axis.options) > 1]
+        total, done = sum(len(axis.options) - 1 for axis in axes), 0
+        harms = {}
+        for axis in sorted(axes, key=lambda axis: axis.layer):  # layer by layer: its moments are kept
+            for option in axis.options[1:]:
+                edit = replace(axis, options=(option,))
+                if edit not in self._known:
+                    self._known[edit] = self._harm(axis, option)
+                harms[axis.name, option] = self._known[edit]
+                done += 1
+                progress(done, total)
+        return harms
+
+    def _harm(self, axis: Axis, option: int) -> float:
+        bits = option if axis.kind is AxisKind.BITS else self.form.weight_bits
+        return self._network.harm(axis.layer, _mask(self.problem, axis, option), bits)
+
+    @cached_property
+    def _network(self) -> _RealNetwork:
+        """Not arranged, which changes no answer."""
+        problem, form = self.problem, replace(self.form, refit_images=0, arrangement=PLAIN)
+        net = quantised_network(problem, problem.start, Compression(), form)
+        return _RealNetwork.of(net, real_weights(problem, problem.start, form), self.images)
 
 
 def _mask(problem: Problem, axis: Axis, option: int) -> Tensor | None:
     """What pruning keeps of a layer's weights; None where nothing is pruned."""
     if axis.kind is not AxisKind.PRUNE:
         return None
-    only = Compression(patterns={axis.layer: PatternChoice(axis.kernel, option, axis.rows)})
+    only = Compression(patterns={axis.layer: PatternChoice(axis.kernel, option, axis.rows, axis.spread)})
     index, masks = pattern_masks(problem.compressed(only))[axis.layer]
     return torch.from_numpy(masks[index]).float()
 
