@@ -54,11 +54,12 @@ _LINE = 120  # columns up to which a JSON record stays on one line
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Fractions of images classified right; ``None`` is unknown (0 never means that)."""
+    """Fractions of images classified right, or another measure from 0 to 1; ``None`` is unknown."""
 
     baseline: float | None = None  # of the float network the search began with
     final: float | None = None  # of the integer network of this design
     images: int | None = None  # test images both were measured on
+    measure: str = field(default="accuracy", metadata=LATER)  # what was measured, in a few words
 
 
 @dataclass(frozen=True)

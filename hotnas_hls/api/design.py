@@ -128,7 +128,7 @@ class Design(Shown):
             ms = point.cycles_to_ms(point.predicted_cycles)
             lines.append(f"predicted: {point.predicted_cycles:,} cycles, {ms:.4g} ms")
         if point.accuracy.final is not None:
-            lines.append(f"test accuracy: {point.accuracy.final:.2%}")
+            lines.append(f"test {point.accuracy.measure}: {point.accuracy.final:.2%}")
         return lines
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hotnas_hls.models.data import Dataset, Split
+    from hotnas_hls.models.task import Task
 
 MODEL, PREDICTED, CERTIFIED = "model", "predicted to the cycle", "certified"
 HATCHES = {MODEL: "//", PREDICTED: "", CERTIFIED: ""}
@@ -169,7 +170,8 @@ class _Trial:
     """The uncompressed integer network, and what it is tried on."""
 
     network: IntegerNetwork
-    test: Split
+    test: Split  # labelled
+    task: Task
 
 
 def _trial(network: Network, data: str | Path | Dataset) -> _Trial:
@@ -179,7 +181,7 @@ def _trial(network: Network, data: str | Path | Dataset) -> _Trial:
     own = own_data(data, network.graph)
     problem = problem_of(network.loaded, network.name, own, own.name)
     plain = quantised_network(problem, problem.model, Compression(), IntegerFormat().at_bits(PLAIN_BITS))
-    return _Trial(plain, problem.dataset.test.first(IMAGES))
+    return _Trial(plain, problem.labelled(problem.dataset.test.first(IMAGES)), problem.task)
 
 
 def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | None) -> PlatformRow:
@@ -199,8 +201,8 @@ def _uncompressed(network: Network, name: str, board: Board, trial: _Trial | Non
         return row
     from hotnas_hls.search.fitting.integer import integer_accuracy, integer_variation
 
-    right = integer_accuracy(trial.network, trial.test)
-    varied = integer_variation(trial.network, platform, layers, trial.test, seed=0)
+    right = integer_accuracy(trial.network, trial.test, trial.task)
+    varied = integer_variation(trial.network, platform, layers, trial.test, seed=0, task=trial.task)
     return replace(row, accuracy=right, varied=varied)
 
 

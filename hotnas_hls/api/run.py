@@ -84,14 +84,16 @@ class Run(Shown):
 
     @property
     def test_accuracy(self) -> tuple[float, float]:
-        """Before (the float network) and after (the integers of the design), 0 to 1."""
+        """Before (the float network) and after (the integers of the design), 0 to 1; of images, mean
+        intersection over union of pixels, or what else its data are judged by.
+        """
         return self.summary["test_accuracy"]["before"], self.summary["test_accuracy"]["after"]
 
     def tables(self) -> Sequence[Table]:
         """Before and after."""
         from rich.table import Table
 
-        from hotnas_hls.search.telling.summary import objective_of
+        from hotnas_hls.search.telling.summary import measure_of, objective_of
 
         table = Table(title=f"{self.summary['network']}: {self.summary['trials']} trials")
         for head in ("", "before", "after"):
@@ -100,7 +102,8 @@ class Run(Shown):
         before, after = self.metric(objective.name)
         table.add_row(f"{objective.word}, {objective.unit}", f"{before:.4g}", f"{after:.4g}")
         before, after = self.test_accuracy
-        table.add_row(f"test accuracy, {self.summary['test_images']} images", f"{before:.2%}", f"{after:.2%}")
+        what = f"test {measure_of(self.summary)}, {self.summary['test_images']} images"
+        table.add_row(what, f"{before:.2%}", f"{after:.2%}")
         return (table,)
 
     def notes(self) -> list[str]:

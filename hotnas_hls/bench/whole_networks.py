@@ -153,12 +153,12 @@ def _with_weights(point: DesignPoint, problem: Problem) -> DesignPoint:
 
 def _accuracy(point: DesignPoint, problem: Problem) -> Figures:
     """Shares of test images that the float network and the integers of ``point`` classify right."""
-    from hotnas_hls.models.train import accuracy
+    from hotnas_hls.models.train import score
     from hotnas_hls.search.fitting.integer import integer_accuracy
 
     test = problem.dataset.test.first(ACCURACY_IMAGES)
     return {
         "images": len(test),
-        "float_accuracy": accuracy(problem.model, test.images, test.labels),
+        "float_accuracy": score(problem.model, test),
         "integer_accuracy": integer_accuracy(point.integer_network(), test),
     }

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.constants import misfits
 from hotnas_hls.frontends.partial_windows import between
 from hotnas_hls.frontends.pooling import Pooling
@@ -19,7 +20,34 @@ from hotnas_hls.network.parts import spread
 class Enlarging(Pooling):
     """Values between pixels, depth to space and back, transposed convolutions."""
 
-    def between(self, where: str, source: Value, reaches: Sequence[Sequence[float]]) -> Value:
+    def interpolated(self, where: str, source: Value, places: Sequence[np.ndarray]) -> Value:
+        """Linear interpolation of every channel at ``places`` of its rows and of its columns.
+
+        Beyond the edge every value is that of the edge. Of a map that does not become a whole number of times
+        as large, or with places of another pattern at each pixel, every row and column is a layer of its own.
+        """
+        sides = source.dims[1:]
+        if len(sides) == 1:
+            in_row = source.reshaped((source.dims[0], 1, *sides), where)
+            found = self.interpolated(where, in_row, [np.zeros(1), *places])
+            return found.reshaped((found.dims[0], found.dims[2]), where)
+        reaches = [_reaches(along, side) for along, side in zip(places, sides, strict=True)]
+        if all(one is not None for one in reaches):
+            return self._between(where, source, [one for one in reaches if one is not None])
+        if max(sides) > LARGEST_KERNEL:
+            larger = times([len(along) for along in places])
+            raise Refused(
+                (
+                    f"it interpolates {times(sides)} to {larger} pixels, with other weights for each row",
+                    "take nearest neighbours, or from pixel centres a whole number of times as many",
+                )
+            )
+        value = self._whole(where, source)
+        for axis, along in enumerate(places):
+            value = self._weighed(where, value, axis, _between_two(along, sides[axis]))
+        return value
+
+    def _between(self, where: str, source: Value, reaches: Sequence[Sequence[float]]) -> Value:
         """Linear interpolation of every channel along its rows and columns, a whole number of times as large.
 
         reaches: of each axis, how far behind a pixel each of the outputs that it becomes lies, in pixels;
@@ -137,6 +165,22 @@ class Enlarging(Pooling):
             return self._spaced(where, value, step)
         spaced = self._spaced(where, value.reshaped((value.dims[0], 1, value.dims[1]), where), step)
         return spaced.reshaped((outputs, spaced.dims[2]), where)
+
+
+def _reaches(places: np.ndarray, side: int) -> list[float] | None:
+    """How far behind each of ``side`` pixels the outputs lie that it becomes; None where pixels differ."""
+    if len(places) % side:
+        return None
+    by_pixel = places.reshape(side, -1) - np.arange(side)[:, None]
+    alike = np.allclose(by_pixel, by_pixel[0], atol=1e-9) and np.abs(by_pixel).max() <= 1
+    return [float(reach) for reach in by_pixel[0]] if alike else None
+
+
+def _between_two(places: np.ndarray, side: int) -> np.ndarray:
+    """Weights (places, side) of the pixels on both sides of each place."""
+    inside = places.clip(0, side - 1)
+    distance = np.abs(inside[:, None] - np.arange(side))
+    return np.maximum(0.0, 1.0 - distance)
 
 
 class _Taps:

@@ -145,6 +145,7 @@ class HostSteps(MapReader):
     def _prepare(self, where: str, **changed: Any) -> Value:
         """The image after one more step of the host; the image before it is known no more."""
         (node,) = self.nodes.values()
+        self.left.add(node.name)
         name = self._unique(where)
         self._image = replace(self._image, name=name, **changed)
         self.nodes = {name: replace(node, name=name, shape=self._image.shape)}

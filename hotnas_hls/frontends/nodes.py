@@ -32,6 +32,7 @@ class Nodes:
         self.name = name
         self.batch = batch
         self.nodes: dict[str, Node] = {}
+        self.left: set[str] = set()  # names of steps that the host takes
         self.violations: list[str] = []
 
     def refuse(self, where: str, operator: str, refused: Refused) -> None:
@@ -48,7 +49,7 @@ class Nodes:
 
     def _unique(self, wanted: str) -> str:
         name, count = wanted, 0
-        while name in self.nodes:
+        while name in self.nodes or name in self.left:
             count += 1
             name = f"{wanted}_{count}"
         return name

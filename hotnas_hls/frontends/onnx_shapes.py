@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of
-from hotnas_hls.frontends.partial_windows import Move, half_pixel, reaches
+from hotnas_hls.frontends.partial_windows import Move, corner_to_corner, half_pixel
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
 
@@ -88,10 +88,16 @@ def _resize(
         factors = [size / side for size, side in zip(sizes, own, strict=True)]
     move, rounded = MOVES.get(coordinate_transformation_mode), ROUNDINGS.get(nearest_mode)
     if mode == b"linear":
-        if move is None or coordinate_transformation_mode in NEAREST_ONLY or sizes[:2] != own[:2]:
+        aligned = coordinate_transformation_mode == b"align_corners"
+        known = aligned or (move is not None and coordinate_transformation_mode not in NEAREST_ONLY)
+        if not known or sizes[:2] != own[:2]:
             told = coordinate_transformation_mode.decode()
             raise Refused((f"it interpolates by {told}", "export it again with half_pixel"))
-        return reader.draft.between(where, source, [reaches(move, factor) for factor in factors[2:]])
+        along = [
+            corner_to_corner(side, size) if aligned or move is None else move(np.arange(size), factor)
+            for side, size, factor in zip(own[2:], sizes[2:], factors[2:], strict=True)
+        ]
+        return reader.draft.interpolated(where, source, along)
     if move is None or rounded is None or sizes[0] != own[0]:
         told = f"{coordinate_transformation_mode.decode()}, {nearest_mode.decode()}"
         raise Refused((f"it resizes by {told}", "export it again with asymmetric and floor"))

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hotnas_hls.frontends.refusal import Refused
-
 Taps = Mapping[int, float]  # offset from a pixel -> weight
 Move = Callable[[np.ndarray, float], np.ndarray]  # places of outputs, factor -> where they lie
 
@@ -83,11 +81,9 @@ def half_pixel(places: np.ndarray, factor: float) -> np.ndarray:
     return (places + 0.5) / factor - 0.5
 
 
-def reaches(move: Move, factor: float) -> list[float]:
-    """How far behind a pixel each of the outputs that it becomes lies, moved by ``move``."""
-    if factor < 1 or factor != int(factor):
-        raise Refused((f"it interpolates {factor:g} times as many pixels", "use a whole number"))
-    return [float(reach) for reach in move(np.arange(int(factor)), factor)]
+def corner_to_corner(side: int, size: int) -> np.ndarray:
+    """Where ``size`` outputs lie on an axis of ``side`` pixels, the first and last on those of the map."""
+    return np.arange(size) * ((side - 1) / max(1, size - 1))
 
 
 def _less(taps: Taps, edge: Taps, near: Taps) -> dict[int, float]:

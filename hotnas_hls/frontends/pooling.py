@@ -180,21 +180,20 @@ class Pooling(Elementwise):
         one_row = len(sides) == 1
         value = self._whole(where, source.reshaped((source.dims[0], 1, *sides)) if one_row else source)
         for axis, along in enumerate([[(0, 1)], *windows][-2:]):
-            value = self._by_windows(where, value, axis, along)
+            pixels = np.arange(value.shape[1 + axis])
+            means = [(first <= pixels) * (pixels < end) / (end - first) for first, end in along]
+            value = self._weighed(where, value, axis, np.array(means))
         return value.reshaped((source.dims[0], *size), where) if one_row else value
 
-    def _by_windows(
-        self, where: str, source: Value, axis: int, windows: Sequence[tuple[int, int]]
-    ) -> Value:
-        """Means of the rows (axis 0) or columns first to end - 1 of each window, a layer each."""
+    def _weighed(self, where: str, source: Value, axis: int, weights: np.ndarray) -> Value:
+        """Rows (axis 0) or columns as sums of those of ``source``, by ``weights`` (out, in): a layer each."""
         channels, *sides = source.shape
-        if len(windows) == sides[axis] and all(end - first == 1 for first, end in windows):
+        if np.array_equal(weights, np.eye(sides[axis])):
             return source
         parts = []
-        for first, end in windows:
-            weights = np.zeros(sides[axis])
-            weights[first:end] = 1 / (end - first)
-            part = self._along(f"{where}.{first}_{end}", source, axis, [Kernel(weights, 0, 0)])
+        for row in weights:
+            first, *_, last = [*np.flatnonzero(row), *np.flatnonzero(row)]
+            part = self._along(f"{where}.{first}_{last + 1}", source, axis, [Kernel(row, 0, 0)])
             parts.append(self._plain_of(part))
         if axis == 0:
             return self._add(where, OpKind.ROWS, parts, (channels, len(parts), sides[1]))

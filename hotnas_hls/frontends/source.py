@@ -40,11 +40,12 @@ class LoadedModel(NamedTuple):
     def trainable(self) -> LoadedModel:
         """The same with a module that reads prepared images and gives logits, as the accelerator does.
 
-        Of an ONNX file, without integers that it brings, and of a module in which work of the host is, it is
-        one of our own operators, proven
-        against what the graph was read from. UnsupportedNetwork where the two do not agree.
+        Of an ONNX file, without integers that it brings, and of a module in which work of the host is, or
+        that gives a map twice, it is one of our own operators, proven against what the graph was read from.
+        UnsupportedNetwork where the two do not agree.
         """
-        if self.module is not None and not self.graph.host.is_some:
+        host = self.graph.host
+        if self.module is not None and not host.is_some and len(host.maps) == len(host.outputs):
             return self
         from hotnas_hls.frontends.onnx_import import OnnxModel
         from hotnas_hls.frontends.trace import trace_twin

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from hotnas_hls.frontends.draft import Draft
-from hotnas_hls.frontends.partial_windows import half_pixel, reaches
+from hotnas_hls.frontends.partial_windows import corner_to_corner, half_pixel
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
 from hotnas_hls.frontends.torch_arguments import constant_of, named
@@ -68,17 +68,25 @@ def _interpolate(
     scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
-    *_: Any,
+    recompute_scale_factor: bool | None = None,
     antialias: bool = False,
     **__: Any,
 ) -> Value:
     """Nearest neighbours, found by torch itself: the elements' numbers interpolated. Or values between."""
-    if mode == "bilinear" and not align_corners and not antialias:
-        factors = [size / side for size, side in zip(result.shape[2:], input.dims[1:], strict=True)]
-        return draft.between(where, input, [reaches(half_pixel, factor) for factor in factors])
+    if mode in ("linear", "bilinear") and not antialias:
+        sides, sizes = input.dims[1:], result.shape[2:]
+        given = scale_factor if isinstance(scale_factor, list | tuple) else [scale_factor] * len(sides)
+        asked = [None] * len(sides) if recompute_scale_factor else given
+        places = [
+            corner_to_corner(side, size)
+            if align_corners
+            else half_pixel(np.arange(size), factor or size / side)
+            for side, size, factor in zip(sides, sizes, asked, strict=True)
+        ]
+        return draft.interpolated(where, input, places)
     if mode not in ("nearest", "nearest-exact"):
-        kind = f"{mode}{', corners aligned' if align_corners else ', antialiased' if antialias else ''}"
-        raise Refused((f"it interpolates: {kind}", "take nearest neighbours, or bilinear from pixel centres"))
+        kind = f"{mode}{', antialiased' if antialias else ''}"
+        raise Refused((f"it interpolates: {kind}", "take nearest neighbours, or bilinear"))
     numbers = torch.arange(input.dims[0] * prod(input.dims[1:]), dtype=torch.float64)
     found = interpolate(numbers.reshape(1, *input.dims), size, scale_factor, mode)
     return input.picked(found[0].numpy().astype(np.int64), where)

@@ -129,6 +129,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     kernel_rows = _pick(rng, 1, 3, 3, 5)
     kernel_columns = kernel_rows if rng.integers(4) else _pick(rng, 1, 2, 3)
     stride = _pick(rng, 1, 1, 2)
+    down = stride if rng.integers(4) else _pick(rng, 1, 2, 3)
     in_rows, in_columns = (int(rng.integers(k, 14)) for k in (kernel_rows, kernel_columns))
     pad_top, pad_left = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
     pad_bottom, pad_right = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
@@ -146,11 +147,12 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         m=m,
         in_rows=in_rows,
         in_columns=in_columns,
-        out_rows=(in_rows + pad_top + pad_bottom - kernel_rows) // stride + 1,
+        out_rows=(in_rows + pad_top + pad_bottom - kernel_rows) // down + 1,
         out_columns=(in_columns + pad_left + pad_right - kernel_columns) // stride + 1,
         kernel_rows=kernel_rows,
         kernel_columns=kernel_columns,
         stride=stride,
+        row_stride=None if down == stride else down,
         pad_top=pad_top,
         pad_left=pad_left,
         residual=f"{name}.res" if kind != LayerKind.MAXPOOL and not rng.integers(3) else None,

@@ -41,6 +41,7 @@ from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 
+STRIDES = (1, 1, 1, 2, 2, 4)
 KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11)
 GROUPS = ((2, 16), (4, 8), (2, 32), (2, 5))  # how many, and channels of each
 FUNCTIONS = (
@@ -212,25 +213,28 @@ class _Drawing:
         channels, rows, columns = source.shape
         kernel_rows = kernels[rng.integers(len(kernels))]
         kernel_columns = kernel_rows if rng.integers(5) else kernels[rng.integers(len(kernels))]
-        stride = (1, 1, 1, 2, 2, 4)[rng.integers(6)]
+        stride = STRIDES[rng.integers(len(STRIDES))]
+        strides = (stride, stride) if rng.integers(4) else (STRIDES[rng.integers(len(STRIDES))], stride)
         usual = rng.integers(2)
         pads = [
             (kernel // 2, (kernel - 1) // 2) if usual else tuple(rng.integers(0, kernel, size=2).tolist())
             for kernel in (kernel_rows, kernel_columns)
         ]
         out = [
-            (side + sum(pad) - kernel) // stride + 1
-            for side, pad, kernel in zip((rows, columns), pads, (kernel_rows, kernel_columns), strict=True)
+            (side + sum(pad) - kernel) // step + 1
+            for side, pad, kernel, step in zip(
+                (rows, columns), pads, (kernel_rows, kernel_columns), strides, strict=True
+            )
         ]
         reaches = any(
-            (size - 1) * stride - pad[0] >= side
-            for size, pad, side in zip(out, pads, (rows, columns), strict=True)
+            (size - 1) * step - pad[0] >= side
+            for size, pad, side, step in zip(out, pads, (rows, columns), strides, strict=True)
         )
         if min(out) < 1 or reaches or not self.holds(channels, (kernel_rows, kernel_columns), channelwise):
             return None
         return {
             "kernel": (kernel_rows, kernel_columns),
-            "stride": (stride, stride),
+            "stride": strides,
             "padding": (pads[0][0], pads[1][0], pads[0][1], pads[1][1]),
             "out": tuple(out),
         }

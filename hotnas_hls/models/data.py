@@ -5,6 +5,7 @@ The search sees train and validation only; test is read once, at the end.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from hotnas_hls.errors import DataMissing
+from hotnas_hls.models.task import FIDELITY, UNLABELLED, Classes, Task, Values
+from hotnas_hls.network.graph import Shape
 
 DATA_VARIABLE = "HOTNAS_DATA"
 NEIGHBOUR_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"  # beside a development checkout
@@ -30,23 +33,46 @@ SPLIT_SEED = 0  # one split for everybody: changing it makes every published acc
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """``images`` float32 (B, C, H, W), normalised; ``labels`` int64 (B,), of any whole numbers given."""
+    """``images`` float32 (B, C, H, W), normalised, and what they are labelled with (see ``models.task``).
+
+    ``labels`` of any whole numbers become int64, those of real numbers float32; None: there are none.
+    """
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", np.asarray(self.images, dtype=np.float32))
+        if self.labels is None:
+            return
         labels = np.asarray(self.labels)
-        whole = np.issubdtype(labels.dtype, np.integer)
-        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False) if whole else labels)
+        for kind, kept in ((np.integer, np.int64), (np.floating, np.float32)):
+            if np.issubdtype(labels.dtype, kind):
+                labels = labels.astype(kept, copy=False)
+        object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.images)
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The classes of its images (B,), int64, where that is what they are labelled with."""
+        one_each = self.labels is not None and self.labels.ndim == 1 and self.labels.dtype == np.int64
+        return self.labels if one_each else None
+
+    def at(self, picked: np.ndarray | slice) -> Split:
+        """Some of the images."""
+        return Split(self.images[picked], None if self.labels is None else self.labels[picked])
+
+    def held_out(self, share: float) -> tuple[Split, Split]:
+        """What stays, and a seeded ``share`` of it, class by class where images have classes."""
+        alike = np.zeros(len(self), np.int64) if self.classes is None else self.classes
+        kept, held, _ = stratified(alike, (share, 0.0), SPLIT_SEED)
+        return self.at(kept), self.at(held)
 
     def first(self, count: int) -> Split:
         """The first ``count`` images."""
-        return Split(self.images[:count], self.labels[:count])
+        return self.at(slice(count))
 
     def blended(self, share: float) -> Split:
         """Every image with ``share`` (below a half) of another one, under its own label.
@@ -63,7 +89,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images of ``classes``, split into train, validation and test."""
+    """Images of ``classes``, split into train, validation and test; no classes where labels are none."""
 
     name: str
     classes: tuple[str, ...]
@@ -71,6 +97,17 @@ class Dataset:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()  # what reading it left out
+    task: Task | None = None  # how answers are judged; None: as the form of the labels says
+
+    @property
+    def judged(self) -> Task:
+        """How answers are judged."""
+        labels = self.train.labels
+        if self.task is not None:
+            return self.task
+        if labels is None:
+            return FIDELITY
+        return Classes(pixels=labels.ndim > 1) if labels.dtype == np.int64 else Values()
 
     def prepared(self, preparation: Callable[[np.ndarray], np.ndarray]) -> Dataset:
         """The same with its images as ``preparation`` makes them of (B, C, H, W)."""
@@ -80,37 +117,69 @@ class Dataset:
         )
         return replace(self, train=train, validation=validation, test=test)
 
-    def violations(self, image: tuple[int, int, int], outputs: int) -> list[str]:
-        """What keeps a network of ``outputs`` values for an ``image`` (C, H, W) from being searched."""
+    def violations(self, image: Shape, outputs: Sequence[Shape]) -> list[str]:
+        """What keeps a network that makes ``outputs`` of an ``image``, each (C, H, W), from a search."""
         found = []
-        if len(self.classes) != outputs:
-            found.append(f"{len(self.classes)} classes, but the network has {outputs} outputs")
+        classes = self.train.labels is not None and self.train.labels.dtype == np.int64 and self.task is None
+        if classes and len(outputs) == 1 and len(self.classes) != outputs[0][0]:
+            found.append(f"{len(self.classes)} classes, but the network has {outputs[0][0]} outputs")
         for name in ("train", "validation", "test"):
-            problems = _split_violations(getattr(self, name), image, outputs)
+            split: Split = getattr(self, name)
+            problems = _split_violations(split, image)
+            if len(split) and self.task is None:
+                problems += _label_violations(split, self.train.labels, outputs)
             found += [f"{name}: {problem}" for problem in problems]
         return found
 
 
-def _split_violations(split: Split, image: tuple[int, int, int], outputs: int) -> list[str]:
+def _split_violations(split: Split, image: Shape) -> list[str]:
     images, labels = split.images, split.labels
-    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-        given = f"labels are {labels.dtype} {labels.shape}"
-        return [f"{given}; give one whole number for each of {len(images)} images"]
     if not len(images):
         return ["no images; a search trains on train, compares on validation and reports test"]
     found = []
     if images.shape[1:] != image:
         found.append(f"images of {_times(images.shape[1:])}, the network reads {_times(image)}")
-    wrong = [index for index, values in enumerate(images) if not np.isfinite(values).all()]
-    if wrong:
-        found.append(f"{len(wrong)} of {len(images)} images hold NaN or infinity, the first is {wrong[0]}")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= outputs:
-        found.append(f"labels from {low} to {high}, the network's outputs are 0 to {outputs - 1}")
+    if labels is not None and len(labels) != len(images):
+        found.append(f"{len(images)} images and {len(labels)} labels; give one label for each image")
+    for what, arrays in (("images", images), ("labels", labels)):
+        wrong = [index for index, one in enumerate(() if arrays is None else arrays) if not _finite(one)]
+        if wrong and arrays is not None:
+            share = f"{len(wrong)} of {len(arrays)} {what}"
+            found.append(f"{share} hold NaN or infinity, the first is {wrong[0]}")
     return found
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def _finite(values: np.ndarray) -> bool:
+    return not np.issubdtype(values.dtype, np.floating) or bool(np.isfinite(values).all())
+
+
+def _label_violations(split: Split, like: np.ndarray | None, outputs: Sequence[Shape]) -> list[str]:
+    """Labels that are none of the outputs'; none, or some, unlike those of the training images."""
+    labels = split.labels
+    if (labels is None) != (like is None):
+        has = "no labels" if labels is None else "labels"
+        return [f"{has}, unlike train; give them to all parts or to none"]
+    if labels is None:
+        return []
+    channels, *pixels = outputs[0]
+    shape, whole = labels.shape[1:], labels.dtype == np.int64
+    if whole and len(outputs) == 1 and shape in (tuple(pixels), *([()] if pixels == [1, 1] else [])):
+        least = 0 if shape == () else UNLABELLED
+        low, high = int(labels.min()), int(labels.max())
+        if low >= least and high < channels:
+            return []
+        return [f"labels from {low} to {high}, the network's outputs are 0 to {channels - 1}"]
+    values = sum(math.prod(output) for output in outputs)
+    if labels.dtype == np.float32 and math.prod(shape) == values:
+        return []
+    given = f"labels are {labels.dtype} {labels.shape}"
+    if len(outputs) == 1 and pixels == [1, 1]:
+        return [f"{given}; give one whole number for each of {len(split)} images"]
+    by_pixel = f"a whole number for each of {_times(pixels)} pixels, " if len(outputs) == 1 else ""
+    return [f"{given}; give every image {by_pixel}{values:,} real numbers, or no labels"]
+
+
+def _times(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 

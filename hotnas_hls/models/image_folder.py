@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.errors import DataMissing, HotnasError
-from hotnas_hls.models.data import SPLIT_SEED, Dataset, Split, normalise, stratified
+from hotnas_hls.models.data import Dataset, Split, normalise
 
 IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 
@@ -48,15 +48,7 @@ def image_folder(
         for part, other in (("val", "train"), ("train", "val")):
             only = sorted(splits[part].classes - splits[other].classes)
             notes += [f"{folder}: class {name} is in {part}/ only" for name in only]
-    kept, held, _ = stratified(seen.labels, (validation_fraction, 0.0), SPLIT_SEED)
-    return Dataset(
-        folder.name,
-        classes,
-        Split(seen.images[kept], seen.labels[kept]),
-        Split(seen.images[held], seen.labels[held]),
-        test,
-        tuple(notes),
-    )
+    return Dataset(folder.name, classes, *seen.held_out(validation_fraction), test, tuple(notes))
 
 
 class _ImageClasses:

@@ -21,6 +21,7 @@ from hotnas_hls.accel.integers.activation import SEGMENT_BITS, SEGMENTS, SHIFT
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
 from hotnas_hls.accel.integers.reference_batch import FLOAT32_EXACT
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
+from hotnas_hls.models.task import Answers
 from hotnas_hls.network.fixed_point import quantised
 
 BIAS_BITS = 32
@@ -46,23 +47,20 @@ class IntegerModule(nn.Module):
         index = None if net.image_layout is None else torch.from_numpy(net.image_layout.index_map())
         self.register_buffer("index", index)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Outputs (B, classes) for images (B, C, H, W) as the network defines them."""
+    def forward(self, images: Tensor) -> Answers:
+        """Outputs, each (B, C, rows, columns), for images (B, C, H, W) as the network defines them."""
         maps = {self.net.image: self.rounded_image(self.laid(images))}
         for module in self.passes():
-            layer = module.layer
-            residual = self.read(maps, layer.residual) if layer.residual else None
-            maps[layer.target] = module(self.read(maps, layer.source), residual)
-        return self.read(maps, self.net.logits).flatten(1)
+            self.write(maps, module.layer, module(*self.inputs(maps, module.layer)))
+        return self.outputs(maps)
 
     @torch.no_grad()
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (B, classes) for images float32 (B, C, H, W), in evaluation."""
+    def answers(self, images: np.ndarray) -> Answers:
+        """Outputs for images float32 (B, C, H, W), in evaluation."""
         batches = torch.from_numpy(images).split(BATCH)
         with torch.backends.nnpack.flags(enabled=False):  # its transforms round; oneDNN sums the products
             found = [self(batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
-        outputs: np.ndarray = torch.cat(found).numpy()
-        return outputs
+        return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
     def laid(self, images: Tensor) -> Tensor:
         """Images as the stem reads them."""
@@ -79,6 +77,37 @@ class IntegerModule(nn.Module):
     def passes(self) -> list[IntegerLayer]:
         """The layers in the order they run."""
         return [module for module in self.layers if isinstance(module, IntegerLayer)]
+
+    def inputs(self, maps: dict[str, Tensor], layer: Layer) -> tuple[Tensor, Tensor | None]:
+        """What a layer reads (B, N, rows, columns), as it sees it, and its residual."""
+        source = self.read(maps, layer.source)
+        source = source.reshape(*source.shape[:2], layer.in_rows, layer.in_columns)
+        if layer.residual is None:
+            return source, None
+        residual = self.read(maps, layer.residual)
+        return source, residual.reshape(len(residual), *layer.residual_shape)
+
+    def write(self, maps: dict[str, Tensor], layer: Layer, values: Tensor) -> None:
+        """Put into ``maps`` what a layer writes (B, M, R, C): its target, or the rows of it that are its own.
+
+        Tensors that are there already stay as they are.
+        """
+        if layer.target_rows > 1:
+            rows, step = layer.out_rows, layer.target_rows
+            before = maps.get(layer.target)
+            parts = (
+                values.new_zeros(*values.shape[:2], rows, step, layer.out_columns)
+                if before is None
+                else before.reshape(*values.shape[:2], rows, step, layer.out_columns).clone()
+            )
+            parts[:, :, :, layer.target_row] = values
+            values = parts
+        target = self.net.feature_maps[layer.target]
+        maps[layer.target] = values.reshape(len(values), target.channels, target.rows, target.columns)
+
+    def outputs(self, maps: dict[str, Tensor]) -> Answers:
+        """What the host reads, each map once."""
+        return tuple(self.read(maps, name) for name in self.net.host.maps)
 
     def read(self, maps: dict[str, Tensor], name: str) -> Tensor:
         """Feature map ``name`` of those that were written, or put together from its parts."""

@@ -10,7 +10,8 @@ import numpy as np
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.names import article
 from hotnas_hls.errors import ConfigError, raise_all
-from hotnas_hls.models.data import SPLIT_SEED, Dataset, Split, stratified
+from hotnas_hls.models.data import Dataset, Split
+from hotnas_hls.models.task import UNLABELLED, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,14 +31,18 @@ def make_dataset(
     *,
     classes: Sequence[str] | None = None,
     name: str = "data",
+    task: Task | None = None,
 ) -> Dataset:
     """Images and labels as a data set: a search trains on train, compares on validation, reads test once.
 
     Each part is a pair of arrays or tensors, images (B, C, H, W) as the network reads them (floats,
-    normalised) and labels (B,) whole numbers from 0, or a DataLoader of such pairs, read once and to
-    its end. Tensors of any device are copied to memory.
+    normalised) and labels, or a DataLoader of such pairs, read once and to its end. Tensors of any device
+    are copied to memory. Labels are whole numbers from 0, one for each image (B,) or each pixel of the
+    network's map (B, rows, columns; -1 counts nowhere), or real numbers, the values the outputs should have
+    (B, ...); None: nothing is known but what the network answers, which the result is held to.
     validation: None takes a seeded tenth of train, class by class.
     classes: names of the labels; None numbers them.
+    task: how answers are judged, where that is to be otherwise (a :class:`hotnas_hls.models.task.Task`).
     Raises ConfigError with everything that is wrong with all parts.
     """
     given = {"train": train, "test": test} | ({} if validation is None else {"validation": validation})
@@ -48,13 +53,15 @@ def make_dataset(
     raise_all(ConfigError, "these data cannot be searched with:", problems)
     splits = {part: split for part, split in parts.items() if split is not None}
     if validation is None:
-        whole = splits["train"]
-        kept, held, _ = stratified(whole.labels, (VALIDATION_SHARE, 0.0), SPLIT_SEED)
-        splits["train"] = Split(whole.images[kept], whole.labels[kept])
-        splits["validation"] = Split(whole.images[held], whole.labels[held])
-    highest = max((int(split.labels.max()) for split in splits.values() if len(split)), default=-1)
+        splits["train"], splits["validation"] = splits["train"].held_out(VALIDATION_SHARE)
+    highest = max((_highest(split.labels) for split in splits.values()), default=-1)
     names = tuple(classes) if classes is not None else tuple(str(label) for label in range(highest + 1))
-    return Dataset(name, names, splits["train"], splits["validation"], splits["test"])
+    return Dataset(name, names, splits["train"], splits["validation"], splits["test"], task=task)
+
+
+def _highest(labels: np.ndarray | None) -> int:
+    """The highest class; -1 where labels are none."""
+    return int(labels.max()) if labels is not None and labels.dtype == np.int64 and labels.size else -1
 
 
 def _split(part: str, given: object, problems: list[str]) -> Split | None:
@@ -77,7 +84,8 @@ def _split(part: str, given: object, problems: list[str]) -> Split | None:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             problems.append(f"{part}: a batch is {article(type(pair).__name__)}; {FORMS}")
             return None
-        for values, kept, what in ((pair[0], images, "images"), (pair[1], labels, "labels")):
+        given_labels = [] if pair[1] is None else [(pair[1], labels, "labels")]
+        for values, kept, what in ((pair[0], images, "images"), *given_labels):
             array = _array(f"{part}: {what}", values, problems)
             if array is None:
                 return None
@@ -85,7 +93,10 @@ def _split(part: str, given: object, problems: list[str]) -> Split | None:
     if not images:
         problems.append(f"{part}: no images")
         return None
-    return _checked(part, np.concatenate(images), np.concatenate(labels), problems)
+    if labels and len(labels) != len(images):
+        problems.append(f"{part}: only {len(labels)} of {len(images)} batches have labels; give all or none")
+        return None
+    return _checked(part, np.concatenate(images), np.concatenate(labels) if labels else None, problems)
 
 
 def _stacked(dataset: Any) -> tuple[Any, Any]:
@@ -112,7 +123,7 @@ def _array(where: str, values: object, problems: list[str]) -> np.ndarray | None
     return values
 
 
-def _checked(part: str, images: np.ndarray, labels: np.ndarray, problems: list[str]) -> Split | None:
+def _checked(part: str, images: np.ndarray, labels: np.ndarray | None, problems: list[str]) -> Split | None:
     found = []
     if images.ndim != 4:
         found.append(f"{part}: images of shape {images.shape}; give (images, channels, rows, columns)")
@@ -120,13 +131,18 @@ def _checked(part: str, images: np.ndarray, labels: np.ndarray, problems: list[s
         found.append(
             f"{part}: images are {images.dtype}; give floats, normalised as the network was trained with them"
         )
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+    if labels is None:
+        pass
+    elif labels.ndim == 0 or not np.issubdtype(labels.dtype, np.number) or np.iscomplexobj(labels):
         found.append(
-            f"{part}: labels are {labels.dtype} of shape {labels.shape}; give one whole number for each image"
+            f"{part}: labels are {labels.dtype} of shape {labels.shape}; give whole numbers, one for each "
+            "image or pixel, or real numbers for each image"
         )
     elif len(labels) != len(images):
         found.append(f"{part}: {len(images)} images and {len(labels)} labels; give one label for each image")
-    elif len(labels) and labels.min() < 0:
-        found.append(f"{part}: labels from {labels.min()}; the least may be 0")
+    elif np.issubdtype(labels.dtype, np.integer) and labels.size:
+        least = 0 if labels.ndim == 1 else UNLABELLED
+        if labels.min() < least:
+            found.append(f"{part}: labels from {labels.min()}; the least may be {least}")
     problems += found
     return None if found else Split(images, labels)

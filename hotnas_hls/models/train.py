@@ -9,17 +9,18 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hotnas_hls.errors import CheckpointError, ConfigError
-from hotnas_hls.models.data import WEIGHTS, Dataset, digits, shipped_weights
+from hotnas_hls.models.data import WEIGHTS, Dataset, Split, digits, shipped_weights
+from hotnas_hls.models.shapes import shapes
+from hotnas_hls.models.task import CLASSES, Answers, Classes, Task, answers_of, joined
 from hotnas_hls.models.zoo import build
 from hotnas_hls.version import __version__
 
@@ -46,6 +47,7 @@ class Epoch:
 
 RECIPES: dict[str, tuple[Callable[[], Dataset], Recipe]] = {
     "digits_resnet": (digits, Recipe(epochs=20, lr=4e-3)),
+    "shapes_unet": (shapes, Recipe(epochs=25, lr=1e-2, batch=32, label_smoothing=0.0)),
 }
 
 
@@ -61,7 +63,9 @@ def train(
     ``report`` is called after every epoch. The model is left in evaluation mode.
     """
     rng = np.random.default_rng(seed)
-    images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
+    images, labels, task = *tensors(dataset.train), dataset.judged
+    if isinstance(task, Classes):
+        task = replace(task, smoothing=recipe.label_smoothing)
     decayed = [p for p in model.parameters() if p.ndim > 1]  # biases and norms are left alone
     kept = [p for p in model.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -77,15 +81,12 @@ def train(
         for step, batch in enumerate(order.split(recipe.batch)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, epoch * steps + step, steps)
-            loss = F.cross_entropy(
-                scores(model, images[batch]), labels[batch], label_smoothing=recipe.label_smoothing
-            )
+            loss = task.loss(answers_of(model, images[batch]), labels[batch])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             total += loss.item()
-        split = dataset.validation
-        history.append(Epoch(epoch + 1, total / steps, accuracy(model, split.images, split.labels)))
+        history.append(Epoch(epoch + 1, total / steps, score(model, dataset.validation, task)))
         report(history[-1])
     model.eval()
     return history
@@ -99,35 +100,25 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def scores(model: nn.Module, images: Tensor) -> Tensor:
-    """A value for each class (B, classes), also of a model whose result is a map of one pixel."""
-    found: Tensor = model(images)
-    return found.flatten(1)
-
-
-def _batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (images[start : start + size] for start in range(0, len(images), size))
-
-
 @torch.no_grad()
-def logits(model: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
-    """Outputs float32 (B, classes) in evaluation mode for images (B, C, H, W)."""
+def answers(model: nn.Module, images: np.ndarray, batch: int = 256) -> Answers:
+    """Outputs in evaluation mode for images float32 (B, C, H, W)."""
     was_training = model.training
     model.eval()
-    outputs = [scores(model, torch.from_numpy(part)).numpy() for part in _batches(images, batch)]
+    found = joined([answers_of(model, part) for part in torch.from_numpy(images).split(batch)])
     model.train(was_training)
-    return np.concatenate(outputs)
+    return found
 
 
-def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of ``images`` (B, C, H, W) whose largest output is their label, 0 to 1."""
-    return float((logits(model, images).argmax(axis=1) == labels).mean())
+def score(model: nn.Module, split: Split, task: Task = CLASSES) -> float:
+    """What the answers to the images of ``split`` are worth, 0 to 1: the share classified right, for one."""
+    return task.score(answers(model, split.images), tensors(split)[1])
 
 
-def divergence(answers: Tensor, wanted: Tensor) -> float:
-    """Kullback-Leibler divergence of ``answers`` (B, classes) from ``wanted``, both logits; nats an image."""
-    found, target = torch.log_softmax(answers, dim=1), torch.log_softmax(wanted, dim=1)
-    return float(F.kl_div(found, target, log_target=True, reduction="batchmean"))
+def tensors(split: Split) -> tuple[Tensor, Tensor]:
+    """Images and labels."""
+    assert split.labels is not None
+    return torch.from_numpy(split.images), torch.from_numpy(split.labels)
 
 
 @contextmanager
@@ -163,7 +154,7 @@ def train_zoo_network(
         torch.manual_seed(seed)
         model = build(name)
         history = train(model, dataset, recipe, seed, report)
-    test_accuracy = accuracy(model, dataset.test.images, dataset.test.labels)
+    test_accuracy = score(model, dataset.test, dataset.judged)
     made = {
         "network": name,
         "dataset": dataset.name,

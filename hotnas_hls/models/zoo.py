@@ -25,6 +25,7 @@ from hotnas_hls.models.architectures.mobile import MnasNet, MobileNetV2, Proxyle
 from hotnas_hls.models.architectures.plain import alexnet, squeezenet, vgg16
 from hotnas_hls.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
+from hotnas_hls.models.architectures.segmentation import MultiScale
 from hotnas_hls.network.graph import Shape
 
 IMAGENET: Shape = (3, 224, 224)
@@ -74,6 +75,7 @@ ZOO: dict[str, ZooEntry] = {
     "mobilenet_v2_cifar": _cifar("MobileNet-V2", lambda: MobileNetV2(10, cifar=True)),
     "bit_cifar": _cifar("BiT-M-R50x1, group norms", lambda: BigTransfer(classes=10)),
     "digits_resnet": ZooEntry(DigitsResNet, DIGITS, 10, "small residual network, scikit-learn digits"),
+    "shapes_unet": ZooEntry(MultiScale, (1, 32, 32), 4, "small U-Net, a class a pixel, drawn shapes"),
     "resnet8_tiny": _cifar("ResNet-8 of MLPerf Tiny", ResNet8),
     "dscnn_tiny": ZooEntry(DepthwiseSeparableCNN, (1, 49, 10), 12, "DS-CNN of MLPerf Tiny, keyword spotting"),
     "mobilenet_v1_tiny": ZooEntry(

@@ -6,12 +6,10 @@ the target's own type, and so are the layers of its workload: the search only pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
-
-import numpy as np
 
 from hotnas_hls.accel.design_point import Accuracy, DesignPoint
 from hotnas_hls.accel.image_layout import StemChoice
@@ -227,12 +225,12 @@ class Varies(Protocol):
         self,
         network: IntegerNetwork,
         layers: Sequence[Any],
-        images: np.ndarray,
-        labels: np.ndarray,
+        worth: Callable[[IntegerNetwork], float],
+        images: int,
         seed: int,
         chips: int,
     ) -> Varied:
-        """The accuracy of a network, whose workload is ``layers``, for images (B, C, H, W) of integers."""
+        """The accuracy of a network, of workload ``layers``, which ``worth`` measures on so many images."""
         ...
 
 

@@ -15,7 +15,7 @@ IMAGES = 1000  # of the test images, at most
 
 @dataclass(frozen=True)
 class Varied:
-    """Shares of images that are classified right, 0 to 1."""
+    """Accuracies: shares of images that are classified right, or another measure, 0 to 1."""
 
     exact: float  # by the integer network itself
     accuracies: tuple[float, ...]  # one a chip

@@ -135,7 +135,7 @@ def pareto(data: ReportData) -> Chart | None:
             axes.axvline(
                 data.point.latency_bound_ms, color=COLOURS["bad"], linewidth=1.2, linestyle=(0, (5, 3))
             )
-        axes.set(xlabel="ms per image", ylabel="validation accuracy, %")
+        axes.set(xlabel="ms per image", ylabel=f"validation {data.point.accuracy.measure}, %")
         grid(axes, "both")
         axes.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.2, columnspacing=1.2

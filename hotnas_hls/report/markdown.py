@@ -59,7 +59,7 @@ def _headline(data: ReportData) -> str:
             ("latency, plain 8 bits without a search", ms(data.plain_ms), ""),
             ("latency bound", "", bound),
             ("margin", "", margin),
-            ("test accuracy", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),
+            (f"test {accuracy.measure}", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),
             ("test images", "", number(accuracy.images)),
             ("cycles certified, behind the DRAM", "", number(data.certified_cycles)),
             ("cycles predicted, ideal memory", "", number(data.predicted_cycles)),

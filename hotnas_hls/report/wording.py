@@ -56,15 +56,17 @@ def power(value: float) -> str:
     return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
-def loss(asked: float | None, accuracies: Mapping[str, tuple[float | None, float | None]]) -> str:
+def loss(
+    asked: float | None, accuracies: Mapping[str, tuple[float | None, float | None]], measure: str
+) -> str:
     """A sentence where more is lost than ``asked``, empty otherwise, and where it is not known.
 
-    accuracies: before and after, by the images they were measured on.
+    accuracies: before and after, by the images they were measured on; measure: what they are called.
     """
     if asked is None:
         return ""
     more = [
-        f"{before - after:.2%} of {images} accuracy"
+        f"{before - after:.2%} of {images} {measure}"
         for images, (before, after) in accuracies.items()
         if before is not None and after is not None and before - after > asked + 1e-9
     ]
@@ -77,7 +79,7 @@ def design_loss(data: ReportData) -> str:
     if data.run is not None:
         accuracies = {"validation": (data.run.validation_before, data.run.validation_after)} | accuracies
     asked = data.point.configured("search", "accuracy_drop")
-    return loss(asked if isinstance(asked, float) else None, accuracies)
+    return loss(asked if isinstance(asked, float) else None, accuracies, data.point.accuracy.measure)
 
 
 def against(latency_ms: float, before_ms: float | None) -> float | None:

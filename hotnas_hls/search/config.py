@@ -37,7 +37,7 @@ class NetworkSettings:
     """Where the hot start comes from."""
 
     model: str  # a name of the zoo, an ONNX file, or package.module:function that returns a torch.nn.Module
-    data: str  # digits, cifar10, a folder of images, or package.module:function
+    data: str  # digits, cifar10, shapes, a folder of images, or package.module:function
     weights: str | None = None  # a checkpoint; null: the ones that ship with the package
     input: tuple[int, int, int] | None = None  # channels, rows, columns; null: the zoo's
     mean: tuple[float, float, float] | None = None  # of a folder's channels, pixels 0 to 1; null: ImageNet's

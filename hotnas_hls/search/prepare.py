@@ -105,7 +105,9 @@ def prepare(problem: Problem, platform: Platform, options: SearchOptions, report
         options.bound,
         options.tuning,
         options.format,
-        problem.dataset.validation.first(options.validation_images).blended(options.validation_blend),
+        problem.labelled(
+            problem.dataset.validation.first(options.validation_images).blended(options.validation_blend)
+        ),
         options.seed,
         options.bounds,
         options.chips,

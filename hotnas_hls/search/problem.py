@@ -21,16 +21,19 @@ from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model
 from hotnas_hls.models.cifar10 import cifar10
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.data import Dataset, digits, find_weights, shipped_weights
+from hotnas_hls.models.data import Dataset, Split, digits, find_weights, shipped_weights
 from hotnas_hls.models.edits import compress, copied, editable
 from hotnas_hls.models.image_folder import image_folder
 from hotnas_hls.models.pattern_pruning import Products, kernel_products
 from hotnas_hls.models.patterns import SIDES
-from hotnas_hls.network.graph import Graph, OpKind
+from hotnas_hls.models.shapes import shapes
+from hotnas_hls.models.task import Task, values_of
+from hotnas_hls.models.train import answers
+from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings, normalisation_violations
 
 PRODUCT_IMAGES = 256  # of the training images, on which kernels are looked at
-DATASETS = {"digits": digits, "cifar10": cifar10}
+DATASETS = {"digits": digits, "cifar10": cifar10, "shapes": shapes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,17 @@ class Problem:
     dataset: Dataset
     cold: nn.Module | None = None
     proof: Proof | None = None  # that the graph is the module's
+
+    @property
+    def task(self) -> Task:
+        """How its answers are judged."""
+        return self.dataset.judged
+
+    def labelled(self, split: Split) -> Split:
+        """The images of ``split`` with its labels; with the network's own answers where it has none."""
+        if split.labels is not None:
+            return split
+        return Split(split.images, values_of(answers(self.model, split.images)).numpy())
 
     @property
     def start(self) -> nn.Module:
@@ -77,7 +91,7 @@ class Problem:
             weights.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
             weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         for split in (self.dataset.train, self.dataset.validation):
-            for array in (split.images, split.labels):
+            for array in (split.images, *(() if split.labels is None else (split.labels,))):
                 data.update(f"{array.dtype} {array.shape}\0".encode())
                 data.update(np.ascontiguousarray(array).data)
         return {
@@ -87,7 +101,12 @@ class Problem:
 
 
 def cold_start(problem: Problem, seed: int) -> Problem:
-    """The same problem from random weights: what the hot start is worth shows in the difference."""
+    """The same problem from random weights: what the hot start is worth shows in the difference.
+
+    ConfigError where the network's answers are all that is known of the images.
+    """
+    if problem.dataset.train.labels is None:
+        raise ConfigError("search.cold: nothing is known but the network's answers; give labels")
     model = copied(problem.model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -118,24 +137,14 @@ def problem_of(loaded: LoadedModel, name: str, dataset: Dataset, source: str) ->
 
     name: the network's; source: what the data are called.
     """
-    (outputs, *pixels), *others = (node.shape for node in loaded.graph.outputs)
-    if pixels != [1, 1] or others or len(loaded.graph.host.outputs) > 1:
-        shapes = ", ".join(
-            "x".join(map(str, loaded.graph[out.map].shape)) for out in loaded.graph.host.outputs
-        )
-        raise ConfigError(f"network.model: {name} gives {shapes}; a search needs one value for each class")
-    resized = [node.name for node in loaded.graph if node.kind in (OpKind.ROWS, OpKind.PIXELS)]
-    if resized:
-        raise ConfigError(
-            f"network.model: {name} enlarges maps ({resized[0]}), which no search trains; take hotnas dse"
-        )
-    loaded = loaded.trainable()
-    assert loaded.module is not None
+    graph = loaded.graph
     raise_all(
         ConfigError,
         f"network.data: {source} does not fit {name}:",
-        dataset.violations(loaded.graph.image, outputs),
+        dataset.violations(graph.image, [node.shape for node in graph.outputs]),
     )
+    loaded = loaded.trainable()
+    assert loaded.module is not None
     prepared = dataset.prepared(loaded.graph.host.prepared)
     return Problem(name, loaded.module, loaded.graph, prepared, proof=loaded.proof)
 

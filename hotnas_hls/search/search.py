@@ -16,7 +16,8 @@ from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.models.task import CLASSES, Task
+from hotnas_hls.models.train import score
 from hotnas_hls.platforms.platform import Choices, Cost, Emission, Emits, Platform, measured
 from hotnas_hls.platforms.space import SearchSpace
 from hotnas_hls.platforms.variation import Varied
@@ -70,8 +71,10 @@ class SearchResult:
         return pareto_front(self.outcomes)
 
 
-def hot_start(accuracy: float, images: int) -> str:
+def hot_start(accuracy: float, images: int, task: Task = CLASSES) -> str:
     """How good the network is that the search starts from, and what to look at where that is a surprise."""
+    if task != CLASSES:
+        return f"the network as it was given: {task.measure} {accuracy:.2%} on {images} validation images"
     told = f"the network as it was given is right on {accuracy:.2%} of {images} validation images"
     if accuracy >= UNSURPRISING:
         return told
@@ -96,8 +99,8 @@ def search(
     prepared = prepare(problem, platform, options, reporter)
     options, space, evaluator = prepared.options, prepared.space, prepared.evaluator
 
-    before = float_accuracy(problem.model, *_arrays(evaluator.validation))
-    reporter.stage(hot_start(before, len(evaluator.validation)))
+    before = score(problem.model, evaluator.validation, problem.task)
+    reporter.stage(hot_start(before, len(evaluator.validation), problem.task))
     by = f"{options.strategy}{' from random weights' if options.cold else ''}"
     reporter.stage(f"iSearch: {space.size:.2g} candidates, {options.trials} trials by {by}")
     bounded = options.bound is not None
@@ -123,12 +126,14 @@ def search(
         raise AssertionError(f"{cost.value} does not meet the bound {options.bound}")
 
     reporter.stage("test accuracy, once")
+    unseen = problem.labelled(problem.dataset.test)
     test = Accuracy(
-        baseline=float_accuracy(problem.model, *_arrays(problem.dataset.test)),
-        final=integer_accuracy(quantised, problem.dataset.test),
-        images=len(problem.dataset.test),
+        baseline=score(problem.model, unseen, problem.task),
+        final=integer_accuracy(quantised, unseen, problem.task),
+        images=len(unseen),
+        measure=problem.task.measure,
     )
-    varied = integer_variation(quantised, platform, layers, problem.dataset.test, options.seed)
+    varied = integer_variation(quantised, platform, layers, unseen, options.seed, task=problem.task)
     images = golden(network, problem.dataset.test, options.golden_images)
     design = _design_point(platform, network, choices, options, test, images)
     return SearchResult(
@@ -173,10 +178,6 @@ def _require_accurate(outcomes: Sequence[Outcome], options: SearchOptions) -> No
         f"no candidate of {len(outcomes)} has {least:.2%} on validation under variation, the mean of "
         f"{options.chips} chips; {most}: lower bound.varied_accuracy, or give it more trials or batches"
     )
-
-
-def _arrays(split: Any) -> tuple[Any, Any]:
-    return split.images, split.labels
 
 
 def _finished(

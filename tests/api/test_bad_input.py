@@ -105,13 +105,14 @@ def test_a_module_of_the_caller_stays_as_it_is():
 def test_data_that_cannot_be_are_told_together():
     loader = torch.utils.data.DataLoader([IMAGES[0], IMAGES[1]])
     with pytest.raises(ConfigError) as caught:
-        hn.make_dataset("folder", loader, (IMAGES.byte(), LABELS.float()), name="")
+        hn.make_dataset("folder", loader, (IMAGES.byte(), LABELS.bool()), name="")
     assert str(caught.value).splitlines() == [
         "these data cannot be searched with:",
         f"  - train: is a str; {FORMS}",
         f"  - test: a batch is a Tensor; {FORMS}",
         "  - validation: images are uint8; give floats, normalised as the network was trained with them",
-        "  - validation: labels are float32 of shape (4,); give one whole number for each image",
+        "  - validation: labels are bool of shape (4,); give whole numbers, one for each image or pixel, or "
+        "real numbers for each image",
         "  - name: must be a text, not ''",
     ]
 

@@ -136,6 +136,24 @@ MODELS: dict[str, nn.Module] = {
     "bilinear": behind(nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(8, 4, 3))),
     "bilinear, 3 and 4": made(lambda x: F.interpolate(x, scale_factor=(3, 4), mode="bilinear")),
     "bilinear, columns": made(lambda x: F.interpolate(x, size=(6, 16), mode="bilinear")),
+    "bilinear, corners": behind(
+        nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(8, 4, 3))
+    ),
+    "bilinear, corners, columns": made(
+        lambda x: F.interpolate(x, size=(6, 11), mode="bilinear", align_corners=True)
+    ),
+    "bilinear, one row of corners": made(
+        lambda x: F.interpolate(x, size=(1, 8), mode="bilinear", align_corners=True)
+    ),
+    "bilinear by a part": made(lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear")),
+    "bilinear by a part, recomputed": made(
+        lambda x: F.interpolate(x, scale_factor=1.3, mode="bilinear", recompute_scale_factor=True)
+    ),
+    "bilinear to fewer": made(lambda x: F.interpolate(x, size=(4, 5), mode="bilinear")),
+    "linear along a row": made(lambda x: F.interpolate(x.mean(2), scale_factor=2, mode="linear")),
+    "linear along a row, corners": made(
+        lambda x: F.interpolate(x.mean(2), size=11, mode="linear", align_corners=True)
+    ),
     "pooled to other windows": behind(nn.Sequential(nn.AdaptiveAvgPool2d((4, 5)), nn.Conv2d(8, 4, 3))),
     "pooled to a larger map": behind(nn.Sequential(nn.AdaptiveAvgPool2d((6, 9)), nn.Conv2d(8, 4, 3))),
     "a vector as a map": behind(
@@ -185,7 +203,8 @@ def integers(graph: Graph, act_bits: int = 16) -> tuple[IntegerNetwork, np.ndarr
 @pytest.mark.parametrize(
     "name",
     [
-        *("unet", "pyramid", "bilinear", "pooled to other windows", "nearest twice, read twice"),
+        *("unet", "pyramid", "bilinear", "bilinear, corners", "pooled to other windows"),
+        "nearest twice, read twice",
         *("transposed, groups", "shuffled"),
     ],
 )
@@ -257,14 +276,18 @@ def test_rows_that_cannot_be_are_told() -> None:
 
 
 REFUSED = {
-    "aligned": (
-        made(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
-        "interpolate: it interpolates: bilinear, corners aligned; take nearest neighbours, or bilinear from "
-        "pixel centres",
+    "aligned on a larger map": (
+        made(
+            lambda x: F.interpolate(
+                F.interpolate(x, scale_factor=3), (36, 48), mode="bilinear", align_corners=True
+            )
+        ),
+        "interpolate: it interpolates 18x24 to 36x48 pixels, with other weights for each row; "
+        "take nearest neighbours, or from pixel centres a whole number of times as many",
     ),
-    "bilinear by a part": (
-        made(lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear")),
-        "interpolate: it interpolates 1.5 times as many pixels; use a whole number",
+    "bicubic": (
+        made(lambda x: F.interpolate(x, scale_factor=2, mode="bicubic")),
+        "interpolate: it interpolates: bicubic; take nearest neighbours, or bilinear",
     ),
     "not as large": (
         Layers(lambda net, x: net.up(net.c(x)), c=conv(), up=nn.ConvTranspose2d(8, 8, 3, 2)),
@@ -316,6 +339,13 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
             start,
             ("Resize", empty, scales, {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}),
         ],
+        "between corners": [
+            start,
+            ("Resize", empty, scales, {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+        ],
+        "between, by a part": [
+            start, ("Resize", empty, np.array([1, 1, 1.5, 0.5], np.float32), {"mode": "linear"})
+        ],
         "transposed": [
             start,
             ("ConvTranspose", weights(8, 4, 4, 4), weights(4), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
@@ -336,6 +366,7 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
     "name",
     [
         *("resize", "resize, floor", "resize to sizes", "between", "between, from the first"),
+        *("between corners", "between, by a part"),
         *("transposed", "depth to space", "space to depth"),
         *("depth to space, by channel", "lrn", "layer norm", "instance norm", "group norm"),
     ],

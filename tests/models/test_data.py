@@ -18,6 +18,7 @@ from hotnas_hls.models import data
 from hotnas_hls.models.cifar10 import cifar10
 from hotnas_hls.models.data import IMAGE_MEAN, IMAGE_STD
 from hotnas_hls.models.image_folder import image_folder
+from hotnas_hls.models.task import FIDELITY, Classes, Values
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, size=(60, 32, 32, 3), dtype=np.uint8)
@@ -240,7 +241,7 @@ def test_everything_that_does_not_fit_the_network_is_listed() -> None:
         data.Split(images[:0], np.zeros(0, np.int64)),
         data.Split(np.zeros((2, 1, 9, 9)), np.array([0, -1])),
     )
-    assert found.violations((1, 8, 8), 4) == [
+    assert found.violations((1, 8, 8), [(4, 1, 1)]) == [
         "3 classes, but the network has 4 outputs",
         "train: 2 of 4 images hold NaN or infinity, the first is 1",
         "train: labels from 0 to 5, the network's outputs are 0 to 3",
@@ -248,10 +249,81 @@ def test_everything_that_does_not_fit_the_network_is_listed() -> None:
         "test: images of 1x9x9, the network reads 1x8x8",
         "test: labels from -1 to 0, the network's outputs are 0 to 3",
     ]
-    fractions = data.Split(images, np.array([0.5, 1, 2, 3]))
-    assert data._split_violations(fractions, (1, 8, 8), 4) == [
-        "labels are float64 (4,); give one whole number for each of 4 images"
+
+
+CLASS, MAP, HEADS = [(4, 1, 1)], [(3, 2, 2)], [(3, 2, 2), (6, 1, 1)]
+ONE_EACH = "give one whole number for each of 4 images"
+BY_PIXEL = "give every image a whole number for each of 2x2 pixels, 12 real numbers, or no labels"
+
+
+@pytest.mark.parametrize(
+    "labels, outputs, wrong",
+    [
+        (None, CLASS, None),
+        (None, HEADS, None),
+        (np.arange(4), CLASS, None),
+        (np.zeros((4, 4)), CLASS, None),
+        (np.array([0.5, 1, 2, 3]), CLASS, f"labels are float32 (4,); {ONE_EACH}"),
+        (np.full((4, 2, 2), -1), MAP, None),
+        (np.zeros((4, 3, 2, 2)), MAP, None),
+        (np.full((4, 2, 2), 3), MAP, "labels from 3 to 3, the network's outputs are 0 to 2"),
+        (np.full((4, 2, 2), -2), MAP, "labels from -2 to -2, the network's outputs are 0 to 2"),
+        (np.zeros((4, 2, 3), int), MAP, f"labels are int64 (4, 2, 3); {BY_PIXEL}"),
+        (np.arange(4) % 3, MAP, f"labels are int64 (4,); {BY_PIXEL}"),
+        (np.zeros((4, 18)), HEADS, None),
+        (
+            np.zeros((4, 2, 2), int),
+            HEADS,
+            "labels are int64 (4, 2, 2); give every image 18 real numbers, or no labels",
+        ),
+        (np.full((4, 12), np.nan), MAP, "4 of 4 labels hold NaN or infinity, the first is 0"),
+    ],
+)
+def test_labels_of_every_form(labels, outputs, wrong) -> None:
+    split = data.Split(np.zeros((4, 1, 8, 8)), labels)
+    found = data.Dataset("some", ("a", "b", "c", "d")[: outputs[0][0]], split, split, split)
+    problems = [] if wrong is None else [f"{part}: {wrong}" for part in ("train", "validation", "test")]
+    assert found.violations((1, 8, 8), outputs) == problems
+
+
+def test_parts_with_labels_and_without() -> None:
+    images = np.zeros((4, 1, 8, 8))
+    some, none = data.Split(images, np.zeros(4, int)), data.Split(images)
+    unlike = "unlike train; give them to all parts or to none"
+    assert data.Dataset("a", ("0",), some, none, some).violations((1, 8, 8), [(1, 1, 1)]) == [
+        f"validation: no labels, {unlike}"
     ]
+    assert data.Dataset("a", (), none, none, some).violations((1, 8, 8), [(1, 1, 1)]) == [
+        f"test: labels, {unlike}"
+    ]
+
+
+class Largest:
+    """A task of a user's."""
+
+    measure = "largest value"
+
+    def score(self, answers, labels):
+        return 1.0
+
+    loss = lesson = divergence = score
+
+
+def test_how_answers_are_judged_follows_from_the_labels() -> None:
+    images = np.zeros((4, 1, 8, 8))
+
+    def judged(labels, task=None):
+        split = data.Split(images, labels)
+        return data.Dataset("some", (), split, split, split, task=task).judged
+
+    assert judged(np.zeros(4, int)) == Classes()
+    assert judged(np.zeros((4, 8, 8), int)) == Classes(pixels=True)
+    assert judged(np.zeros((4, 3))) == Values() and judged(None) == FIDELITY
+    own = Largest()
+    assert judged(None, own) is own and judged(np.zeros(4, int), own) is own
+    split = data.Split(images, np.zeros((4, 7), int))
+    found = data.Dataset("some", (), split, split, split, task=own)
+    assert found.violations((1, 8, 8), HEADS) == [], "its labels are its own affair"
 
 
 # --- folders as people have them ----------------------------------------------------------------------------

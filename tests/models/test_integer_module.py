@@ -10,10 +10,11 @@ from randomised import randomised
 from torch import Tensor, nn
 
 from hotnas_hls.accel.image_layout import Stem
-from hotnas_hls.accel.integers.reference_batch import logits
+from hotnas_hls.accel.integers.reference_batch import logits, outputs
 from hotnas_hls.accel.layer import IntegerNetwork, LayerKind
 from hotnas_hls.explore.arrangement import Arrangement
 from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.architectures.dense import Detector, UNet
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import compress, pattern_masks
@@ -68,6 +69,12 @@ def quantised_network(
     )
 
 
+def answer(module: IntegerModule, images: np.ndarray) -> np.ndarray:
+    """Values (B, classes) of the only output."""
+    (found,) = module.answers(images)
+    return found.flatten(1).numpy()
+
+
 @pytest.mark.parametrize("stem", Stem)
 def test_outputs_are_those_of_the_reference(stem: Stem) -> None:
     net = quantised_network(stem)
@@ -76,7 +83,7 @@ def test_outputs_are_those_of_the_reference(stem: Stem) -> None:
     integers = logits(net, quantise_image(net, IMAGES))
     assert np.ptp(integers) > 20, "outputs that are all alike would prove nothing"
     for module in (IntegerModule(net), IntegerModule(net, TRAINED)):
-        np.testing.assert_array_equal(module.logits(IMAGES), dequantise(net, net.logits, integers))
+        np.testing.assert_array_equal(answer(module, IMAGES), dequantise(net, net.logits, integers))
 
 
 @pytest.mark.parametrize("stem", Stem)
@@ -87,7 +94,7 @@ def test_packed_pixels_change_no_output(stem: Stem) -> None:
     plain = quantise(graph, lower(graph, weight_bits=8), images, 8)
     packed = Arrangement(stem, packed_resolutions=1).network(plain)
     assert packed.layers != plain.layers and is_exact(packed)
-    np.testing.assert_array_equal(IntegerModule(packed).logits(images), IntegerModule(plain).logits(images))
+    np.testing.assert_array_equal(answer(IntegerModule(packed), images), answer(IntegerModule(plain), images))
 
 
 def test_sums_beyond_float32_are_not_called_exact() -> None:
@@ -109,7 +116,7 @@ def test_what_is_pruned_or_beside_the_kernel_stays_zero() -> None:
     for net in (quantised_network(Stem.SPACE_TO_DEPTH), quantised_network(compression=pruned)):
         module = IntegerModule(net, TRAINED).train()
         optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
-        module(torch.from_numpy(IMAGES)).square().mean().backward()
+        module(torch.from_numpy(IMAGES))[0].square().mean().backward()
         optimiser.step()
         trained = module.integer_network()
         moved = [
@@ -130,3 +137,17 @@ def test_rounding_passes_the_gradient_inside_the_range_only() -> None:
     rounded.backward(torch.arange(1.0, 8.0))
     assert values.grad is not None
     assert values.grad.tolist() == [0, 2, 3, 4, 5, 0, 0]
+
+
+@pytest.mark.parametrize("network", [UNet, Detector])
+def test_maps_that_grow_and_several_outputs_are_those_of_the_reference(network: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    graph = fold_batchnorm(trace(randomised(network(4)), IMAGE))
+    net = quantise(graph, lower(graph, weight_bits=8), IMAGES, 8)
+    assert any(layer.target_rows > 1 for layer in net.layers) and is_exact(net)
+    integers = outputs(net, quantise_image(net, IMAGES))
+    found = IntegerModule(net).answers(IMAGES)
+    assert [one.shape for one in found] == [integers[name].shape for name in net.host.maps]
+    for name, one in zip(net.host.maps, found, strict=True):
+        assert np.ptp(integers[name]) > 20, "outputs that are all alike would prove nothing"
+        np.testing.assert_array_equal(one, dequantise(net, name, integers[name]))

@@ -62,7 +62,16 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def varied(share: float, draws: int = 3, seed: int = 0) -> Varied:
-    return accuracy_under_variation(network(), operations(), of_deviation(share), *images(), draws, seed)
+    some, labels = images()
+    return accuracy_under_variation(
+        network(),
+        operations(),
+        of_deviation(share),
+        lambda chip: accuracy(chip, some, labels),
+        len(some),
+        draws,
+        seed,
+    )
 
 
 def test_the_cells_of_a_weight_by_hand() -> None:

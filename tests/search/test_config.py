@@ -10,7 +10,9 @@ import yaml
 
 from hotnas_hls.base.records import read_value
 from hotnas_hls.errors import ConfigError
+from hotnas_hls.models.task import Classes
 from hotnas_hls.search.config import CONFIG_FOLDER, BoundSettings, RunConfig, load_config, shipped_configs
+from hotnas_hls.search.problem import load_problem
 
 SMALL = """\
 network: {model: resnet18, data: cifar10}
@@ -157,7 +159,9 @@ def test_packed_resolutions_are_0_1_2_or_best(tmp_path: Path):
     assert lines == ["  - accelerator.packed_resolutions: expected one of 0, 1, 2, best, not 3"]
 
 
-@pytest.mark.parametrize("name", [name for name in shipped_configs() if name != "digits"])
+@pytest.mark.parametrize(
+    "name", [name for name in shipped_configs() if load_config(name).network.data == "cifar10"]
+)
 def test_searches_on_cifar10_start_hot_and_narrow(name: str):
     config = load_config(name)
     engine = config.platform == "tiled-engine"
@@ -165,6 +169,12 @@ def test_searches_on_cifar10_start_hot_and_narrow(name: str):
     reduction = {"int16": 0.439, "int8": 0.45}[config.bound.of] if engine else 0.2
     assert config.network.weights is not None and config.bound.reduction == reduction
     assert config.quantisation.act_bits == 8 and config.search.validation_images >= 2000
+
+
+def test_the_search_of_pixels_needs_nothing_that_is_not_shipped():
+    config = load_config("shapes_unet-pynq-z2")
+    assert (config.network.data, config.network.weights) == ("shapes", None)
+    assert load_problem(config.network).task == Classes(pixels=True)
 
 
 def test_an_unknown_board_is_listed_with_the_rest(tmp_path: Path):

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from hotnas_hls.errors import ConfigError, UnsupportedNetwork
+from hotnas_hls.models.task import CLASSES, FIDELITY
+from hotnas_hls.models.train import answers, score
+from hotnas_hls.network.graph import OpKind
 from hotnas_hls.search.config import NetworkSettings
-from hotnas_hls.search.problem import Problem, load_problem
+from hotnas_hls.search.problem import Problem, cold_start, load_problem
 
 MODULE = """
 import numpy as np
@@ -33,10 +36,22 @@ class Two(nn.Module):
 
     def forward(self, x):
         classes = self.net(x)
-        return classes, torch.softmax(classes, 1)
+        return classes, self.net[0](x)
 
 def two():
     return Two()
+
+class Likely(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = net()
+
+    def forward(self, x):
+        classes = self.net(x)
+        return {"raw": classes, "likely": torch.softmax(classes, 1), "again": classes}
+
+def likely():
+    return Likely()
 
 def larger():
     return nn.Sequential(nn.Upsample(scale_factor=2), net())
@@ -47,6 +62,11 @@ def broken():
         model[0].weight[0, 0, 0, 0] = torch.nan
         model[3].bias[2] = torch.inf
     return model
+
+def no_labels():
+    whole = digits()
+    parts = [Split(part.images) for part in (whole.train, whole.validation, whole.test)]
+    return Dataset("unlabelled", (), *parts)
 
 def wrong_data():
     whole = digits()
@@ -91,25 +111,43 @@ def test_weights_that_are_not_finite_are_listed(problem_of) -> None:
     ]
 
 
-def test_an_output_that_is_a_map(problem_of) -> None:
+def test_outputs_that_the_labels_are_not_for(problem_of) -> None:
+    for network, cure in (
+        ("a_map", "give every image a whole number for each of 6x6 pixels, 360 real numbers, or no labels"),
+        ("two", "give every image 154 real numbers, or no labels"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            problem_of(network)
+        assert str(caught.value).splitlines() == [
+            f"network.data: digits does not fit my_door:{network}:",
+            f"  - train: labels are int64 (1259,); {cure}",
+            f"  - validation: labels are int64 (179,); {cure}",
+            f"  - test: labels are int64 (359,); {cure}",
+        ]
+
+
+def test_without_labels_the_networks_own_answers_are_what_it_is_held_to(problem_of) -> None:
+    problem = problem_of("two", "my_door:no_labels")
+    assert problem.task == FIDELITY
+    some = problem.labelled(problem.dataset.test.first(5))
+    assert some.labels.shape == (5, 154)
+    assert score(problem.model, some, problem.task) == 1.0
     with pytest.raises(ConfigError) as caught:
-        problem_of("a_map")
+        cold_start(problem, 0)
     assert str(caught.value) == (
-        "network.model: my_door:a_map gives 10x6x6; a search needs one value for each class"
+        "search.cold: nothing is known but the network's answers; give labels"
     )
-    with pytest.raises(ConfigError) as caught:
-        problem_of("two")
-    assert str(caught.value) == (
-        "network.model: my_door:two gives 10x1x1, 10x1x1; a search needs one value for each class"
-    )
+
+
+def test_a_map_that_is_given_more_than_once_is_one_answer(problem_of) -> None:
+    problem = problem_of("likely")
+    (found,) = answers(problem.model, problem.dataset.test.first(3).images)
+    assert problem.task == CLASSES and found.shape == (3, 10, 1, 1)
 
 
 def test_maps_that_grow(problem_of) -> None:
-    with pytest.raises(ConfigError) as caught:
-        problem_of("larger")
-    assert str(caught.value) == (
-        "network.model: my_door:larger enlarges maps (0), which no search trains; take hotnas dse"
-    )
+    problem = problem_of("larger")
+    assert problem.graph.image == (1, 8, 8) and any(node.kind is OpKind.ROWS for node in problem.graph)
 
 
 def test_a_module_of_another_precision_computes_in_float32(problem_of) -> None:

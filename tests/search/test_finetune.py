@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.train import accuracy
+from hotnas_hls.models.train import score
 from hotnas_hls.search.evaluating.evaluate import epoch
 from hotnas_hls.search.fitting.finetune import Tuning, _crop_and_flip, finetune, recalibrate_batchnorm
 
@@ -18,8 +18,7 @@ def pruned(problem):
 
 
 def of_validation(problem, model):
-    split = problem.dataset.validation
-    return accuracy(model, split.images, split.labels)
+    return score(model, problem.dataset.validation)
 
 
 def test_tuning_recovers_accuracy(problem):

@@ -17,7 +17,8 @@ from hotnas_hls.explore.integer_layers import IntegerFormat, lowered_layers, wor
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import copied
-from hotnas_hls.models.train import logits, scores
+from hotnas_hls.models.task import answers_of, values_of
+from hotnas_hls.models.train import answers as float_answers
 from hotnas_hls.search.fitting.finetune import Tuning, finetune
 from hotnas_hls.search.fitting.integer import answers, quantised_network
 from hotnas_hls.search.problem import Problem
@@ -108,9 +109,9 @@ def test_a_candidate_of(name: str, problem: Problem) -> None:
     network = quantised_network(unusual, twin, compression, FORM)
     assert network.layers == lowered_layers(graph, FORM, compression)
     images = problem.dataset.validation.images
-    wanted, found = logits(twin, images), answers(network, images)
+    wanted, found = values_of(float_answers(twin, images)), values_of(answers(network, images))
     assert wanted.shape == found.shape == (len(images), 10)
-    assert np.abs(found - wanted).max() < 0.15 * np.abs(wanted).max()
+    assert (found - wanted).abs().max() < 0.15 * wanted.abs().max()
 
 
 @pytest.mark.parametrize("stem", Stem)
@@ -119,12 +120,12 @@ def test_a_linear_layer_reads_an_image_of_any_stem(stem: Stem, problem: Problem)
     form = IntegerFormat(refit_images=0, arrangement=Arrangement(stem))
     unusual = Problem("net", model, trace(model, (1, 8, 8), "net"), problem.dataset)
     images = problem.dataset.validation.images
-    wanted = logits(model, images)
-    found = answers(quantised_network(unusual, model, Compression(), form), images)
-    np.testing.assert_allclose(found, wanted, atol=1e-2 * np.abs(wanted).max())
+    wanted = values_of(float_answers(model, images))
+    found = values_of(answers(quantised_network(unusual, model, Compression(), form), images))
+    np.testing.assert_allclose(found, wanted, atol=1e-2 * float(wanted.abs().max()))
 
 
-def test_scores_of_a_map_of_one_pixel() -> None:
-    model = NETWORKS["a map of one pixel as output"]()
-    assert model(torch.zeros(3, 1, 8, 8)).shape == (3, 10, 1, 1)
-    assert scores(model, torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+def test_answers_are_maps_whatever_a_network_gives() -> None:
+    for name in ("a map of one pixel as output", "a fully connected network"):
+        (found,) = answers_of(NETWORKS[name](), torch.zeros(3, 1, 8, 8))
+        assert found.shape == (3, 10, 1, 1)

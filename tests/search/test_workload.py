@@ -14,7 +14,7 @@ from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.train import accuracy
+from hotnas_hls.models.train import score
 from hotnas_hls.search.fitting.integer import golden, integer_accuracy, integer_network
 from hotnas_hls.search.problem import Problem
 
@@ -124,11 +124,10 @@ def test_quick_pricing_of_other_networks(model, shape):
 
 def test_16_bit_integers_are_as_accurate_as_floats(problem):
     network = integer_network(problem, problem.model, Compression(), FORMAT)
-    images, labels = problem.dataset.test.images, problem.dataset.test.labels
-    assert integer_accuracy(network, problem.dataset.test) == accuracy(problem.model, images, labels)
+    assert integer_accuracy(network, problem.dataset.test) == score(problem.model, problem.dataset.test)
     some = golden(network, problem.dataset.test, 4)
     assert some.images.dtype == np.int32 and some.images.shape == (4, 1, 8, 8)
-    assert some.labels.tolist() == labels[:4].tolist()
+    assert some.labels.tolist() == problem.dataset.test.labels[:4].tolist()
 
 
 def test_narrow_layers_hold_the_weights_they_were_trained_with(problem):

@@ -74,15 +74,21 @@ def run_batch(
     return {name: replaced[name] if name in replaced else view(name).astype(np.int32) for name in keep}
 
 
-def logits(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:
-    """Outputs int32 (B, classes) of the network for images (B, C, H, W) of integers."""
+def outputs(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> dict[str, np.ndarray]:
+    """The maps that the host reads, int32 (B, C, H, W), for images (B, C, H, W) of integers."""
+    names = net.host.maps
 
-    def outputs(start: int) -> np.ndarray:
-        return run_batch(net, images[start : start + batch], [net.logits])[net.logits]
+    def some(start: int) -> dict[str, np.ndarray]:
+        return run_batch(net, images[start : start + batch], names)
 
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(outputs, range(0, len(images), batch)))
-    return np.concatenate(found).reshape(len(images), -1)
+        found = list(pool.map(some, range(0, len(images), batch)))
+    return {name: np.concatenate([part[name] for part in found]) for name in names}
+
+
+def logits(net: IntegerNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:
+    """Outputs int32 (B, classes) of the network for images (B, C, H, W) of integers."""
+    return outputs(net, images, batch)[net.logits].reshape(len(images), -1)
 
 
 def accuracy(net: IntegerNetwork, images: np.ndarray, labels: np.ndarray, batch: int = 64) -> float:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
-
-import numpy as np
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.network.operations import WEIGHTED, Operation
@@ -58,13 +56,13 @@ class ComputeInMemoryPlatform(OperatorPlatform[CrossbarConstants]):
         self,
         network: IntegerNetwork,
         layers: Sequence[Operation],
-        images: np.ndarray,
-        labels: np.ndarray,
+        worth: Callable[[IntegerNetwork], float],
+        images: int,
         seed: int,
         chips: int,
     ) -> Varied:
-        """The accuracy on chips whose cells deviate, for images (B, C, H, W) of integers."""
-        return accuracy_under_variation(network, layers, self.constants, images, labels, chips, seed)
+        """The accuracy on chips whose cells deviate."""
+        return accuracy_under_variation(network, layers, self.constants, worth, images, chips, seed)
 
     _summed = (LATENCY.name, ENERGY.name, AREA.name)
 

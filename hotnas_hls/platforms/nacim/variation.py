@@ -8,12 +8,11 @@ all images, as a chip is programmed once. A network on such cells is an integer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from hotnas_hls.accel.integers.reference_batch import accuracy
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
 from hotnas_hls.network.operations import WEIGHTED, Operation
 from hotnas_hls.platforms.nacim.constants import CrossbarConstants
@@ -26,12 +25,12 @@ def accuracy_under_variation(
     net: IntegerNetwork,
     operations: Sequence[Operation],
     constants: CrossbarConstants,
-    images: np.ndarray,
-    labels: np.ndarray,
+    worth: Callable[[IntegerNetwork], float],
+    images: int,
     draws: int,
     seed: int,
 ) -> Varied:
-    """Accuracy of ``net`` on ``draws`` chips, for images (B, C, H, W) of integers and their labels (B,).
+    """Accuracy of ``net`` on ``draws`` chips, which ``worth`` measures on so many images.
 
     operations: what ``net`` was lowered from; those with weights lie in crossbars, all else is digital.
     ValueError for less than one draw.
@@ -39,8 +38,8 @@ def accuracy_under_variation(
     if draws < 1:
         raise ValueError(f"draws: must be 1 or more, not {draws}")
     chips = (deviated(net, operations, constants, rng) for rng in np.random.default_rng(seed).spawn(draws))
-    varied = tuple(accuracy(chip, images, labels) for chip in chips)
-    return Varied(accuracy(net, images, labels), varied, len(labels))
+    varied = tuple(worth(chip) for chip in chips)
+    return Varied(worth(net), varied, images)
 
 
 def deviated(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from hotnas_hls.models.train import accuracy as float_accuracy
+from hotnas_hls.models.train import score
 from hotnas_hls.platforms.platform import Platform
 from hotnas_hls.platforms.space import Candidate
 from hotnas_hls.search.evaluating.objective import Objective
@@ -163,7 +163,7 @@ def _within(outcomes: Sequence[Outcome], trials: int) -> Sequence[Outcome]:
 
 def _run(name: str, seed: int, outcomes: Sequence[Outcome], prepared: Prepared, problem: Problem) -> Run:
     validation = prepared.evaluator.validation
-    least = float_accuracy(problem.model, validation.images, validation.labels)
+    least = score(problem.model, validation, problem.task)
     least -= prepared.options.accuracy_drop
     bounded = prepared.options.bound is not None
     floor, unit = prepared.options.accuracy[0], prepared.settings.objective_unit

@@ -14,16 +14,16 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import copied
-from hotnas_hls.models.train import accuracy as float_accuracy
-from hotnas_hls.models.train import divergence, logits
+from hotnas_hls.models.task import Answers
+from hotnas_hls.models.train import answers as float_answers
+from hotnas_hls.models.train import score, tensors
 from hotnas_hls.platforms.metric import Metric
 from hotnas_hls.platforms.platform import Cost, Platform, measured
 from hotnas_hls.platforms.space import Candidate, SearchSpace
@@ -50,7 +50,7 @@ class Evaluator:
     bound: float | None  # on the objective
     tuning: Tuning
     format: IntegerFormat
-    validation: Split  # what candidates are compared on
+    validation: Split  # what candidates are compared on, labelled
     seed: int
     bounds: tuple[tuple[Metric, float], ...] = ()  # on other metrics
     chips: int = 0  # that an accuracy is the mean of; 0: of the exact integers
@@ -101,29 +101,31 @@ class Evaluator:
         if self.chips:
             return Evaluation(self.accuracy(network, compression), tuple(watch.checks))
         found = answers(network, self.validation.images)
-        accuracy = float((found.argmax(axis=1) == self.validation.labels).mean())
+        accuracy = self.problem.task.score(found, tensors(self.validation)[1])
         return Evaluation(accuracy, tuple(watch.checks), divergence=self._divergence(found))
 
     def accuracy(self, network: IntegerNetwork, compression: Compression) -> float:
         """On validation, as candidates are compared."""
         if not self.chips:
-            return integer_accuracy(network, self.validation)
+            return integer_accuracy(network, self.validation, self.problem.task)
         layers = self.layers(compression)
-        varied = integer_variation(network, self.platform, layers, self.validation, self.seed, self.chips)
+        varied = integer_variation(
+            network, self.platform, layers, self.validation, self.seed, self.chips, self.problem.task
+        )
         assert varied is not None, "its devices do not vary"
         return varied.mean
 
     @cached_property
-    def _taught(self) -> Tensor | None:
+    def _taught(self) -> Answers | None:
         """The pre-trained network's answers to the validation images."""
         teacher = self.problem.teacher
-        return None if teacher is None else torch.from_numpy(logits(teacher, self.validation.images))
+        return None if teacher is None else float_answers(teacher, self.validation.images)
 
-    def _divergence(self, found: np.ndarray) -> float | None:
+    def _divergence(self, found: Answers) -> float | None:
         """Of answers from the pre-trained network's, in as many digits as do not depend on threads."""
         if self._taught is None:
             return None
-        return round(divergence(torch.from_numpy(found), self._taught), 5)
+        return round(float(self.problem.task.divergence(found, self._taught)), 5)
 
     def tuned(
         self,
@@ -200,7 +202,7 @@ class _Watch:
         twin = copied(model)
         train, some = self.evaluator.problem.dataset.train, self.evaluator.validation.first(CHECK_IMAGES)
         recalibrate_batchnorm(twin, train, self.evaluator.tuning, np.random.default_rng(self.evaluator.seed))
-        return float_accuracy(twin, some.images, some.labels)
+        return score(twin, some, self.evaluator.problem.task)
 
 
 def epoch(tuning: Tuning, epochs: int, images: int) -> Tuning:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hotnas_hls.models.data import Dataset, Split
 from hotnas_hls.models.edits import Norm
-from hotnas_hls.models.train import scores
+from hotnas_hls.models.task import Answers, Task, answers_of
 
 CROP_PADDING = 4  # pixels: random crop of the padded image, as section 4.3 has it for CIFAR
 FLIPPED = {"cifar10"}  # data sets whose images may be mirrored and shifted (a mirrored digit is no digit)
@@ -59,7 +59,7 @@ def finetune(
     for step, (batch, answer) in enumerate(batches_of(dataset, tuning.batch_size, total, rng)):
         for group in optimiser.param_groups:
             group["lr"] = tuning.learning_rate * schedule(step, total)
-        loss = _loss(scores(model, batch), answer, teacher, batch, tuning)
+        loss = _loss(dataset.judged, answers_of(model, batch), answer, teacher, batch, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -70,16 +70,18 @@ def finetune(
 
 def batches_of(
     dataset: Dataset, size: int, count: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     """``count`` batches of training images and labels, shifted and mirrored where the data set allows it."""
-    images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
+    images, known = torch.from_numpy(dataset.train.images), dataset.train.labels
+    labels = None if known is None else torch.from_numpy(known)
     order = np.empty(0, dtype=np.int64)
     for _ in range(count):
         if len(order) < size:
-            order = np.concatenate([order, rng.permutation(len(labels))])
+            order = np.concatenate([order, rng.permutation(len(images))])
         picked, order = order[:size], order[size:]
         batch = images[picked]
-        yield (_crop_and_flip(batch, rng) if dataset.name in FLIPPED else batch), labels[picked]
+        batch = _crop_and_flip(batch, rng) if dataset.name in FLIPPED else batch
+        yield batch, None if labels is None else labels[picked]
 
 
 def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: np.random.Generator) -> None:
@@ -121,15 +123,22 @@ def recalibrate_batchnorm(model: nn.Module, split: Split, tuning: Tuning, rng: n
     model.eval()
 
 
-def _loss(logits: Tensor, answer: Tensor, teacher: nn.Module | None, batch: Tensor, tuning: Tuning) -> Tensor:
-    """Cross-entropy with the labels, and with the teacher's softened answers."""
-    loss = F.cross_entropy(logits, answer)
-    if teacher is None or tuning.distillation == 0:
+def _loss(
+    task: Task,
+    answers: Answers,
+    labels: Tensor | None,
+    teacher: nn.Module | None,
+    batch: Tensor,
+    tuning: Tuning,
+) -> Tensor:
+    """What the labels say, and the teacher; the teacher alone where there are none."""
+    share = 1.0 if labels is None else tuning.distillation if teacher is not None else 0.0
+    loss = torch.zeros(()) if labels is None else task.loss(answers, labels)
+    if teacher is None or share == 0:
         return loss
     with torch.no_grad():
-        target = torch.softmax(scores(teacher, batch) / tuning.temperature, dim=1)
-    soft = -(target * torch.log_softmax(logits / tuning.temperature, dim=1)).sum(1).mean()
-    return (1 - tuning.distillation) * loss + tuning.distillation * tuning.temperature**2 * soft
+        taught = answers_of(teacher, batch)
+    return (1 - share) * loss + share * task.lesson(answers, taught, tuning.temperature)
 
 
 def schedule(step: int, total: int) -> float:

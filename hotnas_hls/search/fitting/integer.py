@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
-from hotnas_hls.accel.integers.reference_batch import logits
+from hotnas_hls.accel.integers.reference_batch import outputs
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
@@ -18,6 +19,8 @@ from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Split
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerModule, is_exact
+from hotnas_hls.models.task import CLASSES, Answers, Task
+from hotnas_hls.models.train import tensors
 from hotnas_hls.network.fidelity import Fidelity, fidelity
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
@@ -115,9 +118,9 @@ def _sharing_patterns(network: IntegerNetwork, compression: Compression) -> Inte
     return dataclasses.replace(network, layers=layers)
 
 
-def integer_accuracy(network: IntegerNetwork, split: Split) -> float:
-    """Share of images the integer network classifies right."""
-    return float((answers(network, split.images).argmax(axis=1) == split.labels).mean())
+def integer_accuracy(network: IntegerNetwork, split: Split, task: Task = CLASSES) -> float:
+    """What the answers to labelled images are worth, 0 to 1: the share classified right, for one."""
+    return task.score(answers(network, split.images), tensors(split)[1])
 
 
 def integer_variation(
@@ -127,6 +130,7 @@ def integer_variation(
     split: Split,
     seed: int,
     chips: int | None = None,
+    task: Task = CLASSES,
 ) -> Varied | None:
     """Accuracy of a network, of workload ``layers``, where devices vary; None where they do not.
 
@@ -134,19 +138,28 @@ def integer_variation(
     """
     if not isinstance(platform, Varies):
         return None
-    some = split.first(IMAGES)
-    images = quantise_image(network, some.images)
-    return platform.varied(network, layers, images, some.labels, seed, chips or DRAWS)
+    images, labels = tensors(split.first(IMAGES))
+    integers = quantise_image(network, images.numpy())
+
+    def worth(chip: IntegerNetwork) -> float:
+        return task.score(_real(chip, outputs(chip, integers)), labels)
+
+    return platform.varied(network, layers, worth, len(images), seed, chips or DRAWS)
 
 
-def answers(network: IntegerNetwork, images: np.ndarray) -> np.ndarray:
-    """Outputs float32 (B, classes) of the integer network: by torch where it is exact, else the reference."""
+def answers(network: IntegerNetwork, images: np.ndarray) -> Answers:
+    """Outputs of the integer network, in real numbers: by torch where it is exact, else the reference."""
     if is_exact(network):
-        return IntegerModule(network).logits(images)
-    return dequantise(network, network.logits, logits(network, quantise_image(network, images)))
+        return IntegerModule(network).answers(images)
+    return _real(network, outputs(network, quantise_image(network, images)))
+
+
+def _real(network: IntegerNetwork, integers: Mapping[str, np.ndarray]) -> Answers:
+    """The maps that the host reads, in real numbers."""
+    return tuple(torch.from_numpy(dequantise(network, name, integers[name])) for name in network.host.maps)
 
 
 def golden(network: IntegerNetwork, split: Split, count: int) -> Golden:
-    """The first images as the accelerator reads them, for the test benches."""
+    """The first images as the accelerator reads them, for the test benches, and their classes."""
     some = split.first(count)
-    return Golden(quantise_image(network, some.images), some.labels)
+    return Golden(quantise_image(network, some.images), some.classes)

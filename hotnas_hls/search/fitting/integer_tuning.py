@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.models.data import Dataset
 from hotnas_hls.models.integer_module import IntegerModule
-from hotnas_hls.models.train import scores
+from hotnas_hls.models.task import Answers, Task, answers_of
 from hotnas_hls.search.fitting.finetune import batches_of, schedule
 
 BLEND = 0.5  # largest share of another image in every second batch
@@ -60,7 +59,7 @@ def tune_integers(
         if teacher is not None and step % 2:
             images = _blended(images, rng)
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = _loss(module(images), labels, teacher, images, tuning)
+        loss = _loss(dataset.judged, module(images), labels, teacher, images, tuning)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -75,12 +74,18 @@ def _blended(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _loss(
-    logits: Tensor, labels: Tensor, teacher: nn.Module | None, images: Tensor, tuning: IntegerTuning
+    task: Task,
+    answers: Answers,
+    labels: Tensor | None,
+    teacher: nn.Module | None,
+    images: Tensor,
+    tuning: IntegerTuning,
 ) -> Tensor:
-    """Divergence from the teacher's softened answers, or cross-entropy."""
+    """Divergence from the teacher's softened answers, or what the labels say."""
+    answers = tuple(one.float() for one in answers)
     if teacher is None:
-        return F.cross_entropy(logits.float(), labels)
+        assert labels is not None, "neither labels nor a teacher"
+        return task.loss(answers, labels)
     with torch.no_grad():
-        target = torch.log_softmax(scores(teacher, images).float() / tuning.temperature, dim=1)
-    answer = torch.log_softmax(logits.float() / tuning.temperature, dim=1)
-    return tuning.temperature**2 * F.kl_div(answer, target, log_target=True, reduction="batchmean")
+        taught = tuple(one.float() for one in answers_of(teacher, images))
+    return tuning.temperature**2 * task.divergence(answers, taught, tuning.temperature)

@@ -39,10 +39,7 @@ def refit(net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> IntegerNetw
     numbers = dict(net.numbers)
     for at, of in enumerate(module.passes()):
         layer = of.layer
-        inputs = [module.read(maps, layer.source) for maps in (real, rounded)]
-        residuals = [
-            module.read(maps, layer.residual) if layer.residual else None for maps in (real, rounded)
-        ]
+        inputs, residuals = zip(*(module.inputs(maps, layer) for maps in (real, rounded)), strict=True)
         weights = real_parameters(of, wanted)
         sums = of.sums(inputs[0], residuals[0], *weights)
         if layer.name in wanted:
@@ -52,9 +49,9 @@ def refit(net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> IntegerNetw
             fitted = of.rounded(*(values.numpy() for values in found))
             if sums_fit(replace(net, numbers=numbers), layer, fitted):
                 numbers[layer.name] = fitted
-        real[layer.target] = of.clamped(sums, residuals[0])
+        module.write(real, layer, of.clamped(sums, residuals[0]))
         again = IntegerLayer(net, layer, numbers[layer.name])
-        rounded[layer.target] = again(inputs[1], residuals[1])
+        module.write(rounded, layer, again(inputs[1], residuals[1]))
         for maps in (real, rounded):
             _forget(maps, net, net.layers[at + 1 :])
     return replace(net, numbers=numbers)

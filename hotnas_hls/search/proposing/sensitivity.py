@@ -6,7 +6,7 @@ the answers its own way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
-from hotnas_hls.models.train import divergence
+from hotnas_hls.models.task import Answers, Task
 from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.platforms.space import Axis, AxisKind, SearchSpace
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
@@ -31,12 +31,12 @@ from hotnas_hls.search.problem import Problem
 MOST_VALUES = 1 << 28  # of all feature maps, over all images
 KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits measured: they change weights, not shapes
 
-Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers, nats an image
+Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers
 
 
 @dataclass
 class Sensitivity:
-    """Measures harms: the Kullback-Leibler divergence of the answers to some images from those of the network
+    """Measures harms: the divergence, by the task, of the answers to some images from those of the network
     as the search starts from it. What was measured for one space is known for the next.
     """
 
@@ -72,7 +72,8 @@ class Sensitivity:
         """Not arranged, which changes no answer."""
         problem, form = self.problem, replace(self.form, refit_images=0, arrangement=PLAIN)
         net = quantised_network(problem, problem.start, Compression(), form)
-        return _RealNetwork.of(net, real_weights(problem, problem.start, form), self.images)
+        reals = real_weights(problem, problem.start, form)
+        return _RealNetwork.of(net, reals, self.images, problem.dataset.judged)
 
 
 def _mask(problem: Problem, axis: Axis, option: int) -> Tensor | None:
@@ -91,16 +92,16 @@ class _RealNetwork:
     module: IntegerModule
     wanted: Reals
     maps: dict[str, Tensor]  # as written, by feature map
+    task: Task
     _known: tuple[str, Moments] | None = None
 
     @classmethod
-    def of(cls, net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> _RealNetwork:
+    def of(cls, net: IntegerNetwork, wanted: Reals, images: np.ndarray, task: Task) -> _RealNetwork:
         values = sum(fm.channels * fm.rows * fm.columns for fm in net.feature_maps.values())
         module = IntegerModule(net).eval()
         laid = module.laid(torch.from_numpy(images[: max(1, MOST_VALUES // values)]))
-        network = cls(module, wanted, {net.image: laid})
-        for _, name, written in network._from(0, network.maps):
-            network.maps[name] = written
+        network = cls(module, wanted, {net.image: laid}, task)
+        network._run(0, network.maps)
         return network
 
     def harm(self, name: str, mask: Tensor | None, bits: int) -> float:
@@ -110,36 +111,31 @@ class _RealNetwork:
         kept = weight if mask is None else weight * mask
         step = 2.0 ** -weight_frac_bits(kept.numpy(), bits)
         fitted = self._moments(of, weight, bias).fitted(weight, _both(of.mask, mask), step, bits)
-        layer = of.layer
         maps = dict(self.maps)
-        inputs = self._inputs(of, maps)
-        maps[layer.target] = of.clamped(of.sums(*inputs, *fitted), inputs[1])
-        for _, target, written in self._from(at + 1, maps):
-            maps[target] = written
-        return divergence(self._answers(maps), self._answers(self.maps))
+        self._write(of, maps, fitted)
+        self._run(at + 1, maps)
+        return float(self.task.divergence(self._answers(maps), self._answers(self.maps)))
 
-    def _from(self, first: int, maps: dict[str, Tensor]) -> Iterator[tuple[IntegerLayer, str, Tensor]]:
-        """The layers from ``first`` on, the feature map each writes, and its values."""
+    def _run(self, first: int, maps: dict[str, Tensor]) -> None:
+        """Compute the layers from ``first`` on."""
         for of in self.module.passes()[first:]:
-            inputs = self._inputs(of, maps)
-            sums = of.sums(*inputs, *real_parameters(of, self.wanted))
-            yield of, of.layer.target, of.clamped(sums, inputs[1])
+            self._write(of, maps, real_parameters(of, self.wanted))
+
+    def _write(self, of: IntegerLayer, maps: dict[str, Tensor], parameters: tuple[Tensor, ...]) -> None:
+        """Compute a layer with these weights and bias."""
+        inputs = self._inputs(of, maps)
+        self.module.write(maps, of.layer, of.clamped(of.sums(*inputs, *parameters), inputs[1]))
 
     def _inputs(self, of: IntegerLayer, maps: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """What a layer reads, and its residual."""
-        residual = of.layer.residual
-        return self._read(maps, of.layer.source), self._read(maps, residual) if residual else None
+        """What a layer reads, and its residual; a concatenation is put together anew: its parts change."""
+        return self.module.inputs(dict(maps), of.layer)
 
-    def _read(self, maps: Mapping[str, Tensor], name: str) -> Tensor:
-        """A feature map; a concatenation is put together anew, since its parts change."""
-        return self.module.read(dict(maps), name)
-
-    def _answers(self, maps: Mapping[str, Tensor]) -> Tensor:
-        return self._read(maps, self.module.net.logits).flatten(1)
+    def _answers(self, maps: Mapping[str, Tensor]) -> Answers:
+        return self.module.outputs(dict(maps))
 
     def _moments(self, of: IntegerLayer, weight: Tensor, bias: Tensor) -> Moments:
         if self._known is None or self._known[0] != of.layer.name:
-            inputs = self._read(self.maps, of.layer.source)
+            inputs, _ = self._inputs(of, self.maps)
             self._known = of.layer.name, Moments.of(of, inputs, of.sums(inputs, None, weight, bias))
         return self._known[1]
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hotnas_hls.base.pictures import picture
-from hotnas_hls.search.telling.summary import objective_of
+from hotnas_hls.search.telling.summary import measure_of, objective_of
 
 Summary = Mapping[str, Any]
 BLUE, ORANGE, GREY, GREEN, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#2f855a", "#c53030"
@@ -48,8 +48,9 @@ def charts(summary: Summary) -> dict[str, bytes]:
 def front_chart(summary: Summary) -> Figure:
     """Accuracy over the objective: every trained trial, the front, the bound, before and after."""
     metric = objective_of(summary)
-    title, across = f"Accuracy and {metric.word}", f"{metric.word}, {metric.unit}"
-    figure, axes = _figure(title, across, "accuracy, %")
+    measure = measure_of(summary)
+    title = f"{measure[0].upper()}{measure[1:]} and {metric.word}"
+    figure, axes = _figure(title, f"{metric.word}, {metric.unit}", f"{measure}, %")
     values, accuracy = summary[metric.name], summary["validation_accuracy"]
     trained = [t for t in summary["history"] if t["accuracy"] is not None]
     axes.plot(
@@ -77,7 +78,7 @@ def front_chart(summary: Summary) -> Figure:
 
 def history_chart(summary: Summary) -> Figure:
     """Every trial in order: its accuracy, or that it was refused, stopped or repeated; the best so far."""
-    figure, axes = _figure("History", "trial", "accuracy, %")
+    figure, axes = _figure("History", "trial", f"{measure_of(summary)}, %")
     trials = summary["history"]
     trained = [t for t in trials if t["accuracy"] is not None]
     low = min((100 * t["accuracy"] for t in trained), default=0.0)

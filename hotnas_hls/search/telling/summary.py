@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from hotnas_hls.accel.design_point import Accuracy
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.platforms.metric import LATENCY, Metric
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
@@ -19,6 +20,7 @@ from hotnas_hls.search.telling.importance import importance
 from hotnas_hls.search.telling.progress import reason
 
 VARIATION = "accuracy_under_variation"  # key of what chips of a platform do to the accuracy
+ACCURACY = Accuracy().measure
 SHARES = "shares"  # key of the layers' shares of the cost, by what bounds them
 
 
@@ -42,6 +44,7 @@ def summary_of(result: SearchResult) -> dict[str, Any]:
         "validation_accuracy": {"before": result.baseline_validation, "after": result.validation},
         "test_accuracy": {"before": result.test.baseline, "after": result.test.final},
         "test_images": result.test.images,
+        "measure": result.test.measure,
         **({} if result.varied is None else {VARIATION: result.varied.record()}),
         "accuracy_drop": result.accuracy_drop,
         "space_size": result.space.size,
@@ -80,6 +83,11 @@ def _blocked(result: SearchResult) -> dict[str, str]:
 def objective_of(summary: Mapping[str, Any]) -> Metric:
     """What a search lessened; those of older versions knew the latency only."""
     return Metric(**summary["objective"]) if "objective" in summary else LATENCY
+
+
+def measure_of(summary: Mapping[str, Any]) -> str:
+    """What its accuracies measure; those of older versions knew images that are classified right only."""
+    return str(summary.get("measure", ACCURACY))
 
 
 def _format(form: IntegerFormat) -> dict[str, Any]:
@@ -129,6 +137,7 @@ def readable(summary: Mapping[str, Any]) -> list[str]:
     """The summary in a few lines, the first of them what is to be worried about."""
     metric, test, cost = objective_of(summary), summary["test_accuracy"], summary["cost"]
     since = " since it was resumed" if cost["resumed"] else ""
+    measure = measure_of(summary)
     return [
         *_losses(summary),
         *_no_gain(summary),
@@ -137,7 +146,8 @@ def readable(summary: Mapping[str, Any]) -> list[str]:
         f"{summary['stopped']} stopped early, {summary['refused']} refused by the hardware test, "
         f"{summary['repeated']} repeated",
         f"{metric.word:9} {metric.text(summary[metric.name]['after'])}; {_against(summary)}",
-        f"test      {test['before']:.2%} -> {test['after']:.2%} ({summary['test_images']} images)",
+        f"test      {test['before']:.2%} -> {test['after']:.2%} "
+        f"({'' if measure == ACCURACY else f'{measure}, '}{summary['test_images']} images)",
         *_varied(summary),
         f"time      {cost['wall_seconds'] / 60:.1f} min{since}, "
         f"{cost['cpu_seconds'] / 60:.1f} min of CPU time on {cost['cpus']} cores",
@@ -195,5 +205,6 @@ def _losses(summary: Mapping[str, Any]) -> list[str]:
     """A line where the result loses more accuracy than the search was allowed to."""
     asked = summary.get("accuracy_drop")  # unknown of searches of older versions
     accuracies = {kind: summary[f"{kind}_accuracy"] for kind in ("validation", "test")}
-    found = loss(asked, {kind: (one["before"], one["after"]) for kind, one in accuracies.items()})
+    changes = {kind: (one["before"], one["after"]) for kind, one in accuracies.items()}
+    found = loss(asked, changes, measure_of(summary))
     return [f"{found}; raise the bound, or give it more trials"] if found else []
