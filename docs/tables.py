@@ -292,6 +292,23 @@ def boards() -> str:
     return on_boards("Network", ((*name.partition(" ")[::2], figures) for name, figures in found.items()))
 
 
+def reached() -> str:
+    """The same in short, in milliseconds."""
+
+    def row(name: str, found: Figures) -> tuple[object, ...]:
+        network, _, board = name.partition(" ")
+        ideal = found["ms"] * found["predicted_cycles"] / found["certified_cycles"]
+        low, high = found["range_ms"]
+        simulated = "simulated" if found["simulated_cycles"] is not None else "predicted"
+        return (
+            *(f"`{network}`", board, f"{found['ms']:.4g}", f"{low:.4g} to {high:.4g}", f"{ideal:.4g}"),
+            *(f"{found['dsp_efficiency']:.0%}", simulated),
+        )
+
+    heads = ("Network", "Board", "ms", "Over what is assumed of the DRAM", "Ideal memory", "DSP efficiency", "")
+    return markdown(heads, (row(*entry) for entry in read_results(RESULTS / BOARD_RESULTS).items()))
+
+
 def spent() -> str:
     """What the cycles of networks on boards are spent on."""
     kept = read_results(RESULTS / BOARD_RESULTS)
@@ -510,7 +527,7 @@ TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, spent, levers, coverage, timm, tiny, dense, schedules, proofs, keys),
+        *(networks, boards, reached, spent, levers, coverage, timm, tiny, dense, schedules, proofs, keys),
     )
 } | search_tables.TABLES | platform_tables.TABLES
 
