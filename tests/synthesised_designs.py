@@ -40,103 +40,103 @@ MEASURED = [
         ),
         (83, 8, 19087, 15374, 2552),
     ),
-    (DESIGN, (152, 64, 28321, 24014, 4544)),
+    (DESIGN, (151, 64, 28321, 24014, 4536)),
     (
         Accelerator(
             tm=8, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=32, ofm_bits=64, ifm_depth=300,
             wgt_entries=4, max_entries=49, act_bits=8, weight_bits=8, patterns=True,
         ),
-        (151, 16, 16501, 12378, 4536),
+        (83, 16, 16501, 12378, 1760),
     ),
     (
         Accelerator(
             tm=16, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=2048,
             wgt_entries=9, max_entries=25, patterns=False,
         ),
-        (83, 124, 31240, 33335, 1760),
+        (285, 124, 31240, 33335, 3376),
     ),
     (
         Accelerator(
             tm=32, tn=16, tr=28, tc=28, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=4096,
             wgt_entries=9, max_entries=49, act_bits=8, weight_bits=8, patterns=False,
         ),
-        (285, 252, 32906, 35492, 3376),
+        (541, 252, 32906, 35492, 3248),
     ),
     (
         Accelerator(
             tm=32, tn=16, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=1024,
             wgt_entries=9, max_entries=9, patterns=True,
         ),
-        (541, 248, 58657, 62548, 3248),
+        (544, 248, 58657, 62548, 5880),
     ),
     (
         Accelerator(
             tm=48, tn=24, tr=16, tc=16, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=1500,
             wgt_entries=11, max_entries=49, weight_bits=12, patterns=False,
         ),
-        (544, 261, 70449, 99597, 5880),
+        (1189, 261, 70449, 99597, 9168),
     ),
     (
         Accelerator(
             tm=64, tn=32, tr=14, tc=14, ifm_bits=128, wgt_bits=256, ofm_bits=128, ifm_depth=2048,
             wgt_entries=9, max_entries=49, patterns=False,
         ),
-        (1189, 376, 121190, 190854, 9168),
+        (2093, 376, 121190, 190854, 20472),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=9, patterns=False, shared_bus=True,
         ),
-        (2093, 8, 17953, 15355, 20472),
+        (83, 8, 17953, 15355, 2592),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=128, wgt_bits=128, ofm_bits=128, ifm_depth=512,
             wgt_entries=9, max_entries=9, patterns=False, shared_bus=True,
         ),
-        (83, 8, 22622, 17251, 2592),
+        (80, 8, 22622, 17251, 2712),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, taps=2,
         ),
-        (80, 8, 16220, 12351, 2712),
+        (89, 8, 16220, 12351, 1728),
     ),
     (
         Accelerator(
             tm=16, tn=8, tr=7, tc=7, ifm_bits=128, wgt_bits=128, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=25, patterns=False, taps=4,
         ),
-        (89, 32, 31648, 27336, 1728),
+        (174, 32, 31648, 27336, 4400),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=200,
             wgt_entries=9, max_entries=9, patterns=True, taps=4,
         ),
-        (174, 16, 22539, 18275, 4400),
+        (110, 16, 22539, 18275, 2296),
     ),
     (
         Accelerator(
             tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=512,
             wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, taps=2, dsp_packing=True,
         ),
-        (110, 8, 16410, 12164, 2296),
+        (57, 8, 16410, 12164, 1728),
     ),
     (
         Accelerator(
             tm=16, tn=8, tr=7, tc=7, ifm_bits=32, wgt_bits=64, ofm_bits=64, ifm_depth=300,
             wgt_entries=9, max_entries=9, act_bits=8, weight_bits=6, patterns=True, dsp_packing=True,
         ),
-        (57, 16, 20576, 16188, 1728),
+        (86, 16, 20576, 16188, 2856),
     ),
     (
         Accelerator(
             tm=32, tn=16, tr=14, tc=14, ifm_bits=64, wgt_bits=128, ofm_bits=128, ifm_depth=1024,
             wgt_entries=9, max_entries=9, act_bits=8, weight_bits=8, patterns=False, dsp_packing=True,
         ),
-        (86, 79, 34256, 35471, 2856),
+        (285, 79, 34256, 35471, 3280),
     ),
 ]  # fmt: skip
