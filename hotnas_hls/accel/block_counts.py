@@ -19,6 +19,7 @@ from hotnas_hls.accel.fpga_memories import (
     deep_mux,
     lut_ram,
 )
+from hotnas_hls.accel.plan import BIAS_BITS, PATTERN_BITS
 from hotnas_hls.base.compiled_code import compiled
 
 # ---------------------------------------------------------------- logic measured with Yosys
@@ -46,7 +47,6 @@ IFM_LOADER_DSP = 2  # tile steps by the stride; with wide addresses also run len
 IFM_BUFFER_LUT = 7  # write enables of the banks
 WGT_LOADER_LUT = 561
 WGT_LOADER_FF = 382
-WGT_LOADER_DSP = 2  # beats of a job
 # ofm_store: without requantize and the block multiplexer
 OFM_STORE_LUT = 1370  # two run walkers, two FIFOs
 OFM_STORE_FF = 1032
@@ -62,8 +62,7 @@ LINE_LUT_16, LINE_FF_16 = 34, 101
 PRODUCT_LUT, PRODUCT_FF = 45, 41
 PRODUCT_LUT_16, PRODUCT_FF_16 = 125, 81
 # the rest
-SPLITTER_LUT = 275  # burst_splitter: two adders and the shortest of three lengths
-SPLITTER_128_LUT = 231  # where a page has 256 beats, Yosys finds a smaller form
+SPLITTER_LUT = 129  # burst_splitter: where a run ends, the next address
 READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
 HOLDING_LUT, HOLDING_FF = 11, 2  # striped_reads, of each master, beside two beats and their multiplexers
@@ -173,14 +172,14 @@ def blocks(
         _control_regs(slots),
         (0, 0, SEQUENCER_LUT, SEQUENCER_FF, 0),
         _descriptor_fetch(wgt_bits, header_bits, map_words),
-        _read_masters(ifm_bits, wgt_bits // wgt_masters, ofm_bits, shared, wgt_masters),
+        _read_masters(shared, wgt_masters),
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
         _table(wgt_bits, table_bits, shared),
         _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
-        (WGT_LOADER_DSP, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0),
+        _wgt_loader(tm, tn, plane, wgt, entries),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
         _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // plane), 2 * entries, patterns),
         _mac_rows(tm - 2 * pairs, tn, act, product, levels, patterns),
@@ -341,10 +340,21 @@ def _joiner(word: int, port: int) -> int:
 
 @compiled
 def _ifm_loader(word: int, ifm_addr: int) -> Counts:
-    fifo = lut_ram(32 + ifm_addr, 2)
+    fifo = lut_ram(2 + 3 * ifm_addr, 2)
     ff = IFM_LOADER_FF + 5 * ifm_addr + word
     dsp = IFM_LOADER_DSP + (2 if ifm_addr >= DSP_LEAST_BITS else 0)
     return dsp, 0, IFM_LOADER_LUT + fifo, ff, fifo
+
+
+@compiled
+def _wgt_loader(tm: int, tn: int, plane: int, wgt: int, entries: int) -> Counts:
+    """A shift register for each lane; planes of a group and of a job, as wide as a slot needs."""
+    groups = -(-tm // max(1, plane // tn)) * -(-tn // plane)
+    group = entries * wgt + PATTERN_BITS
+    job = -(-tm * BIAS_BITS // plane) + groups * group
+    dsp = 1 if bit_length(group) >= DSP_LEAST_BITS else 0
+    dsp += 1 if groups > 1 and bit_length(job) >= DSP_LEAST_BITS else 0
+    return dsp, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0
 
 
 @compiled
@@ -413,24 +423,15 @@ def _control_regs(slots: int) -> Counts:
 
 
 @compiled
-def _read_masters(ifm_bits: int, wgt_bits: int, ofm_bits: int, shared: int, wgt_masters: int) -> Counts:
-    """wgt_bits: of each master of the weights."""
-    if shared:
-        return 0, 0, READ_MASTER_LUT + _splitter(ofm_bits), READ_MASTER_FF, 0
-    splitters = _splitter(ifm_bits) + wgt_masters * _splitter(wgt_bits) + _splitter(ofm_bits)
-    masters = 2 + wgt_masters
-    return 0, 0, masters * READ_MASTER_LUT + splitters, masters * READ_MASTER_FF, 0
+def _read_masters(shared: int, wgt_masters: int) -> Counts:
+    masters = 1 if shared else 2 + wgt_masters
+    return 0, 0, masters * (READ_MASTER_LUT + SPLITTER_LUT), masters * READ_MASTER_FF, 0
 
 
 @compiled
 def _write_master(port: int) -> Counts:
     fifo = lut_ram(8, 64)
-    return 0, 0, WRITE_MASTER_LUT + port + fifo + _splitter(port), WRITE_MASTER_FF, fifo
-
-
-@compiled
-def _splitter(port: int) -> int:
-    return SPLITTER_128_LUT if port == 128 else SPLITTER_LUT
+    return 0, 0, WRITE_MASTER_LUT + port + fifo + SPLITTER_LUT, WRITE_MASTER_FF, fifo
 
 
 @compiled

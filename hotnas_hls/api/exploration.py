@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,7 @@ from hotnas_hls.api.design import Design
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.base.notebook import Shown
 from hotnas_hls.boards.board import Board, clock_violations
-from hotnas_hls.errors import ConfigError, raise_all
+from hotnas_hls.errors import ConfigError, InfeasibleDesign, raise_all
 from hotnas_hls.explore.behind_dram import Decision
 from hotnas_hls.explore.exhaustive import Explored
 from hotnas_hls.explore.fastest_design import (
@@ -32,7 +32,7 @@ from hotnas_hls.explore.fastest_design import (
     fastest_point,
     with_own_integers,
 )
-from hotnas_hls.explore.space import Space
+from hotnas_hls.explore.space import Space, clocks_of
 from hotnas_hls.network.graph import Graph
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ HEADS = (
 class ExploreOptions:
     """What is explored."""
 
-    clock_mhz: float | None = None  # None: the board's
+    clock_mhz: float | Literal["best"] | None = None  # None: the board's; best: each that may be is tried
     read_latency: int | None = None  # of the ideal memory, in cycles; None: 40
     act_bits: Literal[8, 16] = 16
     weight_bits: int = 16
@@ -63,9 +63,11 @@ class ExploreOptions:
     top: int = 5  # designs that are listed
 
     @checked
-    def clock(self, board: Board) -> float:
-        """The clock in MHz on ``board``."""
-        return board.clock_mhz if self.clock_mhz is None else self.clock_mhz
+    def clocks(self, board: Board) -> tuple[float, ...]:
+        """The clocks in MHz that are tried on ``board``."""
+        if self.clock_mhz == "best":
+            return clocks_of(self.space, board)
+        return (board.clock_mhz if self.clock_mhz is None else self.clock_mhz,)
 
     @property
     def memory(self) -> MemoryTiming:
@@ -84,7 +86,7 @@ class ExploreOptions:
     def violations(self) -> list[str]:
         """Values that cannot be."""
         found = []
-        if self.clock_mhz is not None:
+        if self.clock_mhz is not None and self.clock_mhz != "best":
             found += [f"clock {problem}" for problem in clock_violations(self.clock_mhz)]
         if self.top < 1:
             found.append(f"top {self.top}: must be more than 0")
@@ -110,16 +112,13 @@ class Exploration(Shown):
     options: ExploreOptions
     explored: ArrangementExploration
     graph: Graph
+    clock_mhz: float  # of every design
+    ms_by_clock: Mapping[float, float]  # of the fastest design at each clock that was tried
 
     @property
     def network(self) -> str:
         """The network's name."""
         return self.explored.model.name
-
-    @property
-    def clock_mhz(self) -> float:
-        """The clock of every design."""
-        return self.options.clock(self.board)
 
     @property
     def designs(self) -> tuple[Explored, ...]:
@@ -215,6 +214,9 @@ class Exploration(Shown):
         reached = self.explored.cycles.items()
         tried = "; ".join(f"{name} {cycles / (clock * 1000):.3f} ms" for name, cycles in reached)
         lines.append(f"fastest design by arrangement: {tried}")
+        if len(self.ms_by_clock) > 1:
+            tried = "; ".join(f"{mhz:g} MHz {ms:.4g} ms" for mhz, ms in self.ms_by_clock.items())
+            lines.append(f"fastest design by clock, within what is estimated of its array: {tried}")
         lines.append(
             f"{found.designs:,} designs decided in {found.seconds:.1f} s "
             f"({found.designs_per_second:,.0f}/s): "
@@ -261,6 +263,7 @@ class Exploration(Shown):
         counted = ("designs", "priced", "pruned", "evaluations", "seconds", "designs_per_second")
         told: dict[str, Any] = {
             "clock_mhz": clock,
+            "ms_by_clock": {f"{mhz:g}": ms for mhz, ms in self.ms_by_clock.items()},
             **{name: getattr(found, name) for name in counted},
             "best": [_design_record(d, clock) for d in found.best],
             "front": [_design_record(d, clock) for d in found.front],
@@ -287,20 +290,30 @@ def explore_designs(
     Raises ConfigError for options that cannot be, InfeasibleDesign where nothing fits the board.
     """
     raise_all(ConfigError, "these options cannot be:", options.violations())
-    explored = explore_arrangements(
-        graph,
-        board,
-        dram or options.memory,
-        options.space,
-        options.top,
-        options.stem,
-        options.weight_bits,
-        options.pattern_ones,
-        options.packed_resolutions,
-        options.clock(board),
-        options.on_chip,
-    )
-    return Exploration(board, dram, options, explored, graph)
+    found: dict[float, ArrangementExploration] = {}
+    refused: list[InfeasibleDesign] = []
+    for clock in options.clocks(board):
+        try:
+            found[clock] = explore_arrangements(
+                graph,
+                board,
+                dram or options.memory,
+                options.space,
+                options.top,
+                options.stem,
+                options.weight_bits,
+                options.pattern_ones,
+                options.packed_resolutions,
+                clock,
+                options.on_chip,
+            )
+        except InfeasibleDesign as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    ms = {clock: explored.price / (clock * 1000) for clock, explored in found.items()}
+    best = min(ms, key=lambda clock: ms[clock])
+    return Exploration(board, dram, options, found[best], graph, best, ms)
 
 
 def on_chip_line(point: DesignPoint, streamed: int) -> str:

@@ -35,7 +35,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("dse", description=__doc__)
     add_network_arguments(parser)
     parser.add_argument("--board", default="ZCU102", help="a name, or the path of a YAML file")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock (default: the board's)")
+    parser.add_argument(
+        "--clock",
+        type=parse_clock,
+        metavar="MHZ",
+        help="clock (default: the board's); best: each that the board's ports and the estimates of arrays "
+        "allow is explored, the fastest in milliseconds is taken",
+    )
     parser.add_argument("--top", type=int, default=5, help="designs to show (default 5)")
     add_dram_options(parser)
     parser.add_argument("--act-bits", type=int, choices=(8, 16), default=16, help="activations (default 16)")
@@ -137,6 +143,14 @@ def _explore(args: argparse.Namespace) -> None:
     console.print(*found.tables())
     for line in found.notes():
         console.print(line, soft_wrap=True)
+
+
+def parse_clock(text: str) -> float | str:
+    """A number, or ``best``."""
+    try:
+        return text if text == "best" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no clock; give MHz, or best") from None
 
 
 def parse_array(text: str) -> tuple[int, int]:

@@ -208,7 +208,9 @@ def _bases_for(
     if not found:
         headline = f"no ports of the space can be wired to {board.name}; the least:"
         raise_all(InfeasibleDesign, headline, why_no_ports(space, board, clock_mhz, has_residual(layers)))
-        raise InfeasibleDesign(f"no array of the space fits {board.name}; allow smaller ones")
+        faster = f" and is estimated at {clock_mhz:g} MHz" if clock_mhz > board.clock_mhz else ""
+        cure = "allow smaller ones, or a lower clock" if faster else "allow smaller ones"
+        raise InfeasibleDesign(f"no array of the space fits {board.name}{faster}; {cure}")
     return found
 
 

@@ -22,8 +22,10 @@ from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.compiled_pricing import base_row
+from hotnas_hls.implementation.array_clocks import array_mhz
 
 WIDEST_PORT = 256
+CLOCK_STEP_MHZ = 25  # between clocks that are tried
 SQUARES, OBLONGS = (2, 4, 7, 8, 14, 16, 28, 32, 56), ((7, 14), (14, 28), (16, 32), (28, 56))
 TILES = (*((side, side) for side in SQUARES), *OBLONGS)
 
@@ -115,6 +117,8 @@ def _rows_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> np
 def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tuple[Accelerator, ...]:
     """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
 
+    A clock above the board's own must be within what is estimated of the array (:func:`clocked`).
+
     residual: whether a layer reads one. Kept, as by :func:`bases_for`.
     """
     return tuple(_bases(space, board, clock_mhz, residual))
@@ -130,6 +134,8 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
             for (tm, tn, taps), (word, plane) in product(product(rows, space.tn, space.taps), widths):
                 if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
                     continue
+                if not clocked(tm * tn, board, clock_mhz):
+                    continue
                 base = dataclasses.replace(
                     wired,
                     tm=tm,
@@ -143,6 +149,24 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
                 )
                 if not base.violations():
                     yield base
+
+
+def clocked(multipliers: int, board: Board, clock_mhz: float) -> bool:
+    """Whether an array of so many multipliers can have this clock, as far as that is estimated."""
+    estimate = array_mhz(board.part, multipliers)
+    return estimate is None or clock_mhz <= max(board.clock_mhz, estimate)
+
+
+def clocks_of(space: Space, board: Board) -> tuple[float, ...]:
+    """Clocks worth trying, in MHz: the board's own, and above it multiples of 25 that ports and arrays allow.
+
+    Of arrays that is the estimate of the smallest one of the space.
+    """
+    smallest = array_mhz(board.part, min((*space.tm, *space.packed_tm)) * min(space.tn))
+    limits = [kind.clock_mhz for kind in board.ports if kind.clock_mhz is not None]
+    highest = min([*limits, smallest or board.clock_mhz])
+    first = int(board.clock_mhz // CLOCK_STEP_MHZ + 1) * CLOCK_STEP_MHZ
+    return (board.clock_mhz, *map(float, range(first, int(highest) + 1, CLOCK_STEP_MHZ)))
 
 
 def worth_wiring(accel: Accelerator, board: Board, clock_mhz: float, residual: bool) -> bool:

@@ -10,27 +10,31 @@ module abort_control (
   input  logic quiet_i,       // nothing is in flight on any port
   output logic aborting_o,
   output logic drain_o,       // the engine is in reset, the masters drain
+  output logic engine_rst_no, // a register of its own: it reaches everywhere
   output logic ended_o        // pulse: the run has ended so
 );
 
   typedef enum logic [1:0] {Idle, Wait, Drain} state_e;
-  state_e state_q;
+  state_e state_q, next;
 
   assign aborting_o = state_q != Idle;
   assign drain_o    = state_q == Drain;
   assign ended_o    = drain_o && quiet_i && running_i;
 
+  always_comb begin
+    next = state_q;
+    unique case (state_q)
+      Idle: if (abort_i && running_i) next = Wait;
+      Wait: if (!running_i) next = Idle;  // it has ended by itself
+      else if (!write_held_i) next = Drain;
+      Drain: if (quiet_i) next = Idle;
+      default: next = Idle;
+    endcase
+  end
+
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) state_q <= Idle;
-    else begin
-      unique case (state_q)
-        Idle: if (abort_i && running_i) state_q <= Wait;
-        Wait: if (!running_i) state_q <= Idle;  // it has ended by itself
-        else if (!write_held_i) state_q <= Drain;
-        Drain: if (quiet_i) state_q <= Idle;
-        default: state_q <= Idle;
-      endcase
-    end
+    state_q       <= rst_ni ? next : Idle;
+    engine_rst_no <= rst_ni && (next != Drain);
   end
 
 endmodule

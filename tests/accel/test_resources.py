@@ -117,6 +117,8 @@ def test_a_larger_design_takes_no_less_memory_and_arithmetic(field: str, values:
         accelerator_resources(dataclasses.replace(DESIGN, **{field: value})) for value in values
     ):
         for kind in ("dsp", "bram18", "lutram", "ff"):
+            if (field, kind) == ("wgt_bits", "dsp"):
+                continue  # a job has fewer planes, their number is a smaller product
             assert getattr(larger, kind) >= getattr(smaller, kind), kind
         if field not in ("wgt_bits", "ifm_depth"):  # a burst splitter, a bank select may become smaller
             assert larger.lut >= smaller.lut
