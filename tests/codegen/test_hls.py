@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hls_cases import Case, random_case
+from small_designs import on_chip_design
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.host_work import HostWork
@@ -96,6 +98,17 @@ def test_random_networks_cover_what_they_should() -> None:
     assert {(case.accel.taps, case.accel.patterns) for case in cases} >= {(2, False), (4, False), (4, True)}
     assert any(case.accel.ifm_bits < case.accel.ofm_bits for case in cases)
     assert any(case.accel.ifm_bits > case.accel.ofm_bits for case in cases)
+
+
+@needs_csim
+@pytest.mark.whole
+@pytest.mark.parametrize("flags", [(), ("-DHOTNAS_BURSTS=0",)])
+def test_a_design_on_chip_equals_the_reference(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """Also in the build that streams all, and layer by layer, as in co-simulation."""
+    folder = write(generate(on_chip_case()), tmp_path)
+    result = run_csim(folder, extra_flags=flags)
+    assert (result.layers, result.warnings) == (5, 0)
+    assert run_csim(folder, per_layer=True, images=1, extra_flags=flags).layers == 5
 
 
 @needs_csim
@@ -214,10 +227,25 @@ def test_a_descriptor_that_is_damaged_or_of_another_design_is_refused(tmp_path: 
         assert f"MISMATCH status {layer << 16 | 1 << 4}, expected 0\n" in ran.stdout
 
 
+def on_chip_case() -> Case:
+    """Maps and weights of a small network stay on chip."""
+    point = on_chip_design()
+    return Case(point.integer_network(), point.accelerator, point.tiles)
+
+
 @needs_csim
-@pytest.mark.parametrize("dataflow", [True, pytest.param(False, marks=pytest.mark.whole)])
-def test_damaged_weights_end_with_a_status(dataflow: bool, tmp_path: Path) -> None:
-    files = generate(small_case())
+@pytest.mark.parametrize(
+    ("dataflow", "case"),
+    [
+        (True, small_case),
+        pytest.param(False, small_case, marks=pytest.mark.whole),
+        pytest.param(True, on_chip_case, marks=pytest.mark.whole),
+    ],
+)
+def test_damaged_weights_end_with_a_status(
+    dataflow: bool, case: Callable[[], Case], tmp_path: Path
+) -> None:
+    files = generate(case())
     folder = write(files, tmp_path)
     weights = bytes(files["weights/weights.bin"])
     starts = json.loads(files["weights/memory_map.json"])["weights"]
@@ -228,7 +256,7 @@ def test_damaged_weights_end_with_a_status(dataflow: bool, tmp_path: Path) -> No
     assert subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
     for layer, name in enumerate(starts):
         damaged = bytearray(weights)
-        damaged[starts[name] + 100] ^= 1 << 3
+        damaged[starts[name] + 3] ^= 1 << 3
         (folder / "weights" / "weights.bin").write_bytes(damaged)
         ran = subprocess.run([folder / "build" / target, folder], capture_output=True, text=True)
         assert ran.returncode == 1

@@ -16,12 +16,12 @@ from small_designs import on_chip_design, small_design
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.codegen.render import TEMPLATES
-from hotnas_hls.errors import ConfigError
+from hotnas_hls.errors import ConfigError, SimulationFailed
 from hotnas_hls.fuzzing.network_fuzz import CASES_PER_DESIGN, fuzz_design, network_case, predicted
 from hotnas_hls.simulate import flow
 from hotnas_hls.simulate import hls_schedule as module
 from hotnas_hls.simulate.certificate import Certificate
-from hotnas_hls.simulate.csim import CsimResult
+from hotnas_hls.simulate.csim import CsimResult, run_csim
 from hotnas_hls.simulate.flow import generate, simulate
 from hotnas_hls.simulate.hls_schedule import FifoDepth, LayerSchedule, fifo_depths, hls_schedule
 from hotnas_hls.simulate.tables import certificate_table
@@ -285,6 +285,21 @@ def test_every_cycle_of_a_stage_has_a_reason(design: Callable[[], DesignPoint], 
     for layer, term in zip(layers, twin.layers.values(), strict=True):
         assert layer.stages["compute"].looping >= term.compute
     assert total <= PROMISED * twin.cycles
+
+
+@pytest.mark.whole
+def test_a_word_on_chip_that_is_read_too_soon_is_found(tmp_path: Path) -> None:
+    """C simulation alone does not see it: there a layer ends before the next one begins."""
+    point = on_chip_design()
+    generate(point, tmp_path / "package", images=1)
+    source = tmp_path / "package" / "include" / "stored.h"
+    waits, never = "layer.ifm_after > 0", "layer.ifm_after > 0xFFFF"
+    assert source.read_text().count(waits) == 1
+    source.write_text(source.read_text().replace(waits, never))
+    assert run_csim(tmp_path / "package", images=1).layers == 5
+    found = r"MISMATCH a word on chip is read in cycle \d+, before it is written"
+    with pytest.raises(SimulationFailed, match=found):
+        hls_schedule(tmp_path / "package", point.memory, tmp_path / "build")
 
 
 # Maps on chip, weights streamed through two ports, products, lines: see fuzz_design.

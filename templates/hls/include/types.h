@@ -61,7 +61,11 @@ constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
 using Lines = std::uint32_t[kLanesAtOnce][kLineRows];
 
 // Maps and weights that stay on chip.
+#if defined(HOTNAS_SCHEDULE)
+using Kept = schedule::Memory<ActWord, (kMapWords > 0 ? kMapWords : 1)>;
+#else
 using Kept = ActWord[kMapWords > 0 ? kMapWords : 1];
+#endif
 using KeptPlanes = WgtPlane[kWeightPlanes > 0 ? kWeightPlanes : 1];
 
 // Half of the IFM buffer: one tile with all its input slices. Bank b has channel block b of every
