@@ -7,7 +7,7 @@
     hotnas bench patterns --output runs/patterns.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
-    hotnas detect NETWORK --config resnet20-zcu102 --reductions --json > runs/NETWORK.json
+    hotnas detect NETWORK --config CONFIGURATION --reductions --json > runs/NETWORK.json
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASES = (
     ("timm", COVERAGE_RESULTS, TIMM_RESULTS),
     ("patterns", PATTERN_RESULTS, PATTERN_RESULTS),
 )  # of ``hotnas bench --output``: the case, the file below ``runs``, and where it is kept
-STRONGEST = ("densenet121_cifar", "mobilenet_v2_cifar")
+STRONGEST = ("resnet20", "resnet56", "densenet121_cifar", "mobilenet_v2_cifar")
 KEPT = (  # of search.json; trials and their decisions stay with the run
     *("tool_version", "network", "board", "seed", "latency_ms", "cycles", "reduction"),
     *("validation_accuracy", "test_accuracy", "test_images", "trials", "trained", "refused"),

@@ -67,18 +67,21 @@ def edits() -> str:
 
 
 def strongest() -> str:
-    """The latency side of a search: the strongest edits it may choose."""
+    """The latency side of a search: the strongest edits it may choose, beside plain 8 bits."""
 
     def row(found: Figures) -> tuple[object, ...]:
-        steps = {step["name"]: step["latency_ms"] for step in found["reductions"]}
-        before, after = found["baseline_ms"], found["ms"]
+        plain, slowest = found["uncompressed_ms"]["int8"], found["slowest"]
+        shares = ", ".join(f"{label} {share:.0%}" for label, share in found["shares"].items())
         return (
             f"{found['network']}, {found['board']}",
-            *(_ms(value) for value in (before, steps["pattern"], steps["quantisation"], after)),
-            f"−{1 - after / before:.1%}",
+            _ms(found["uncompressed_ms"]["int16"]),
+            _ms(plain),
+            *(f"{_ms(ms)} (−{1 - ms / plain:.1%})" for ms in (found["published_ms"], found["ms"])),
+            found["arrangement"],
+            f"{shares}; {slowest['layer']} {slowest['term']} {slowest['share']:.0%}",
         )
 
-    heads = ("Network", "Baseline ms", "+ patterns", "+ quantisation", "+ hardware", "Saved")
+    heads = ("Network", "16 bits", "8 bits", "3 of 9 zero", "Up to 6 of 9", "Arrangement", "What is left")
     return markdown(heads, map(row, results(STRONGEST_RESULTS).values()))
 
 

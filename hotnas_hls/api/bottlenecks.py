@@ -123,5 +123,5 @@ def find_bottlenecks(
     all_starts = starts(*asked) if reductions else None
     start = all_starts.own if all_starts else fastest_start(*asked)
     found = detect(start.workload, platform, start.choices, options.space.least_weight_bits)
-    strongest = strongest_edits(all_starts.full, start, platform, options.space) if all_starts else None
+    strongest = strongest_edits(all_starts, platform, options.space) if all_starts else None
     return Bottlenecks(platform, start, found, strongest)

@@ -19,9 +19,9 @@ from hotnas_hls.search.detecting.start import Start, Starts, starts
 from hotnas_hls.search.evaluating.evaluate import Evaluator
 from hotnas_hls.search.evaluating.reward import RewardTargets
 from hotnas_hls.search.fitting.balance import balanced
+from hotnas_hls.search.openings import opening
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.problem import Problem, cold_start
-from hotnas_hls.search.proposing.openings import opening
 from hotnas_hls.search.running.study import StudySettings
 from hotnas_hls.search.telling.reporter import Reporter
 

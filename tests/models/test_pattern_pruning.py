@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -78,6 +80,22 @@ def test_a_layer_gets_the_patterns_that_serve_it() -> None:
     assert (paired.index[0::2] == paired.index[1::2]).all() and ours < error(MASKS, 2)
     odd = prune(weight[:5], products, MASKS, 2)
     assert odd.index.shape == (5, 4) and (odd.index[0:4:2] == odd.index[1:4:2]).all()
+
+
+def test_only_patterns_that_go_together_are_chosen() -> None:
+    """The first is the best alone; of the others those that may stand beside it."""
+    seen, rng = inputs(4, 3), np.random.default_rng(4)
+    weight, products = torch.from_numpy(rng.standard_normal((6, 4, 3, 3))), products_of(seen)
+
+    def patterns(together: Callable[[Sequence[int]], bool]) -> Tensor:
+        return prune(weight, products, MASKS, 1, together).masks
+
+    free = patterns(lambda chosen: len(chosen) <= 4)
+    (alone,) = patterns(lambda chosen: len(chosen) <= 1).unique(dim=0)
+    assert torch.equal(alone, free[0]) and len(free.unique(dim=0)) == 4
+    first = next(at for at, mask in enumerate(MASKS) if torch.equal(mask, alone))
+    near = patterns(lambda chosen: len(chosen) <= 4 and all(at - first in range(3) for at in chosen))
+    assert {*map(bytes, near.numpy())} == {*map(bytes, MASKS[first : first + 3].numpy())}
 
 
 def test_products_are_those_of_what_kernels_multiply() -> None:

@@ -168,7 +168,9 @@ def test_detect_prices_the_strongest_edits(config, capsys):
     assert found["baseline_ms"] == record["total_ms"]  # 16 bits: the design that is detected on
     cumulative = [found["baseline_ms"], *(step["latency_ms"] for step in steps.values())]
     assert cumulative == sorted(cumulative, reverse=True) and cumulative[-1] == found["ms"]
-    assert found["ms"] < 0.9 * found["baseline_ms"]
+    assert found["ms"] < found["published_ms"] < 0.9 * found["baseline_ms"]
+    assert found["uncompressed_ms"]["int16"] == found["baseline_ms"]
+    assert sum(found["shares"].values()) == pytest.approx(1) and 0 < found["slowest"]["share"] < 1
     assert main(["detect", "--config", str(config), "--reductions"]) == 0
     table = capsys.readouterr().out
     assert "the strongest edits of the search space" in table

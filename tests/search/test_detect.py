@@ -3,6 +3,7 @@
 import pytest
 
 from hotnas_hls.accel.layer import Layer, LayerKind
+from hotnas_hls.accel.pixel_packing import Packing
 from hotnas_hls.base.notebook import table_html
 from hotnas_hls.explore.workload import Workload
 from hotnas_hls.models.compression import Compression, PatternChoice
@@ -12,6 +13,7 @@ from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.search.detecting.detect import bit_options, detect
 from hotnas_hls.search.proposing.generate import (
     SpaceOptions,
+    _zeros,
     choices_of,
     compression_of,
     generate_space,
@@ -145,3 +147,18 @@ def test_a_cut_shrinks_its_reader():
 @pytest.mark.parametrize("name, owner", [("wide", "wide"), ("tail", "wide"), ("big", None)])
 def test_who_is_cut_for_a_layer(name, owner):
     assert NETWORK.cut_owner(name) == owner
+
+
+@pytest.mark.parametrize(
+    ("across", "offered", "expected"),
+    [
+        *((1, (3,), (3,)), (1, (3, 5), (3, 5)), (2, (3,), (1, 2, 3)), (2, (3, 5, 6), (1, 2, 3, 5))),
+        *((4, (3, 5, 6), (3, 6)), (4, (), ())),
+    ],
+)
+def test_packed_kernels_are_offered_the_zeros_that_save_positions(across, offered, expected):
+    layer = conv("inner", 16, 16, 16, 3)
+    packing = Packing({layer.source: (1, across), layer.target: (1, across)}, "image")
+    spread = packing.spreads([layer]).get("inner")
+    assert (spread is None) == (across == 1)
+    assert _zeros(9, offered, spread) == expected

@@ -11,12 +11,12 @@ from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search import openings
 from hotnas_hls.search.detecting.start import Starts, starts
+from hotnas_hls.search.openings import Opening, opening
 from hotnas_hls.search.options import SearchOptions
 from hotnas_hls.search.problem import Problem
-from hotnas_hls.search.proposing import openings
 from hotnas_hls.search.proposing.generate import SpaceOptions, choices_of, compression_of
-from hotnas_hls.search.proposing.openings import Opening, opening
 from hotnas_hls.search.telling.reporter import Silent
 
 FORMAT = IntegerFormat(8, 8, calibration_images=16, refit_images=0)

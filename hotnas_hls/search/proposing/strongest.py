@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hotnas_hls.explore.workload import Workload
@@ -11,8 +11,10 @@ from hotnas_hls.platforms.platform import Choices, Cost, Platform, measured
 from hotnas_hls.platforms.space import AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import price
 from hotnas_hls.search.detecting.reductions import Reduction, reductions
-from hotnas_hls.search.detecting.start import Start
+from hotnas_hls.search.detecting.start import Start, Starts
 from hotnas_hls.search.proposing.generate import (
+    PATTERN_STRENGTHS,
+    PatternZeros,
     SpaceOptions,
     choices_of,
     compression_of,
@@ -23,37 +25,65 @@ from hotnas_hls.search.proposing.generate import (
 
 @dataclass(frozen=True)
 class Strongest:
-    """The fastest design of the search space."""
+    """The fastest design of the search space, of all arrangements."""
 
-    baseline: Start
+    found: Starts
+    start: Start  # in its arrangement
     compression: Compression
     choices: Choices
     cost: Cost
     reductions: tuple[Reduction, ...]
+    published: float  # the objective's, with patterns of the published sets only
+
+    @property
+    def baseline(self) -> Start:
+        """The best 16-bit uncompressed design."""
+        return self.found.full
 
     def record(self) -> dict[str, Any]:
         """JSON-ready."""
+        slowest, work = self.cost.slowest, self.cost.work
         return {
             "baseline_ms": self.baseline.value,
+            "uncompressed_ms": self.found.values,
+            "arrangement": str(self.start.format.arrangement),
+            "published_ms": self.published,
             "ms": self.cost.value,
+            "shares": self.cost.shares(),
+            "slowest": {"layer": slowest.layer, "share": slowest.total / work, "term": slowest.label},
             "hardware": dict(self.choices),
             "edits": self.compression.record(),
             "reductions": [step.record() for step in self.reductions],
         }
 
 
-def strongest_edits(baseline: Start, start: Start, platform: Platform, options: SpaceOptions) -> Strongest:
+def strongest_edits(found: Starts, platform: Platform, options: SpaceOptions) -> Strongest:
     """The fastest candidate that iSpace holds for a network; what it costs in accuracy is not asked.
 
-    ``baseline`` and ``start`` as :func:`~hotnas_hls.search.detecting.start.starts` finds them.
+    Patterns are as strong as a bound may make them, unless ``options`` says which.
     """
+
+    def fastest(zeros: PatternZeros) -> tuple[Cost, Start, Compression, Choices]:
+        strengths = replace(options, pattern_zeros=options.pattern_zeros or zeros)
+        tried = (_fastest(start, platform, strengths) for start in found.arranged)
+        return min(tried, key=lambda one: one[0].value)
+
+    cost, start, compression, choices = fastest(PATTERN_STRENGTHS[-1])
+    steps = reductions(found.full, start, platform, compression, choices, cost)
+    published, *_ = fastest(PATTERN_STRENGTHS[0])
+    return Strongest(found, start, compression, choices, cost, steps, published.value)
+
+
+def _fastest(
+    start: Start, platform: Platform, options: SpaceOptions
+) -> tuple[Cost, Start, Compression, Choices]:
+    """The fastest candidate of an arrangement."""
     space = generate_space(start.workload, platform, start.choices, options)
     candidate = fastest_candidate(start.workload, platform, space, ladder(space, 2)[-1])
     compression, choices = compression_of(candidate, space), choices_of(candidate, space)
     layers = start.workload.compressed(compression)
     cost = measured(platform, layers, platform.design(layers, choices))
-    steps = reductions(baseline, start, platform, compression, choices, cost)
-    return Strongest(baseline, compression, choices, cost, steps)
+    return cost, start, compression, choices
 
 
 def fastest_candidate(
