@@ -118,7 +118,7 @@ class HostSteps(MapReader):
         try:
             output = self._output(self._before_sigmoid(output))
         except Refused as refused:
-            self.refuse(place, output.step or "output", refused)
+            self.refuse(place, output.step or "output", _reordered(output) or refused)
             return None
         answer = None if output.answer is None else Answer(output.answer)
         return Output(output.name, SOLE if len(outputs) == 1 else name, answer)
@@ -165,6 +165,14 @@ class HostSteps(MapReader):
         )
         first, second, third = self._axes
         return Preparation(self._raw, (first, second, third), scale, offset)
+
+
+def _reordered(output: Value) -> Refused | None:
+    """What there is to say of a whole map in another order; None for anything else."""
+    if not np.array_equal(np.sort(output.elements, axis=None), np.arange(prod(output.shape))):
+        return None
+    kind = f"it is a map of {times(output.shape)} as {times(output.dims)}, in another order"
+    return Refused((kind, "return the map itself, and reorder what the host reads of it"))
 
 
 def _map_shape(dims: Sequence[int]) -> Shape:

@@ -129,7 +129,8 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     kernel_rows = _pick(rng, 1, 3, 3, 5)
     kernel_columns = kernel_rows if rng.integers(4) else _pick(rng, 1, 2, 3)
     stride = _pick(rng, 1, 1, 2)
-    down = stride if rng.integers(4) else _pick(rng, 1, 2, 3)
+    (apart,) = rng.spawn(1)  # which moves no other draw
+    down = stride if apart.integers(4) else _pick(apart, 1, 2, 3)
     in_rows, in_columns = (int(rng.integers(k, 14)) for k in (kernel_rows, kernel_columns))
     pad_top, pad_left = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
     pad_bottom, pad_right = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))

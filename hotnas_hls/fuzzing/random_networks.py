@@ -214,7 +214,8 @@ class _Drawing:
         kernel_rows = kernels[rng.integers(len(kernels))]
         kernel_columns = kernel_rows if rng.integers(5) else kernels[rng.integers(len(kernels))]
         stride = STRIDES[rng.integers(len(STRIDES))]
-        strides = (stride, stride) if rng.integers(4) else (STRIDES[rng.integers(len(STRIDES))], stride)
+        (apart,) = rng.spawn(1)  # which moves no other draw
+        strides = (stride, stride) if apart.integers(5) else (STRIDES[apart.integers(len(STRIDES))], stride)
         usual = rng.integers(2)
         pads = [
             (kernel // 2, (kernel - 1) // 2) if usual else tuple(rng.integers(0, kernel, size=2).tolist())

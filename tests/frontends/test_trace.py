@@ -256,6 +256,22 @@ def test_two_steps_of_the_host_of_one_name_are_two() -> None:
     assert loaded.graph.input.name == "div_1"
 
 
+def test_an_output_in_another_order_is_told_as_such() -> None:
+    views = {
+        "18x16x16 as 3x16x16x6": lambda x: x.view(len(x), 3, 6, 16, 16).permute(0, 1, 3, 4, 2),
+        "18x16x16 as 256x18": lambda x: x.flatten(2).transpose(1, 2),
+    }
+    for told, view in views.items():
+        model = Layers(lambda m, x, view=view: view(m.conv(x)), conv=nn.Conv2d(3, 18, 3, 2, 1))
+        with pytest.raises(UnsupportedNetwork) as caught:
+            trace(model, (3, 32, 32), "net")
+        line = str(caught.value).splitlines()[1]
+        assert line.endswith(
+            f": it is a map of {told}, in another order; return the map itself, and reorder what the host "
+            "reads of it"
+        )
+
+
 def test_a_reused_module_gives_a_node_for_each_use() -> None:
     model = Layers(lambda m, x: m.act(m.act(x) + x), act=nn.ReLU())
     assert [node.name for node in trace(model, (1, 4, 4))] == ["input", "act", "add", "act_1"]

@@ -72,6 +72,7 @@ def test_random_networks_exercise_every_operator() -> None:
     layers = [layer for network in networks for layer in network.network.net.layers]
     assert {1, 3, 5, 7, 11} <= {node.kernel[0] for node in nodes if node.kind is OpKind.CONV}
     assert {1, 2, 4} <= {layer.stride for layer in layers}
+    assert {1, 2, 4} <= {layer.row_stride for layer in layers}
     assert any(node.is_depthwise for node in nodes)
     assert {2, 3} <= {node.kernel[0] for node in nodes if node.kind is OpKind.MAXPOOL}
     assert any(any(node.padding) for node in nodes if node.kind is OpKind.MAXPOOL)
@@ -105,6 +106,7 @@ def test_random_pairs_exercise_every_mechanism() -> None:
         assert counts[feature] >= 10, feature
     layers = [layer for case in cases for layer in case.net.layers]
     assert {1, 2} == {layer.stride for layer in layers}
+    assert {1, 2, 3} <= {layer.row_stride for layer in layers}
     assert {2, 16} <= {layer.weight_bits for layer in layers}
     assert {1, 3, 5} <= {layer.kernel_rows for layer in layers}
     assert {8, 16} == {case.accel.act_bits for case in cases}
