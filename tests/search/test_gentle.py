@@ -4,6 +4,7 @@ import pytest
 
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.platforms.platform import measured
 from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
 from hotnas_hls.search.detecting.detect import price
@@ -19,11 +20,12 @@ from hotnas_hls.search.proposing.gentle import SHARES, gentle_candidates
 from hotnas_hls.search.proposing.sensitivity import Sensitivity
 
 ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))
+PLATFORM = TiledEnginePlatform(load_board("ZCU102"), 200.0, act_bits=8, options=ENGINE)
 
 
 @pytest.fixture(scope="module")
 def setting(problem):
-    platform = TiledEnginePlatform(load_board("ZCU102"), 200.0, act_bits=8, options=ENGINE)
+    platform = PLATFORM
     start = fastest_start(problem.graph, problem.model, platform, IntegerFormat(8, 8), "plain", 0)
     options = SpaceOptions(weight_bits=8, channel_cut=False, kernel_expand=False)
     space = generate_space(start.workload, platform, start.choices, options)
@@ -41,16 +43,24 @@ def setting(problem):
     return space, latency, gentle, untouched, strongest, measured
 
 
-def test_the_bound_is_met_with_as_little_as_need_be(setting):
+def test_the_bound_is_met_with_as_little_as_need_be(setting, problem):
     space, latency, gentle, untouched, strongest, _ = setting
+    start = fastest_start(problem.graph, problem.model, PLATFORM, IntegerFormat(8, 8), "plain", 0)
+
+    def stepped(candidate) -> float:
+        """Behind the DRAM, which takes longer than the bound that prices tell."""
+        layers = start.workload.compressed(compression_of(candidate, space))
+        return measured(PLATFORM, layers, PLATFORM.design(layers, choices_of(candidate, space))).value
+
     slow, fast = latency(untouched), latency(strongest)
+    assert stepped(untouched) > slow
     assert gentle(2 * slow) == [untouched] and gentle(0.9 * fast) == []
     bound = (3 * slow + fast) / 4
     found = gentle(bound)
     assert found and all(latency(candidate) <= bound for candidate in found)
     all_edits = sum(strongest[axis.name] != untouched[axis.name] for axis in space.axes)
     for candidate in found:
-        assert candidate in space
+        assert candidate in space and stepped(candidate) <= bound
         assert 0 < sum(candidate[axis.name] != untouched[axis.name] for axis in space.axes) < all_edits
 
 

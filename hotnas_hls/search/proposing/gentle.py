@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hotnas_hls.explore.workload import Workload
-from hotnas_hls.platforms.platform import Choices, Platform
+from hotnas_hls.platforms.platform import Choices, Platform, measured
 from hotnas_hls.platforms.space import Axis, Candidate, SearchSpace
 from hotnas_hls.search.detecting.detect import price
 from hotnas_hls.search.proposing.generate import choices_of, compression_of
@@ -110,7 +110,9 @@ class _Greed:
     def _meets(self, values: Mapping[str, int], bound: float) -> bool:
         layers = self.workload.compressed(compression_of(values, self.space))
         cost = price(self.platform, layers, self.choices)
-        return cost is not None and cost.value <= bound
+        if cost is None or cost.value > bound:
+            return False  # too slow at best
+        return measured(self.platform, layers, self.platform.design(layers, self.choices)).value <= bound
 
     def _cost(self, layer: str, values: Mapping[str, int]) -> float:
         """What the network costs with one layer's values, the others untouched."""
