@@ -35,6 +35,7 @@ CASES = (
 STRONGEST = ("resnet20", "resnet56", "densenet121_cifar", "mobilenet_v2_cifar")
 KEPT = (  # of search.json; trials and their decisions stay with the run
     *("tool_version", "network", "board", "seed", "latency_ms", "cycles", "reduction"),
+    "uncompressed_ms",
     *("validation_accuracy", "test_accuracy", "test_images", "trials", "trained", "refused"),
     *("hardware", "format", "edits", "reductions", "cost"),
 )
