@@ -30,6 +30,7 @@ OPTIONS = SearchOptions(
     final_epochs=1,
     format=IntegerFormat(calibration_images=16),
     golden_images=2,
+    packed=1,
 )
 ENGINE = EngineOptions(tm=(16, 32), tn=(16, 32), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
 
