@@ -63,8 +63,8 @@ def test_a_property_that_no_mutant_tests_is_refused(tmp_path: Path) -> None:
         (
             "TIMEOUT",
             "Checking assertions in step 2..",
-            "stream_fifo: never_over_full, valid_when_held, held_as_counted, in_order, kept_until_taken: no "
-            "answer in 7 s; step 2 was reached",
+            "stream_fifo: never_over_full, valid_when_held, ready_while_room, held_as_counted, in_order, "
+            "kept_until_taken: no answer in 7 s; step 2 was reached",
         ),
         ("ERROR", "boom", "stream_fifo: sby ended without an answer:\nboom"),
     ],

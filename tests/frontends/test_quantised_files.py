@@ -13,7 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
-from onnx_files import RNG, exported, saved
+from onnx_files import exported, saved, weights
 from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from small_designs import ACCEL
@@ -144,7 +144,7 @@ def by_definition(path: Path, images: np.ndarray) -> np.ndarray:
 def small(path: Path, **changed: Any) -> Path:
     """A network with a residual whose maps and weights are integers at powers of two."""
     of: dict[str, Any] = {"first": 2**-4, "second": 2**-3, "bias": 0.0, "end": True} | changed
-    kernels = RNG.integers(-60, 60, size=(2, 3, 3, 3, 3)).astype(np.int8)
+    kernels = np.random.default_rng(0).integers(-60, 60, size=(2, 3, 3, 3, 3)).astype(np.int8)
     pair = [(name, np.float32(of["second"]), np.int8(0)) for name in ("QuantizeLinear", "DequantizeLinear")]
     return saved(
         path,
@@ -196,7 +196,7 @@ def test_a_design_has_the_integers_of_the_file(tmp_path: Path) -> None:
     """As narrow as it is told to be; a narrower one stays without weights, and says why."""
     graph, board = load_model(str(small(tmp_path / "a.onnx"))).graph, load_board("ZCU102")
     own = own_integers(graph, [])
-    images = quantise_image(own.net, RNG.normal(size=(5, 3, 12, 12)))
+    images = quantise_image(own.net, np.random.default_rng(1).normal(size=(5, 3, 12, 12)))
     for act_bits, weight_bits, wanted in (
         (16, 8, []),
         (8, 8, [f"step{step}: it lies on no grid of 8 bits; give images" for step in (5, 6)]),
@@ -258,7 +258,7 @@ def test_steps_that_are_not_given_back_are_no_pair(tmp_path: Path) -> None:
         tmp_path / "a.onnx",
         ("QuantizeLinear", np.float32(0.5), np.int8(0)),
         ("DequantizeLinear", np.float32(0.25), np.int8(0)),
-        ("Conv", RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)),
+        ("Conv", weights(4, 3, 3, 3)),
     )
     with pytest.raises(UnsupportedNetwork, match="step0: QuantizeLinear: not an operator of the accelerator"):
         load_model(str(path))

@@ -152,7 +152,7 @@ def test_a_timeout_says_how_far_it_came_and_gives_the_model(
     assert message.startswith(
         "yosys did not end within 0.5 s (it was in: ABC pass (technology mapping)); "
         f"all it printed is in {log}; give it more with --timeout. "
-        "By the model alone: 26 DSP, 1 BRAM18, "
+        "By the model alone: 24 DSP, 1 BRAM18, "
     )
     assert "ABC" in log.read_text()
 
