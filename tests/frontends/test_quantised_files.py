@@ -13,7 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
-from onnx_files import exported, saved, weights
+from onnx_files import exported, saved
 from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from small_designs import ACCEL
@@ -258,7 +258,7 @@ def test_steps_that_are_not_given_back_are_no_pair(tmp_path: Path) -> None:
         tmp_path / "a.onnx",
         ("QuantizeLinear", np.float32(0.5), np.int8(0)),
         ("DequantizeLinear", np.float32(0.25), np.int8(0)),
-        ("Conv", weights(4, 3, 3, 3)),
+        ("Conv", np.ones((4, 3, 3, 3), np.float32)),
     )
     with pytest.raises(UnsupportedNetwork, match="step0: QuantizeLinear: not an operator of the accelerator"):
         load_model(str(path))
