@@ -19,7 +19,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What lay in the folder of the objects when each build began; one of an ``error`` stops halfway."""
     seen: list[list[str]] = []
 
-    def build(rtl: dict[str, str], folder: Path, *, optimise: bool, bench: object) -> SimulationModel:
+    def build(rtl: dict[str, str], folder: Path, **given: object) -> SimulationModel:
         (folder / "obj").mkdir(parents=True, exist_ok=True)
         seen.append(sorted(path.name for path in (folder / "obj").iterdir()))
         (folder / "obj" / "Vtop__pch.h.gch").write_text("half")
