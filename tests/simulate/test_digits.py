@@ -21,10 +21,10 @@ from hotnas_hls.models.train import (
     WEIGHTS,
     Epoch,
     Recipe,
-    accuracy,
     learning_rate,
     one_thread,
     pretrained,
+    score,
     train,
     train_zoo_network,
 )
@@ -50,7 +50,7 @@ def test_the_split_is_stratified_and_without_overlap() -> None:
 
 def test_shipped_weights_reach_98_percent() -> None:
     model, test = pretrained("digits_resnet"), digits().test
-    measured = accuracy(model, test.images, test.labels)
+    measured = score(model, test)
     assert measured >= 0.98
     with safetensors.safe_open(WEIGHTS / "digits_resnet.safetensors", "pt") as file:
         made = json.loads(file.metadata()["made"])
@@ -62,7 +62,7 @@ def test_shipped_weights_reach_98_percent() -> None:
 @pytest.mark.parametrize("act_bits", [16, 8])
 def test_the_integer_network_loses_at_most_two_images(act_bits: int) -> None:
     test = digits().test
-    floats = accuracy(pretrained("digits_resnet"), test.images, test.labels)
+    floats = score(pretrained("digits_resnet"), test)
     net = digits_integer_network(act_bits)
     integers = integer_accuracy(net, quantise_image(net, test.images), test.labels)
     assert integers >= 0.98
@@ -97,9 +97,9 @@ def test_training_leaves_a_model_that_was_evaluated_as_it_was() -> None:
     with one_thread():
         (epoch,) = train(model, data, Recipe(epochs=1, lr=1e-3), seed=0)
     assert not model.training
-    assert epoch.validation_accuracy == accuracy(model, data.validation.images, data.validation.labels)
+    assert epoch.validation_accuracy == score(model, data.validation)
     model.train()
-    accuracy(model, data.test.images[:8], data.test.labels[:8])
+    score(model, data.test.first(8))
     assert model.training
 
 
@@ -113,7 +113,7 @@ def test_the_rate_warms_up_and_falls_to_zero() -> None:
 def test_networks_without_recipe_or_weights() -> None:
     with pytest.raises(ConfigError) as error:
         train_zoo_network("vgg16")
-    assert str(error.value) == "no training recipe for 'vgg16'; there is one for: digits_resnet"
+    assert str(error.value) == "no training recipe for 'vgg16'; there is one for: digits_resnet, shapes_unet"
     with pytest.raises(CheckpointError) as missing:
         pretrained("vgg16")
-    assert str(missing.value) == "no weights ship for 'vgg16'; there are weights for: digits_resnet"
+    assert str(missing.value) == "no weights ship for 'vgg16'; there are weights for: digits_resnet, shapes_unet"
