@@ -116,4 +116,6 @@ def test_networks_without_recipe_or_weights() -> None:
     assert str(error.value) == "no training recipe for 'vgg16'; there is one for: digits_resnet, shapes_unet"
     with pytest.raises(CheckpointError) as missing:
         pretrained("vgg16")
-    assert str(missing.value) == "no weights ship for 'vgg16'; there are weights for: digits_resnet, shapes_unet"
+    assert str(missing.value) == (
+        "no weights ship for 'vgg16'; there are weights for: digits_resnet, shapes_unet"
+    )
