@@ -298,10 +298,9 @@ def reached() -> str:
     def row(name: str, found: Figures) -> tuple[object, ...]:
         network, _, board = name.partition(" ")
         ideal = found["ms"] * found["predicted_cycles"] / found["certified_cycles"]
-        low, high = found["range_ms"]
         simulated = "simulated" if found["simulated_cycles"] is not None else "predicted"
         return (
-            *(f"`{network}`", board, f"{found['ms']:.4g}", f"{low:.4g} to {high:.4g}", f"{ideal:.4g}"),
+            *(f"`{network}`", board, f"{found['ms']:.4g}", assumed(found), f"{ideal:.4g}"),
             *(f"{found['dsp_efficiency']:.0%}", simulated),
         )
 
@@ -329,7 +328,7 @@ def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
     """A table with a row for every (what stands under ``head``, board, figures of the bench of boards)."""
 
     def row(what: str, board: str, found: Figures) -> tuple[object, ...]:
-        accel, reach = found["accelerator"], found["range_ms"]
+        accel = found["accelerator"]
         simulated = found["simulated_cycles"] is not None
         kept = "maps" * bool(accel["map_words"]), "weights" * bool(accel["weight_planes"])
         return (
@@ -340,7 +339,7 @@ def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
             f"{found['predicted_cycles']:,}",
             f"{found['certified_cycles']:,}",
             f"{found['ms']:.4g}",
-            "unknown" if reach is None else f"{reach[0]:.4g} to {reach[1]:.4g}",
+            assumed(found),
             f"{found['dsp_efficiency']:.1%}",
             verdict(found) if simulated else "predicted",
         )
@@ -352,6 +351,12 @@ def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
         ),
         (row(*entry) for entry in found),
     )
+
+
+def assumed(found: Figures) -> str:
+    """Milliseconds over what is assumed of the DRAM."""
+    reach = found["range_ms"]
+    return "unknown" if reach is None else f"{reach[0]:.4g} to {reach[1]:.4g}"
 
 
 def tiny() -> str:

@@ -37,8 +37,7 @@ class Spread:
 
     def fits(self, masks: Iterable[np.ndarray], ones: int) -> bool:
         """Whether four patterns of ``ones`` cells hold kernels of these ``masks`` (kh, kw)."""
-        needed = _needed(self, tuple(map(_cells, masks)))
-        return len(needed) <= PATTERNS and max(map(len, needed)) <= ones
+        return _held(_needed(self, tuple(map(_cells, masks))), ones)
 
     def ones(self, kept: int) -> int | None:
         """Cells of the patterns that hold kernels of ``kept`` weights; None where no four patterns do."""
@@ -47,7 +46,7 @@ class Spread:
     def patterns(self, masks: Iterable[np.ndarray], ones: int, shape: tuple[int, int]) -> np.ndarray:
         """Patterns uint8 (4, *shape) of ``ones`` cells that hold kernels of these masks (kh, kw)."""
         needed = _needed(self, tuple(map(_cells, masks)))
-        if len(needed) > PATTERNS or max(map(len, needed)) > ones:
+        if not _held(needed, ones):
             raise ValueError(f"no four patterns of {ones} cells hold kernels of these masks")
         found = np.zeros((PATTERNS, self.cells), dtype=np.uint8)
         for at, pattern in enumerate(found):
@@ -89,6 +88,11 @@ def _needed(spread: Spread, masks: tuple[Cells, ...]) -> tuple[tuple[int, ...], 
     pairs = {moves for row in spread.moves for moves in row}
     taken = {_taken(moves, mask) for moves in pairs for mask in masks}
     return tuple(sorted(tuple(sorted(one)) for one in taken if not any(one < other for other in taken)))
+
+
+def _held(needed: tuple[tuple[int, ...], ...], ones: int) -> bool:
+    """Whether four patterns of ``ones`` cells hold these sets."""
+    return len(needed) <= PATTERNS and max(map(len, needed)) <= ones
 
 
 @functools.lru_cache(maxsize=1 << 10)

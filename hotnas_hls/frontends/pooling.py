@@ -192,8 +192,9 @@ class Pooling(Elementwise):
             return source
         parts = []
         for row in weights:
-            first, *_, last = [*np.flatnonzero(row), *np.flatnonzero(row)]
-            part = self._along(f"{where}.{first}_{last + 1}", source, axis, [Kernel(row, 0, 0)])
+            read = np.flatnonzero(row)
+            place = f"{where}.{read[0]}_{read[-1] + 1}"
+            part = self._along(place, source, axis, [Kernel(row, 0, 0)])
             parts.append(self._plain_of(part))
         if axis == 0:
             return self._add(where, OpKind.ROWS, parts, (channels, len(parts), sides[1]))

@@ -21,7 +21,7 @@ from hotnas_hls.accel.integers.activation import SEGMENT_BITS, SEGMENTS, SHIFT
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
 from hotnas_hls.accel.integers.reference_batch import FLOAT32_EXACT
 from hotnas_hls.accel.layer import IntegerNetwork, Layer, LayerKind, LayerNumbers
-from hotnas_hls.models.task import Answers
+from hotnas_hls.models.task import Answers, joined
 from hotnas_hls.network.fixed_point import quantised
 
 BIAS_BITS = 32
@@ -60,7 +60,7 @@ class IntegerModule(nn.Module):
         batches = torch.from_numpy(images).split(BATCH)
         with torch.backends.nnpack.flags(enabled=False):  # its transforms round; oneDNN sums the products
             found = [self(batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
-        return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+        return joined(found)
 
     def laid(self, images: Tensor) -> Tensor:
         """Images as the stem reads them."""

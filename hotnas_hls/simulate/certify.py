@@ -114,6 +114,11 @@ def loading_runs(point: DesignPoint, net: IntegerNetwork, image: np.ndarray) -> 
     return [Run(image, memory=point.memory)] if keeps else []
 
 
+def loading_cycles(point: DesignPoint, net: IntegerNetwork) -> int:
+    """Predicted of that run, with the ideal memory."""
+    return network_latency(net.layers, point.accelerator, point.tiles, point.memory, loaded=False).cycles
+
+
 def _first_reasons(
     run: RunResult, expected: Mapping[str, np.ndarray], net: IntegerNetwork, predicted: int, rtl: Rtl
 ) -> Iterator[str]:

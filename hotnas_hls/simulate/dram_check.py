@@ -9,11 +9,10 @@ from pathlib import Path
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.memory.dram_timing import DramTiming
-from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.base.records import load_versioned, read_record, to_record
 from hotnas_hls.errors import ConfigError, raise_all
 from hotnas_hls.simulate.behind_dram import BehindDram, forecast
-from hotnas_hls.simulate.certify import Rtl, loading_runs, simulate_runs
+from hotnas_hls.simulate.certify import Rtl, loading_cycles, loading_runs, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import Run
 
 FORMAT = "hotnas-dram-check"
@@ -81,7 +80,7 @@ def check_dram(point: DesignPoint, dram: DramTiming, rtl: Rtl, folder: Path) -> 
     image = point.golden_images(1)[0]
     expected = forecast(point, net, dram)
     runs = [*loading_runs(point, net, image), Run(image, memory=point.memory, dram=expected.numbers)]
-    loads = network_latency(net.layers, point.accelerator, point.tiles, point.memory, loaded=False).cycles
+    loads = loading_cycles(point, net)
     *_, result = simulate_runs(point, net, runs, folder, max(loads, expected.worst.cycles), rtl)
     return DramCheck(
         design=point.network,

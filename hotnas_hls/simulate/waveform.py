@@ -20,7 +20,7 @@ from hotnas_hls.base.atomic import replace_files
 from hotnas_hls.codegen.ports import masters
 from hotnas_hls.errors import OutputRefused
 from hotnas_hls.simulate.behind_dram import forecast
-from hotnas_hls.simulate.certify import Rtl, loading_runs, simulate_runs
+from hotnas_hls.simulate.certify import Rtl, loading_cycles, loading_runs, simulate_runs
 from hotnas_hls.simulate.rtl_simulation import WAVES, Run
 
 RECORDED = "wave"  # what the bench calls it, whatever its format
@@ -109,7 +109,7 @@ def record(point: DesignPoint, layer: str, path: Path, rtl: Rtl, folder: Path) -
         total, numbers, memory = ideal.cycles, None, "with an ideal memory"
     later = names[names.index(layer) + 1 :]
     end = total - sum(by_layer[name] for name in later)
-    loads = network_latency(net.layers, point.accelerator, point.tiles, point.memory, loaded=False).cycles
+    loads = loading_cycles(point, net)
     runs = loading_runs(point, net, image)
     runs.append(
         Run(
