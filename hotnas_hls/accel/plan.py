@@ -19,6 +19,7 @@ load_ifm, load_wgt, compute and store_ofm run concurrently, each double buffered
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from hotnas_hls.accel.layer import Layer, LayerKind
 BIAS_BITS = 32
 PATTERN_BITS = 2
 SLOT_ENTRIES = 9  # of a weight slot at least: a whole 3x3 kernel
+KNOWN = 1 << 15  # plans, latencies and tiles that are kept: exploring asks for the same ones again and again
 MIN_SWEEP = 4  # cycles between two accumulations into one pixel: read, add, write
 
 
@@ -113,6 +115,7 @@ class LayerPlan:
         return self.tiles * self.tiles_m * self.tiles_n * self.chunks
 
 
+@functools.lru_cache(maxsize=KNOWN)
 def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
     """Loop counts of ``layer`` computed in tiles of ``tile`` (clipped to the layer)."""
     conv = layer.kind is LayerKind.CONV

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
-from hotnas_hls.accel.timing.latency import layer_latency, places_in_tiles
+from hotnas_hls.accel.timing.latency import layer_latency, places_in_tiles, timed_alike
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.timing.tile_choice import best_tiles
 
@@ -50,7 +50,7 @@ def lives(
             if life is None:
                 first = index if role == "target" and root != image else -1
                 life = Life(first, index, 0, words_of(maps[root], accel))
-            found[root] = dataclasses.replace(life, last=index, uses=life.uses + 1)
+            found[root] = Life(life.first, index, life.uses + 1, life.words)
     return found
 
 
@@ -149,7 +149,7 @@ def chip_planes(layers: Iterable[Layer], accel: Accelerator) -> dict[str, int]:
 
 def planes_of(layer: Layer, accel: Accelerator) -> int:
     """Planes of a layer's weights, the same for every tile."""
-    return layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
+    return layer_beats(plan_layer(layer.unnamed(), timed_alike(accel), Tile(1, 1)), layer)
 
 
 def keep_weights(

@@ -20,7 +20,7 @@ def config(tmp_path):
     record = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
     record["bound"]["latency_ms"] = 0.015
     record["accelerator"] |= {"tm": [8, 16, 32], "tn": [8, 16, 32], "tr": [4, 8], "tc": [4, 8]}
-    record["accelerator"] |= {"port_bits": [64, 128], "packed_resolutions": 1}
+    record["accelerator"] |= {"port_bits": [64, 128], "stem": "plain", "packed_resolutions": 0}
     record["search"] |= {"trials": 3, "batches": 1, "batch_size": 16, "final_epochs": 0}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(record))

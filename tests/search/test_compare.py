@@ -16,7 +16,7 @@ def config(tmp_path):
     record = yaml.safe_load((CONFIG_FOLDER / "digits.yaml").read_text())
     record["bound"]["latency_ms"] = 0.023
     record["accelerator"] |= {"tm": [8, 16], "tn": [8, 16], "tr": [4, 8], "tc": [8], "port_bits": [64]}
-    record["accelerator"]["packed_resolutions"] = 1
+    record["accelerator"] |= {"stem": "plain", "packed_resolutions": 0}
     record["search"] |= {"batches": 1, "batch_size": 16, "final_epochs": 0}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(record))

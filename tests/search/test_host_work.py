@@ -11,6 +11,7 @@ import pytest
 from onnx_files import Whole, exported, raw
 
 from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
+from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.codegen.hls import golden_answers
@@ -38,6 +39,8 @@ OPTIONS = SearchOptions(
     final_epochs=0,
     format=IntegerFormat(calibration_images=16, refit_images=0),
     golden_images=1,
+    stem=Stem.PLAIN,
+    packed=0,
 )
 ENGINE = EngineOptions(tm=(32,), tn=(32,), tr=(8,), tc=(8,), port_bits=(128,))
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.image_layout import Stem
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.errors import InfeasibleDesign, UnsupportedNetwork
 from hotnas_hls.explore.integer_layers import IntegerFormat
@@ -30,7 +31,8 @@ OPTIONS = SearchOptions(
     final_epochs=1,
     format=IntegerFormat(calibration_images=16),
     golden_images=2,
-    packed=1,
+    stem=Stem.PLAIN,
+    packed=0,
 )
 ENGINE = EngineOptions(tm=(16, 32), tn=(16, 32), tr=(4, 8), tc=(4, 8), port_bits=(64, 128))
 
@@ -178,7 +180,8 @@ def test_8_bit_candidates_are_measured_from_the_16_bit_baseline(problem):
 
 def search_baseline(problem):
     """Cost of the best 16-bit uncompressed design."""
-    start = fastest_start(problem.graph, problem.model, engine(), IntegerFormat(), "best")
+    form, arranged = IntegerFormat(), (OPTIONS.stem, OPTIONS.packed)
+    start = fastest_start(problem.graph, problem.model, engine(), form, *arranged)
     layers = start.workload.layers
     return measured(engine(), layers, engine().design(layers, start.choices))
 

@@ -42,7 +42,7 @@ def test_it_counts_the_cycles_that_cocotb_counts(package: Path, tmp_path: Path) 
     """Built from the file lists of the package; a wrong value of the golden data is found."""
     verilator = tools.require("verilator")
     command = [
-        *(verilator.path, "--binary", "--timing", "-j", "2", "-Wno-fatal", "-Wno-lint"),
+        *(verilator.path, "--binary", "--timing", "--output-split", "0", "-Wno-fatal", "-Wno-lint"),
         *("--timescale", "1ns/1ps", "--top-module", "tb_plain", "--Mdir", tmp_path / "obj"),
         *("-CFLAGS", "-std=c++20", "-MAKEFLAGS", "OPT_FAST=-Og OPT_SLOW=-O0 CFG_CXXFLAGS_PCH_I=-include"),
         *("-F", "rtl/hotnas_accel.f", "-F", "sim/tb_plain.f"),

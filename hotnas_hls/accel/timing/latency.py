@@ -14,6 +14,7 @@ from enum import StrEnum
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import (
+    KNOWN,
     PATTERN_BITS,
     LayerPlan,
     Tile,
@@ -34,8 +35,6 @@ from hotnas_hls.accel.timing.pipeline import (
     WGT_ADDRESS,
 )
 from hotnas_hls.accel.timing.recurrence import recurrence
-
-KNOWN = 1 << 15  # latencies and tiles that are kept: exploring asks for the same ones again and again
 
 
 class Bottleneck(StrEnum):
@@ -119,7 +118,7 @@ def places(layers: Sequence[Layer], shared_bus: bool) -> list[Place]:
 
 def places_in_tiles(layers: Sequence[Layer], accel: Accelerator, tiles: Mapping[str, Tile]) -> list[Place]:
     """The place of every layer of a network whose tiles are known."""
-    behind = [*first_tiles(layers, accel, tiles)[1:], None]
+    behind = [*first_tiles(layers, timed_alike(accel), tiles)[1:], None]
     found = zip(places(layers, accel.shared_bus), behind, strict=True)
     return [replace(place, then_tile=tile) for place, tile in found]
 

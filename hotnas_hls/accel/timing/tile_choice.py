@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.plan import Tile, ceil_div, plan_layer
-from hotnas_hls.accel.timing.latency import ALONE, KNOWN, Place, layer_latency, places, timed_alike
+from hotnas_hls.accel.plan import KNOWN, Tile, ceil_div, plan_layer
+from hotnas_hls.accel.timing.latency import ALONE, Place, layer_latency, places, timed_alike
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 
 
