@@ -13,10 +13,10 @@ from hotnas_hls.models.architectures.digits import DigitsResNet
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.cut_paths import cut_paths
 from hotnas_hls.models.edits import (
     channel_scores,
     compress,
-    cut_paths,
     editable,
     is_editable,
 )
