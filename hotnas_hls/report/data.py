@@ -82,7 +82,7 @@ class LayerReport:
         if self.expanded:
             found.append("kernel expanded")
         if self.skip_cut:
-            found.append("skip connection left out")
+            found.append("skip cut")
         if self.narrowed:
             found.append(f"{self.weight_bits}-bit weights")
         return found
