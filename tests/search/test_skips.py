@@ -21,23 +21,25 @@ from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.cut_paths import CutPath
 from hotnas_hls.models.data import Dataset
-from hotnas_hls.models.edits import editable
+from hotnas_hls.models.edits import copied, editable
+from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.models.shapes import shapes
 from hotnas_hls.models.skips import Skip, skips, without_skips
 from hotnas_hls.models.task import Classes
-from hotnas_hls.models.train import answers, pretrained
+from hotnas_hls.models.train import answers, pretrained, score
 from hotnas_hls.network.execute import OPERATORS, run
 from hotnas_hls.network.quantise import dequantise, quantise_image
 from hotnas_hls.platforms.noc.platform import MeshPlatform
 from hotnas_hls.platforms.platform import Remedy
 from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.platforms.tiled_engine import EngineOptions, TiledEnginePlatform
+from hotnas_hls.search.config import NetworkSettings
 from hotnas_hls.search.detecting.detect import detect
 from hotnas_hls.search.detecting.start import fastest_start
-from hotnas_hls.search.fitting.finetune import Tuning
+from hotnas_hls.search.fitting.finetune import Tuning, finetune
 from hotnas_hls.search.fitting.integer import answers as integer_answers
 from hotnas_hls.search.fitting.integer import integer_network
-from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.problem import Problem, load_problem
 from hotnas_hls.search.proposing.generate import SpaceOptions, compression_of, generate_space
 from hotnas_hls.search.proposing.sensitivity import Sensitivity
 from hotnas_hls.search.search import SearchOptions, search
@@ -272,3 +274,20 @@ def test_a_network_without_one_wins(problem, platform):
     assert {one["layer"] for one in record["decisions"] if not one["after"]} == {*cut}
     first, alone = record["reductions"][0], f"alone_{result.cost.objective.unit}"
     assert first["name"] == "skip" and first[alone] < result.uncompressed["int16"]
+
+
+@pytest.mark.long("six trainings, two minutes")
+def test_networks_that_were_fitted_train_better() -> None:
+    """The figures of the documentation: mean IoU of 128 validation images, before and after 60 batches."""
+    whole = load_problem(NetworkSettings("shapes_unet", "shapes"))
+    macs = sum(layer.macs for layer in workload_of(whole.graph, whole.model, FORM).layers)
+    for cut in ((COARSE,), (FINE,), (COARSE, FINE)):
+        edits, reached = Compression(skips_cut=cut), []
+        saved = 1 - sum(layer.macs for layer in lowered_layers(whole.graph, FORM, edits)) / macs
+        print(*cut, f"{saved:.1%} of the products saved")
+        for model in (GraphModule(without_skips(whole.graph, cut)), copied(whole.compressed(edits))):
+            before = score(model.eval(), whole.dataset.validation, whole.task)
+            finetune(model, whole.teacher, whole.dataset, Tuning(60, 32), 0)
+            reached.append(score(model, whole.dataset.validation, whole.task))
+            print(f"  {before:.2%}, trained {reached[-1]:.2%}")
+        assert reached[1] > reached[0]

@@ -198,10 +198,7 @@ def _axes(
             if len(widths) > 1:
                 return [Axis(f"channels:{owner}", AxisKind.CHANNELS, widths, owner)]
     if remedy is Remedy.SKIP_CUT and options.skip_cut and layer.name in workload.skips:
-        without = price(platform, workload.compressed(Compression(skips_cut=(layer.name,))), choices)
-        whole = price(platform, workload.layers, choices)
-        if without is not None and whole is not None and without.work < whole.work:
-            return [Axis(f"skip:{layer.name}", AxisKind.SKIP, (1, 0), layer.name)]
+        return [Axis(f"skip:{layer.name}", AxisKind.SKIP, (1, 0), layer.name)]
     growing = layer.name in workload.editable and layer.name not in workload.spreads
     if remedy is Remedy.KERNEL_EXPAND and options.kernel_expand and growing:
         if layer.kernel_rows == layer.kernel_columns <= 3 and _may_grow(
