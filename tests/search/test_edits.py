@@ -108,6 +108,16 @@ def test_only_inner_widths_can_be_cut(graph):
     }
 
 
+def test_channels_of_an_output_are_not_cut():
+    class Told(nn.Sequential):
+        def forward(self, x):
+            first = F.relu(self[0](x))
+            return first, self[2](F.relu(self[1](first)))
+
+    module = Told(*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)))
+    assert cut_paths(trace(module, (4, 8, 8))).keys() == {"1"}
+
+
 def test_a_cut_reaches_through_a_depthwise_convolution():
     torch.manual_seed(0)
     model = MobileNetV2().eval()
