@@ -11,6 +11,7 @@ from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.base.arguments import checked
 from hotnas_hls.implementation import place, synth, timing
 from hotnas_hls.implementation.vendor_reports import VendorReports, read_reports
+from hotnas_hls.report.run_record import refuse_model
 from hotnas_hls.simulate.flow import add_reports, load_package, put_reports
 
 SECONDS = 3600.0  # a tool may take
@@ -40,6 +41,7 @@ def synthesise(
     timeout: seconds. Raises ToolNotFound with what to install, SimulationFailed where a tool fails.
     """
     place_of_design, kept = Path(design), None if log is None else Path(log)
+    refuse_model(place_of_design)
     source = synth.load_source(place_of_design)
     if on_ecp5:
         placed = place.place(source, kept, timeout)
@@ -63,6 +65,7 @@ def estimate_clock(
     above the estimate.
     """
     place_of_design = Path(design)
+    refuse_model(place_of_design)
     point = DesignPoint.load(place_of_design)
     source = synth.load_source(place_of_design)
     kept = None if log is None else Path(log)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MODEL, PREDICTED, CERTIFIED = "model", "predicted to the cycle", "certified"
 HATCHES = {MODEL: "//", PREDICTED: "", CERTIFIED: ""}
+LEAST_NAMED = 0.03  # share of a bar; a smaller part has no room for its letter
 COLOURS = ("#2b6cb0", "#dd6b20", "#2f855a", "#a0aec0", "#c53030")
 
 
@@ -118,7 +119,8 @@ class PlatformComparison(Shown):
                 hatch = HATCHES[row.kind or MODEL]
                 axes.barh(place, 100 * share, left=left, color=colour, hatch=hatch, edgecolor="white")
                 middle = left + 50 * share, place
-                axes.text(*middle, label, ha="center", va="center", color="white", weight="bold")
+                if share >= LEAST_NAMED:
+                    axes.text(*middle, label, ha="center", va="center", color="white", weight="bold")
                 left += 100 * share
         texts = [f"{row.platform} ({row.kind})\n{row.value}" for row in rows]
         axes.set_yticks(range(len(rows)), texts, fontsize=8)

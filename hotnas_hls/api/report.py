@@ -12,6 +12,7 @@ from hotnas_hls.base.writer import sole_writer
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.report import write
 from hotnas_hls.report.data import ReportData
+from hotnas_hls.report.run_record import refuse_model
 
 FRAME_ROWS = 640  # pixels of the page in a notebook
 
@@ -50,6 +51,7 @@ def write_report(
     if not place.exists():
         raise ConfigError(f"{place}: no such folder; make a package: hotnas hls RUN")
     refuse_engines(place)
+    refuse_model(place)
     given = None if output is None else Path(output)
     with contextlib.ExitStack() as held:
         at = place if place.is_dir() else place.parent

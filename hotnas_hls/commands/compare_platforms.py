@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
     network = load_network(model, shape)
     progress(network.proof)
-    platforms = args.platforms.split(",") if args.platforms else ()
+    platforms = [name.strip() for name in args.platforms.split(",")] if args.platforms else ()
     found = compare_platforms(
         network, args.board, platforms=platforms, runs=args.run, packages=args.package, data=args.data
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from hotnas_hls.accel.pixel_packing import prunable
 from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.edits import cut_paths, editable
+from hotnas_hls.models.cut_paths import cut_paths
+from hotnas_hls.models.edits import editable
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.lowered import LoweredLayer, Weights
@@ -71,6 +73,10 @@ def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> W
         for layer in layers
         if (layer.source == image and relaid) or (layer.name in spreads and not prunable(layer))
     }
+
+    def without(readers: tuple[str, ...]) -> tuple[Layer, ...]:
+        return _lowered(graph, form, Compression(skips_cut=readers))[0]
+
     return Workload(
         graph.name,
         layers,
@@ -79,6 +85,8 @@ def workload_of(graph: Graph, model: nn.Module | None, form: IntegerFormat) -> W
         allowed.narrowable & names,
         arranged=packing.layers if packing else tuple,
         spreads=spreads,
+        skips={} if packing else allowed.skips,  # which maps are packed depends on what is joined
+        lowered_without=functools.cache(without),
     )
 
 

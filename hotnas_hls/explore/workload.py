@@ -15,7 +15,8 @@ from typing import Any, Protocol, Self
 
 from hotnas_hls.accel.packed_patterns import Spread
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.edits import CutPath
+from hotnas_hls.models.cut_paths import CutPath
+from hotnas_hls.models.skips import Skip, without_skips
 from hotnas_hls.network.graph import Graph, Node
 
 
@@ -35,6 +36,10 @@ class Piece(Protocol):
     def pruned(self, ones: int, rows: int) -> Self: ...
 
 
+def _has_no_skips(readers: tuple[str, ...]) -> tuple[Any, ...]:
+    raise ValueError(f"{', '.join(readers)}: no skip connection may be left out here")
+
+
 @dataclass(frozen=True)
 class Workload:
     """A network as a platform sees it, and what may be edited in it."""
@@ -47,6 +52,8 @@ class Workload:
     readers: frozenset[str] = frozenset()  # layers that may read fewer bits
     arranged: Callable[[tuple[Any, ...]], tuple[Any, ...]] = tuple  # the layers as they run
     spreads: Mapping[str, Spread] = field(default_factory=dict)  # of layers that run on packed maps
+    skips: Mapping[str, Skip] = field(default_factory=dict)  # by convolutions that may do without theirs
+    lowered_without: Callable[[tuple[str, ...]], tuple[Any, ...]] = _has_no_skips  # what they read of them
 
     @cached_property
     def layers(self) -> tuple[Any, ...]:
@@ -55,11 +62,22 @@ class Workload:
 
     def compressed(self, compression: Compression) -> tuple[Any, ...]:
         """The layers under ``compression``, as they run."""
-        return self.arranged(compressed_layers(self.lowered, self.paths, compression))
+        return self.arranged(self._compressed(compression))
 
     def edited(self, compression: Compression) -> Workload:
         """The compressed network, which may be edited further."""
-        return replace(self, lowered=compressed_layers(self.lowered, self.paths, compression))
+
+        def without(readers: tuple[str, ...]) -> tuple[Any, ...]:
+            both = (*compression.skips_cut, *readers)
+            return self._compressed(replace(compression, skips_cut=both))
+
+        left = {reader: skip for reader, skip in self.skips.items() if reader not in compression.skips_cut}
+        return replace(self, lowered=self._compressed(compression), skips=left, lowered_without=without)
+
+    def _compressed(self, compression: Compression) -> tuple[Any, ...]:
+        cut = compression.skips_cut
+        layers = self.lowered_without(cut) if cut else self.lowered
+        return compressed_layers(layers, self.paths, compression)
 
     def takes(self, compression: Compression) -> bool:
         """Whether every layer that is to be edited may be."""
@@ -70,6 +88,7 @@ class Workload:
             and compression.channels.keys() <= self.paths.keys()
             and compression.weight_bits.keys() <= self.weighted
             and compression.act_bits.keys() <= self.readers
+            and self.skips.keys() >= {*compression.skips_cut}
         )
 
     def layer(self, name: str) -> Any:
@@ -99,6 +118,7 @@ def with_formats(layers: Iterable[Any], compression: Compression) -> tuple[Any, 
 
 def edited_graph(graph: Graph, paths: Mapping[str, CutPath], compression: Compression) -> Graph:
     """``graph`` with the shapes of ``compression``; the weights in it are still the uncompressed ones."""
+    graph = without_skips(graph, compression.skips_cut)
     _, outputs = _widths(paths, compression)
 
     def edited(node: Node) -> Node:

@@ -65,11 +65,13 @@ class Compression:
     weight_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> fixed-point width
     act_bits: Mapping[str, int] = field(default_factory=dict)  # layer -> width of what it reads
     noise: int = 0  # of all weights while they are trained, in thousandths of a layer's largest
+    skips_cut: tuple[str, ...] = ()  # convolutions without the skip connection they read
 
     def __post_init__(self) -> None:
         for name in ("channels", "patterns", "weight_bits", "act_bits"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
-        object.__setattr__(self, "expanded", tuple(sorted(self.expanded)))
+        for name in ("expanded", "skips_cut"):
+            object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
     def record(self) -> dict[str, Any]:
         """JSON-ready; equal for equal networks, so it also tells whether one was evaluated before."""
@@ -79,5 +81,6 @@ class Compression:
             "expanded": list(self.expanded),
             "weight_bits": dict(self.weight_bits),
             **({"act_bits": dict(self.act_bits)} if self.act_bits else {}),
+            **({"skips_cut": list(self.skips_cut)} if self.skips_cut else {}),
             **({"noise": self.noise} if self.noise else {}),
         }

@@ -24,50 +24,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.cut_paths import CutPath, cut_paths
 from hotnas_hls.models.pattern_pruning import Products, prune
+from hotnas_hls.models.skips import Skip, skips
 from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.network.graph import Graph, Node, OpKind
 
 REFRESH = 16
-_CHANNELWISE = {
-    *(OpKind.BATCHNORM, OpKind.RELU, OpKind.CLIP, OpKind.ACTIVATION, OpKind.MAXPOOL, OpKind.AVGPOOL)
-}
-
-
-@dataclass(frozen=True)
-class CutPath:
-    """Where the output channels of a convolution go: through ``along``, one by one, into ``reader``."""
-
-    along: tuple[str, ...]
-    reader: str
-
-
-def cut_paths(graph: Graph) -> dict[str, CutPath]:
-    """The convolutions whose channels may be cut: exactly one convolution reads them (section 3.4).
-
-    That is the inner width of a block; a residual add or a concatenation ends the path, so skip connections
-    keep their width.
-    """
-    return {
-        node.name: path
-        for node in graph
-        if node.kind is OpKind.CONV and node.groups == 1 and (path := _cut_path(graph, node))
-    }
-
-
-def _cut_path(graph: Graph, node: Node) -> CutPath | None:
-    along: list[str] = []
-    while True:
-        readers = graph.consumers(node.name)
-        if len(readers) != 1:
-            return None
-        node = readers[0]
-        if node.kind is OpKind.CONV and node.groups == 1:
-            return CutPath(tuple(along), node.name)
-        depthwise = node.is_depthwise and node.parameters["weight"].shape[0] == node.groups
-        if node.kind not in _CHANNELWISE and not depthwise:
-            return None
-        along.append(node.name)
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -119,13 +82,14 @@ class Editable:
     convolutions: frozenset[str]  # may be pruned or expanded
     narrowable: frozenset[str]  # layers whose weights may be narrowed
     paths: Mapping[str, CutPath]  # convolutions whose channels may be cut
+    skips: Mapping[str, Skip]  # convolutions that may do without the skip connection they read
 
 
 def editable(model: nn.Module | None, graph: Graph) -> Editable:
     """The edits that ``model`` allows; ``graph`` is its trace. Without a module, narrower weights alone."""
     weighted = {node.name for node in graph if node.kind in (OpKind.CONV, OpKind.LINEAR)}
     if model is None:
-        return Editable(frozenset(), frozenset(weighted), {})
+        return Editable(frozenset(), frozenset(weighted), {}, {})
     own = own_modules(model, graph)
     narrowable = {
         name for name in weighted & own.keys() if (norm := batchnorm_of(graph, name)) is None or norm in own
@@ -139,7 +103,7 @@ def editable(model: nn.Module | None, graph: Graph) -> Editable:
         and path.reader in own
         and all(step in own or not graph[step].parameters for step in path.along)
     }
-    return Editable(frozenset(convolutions), frozenset(narrowable), paths)
+    return Editable(frozenset(convolutions), frozenset(narrowable), paths, skips(graph))
 
 
 def batchnorm_of(graph: Graph, name: str) -> str | None:

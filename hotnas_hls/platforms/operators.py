@@ -5,6 +5,7 @@ A model says what a network costs. It writes no design: nothing of it is generat
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
@@ -16,7 +17,8 @@ from hotnas_hls.explore.arrangement import PLAIN, Arrangement
 from hotnas_hls.explore.integer_layers import FULL_PRECISION, IntegerFormat
 from hotnas_hls.explore.workload import Workload, edited_graph, with_formats
 from hotnas_hls.models.compression import Compression
-from hotnas_hls.models.edits import cut_paths, editable
+from hotnas_hls.models.cut_paths import cut_paths
+from hotnas_hls.models.edits import editable
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.network.operations import Operation, free_readers, operations
@@ -92,7 +94,20 @@ class OperatorPlatform(Generic[Constants]):
         allowed = editable(model, graph)
         layers = self.layers(graph, form, Compression())
         readers = free_readers(layers) & allowed.narrowable  # names of networks beside it are not among them
-        return Workload(graph.name, layers, allowed.paths, allowed.convolutions, allowed.narrowable, readers)
+
+        def without(cut: tuple[str, ...]) -> tuple[Operation, ...]:
+            return self.layers(graph, form, Compression(skips_cut=cut))
+
+        return Workload(
+            graph.name,
+            layers,
+            allowed.paths,
+            allowed.convolutions,
+            allowed.narrowable,
+            readers,
+            skips=allowed.skips,
+            lowered_without=functools.cache(without),
+        )
 
     def layers(self, graph: Graph, form: IntegerFormat, compression: Compression) -> tuple[Operation, ...]:
         """The operators under ``compression``, then those of the networks beside it."""

@@ -39,6 +39,7 @@ class Remedy(StrEnum):
     WEIGHT_BITS = "fewer weight bits"
     ACT_BITS = "fewer activation bits"
     CHANNEL_CUT = "channel cut"
+    SKIP_CUT = "skip cut"  # of a skip connection between scales
     KERNEL_EXPAND = "kernel expand"  # spends the slack of compute on accuracy; brings no time
     HARDWARE = "hardware"  # another value of the platform's own axes
 

@@ -58,7 +58,7 @@ class Registered:
         """Its class; ConfigError where it cannot be imported, or is no platform."""
         try:
             found = self.load()
-        except Exception as reason:  # whatever another package raises
+        except (Exception, SystemExit) as reason:  # whatever another package raises
             raise ConfigError(
                 f"platform {self.name}: {self.target} of {self.package} cannot be imported: "
                 f"{type(reason).__name__}: {reason}; mend or uninstall {self.package}"
@@ -98,10 +98,11 @@ def platform_class(name: str) -> type[PlatformClass]:
 
 def make_platform(name: str, request: PlatformRequest) -> Platform[Any]:
     """The platform called ``name`` for a network; ConfigError for a name, metric or constant that is none."""
+    kind = platform_class(name)
     board, several = request.board is not None, bool(request.beside)
     problems = asked_violations(name, board, request.objective, several=several)
     raise_all(ConfigError, f"{name} cannot be searched on so:", problems)
-    return platform_class(name).of(request)
+    return kind.of(request)
 
 
 def asked_violations(

@@ -20,6 +20,7 @@ class AxisKind(StrEnum):
     PRUNE = "prune"  # zeros per kernel of a layer, 0 for dense
     EXPAND = "expand"  # 1: the layer's kernel grows by 2
     CHANNELS = "channels"  # output channels kept
+    SKIP = "skip"  # 0: the skip connection that a layer reads is left out
     BITS = "bits"  # width of the layer's weights
     ACT_BITS = "act_bits"  # width of the activations the layer reads
     NOISE = "noise"  # of the weights of the whole network in training, in thousandths

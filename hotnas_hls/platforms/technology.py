@@ -38,7 +38,11 @@ def load_technology(kind: type[Constants], shipped: Path, name: str | Path) -> C
     """
     text = str(name)
     if text.endswith((".yaml", ".yml")) or "/" in text:
-        return _read(kind, Path(text), (load_yaml(Path(text)),))[0]
+        record = load_yaml(Path(text))
+        records = record if isinstance(record, list) else [record]  # a list, as the shipped file is
+        if len(records) != 1:
+            raise ConfigError(f"{text}: holds {len(records)} technologies; give a file of one")
+        return _read(kind, Path(text), records)[0]
     known = {one.name: one for one in known_technologies(kind, shipped)}
     if text in known:
         return known[text]
@@ -58,5 +62,10 @@ def _read(kind: type[Constants], path: Path, records: object) -> tuple[Constants
     found = read_value(tuple[kind, ...], records, "", problems)  # type: ignore[valid-type]
     if not problems:
         problems += [problem for one in found for problem in one.violations()]
-    raise_all(ConfigError, f"{path}: not a valid technology:", (p.removeprefix("[0].") for p in problems))
+    raise_all(ConfigError, f"{path}: not a valid technology:", map(_placed, problems))
     return tuple(found)
+
+
+def _placed(problem: str) -> str:
+    """A problem of the first record, the only one of a file of one, without its place in the list."""
+    return problem.removeprefix("[0].").removeprefix("[0]: ")

@@ -112,6 +112,10 @@ class TiledEnginePlatform(LayeredPlatform):
         names = {field.name for field in dataclasses.fields(EngineOptions)}
         if request.board is None:
             raise ConfigError("the tiled engine runs on a board, and none is given")
+        if request.technology is not None:
+            raise ConfigError(
+                f"technology: the tiled engine has none, {request.board.name} tells all of it; leave it out"
+            )
         return cls(
             board=request.board,
             clock_mhz=request.board.clock_mhz if request.clock_mhz is None else request.clock_mhz,

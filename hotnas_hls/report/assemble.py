@@ -153,6 +153,7 @@ def _layers(
                 channels_cut_to=cut.get(layer.name),
                 channels_before=widths.get(layer.name) if layer.name in cut else None,
                 expanded=layer.name in run.expanded if run and run.expanded is not None else None,
+                skip_cut=run is not None and layer.name in run.skips_cut,
                 weight_bits=layer.weight_bits if weighted else None,
                 narrowed=_narrowed(layer, point, run),
                 macs=macs[layer.name],

@@ -40,6 +40,7 @@ class LayerReport:
     channels_cut_to: int | None  # output channels the search kept, None: not cut, or unknown
     channels_before: int | None  # output channels before the cut, None: not cut, or not recorded
     expanded: bool | None  # None: no run record tells
+    skip_cut: bool  # the skip connection that it read was left out
     weight_bits: int | None  # None: a layer without weights
     narrowed: bool  # the bits are a choice made for this layer
     macs: int  # that remain
@@ -80,6 +81,8 @@ class LayerReport:
             found.append(f"{before}{self.channels_cut_to} channels")
         if self.expanded:
             found.append("kernel expanded")
+        if self.skip_cut:
+            found.append("skip cut")
         if self.narrowed:
             found.append(f"{self.weight_bits}-bit weights")
         return found

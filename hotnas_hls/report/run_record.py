@@ -76,6 +76,7 @@ class RunRecord:
     channels: dict[str, int] | None = None  # convolution -> output channels kept
     channels_before: dict[str, int] | None = None  # convolution -> output channels before the search
     expanded: tuple[str, ...] | None = None
+    skips_cut: tuple[str, ...] = ()  # convolutions without the skip connection they read
     weight_bits: dict[str, int] | None = None  # layer -> bits, of the layers that were narrowed
     reductions: tuple[Reduction, ...] | None = None  # cumulative, in order; None: not recorded
     history: tuple[Trial, ...] | None = None  # None: no study beside the summary
@@ -128,6 +129,7 @@ class _Edits:
     other_keys: ClassVar[bool] = True
     channels: dict[str, int] | None = None
     expanded: tuple[str, ...] | None = None
+    skips_cut: tuple[str, ...] = ()
     weight_bits: dict[str, int] | None = None
 
 
@@ -205,6 +207,7 @@ def _run_record(summary: _Summary, history: tuple[Trial, ...] | None) -> RunReco
             if decision.kind == "channels" and isinstance(decision.before, int)
         },
         expanded=edits.expanded,
+        skips_cut=edits.skips_cut,
         weight_bits=edits.weight_bits,
         reductions=tuple(
             Reduction(step.name, step.latency_ms)

@@ -219,6 +219,7 @@ def reasons(data: ReportData) -> list[str]:
             "pattern pruned": sum(layer.pattern_ones is not None for layer in treated),
             "with fewer channels": sum(layer.channels_cut_to is not None for layer in treated),
             "with a larger kernel": sum(bool(layer.expanded) for layer in treated),
+            "without its skip connection": sum(layer.skip_cut for layer in treated),
             "with narrower weights": sum(layer.narrowed for layer in treated),
         }
         said = ", ".join(f"{count} {what}" for what, count in kinds.items() if count)

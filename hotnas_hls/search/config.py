@@ -98,6 +98,7 @@ class SearchSettings:
     patterns: bool = True  # pattern pruning
     channel_cut: bool = True  # fewer channels inside blocks
     kernel_expand: bool = True  # larger kernels where they cost nothing
+    skip_cut: bool = True  # skip connections between scales left out
     hardware: bool = True  # search tiles and ports too
     early_stopping: bool = True  # of candidates that are slower and less accurate than most
     cold: bool = False  # start from random weights, to see what the hot start is worth

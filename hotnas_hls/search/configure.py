@@ -70,6 +70,7 @@ def options_of(config: RunConfig) -> SearchOptions:
             patterns=search.patterns,
             channel_cut=search.channel_cut,
             kernel_expand=search.kernel_expand,
+            skip_cut=search.skip_cut,
             hardware=search.hardware,
             robust=search.chips > 0 and search.batches > 0,
         ),

@@ -19,10 +19,12 @@ from hotnas_hls.base.arguments import checked
 from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model
+from hotnas_hls.frontends.trace import trace_twin
 from hotnas_hls.models.cifar10 import cifar10
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Dataset, Split, digits, find_weights, shipped_weights
 from hotnas_hls.models.edits import compress, copied, editable
+from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.models.image_folder import image_folder
 from hotnas_hls.models.pattern_pruning import Products, kernel_products
 from hotnas_hls.models.patterns import SIDES
@@ -31,6 +33,7 @@ from hotnas_hls.models.task import Task, values_of
 from hotnas_hls.models.train import answers
 from hotnas_hls.network.graph import Graph
 from hotnas_hls.search.config import NetworkSettings, normalisation_violations
+from hotnas_hls.search.fitting.without_skips import fitted_without_skips
 
 PRODUCT_IMAGES = 256  # of the training images, on which kernels are looked at
 DATASETS = {"digits": digits, "cifar10": cifar10, "shapes": shapes}
@@ -74,7 +77,23 @@ class Problem:
 
     def compressed(self, compression: Compression) -> nn.Module:
         """What ``start`` is under some edits."""
+        if compression.skips_cut:
+            rest = dataclasses.replace(compression, skips_cut=())
+            return self._without(compression.skips_cut).compressed(rest)
         return compress(self.start, self.graph, compression, self.products if compression.patterns else {})
+
+    def _without(self, readers: tuple[str, ...]) -> Problem:
+        """The same, the network without the skip connections that these convolutions read."""
+        if readers not in self._problems:
+            images = self.dataset.train.first(PRODUCT_IMAGES).images
+            graph = fitted_without_skips(trace_twin(self.graph, self.start, self.name), readers, images)
+            model = GraphModule(graph).eval()
+            self._problems[readers] = dataclasses.replace(self, model=model, graph=graph, cold=None)
+        return self._problems[readers]
+
+    @cached_property
+    def _problems(self) -> dict[tuple[str, ...], Problem]:
+        return {}
 
     @cached_property
     def products(self) -> Products:

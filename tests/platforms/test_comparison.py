@@ -58,6 +58,13 @@ def test_models_are_told_apart_and_runs_join_them(network: Network, run: Run) ->
     assert len(found.figure().axes[0].patches) == sum(len(row.shares) for row in found.rows[:2])
 
 
+def test_a_part_with_no_room_for_its_letter_has_none() -> None:
+    found = compare_platforms(load_network("resnet20"), platforms=("nass", "noc"))
+    (axes,) = found.figure().axes
+    assert [label for row in found.rows for label in row.shares] == ["G", "H", "C", "N"]
+    assert len(axes.patches) == 4 and [text.get_text() for text in axes.texts] == ["G", "C"]
+
+
 def test_the_command_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "platforms.svg"
     command = ["compare-platforms", "digits_resnet", "--platforms", "nacim", "--draw", str(picture)]

@@ -109,6 +109,13 @@ def test_an_unknown_platform_is_refused() -> None:
     )
 
 
+def test_a_technology_of_a_platform_that_has_none_is_refused(graph: Graph) -> None:
+    asked = PlatformRequest(graph, load_board("ZCU102"), technology="mesh-6x6")
+    assert said(lambda: make_platform("tiled-engine", asked)) == (
+        "technology: the tiled engine has none, ZCU102 tells all of it; leave it out"
+    )
+
+
 def test_two_platforms_of_one_name_are_refused(install: Install) -> None:
     install("other-nass", {"nass": "other_nass:Platform"}, other_nass="class Platform: ...\n")
     twins = (
@@ -133,6 +140,14 @@ def test_what_cannot_be_imported_is_told_with_its_package(install: Install) -> N
     )
     assert said(lambda: platform_class("broken")) == missing
     assert said(known_platforms) == f"these platforms cannot be used:\n  - {missing}\n  - {lacking}"
+
+
+def test_a_package_that_leaves_when_it_is_imported_is_told_too(install: Install) -> None:
+    install("leaving", {"leaving": "leaving_platform:Platform"}, leaving_platform="raise SystemExit(3)\n")
+    assert said(lambda: platform_class("leaving")) == (
+        "platform leaving: leaving_platform:Platform of leaving cannot be imported: SystemExit: 3; mend or "
+        "uninstall leaving"
+    )
 
 
 def test_a_metric_that_a_platform_does_not_have_is_refused(graph: Graph) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.api.run import Run, load_run, run_search
-from hotnas_hls.commands import hls, sim
+from hotnas_hls.commands import hls, report, sim, synth, timing
 from hotnas_hls.errors import ConfigError, InfeasibleDesign
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.explore.workload import Workload
@@ -177,7 +177,7 @@ def test_nothing_is_generated_or_simulated_of_a_model(tmp_path: Path) -> None:
     )
     parser = argparse.ArgumentParser()
     parsers = parser.add_subparsers(dest="command")
-    for command in (hls, sim):
+    for command in (hls, sim, synth, timing, report):
         command.add_parser(parsers)
         arguments = parser.parse_args([command.__name__.rpartition(".")[2], str(tmp_path)])
         with pytest.raises(ConfigError) as refused:

@@ -61,3 +61,16 @@ def test_constants_outside_what_a_model_is_made_for(
     module = SHIPPED[name]
     record = yaml.safe_load(module.CONSTANTS_FILE.read_text())[0] | changes
     assert refused(module.load_constants, tmp_path / "mine.yaml", record) == [f"  - {told}"]
+
+
+def test_a_file_may_be_a_list_as_the_shipped_one_is_but_of_one(tmp_path: Path) -> None:
+    path, records = tmp_path / "mine.yaml", yaml.safe_load(noc.CONSTANTS_FILE.read_text())
+    path.write_text(yaml.safe_dump(records))
+    assert noc.load_constants(path) == noc.load_constants(records[0]["name"])
+    for several in ([], records * 2):
+        path.write_text(yaml.safe_dump(several))
+        with pytest.raises(ConfigError) as error:
+            noc.load_constants(path)
+        assert str(error.value) == f"{path}: holds {len(several)} technologies; give a file of one"
+    keys = "name, rows, columns, macs_per_cycle, link_bits, clock_mhz"
+    assert refused(noc.load_constants, path, None) == [f"  - expected a table of {keys}, not null"]

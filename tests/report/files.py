@@ -85,7 +85,10 @@ def write_run(folder, point, reductions=True):
         "validation_accuracy": {"before": 0.98, "after": 0.985},
         "space_size": 3.5e17, "trials": 4, "trained": 3, "refused": 1, "repeated": 0,
         "hardware": {"before": {"tm": 4, "tn": 4}, "after": {"tm": 8, "tn": 4}},
-        "edits": {"channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6}},
+        "edits": {
+            "channels": {"stem": 6}, "patterns": {}, "expanded": [], "weight_bits": {"residual": 6},
+            "skips_cut": ["residual"],
+        },
         "decisions": [{"layer": "stem", "kind": "channels", "before": 8, "after": 6, "options": [8, 6]}],
         "remedies": [
             {"layer": "pool", "bottleneck": "I", "remedy": "hardware", "change": "width 64", "saved": 120}

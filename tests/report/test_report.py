@@ -101,7 +101,7 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
     assert [layer["cosim"] for layer in report["layers"]] == list(transactions[: len(point.layers)])
     assert report["certificate"]["holds"] and report["certificate"]["exact"]
     treatment = {layer["name"]: layer["treatment"] for layer in report["layers"]}
-    assert treatment["residual"] == ["pattern 4/9", "6-bit weights"]
+    assert treatment["residual"] == ["pattern 4/9", "skip cut", "6-bit weights"]
     assert treatment["stem"] == ["8 → 6 channels"]
     assert treatment["mean"] == []
     lut = next(resource for resource in report["resources"] if resource["name"] == "LUT")

@@ -13,10 +13,10 @@ from hotnas_hls.models.architectures.digits import DigitsResNet
 from hotnas_hls.models.architectures.mobile import MobileNetV2
 from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.cut_paths import cut_paths
 from hotnas_hls.models.edits import (
     channel_scores,
     compress,
-    cut_paths,
     editable,
     is_editable,
 )
@@ -106,6 +106,16 @@ def test_only_inner_widths_can_be_cut(graph):
     assert cut_paths(trace(CifarResNet(3), (3, 32, 32))).keys() == {
         f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in (0, 1, 2)
     }
+
+
+def test_channels_of_an_output_are_not_cut():
+    class Told(nn.Sequential):
+        def forward(self, x):
+            first = F.relu(self[0](x))
+            return first, self[2](F.relu(self[1](first)))
+
+    module = Told(*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)))
+    assert cut_paths(trace(module, (4, 8, 8))).keys() == {"1"}
 
 
 def test_a_cut_reaches_through_a_depthwise_convolution():

@@ -5,9 +5,16 @@ import re
 
 import pytest
 
+from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.search.evaluating.outcome import hypervolume
 from hotnas_hls.search.telling.importance import importance
-from hotnas_hls.search.telling.study_charts import charts, front_chart, history_chart, layers_chart
+from hotnas_hls.search.telling.study_charts import (
+    KIND_TEXT,
+    charts,
+    front_chart,
+    history_chart,
+    layers_chart,
+)
 
 from .toy_study import SPACE, study
 
@@ -91,5 +98,6 @@ def test_the_history_chart_shows_refusals_and_a_rising_best(summary):
 def test_the_layers_chart_says_what_each_got(summary):
     axes = layers_chart(summary).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [axis.layer for axis in SPACE.axes]
+    assert {*KIND_TEXT} == {*AxisKind} - {AxisKind.HARDWARE, AxisKind.NOISE}  # of layers
     cells = [text.get_text() for text in axes.texts]
     assert len(cells) == len(SPACE.axes) and all(re.fullmatch(r"16( → \d+)?", cell) for cell in cells)

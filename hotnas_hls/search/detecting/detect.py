@@ -17,7 +17,7 @@ from hotnas_hls.platforms.platform import Choices, Cost, LayerCost, Platform, Re
 PATTERN_ZEROS = {3: 3, 5: 6}  # zeros per kernel side: the published sets (section 3.2)
 CUT_SHOWN = 0.75  # share of the channels a shown channel cut keeps, rounded down to the hardware's multiple
 QUANT_STEPS = 6  # options per layer at most (section 2.3)
-ALWAYS_TRIED = (Remedy.PATTERN, Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT)
+ALWAYS_TRIED = (Remedy.PATTERN, Remedy.WEIGHT_BITS, Remedy.CHANNEL_CUT, Remedy.SKIP_CUT)
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,7 @@ class _Pricing:
             Remedy.WEIGHT_BITS: self._weight_bits,
             Remedy.ACT_BITS: self._act_bits,
             Remedy.CHANNEL_CUT: self._cut,
+            Remedy.SKIP_CUT: self._skip,
             Remedy.KERNEL_EXPAND: self._expand,
             Remedy.HARDWARE: self._hardware,
         }
@@ -209,6 +210,13 @@ class _Pricing:
         text = f"{owner} {width} -> {keep} channels"
         return self._network(Remedy.CHANNEL_CUT, text, cost, Compression(channels={owner: keep}))
 
+    def _skip(self, cost: LayerCost) -> Effect | None:
+        skip = self.workload.skips.get(cost.layer)
+        if skip is None:
+            return None
+        text = f"{skip.join} without {', '.join(skip.maps)}"
+        return self._network(Remedy.SKIP_CUT, text, cost, Compression(skips_cut=(cost.layer,)))
+
     def _expand(self, cost: LayerCost) -> Effect | None:
         layer = self.workload.layer(cost.layer)
         growing = cost.layer in self.workload.editable and cost.layer not in self.workload.spreads
@@ -233,8 +241,9 @@ class _Pricing:
         return None if priced is None else self._effect(remedy, text, cost, priced.layers)
 
     def _effect(self, remedy: Remedy, text: str, cost: LayerCost, after: Sequence[LayerCost]) -> Effect:
-        before = {layer.layer: layer.total for layer in self.cost.layers}
-        saved = sum(before[layer.layer] - layer.total for layer in after)
+        totals = {layer.layer: layer.total for layer in self.cost.layers}
+        saved = sum(totals.pop(layer.layer, 0.0) - layer.total for layer in after)
+        saved += sum(totals.values())  # of layers that are not needed any more
         label = next((layer.label for layer in after if layer.layer == cost.layer), cost.label)
         return Effect(remedy, text, saved, label)
 

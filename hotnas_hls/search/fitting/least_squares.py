@@ -6,7 +6,7 @@ arXiv 2309.01885, does the same).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +42,15 @@ class Moments:
     @classmethod
     def of(cls, module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Moments:
         """Of up to SAMPLES output pixels; inputs (B, N, H, W), the sums that are wanted (B, M, R, C)."""
+        return cls.over(_samples(module, inputs, sums))
+
+    @classmethod
+    def over(cls, samples: Iterable[tuple[Tensor, Tensor]]) -> Moments:
+        """Of what the weights multiply (G, K, pixels), and the sums that are wanted (G, M/G, pixels)."""
         count = 0
         mean_in: Tensor = torch.zeros((), dtype=torch.float64)
         mean_out, square, cross = mean_in, mean_in, mean_in
-        for columns, outputs in _samples(module, inputs, sums):
+        for columns, outputs in samples:
             count += columns.shape[2]
             mean_in = mean_in + columns.sum(2).double()
             mean_out = mean_out + outputs.sum(2).double()
@@ -65,9 +70,8 @@ class Moments:
         """
         shape, limit = weights.shape, 1 << (bits - 1)
         groups, rows = self.mean_out.shape
+        held, inner = self._held()
         kept = torch.ones(shape) if mask is None else mask.expand(shape)
-        held = ridge(self.square.diagonal(dim1=1, dim2=2).mean(1))[:, None, None]
-        inner = self.square + held * torch.eye(self.square.shape[1], dtype=torch.float64)
         wanted = weights.double() * kept
         if mask is not None and groups == 1:
             wanted = refitted(weights.double(), kept, _by_kernel(inner, shape[1]))
@@ -75,8 +79,22 @@ class Moments:
         found = torch.floor(wanted / step + 0.5).clamp(-limit, limit - 1) * step
         slope = self.cross + held * wanted - found @ inner
         descend(found.numpy(), slope.numpy(), inner.numpy(), kept.reshape(found.shape).numpy(), step, limit)
-        bias = self.mean_out - (found @ self.mean_in[:, :, None])[:, :, 0]
-        return found.reshape(shape).float(), bias.flatten().float()
+        return found.reshape(shape).float(), self._bias(found)
+
+    def real(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The real weights (M, N, kh, kw) that come closest, held to ``weights``, and their bias (M,)."""
+        held, inner = self._held()
+        wanted = weights.double().reshape(*self.mean_out.shape, -1)
+        found = torch.linalg.solve(inner, (self.cross + held * wanted).mT).mT
+        return found.reshape(weights.shape).float(), self._bias(found)
+
+    def _held(self) -> tuple[Tensor, Tensor]:
+        """How strongly weights are held, (G, 1, 1), and ``square`` with that, which can be inverted."""
+        held = ridge(self.square.diagonal(dim1=1, dim2=2).mean(1))[:, None, None]
+        return held, self.square + held * torch.eye(self.square.shape[1], dtype=torch.float64)
+
+    def _bias(self, weights: Tensor) -> Tensor:
+        return (self.mean_out - (weights @ self.mean_in[:, :, None])[:, :, 0]).flatten().float()
 
 
 def _by_kernel(inner: Tensor, kernels: int) -> Tensor:

@@ -44,6 +44,7 @@ class SpaceOptions:
     patterns: bool = True
     channel_cut: bool = True
     kernel_expand: bool = True
+    skip_cut: bool = True
     quantisation: bool = True
     hardware: bool = True
     robust: bool = False  # training with noise in the weights, where devices vary
@@ -78,6 +79,7 @@ def _generated(
     workload: Workload, platform: Platform, choices: Choices, options: SpaceOptions, zeros: PatternZeros
 ) -> SearchSpace:
     network: dict[str, Axis] = {}
+    names = {layer.name for layer in workload.lowered}
     for _ in range(options.readings):
         strongest = compression_of(
             Candidate({name: axis.options[-1] for name, axis in network.items()}), network
@@ -85,7 +87,9 @@ def _generated(
         current = workload.edited(strongest)
         before = len(network)
         for cost in detect(current, platform, choices, remedies=False).cost.layers:
-            for remedy in platform.remedies(cost.label, choices):
+            if cost.layer not in names:
+                continue  # an operator that a cut skip connection left to a layer of its own
+            for remedy in (Remedy.SKIP_CUT, *platform.remedies(cost.label, choices)):
                 for axis in _axes(remedy, cost, workload, platform, choices, options, zeros):
                     network.setdefault(axis.name, axis)
         if len(network) == before:
@@ -115,6 +119,7 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
     act_bits: dict[str, int] = {}
     noise = 0
     expanded: list[str] = []
+    skips_cut: list[str] = []
     for axis in listed:
         value = candidate[axis.name]
         if axis.kind is AxisKind.PRUNE and value:
@@ -129,7 +134,9 @@ def compression_of(candidate: Mapping[str, int], axes: SearchSpace | Mapping[str
             noise = value
         elif axis.kind is AxisKind.EXPAND and value:
             expanded.append(axis.layer)
-    return Compression(channels, patterns, tuple(expanded), bits, act_bits, noise)
+        elif axis.kind is AxisKind.SKIP and not value:
+            skips_cut.append(axis.layer)
+    return Compression(channels, patterns, tuple(expanded), bits, act_bits, noise, tuple(skips_cut))
 
 
 def choices_of(candidate: Mapping[str, int], space: SearchSpace) -> dict[str, int]:
@@ -190,6 +197,8 @@ def _axes(
             widths = _cut_options(owner, workload, platform, choices, options)
             if len(widths) > 1:
                 return [Axis(f"channels:{owner}", AxisKind.CHANNELS, widths, owner)]
+    if remedy is Remedy.SKIP_CUT and options.skip_cut and layer.name in workload.skips:
+        return [Axis(f"skip:{layer.name}", AxisKind.SKIP, (1, 0), layer.name)]
     growing = layer.name in workload.editable and layer.name not in workload.spreads
     if remedy is Remedy.KERNEL_EXPAND and options.kernel_expand and growing:
         if layer.kernel_rows == layer.kernel_columns <= 3 and _may_grow(

@@ -21,6 +21,7 @@ from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.models.task import Answers, Task
+from hotnas_hls.models.train import answers
 from hotnas_hls.network.fixed_point import weight_frac_bits
 from hotnas_hls.platforms.space import Axis, AxisKind, SearchSpace
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
@@ -29,7 +30,7 @@ from hotnas_hls.search.fitting.refit import Reals, real_parameters
 from hotnas_hls.search.problem import Problem
 
 MOST_VALUES = 1 << 28  # of all feature maps, over all images
-KINDS = (AxisKind.PRUNE, AxisKind.BITS)  # of the edits measured: they change weights, not shapes
+KINDS = (AxisKind.PRUNE, AxisKind.BITS, AxisKind.SKIP)  # of the edits measured
 
 Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers
 
@@ -49,7 +50,7 @@ class Sensitivity:
     def harms(
         self, space: SearchSpace, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Harms:
-        """The harm of every option but the first of every axis that prunes or narrows a layer."""
+        """The harm of every option but the first of every axis of these kinds."""
         axes = [axis for axis in space.of_kind(*KINDS) if len(axis.options) > 1]
         total, done = sum(len(axis.options) - 1 for axis in axes), 0
         harms = {}
@@ -64,8 +65,16 @@ class Sensitivity:
         return harms
 
     def _harm(self, axis: Axis, option: int) -> float:
+        if axis.kind is AxisKind.SKIP:
+            edited = self.problem.compressed(Compression(skips_cut=(axis.layer,)))
+            found = answers(edited, self.images)
+            return float(self.problem.task.divergence(found, self._answers))
         bits = option if axis.kind is AxisKind.BITS else self.form.weight_bits
         return self._network.harm(axis.layer, _mask(self.problem, axis, option), bits)
+
+    @cached_property
+    def _answers(self) -> Answers:
+        return answers(self.problem.start, self.images)
 
     @cached_property
     def _network(self) -> _RealNetwork:

@@ -15,17 +15,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hotnas_hls.base.pictures import picture
+from hotnas_hls.platforms.space import AxisKind
 from hotnas_hls.search.telling.summary import measure_of, objective_of
 
 Summary = Mapping[str, Any]
 BLUE, ORANGE, GREY, GREEN, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#2f855a", "#c53030"
 MOST_DECISIONS = 12  # bars of the importance chart
-KIND_TEXT = {
-    "prune": "zeros per kernel",
-    "channels": "output channels",
-    "bits": "weight bits",
-    "act_bits": "bits read",
-    "expand": "kernel grown",
+KIND_TEXT: dict[str, str] = {
+    AxisKind.SKIP: "skip connection",
+    AxisKind.PRUNE: "zeros per kernel",
+    AxisKind.CHANNELS: "output channels",
+    AxisKind.BITS: "weight bits",
+    AxisKind.ACT_BITS: "bits read",
+    AxisKind.EXPAND: "kernel grown",
 }
 FORMATS = ("svg", "png")
 
