@@ -31,6 +31,7 @@ class Normalising(Enlarging):
         """(x + offset) ** exponent of every value x from 0 on."""
         if exponent == 1 and offset == 0:
             return source
+        self._check(source)
         if exponent == 2 and offset == 0:
             return self.multiply(where, source, source)
         added = self._added(source.name) if offset == 0 else None

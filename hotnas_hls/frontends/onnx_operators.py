@@ -367,7 +367,7 @@ def _softmax(answer: Answer) -> Callable[..., Value]:
     def handler(reader: Reader, where: str, source: Value, *, axis: int | None = None) -> Value:
         if reader.opset < 13:  # over all axes from ``axis`` on
             axis = 1 if axis is None else axis
-            if axis % source.rank != 1 or any(size != 1 for size in source.dims[1:]):
+            if any(size != 1 for size in source.dims[axis % source.rank :]):
                 raise Refused((f"it is the {answer} over all values of a map", "take it over the channels"))
         return reader.draft.answer(where, source, answer, -1 if axis is None else axis, source.dims)
 

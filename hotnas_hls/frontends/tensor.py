@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.network.graph import Shape
 
@@ -30,15 +31,27 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
+class Answered:
+    """What the host makes of a tensor over an axis of its ``dims``."""
+
+    answer: Answer
+    of: Value
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
 class Value:
-    """The map of node ``name``, seen as a tensor of ``dims`` behind the axis of the images."""
+    """The map of node ``name``, seen as a tensor of ``dims`` behind the axis of the images.
+
+    Or several maps side by side, as ``Nodes.joins`` has them: element numbers then count through all of them.
+    """
 
     name: str
-    shape: Shape  # of the node's map
+    shape: Shape  # of the node's map; of several, as many channels of one pixel as they have elements
     dims: tuple[int, ...]
     order: np.ndarray | None = None  # int64 of shape dims: element numbers; None: all of them, in order
     step: str = ""  # the operator that rearranged it last, after which a node it needs is called
-    answer: str | None = None  # what the host makes of it: the end of the network
+    answer: Answered | None = None  # what the host makes: the end of the network
 
     @property
     def rank(self) -> int:

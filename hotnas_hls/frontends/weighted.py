@@ -156,14 +156,14 @@ class Weighted(HostSteps):
         problems = misfits(bias, len(weight), "bias")
         if problems:
             raise Refused(*problems)
-        self._check(source)
+        self._check(source, joins=True)
         if source.order is None and source.shape[1:] != (1, 1):
             plain = self._whole(source.step or where, source.reshaped((features,)))
         else:
             plain = self._plain_of(source)
             weight = onto(weight, source.elements.reshape(-1), prod(source.shape))
         outputs = len(weight)
-        first, *others = self._joined(plain, weight)
+        first, *others = self._apart(plain, weight)
         total = self._linear_of(where, *first, bias)
         for part in others:
             total = self.add(where, total, self._linear_of(where, *part, None))
@@ -173,17 +173,11 @@ class Weighted(HostSteps):
         shape, parameters = (len(weight), 1, 1), parameters_of(weight=weight, bias=bias)
         return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
 
-    def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
-        """A vector with its weights; of joined flattened maps, which lie apart, each with its own."""
-        node = self.nodes[source.name]
-        parts = [self.nodes[name] for name in node.inputs]
-        if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):
-            return [(source, weight)]
-        ends = np.cumsum([part.shape[0] for part in parts])
-        return [
-            (Value(part.name, part.shape, part.shape), weight[:, end - part.shape[0] : end])
-            for part, end in zip(parts, ends, strict=True)
-        ]
+    def _apart(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
+        """A vector with its weights; of joined maps, which lie apart, each with its own."""
+        parts = self._parts(source)
+        ends = np.cumsum([prod(part.shape) for part in parts])
+        return list(zip(parts, np.split(weight, ends[:-1], axis=1), strict=True))
 
     def batchnorm(
         self,
