@@ -49,6 +49,15 @@ class Draft(Normalising):
             raise Refused((f"it repeats {times(source.dims)} to {times(sizes)}", IMAGES_FIRST))
         return self._repeated(where, source, sizes[1:])
 
+    def tile(self, where: str, source: Value, repeats: Sequence[int]) -> Value:
+        """The whole tensor several times along axes; ``repeats``: of all axes, images first."""
+        if len(repeats) != source.rank or repeats[0] != 1:
+            raise Refused((f"it repeats {times(source.dims)} {times(repeats)} times", IMAGES_FIRST))
+        sizes = [size * count for size, count in zip(source.dims, repeats[1:], strict=True)]
+        if max(sizes) > LARGEST_SIDE or not 0 < prod(sizes) <= MOST_VALUES:
+            raise Refused((f"it repeats {times(source.dims)} to {times(sizes)}", "use smaller maps"))
+        return source.picked(np.tile(source.numbers, repeats[1:]), where)
+
     def squeeze(self, where: str, source: Value, axes: Sequence[int] | None) -> Value:
         """Without ``axes`` of one value; None: without any of those behind the images' axis."""
         dropped = (

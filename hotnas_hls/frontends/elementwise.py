@@ -11,7 +11,7 @@ import numpy as np
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.weighted import Weighted
-from hotnas_hls.network.activation import IDENTITY, Activation, activation, affine
+from hotnas_hls.network.activation import IDENTITY, SIGMOID, Activation, activation, affine
 from hotnas_hls.network.graph import Grid, Node, OpKind
 from hotnas_hls.network.grid import grid_of
 
@@ -102,6 +102,20 @@ class Elementwise(Weighted):
                     base = replace(one, name=name)
                     return self.activate(where, base, ways[name].times(way))
         return self._two_maps(where, OpKind.MULTIPLY, one, other)
+
+    def glu(self, where: str, source: Value, axis: int) -> Value:
+        """The first half along ``axis`` times the sigmoid of the second."""
+        along = self.axis(source, axis) - 1
+        half = source.dims[along] // 2
+        before = [slice(None)] * along
+        value, gate = (source.taken((*before, part), where) for part in (slice(half), slice(half, 2 * half)))
+        return self.multiply(where, value, self.activate(f"{where}.gate", gate, SIGMOID))
+
+    def extreme(self, where: str, one: Value, other: Value, largest: bool) -> Value:
+        """The larger of two tensors, or the smaller, value by value: one + max(other - one, 0)."""
+        signs = (other, one) if largest else (one, other)
+        beyond = self.clip(f"{where}.beyond", self.subtract(f"{where}.beyond", *signs), 0, None)
+        return (self.add if largest else self.subtract)(where, one, beyond)
 
     def _ways_to(self, name: str) -> Iterator[tuple[str, Activation]]:
         """Maps that a node is a function of, value by value, and that function; itself first."""

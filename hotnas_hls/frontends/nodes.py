@@ -97,9 +97,11 @@ class Nodes:
             elements.append(np.where(numbers < 0, numbers, moved))
         if total > MOST_VALUES:
             raise Refused((f"it joins {total:,} values", f"use at most {MOST_VALUES:,}"))
+        joined = np.concatenate(elements, axis=axis)
+        if len(parts) == 1:
+            return source.seen(joined, where)
         name = self._unique(where)
         self.joins[name] = tuple(part for _, part in parts.values())
-        joined = np.concatenate(elements, axis=axis)
         return Value(name, (total, 1, 1), (total,)).seen(joined, where)
 
     def _parts(self, value: Value) -> tuple[Value, ...]:

@@ -54,10 +54,11 @@ class Normalising(Enlarging):
         return offset if scale == 1 and offset >= 0 else None
 
     def total(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
-        """The sum over the first axis behind the images': of channels."""
+        """The sum over channels, or over what a mean can be taken of."""
         gone = [self.axis(source, axis) for axis in axes]
         if len(source.dims) < 3 or gone != [1]:
-            raise Refused((f"sum over axes {gone}", "sum over channels: axis 1"))
+            mean = self.mean(f"{where}.mean", source, axes, keep)
+            return self.affine(where, mean, scale=float(prod(source.dims[axis - 1] for axis in gone)))
         count, *others, rows, columns = source.dims
         flat = source.reshaped((count * prod(others), rows, columns), where)
         found = self.weighed(where, flat, np.tile(np.eye(prod(others)), (1, count)))
@@ -86,6 +87,17 @@ class Normalising(Enlarging):
             if constant is not None:
                 found = self.affine(where, found, **{role: np.broadcast_to(constant, source.dims)})
         return found
+
+    def unit_length(self, where: str, source: Value, axis: int, epsilon: float) -> Value:
+        """Each vector along ``axis``, the first, by its length; ``epsilon`` keeps that from 0."""
+        if self.axis(source, axis) != 1:
+            raise Refused((f"it scales vectors along axis {axis}", "take the channels: axis 1"))
+        count, *sides = source.dims
+        pixels = source.reshaped((count, *(1, 1, *sides)[-max(2, len(sides)) :]), where)
+        squares = self.multiply(f"{where}.squares", pixels, pixels)
+        lengths = self.weighed(f"{where}.sums", squares, np.ones((count, count)))
+        scale = self.power(f"{where}.scale", lengths, -0.5, epsilon**2)
+        return self.multiply(where, pixels, scale).reshaped(source.dims, where)
 
     def group_norm(
         self,

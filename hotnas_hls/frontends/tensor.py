@@ -59,9 +59,14 @@ class Value:
         return len(self.dims) + 1
 
     @property
+    def numbers(self) -> np.ndarray:
+        """The places of the tensor, counted in order, in its shape."""
+        return np.arange(prod(self.dims)).reshape(self.dims)
+
+    @property
     def elements(self) -> np.ndarray:
         """The element of the map at each place of the tensor."""
-        return np.arange(prod(self.dims)).reshape(self.dims) if self.order is None else self.order
+        return self.numbers if self.order is None else self.order
 
     @property
     def is_plain(self) -> bool:

@@ -44,10 +44,10 @@ PROPERTY_READERS = frozenset(
     (
         *("shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "__len__", "stride"),
         *("storage_offset", "is_contiguous", "is_same_size", "dtype", "type", "itemsize", "element_size"),
-        *("nbytes", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg"),
+        *("nbytes", "is_nested", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj"),
         *("device", "get_device", "layout", "is_cuda", "is_cpu", "is_meta", "is_sparse", "is_quantized"),
         *("is_mkldnn", "is_leaf", "requires_grad", "grad_fn", "grad", "is_shared", "names", "has_names"),
-        *("__hash__", "__repr__"),
+        *("is_neg", "__hash__", "__repr__"),
     )
 )
 # Operators that hand their input on unchanged in inference.

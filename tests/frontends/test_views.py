@@ -165,7 +165,8 @@ def test_what_is_searched_of_a_head_is_a_module_of_its_maps(name: str) -> None:
     trainable = load_module(detector(HEADS[name][0]), SHAPE).trainable()
     assert trainable.module is not None and trainable.proof is not None
     maps = trainable.module(torch.zeros(2, *SHAPE))
-    assert [tuple(each.shape[1:]) for each in maps] == [node.shape for node in trainable.graph.outputs]
+    shapes = [tuple(each.shape[1:]) for each in maps.values()]
+    assert shapes == [node.shape for node in trainable.graph.outputs]
 
 
 def test_a_file_of_an_old_opset_takes_the_softmax_over_its_last_axis(tmp_path: Path) -> None:
