@@ -113,10 +113,12 @@ class Value:
         if self.order is None:
             return tensors.reshape(len(tensors), *self.shape)
         size, order = prod(self.shape), self.order.reshape(-1)
-        if len(np.unique(order[order >= 0])) != size:
+        inside, known = order >= 0, np.zeros(size, dtype=bool)
+        known[order[inside]] = True
+        if not known.all():
             return None
         maps = np.empty((len(tensors), size), dtype=tensors.dtype)
-        maps[:, order[order >= 0]] = tensors.reshape(len(tensors), -1)[:, order >= 0]
+        maps[:, order[inside]] = tensors.reshape(len(tensors), -1)[:, inside]
         return maps.reshape(len(tensors), *self.shape)
 
     def axes(self) -> Axes | None:

@@ -104,8 +104,8 @@ class TracedModule:
         UnsupportedNetwork where a run on these images does what the graph has no node for.
         """
         kept: dict[str, tuple[Value, Tensor]] = {}
-        _recorded(self.model, self._as_it_reads(images), None, kept)
-        maps = {name: value.map_of(_plain(tensor)) for name, (value, tensor) in kept.items()}
+        graph = _recorded(self.model, self._as_it_reads(images), None, kept)
+        maps = {name: value.map_of(_plain(of)) for name, (value, of) in kept.items() if name in graph}
         return {name: map for name, map in maps.items() if map is not None}
 
 
