@@ -88,6 +88,11 @@ class Normalising(Enlarging):
                 found = self.affine(where, found, **{role: np.broadcast_to(constant, source.dims)})
         return found
 
+    def length(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
+        """The root of the sum of squares over axes, as of :meth:`total`."""
+        squares = self.multiply(f"{where}.squares", source, source)
+        return self.power(where, self.total(f"{where}.sum", squares, axes, keep), 0.5)
+
     def unit_length(self, where: str, source: Value, axis: int, epsilon: float) -> Value:
         """Each vector along ``axis``, the first, by its length; ``epsilon`` keeps that from 0."""
         if self.axis(source, axis) != 1:

@@ -376,6 +376,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "GlobalMaxPool": _global_max_pool,
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("total"),
+    "ReduceL2": _reduce("length"),
     "ReduceMax": _reduce("largest"),
     "Max": _extreme(largest=True),
     "Min": _extreme(largest=False),

@@ -169,6 +169,21 @@ def _extreme(largest: bool) -> Callable[..., Value]:
     return handler
 
 
+def _norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    p: Any = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    **_: Any,
+) -> Value:
+    if p not in (2, "fro", None):
+        raise Refused((f"it takes the norm of order {p}", "take that of order 2"))
+    return draft.length(where, input, axes_of(dim), keepdim)
+
+
 def _normalize(
     draft: Draft,
     where: str,
@@ -348,6 +363,13 @@ def _reverse_divide(draft: Draft, where: str, result: Tensor, input: Value, othe
     return _divide(draft, where, result, other, input)
 
 
+def _addcmul(
+    draft: Draft, where: str, result: Tensor, input: Any, tensor1: Any, tensor2: Any, *, value: float = 1
+) -> Value:
+    product = _multiply(draft, f"{where}.product", result, tensor1, tensor2)
+    return _add(draft, where, result, input, draft.affine(f"{where}.product", product, scale=value))
+
+
 def _negative(draft: Draft, where: str, result: Tensor, input: Value) -> Value:
     return draft.affine(where, input, scale=-1.0)
 
@@ -382,6 +404,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "amax": _amax,
     "maximum": _extreme(largest=True),
     "minimum": _extreme(largest=False),
+    **named("norm", "vector_norm", "linalg_vector_norm", handler=_norm),
     "normalize": _normalize,
     "reciprocal": _power(-1),
     "mean": _mean,
@@ -402,6 +425,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     **named("div", "truediv", "itruediv", "idiv", "divide", handler=_divide),
     **named("rdiv", "rtruediv", handler=_reverse_divide),
     "neg": _negative,
+    "addcmul": _addcmul,
     "softmax": _answer(Answer.SOFTMAX),
     "log_softmax": _answer(Answer.LOG_SOFTMAX),
     "argmax": _answer(Answer.ARGMAX),

@@ -343,7 +343,9 @@ class Weighted(HostSteps):
         if len(dims) == 4 and dims[:2] == other.dims[:2]:
             first, second = (value.reshaped((prod(dims[:2]), *value.dims[2:])) for value in (one, other))
             return (first, second), lambda value: value.reshaped((*dims[:2], *value.dims[1:]))
-        if len(dims) == 3 and dims[:2] == other.dims[:2] and one.axes() is None:
+        sides = zip(dims[:2], other.dims[:2], strict=False)
+        beside = len(dims) == 3 and all(min(pair) in (1, max(pair)) for pair in sides)
+        if beside and one.axes() is None:
             first, second = (value.permuted((2, 0, 1), value.step) for value in (one, other))
             if first.axes() is not None:
                 return (first, second), lambda value: value.permuted((1, 2, 0), value.step)

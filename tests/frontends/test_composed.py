@@ -32,6 +32,13 @@ class Net(nn.Module):
         return self.function(self, self.one(x), self.other(x))
 
 
+def response(x: torch.Tensor) -> torch.Tensor:
+    """Global response normalisation of ConvNeXt v2, channels last."""
+    length = x.norm(p=2, dim=(1, 2), keepdim=True)
+    scale = length / (length.mean(dim=-1, keepdim=True) + 1e-6)
+    return x + torch.addcmul(torch.ones(8) / 3, torch.arange(8.0), x * scale)
+
+
 TORCH = {
     "a difference": lambda net, a, b: a - F.relu(b),
     "a difference of means": lambda net, a, b: 1 - a.mean((2, 3), keepdim=True) - b,
@@ -48,6 +55,9 @@ TORCH = {
     "a sum over pixels": lambda net, a, b: a.sum((2, 3)),
     "a sum over rows": lambda net, a, b: a.sum(2, keepdim=True),
     "a constant by a map": lambda net, a, b: 2 / (F.relu(a) + 1),
+    "lengths": lambda net, a, b: a.norm(p=2, dim=(2, 3), keepdim=True) * b,
+    "a product added": lambda net, a, b: torch.addcmul(b, torch.ones(8, 1, 1) / 3, a, value=2),
+    "global response norm": lambda net, a, b: response(a.permute(0, 2, 3, 1)),
     "unit vectors": lambda net, a, b: F.normalize(a),
     "unit vector": lambda net, a, b: F.normalize(a.mean((2, 3)), dim=1),
     "flipped channels": lambda net, a, b: net.c(a.flip(1)),
@@ -90,6 +100,7 @@ ONNX = {
     "ReduceMax": [START, ("ReduceMax", integers(2, 3), {"keepdims": 0})],
     "ReduceSum": [START, ("ReduceSum", integers(2, 3))],
     "ReduceSum of channels": [START, ("ReduceSum", integers(1))],
+    "ReduceL2": [START, ("ReduceL2", integers(2, 3))],
     "bounds": [START, ("Max", np.float32(0)), ("Min", np.float32(6))],
     "the larger of three": [START, ("Relu",), ("Neg",), ("Max", "y0", "y1")],
     "the smaller": [START, ("Relu",), ("Min", "y0")],
