@@ -21,6 +21,7 @@ from hotnas_hls.accel.pieces import Piece
 from hotnas_hls.base.names import name_violation
 from hotnas_hls.base.records import LATER
 
+MOST_VALUES = 1 << 26  # of a view
 SOLE = "logits"  # what the only output of a network is called
 
 
@@ -130,6 +131,8 @@ class View:
         found = [problem] if (problem := name_violation(self.name)) else []
         if not self.shape or min(self.shape) < 1:
             found.append(f"{self.name}: shape = {list(self.shape)}: must be at least 1 on every axis")
+        elif prod(self.shape) > MOST_VALUES:
+            found.append(f"{self.name}: {prod(self.shape):,} values; at most {MOST_VALUES:,}")
         if not 0 <= self.axis < max(1, len(self.shape)):
             found.append(f"{self.name}: axis = {self.axis}: must be one of its shape's {len(self.shape)}")
         for number, piece in enumerate(self.pieces):

@@ -292,6 +292,9 @@ def test_views_of_outputs(tmp_path: Path):
     assert violations(dataclasses.replace(view, axis=1)) == [
         "logits: axis = 1: must be one of its shape's 1"
     ]
+    assert violations(dataclasses.replace(view, shape=(1 << 20, 1 << 7))) == [
+        "logits: 134,217,728 values; at most 67,108,864"
+    ]
     assert violations(dataclasses.replace(view, shape=())) == [
         "logits: shape = []: must be at least 1 on every axis"
     ]
