@@ -39,7 +39,7 @@ class Normalising(Enlarging):
             source, offset = replace(source, name=self.nodes[source.name].inputs[0]), added
         function = activation("power", exponent, offset)
         for name, way in self._ways_to(source.name):
-            with np.errstate(divide="ignore"):
+            with np.errstate(all="ignore"):
                 if np.isfinite(way.then(function)(np.array([-4.0, 0.0, 4.0]))).all():
                     return self.activate(where, replace(source, name=name), way.then(function))
         raise Refused((f"it takes the power {exponent:g} of 0", "add a small number before"))
