@@ -114,7 +114,7 @@ class HostSteps(MapReader):
         """
         found = [] if self.violations else [self._returned(*named, outputs) for named in outputs.items()]
         returned = [each for each in found if each is not None]
-        maps = tuple(dict.fromkeys(part.name for each in returned for part in self._parts(each.tensor)))
+        maps = tuple(dict.fromkeys(part.name for each in returned for part in self.parts(each.tensor)))
         read = tuple(Output(each.tensor.name, each.name, each.answer) for each in returned)
         views: tuple[View, ...] = ()
         if not all(each.is_map for each in returned):
@@ -150,7 +150,7 @@ class HostSteps(MapReader):
         made = output.answer
         tensor = output if made is None else made.of
         self._check(tensor, joins=True)
-        nodes = [self.nodes[part.name] for part in self._parts(tensor)]
+        nodes = [self.nodes[part.name] for part in self.parts(tensor)]
         last = all(
             node.activation == SIGMOID and self.nodes[node.inputs[0]].kind is not OpKind.INPUT
             for node in nodes
@@ -182,14 +182,14 @@ class HostSteps(MapReader):
             except Refused:
                 if (tensor.elements < 0).any():
                     raise
-        if any(self.nodes[part.name].kind is OpKind.INPUT for part in self._parts(tensor)):
+        if any(self.nodes[part.name].kind is OpKind.INPUT for part in self.parts(tensor)):
             raise Refused(("it holds the input itself", "return what is computed only"))
         return _Returned(name, tensor, answer, axis, is_map=False)
 
     def _view(self, returned: _Returned, names: Mapping[str, str]) -> View:
         """How the host puts an output together of its maps; ``names``: of the outputs, by their maps."""
         tensor = returned.tensor
-        outputs = {names[part.name]: prod(part.shape) for part in self._parts(tensor)}
+        outputs = {names[part.name]: prod(part.shape) for part in self.parts(tensor)}
         pieces = pieces_of(tensor.elements.reshape(-1), outputs)
         if pieces is None:
             kind = f"it is maps as {times(tensor.dims)} in an order of more than {MOST_PIECES} pieces"

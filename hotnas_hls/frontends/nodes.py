@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from math import prod
 from typing import Any
@@ -83,7 +83,7 @@ class Nodes:
         total, elements = 0, []
         for source in sources:
             self._check(source, joins=True)
-            own, counted = self._parts(source), 0
+            own, counted = self.parts(source), 0
             shifts, ends = [], []
             for part in own:
                 if part.name not in parts:
@@ -104,9 +104,23 @@ class Nodes:
         self.joins[name] = tuple(part for _, part in parts.values())
         return Value(name, (total, 1, 1), (total,)).seen(joined, where)
 
-    def _parts(self, value: Value) -> tuple[Value, ...]:
+    def parts(self, value: Value) -> tuple[Value, ...]:
         """The maps that a tensor is seen from, plain."""
         return self.joins.get(value.name) or (replace(value, dims=value.shape, order=None),)
+
+    def told(self, tensors: Iterable[tuple[Value, Callable[[], np.ndarray]]]) -> dict[str, np.ndarray]:
+        """The maps (B, *shape) of nodes, by name, that values hold whose tensors (B, *dims) a run gave."""
+        found: dict[str, np.ndarray] = {}
+        for value, tensor in tensors:
+            parts = [part for part in self.parts(value) if part.name in self.nodes]
+            if all(part.name in found for part in parts):
+                continue
+            whole = value.map_of(tensor())
+            if whole is not None:
+                ends = np.cumsum([prod(part.shape) for part in parts])[:-1]
+                for part, values in zip(parts, np.split(whole.reshape(len(whole), -1), ends, 1), strict=True):
+                    found.setdefault(part.name, values.reshape(-1, *part.shape))
+        return found
 
     def _check(self, source: Value, joins: bool = False) -> None:
         """Refused for what the accelerator does not hold; ``joins``: but maps side by side may be read."""

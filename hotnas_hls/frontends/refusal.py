@@ -14,7 +14,8 @@ CURES: dict[tuple[str, ...], str] = {
     ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "shrink", "tanhshrink"): (
         "use another activation and fine-tune"
     ),
-    ("topk", "sort", "argsort", "max", "min", "nonmaxsuppression", "nms", "hardmax"): (
+    ("max", "min"): "end the network before it, or take the maximum over rows and columns (amax)",
+    ("topk", "sort", "argsort", "nonmaxsuppression", "nms", "hardmax"): (
         "end the network before it, and let the program that reads the outputs do it"
     ),
 }

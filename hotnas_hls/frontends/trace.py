@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -103,20 +104,20 @@ class TracedModule:
 
         UnsupportedNetwork where a run on these images does what the graph has no node for.
         """
-        kept: dict[str, tuple[Value, Tensor]] = {}
-        graph = _recorded(self.model, self._as_it_reads(images), None, kept)
-        maps = {name: value.map_of(_plain(of)) for name, (value, of) in kept.items() if name in graph}
-        return {name: map for name, map in maps.items() if map is not None}
+        maps: dict[str, np.ndarray] = {}
+        _recorded(self.model, self._as_it_reads(images), None, maps)
+        return maps
 
 
 def _recorded(
-    model: nn.Module, images: np.ndarray, name: str | None, kept: dict[str, tuple[Value, Tensor]] | None
+    model: nn.Module, images: np.ndarray, name: str | None, maps: dict[str, np.ndarray] | None
 ) -> Graph:
-    """The graph of one run on ``images``; ``kept`` is filled with a value and its tensor for every node."""
+    """The graph of one run on ``images``; ``maps`` is filled with what is computed for its nodes."""
     model = _unwrapped(model)
     draft = Draft(name or type(model).__name__, len(images))
     _refuse_scripts(model, draft.name)
     tensor = _images(model, images)
+    kept: dict[str, tuple[Value, Tensor]] | None = None if maps is None else {}
     recorder = _Recorder(draft, kept)
     recorder.follow(tensor, draft.input(images.shape[1:]))
     with _inference(model), _module_paths(model, recorder.stack), torch.no_grad():
@@ -137,6 +138,8 @@ def _recorded(
                 "input; return what is computed only"
             )
         outputs[name] = value or draft.stand_in(())
+    if maps is not None and kept is not None:
+        maps |= draft.told((value, partial(_plain, tensor)) for value, tensor in kept.values())
     if not outputs:
         draft.violations.append("output: the network returns nothing; return what it computes")
     return draft.finish(outputs)

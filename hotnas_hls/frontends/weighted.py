@@ -71,8 +71,8 @@ class Weighted(HostSteps):
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
             return self._along_channels(where, source, weight, bias, step, around, gap, groups)
-        strided = strided_channels(source)
-        if strided is not None and groups == 1 and gap == (1, 1):
+        strided = strided_channels(source) if groups == 1 and gap == (1, 1) else None
+        if strided is not None and source.axes() is None:
             return self._of_every(where, source, strided, weight, bias, step, around)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
@@ -204,7 +204,7 @@ class Weighted(HostSteps):
 
     def _apart(self, where: str, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
         """A vector with its weights; of joined maps, which lie apart, each with its own."""
-        parts = self._parts(source)
+        parts = self.parts(source)
         ends = np.cumsum([prod(part.shape) for part in parts])
         weights = np.split(weight, ends[:-1], axis=1)
         return [self._in_a_kernel(where, *of) for of in zip(parts, weights, strict=True)]

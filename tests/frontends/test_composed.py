@@ -86,6 +86,12 @@ def test_blocks_beside_each_other_are_a_larger_stride() -> None:
     assert (len(loaded.graph), last.kernel, last.stride, last.padding) == (3, (6, 6), (4, 4), (2, 2, 2, 2))
 
 
+def test_every_second_pixel_of_all_channels_is_left_out_before_a_convolution() -> None:
+    net = Net(lambda net, a, b: net.c(a[..., ::2, ::2]), c=nn.Conv2d(8, 4, 3))
+    kinds = [node.kind for node in load_module(net.eval(), SHAPE).graph]
+    assert kinds == [OpKind.INPUT, OpKind.CONV, OpKind.SUBSAMPLE, OpKind.CONV]
+
+
 START = ("Conv", weights(4, 3, 3, 3))
 ONNX = {
     "a difference": [START, ("Relu",), ("Sub", "y0")],

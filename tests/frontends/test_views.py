@@ -187,6 +187,32 @@ def test_a_file_of_an_old_opset_takes_the_softmax_over_its_last_axis(tmp_path: P
     )
 
 
+def test_a_head_that_is_rounded_behind_its_concatenation_keeps_its_integers(tmp_path: Path) -> None:
+    """The pair around all of a view is one around each of its maps, which are told from it."""
+
+    def pair(scale: float) -> list[tuple[Any, ...]]:
+        return [(name, np.float32(scale), np.int8(0)) for name in ("QuantizeLinear", "DequantizeLinear")]
+
+    weight = np.int8(weights(4, 3, 3, 3) * 40)
+    steps = [
+        *pair(2**-3),
+        ("DequantizeLinear", weight, np.float32(2**-6), {"chained": False}),
+        ("Conv", "y1", "y2", {"chained": False}),
+        *pair(2**-2),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("Reshape", integers(0, 4, -1)),
+        ("Reshape", "y5", integers(0, 4, -1), {"chained": False}),
+        ("Concat", "y7", {"axis": 2}),
+        *pair(2**-1),
+        ("Transpose", {"perm": [0, 2, 1]}),
+    ]
+    loaded = load_model(str(saved(tmp_path / "net.onnx", *steps)))
+    assert str(loaded.graph.host) == "the host puts step11, step11_1 together as logits of 125x4"
+    assert loaded.proof is not None
+    assert loaded.proof.note.startswith("quantised elsewhere, runs with its own integers: maps of 8 bits")
+    assert " within one step of its" in loaded.proof.note
+
+
 class Joined(Detector):
     """Two resolutions flattened side by side, in an order of their own, before fully connected layers."""
 
