@@ -307,8 +307,7 @@ class DesignPoint:
                     f"{WEIGHTS_FILE}: labels of shape {labels.shape} for {len(self.golden.images)} images"
                 )
             elif labels is not None:
-                classes = first.channels * first.rows * first.columns
-                found += _range(labels, "golden labels", 0, classes - 1)
+                found += _range(labels, "golden labels", 0, first.values - 1)
         return found
 
     def to_json(self) -> str:

@@ -43,6 +43,11 @@ class FeatureMap:
     concat_of: str | None = None
     concat_offset: int = 0
 
+    @property
+    def values(self) -> int:
+        """How many it holds."""
+        return self.channels * self.rows * self.columns
+
 
 @dataclass(frozen=True)
 class Layer:

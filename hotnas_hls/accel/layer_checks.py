@@ -41,7 +41,8 @@ def network_violations(
         found.append("layers: none; give at least one")
     if image not in maps:
         found.append(f"image: there is no feature map {image!r}; known: {', '.join(maps)}")
-    found += host.output_violations(maps)
+    outputs = host.output_violations(maps)
+    found += outputs or host.view_violations({fm.name: fm.values for fm in maps.values()})
     written, rows = {image}, collections.Counter(layer.target for layer in layers if layer.target_rows > 1)
     for layer in layers:
         found += _layer_violations(layer, maps)

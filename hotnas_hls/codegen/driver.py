@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.images import ALIGNMENT, buffer_alignment, feature_map_bytes, map_memory
 from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
+from hotnas_hls.accel.pieces import Piece
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -90,6 +92,7 @@ def driver_files(
         "blocks": BLOCKS,
         "strides": raw_strides(net),
         "outputs": _outputs_in_turn(net),
+        "views": _views_in_turn(net),
         **page_sizes([accel]),
     }
     for name, text in render_folder(FOLDER, banner, context).items():
@@ -121,14 +124,53 @@ def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:
 def _outputs_in_turn(net: IntegerNetwork) -> dict[str, Any]:
     """The values of an image's outputs one after the other: where each begins, and what is made."""
     maps = [net.feature_maps[output.map] for output in net.host.outputs]
-    ends = list(accumulate((fm.channels * fm.rows * fm.columns for fm in maps), initial=0))
-    answers = {str(output.answer) for output in net.host.outputs if output.answer is not None}
+    ends = list(accumulate((fm.values for fm in maps), initial=0))
+    answers = {str(returned.answer) for returned in net.host.returned if returned.answer is not None}
     return {
         "first": ends[:-1],
         "size": ends[-1],
         "answers": answers,
         "exponential": bool(answers - {Answer.ARGMAX}),
         "softmax": bool(answers & {Answer.SOFTMAX, Answer.LOG_SOFTMAX}),
+    }
+
+
+def _views_in_turn(net: IntegerNetwork) -> dict[str, Any]:
+    """The views as tables in C: pieces one after the other, all of one rank."""
+    views = net.host.views
+    rank = max((len(piece.sizes) for view in views for piece in view.pieces), default=0) or 1
+    numbers = {output.name: number for number, output in enumerate(net.host.outputs)}
+
+    def padded(values: tuple[int, ...], fill: int) -> list[int]:
+        return [*[fill] * (rank - len(values)), *values]
+
+    def table(piece: Piece) -> dict[str, Any]:
+        return {
+            "output": numbers[piece.output],
+            "count": piece.count,
+            "sizes": padded(piece.sizes, 1),
+            "first": piece.first,
+            "steps": padded(piece.steps, 0),
+            "place": piece.place,
+            "place_steps": padded(piece.place_steps, 0),
+        }
+
+    firsts = accumulate((len(view.pieces) for view in views), initial=0)
+    return {
+        "rank": rank,
+        "all": [
+            {
+                "name": view.name,
+                "shape": view.shape,
+                "count": prod(view.shape),
+                "first": first,
+                "pieces": [table(piece) for piece in view.pieces],
+                "answer": view.answer,
+                "size": view.shape[view.axis],
+                "apart": prod(view.shape[view.axis + 1 :]),
+            }
+            for view, first in zip(views, firsts, strict=False)
+        ],
     }
 
 
@@ -193,6 +235,7 @@ def design_record(
                 placed(net.feature_maps[out.map]) | {"name": out.name, "map": out.map, "answer": out.answer}
                 for out in net.host.outputs
             ],
+            "views": [to_record(view) for view in net.host.views],
         },
         "memory": to_record(timing),  # of the predictions
         "bench": bench_registers(slots),

@@ -133,7 +133,7 @@ def hls_files(
         maps = run_network(net, image)
         files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
         files[f"tb_data/golden_{index}.bin"] = golden_arena(maps, accel, memory)
-        if net.host.answers:
+        if net.host.makes_results:
             files[f"tb_data/answer_{index}.bin"] = golden_answers(net, maps)
     return files
 
@@ -144,12 +144,9 @@ def wgt_ports(accel: Accelerator) -> tuple[str, ...]:
 
 
 def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes:
-    """What the host makes of the integers (C, H, W) of its maps, output after output: 32-bit floats."""
-    answers = (
-        output.answered(maps[output.map][None] * 2.0 ** -net.feature_maps[output.map].frac_bits)
-        for output in net.host.outputs
-    )
-    return b"".join(answer.astype("<f4").tobytes() for answer in answers)
+    """What the network returns, of the integers (C, H, W) of its maps, one after the other: 32-bit floats."""
+    real = {name: maps[name][None] * 2.0 ** -net.feature_maps[name].frac_bits for name in net.host.maps}
+    return b"".join(result.astype("<f4").tobytes() for result in net.host.results(real).values())
 
 
 def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_masters: int) -> str:

@@ -8,6 +8,7 @@ that of the images as 0. Each call adds nodes, rearranges a value, leaves work t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -48,6 +49,15 @@ class Draft(Normalising):
             raise Refused((f"it repeats {times(source.dims)} to {times(sizes)}", IMAGES_FIRST))
         return self._repeated(where, source, sizes[1:])
 
+    def tile(self, where: str, source: Value, repeats: Sequence[int]) -> Value:
+        """The whole tensor several times along axes; ``repeats``: of all axes, images first."""
+        if len(repeats) != source.rank or repeats[0] != 1:
+            raise Refused((f"it repeats {times(source.dims)} {times(repeats)} times", IMAGES_FIRST))
+        sizes = [size * count for size, count in zip(source.dims, repeats[1:], strict=True)]
+        if max(sizes) > LARGEST_SIDE or not 0 < prod(sizes) <= MOST_VALUES:
+            raise Refused((f"it repeats {times(source.dims)} to {times(sizes)}", "use smaller maps"))
+        return source.picked(np.tile(source.numbers, repeats[1:]), where)
+
     def squeeze(self, where: str, source: Value, axes: Sequence[int] | None) -> Value:
         """Without ``axes`` of one value; None: without any of those behind the images' axis."""
         dropped = (
@@ -82,19 +92,33 @@ class Draft(Normalising):
         return source.padded(before[1:], after[1:], where)
 
     def concat(self, where: str, sources: Sequence[Value | np.ndarray], axis: int) -> Value:
-        """Channels of several maps one after the other; constants of zeros are channels of zeros."""
+        """Several tensors one after the other; constants of zeros are channels of zeros.
+
+        Channels of maps are a node. What no node can hold is left to what reads it: the end of the network
+        or a linear layer.
+        """
         values = [source for source in sources if isinstance(source, Value)]
-        rank = values[0].rank
-        if axis % rank != 1:
-            raise Refused((f"it joins along axis {axis}", "concatenate channels: axis 1"))
+        along = self.axis(values[0], axis) - 1
         if len(values) < len(sources):
+            if along:
+                raise Refused(
+                    (f"it joins maps with constants along axis {axis}", "concatenate computed maps only")
+                )
             return self._with_zero_channels(where, sources, values)
-        sizes = {source.dims[1:] for source in values}
-        if len(sizes) > 1:
+        others = {(source.rank, source.dims[:along], source.dims[along + 1 :]) for source in values}
+        if len(others) > 1:
             shapes = ", ".join(times(source.dims) for source in values)
-            raise Refused((f"it joins maps of {shapes}", "join maps of the same rows and columns"))
+            raise Refused((f"it joins maps of {shapes}", "join maps of the same sizes on every other axis"))
         if len(values) == 1:
             return values[0]
+        flattened = any(len(source.dims) == 1 and source.shape[1:] != (1, 1) for source in values)
+        if along == 0 and not flattened:
+            with suppress(Refused):
+                return self._of_channels(where, values)
+        return self._join(where, values, along)
+
+    def _of_channels(self, where: str, values: Sequence[Value]) -> Value:
+        """A node of the channels of several maps; Refused where they are not that."""
         if len({source.shape[1:] for source in values}) > 1 or any(
             source.order is not None and not self._is_permuted(source) for source in values
         ):
@@ -110,11 +134,15 @@ class Draft(Normalising):
         return value.seen(np.concatenate(elements), where)
 
     def stack(self, where: str, sources: Sequence[Value], axis: int) -> Value:
-        """Tensors beside each other along a new axis, the first behind that of the images."""
-        dims = {source.dims for source in sources}
-        if axis != 1 or len(dims) > 1:
-            raise Refused((f"it stacks along axis {axis}", "stack equal tensors along axis 1"))
-        return self.concat(where, sources, 1).reshaped((len(sources), *dims.pop()), where)
+        """Equal tensors beside each other along a new axis behind that of the images."""
+        dims, rank = sources[0].dims, sources[0].rank + 1
+        along = axis % rank - 1
+        if along < 0 or len({source.dims for source in sources}) > 1:
+            raise Refused((f"it stacks along axis {axis}", "stack equal tensors behind the images' axis"))
+        if along == 0:
+            return self.concat(where, sources, 1).reshaped((len(sources), *dims), where)
+        single = (*dims[:along], 1, *dims[along:])
+        return self.concat(where, [source.reshaped(single, where) for source in sources], along + 1)
 
     @staticmethod
     def _is_permuted(value: Value) -> bool:

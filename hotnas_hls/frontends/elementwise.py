@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf, isfinite, isnan
 
@@ -11,7 +11,7 @@ import numpy as np
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.weighted import Weighted
-from hotnas_hls.network.activation import IDENTITY, Activation, activation, affine
+from hotnas_hls.network.activation import IDENTITY, SIGMOID, Activation, activation, affine
 from hotnas_hls.network.graph import Grid, Node, OpKind
 from hotnas_hls.network.grid import grid_of
 
@@ -26,6 +26,8 @@ class Elementwise(Weighted):
         bounds = (-inf if low is None else float(low), inf if high is None else float(high))
         if any(isnan(bound) for bound in bounds):
             raise Refused(("a bound is not a number", "give numbers as bounds"))
+        if source.name in self.joins:
+            return self._of_each(where, source, lambda part: self.clip(where, part, low, high))
         if not bounds[0] <= 0 <= bounds[1]:
             source = self._without_zeros(where, source)
         plain = self._plain_of(source)
@@ -41,6 +43,8 @@ class Elementwise(Weighted):
         """
         if source.answer is not None:
             return source
+        if source.name in self.joins:
+            return self._of_each(where, source, lambda part: self.rounded(where, part, grid))
         self._check(source)
         node = self.nodes[source.name]
         if node.kind is OpKind.INPUT and node.grid is None:
@@ -62,11 +66,23 @@ class Elementwise(Weighted):
             zero, *others = function(np.array([0.0, -4.0, -0.5, 0.5, 4.0])).tolist()
         if not all(isfinite(value) for value in (zero, *others)):
             raise Refused(("its values are not finite", "give finite parameters"))
+        if source.name in self.joins:
+            return self._of_each(where, source, lambda part: self.activate(where, part, function))
         if zero != 0:
             source = self._without_zeros(where, source)
         plain = self._plain_of(source)
         value = self._add(where, OpKind.ACTIVATION, [plain], plain.shape, activation=function)
         return replace(source, name=value.name)
+
+    def _of_each(self, where: str, source: Value, function: Callable[[Value], Value]) -> Value:
+        """Maps side by side, ``function`` of each: of every value, as long as no zeros lie between them."""
+        self._check(source, joins=bool((source.elements >= 0).all()))
+        parts = tuple(function(part) for part in self.joins[source.name])
+        if all(made.name == part.name for made, part in zip(parts, self.joins[source.name], strict=True)):
+            return source
+        name = self._unique(where)
+        self.joins[name] = parts
+        return replace(source, name=name)
 
     def prelu(self, where: str, source: Value, slopes: np.ndarray) -> Value:
         """Values below 0 times the slope of their channel: x + (1 - slope) * max(-x, 0)."""
@@ -77,6 +93,8 @@ class Elementwise(Weighted):
 
     def multiply(self, where: str, one: Value, other: Value) -> Value:
         """Product of two tensors; an activation where both are functions of each value of the same map."""
+        for source in (one, other):
+            self._check(source)
         if one.dims == other.dims and self._alike(one, other):
             ways = dict(self._ways_to(one.name))
             for name, way in self._ways_to(other.name):
@@ -84,6 +102,20 @@ class Elementwise(Weighted):
                     base = replace(one, name=name)
                     return self.activate(where, base, ways[name].times(way))
         return self._two_maps(where, OpKind.MULTIPLY, one, other)
+
+    def glu(self, where: str, source: Value, axis: int) -> Value:
+        """The first half along ``axis`` times the sigmoid of the second."""
+        along = self.axis(source, axis) - 1
+        half = source.dims[along] // 2
+        before = [slice(None)] * along
+        value, gate = (source.taken((*before, part), where) for part in (slice(half), slice(half, 2 * half)))
+        return self.multiply(where, value, self.activate(f"{where}.gate", gate, SIGMOID))
+
+    def extreme(self, where: str, one: Value, other: Value, largest: bool) -> Value:
+        """The larger of two tensors, or the smaller, value by value: one + max(other - one, 0)."""
+        signs = (other, one) if largest else (one, other)
+        beyond = self.clip(f"{where}.beyond", self.subtract(f"{where}.beyond", *signs), 0, None)
+        return (self.add if largest else self.subtract)(where, one, beyond)
 
     def _ways_to(self, name: str) -> Iterator[tuple[str, Activation]]:
         """Maps that a node is a function of, value by value, and that function; itself first."""

@@ -91,10 +91,7 @@ class Enlarging(Pooling):
         """The pixels of ``block`` x ``block`` as channels; the order as of :meth:`depth_to_space`."""
         if len(source.dims) != 3 or block < 1 or source.dims[1] % block or source.dims[2] % block:
             raise Refused((f"it takes blocks of {block} of {times(source.dims)}", "give it whole blocks"))
-        channels = source.dims[0]
-        weight = np.tile(np.eye(block**2).reshape(-1, 1, block, block), (channels, 1, 1, 1))
-        sides = (block, block)
-        value = self.conv(where, source, weight, None, sides, (0, 0, 0, 0), (1, 1), channels)
+        channels, value = source.dims[0], self._blocks(where, source, block, block)
         if not columns_first:
             return value
         order = np.arange(channels * block**2).reshape(channels, -1).T.reshape(-1)

@@ -31,6 +31,7 @@ class Normalising(Enlarging):
         """(x + offset) ** exponent of every value x from 0 on."""
         if exponent == 1 and offset == 0:
             return source
+        self._check(source)
         if exponent == 2 and offset == 0:
             return self.multiply(where, source, source)
         added = self._added(source.name) if offset == 0 else None
@@ -38,7 +39,7 @@ class Normalising(Enlarging):
             source, offset = replace(source, name=self.nodes[source.name].inputs[0]), added
         function = activation("power", exponent, offset)
         for name, way in self._ways_to(source.name):
-            with np.errstate(divide="ignore"):
+            with np.errstate(all="ignore"):
                 if np.isfinite(way.then(function)(np.array([-4.0, 0.0, 4.0]))).all():
                     return self.activate(where, replace(source, name=name), way.then(function))
         raise Refused((f"it takes the power {exponent:g} of 0", "add a small number before"))
@@ -53,10 +54,11 @@ class Normalising(Enlarging):
         return offset if scale == 1 and offset >= 0 else None
 
     def total(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
-        """The sum over the first axis behind the images': of channels."""
+        """The sum over channels, or over what a mean can be taken of."""
         gone = [self.axis(source, axis) for axis in axes]
         if len(source.dims) < 3 or gone != [1]:
-            raise Refused((f"sum over axes {gone}", "sum over channels: axis 1"))
+            mean = self.mean(f"{where}.mean", source, axes, keep)
+            return self.affine(where, mean, scale=float(prod(source.dims[axis - 1] for axis in gone)))
         count, *others, rows, columns = source.dims
         flat = source.reshaped((count * prod(others), rows, columns), where)
         found = self.weighed(where, flat, np.tile(np.eye(prod(others)), (1, count)))
@@ -85,6 +87,22 @@ class Normalising(Enlarging):
             if constant is not None:
                 found = self.affine(where, found, **{role: np.broadcast_to(constant, source.dims)})
         return found
+
+    def length(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
+        """The root of the sum of squares over axes, as of :meth:`total`."""
+        squares = self.multiply(f"{where}.squares", source, source)
+        return self.power(where, self.total(f"{where}.sum", squares, axes, keep), 0.5)
+
+    def unit_length(self, where: str, source: Value, axis: int, epsilon: float) -> Value:
+        """Each vector along ``axis``, the first, by its length; ``epsilon`` keeps that from 0."""
+        if self.axis(source, axis) != 1:
+            raise Refused((f"it scales vectors along axis {axis}", "take the channels: axis 1"))
+        count, *sides = source.dims
+        pixels = source.reshaped((count, *(1, 1, *sides)[-max(2, len(sides)) :]), where)
+        squares = self.multiply(f"{where}.squares", pixels, pixels)
+        lengths = self.weighed(f"{where}.sums", squares, np.ones((count, count)))
+        scale = self.power(f"{where}.scale", lengths, -0.5, epsilon**2)
+        return self.multiply(where, pixels, scale).reshaped(source.dims, where)
 
     def group_norm(
         self,

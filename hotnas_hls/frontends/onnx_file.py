@@ -154,9 +154,14 @@ def _called(node: Any) -> str:
 
 
 def _name_apart(model: Any) -> None:
-    """Names that several nodes have are left to the first: others are called by what they make."""
+    """Names that several nodes have are left to the first: others are called by what they make.
+
+    Of names that are no text, what is text stays.
+    """
     seen: set[str] = set()
     for node in model.graph.node:
+        if isinstance(node.name, bytes):
+            node.name = dotted(node.name)
         if node.name in seen:
             node.name = ""
         seen.add(node.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class OnnxModel:
         self._lost += reader.unrounded.uneven
         self.fixed_batch = reader.fixed_batch
         self._model = reader.model
-        self._made = reader.made
+        self._made, self._draft = reader.made, reader.draft
         self._rounded, self._unrounded = reader.rounded, reader.unrounded
 
     def floats(self) -> OnnxModel:
@@ -123,16 +123,20 @@ class OnnxModel:
 
     def _maps(self, of: Any, images: np.ndarray, optimised: bool = True) -> Mapping[str, np.ndarray]:
         known = {name for node in of.graph.node for name in node.output} | {self._input.name}
-        made = {name: of for name, of in self._made.items() if name in self.graph and of[0] in known}
+        made = [
+            (name, value)
+            for name, value in self._made.values()
+            if name in known and any(part.name in self.graph for part in self._draft.parts(value))
+        ]
         if not made:
             return {}
         model = onnx.ModelProto()
         model.CopyFrom(of)
         del model.graph.output[:]
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name, _ in made.values())
-        arrays = zip(made.items(), self._run(model, images, optimised), strict=True)
-        maps = {node: value.map_of(np.asarray(array)) for (node, (_, value)), array in arrays}
-        return {node: map for node, map in maps.items() if map is not None}
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name, _ in made)
+        arrays = self._run(model, images, optimised)
+        pairs = zip(made, arrays, strict=True)
+        return self._draft.told((value, partial(np.asarray, array)) for (_, value), array in pairs)
 
     @cached_property
     def _input(self) -> Any:

@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 
 from hotnas_hls.accel.host_work import Answer
+from hotnas_hls.frontends.onnx_activations import ACTIVATIONS
 from hotnas_hls.frontends.onnx_arguments import Reader, constant_of, numbers_of, sides, zeros_around
 from hotnas_hls.frontends.onnx_shapes import SHAPES
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
-from hotnas_hls.network import activation as activations
-from hotnas_hls.network.activation import Activation
-
-WIDEST = float(np.finfo(np.float32).max)  # as a bound: none
 
 
 def _conv(
@@ -121,77 +118,6 @@ def _batch_normalization(
     return reader.draft.batchnorm(where, value_of(source, "input"), mean, var, weight, bias, epsilon)
 
 
-def _relu(reader: Reader, where: str, source: Value) -> Value:
-    return reader.draft.clip(where, source, 0, None)
-
-
-def _clip(
-    reader: Reader,
-    where: str,
-    source: Any,
-    low: Any = None,
-    high: Any = None,
-    *,
-    min: float | None = None,
-    max: float | None = None,
-) -> Value:
-    low = min if low is None else constant_of(low, "lower bound").item()
-    high = max if high is None else constant_of(high, "upper bound").item()
-    low = None if low is not None and low <= -WIDEST else low
-    high = None if high is not None and high >= WIDEST else high
-    return reader.draft.clip(where, value_of(source, "input"), low, high)
-
-
-def _activate(function: Activation) -> Callable[..., Value]:
-    def handler(reader: Reader, where: str, source: Value) -> Value:
-        return reader.draft.activate(where, source, function)
-
-    return handler
-
-
-def _leaky_relu(reader: Reader, where: str, source: Value, *, alpha: float = 0.01) -> Value:
-    return reader.draft.activate(where, source, activations.activation("leaky_relu", alpha))
-
-
-def _prelu(reader: Reader, where: str, source: Any, slope: Any) -> Value:
-    return reader.draft.prelu(where, value_of(source, "input"), constant_of(slope, "slope"))
-
-
-def _elu(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
-    return reader.draft.activate(where, source, activations.activation("elu", alpha))
-
-
-def _celu(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
-    return reader.draft.activate(where, source, activations.celu(alpha))
-
-
-def _selu(
-    reader: Reader,
-    where: str,
-    source: Value,
-    *,
-    alpha: float = activations.SELU_ALPHA,
-    gamma: float = activations.SELU_GAMMA,
-) -> Value:
-    return reader.draft.activate(where, source, activations.selu(alpha, gamma))
-
-
-def _gelu(reader: Reader, where: str, source: Value, *, approximate: bytes = b"none") -> Value:
-    function = activations.GELU if approximate == b"none" else activations.GELU_BY_TANH
-    return reader.draft.activate(where, source, function)
-
-
-def _swish(reader: Reader, where: str, source: Value, *, alpha: float = 1.0) -> Value:
-    function = activations.IDENTITY.times(activations.affine(alpha).then(activations.SIGMOID))
-    return reader.draft.activate(where, source, function)
-
-
-def _hard_sigmoid(
-    reader: Reader, where: str, source: Value, *, alpha: float = 0.2, beta: float = 0.5
-) -> Value:
-    return reader.draft.activate(where, source, activations.hard_sigmoid(alpha, beta))
-
-
 def _max_pool(
     reader: Reader,
     where: str,
@@ -242,20 +168,68 @@ def _global_average_pool(reader: Reader, where: str, source: Value) -> Value:
     return reader.draft.mean(where, source, range(2, source.rank), keep=True)
 
 
-def _reduce_mean(
-    reader: Reader,
-    where: str,
-    source: Value,
-    axes_input: Any = None,
-    *,
-    axes: Any = None,
-    keepdims: int = 1,
-    noop_with_empty_axes: int = 0,
-) -> Value:
-    chosen = numbers_of(axes_input, axes, "axes")
-    if not chosen and noop_with_empty_axes:
-        return source
-    return reader.draft.mean(where, source, chosen or range(source.rank), bool(keepdims))
+def _reduce(method: str) -> Callable[..., Value]:
+    def handler(
+        reader: Reader,
+        where: str,
+        source: Value,
+        axes_input: Any = None,
+        *,
+        axes: Any = None,
+        keepdims: int = 1,
+        noop_with_empty_axes: int = 0,
+    ) -> Value:
+        chosen = numbers_of(axes_input, axes, "axes")
+        if not chosen and noop_with_empty_axes:
+            return source
+        reduced: Value = getattr(reader.draft, method)(
+            where, source, chosen or range(source.rank), bool(keepdims)
+        )
+        return reduced
+
+    return handler
+
+
+def _global_max_pool(reader: Reader, where: str, source: Value) -> Value:
+    return reader.draft.largest(where, source, range(2, source.rank), keep=True)
+
+
+def _pow(reader: Reader, where: str, source: Any, exponent: Any) -> Value:
+    power = constant_of(exponent, "exponent")
+    if power.size != 1:
+        raise Refused(("its exponent differs from value to value", "use one number"))
+    return reader.draft.power(where, value_of(source, "base"), float(power.item()))
+
+
+def _power(exponent: float) -> Callable[..., Value]:
+    def handler(reader: Reader, where: str, source: Value) -> Value:
+        return reader.draft.power(where, source, exponent)
+
+    return handler
+
+
+def _extreme(largest: bool) -> Callable[..., Value]:
+    """Of a map and a number a clip, of maps one after the other what is beyond the first."""
+
+    def handler(reader: Reader, where: str, *inputs: Any) -> Value:
+        found, *others = sorted(inputs, key=lambda item: not isinstance(item, Value))
+        for other in others:
+            if isinstance(other, Value):
+                found = reader.draft.extreme(where, found, other, largest)
+            elif other.size != 1:
+                raise Refused(("its constant has several values", "give one number"))
+            else:
+                bounds = (other.item(), None) if largest else (None, other.item())
+                found = reader.draft.clip(where, found, *bounds)
+        return found
+
+    return handler
+
+
+def _lp_normalization(reader: Reader, where: str, source: Value, *, axis: int = -1, p: int = 2) -> Value:
+    if p != 2:
+        raise Refused((f"it takes the norm of order {p}", "take that of order 2"))
+    return reader.draft.unit_length(where, source, axis, 1e-12)
 
 
 def _add(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
@@ -267,7 +241,7 @@ def _add(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
 
 def _subtract(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
     if isinstance(one, Value) and isinstance(other, Value):
-        raise Refused(("it subtracts maps", "add them, with the sign in the layer before"))
+        return reader.draft.subtract(where, one, other)
     if isinstance(one, Value):
         return reader.draft.affine(where, one, offset=-_aligned(one, other, **old))
     return reader.draft.affine(where, other, scale=-1.0, offset=_aligned(other, one, **old))
@@ -281,7 +255,12 @@ def _multiply(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> V
 
 
 def _divide(reader: Reader, where: str, one: Any, other: Any, **old: Any) -> Value:
-    divisor = _aligned(value_of(one, "dividend"), constant_of(other, "divisor"), **old).astype(np.float64)
+    if isinstance(other, Value):
+        inverse = reader.draft.power(where, other, -1.0)
+        if isinstance(one, Value):
+            return reader.draft.multiply(where, one, inverse)
+        return reader.draft.affine(where, inverse, scale=_aligned(other, one, **old))
+    divisor = _aligned(one, constant_of(other, "divisor"), **old).astype(np.float64)
     if not divisor.all():
         raise Refused(("it divides by zero", "divide by other constants"))
     return reader.draft.affine(where, one, scale=1 / divisor)
@@ -367,7 +346,7 @@ def _softmax(answer: Answer) -> Callable[..., Value]:
     def handler(reader: Reader, where: str, source: Value, *, axis: int | None = None) -> Value:
         if reader.opset < 13:  # over all axes from ``axis`` on
             axis = 1 if axis is None else axis
-            if axis % source.rank != 1 or any(size != 1 for size in source.dims[1:]):
+            if any(size != 1 for size in source.dims[axis % source.rank :]):
                 raise Refused((f"it is the {answer} over all values of a map", "take it over the channels"))
         return reader.draft.answer(where, source, answer, -1 if axis is None else axis, source.dims)
 
@@ -390,27 +369,21 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "BatchNormalization": _batch_normalization,
-    "Relu": _relu,
-    "Clip": _clip,
-    "LeakyRelu": _leaky_relu,
-    "PRelu": _prelu,
-    "Elu": _elu,
-    "Celu": _celu,
-    "Selu": _selu,
-    "Gelu": _gelu,
-    "Erf": _activate(activations.activation("erf")),
-    "Softplus": _activate(activations.softplus()),
-    "Softsign": _activate(activations.activation("softsign")),
-    "Sigmoid": _activate(activations.SIGMOID),
-    "Tanh": _activate(activations.TANH),
-    "Mish": _activate(activations.MISH),
-    "Swish": _swish,
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": _activate(activations.HARD_SWISH),
+    **ACTIVATIONS,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global_average_pool,
-    "ReduceMean": _reduce_mean,
+    "GlobalMaxPool": _global_max_pool,
+    "ReduceMean": _reduce("mean"),
+    "ReduceSum": _reduce("total"),
+    "ReduceL2": _reduce("length"),
+    "ReduceMax": _reduce("largest"),
+    "Max": _extreme(largest=True),
+    "Min": _extreme(largest=False),
+    "Pow": _pow,
+    "Sqrt": _power(0.5),
+    "Reciprocal": _power(-1.0),
+    "LpNormalization": _lp_normalization,
     "LRN": _lrn,
     "LayerNormalization": _layer_normalization,
     "InstanceNormalization": _instance_normalization,

@@ -132,6 +132,11 @@ def _expand(reader: Reader, where: str, source: Any, target: Any) -> Value:
     return reader.draft.expand(where, value, [max(pair) for pair in zip(own, wanted, strict=True)])
 
 
+def _tile(reader: Reader, where: str, source: Any, repeats: Any) -> Value:
+    counts = numbers_of(repeats, None, "repeats") or []
+    return reader.draft.tile(where, value_of(source, "input"), counts)
+
+
 def _transpose(reader: Reader, where: str, source: Value, *, perm: Any = None) -> Value:
     return reader.draft.permute(where, source, list(range(source.rank))[::-1] if perm is None else list(perm))
 
@@ -273,6 +278,7 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Expand": _expand,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Shape": _shape,
     "Size": _size,

@@ -59,6 +59,31 @@ class Pooling(Elementwise):
         )
         return self._result(read, value, read.channels)
 
+    def adaptive_maxpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
+        """Max-pooling to ``size``, which divides the map."""
+        sides = source.dims[1:]
+        if len(sides) != len(size) or any(side % want for side, want in zip(sides, size, strict=True)):
+            raise Refused(
+                (
+                    f"a {times(sides)} map does not divide into {times(size)}",
+                    "choose an input size whose map does, or pool to 1x1",
+                )
+            )
+        kernel = [side // want for side, want in zip(sides, size, strict=True)]
+        firsts, none = [first_step(side) for side in kernel], [0, 0] * len(sides)
+        if firsts != kernel and all(want == 1 for want in size):  # in two steps: cells outside never win
+            source = self.maxpool(f"{where}.windows", source, firsts, firsts, none, ceil_mode=True)
+            kernel = list(source.dims[1:])
+        return self.maxpool(where, source, kernel, kernel, none)
+
+    def largest(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
+        """The largest pixel of every channel."""
+        gone = sorted(self.axis(source, axis) for axis in axes)
+        if gone != list(range(2, source.rank)) or not 2 <= len(source.dims) <= 3:
+            raise Refused((f"maximum over axes {gone}", "take it over rows and columns: axes 2 and 3"))
+        found = self.adaptive_maxpool(where, source, [1] * (source.rank - 2))
+        return found if keep else found.reshaped(source.dims[:1], where)
+
     def _is_positive(self, read: MapRead) -> bool:
         """True for a map without a value below zero: zeros around it are no larger than what it has."""
         node = self.nodes[read.value.name]
@@ -163,7 +188,7 @@ class Pooling(Elementwise):
             for side, want in zip(sides, size, strict=True)
         ]
         if all(end - first == 1 for axis in windows for first, end in axis):  # a larger map
-            places = np.arange(prod(source.dims)).reshape(source.dims)
+            places = source.numbers
             for axis, along in enumerate(windows):
                 places = places.take([first for first, _ in along], axis=1 + axis)
             return source.picked(places, where)

@@ -127,9 +127,9 @@ def _compare_outputs(graph: Graph, original: Original, images: Array) -> float:
         running = aside.submit(_run, graph.name, original.outputs, images)
         found = run(graph, graph.host.prepared(images), keep=graph.host.maps)
     wanted = running.result()
-    outputs = graph.host.outputs
-    if len(wanted) == len(outputs):  # of as many images, or it shows as a difference
-        difference = max(_difference(found[out.map], of) for out, of in zip(outputs, wanted, strict=True))
+    results = graph.host.results(found).values()
+    if len(wanted) == len(results):  # of as many images, or it shows as a difference
+        difference = max(_difference(*pair) for pair in zip(results, wanted, strict=True))
         if difference <= TOLERANCE:
             return difference
     return max(
@@ -163,17 +163,17 @@ def _compare_maps(graph: Graph, original: Original, images: Array) -> float:
 
 def _compare_answers(graph: Graph, maps: Mapping[str, Array], wanted: list[Array], images: Array) -> float:
     """The largest difference of what the host makes of ``maps``; UnsupportedNetwork where it is too large."""
-    outputs, worst = graph.host.outputs, 0.0
-    if len(outputs) != len(wanted):
+    results, worst = graph.host.results(maps), 0.0
+    if len(results) != len(wanted):
         raise UnsupportedNetwork(
             f"{graph.name}: it gives {len(wanted)} results on images of {'x'.join(map(str, images.shape))} "
-            f"and {len(outputs)} on others; give as many for every batch"
+            f"and {len(results)} on others; give as many for every batch"
         )
-    for output, result in zip(outputs, wanted, strict=True):
-        difference = _difference(output.answered(maps[output.map]), result)
+    for returned, result in zip(graph.host.returned, wanted, strict=True):
+        difference = _difference(results[returned.name], result)
         if not difference <= TOLERANCE:
-            what = output.answer or "output"
-            where = f"its {what}" if len(outputs) == 1 else f"its {what} {output.name}"
+            what = returned.answer or "output"
+            where = f"its {what}" if len(results) == 1 else f"its {what} {returned.name}"
             raise UnsupportedNetwork(_differs(graph.name, where, difference, images))
         worst = max(worst, difference)
     return worst

@@ -9,11 +9,14 @@ UNKNOWN = "not an operator of the accelerator"
 # Operators often met, and what to do about them.
 CURES: dict[tuple[str, ...], str] = {
     (
-        *("normalize", "rmsnorm", "rmsnormalization", "instancenorm", "instancenormalization"),
-        *("localresponsenorm", "lrn", "lpnormalization", "meanvariancenormalization"),
+        *("rmsnorm", "rmsnormalization", "meanvariancenormalization"),
     ): "replace it by BatchNorm2d or GroupNorm and train again",
-    ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "logsigmoid", "glu"): (
+    ("exp", "threshold", "thresholdedrelu", "hardshrink", "softshrink", "shrink", "tanhshrink"): (
         "use another activation and fine-tune"
+    ),
+    ("max", "min"): "end the network before it, or take the maximum over rows and columns (amax)",
+    ("topk", "sort", "argsort", "nonmaxsuppression", "nms", "hardmax"): (
+        "end the network before it, and let the program that reads the outputs do it"
     ),
 }
 SUPPORTED = (

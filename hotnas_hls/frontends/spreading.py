@@ -117,6 +117,23 @@ def _spread_channels(value: Value) -> np.ndarray | None:
     return first if (first >= 0).all() and (places == wanted).all() else None
 
 
+def strided_channels(value: Value) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Channels that are every S-th row and T-th column of a map: (C, 3) and (S, T); None for any other.
+
+    Of each its channel of the map, and its first row and column, below S and T.
+    """
+    _, rows, columns = value.shape
+    if value.order is None or len(value.dims) != 3 or rows % value.dims[1] or columns % value.dims[2]:
+        return None
+    down, across = rows // value.dims[1], columns // value.dims[2]
+    first = value.order[:, 0, 0]
+    origins = np.stack([first // (rows * columns), first // columns % rows, first % columns], axis=1)
+    beyond = np.add.outer(np.arange(0, rows, down) * columns, np.arange(0, columns, across))
+    regular = np.array_equal(value.order, first[:, None, None] + beyond)
+    inside = (first >= 0).all() and (origins[:, 1:] < (down, across)).all()
+    return (origins, (down, across)) if regular and inside and down * across > 1 else None
+
+
 def _trimmed(
     node: Node, parameters: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, object], dict[str, np.ndarray]]:

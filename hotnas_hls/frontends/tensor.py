@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.network.graph import Shape
 
@@ -30,15 +31,27 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
+class Answered:
+    """What the host makes of a tensor over an axis of its ``dims``."""
+
+    answer: Answer
+    of: Value
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
 class Value:
-    """The map of node ``name``, seen as a tensor of ``dims`` behind the axis of the images."""
+    """The map of node ``name``, seen as a tensor of ``dims`` behind the axis of the images.
+
+    Or several maps side by side, as ``Nodes.joins`` has them: element numbers then count through all of them.
+    """
 
     name: str
-    shape: Shape  # of the node's map
+    shape: Shape  # of the node's map; of several, as many channels of one pixel as they have elements
     dims: tuple[int, ...]
     order: np.ndarray | None = None  # int64 of shape dims: element numbers; None: all of them, in order
     step: str = ""  # the operator that rearranged it last, after which a node it needs is called
-    answer: str | None = None  # what the host makes of it: the end of the network
+    answer: Answered | None = None  # what the host makes: the end of the network
 
     @property
     def rank(self) -> int:
@@ -46,9 +59,14 @@ class Value:
         return len(self.dims) + 1
 
     @property
+    def numbers(self) -> np.ndarray:
+        """The places of the tensor, counted in order, in its shape."""
+        return np.arange(prod(self.dims)).reshape(self.dims)
+
+    @property
     def elements(self) -> np.ndarray:
         """The element of the map at each place of the tensor."""
-        return np.arange(prod(self.dims)).reshape(self.dims) if self.order is None else self.order
+        return self.numbers if self.order is None else self.order
 
     @property
     def is_plain(self) -> bool:
@@ -95,10 +113,12 @@ class Value:
         if self.order is None:
             return tensors.reshape(len(tensors), *self.shape)
         size, order = prod(self.shape), self.order.reshape(-1)
-        if len(np.unique(order[order >= 0])) != size:
+        inside, known = order >= 0, np.zeros(size, dtype=bool)
+        known[order[inside]] = True
+        if not known.all():
             return None
         maps = np.empty((len(tensors), size), dtype=tensors.dtype)
-        maps[:, order[order >= 0]] = tensors.reshape(len(tensors), -1)[:, order >= 0]
+        maps[:, order[inside]] = tensors.reshape(len(tensors), -1)[:, inside]
         return maps.reshape(len(tensors), *self.shape)
 
     def axes(self) -> Axes | None:

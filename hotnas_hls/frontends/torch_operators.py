@@ -12,6 +12,7 @@ from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.frontends.draft import Draft
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.tensor import Value, value_of
+from hotnas_hls.frontends.torch_activations import ACTIVATIONS
 from hotnas_hls.frontends.torch_arguments import (
     axes_of,
     constant_of,
@@ -21,8 +22,6 @@ from hotnas_hls.frontends.torch_arguments import (
     zeros_around,
 )
 from hotnas_hls.frontends.torch_shapes import SHAPES
-from hotnas_hls.network import activation as activations
-from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import Node
 
 
@@ -98,97 +97,6 @@ def _batch_norm(
     return draft.batchnorm(where, input, mean, var, scale, offset, eps)
 
 
-def _relu(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
-    return draft.clip(where, input, 0, None)
-
-
-def _relu6(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
-    return draft.clip(where, input, 0, 6)
-
-
-def _hardtanh(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    min_val: float = -1.0,
-    max_val: float = 1.0,
-    inplace: bool = False,
-) -> Value:
-    return draft.clip(where, input, min_val, max_val)
-
-
-def _clamp(draft: Draft, where: str, result: Tensor, input: Value, min: Any = None, max: Any = None) -> Value:
-    if not all(isinstance(bound, int | float | None) for bound in (min, max)):
-        raise Refused(("its bounds are tensors", "use numbers"))
-    return draft.clip(where, input, min, max)
-
-
-def _clamp_max(draft: Draft, where: str, result: Tensor, input: Value, max: Any) -> Value:
-    return _clamp(draft, where, result, input, None, max)
-
-
-def _activate(function: Activation) -> Callable[..., Value]:
-    def handler(draft: Draft, where: str, result: Tensor, input: Value, inplace: bool = False) -> Value:
-        return draft.activate(where, input, function)
-
-    return handler
-
-
-def _leaky_relu(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    negative_slope: float = 0.01,
-    inplace: bool = False,
-) -> Value:
-    return draft.activate(where, input, activations.activation("leaky_relu", negative_slope))
-
-
-def _rrelu(
-    draft: Draft,
-    where: str,
-    result: Tensor,
-    input: Value,
-    lower: float = 1 / 8,
-    upper: float = 1 / 3,
-    training: bool = False,
-    inplace: bool = False,
-) -> Value:
-    if training:
-        raise Refused(("it draws its slope", "use it in evaluation"))
-    return draft.activate(where, input, activations.activation("leaky_relu", (lower + upper) / 2))
-
-
-def _prelu(draft: Draft, where: str, result: Tensor, input: Value, weight: Any) -> Value:
-    slopes = constant_of(weight, "slope").reshape(-1)
-    return draft.prelu(where, input, slopes.reshape(-1, *[1] * (input.rank - 2)))
-
-
-def _elu(
-    draft: Draft, where: str, result: Tensor, input: Value, alpha: float = 1.0, inplace: bool = False
-) -> Value:
-    return draft.activate(where, input, activations.activation("elu", alpha))
-
-
-def _celu(
-    draft: Draft, where: str, result: Tensor, input: Value, alpha: float = 1.0, inplace: bool = False
-) -> Value:
-    return draft.activate(where, input, activations.celu(alpha))
-
-
-def _gelu(draft: Draft, where: str, result: Tensor, input: Value, approximate: str = "none") -> Value:
-    function = activations.GELU if approximate == "none" else activations.GELU_BY_TANH
-    return draft.activate(where, input, function)
-
-
-def _softplus(
-    draft: Draft, where: str, result: Tensor, input: Value, beta: float = 1.0, threshold: float = 20.0
-) -> Value:
-    return draft.activate(where, input, activations.softplus(beta))
-
-
 def _max_pool(
     draft: Draft,
     where: str,
@@ -239,6 +147,56 @@ def _adaptive_avg_pool(draft: Draft, where: str, result: Tensor, input: Value, o
     wanted = list(given) * (input.rank - 2 if len(given) == 1 else 1)
     size = [side if want is None else want for want, side in zip(wanted, input.dims[1:], strict=True)]
     return draft.adaptive_avgpool(where, input, size)
+
+
+def _adaptive_max_pool(
+    draft: Draft, where: str, result: Tensor, input: Value, output_size: Any, return_indices: bool = False
+) -> Value:
+    return draft.adaptive_maxpool(where, input, list(result.shape[2:]))
+
+
+def _amax(
+    draft: Draft, where: str, result: Tensor, input: Value, dim: Any = (), keepdim: bool = False
+) -> Value:
+    return draft.largest(where, input, axes_of(dim), keepdim)
+
+
+def _extreme(largest: bool) -> Callable[..., Value]:
+    def handler(draft: Draft, where: str, result: Tensor, input: Any, other: Any) -> Value:
+        values = value_of(input, "input"), value_of(other, "second input")
+        return draft.extreme(where, *values, largest=largest)
+
+    return handler
+
+
+def _norm(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    p: Any = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    **_: Any,
+) -> Value:
+    if p not in (2, "fro", None):
+        raise Refused((f"it takes the norm of order {p}", "take that of order 2"))
+    return draft.length(where, input, axes_of(dim), keepdim)
+
+
+def _normalize(
+    draft: Draft,
+    where: str,
+    result: Tensor,
+    input: Value,
+    p: float = 2.0,
+    dim: int = 1,
+    eps: float = 1e-12,
+    out: Any = None,
+) -> Value:
+    if p != 2:
+        raise Refused((f"it takes the norm of order {p:g}", "take that of order 2"))
+    return draft.unit_length(where, input, dim, eps)
 
 
 def _mean(
@@ -364,7 +322,9 @@ def _add(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, al
 
 def _subtract(draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, alpha: float = 1) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
-        raise Refused(("it subtracts maps", "add them, with the sign in the layer before"))
+        if alpha != 1:
+            raise Refused((f"alpha={alpha}", "subtract without a factor"))
+        return draft.subtract(where, input, other)
     return (
         _add(draft, where, result, input, other, alpha=-alpha)
         if isinstance(input, Value)
@@ -386,14 +346,28 @@ def _multiply(draft: Draft, where: str, result: Tensor, input: Any, other: Any) 
 def _divide(
     draft: Draft, where: str, result: Tensor, input: Any, other: Any, *, rounding_mode: Any = None
 ) -> Value:
-    if rounding_mode is not None or not isinstance(input, Value):
-        raise Refused(("it divides a constant by a map, or rounds", "divide maps, and do not round"))
+    if rounding_mode is not None:
+        raise Refused(("it rounds what it divides", "do not round"))
     if isinstance(other, Value):
-        return draft.multiply(where, input, draft.power(where, other, -1.0))
+        inverse = draft.power(where, other, -1.0)
+        if isinstance(input, Value):
+            return draft.multiply(where, input, inverse)
+        return draft.affine(where, inverse, scale=constant_of(input, "dividend"))
     divisor = constant_of(other, "divisor").astype(np.float64)
     if not divisor.all():
         raise Refused(("it divides by zero", "divide by other constants"))
     return draft.affine(where, input, scale=1 / divisor)
+
+
+def _reverse_divide(draft: Draft, where: str, result: Tensor, input: Value, other: Any) -> Value:
+    return _divide(draft, where, result, other, input)
+
+
+def _addcmul(
+    draft: Draft, where: str, result: Tensor, input: Any, tensor1: Any, tensor2: Any, *, value: float = 1
+) -> Value:
+    product = _multiply(draft, f"{where}.product", result, tensor1, tensor2)
+    return _add(draft, where, result, input, draft.affine(f"{where}.product", product, scale=value))
 
 
 def _negative(draft: Draft, where: str, result: Tensor, input: Value) -> Value:
@@ -422,30 +396,17 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "linear": _linear,
     "matmul": _matmul,
     "batch_norm": _batch_norm,
-    "relu": _relu,
-    "relu6": _relu6,
-    "hardtanh": _hardtanh,
-    **named("clamp", "clip", "clamp_min", handler=_clamp),
-    "clamp_max": _clamp_max,
-    "leaky_relu": _leaky_relu,
-    "rrelu": _rrelu,
-    "prelu": _prelu,
-    "elu": _elu,
-    "celu": _celu,
-    "selu": _activate(activations.selu()),
-    "gelu": _gelu,
-    "softplus": _softplus,
-    "sigmoid": _activate(activations.SIGMOID),
-    "tanh": _activate(activations.TANH),
-    "erf": _activate(activations.activation("erf")),
-    **named("silu", "swish", handler=_activate(activations.SILU)),
-    "mish": _activate(activations.MISH),
-    "softsign": _activate(activations.activation("softsign")),
-    "hardsigmoid": _activate(activations.hard_sigmoid()),
-    "hardswish": _activate(activations.HARD_SWISH),
+    **ACTIVATIONS,
     **named("max_pool1d", "max_pool2d", handler=_max_pool),
     **named("avg_pool1d", "avg_pool2d", handler=_avg_pool),
     **named("adaptive_avg_pool1d", "adaptive_avg_pool2d", handler=_adaptive_avg_pool),
+    **named("adaptive_max_pool1d", "adaptive_max_pool2d", handler=_adaptive_max_pool),
+    "amax": _amax,
+    "maximum": _extreme(largest=True),
+    "minimum": _extreme(largest=False),
+    **named("norm", "vector_norm", "linalg_vector_norm", handler=_norm),
+    "normalize": _normalize,
+    "reciprocal": _power(-1),
     "mean": _mean,
     "sum": _sum,
     "var": _var,
@@ -462,7 +423,9 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "rsub": _reverse_subtract,
     **named("mul", "imul", "rmul", "multiply", handler=_multiply),
     **named("div", "truediv", "itruediv", "idiv", "divide", handler=_divide),
+    **named("rdiv", "rtruediv", handler=_reverse_divide),
     "neg": _negative,
+    "addcmul": _addcmul,
     "softmax": _answer(Answer.SOFTMAX),
     "log_softmax": _answer(Answer.LOG_SOFTMAX),
     "argmax": _answer(Answer.ARGMAX),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -87,9 +86,26 @@ def _interpolate(
     if mode not in ("nearest", "nearest-exact"):
         kind = f"{mode}{', antialiased' if antialias else ''}"
         raise Refused((f"it interpolates: {kind}", "take nearest neighbours, or bilinear"))
-    numbers = torch.arange(input.dims[0] * prod(input.dims[1:]), dtype=torch.float64)
-    found = interpolate(numbers.reshape(1, *input.dims), size, scale_factor, mode)
+    found = interpolate(torch.from_numpy(input.numbers[None] * 1.0), size, scale_factor, mode)
     return input.picked(found[0].numpy().astype(np.int64), where)
+
+
+def _flip(draft: Draft, where: str, result: Tensor, input: Value, *dims: Any) -> Value:
+    given = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    axes = tuple(draft.axis(input, axis) - 1 for axis in given)
+    return input.picked(np.flip(input.numbers, axes), where)
+
+
+def _roll(draft: Draft, where: str, result: Tensor, input: Value, shifts: Any, dims: Any = None) -> Value:
+    axes = [draft.axis(input, axis) - 1 for axis in ([dims] if isinstance(dims, int) else dims or ())]
+    if not axes:
+        raise Refused(("it rolls all axes as one", "name the axes"))
+    return input.picked(np.roll(input.numbers, shifts, axes), where)
+
+
+def _repeat(draft: Draft, where: str, result: Tensor, input: Value, *repeats: Any) -> Value:
+    given = repeats[0] if len(repeats) == 1 and not isinstance(repeats[0], int) else repeats
+    return draft.tile(where, input, given)
 
 
 def _repeat_interleave(
@@ -98,8 +114,7 @@ def _repeat_interleave(
     if not isinstance(repeats, int) or dim is None:
         raise Refused(("it repeats values a different number of times", "give one number and an axis"))
     axis = draft.axis(input, dim) - 1
-    places = np.arange(prod(input.dims)).reshape(input.dims).repeat(repeats, axis=axis)
-    return input.picked(places, where)
+    return input.picked(input.numbers.repeat(repeats, axis=axis), where)
 
 
 def _dropout(
@@ -179,6 +194,9 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "pixel_shuffle": _pixel_shuffle,
     "pixel_unshuffle": _pixel_unshuffle,
     **named("interpolate", "upsample", handler=_interpolate),
+    "flip": _flip,
+    "roll": _roll,
+    **named("repeat", "tile", handler=_repeat),
     "repeat_interleave": _repeat_interleave,
     **named("transpose", "swapaxes", handler=_transpose),
     **named("chunk", "split", handler=_chunk),

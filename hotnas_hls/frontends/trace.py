@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -44,10 +45,10 @@ PROPERTY_READERS = frozenset(
     (
         *("shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "__len__", "stride"),
         *("storage_offset", "is_contiguous", "is_same_size", "dtype", "type", "itemsize", "element_size"),
-        *("nbytes", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg"),
+        *("nbytes", "is_nested", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj"),
         *("device", "get_device", "layout", "is_cuda", "is_cpu", "is_meta", "is_sparse", "is_quantized"),
         *("is_mkldnn", "is_leaf", "requires_grad", "grad_fn", "grad", "is_shared", "names", "has_names"),
-        *("__hash__", "__repr__"),
+        *("is_neg", "__hash__", "__repr__"),
     )
 )
 # Operators that hand their input on unchanged in inference.
@@ -103,20 +104,20 @@ class TracedModule:
 
         UnsupportedNetwork where a run on these images does what the graph has no node for.
         """
-        kept: dict[str, tuple[Value, Tensor]] = {}
-        _recorded(self.model, self._as_it_reads(images), None, kept)
-        maps = {name: value.map_of(_plain(tensor)) for name, (value, tensor) in kept.items()}
-        return {name: map for name, map in maps.items() if map is not None}
+        maps: dict[str, np.ndarray] = {}
+        _recorded(self.model, self._as_it_reads(images), None, maps)
+        return maps
 
 
 def _recorded(
-    model: nn.Module, images: np.ndarray, name: str | None, kept: dict[str, tuple[Value, Tensor]] | None
+    model: nn.Module, images: np.ndarray, name: str | None, maps: dict[str, np.ndarray] | None
 ) -> Graph:
-    """The graph of one run on ``images``; ``kept`` is filled with a value and its tensor for every node."""
+    """The graph of one run on ``images``; ``maps`` is filled with what is computed for its nodes."""
     model = _unwrapped(model)
     draft = Draft(name or type(model).__name__, len(images))
     _refuse_scripts(model, draft.name)
     tensor = _images(model, images)
+    kept: dict[str, tuple[Value, Tensor]] | None = None if maps is None else {}
     recorder = _Recorder(draft, kept)
     recorder.follow(tensor, draft.input(images.shape[1:]))
     with _inference(model), _module_paths(model, recorder.stack), torch.no_grad():
@@ -137,6 +138,8 @@ def _recorded(
                 "input; return what is computed only"
             )
         outputs[name] = value or draft.stand_in(())
+    if maps is not None and kept is not None:
+        maps |= draft.told((value, partial(_plain, tensor)) for value, tensor in kept.values())
     if not outputs:
         draft.violations.append("output: the network returns nothing; return what it computes")
     return draft.finish(outputs)

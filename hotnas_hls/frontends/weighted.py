@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
-from hotnas_hls.accel.layer import LARGEST_SIDE
+from hotnas_hls.accel.layer import LARGEST_KERNEL, LARGEST_SIDE
 from hotnas_hls.frontends.channels_in_line import LARGEST_MATRIX, channel_matrix
 from hotnas_hls.frontends.constants import (
     by_map_channel,
@@ -22,6 +22,7 @@ from hotnas_hls.frontends.constants import (
 from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.spreading import strided_channels
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
 from hotnas_hls.network.graph import OpKind
@@ -70,6 +71,9 @@ class Weighted(HostSteps):
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
             return self._along_channels(where, source, weight, bias, step, around, gap, groups)
+        strided = strided_channels(source) if groups == 1 and gap == (1, 1) else None
+        if strided is not None and source.axes() is None:
+            return self._of_every(where, source, strided, weight, bias, step, around)
         read = self._read(where, source)
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
@@ -106,6 +110,28 @@ class Weighted(HostSteps):
         )
         return self._result(read, value, order)
 
+    def _of_every(
+        self,
+        where: str,
+        source: Value,
+        strided: tuple[np.ndarray, Pair],
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        step: Pair,
+        around: Padding,
+    ) -> Value:
+        """A convolution of every so many rows and columns of a map: a larger one of all of them."""
+        origins, (down, across) = strided
+        outputs, _, rows, columns = weight.shape
+        larger = np.zeros((outputs, source.shape[0], down * rows, across * columns))
+        for own, (channel, row, column) in zip(weight.swapaxes(0, 1), origins, strict=True):
+            larger[:, channel, row::down, column::across] += own
+        top, left, bottom, right = around
+        padding = (down * top, across * left, down * bottom, across * right)
+        stride = (down * step[0], across * step[1])
+        plain = self._plain_of(source)
+        return self.conv(where, plain, larger, bias, stride, padding, (1, 1), 1)
+
     def _along_channels(
         self,
         where: str,
@@ -137,10 +163,13 @@ class Weighted(HostSteps):
         """Fully connected layer on a vector; ``weight`` is (out, in)."""
         if weight.ndim != 2:
             raise Refused((f"its constant has rank {weight.ndim}", "multiply a vector by a matrix"))
-        if len(source.dims) == 3 and prod(source.dims[:-1]) != 1 and source.dims[-1] == weight.shape[1]:
-            pixels, ones = self._channels_first(source, 2), (1, 1)
+        rank = len(source.dims)
+        if rank in (2, 3) and prod(source.dims[:-1]) != 1 and source.dims[-1] == weight.shape[1]:
+            pixels, ones = self._channels_first(source, rank - 1), (1, 1)
             kernels, none = weight[:, :, None, None], (0, 0, 0, 0)
-            return self.conv(where, pixels, kernels, bias, ones, none, ones, 1).permuted((1, 2, 0), where)
+            found = self.conv(where, pixels, kernels, bias, ones, none, ones, 1)
+            back = found.reshaped((len(weight), *source.dims[:-1]))
+            return back.permuted((*range(1, rank), 0), where)
         if prod(source.dims[:-1]) != 1:
             raise Refused(
                 (f"it reads a tensor of rank {source.rank}, not a vector", "flatten the map before it")
@@ -156,14 +185,14 @@ class Weighted(HostSteps):
         problems = misfits(bias, len(weight), "bias")
         if problems:
             raise Refused(*problems)
-        self._check(source)
-        if source.order is None and source.shape[1:] != (1, 1):
+        self._check(source, joins=True)
+        if source.order is None and source.shape[1:] != (1, 1) and max(source.shape[1:]) <= LARGEST_KERNEL:
             plain = self._whole(source.step or where, source.reshaped((features,)))
         else:
             plain = self._plain_of(source)
             weight = onto(weight, source.elements.reshape(-1), prod(source.shape))
         outputs = len(weight)
-        first, *others = self._joined(plain, weight)
+        first, *others = self._apart(where, plain, weight)
         total = self._linear_of(where, *first, bias)
         for part in others:
             total = self.add(where, total, self._linear_of(where, *part, None))
@@ -173,17 +202,31 @@ class Weighted(HostSteps):
         shape, parameters = (len(weight), 1, 1), parameters_of(weight=weight, bias=bias)
         return self._add(where, OpKind.LINEAR, [source], shape, parameters=parameters)
 
-    def _joined(self, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
-        """A vector with its weights; of joined flattened maps, which lie apart, each with its own."""
-        node = self.nodes[source.name]
-        parts = [self.nodes[name] for name in node.inputs]
-        if node.kind is not OpKind.CONCAT or all(part.kind is not OpKind.FLATTEN for part in parts):
-            return [(source, weight)]
-        ends = np.cumsum([part.shape[0] for part in parts])
-        return [
-            (Value(part.name, part.shape, part.shape), weight[:, end - part.shape[0] : end])
-            for part, end in zip(parts, ends, strict=True)
-        ]
+    def _apart(self, where: str, source: Value, weight: np.ndarray) -> list[tuple[Value, np.ndarray]]:
+        """A vector with its weights; of joined maps, which lie apart, each with its own."""
+        parts = self.parts(source)
+        ends = np.cumsum([prod(part.shape) for part in parts])
+        weights = np.split(weight, ends[:-1], axis=1)
+        return [self._in_a_kernel(where, *of) for of in zip(parts, weights, strict=True)]
+
+    def _in_a_kernel(self, where: str, source: Value, weight: np.ndarray) -> tuple[Value, np.ndarray]:
+        """A map and its weights (out, in); of one larger than a kernel, blocks of its pixels as channels."""
+        channels, rows, columns = source.shape
+        down, across = (min(ceil(side / LARGEST_KERNEL), LARGEST_KERNEL) for side in (rows, columns))
+        if down == across == 1:
+            return source, weight
+        value = self._blocks(f"{where}.blocks", source, down, across)
+        channel, row, column = np.unravel_index(np.arange(prod(source.shape)), source.shape)
+        places = (channel, row % down, column % across, row // down, column // across)
+        moved = np.ravel_multi_index(places, (channels, down, across, *value.shape[1:]))
+        return self._in_a_kernel(where, value, onto(weight, moved, prod(value.shape)))
+
+    def _blocks(self, where: str, source: Value, down: int, across: int) -> Value:
+        """Blocks of pixels as channels (c, row, column), zeros where the last ones lack some."""
+        channels, rows, columns = source.dims
+        weight = np.tile(np.eye(down * across).reshape(-1, 1, down, across), (channels, 1, 1, 1))
+        padding = (0, 0, -rows % down, -columns % across)
+        return self.conv(where, source, weight, None, (down, across), padding, (1, 1), channels)
 
     def batchnorm(
         self,
@@ -274,6 +317,10 @@ class Weighted(HostSteps):
         """Element-wise sum of two tensors."""
         return self._two_maps(where, OpKind.ADD, one, other)
 
+    def subtract(self, where: str, one: Value, other: Value) -> Value:
+        """Element-wise difference of two tensors."""
+        return self.add(where, one, self.affine(f"{where}.negative", other, scale=-1.0))
+
     def _two_maps(self, where: str, kind: OpKind, one: Value, other: Value) -> Value:
         """A node of two tensors, value by value; a single value of an axis meets all of the other's."""
         if len(one.dims) == len(other.dims) and (seen := self._as_maps(one, other)) is not None:
@@ -296,7 +343,9 @@ class Weighted(HostSteps):
         if len(dims) == 4 and dims[:2] == other.dims[:2]:
             first, second = (value.reshaped((prod(dims[:2]), *value.dims[2:])) for value in (one, other))
             return (first, second), lambda value: value.reshaped((*dims[:2], *value.dims[1:]))
-        if len(dims) == 3 and dims[:2] == other.dims[:2] and one.axes() is None:
+        sides = zip(dims[:2], other.dims[:2], strict=False)
+        beside = len(dims) == 3 and all(min(pair) in (1, max(pair)) for pair in sides)
+        if beside and one.axes() is None:
             first, second = (value.permuted((2, 0, 1), value.step) for value in (one, other))
             if first.axes() is not None:
                 return (first, second), lambda value: value.permuted((1, 2, 0), value.step)

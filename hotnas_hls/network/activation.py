@@ -107,6 +107,7 @@ TANH = activation("tanh")
 SILU = IDENTITY.times(SIGMOID)
 MISH = IDENTITY.times(activation("softplus").then(TANH))
 GELU_BY_TANH = activation("gelu_by_tanh")
+ABS = activation("leaky_relu", -1)
 
 
 def affine(scale: float, offset: float = 0.0) -> Activation:
@@ -120,6 +121,7 @@ def hard_sigmoid(slope: float = 1 / 6, offset: float = 0.5) -> Activation:
 
 
 HARD_SWISH = IDENTITY.times(hard_sigmoid())
+LOG_SIGMOID = affine(-1).then(activation("softplus")).then(affine(-1))
 GELU = IDENTITY.times(affine(math.sqrt(0.5)).then(activation("erf")).then(affine(0.5, 0.5)))
 
 

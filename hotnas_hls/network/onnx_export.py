@@ -11,13 +11,14 @@ above the middle and nothing else across it. It is no part of a bias: onnxruntim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hotnas_hls.accel.design_point import DesignPoint
-from hotnas_hls.accel.host_work import SOLE, Answer, Output
+from hotnas_hls.accel.host_work import SOLE, Answer, Output, View
 from hotnas_hls.accel.image_layout import OUTSIDE
 from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.accel.integers.bounds import accumulator_ranges
@@ -37,10 +38,10 @@ OPSET, IR = 21, 10  # the first that quantise to 16 bits
 IMAGE, ANSWER = "image", "answer"  # of the file
 HALF_BITS = 8  # of the lower half of a 16-bit activation
 ANSWERS = {
-    Answer.SOFTMAX: ("Softmax", {"axis": 1}),
-    Answer.LOG_SOFTMAX: ("LogSoftmax", {"axis": 1}),
-    Answer.SIGMOID: ("Sigmoid", {}),
-    Answer.ARGMAX: ("ArgMax", {"axis": 1, "keepdims": 1}),
+    Answer.SOFTMAX: "Softmax",
+    Answer.LOG_SOFTMAX: "LogSoftmax",
+    Answer.SIGMOID: "Sigmoid",
+    Answer.ARGMAX: "ArgMax",
 }
 
 
@@ -48,7 +49,8 @@ def export_onnx(net: IntegerNetwork) -> bytes:
     """``net`` as an ONNX model, from raw images float32 (B, C, H, W) to ``logits`` and the host's ``answer``.
 
     Logits are float32 (B, classes), (B, C, H, W) where they are a map, and equal our integers at their scale.
-    Several outputs have their own names; the answer to one is called after it, as ``boxes.answer``.
+    Several outputs have their own names; the answer to one is called after it, as ``boxes.answer``, and so
+    is what the network returns of outputs rearranged and joined.
     Raises ToolNotFound without the ``onnx`` extra.
     """
     if onnx is None:
@@ -127,6 +129,7 @@ class _Writer:
         for layer in net.layers:
             self._keep_of(layer, self._layer(layer))
         outputs = [tensor for output in net.host.outputs for tensor in self._output(output)]
+        outputs += [self._view(view) for view in net.host.views]
         image = helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, ["N", *raw])
         graph = helper.make_graph(self.nodes, net.name, [image], outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
@@ -143,13 +146,30 @@ class _Writer:
         self._op("DequantizeLinear", stored, *self._scale(fm), out=output.name)
         yield helper.make_tensor_value_info(output.name, TensorProto.FLOAT, ["N", *shape])
         if output.answer is not None:
-            operator, settings = ANSWERS[output.answer]
-            answer = ANSWER if output.name == SOLE else f"{output.name}.{ANSWER}"
-            self._op(operator, output.name, out=answer, **settings)
-            argmax = output.answer is Answer.ARGMAX
-            kind = TensorProto.INT64 if argmax else TensorProto.FLOAT
-            sizes: list[str | int | None] = ["N", *([1, *shape[1:]] if argmax else shape)]
-            yield helper.make_tensor_value_info(answer, kind, sizes)
+            yield self._answer(output.name, output.name, output.answer, shape, axis=0)
+
+    def _view(self, view: View) -> Any:
+        """What the network returns of its outputs rearranged and joined."""
+        flat, numbers, first = [], {}, 0
+        for output in self.net.host.outputs:
+            count = self.net.feature_maps[output.map].values
+            numbers[output.name] = np.arange(first, first + count)[None]
+            first += count
+            flat.append(self._op("Flatten", output.name))
+        (elements,) = replace(view, answer=None).of(numbers)
+        arranged = self._op("Gather", self._op("Concat", *flat, axis=1), elements, axis=1)
+        return self._answer(view.name, arranged, view.answer, view.shape, view.axis)
+
+    def _answer(self, name: str, tensor: str, answer: Answer | None, shape: Sequence[int], axis: int) -> Any:
+        """What the host makes of a tensor, over an axis of an image's ``shape``; None: the tensor itself."""
+        operator = "Identity" if answer is None else ANSWERS[answer]
+        settings: dict[str, int] = {} if operator in ("Identity", "Sigmoid") else {"axis": axis + 1}
+        out = ANSWER if name == SOLE else f"{name}.{ANSWER}"
+        self._op(operator, tensor, out=out, **settings)
+        argmax = answer is Answer.ARGMAX
+        kind = TensorProto.INT64 if argmax else TensorProto.FLOAT
+        kept = [1 if argmax and at == axis else size for at, size in enumerate(shape)]
+        return helper.make_tensor_value_info(out, kind, ["N", *kept])
 
     # --- maps ---------------------------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ import pytest
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import Accuracy, DesignLayer, DesignPoint
-from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation, View
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.layer_checks import numbers_violations
+from hotnas_hls.accel.pieces import Piece
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.weights_file import Golden
 from hotnas_hls.boards.board import load_board
@@ -253,6 +254,49 @@ def test_outputs_that_cannot_be():
     assert violations(Output("logits"), Output("boxes"), Output("p")) == [
         "host.outputs: there is no feature map 'boxes'; known: image, a, b, p, logits",
         "host.outputs: logits: given twice; rename one",
+    ]
+
+
+def test_views_of_outputs(tmp_path: Path):
+    count = with_numbers().feature_maps[-1].values
+    whole = Piece("logits", (count,), 0, (1,), 0, (1,))
+    view = View("logits", (count,), (whole,), Answer.SOFTMAX)
+    point = dataclasses.replace(with_numbers(), host=HostWork(outputs=(Output("logits"),), views=(view,)))
+    assert point.violations() == []
+    point.save(tmp_path)
+    assert DesignPoint.load(tmp_path) == point
+
+    def violations(*views: View, answer: Answer | None = None) -> list[str]:
+        host = HostWork(outputs=(Output("logits", answer=answer),), views=views)
+        return [
+            line.removeprefix("host.views: ") for line in dataclasses.replace(point, host=host).violations()
+        ]
+
+    def piece(**changed) -> View:
+        return dataclasses.replace(view, pieces=(dataclasses.replace(whole, **changed),))
+
+    assert violations(view, view) == ["logits: given twice; rename one"]
+    assert violations(view, answer=Answer.ARGMAX) == [
+        "logits: argmax is taken of an output beside views; give a view the answer"
+    ]
+    assert violations(piece(output="boxes")) == ["logits: there is no output 'boxes'; known: logits"]
+    assert violations(piece(first=1)) == [
+        f"logits: piece 0: it reads values 1 to {count} of logits, which has {count}"
+    ]
+    assert violations(piece(sizes=(0,))) == ["logits: piece 0: sizes = [0]: must be at least 1"]
+    assert violations(piece(sizes=())) == [
+        "logits: piece 0: sizes, steps and place_steps are not equally many"
+    ]
+    fill = f"logits: its pieces must fill {count}, each place once"
+    assert violations(piece(place=1)) == violations(piece(sizes=(count - 1,))) == [fill]
+    assert violations(dataclasses.replace(view, axis=1)) == [
+        "logits: axis = 1: must be one of its shape's 1"
+    ]
+    assert violations(dataclasses.replace(view, shape=(1 << 20, 1 << 7))) == [
+        "logits: 134,217,728 values; at most 67,108,864"
+    ]
+    assert violations(dataclasses.replace(view, shape=())) == [
+        "logits: shape = []: must be at least 1 on every axis"
     ]
 
 

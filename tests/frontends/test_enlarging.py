@@ -300,9 +300,10 @@ REFUSED = {
     ),
     "softmax of three": (
         Layers(
-            lambda net, x: torch.softmax(net.c(x).mean((2, 3)).view(len(x), 3, 3), 1).flatten(1), c=conv(9)
+            lambda net, x: torch.softmax(net.c(x).mean((2, 3)).view(len(x), 3, 3), 1).relu(), c=conv(9)
         ),
-        "softmax: it is the softmax over axis 1 of 3x3; take it over the channels",
+        "relu: it reads the softmax of a map, which the host computes; use softmax at the end of the "
+        "network only",
     ),
 }
 

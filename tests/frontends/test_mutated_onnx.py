@@ -33,7 +33,8 @@ OPERATORS = (
     *("Concat", "Softmax", "ArgMax", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "Shape", "Cast"),
     *("LRN", "Quant", "BipolarQuant", "Trunc"),
     *("ConstantOfShape", "Expand", "Tile", "If", "Loop", "Resize", "Flatten", "Gemm"),
-    "BatchNormalization",
+    *("BatchNormalization", "Sub", "Div", "Max", "Min", "Pow", "Sqrt", "ReduceMax", "ReduceSum", "ReduceL2"),
+    *("GlobalMaxPool", "LpNormalization", "Abs", "Sigmoid"),
 )
 
 
@@ -96,6 +97,33 @@ def originals(folder: Path) -> list[bytes]:
             ("Concat", integers(-1), {"axis": 0}),
             ("Reshape", "x", "y1", {"chained": False}),
             ("Gemm", weights(432, 4)),
+        ],
+        [  # a head of two resolutions
+            ("Conv", weights(8, 3, 3, 3)),
+            ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+            ("Reshape", integers(0, 2, 4, -1)),
+            ("Transpose", {"perm": [0, 3, 1, 2]}),
+            ("Reshape", integers(0, -1, 4)),
+            ("Transpose", "y0", {"chained": False, "perm": [0, 2, 3, 1]}),
+            ("Reshape", integers(0, -1, 4)),
+            ("Concat", "y4", {"axis": 1}),
+            ("Sigmoid",),
+            ("Slice", integers(0), integers(3), integers(2)),
+            ("Softmax", {"axis": 2}),
+        ],
+        [
+            ("Conv", weights(4, 3, 3, 3)),
+            ("Relu",),
+            ("GlobalMaxPool",),
+            ("Sub", "y1", "y2", {"chained": False}),
+            ("Pow", np.float32(2)),
+            ("ReduceSum", integers(1)),
+            ("Add", np.float32(1)),
+            ("Sqrt",),
+            ("Div", "y3", "y7", {"chained": False}),
+            ("Max", "y1"),
+            ("Flatten",),
+            ("Gemm", weights(400, 4)),
         ],
     ]
     return [saved(folder / "net.onnx", *chain).read_bytes() for chain in chains]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hotnas_hls.errors import ConfigError, UnsupportedNetwork
@@ -230,6 +231,14 @@ def test_what_only_looks_wrong_is_read(tmp_path: Path) -> None:
     }
     steps = [f"step{at}" for at in (0, 1, 2, 4)]
     assert list(names.values()) == [steps, ["y0", "y1", "y2", "y4"], ["same", "y1", "y2", "y4"]]
+
+
+def test_a_pair_whose_name_is_no_text_is_read(tmp_path: Path) -> None:
+    scale = np.float32(0.1), np.int8(0)
+    steps = [("QuantizeLinear", *scale), ("DequantizeLinear", *scale), ("Conv", weights(4, 3, 3, 3))]
+    path = saved(tmp_path / "net.onnx", *steps)
+    path.write_bytes(path.read_bytes().replace(b"step1", b"\xd3tep1"))
+    assert [node.name for node in load_model(str(path)).graph][-1] == "step2"
 
 
 def test_an_output_that_depends_on_nothing(tmp_path: Path) -> None:

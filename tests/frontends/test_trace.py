@@ -49,8 +49,8 @@ def assert_same(model: nn.Module, shape: tuple[int, ...], rtol: float = 1e-4) ->
     for candidate in (graph, fold_batchnorm(graph)):
         prepared = graph.host.prepared(images.numpy().reshape(2, *graph.image))
         found = run(candidate, prepared, keep=candidate.host.maps)
-        for output, expected in zip(candidate.host.outputs, wanted, strict=True):
-            actual = output.answered(found[output.map]).reshape(2, -1)
+        for result, expected in zip(candidate.host.results(found).values(), wanted, strict=True):
+            actual = result.reshape(2, -1)
             np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
     return graph
 
@@ -256,22 +256,6 @@ def test_two_steps_of_the_host_of_one_name_are_two() -> None:
     assert loaded.graph.input.name == "div_1"
 
 
-def test_an_output_in_another_order_is_told_as_such() -> None:
-    views = {
-        "18x16x16 as 3x16x16x6": lambda x: x.view(len(x), 3, 6, 16, 16).permute(0, 1, 3, 4, 2),
-        "18x16x16 as 256x18": lambda x: x.flatten(2).transpose(1, 2),
-    }
-    for told, view in views.items():
-        model = Layers(lambda m, x, view=view: view(m.conv(x)), conv=nn.Conv2d(3, 18, 3, 2, 1))
-        with pytest.raises(UnsupportedNetwork) as caught:
-            trace(model, (3, 32, 32), "net")
-        line = str(caught.value).splitlines()[1]
-        assert line.endswith(
-            f": it is a map of {told}, in another order; return the map itself, and reorder what the host "
-            "reads of it"
-        )
-
-
 def test_a_reused_module_gives_a_node_for_each_use() -> None:
     model = Layers(lambda m, x: m.act(m.act(x) + x), act=nn.ReLU())
     assert [node.name for node in trace(model, (1, 4, 4))] == ["input", "act", "add", "act_1"]
@@ -329,7 +313,7 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     model = nn.Sequential(
         nn.Sequential(nn.MaxPool2d(3, stride=1, dilation=2), nn.Conv2d(8, 16, 1)),
         nn.GroupNorm(4, 16),
-        nn.LogSigmoid(),
+        nn.Tanhshrink(),
         nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
         nn.BatchNorm2d(16, track_running_stats=False),
         nn.AvgPool2d(3, 2, 1, ceil_mode=True),
@@ -338,12 +322,11 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         nn.Conv2d(16, 4, 1),
         nn.Hardshrink(),
         nn.Linear(7, 2),
-        nn.Softmax(dim=2),
     )
     assert message(model) == [
         "net: the accelerator cannot run this network",
         "  - 0.0: max_pool2d: dilation 2x2; use dilation 1",
-        "  - 2: log_sigmoid: not an operator of the accelerator; use another activation and fine-tune",
+        "  - 2: tanhshrink: not an operator of the accelerator; use another activation and fine-tune",
         "  - 3: pad: padding is reflect 0; pad with zeros",
         "  - 4: batch_norm: it uses the statistics of the batch; use BatchNorm2d with running statistics",
         "  - 5: avg_pool2d: ceil_mode adds a partial window that counts padding on one side; "
@@ -354,7 +337,6 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "  - 9: hardshrink: not an operator of the accelerator; use another activation and fine-tune",
         "  - 10: linear: it reads a tensor whose axes are not channels, rows and columns of a map; "
         "transpose it back",
-        "  - 11: softmax: it is the softmax over axis 2 of 4x7x2; take it over the channels",
     ]
 
 
@@ -368,21 +350,15 @@ ONE_VIOLATION = [
      "prepares it; read the prepared image everywhere, or prepare it outside of the network"),
     (Layers(lambda _, x: F.relu(F.softmax(x, 1))), "relu: it reads the softmax of a map, which the host "
      "computes; use softmax at the end of the network only"),
-    (Layers(lambda _, x: 1 - F.relu(x) - x), "sub: it subtracts maps; "
-     "add them, with the sign in the layer before"),
     (Layers(lambda _, x: torch.add(x, x, alpha=2)), "add: alpha=2; add without a factor"),
     (Layers(lambda _, x: F.relu(x) + x.mean(2, keepdim=True)), "add: its inputs are 8x12x12 and 8x1x12; "
      "take maps of the same shape, or one value for every channel"),
     (Layers(lambda _, x: x.clamp(torch.zeros(1), x)), "clamp: its bounds are tensors; use numbers"),
     (Layers(lambda _, x: x.clamp(0, float("nan"))), "clamp: a bound is not a number; give numbers as bounds"),
     (Layers(lambda _, x: torch.cat([x, x], 2)),
-     "cat: it joins along axis 2; concatenate channels: axis 1"),
+     "output: cat: it holds the input itself; return what is computed only"),
     (Layers(lambda _, x: torch.cat([x, torch.ones(2, 1, 12, 12)], 1)),
      "cat: it joins maps with constants; concatenate computed maps, or one map with zeros"),
-    (Layers(lambda _, x: F.relu(x)[..., 1:]), "output: getitem: it takes a part of a map; "
-     "take channels, or every s-th row and column"),
-    (Layers(lambda _, x: F.relu(x).chunk(2, 2)[1]), "output: chunk: it takes a part of a map; "
-     "take channels, or every s-th row and column"),
     (Layers(lambda _, x: x.reshape(1, -1)), "reshape: it mixes the images of a batch; "
      "keep the first axis for the images"),
     (Layers(lambda _, x: x.view(2, 8, 144)), "output: it is the input itself; "
@@ -395,8 +371,8 @@ ONE_VIOLATION = [
      "use a constant"),
     (Layers(lambda _, x: F.conv2d(torch.ones(2, 8, 3, 3), x[:, :, :3, :3], padding="same")),
      "conv2d: its weight is computed from the input; use a constant"),
-    (Layers(lambda _, x: F.pad(x, (-1, 0))), "output: pad: it takes a part of a map; "
-     "take channels, or every s-th row and column"),
+    (Layers(lambda _, x: F.pad(x, (-1, 0))),
+     "output: pad: it holds the input itself; return what is computed only"),
     (Layers(lambda _, x: x), "output: it is the input itself; there is nothing to accelerate"),
     (Layers(lambda _, x: (F.relu(x), x)), "output 1: it is the input itself; there is nothing to accelerate"),
     (Layers(lambda _, x: {"maps": [F.relu(x), None]}), "output maps.1: NoneType: it is no tensor "

@@ -15,9 +15,10 @@ from default_network import digits_integer_network
 from small_designs import small_design
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation
+from hotnas_hls.accel.host_work import Answer, HostWork, Output, Preparation, View
 from hotnas_hls.accel.integers.reference_batch import run_batch
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.pieces import pieces_of
 from hotnas_hls.api.design import Design
 from hotnas_hls.cli import main
 from hotnas_hls.errors import ConfigError, SimulationFailed
@@ -91,6 +92,29 @@ def test_the_host_is_in_the_file(answer: Answer) -> None:
     found = compared(net, integers)
     wanted = output.answered(found["logits"][:, :, None, None])
     np.testing.assert_allclose(found["answer"], wanted[:, :, 0, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("answer", [None, *Answer])
+def test_views_are_in_the_file(answer: Answer | None) -> None:
+    net = digits_integer_network(8)
+    middle = net.layers[-2].source
+    shapes = {name: net.feature_maps[name] for name in (middle, net.logits)}
+    channels, classes = shapes[middle].channels, shapes[net.logits].values
+    pixels = np.arange(shapes[middle].values).reshape(channels, -1).T
+    values = {"features": pixels.size, "scores": classes}
+    views = []
+    for name, elements in (("pixels", pixels), ("both", np.arange(pixels.size + classes))):
+        pieces = pieces_of(elements.ravel(), values)
+        assert pieces is not None
+        views.append(View(name, elements.shape, pieces, answer, elements.ndim - 1))
+    host = HostWork(outputs=(Output(middle, "features"), Output(net.logits, "scores")), views=tuple(views))
+    net = dataclasses.replace(net, host=host)
+    found = compared(net, np.random.default_rng(0).integers(0, 90, (20, 1, 8, 8)))
+    last = found["features"].reshape(20, channels, -1).swapaxes(1, 2)
+    joined = np.concatenate([found[name].reshape(20, -1) for name in ("features", "scores")], axis=1)
+    for name, plain in (("pixels", last), ("both", joined)):
+        wanted = plain if answer is None else answer.of(plain, axis=-1)
+        np.testing.assert_allclose(found[f"{name}.answer"], wanted, rtol=1e-5, atol=1e-7)
 
 
 def test_the_command_says_what_was_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,6 +126,14 @@ int main(int argc, char **argv) {
     if (status != HOTNAS_OK) return failed(&accel, status);
     for (size_t i = 0; i < HOTNAS_LOGITS_SIZE; ++i) printf("%ld ", (long)logits[i]);
     printf("-> %lu %.6f\n", (unsigned long)found, (double)hotnas_logit(hotnas_outputs, logits[found]));
+#ifdef HOTNAS_VIEWS
+    for (const hotnas_view *view = hotnas_views; view < hotnas_views + HOTNAS_VIEWS; ++view) {
+      float values[HOTNAS_LOGITS_SIZE];
+      const size_t count = hotnas_view_of(view, logits, values);
+      for (size_t i = 0; i < count; ++i) printf("%.9g ", (double)values[i]);
+      printf("\n");
+    }
+#endif
   }
   fclose(file);
   for (size_t layer = 0; layer < HOTNAS_LAYERS; ++layer) {

@@ -33,7 +33,7 @@ def refit(net: IntegerNetwork, wanted: Reals, images: np.ndarray) -> IntegerNetw
     overflow the accumulator stays as it was.
     """
     module = IntegerModule(net).eval()
-    largest = max(fm.channels * fm.rows * fm.columns for fm in net.feature_maps.values())
+    largest = max(fm.values for fm in net.feature_maps.values())
     laid = module.laid(torch.from_numpy(images[: max(1, MOST_VALUES // largest)]))
     real, rounded = {net.image: laid}, {net.image: module.rounded_image(laid)}
     numbers = dict(net.numbers)

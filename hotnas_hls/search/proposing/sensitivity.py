@@ -106,7 +106,7 @@ class _RealNetwork:
 
     @classmethod
     def of(cls, net: IntegerNetwork, wanted: Reals, images: np.ndarray, task: Task) -> _RealNetwork:
-        values = sum(fm.channels * fm.rows * fm.columns for fm in net.feature_maps.values())
+        values = sum(fm.values for fm in net.feature_maps.values())
         module = IntegerModule(net).eval()
         laid = module.laid(torch.from_numpy(images[: max(1, MOST_VALUES // values)]))
         network = cls(module, wanted, {net.image: laid}, task)
