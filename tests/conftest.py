@@ -12,7 +12,7 @@ SHARED_SCOPES = {"module", "package"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--whole", action="store_true", help="also the tests marked whole, as in CI (half an hour)")
+    parser.addoption("--whole", action="store_true", help="also the tests marked whole, as CI does (30 min)")
     parser.addoption("--long", action="store_true", help="also the tests marked long (an hour in all)")
     parser.addoption("--update-golden", action="store_true", help="take what is generated as what is meant")
 
