@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from hotnas_hls.frontends.enlarging import Enlarging
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.activation import Step, activation
+
+EUCLIDEAN = (2, "fro", None)  # orders of a norm that are the root of the sum of squares
 
 
 class Normalising(Enlarging):
@@ -43,6 +46,25 @@ class Normalising(Enlarging):
                 if np.isfinite(way.then(function)(np.array([-4.0, 0.0, 4.0]))).all():
                     return self.activate(where, replace(source, name=name), way.then(function))
         raise Refused((f"it takes the power {exponent:g} of 0", "add a small number before"))
+
+    def raised(self, where: str, base: Any, exponent: np.ndarray) -> Value:
+        """:meth:`power` of a tensor by a constant, as operators give it."""
+        if exponent.size != 1 or not isinstance(base, Value):
+            raise Refused(("its exponent differs from value to value", "use one number"))
+        return self.power(where, base, float(exponent.item()))
+
+    def quotient(self, where: str, dividend: Value | np.ndarray, divisor: Value | np.ndarray) -> Value:
+        """Tensors divided value by value; one of the two may be constants."""
+        if isinstance(divisor, Value):
+            inverse = self.power(where, divisor, -1.0)
+            if isinstance(dividend, Value):
+                return self.multiply(where, dividend, inverse)
+            return self.affine(where, inverse, scale=dividend)
+        assert isinstance(dividend, Value)
+        constants = divisor.astype(np.float64)
+        if not constants.all():
+            raise Refused(("it divides by zero", "divide by other constants"))
+        return self.affine(where, dividend, scale=1 / constants)
 
     def _added(self, name: str) -> float | None:
         """What a node adds to every value, where it does nothing else and that is not below 0."""
@@ -88,13 +110,15 @@ class Normalising(Enlarging):
                 found = self.affine(where, found, **{role: np.broadcast_to(constant, source.dims)})
         return found
 
-    def length(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
+    def length(self, where: str, source: Value, axes: Sequence[int], keep: bool, order: Any = 2) -> Value:
         """The root of the sum of squares over axes, as of :meth:`total`."""
+        _require_euclidean(order)
         squares = self.multiply(f"{where}.squares", source, source)
         return self.power(where, self.total(f"{where}.sum", squares, axes, keep), 0.5)
 
-    def unit_length(self, where: str, source: Value, axis: int, epsilon: float) -> Value:
+    def unit_length(self, where: str, source: Value, axis: int, epsilon: float, order: Any = 2) -> Value:
         """Each vector along ``axis``, the first, by its length; ``epsilon`` keeps that from 0."""
+        _require_euclidean(order)
         if self.axis(source, axis) != 1:
             raise Refused((f"it scales vectors along axis {axis}", "take the channels: axis 1"))
         count, *sides = source.dims
@@ -183,3 +207,10 @@ class Normalising(Enlarging):
         squares = self.multiply(where, source, source)
         sums = self.weighed(where, squares, near * (alpha / (sum(reach) + 1)))
         return self.multiply(where, source, self.power(where, sums, -beta, bias))
+
+
+def _require_euclidean(order: Any) -> None:
+    """Refused for a norm of another order."""
+    if order not in EUCLIDEAN:
+        told = f"{order:g}" if isinstance(order, int | float) else order
+        raise Refused((f"it takes the norm of order {told}", "take that of order 2"))
