@@ -35,6 +35,7 @@ class Nodes:
         self.batch = batch
         self.nodes: dict[str, Node] = {}
         self.joins: dict[str, tuple[Value, ...]] = {}  # maps side by side, which no node has to hold
+        self.blocked: dict[tuple[Any, ...], Value] = {}  # blocks of a map's pixels as channels, by which
         self.left: set[str] = set()  # names of steps that the host takes
         self.violations: list[str] = []
 

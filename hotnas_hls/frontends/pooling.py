@@ -7,7 +7,6 @@ from math import ceil, prod
 
 import numpy as np
 
-from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.elementwise import Elementwise
 from hotnas_hls.frontends.partial_windows import Kernel, edge_mean
 from hotnas_hls.frontends.reading import MapRead
@@ -195,13 +194,6 @@ class Pooling(Elementwise):
         if all(side % want == 0 for side, want in zip(sides, size, strict=True)):
             kernel = [side // want for side, want in zip(sides, size, strict=True)]
             return self.avgpool(where, source, kernel, kernel)
-        if max(sides) > LARGEST_KERNEL:
-            raise Refused(
-                (
-                    f"a {times(sides)} map does not divide into {times(size)}",
-                    "choose an input size whose map does, or pool to 1x1",
-                )
-            )
         one_row = len(sides) == 1
         value = self._whole(where, source.reshaped((source.dims[0], 1, *sides)) if one_row else source)
         for axis, along in enumerate([[(0, 1)], *windows][-2:]):

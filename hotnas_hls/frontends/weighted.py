@@ -71,6 +71,10 @@ class Weighted(HostSteps):
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
             return self._along_channels(where, source, weight, bias, step, around, gap, groups)
+        if max(kernel) > LARGEST_KERNEL and gap == (1, 1) and len(source.dims) == 3:
+            in_blocks = self._in_blocks(where, source, weight, bias, step, around, groups)
+            if in_blocks is not None:
+                return in_blocks
         strided = strided_channels(source) if groups == 1 and gap == (1, 1) else None
         if strided is not None and source.axes() is None:
             return self._of_every(where, source, strided, weight, bias, step, around)
@@ -109,6 +113,48 @@ class Weighted(HostSteps):
             parameters=parameters_of(weight=weight, bias=bias),
         )
         return self._result(read, value, order)
+
+    def _in_blocks(
+        self,
+        where: str,
+        source: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        step: Pair,
+        around: Padding,
+        groups: int,
+    ) -> Value | None:
+        """A kernel larger than the array's as one over blocks of pixels, which are made once of a map.
+
+        None where its steps are no whole blocks.
+        """
+        outputs, inputs, *kernel = weight.shape
+        blocks, steps, sizes, ends = [], [], [], []
+        for axis, size in enumerate(kernel):
+            block, stride = min(ceil(size / LARGEST_KERNEL), LARGEST_KERNEL), step[axis]
+            side = source.dims[1 + axis] + around[axis] + around[2 + axis]
+            beyond = side - size
+            if 0 <= beyond < min(block, stride):  # the only place of the kernel
+                stride = block
+            if beyond < 0 or stride % block:
+                return None
+            blocks.append(block)
+            steps.append(stride // block)
+            sizes.append(ceil(size / block))
+            ends.append(max(0, beyond // stride * stride + sizes[-1] * block - side))
+        top, left, bottom, right = around
+        (down, across), (rows, columns) = blocks, sizes
+        padding = (top, left, bottom + ends[0], right + ends[1])
+        key = (source.name, source.dims, down, across, padding)
+        value = self.blocked.get(key) if source.order is None else None
+        if value is None:
+            value = self._blocks(f"{where}.blocks", source, down, across, padding)
+            self.blocked |= {key: value} if source.order is None else {}
+        whole = np.zeros((outputs, inputs, rows * down, columns * across))
+        whole[:, :, : kernel[0], : kernel[1]] = weight
+        parted = whole.reshape(outputs, inputs, rows, down, columns, across).transpose(0, 1, 3, 5, 2, 4)
+        larger = parted.reshape(outputs, -1, rows, columns)
+        return self.conv(where, value, larger, bias, steps, (0, 0, 0, 0), (1, 1), groups)
 
     def _of_every(
         self,
@@ -215,17 +261,18 @@ class Weighted(HostSteps):
         down, across = (min(ceil(side / LARGEST_KERNEL), LARGEST_KERNEL) for side in (rows, columns))
         if down == across == 1:
             return source, weight
-        value = self._blocks(f"{where}.blocks", source, down, across)
+        value = self._blocks(f"{where}.blocks", source, down, across, (0, 0, -rows % down, -columns % across))
         channel, row, column = np.unravel_index(np.arange(prod(source.shape)), source.shape)
         places = (channel, row % down, column % across, row // down, column // across)
         moved = np.ravel_multi_index(places, (channels, down, across, *value.shape[1:]))
         return self._in_a_kernel(where, value, onto(weight, moved, prod(value.shape)))
 
-    def _blocks(self, where: str, source: Value, down: int, across: int) -> Value:
-        """Blocks of pixels as channels (c, row, column), zeros where the last ones lack some."""
-        channels, rows, columns = source.dims
+    def _blocks(
+        self, where: str, source: Value, down: int, across: int, padding: Padding = (0, 0, 0, 0)
+    ) -> Value:
+        """Blocks of pixels as channels (c, row, column)."""
+        channels = source.dims[0]
         weight = np.tile(np.eye(down * across).reshape(-1, 1, down, across), (channels, 1, 1, 1))
-        padding = (0, 0, -rows % down, -columns % across)
         return self.conv(where, source, weight, None, (down, across), padding, (1, 1), channels)
 
     def batchnorm(
