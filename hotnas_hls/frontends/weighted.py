@@ -129,11 +129,12 @@ class Weighted(HostSteps):
         None where its steps are no whole blocks.
         """
         outputs, inputs, *kernel = weight.shape
-        blocks, steps, sizes, ends = [], [], [], []
+        blocks, steps, sizes = [], [], []
+        zeros: list[list[int]] = [[], [], [], []]  # in the first block and the last; blocks before and behind
         for axis, size in enumerate(kernel):
             block, stride = min(ceil(size / LARGEST_KERNEL), LARGEST_KERNEL), step[axis]
-            side = source.dims[1 + axis] + around[axis] + around[2 + axis]
-            beyond = side - size
+            side, before, after = source.dims[1 + axis], around[axis], around[2 + axis]
+            beyond = before + side + after - size
             if 0 <= beyond < min(block, stride):  # the only place of the kernel
                 stride = block
             if beyond < 0 or stride % block:
@@ -141,10 +142,15 @@ class Weighted(HostSteps):
             blocks.append(block)
             steps.append(stride // block)
             sizes.append(ceil(size / block))
-            ends.append(max(0, beyond // stride * stride + sizes[-1] * block - side))
-        top, left, bottom, right = around
+            ahead, first = divmod(before, block)
+            wanted = beyond // stride * steps[-1] + sizes[-1] - ahead  # blocks from the first one inside on
+            last = -(side + first) % block if wanted > (side + first) // block else 0
+            behind = max(0, wanted - (side + first + last) // block)
+            for kind, count in zip(zeros, (first, last, ahead, behind), strict=True):
+                kind.append(count)
         (down, across), (rows, columns) = blocks, sizes
-        padding = (top, left, bottom + ends[0], right + ends[1])
+        (top, left), (bottom, right), aheads, behinds = zeros
+        padding = (top, left, bottom, right)
         key = (source.name, source.dims, down, across, padding)
         value = self.blocked.get(key) if source.order is None else None
         if value is None:
@@ -154,7 +160,7 @@ class Weighted(HostSteps):
         whole[:, :, : kernel[0], : kernel[1]] = weight
         parted = whole.reshape(outputs, inputs, rows, down, columns, across).transpose(0, 1, 3, 5, 2, 4)
         larger = parted.reshape(outputs, -1, rows, columns)
-        return self.conv(where, value, larger, bias, steps, (0, 0, 0, 0), (1, 1), groups)
+        return self.conv(where, value, larger, bias, steps, aheads + behinds, (1, 1), groups)
 
     def _of_every(
         self,

@@ -9,6 +9,7 @@ from torch import nn
 
 from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.errors import UnsupportedNetwork
+from hotnas_hls.explore.arrangement import PLAIN
 from hotnas_hls.frontends.source import load_module
 from hotnas_hls.network.graph import OpKind
 
@@ -44,6 +45,7 @@ def test_a_large_kernel_is_proven(name: str) -> None:
     with torch.no_grad():
         assert graph[graph.host.maps[0]].shape == tuple(model(torch.zeros(1, 3, *sides)).shape[1:])
     assert all(max(node.kernel) <= LARGEST_KERNEL for node in graph if node.kind is OpKind.CONV)
+    assert PLAIN.violations(PLAIN.lower(graph)) == []
 
 
 @pytest.mark.parametrize(("sides", "size"), [((16, 16), (7, 7)), ((17, 30), (7, 4)), ((16, 33), (5, 1))])
@@ -52,6 +54,7 @@ def test_maps_are_averaged_to_sizes_that_do_not_divide_them(
 ) -> None:
     graph = load_module(Pooled(*size).eval(), (3, *sides), name="net").graph
     assert graph[graph.host.maps[0]].shape == (8, *size)
+    assert PLAIN.violations(PLAIN.lower(graph)) == []
     assert sum(node.name.endswith(".blocks") for node in graph) <= 2  # once a map, whatever reads them
 
 
