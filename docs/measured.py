@@ -4,7 +4,7 @@
 
     hotnas bench networks boards mlperf-tiny dense-outputs levers ablation schedules
     hotnas bench coverage timm --output runs/coverage.json
-    hotnas bench patterns --output runs/patterns.json
+    hotnas bench pruning --output runs/pruning.json
     hotnas search CONFIGURATION                    for each of SEARCHES
     hotnas compare digits --seeds 3 --cold --early-stopping --output runs/compare
     hotnas detect NETWORK --config CONFIGURATION --reductions --json > runs/NETWORK.json
@@ -21,7 +21,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 NETWORK_RESULTS, LEVER_RESULTS, ABLATION_RESULTS = "whole_networks.json", "levers.json", "ablation.json"
 BOARD_RESULTS, TINY_RESULTS = "boards.json", "mlperf_tiny.json"
 DENSE_RESULTS, SCHEDULE_RESULTS = "dense_outputs.json", "schedules.json"
-COVERAGE_RESULTS, TIMM_RESULTS, PATTERN_RESULTS = "coverage.json", "timm.json", "patterns.json"
+COVERAGE_RESULTS, TIMM_RESULTS, PRUNING_RESULTS = "coverage.json", "timm.json", "pruning.json"
 SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.json", "strongest.json"
 SEARCHES = (
     *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
@@ -30,7 +30,7 @@ SEARCHES = (
 CASES = (
     ("coverage", COVERAGE_RESULTS, COVERAGE_RESULTS),
     ("timm", COVERAGE_RESULTS, TIMM_RESULTS),
-    ("patterns", PATTERN_RESULTS, PATTERN_RESULTS),
+    ("pruning", PRUNING_RESULTS, PRUNING_RESULTS),
 )  # of ``hotnas bench --output``: the case, the file below ``runs``, and where it is kept
 STRONGEST = ("resnet20", "resnet56", "densenet121_cifar", "mobilenet_v2_cifar")
 KEPT = (  # of search.json; trials and their decisions stay with the run

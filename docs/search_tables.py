@@ -7,7 +7,7 @@ from typing import Any
 
 from measured import (
     ABLATION_RESULTS,
-    PATTERN_RESULTS,
+    PRUNING_RESULTS,
     SAMPLER_RESULTS,
     SEARCH_RESULTS,
     STRONGEST_RESULTS,
@@ -123,11 +123,11 @@ def ablation() -> str:
     )
 
 
-def patterns() -> str:
-    """Patterns by size and by effect, with the integers rounded and fitted."""
-    found = results(PATTERN_RESULTS)
+def pruning() -> str:
+    """Patterns and channels by size and by effect, with the integers rounded and fitted."""
+    found = results(PRUNING_RESULTS)
     return markdown(
-        ("ResNet-20, zero in every 3×3 kernel", "Rounded", "Fitted"),
+        ("ResNet-20, zero in every 3×3 kernel, or cut inside blocks", "Rounded", "Fitted"),
         (
             (name, f"{one['rounded']:.1%}", f"{one['fitted']:.1%}")
             for name, one in found.items()
@@ -137,7 +137,7 @@ def patterns() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (searches, edits, strongest, samplers, ablation, patterns)
+    table.__name__: table for table in (searches, edits, strongest, samplers, ablation, pruning)
 }
 
 

@@ -344,11 +344,11 @@ def ablation() -> Figures:
     return measure(problem, Path(ABLATION_RESULTS))
 
 
-def patterns() -> Figures:
-    """Patterns chosen by their effect beside those of the largest weights."""
+def pruning() -> Figures:
+    """Patterns and channels chosen by their effect beside those of the largest weights."""
     from hotnas_hls.errors import DataMissing
     from hotnas_hls.search.comparing.ablation import SUBJECT
-    from hotnas_hls.search.comparing.pattern_rules import measure
+    from hotnas_hls.search.comparing.pruning_rules import measure
     from hotnas_hls.search.problem import load_problem
 
     try:
@@ -375,7 +375,7 @@ CASES: tuple[Case, ...] = (
     Case("dense-outputs", "a U-Net and a detector on PYNQ-Z2, in RTL simulation", dense_outputs),
     Case("levers", "designs one lever apart, in RTL simulation", levers),
     Case("ablation", "steps from edited ResNet-20 to accurate integers, validation accuracy", ablation),
-    Case("patterns", "ResNet-20 pruned by size and by effect of its weights, validation accuracy", patterns),
+    Case("pruning", "ResNet-20 pruned by size and by effect of its weights, validation accuracy", pruning),
 )
 
 

@@ -5,16 +5,17 @@ are parametrisations of the weight, so they hold through fine-tuning and need no
 
 Deviations from section 3: every layer has patterns of its own, chosen by what they do to its sums on images,
 and the weights they keep make up for the others (published: four patterns of the network, each kernel's by
-its norm); rounding passes the gradient straight through (published: quantised layers do not move); the
-fixed-point grid is that of the weight the hardware stores, the batch norm folded in (published: of the bare
-weight).
+its norm); channels go by what the layer that reads them loses, whose other weights make up for them
+(published: by their norm); rounding passes the gradient straight through (published: quantised layers do not
+move); the fixed-point grid is that of the weight the hardware stores, the batch norm folded in (published: of
+the bare weight).
 """
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from hotnas_hls.models.channel_cut import Reader, Readers, read_by
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.cut_paths import CutPath, cut_paths
 from hotnas_hls.models.pattern_pruning import Products, prune
@@ -100,7 +102,7 @@ def editable(model: nn.Module | None, graph: Graph) -> Editable:
         name: path
         for name, path in cut_paths(graph).items()
         if name in convolutions
-        and path.reader in own
+        and path.reader in convolutions
         and all(step in own or not graph[step].parameters for step in path.along)
     }
     return Editable(frozenset(convolutions), frozenset(narrowable), paths, skips(graph))
@@ -124,19 +126,24 @@ def is_editable(model: nn.Module, name: str) -> bool:
 
 
 def compress(
-    model: nn.Module, graph: Graph, compression: Compression, products: Products | None = None
+    model: nn.Module,
+    graph: Graph,
+    compression: Compression,
+    products: Products | None = None,
+    readers: Readers | None = None,
 ) -> nn.Module:
     """A compressed copy of ``model``; ``graph`` is the trace of ``model``.
 
     products: of every layer that is pruned, in ``model`` as it is (see ``pattern_pruning.kernel_products``).
+    readers: of every layer whose channels are cut (see :func:`readers_of`).
     """
     own = editable(model, graph).narrowable if compression.noise else ()
-    model, products = copied(model), products or {}
+    model, products, readers = copied(model), products or {}, readers or {}
     paths, kept_inputs = cut_paths(graph), {}
     for name, keep in compression.channels.items():
         if name not in paths:
             raise ValueError(f"{name}: its channels are read by more than one layer and cannot be cut")
-        kept_inputs[paths[name].reader] = _cut_channels(model, name, paths[name], keep)
+        kept_inputs[paths[name].reader] = _cut_channels(model, name, paths[name], keep, readers[name])
     for name, choice in compression.patterns.items():
         kept = kept_inputs.get(name, slice(None))
         _prune(_convolution(model, name), _norm(model, graph, name), choice, products[name][kept])
@@ -155,17 +162,23 @@ def compress(
 # --- channel cut (3.4) ------------------------------------------------------------------------------------
 
 
-def channel_scores(weight: Tensor) -> Tensor:
-    """Score of each output channel: sum over its input channels of the 2-D kernels' L2 norms, (M,)."""
-    return weight.detach().flatten(2).norm(dim=2).sum(dim=1)
+def readers_of(model: nn.Module, graph: Graph, names: Collection[str], images: Tensor) -> Readers:
+    """What reads the channels of these convolutions, on ``images`` (B, C, H, W), by their names."""
+    reads = {name: path.reader for name, path in cut_paths(graph).items() if name in names}
+    scales = {
+        reader: _norm_scale(_convolution(model, reader).weight, _norm(model, graph, reader))
+        for reader in reads.values()
+    }
+    found = read_by(model, scales, images)
+    return {name: found[reader] for name, reader in reads.items()}
 
 
-def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> Tensor:
-    """Cut them where they are made and read; those that are kept, the largest first."""
+def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int, read: Reader) -> Tensor:
+    """Cut them where they are made and read, and let those that are kept make up for the others."""
     conv = _convolution(model, name)
     if not 1 <= keep <= conv.out_channels:
         raise ValueError(f"{name}: cannot keep {keep} of {conv.out_channels} channels")
-    kept = torch.argsort(channel_scores(conv.weight), descending=True, stable=True)[:keep]
+    kept = read.kept(keep)
     _select(conv, ("weight", "bias"), kept)
     conv.out_channels = keep
     for step in path.along:
@@ -180,7 +193,9 @@ def _cut_channels(model: nn.Module, name: str, path: CutPath, keep: int) -> Tens
             _select(module, ("weight", "bias"), kept)
             module.in_channels = module.out_channels = module.groups = keep
     reader = _convolution(model, path.reader)
-    reader.weight = nn.Parameter(reader.weight.detach()[:, kept].clone())
+    weight, gained = read.fitted(reader.weight, kept)
+    reader.weight = nn.Parameter(weight)
+    reader.bias = nn.Parameter(gained if reader.bias is None else reader.bias.detach() + gained)
     reader.in_channels = keep
     return kept
 

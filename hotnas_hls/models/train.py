@@ -101,7 +101,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def answers(model: nn.Module, images: np.ndarray, batch: int = 256) -> Answers:
+def answers(model: nn.Module, images: np.ndarray, batch: int = 32) -> Answers:
     """Outputs in evaluation mode for images float32 (B, C, H, W)."""
     was_training = model.training
     model.eval()

@@ -20,10 +20,11 @@ from hotnas_hls.errors import ConfigError, HotnasError, raise_all
 from hotnas_hls.frontends.proof import Proof
 from hotnas_hls.frontends.source import LoadedModel, load_model
 from hotnas_hls.frontends.trace import trace_twin
+from hotnas_hls.models.channel_cut import Readers
 from hotnas_hls.models.cifar10 import cifar10
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import Dataset, Split, digits, find_weights, shipped_weights
-from hotnas_hls.models.edits import compress, copied, editable
+from hotnas_hls.models.edits import compress, copied, editable, readers_of
 from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.models.image_folder import image_folder
 from hotnas_hls.models.pattern_pruning import Products, kernel_products
@@ -36,6 +37,7 @@ from hotnas_hls.search.config import NetworkSettings, normalisation_violations
 from hotnas_hls.search.fitting.without_skips import fitted_without_skips
 
 PRODUCT_IMAGES = 256  # of the training images, on which kernels are looked at
+READ_IMAGES = 1024  # on which whole layers are, which have more weights
 DATASETS = {"digits": digits, "cifar10": cifar10, "shapes": shapes}
 
 
@@ -80,7 +82,9 @@ class Problem:
         if compression.skips_cut:
             rest = dataclasses.replace(compression, skips_cut=())
             return self._without(compression.skips_cut).compressed(rest)
-        return compress(self.start, self.graph, compression, self.products if compression.patterns else {})
+        products = self.products if compression.patterns else {}
+        readers = self.readers if compression.channels else {}
+        return compress(self.start, self.graph, compression, products, readers)
 
     def _without(self, readers: tuple[str, ...]) -> Problem:
         """The same, the network without the skip connections that these convolutions read."""
@@ -102,6 +106,13 @@ class Problem:
         names = [node.name for node in self.graph if node.name in allowed and {*node.kernel} <= SIDES]
         images = self.dataset.train.first(PRODUCT_IMAGES).images
         return kernel_products(self.start, names, torch.from_numpy(images))
+
+    @cached_property
+    def readers(self) -> Readers:
+        """What reads the channels of every layer that can lose some."""
+        names = editable(self.model, self.graph).paths.keys()
+        images = self.dataset.train.first(READ_IMAGES).images
+        return readers_of(self.start, self.graph, names, torch.from_numpy(images))
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of the weights and of the images: trials of a study are of these and no others."""

@@ -15,7 +15,7 @@ from hotnas_hls.frontends.source import load_model, load_module
 from hotnas_hls.frontends.trace import trace
 from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.data import digits, shipped_weights
-from hotnas_hls.models.edits import compress, editable
+from hotnas_hls.models.edits import editable
 from hotnas_hls.models.graph_module import FUNCTIONS
 from hotnas_hls.network import activation
 from hotnas_hls.search.problem import problem_of
@@ -39,7 +39,7 @@ def test_file_is_searched_as_a_module_of_its_own_operators(digits_file: Path) ->
     assert allowed.convolutions and allowed.paths and allowed.narrowable
     name = next(iter(allowed.paths))
     cut = Compression(channels={name: 3}, weight_bits={n: 6 for n in allowed.narrowable})
-    edited = trace(compress(problem.model, problem.graph, cut), (1, 8, 8), "digits")
+    edited = trace(problem.compressed(cut), (1, 8, 8), "digits")
     assert edited[name].shape[0] == 3
     assert [node.name for node in edited] == [node.name for node in problem.graph]
 

@@ -15,10 +15,10 @@ from hotnas_hls.models.architectures.resnet_cifar import CifarResNet
 from hotnas_hls.models.compression import Compression, PatternChoice
 from hotnas_hls.models.cut_paths import cut_paths
 from hotnas_hls.models.edits import (
-    channel_scores,
     compress,
     editable,
     is_editable,
+    readers_of,
 )
 from hotnas_hls.models.edits import pattern_masks as masks_of
 from hotnas_hls.models.pattern_pruning import kernel_products
@@ -76,13 +76,14 @@ def test_expand_keeps_the_function(model, graph, images):
     torch.testing.assert_close(grown(images), model(images), rtol=1e-4, atol=1e-5)
 
 
-def test_cut_keeps_residual_widths_and_the_largest_channels(model, graph, images):
-    cut = compress(model, graph, Compression(channels={"layer2.0.conv1": 24}))
-    conv, old = cut.get_submodule("layer2.0.conv1"), model.get_submodule("layer2.0.conv1")
-    order = np.argsort(-channel_scores(old.weight).numpy(), kind="stable")[:24]
-    assert torch.equal(conv.weight, old.weight[order])
+def test_cut_keeps_residual_widths_and_what_the_reader_needs(model, graph, images):
+    name = "layer2.0.conv1"
+    cut = pruned(model, graph, images, Compression(channels={name: 24}))
+    conv, old = cut.get_submodule(name), model.get_submodule(name)
+    kept = readers_of(model, graph, [name], images)[name].kept(24)
+    assert torch.equal(conv.weight, old.weight[kept])
     assert cut.get_submodule("layer2.0.bn1").num_features == 24
-    expected = model.get_submodule("layer2.0.bn1").running_var[order]
+    expected = model.get_submodule("layer2.0.bn1").running_var[kept]
     assert torch.equal(cut.get_submodule("layer2.0.bn1").running_var, expected)
     assert cut.get_submodule(LAYER).weight.shape == (32, 24, 3, 3)
     assert cut(images).shape == (4, 10)
@@ -96,8 +97,24 @@ def test_cut_of_silent_channels_keeps_the_function(model, graph, images):
         model.get_submodule("layer1.0.conv1").weight[4:] = 0
         model.get_submodule("layer1.0.bn1").running_mean[4:] = 0
         model.get_submodule("layer1.0.bn1").bias[4:] = -1
-    cut = compress(model, graph, Compression(channels={"layer1.0.conv1": 4}))
+    cut = pruned(model, graph, images, Compression(channels={"layer1.0.conv1": 4}))
     torch.testing.assert_close(cut(images), model(images), rtol=1e-4, atol=1e-5)
+
+
+def test_channels_that_are_kept_make_up_for_those_that_are_not(model, graph, images):
+    """The sums of the reader, its new bias included, come closer than without what its weights take over."""
+    name = "layer2.0.conv1"
+    found = pruned(model, graph, images, Compression(channels={name: 20}))
+    kept = readers_of(model, graph, [name], images)[name].kept(20)
+    bare = pruned(model, graph, images, Compression(channels={name: 20}))
+    bare.get_submodule(LAYER).weight = nn.Parameter(model.get_submodule(LAYER).weight[:, kept])
+    sums = {}
+    for of, net in (("before", model), ("found", found), ("bare", bare)):
+        layer = net.get_submodule(LAYER)
+        layer.register_forward_hook(lambda *seen, of=of: sums.update({of: seen[2].detach()}))
+        net(images)
+    error = {of: float((sums[of] - sums["before"]).square().mean()) for of in ("found", "bare")}
+    assert error["found"] < 0.5 * error["bare"]
 
 
 def test_only_inner_widths_can_be_cut(graph):
@@ -124,7 +141,8 @@ def test_a_cut_reaches_through_a_depthwise_convolution():
     graph = trace(model, (3, 32, 32))
     name, path = next((n, p) for n, p in cut_paths(graph).items() if len(p.along) > 2)
     keep = graph[name].shape[0] // 2
-    cut = trace(compress(model, graph, Compression(channels={name: keep})), (3, 32, 32))
+    images = torch.randn(4, 3, 32, 32)
+    cut = trace(pruned(model, graph, images, Compression(channels={name: keep})), (3, 32, 32))
     assert all(cut[step].shape[0] == keep for step in path.along)
     assert cut[path.reader].shape == graph[path.reader].shape
 
@@ -135,7 +153,10 @@ def test_a_cut_of_a_shared_width_is_refused(model, graph):
 
 
 def pruned(model, graph, images, compression: Compression) -> nn.Module:
-    return compress(model, graph, compression, kernel_products(model, compression.patterns, images))
+    products = kernel_products(model, compression.patterns, images)
+    return compress(
+        model, graph, compression, products, readers_of(model, graph, compression.channels, images)
+    )
 
 
 def test_pairs_of_channels_share_their_patterns(model, graph, images):
@@ -168,8 +189,8 @@ def test_weights_that_are_kept_make_up_for_those_that_are_not(model, graph, imag
 
 def test_a_pruned_layer_whose_inputs_were_cut_looks_at_those_that_are_left(model, graph, images):
     cut = Compression(channels={"layer2.0.conv1": 24}, patterns={LAYER: PatternChoice(3, 4)})
-    narrow = compress(model, graph, Compression(channels=cut.channels))
-    kept = channel_scores(model.get_submodule("layer2.0.conv1").weight).argsort(descending=True)[:24]
+    narrow = pruned(model, graph, images, Compression(channels=cut.channels))
+    kept = readers_of(model, graph, cut.channels, images)["layer2.0.conv1"].kept(24)
     left = {LAYER: kernel_products(model, [LAYER], images)[LAYER][kept]}
     expected = compress(narrow, trace(narrow, (1, 8, 8)), Compression(patterns=cut.patterns), left)
     found = pruned(model, graph, images, cut)

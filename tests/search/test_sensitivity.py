@@ -31,7 +31,7 @@ ENGINE = EngineOptions(tm=(16,), tn=(16,), tr=(8,), tc=(8,), port_bits=(64,))
 def space(problem):
     platform = TiledEnginePlatform(load_board("ZCU102"), 200.0, act_bits=8, options=ENGINE)
     start = fastest_start(problem.graph, problem.model, platform, FORMAT, "plain", 0)
-    options = SpaceOptions(weight_bits=8, channel_cut=False, kernel_expand=False)
+    options = SpaceOptions(weight_bits=8, kernel_expand=False)
     return generate_space(start.workload, platform, start.choices, options)
 
 
@@ -46,8 +46,9 @@ def test_every_option_but_the_first_is_measured(problem, space):
     seen = []
     measures = Sensitivity(problem, FORMAT, problem.dataset.train.images)
     harms = measures.harms(space, lambda *at: seen.append(at))
-    axes = space.of_kind(AxisKind.PRUNE, AxisKind.BITS)
-    assert {axis.kind for axis in axes if len(axis.options) > 1} == {AxisKind.PRUNE, AxisKind.BITS}
+    kinds = (AxisKind.PRUNE, AxisKind.BITS, AxisKind.CHANNELS)
+    axes = space.of_kind(*kinds)
+    assert {axis.kind for axis in axes if len(axis.options) > 1} == {*kinds}
     assert set(harms) == {(axis.name, option) for axis in axes for option in axis.options[1:]}
     assert seen == [(done, len(harms)) for done in range(1, len(harms) + 1)]
     assert all(harm >= 0 for harm in harms.values())

@@ -169,8 +169,8 @@ class Evaluator:
 
 
 def _trains(tuning: Tuning, compression: Compression) -> bool:
-    """Whether ``tuning`` changes a network; of cut channels and skips, it measures statistics at least."""
-    return tuning.batches != 0 or bool(compression.channels or compression.skips_cut)
+    """Whether ``tuning`` changes a network; of cut skips, it measures statistics at least."""
+    return tuning.batches != 0 or bool(compression.skips_cut)
 
 
 class _Hopeless(Exception):

@@ -23,14 +23,15 @@ from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.models.task import Answers, Task
 from hotnas_hls.models.train import answers
 from hotnas_hls.network.fixed_point import weight_frac_bits
-from hotnas_hls.platforms.space import Axis, AxisKind, SearchSpace
+from hotnas_hls.platforms.space import Axis, AxisKind, Candidate, SearchSpace
 from hotnas_hls.search.fitting.integer import quantised_network, real_weights
 from hotnas_hls.search.fitting.least_squares import Moments
 from hotnas_hls.search.fitting.refit import Reals, real_parameters
 from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.proposing.generate import compression_of
 
 MOST_VALUES = 1 << 28  # of all feature maps, over all images
-KINDS = (AxisKind.PRUNE, AxisKind.BITS, AxisKind.SKIP)  # of the edits measured
+KINDS = (AxisKind.PRUNE, AxisKind.BITS, AxisKind.CHANNELS, AxisKind.SKIP)  # of the edits measured
 
 Harms = Mapping[tuple[str, int], float]  # name of an axis, option -> divergence of the answers
 
@@ -65,8 +66,9 @@ class Sensitivity:
         return harms
 
     def _harm(self, axis: Axis, option: int) -> float:
-        if axis.kind is AxisKind.SKIP:
-            edited = self.problem.compressed(Compression(skips_cut=(axis.layer,)))
+        if axis.kind in (AxisKind.SKIP, AxisKind.CHANNELS):
+            only = Candidate({axis.name: option})
+            edited = self.problem.compressed(compression_of(only, {axis.name: axis}))
             found = answers(edited, self.images)
             return float(self.problem.task.divergence(found, self._answers))
         bits = option if axis.kind is AxisKind.BITS else self.form.weight_bits
