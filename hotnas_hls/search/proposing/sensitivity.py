@@ -69,14 +69,19 @@ class Sensitivity:
         if axis.kind in (AxisKind.SKIP, AxisKind.CHANNELS):
             only = Candidate({axis.name: option})
             edited = self.problem.compressed(compression_of(only, {axis.name: axis}))
-            found = answers(edited, self.images)
+            found = answers(edited, self._looked_at)
             return float(self.problem.task.divergence(found, self._answers))
         bits = option if axis.kind is AxisKind.BITS else self.form.weight_bits
         return self._network.harm(axis.layer, _mask(self.problem, axis, option), bits)
 
     @cached_property
+    def _looked_at(self) -> np.ndarray:
+        """As many of the images as all edits are looked at on."""
+        return self.images[: self._network.images]
+
+    @cached_property
     def _answers(self) -> Answers:
-        return answers(self.problem.start, self.images)
+        return answers(self.problem.start, self._looked_at)
 
     @cached_property
     def _network(self) -> _RealNetwork:
@@ -114,6 +119,11 @@ class _RealNetwork:
         network = cls(module, wanted, {net.image: laid}, task)
         network._run(0, network.maps)
         return network
+
+    @property
+    def images(self) -> int:
+        """How many it has answers to."""
+        return len(self.maps[self.module.net.image])
 
     def harm(self, name: str, mask: Tensor | None, bits: int) -> float:
         """Divergence of the answers where layer ``name`` keeps what ``mask`` does, in ``bits`` bits."""
