@@ -61,7 +61,8 @@ def small_design(**changes) -> DesignPoint:
         "layers": tuple(DesignLayer(layer, TILES[layer.name]) for layer in LAYERS),
     }
     point = DesignPoint(**(values | changes))
-    predicted = network_latency(LAYERS, accel, point.tiles, point.memory).cycles
+    run = [entry.layer for entry in point.layers]
+    predicted = network_latency(run, point.accelerator, point.tiles, point.memory).cycles
     point = dataclasses.replace(
         point,
         latency_bound_ms=changes.get("latency_bound_ms", 1.25 * predicted / 200_000),

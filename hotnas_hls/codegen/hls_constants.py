@@ -41,10 +41,16 @@ LOAD_STAGES = 3  # of a loop that reads a master, or on chip: address, beat, wor
 FILL_DISTANCE = MIN_SWEEP  # cycles between a word's way into the IFM buffer and its first use
 FIFO_LAYERS = 2  # between two stages: of what there is one of a layer
 FIFO_PIECES = 4
-FIFO_STORED = 16
+STORED_MESSAGES = 2  # of a layer, beside one for each word of its last output tile on chip
 
 PROFILE_WORDS = 8
 PROFILE_COUNTERS = 6  # words in use; the others are reserved
+
+
+def stored_messages(accel: Accelerator) -> int:
+    """The most that store_ofm tells load_ifm of a layer."""
+    blocks = accel.tm // accel.channel_block
+    return STORED_MESSAGES + (accel.ofm_depth * blocks if accel.map_words else 0)
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kRunFifoDepth", 2 * RUNS_AHEAD, "runs between who finds them and who asks for them"),
             Line("kDescriptorFifoDepth", FIFO_LAYERS, "layers between two stages"),
             Line("kPieceFifoDepth", FIFO_PIECES, "pieces between plan_compute and compute"),
-            Line("kStoredFifoDepth", FIFO_STORED, "words that store_ofm is ahead of load_ifm"),
+            Line("kStoredFifoDepth", stored_messages(accel), "all that store_ofm tells load_ifm of a layer"),
             Line("kFillDistance", FILL_DISTANCE, "cycles between filling a word in and reading it"),
             Line("kMapWords", accel.map_words, "of maps kept on chip"),
             Line("kWeightPlanes", accel.weight_planes, "of weights kept on chip"),

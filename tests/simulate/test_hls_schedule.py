@@ -11,9 +11,11 @@ import pytest
 from codegen.test_hls import generate as hls_package
 from codegen.test_hls import needs_csim, write
 from hls_cases import Case
-from small_designs import on_chip_design, small_design
+from small_designs import ACCEL, on_chip_design, small_design
 
-from hotnas_hls.accel.design_point import DesignPoint
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
+from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
+from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.codegen.render import TEMPLATES
 from hotnas_hls.errors import ConfigError, SimulationFailed
@@ -210,7 +212,13 @@ def test_bursts_that_a_port_would_hang_on_are_refused(played: Played) -> None:
 
 def test_stages_that_wait_for_each_other_are_named(played: Played) -> None:
     """The second FIFO is full of 4 words, while the reader wants 8 of the first."""
-    assert played("pipeline", "1", "4") == (1, ["DEADLOCK load waits at FIFO second"])
+    assert played("pipeline", "1", "4") == (
+        1,
+        [
+            "DEADLOCK load waits at FIFO second in layer 0: 4 of 4 words",
+            "DEADLOCK store waits at FIFO first in layer 0: 0 of 4 words",
+        ],
+    )
 
 
 def test_fifos_may_be_as_small_as_the_order_of_words_allows(played: Played) -> None:
@@ -300,6 +308,27 @@ def test_a_word_on_chip_that_is_read_too_soon_is_found(tmp_path: Path) -> None:
     found = r"MISMATCH a word on chip is read in cycle \d+, before it is written"
     with pytest.raises(SimulationFailed, match=found):
         hls_schedule(tmp_path / "package", point.memory, tmp_path / "build")
+
+
+def test_a_tile_whose_words_nobody_waits_for_yet_holds_nothing_up(tmp_path: Path) -> None:
+    """The second layer fills its first tile, and finishes sums of it, while the first one's last is stored."""
+    size = (32, 8)
+    maps = tuple(
+        FeatureMap(name, channels, *size)
+        for name, channels in {"image": 4, "first.out": 4, "logits": 8}.items()
+    )
+    layers = (
+        Layer("first", LayerKind.CONV, "image", "first.out", 4, 4, *size, *size, 1, 1, weight_bits=8),
+        Layer("second", LayerKind.CONV, "first.out", "logits", 4, 8, *size, *size, 1, 1, weight_bits=8),
+    )
+    point = on_chip_design(
+        accelerator=dataclasses.replace(ACCEL, tr=16, max_entries=16),
+        feature_maps=maps,
+        layers=tuple(DesignLayer(layer, Tile(16, 8)) for layer in layers),
+    )
+    assert [entry.layer.ofm_on_chip for entry in point.layers] == [True, False]
+    cycles = sum(layer.cycles for layer in scheduled(point, tmp_path))
+    assert of_twin(point).cycles <= cycles <= PROMISED * of_twin(point).cycles
 
 
 # Maps on chip, weights streamed through two ports, products, lines: see fuzz_design.

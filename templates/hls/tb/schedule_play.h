@@ -266,12 +266,15 @@ class Run {
   }
   ~Run() {
     const Trace& all = trace();
+    bool waits = false;
     for (const Stage& stage : all.stages) {
       if (stage.events.empty()) continue;
       const Channel& fifo = all.channels[stage.events.front().value];
-      std::printf("DEADLOCK %s waits at FIFO %s\n", stage.name, fifo.name);
-      std::exit(1);
+      std::printf("DEADLOCK %s waits at FIFO %s in layer %zu: %zu of %d words\n", stage.name,
+                  fifo.name, stage.ended.size(), fifo.words.size(), fifo.depth);
+      waits = true;
     }
+    if (waits) std::exit(1);
     for (const Word& word : all.words) check(word);
     long before = 0;
     for (std::size_t layer = 0; layer < all.stages.front().ended.size(); ++layer) {
