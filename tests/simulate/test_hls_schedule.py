@@ -311,7 +311,7 @@ def test_a_word_on_chip_that_is_read_too_soon_is_found(tmp_path: Path) -> None:
 
 
 def test_a_tile_whose_words_nobody_waits_for_yet_holds_nothing_up(tmp_path: Path) -> None:
-    """The second layer fills its first tile, and finishes sums of it, while the first one's last is stored."""
+    """The second layer is at its first tile, with sums finished, while the first one's last is stored."""
     size = (32, 8)
     maps = tuple(
         FeatureMap(name, channels, *size)
