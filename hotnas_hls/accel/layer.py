@@ -14,7 +14,7 @@ from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.base.records import LATER
 
-LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
+LARGEST_KERNEL = 16  # rows or columns: 4 bits number them, and 8 bits the positions
 LARGEST_STRIDE = 255
 LARGEST_SIDE = 65_000  # rows or columns of a map: with its padding, which is counted in 16 bits
 

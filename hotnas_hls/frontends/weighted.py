@@ -132,13 +132,15 @@ class Weighted(HostSteps):
         blocks, steps, sizes = [], [], []
         zeros: list[list[int]] = [[], [], [], []]  # in the first block and the last; blocks before and behind
         for axis, size in enumerate(kernel):
-            block, stride = min(ceil(size / LARGEST_KERNEL), LARGEST_KERNEL), step[axis]
+            least, stride = min(ceil(size / LARGEST_KERNEL), LARGEST_KERNEL), step[axis]
             side, before, after = source.dims[1 + axis], around[axis], around[2 + axis]
             beyond = before + side + after - size
-            if 0 <= beyond < min(block, stride):  # the only place of the kernel
-                stride = block
-            if beyond < 0 or stride % block:
+            if 0 <= beyond < min(least, stride):  # the only place of the kernel
+                stride = least
+            fitting = [block for block in range(least, LARGEST_KERNEL + 1) if stride % block == 0]
+            if beyond < 0 or not fitting:
                 return None
+            block = fitting[0]
             blocks.append(block)
             steps.append(stride // block)
             sizes.append(ceil(size / block))

@@ -26,13 +26,13 @@ class Pooled(nn.Module):
 
 
 LARGE = {
-    "as the map": (nn.Conv2d(3, 8, 16), 1, (16, 16)),
-    "patches": (nn.Conv2d(3, 8, 16, 16), 1, (64, 48)),
+    "as the map": (nn.Conv2d(3, 8, 17), 1, (17, 17)),
+    "patches": (nn.Conv2d(3, 8, 32, 32), 1, (64, 96)),
     "of the image": (nn.Conv2d(3, 8, 17, 4, 8), 1, (33, 40)),
-    "of a map": (nn.Conv2d(8, 4, 16, 2, 3), 0, (29, 31)),
-    "rows only": (nn.Conv2d(8, 4, (16, 3), (2, 1), (0, 1)), 0, (40, 9)),
+    "of a map": (nn.Conv2d(8, 4, 18, 2, 3), 0, (29, 31)),
+    "rows only": (nn.Conv2d(8, 4, (18, 3), (2, 1), (0, 1)), 0, (40, 9)),
     "depthwise": (nn.Conv2d(8, 8, 31, 3, 15, groups=8), 0, (33, 33)),
-    "grouped": (nn.Conv2d(8, 16, 16, 2, groups=2), 0, (21, 22)),
+    "grouped": (nn.Conv2d(8, 16, 17, 2, groups=2), 0, (21, 22)),
 }
 
 
@@ -48,7 +48,7 @@ def test_a_large_kernel_is_proven(name: str) -> None:
     assert PLAIN.violations(PLAIN.lower(graph)) == []
 
 
-@pytest.mark.parametrize(("sides", "size"), [((16, 16), (7, 7)), ((17, 30), (7, 4)), ((16, 33), (5, 1))])
+@pytest.mark.parametrize(("sides", "size"), [((17, 17), (7, 7)), ((17, 30), (7, 4)), ((17, 33), (5, 1))])
 def test_maps_are_averaged_to_sizes_that_do_not_divide_them(
     sides: tuple[int, int], size: tuple[int, int]
 ) -> None:
@@ -60,8 +60,8 @@ def test_maps_are_averaged_to_sizes_that_do_not_divide_them(
 
 def test_steps_that_are_no_whole_blocks_are_refused() -> None:
     with pytest.raises(UnsupportedNetwork) as error:
-        load_module(nn.Conv2d(3, 8, 16, 3).eval(), (3, 40, 40), name="net")
+        load_module(nn.Conv2d(3, 8, 17).eval(), (3, 40, 40), name="net")
     assert str(error.value) == (
         "net: the accelerator cannot run this network\n"
-        "  - conv2d (conv): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps"
+        "  - conv2d (conv): has a kernel of 17 x 17; use at most 16 x 16, or pool in two steps"
     )

@@ -121,5 +121,5 @@ def test_what_no_later_command_could_run_is_refused_at_once(networks: Path) -> N
         load_model("my_networks:wide", None, (1, 8, 8))
     assert str(caught.value) == (
         "wide: the accelerator cannot run this network\n"
-        "  - 0 (conv): has a kernel of 17 x 17; use at most 15 x 15, or pool in two steps"
+        "  - 0 (conv): has a kernel of 17 x 17; use at most 16 x 16, or pool in two steps"
     )
