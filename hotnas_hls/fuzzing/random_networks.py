@@ -222,6 +222,10 @@ class _Drawing:
             (kernel // 2, (kernel - 1) // 2) if usual else tuple(rng.integers(0, kernel, size=2).tolist())
             for kernel in (kernel_rows, kernel_columns)
         ]
+        pads = [
+            (-int(apart.integers(side)), pad[1]) if cut else pad
+            for side, pad, cut in zip((rows, columns), pads, apart.integers(5, size=2) == 0, strict=True)
+        ]
         out = [
             (side + sum(pad) - kernel) // step + 1
             for side, pad, kernel, step in zip(

@@ -147,6 +147,8 @@ def field_values(
     map_row, out_row = layer.in_columns * word, layer.out_columns * word
     ofm_row = layer.target_rows * out_row  # to the next that it writes
     ifm_row = layer.row_step * map_row
+    (top, left), (first_row, first_column) = layer.padding, layer.first_pixel
+    first = first_row * map_row + first_column * word  # bytes of the map in front of what is read
     derived = {
         "seal": 0,
         "channelwise": layer.kind is not LayerKind.CONV,
@@ -157,18 +159,20 @@ def field_values(
         "pruned": layer.pattern_ones is not None,
         # A stride may leave the last columns of the IFM unread, or rows: then rows are not contiguous.
         "ifm_merged": (
-            plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns and layer.row_step == 1
+            plan.tiles_c == 1 and plan.tw - left >= layer.in_columns and layer.row_step == 1
         ),
         "ofm_merged": plan.tiles_c == 1 and layer.target_rows == 1,
+        "ifm_addr": addresses.ifm_addr + first,
+        "ifm_chip": addresses.ifm_chip + first,
         "ofm_addr": addresses.ofm_addr + layer.target_row * out_row,
         "ifm_blocks": (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last,
         "in_rows": layer.read_rows,
-        "in_columns": layer.in_columns,
+        "in_columns": layer.read_columns,
         "stride_rows": layer.stride_rows,
         "stride_columns": layer.stride,
         "weight_bits": layer.weight_bits,
-        "pad_top": layer.pad_top,
-        "pad_left": layer.pad_left,
+        "pad_top": top,
+        "pad_left": left,
         "output_shift": numbers.output_shift,
         "residual_shift": numbers.residual_shift,
         "total_entries": entry_count(layer, accel.taps),
@@ -178,8 +182,8 @@ def field_values(
         "ifm_block_stride": layer.in_rows * map_row,
         "ifm_tile_row_step": plan.tr * layer.stride_rows * ifm_row,
         "ifm_tile_column_step": plan.tc * layer.stride * word,
-        "ifm_pad_top_bytes": layer.pad_top * ifm_row,
-        "ifm_pad_left_bytes": layer.pad_left * word,
+        "ifm_pad_top_bytes": top * ifm_row,
+        "ifm_pad_left_bytes": left * word,
         "ofm_row_stride": ofm_row,
         "ofm_block_stride": layer.out_rows * ofm_row,
         "ofm_tile_row_step": plan.tr * ofm_row,
