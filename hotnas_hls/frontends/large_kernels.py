@@ -184,8 +184,8 @@ class LargeKernels(HostSteps):
                     self.conv(f"{where}.part{len(found)}", read, part, own_bias, step, zeros, gap, groups)
                 )
         total = found[0]
-        for value in found[1:]:
-            total = self.add(where, total, value)
+        for count, value in enumerate(found[1:], 2):
+            total = self.add(where if count == len(found) else f"{where}.sum{count}", total, value)
         return total
 
     def _blocks(

@@ -42,12 +42,13 @@ LAYERS = (
     Layer("inner", CONV, "stem", "inner", 20, 12, 10, 9, 4, 6, 3, 3, 1, -4, -2, weight_bits=4),
     Layer("lower", MAXPOOL, "stem", "lower", 20, 20, 10, 9, 7, 9, 3, 1, 1, -1, weight_bits=8),
     Layer("odd", DEPTHWISE, "stem", "odd", 20, 20, 10, 9, 5, 4, 1, 1, 2, -1, -1, weight_bits=4),
+    Layer("beyond", DEPTHWISE, "stem", "beyond", 20, 20, 10, 9, 8, 1, 3, 9, 1, 0, -1, weight_bits=4),
     Layer("classifier", CONV, "pool", "classifier", 20, 30, 5, 5, 1, 1, 5, 5, weight_bits=8),
 )
 TILES = {
     **{"stem": Tile(4, 9), "pool": Tile(3, 2), "deep": Tile(2, 3), "mean": Tile(2, 8), "skip": Tile(2, 3)},
     **{"row": Tile(2, 5), "peak": Tile(4, 4), "square": Tile(2, 7), "inner": Tile(3, 4), "lower": Tile(4, 9)},
-    **{"odd": Tile(3, 4), "classifier": Tile(1, 1)},
+    **{"odd": Tile(3, 4), "beyond": Tile(4, 1), "classifier": Tile(1, 1)},
 }
 
 

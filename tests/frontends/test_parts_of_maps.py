@@ -28,6 +28,7 @@ from hotnas_hls.explore.fastest_design import design_point
 from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
 from hotnas_hls.explore.model_layers import layers_of
 from hotnas_hls.frontends.source import load_module
+from hotnas_hls.models.edits import editable
 from hotnas_hls.models.graph_module import GraphModule
 from hotnas_hls.models.integer_module import IntegerModule
 from hotnas_hls.network.execute import run
@@ -165,6 +166,15 @@ def test_modules_of_the_graph_and_of_the_integers_compute_the_same() -> None:
     found = IntegerModule(net).answers(images)[0].flatten(1).numpy()
     ours = run_batch(net, quantise_image(net, images), [net.logits])[net.logits]
     np.testing.assert_array_equal(found, dequantise(net, net.logits, ours).reshape(found.shape))
+
+
+def test_parts_of_a_kernel_are_not_edited() -> None:
+    """Nor is their sum, which bears the convolution's name."""
+    graph = network()[0]
+    assert graph["deep"].kind is OpKind.ADD
+    assert editable(EveryPart(), graph).convolutions == frozenset()  # other weights
+    torch.manual_seed(0)
+    assert editable(EveryPart(), graph).convolutions == {"start"}
 
 
 def test_onnxruntime_gives_our_integers() -> None:

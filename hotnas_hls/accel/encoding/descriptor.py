@@ -157,9 +157,12 @@ def field_values(
         "res_multiplies": layer.residual_multiplies,
         "res_vector": layer.residual_vector,
         "pruned": layer.pattern_ones is not None,
-        # A stride may leave the last columns of the IFM unread, or rows: then rows are not contiguous.
+        # A layer may leave columns of the IFM unread, or rows: then rows are not contiguous.
         "ifm_merged": (
-            plan.tiles_c == 1 and plan.tw - left >= layer.in_columns and layer.row_step == 1
+            plan.tiles_c == 1
+            and plan.tw - left >= layer.in_columns
+            and first_column == 0
+            and layer.row_step == 1
         ),
         "ofm_merged": plan.tiles_c == 1 and layer.target_rows == 1,
         "ifm_addr": addresses.ifm_addr + first,
