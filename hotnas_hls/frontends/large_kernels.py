@@ -36,9 +36,9 @@ def parts_of(size: int, gap: int, stride: int, side: int, before: int, after: in
     reach, most = gap * (size - 1) + 1, (LARGEST_KERNEL - 1) // gap + 1
     steps = (side + before + after - reach) // stride * stride  # from the first window to the last
     earliest_end, latest_begin = ceil(before / gap), (side - 1 + before - steps) // gap
-    found = []
-    for low in range(0, size, most):
-        high = min(low + most, size) - 1
+    count, found = ceil(size / most), []
+    for part in range(count):
+        low, high = size * part // count, size * (part + 1) // count - 1
         first, last = min(low, latest_begin), max(high, earliest_end)
         if first < 0 or last >= size or last - first >= most:
             return []
