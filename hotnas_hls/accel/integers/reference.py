@@ -142,6 +142,7 @@ def _allocate(net: IntegerNetwork) -> dict[str, np.ndarray]:
     }
 
     def view(fm: FeatureMap) -> np.ndarray:
-        return maps[fm.concat_of or fm.name][fm.concat_offset : fm.concat_offset + fm.channels]
+        own = maps[fm.concat_of or fm.name][fm.concat_offset : fm.concat_offset + fm.channels]
+        return own.reshape(fm.channels, fm.rows, fm.columns)  # the whole may be seen as other rows
 
     return {fm.name: view(fm) for fm in net.feature_maps.values()}
