@@ -298,7 +298,7 @@ def test_graph_refuses_what_no_command_could_run(tmp_path: Path, monkeypatch, ca
     assert "conv" in said.out  # as far as it can be read
     assert said.err.splitlines()[1:3] == [
         "hotnas: net: cannot be built with a plain stem:",
-        "  - 0: pad_top = 3: must be 0 or more and less than kernel_rows",
+        "  - 0: pad_top = 3: must be less than kernel_rows",
     ]
 
 

@@ -17,8 +17,8 @@ DESCRIPTOR_HEADER_WORDS = 32
 CHIP_HEADER_WORDS = 48  # of a design that keeps data on chip: where, behind the others
 LINE_WORDS = 64  # of a descriptor in a design with activations of lines, behind the header
 LARGEST_ARRAY = 1 << 16  # multipliers: more than any FPGA has, two in a DSP slice
-# The hardware counts entries in 8 bits and addresses a buffer in 20.
-LARGEST = {"wgt_entries": 255, "max_entries": 255, "ifm_depth": 1 << 20}
+# The hardware numbers entries in 8 bits and addresses a buffer in 20.
+LARGEST = {"wgt_entries": 256, "max_entries": 256, "ifm_depth": 1 << 20}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hotnas_hls.accel.image_layout import ImageLayout, Shape, Stem
 from hotnas_hls.accel.integers.activation import activated
 from hotnas_hls.base.records import LATER
 
-LARGEST_KERNEL = 15  # rows or columns: 225 positions, which the hardware counts in 8 bits
+LARGEST_KERNEL = 16  # rows or columns: 4 bits number them, and 8 bits the positions
 LARGEST_STRIDE = 255
 LARGEST_SIDE = 65_000  # rows or columns of a map: with its padding, which is counted in 16 bits
 
@@ -56,6 +56,8 @@ class Layer:
     ``residual`` is a feature map of the output's shape, or a vector: of its channels, with one pixel that
     every pixel takes. It is added before rounding and clamping, or multiplies what comes behind them.
     A fully connected layer on an H x W map is a CONV with that kernel, no padding, 1 x 1 output.
+
+    Padding of less than none leaves out the first rows or columns of the map, as few outputs do the last.
 
     A layer may see the pixels of a map, which lie one after the other, as other rows and columns. One with
     ``target_rows`` of more than 1 writes every so many rows of its target, from ``target_row`` on.
@@ -173,6 +175,16 @@ class Layer:
         return self.stride if self.row_stride is None else self.row_stride, self.stride
 
     @property
+    def padding(self) -> tuple[int, int]:
+        """Rows of padding above and columns on the left; none where it leaves out some of the map."""
+        return max(0, self.pad_top), max(0, self.pad_left)
+
+    @property
+    def first_pixel(self) -> tuple[int, int]:
+        """The first row and column of the IFM that it reads."""
+        return max(0, -self.pad_top), max(0, -self.pad_left)
+
+    @property
     def row_step(self) -> int:
         """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
         return self.strides[0] if self.kernel_rows == 1 else 1
@@ -180,7 +192,12 @@ class Layer:
     @property
     def read_rows(self) -> int:
         """Rows of the IFM without those left out."""
-        return -(-self.in_rows // self.row_step)
+        return -(-(self.in_rows - self.first_pixel[0]) // self.row_step)
+
+    @property
+    def read_columns(self) -> int:
+        """Columns of the IFM without those left out."""
+        return self.in_columns - self.first_pixel[1]
 
     @property
     def stride_rows(self) -> int:

@@ -84,10 +84,8 @@ def layout_violations(
         f"image_layout.{name} = {value}: must be at least 1" for name, value in least.items() if value < 1
     ]
     for name, kernel in (("pad_top", layout.kernel[0]), ("pad_left", layout.kernel[1])):
-        if not 0 <= getattr(layout, name) < max(1, kernel):
-            found.append(
-                f"image_layout.{name} = {getattr(layout, name)}: must be 0 or more and less than the kernel"
-            )
+        if getattr(layout, name) >= max(1, kernel):
+            found.append(f"image_layout.{name} = {getattr(layout, name)}: must be less than the kernel")
     if found:
         return found
     cure = "lower the network again, or write null for a plain stem"
@@ -270,8 +268,8 @@ def _layer_violations(layer: Layer, maps: Mapping[str, FeatureMap]) -> list[str]
     if layer.pattern_rows < 1:
         found.append(f"{where}: pattern_rows = {layer.pattern_rows}: must be at least 1")
     for pad, kernel in (("pad_top", "kernel_rows"), ("pad_left", "kernel_columns")):
-        if not 0 <= getattr(layer, pad) < max(1, getattr(layer, kernel)):
-            found.append(f"{where}: {pad} = {getattr(layer, pad)}: must be 0 or more and less than {kernel}")
+        if getattr(layer, pad) >= max(1, getattr(layer, kernel)):
+            found.append(f"{where}: {pad} = {getattr(layer, pad)}: must be less than {kernel}")
     for out, stride, pad, inside in (
         ("out_rows", layer.strides[0], "pad_top", "in_rows"),
         ("out_columns", layer.strides[1], "pad_left", "in_columns"),

@@ -348,7 +348,7 @@ def _obstacle(layer: Layer, maps: Mapping[str, Sides]) -> bool:
         return True
     if (inputs, outputs) == (PLAIN_SIDES, PLAIN_SIDES):
         return False
-    if layer.target_rows > 1:
+    if layer.target_rows > 1 or min(layer.pad_top, layer.pad_left) < 0:
         return True
     read, written = (layer.in_rows, layer.in_columns), (layer.out_rows, layer.out_columns)
     odd = any(size % side for size, side in zip(read + written, inputs + outputs, strict=True))

@@ -222,7 +222,7 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
         return plan.slices * plan.slice_blocks * plan.slice_px
 
     def ifm_pixels(plan: LayerPlan, layer: Layer) -> int:
-        columns = layer.in_columns if plan.tiles_c == 1 else plan.tw
+        columns = layer.read_columns if plan.tiles_c == 1 else plan.tw
         return plan.slices * plan.slice_blocks * plan.th * columns
 
     def compute_cycles(plan: LayerPlan, layer: Layer) -> int:
@@ -238,7 +238,7 @@ def _trip_counts(net: IntegerNetwork, accel: Accelerator, plans: dict[str, Layer
     tiles = largest(lambda plan, layer: plan.tiles)
     ifm_blocks = largest(lambda plan, layer: plan.slices * plan.slice_blocks)
     ifm_rows = largest(lambda plan, layer: plan.th)
-    ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.in_columns)
+    ifm_run = largest(lambda plan, layer: (plan.th if plan.tiles_c == 1 else 1) * layer.read_columns)
     ofm_run = largest(lambda plan, layer: plan.tc * (plan.tr if plan.tiles_c == 1 else 1))
     ofm_rows = largest(lambda plan, layer: plan.tr)
     wgt_beats = largest(layer_beats) * plane_beats

@@ -31,9 +31,9 @@ def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
     """A layer and its place as numbers, in the order ``layer_cycles`` takes them."""
     then = place.then
     return (
-        KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.in_columns, layer.out_rows,
-        layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride, layer.pad_top,
-        layer.pad_left, RESIDUALS.index(layer.residual and layer.residual_vector), layer.weight_bits,
+        KINDS.index(layer.kind), layer.n, layer.m, layer.read_rows, layer.read_columns, layer.out_rows,
+        layer.out_columns, layer.kernel_rows, layer.kernel_columns, layer.stride,
+        *layer.padding, RESIDUALS.index(layer.residual and layer.residual_vector), layer.weight_bits,
         layer.positions,
         layer.pattern_ones is not None, layer.stride_rows,
         place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),

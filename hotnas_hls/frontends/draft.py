@@ -18,6 +18,7 @@ from hotnas_hls.accel.layer import LARGEST_SIDE
 from hotnas_hls.frontends.nodes import IMAGES_FIRST, MOST_VALUES, details_of
 from hotnas_hls.frontends.normalising import Normalising
 from hotnas_hls.frontends.refusal import Refused, times
+from hotnas_hls.frontends.spreading import strided_channels
 from hotnas_hls.frontends.tensor import Value
 from hotnas_hls.network.graph import Node, OpKind, Shape
 
@@ -112,6 +113,10 @@ class Draft(Normalising):
         if len(values) == 1:
             return values[0]
         flattened = any(len(source.dims) == 1 and source.shape[1:] != (1, 1) for source in values)
+        if len({source.name for source in values}) == 1:
+            of_one_map = self._join(where, values, along)
+            if strided_channels(of_one_map) is not None:  # every so many pixels, for a convolution of all
+                return of_one_map
         if along == 0 and not flattened:
             with suppress(Refused):
                 return self._of_channels(where, values)

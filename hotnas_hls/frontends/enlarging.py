@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 
-from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.constants import misfits
 from hotnas_hls.frontends.partial_windows import between
 from hotnas_hls.frontends.pooling import Pooling
@@ -28,20 +27,11 @@ class Enlarging(Pooling):
         """
         sides = source.dims[1:]
         if len(sides) == 1:
-            in_row = source.reshaped((source.dims[0], 1, *sides), where)
-            found = self.interpolated(where, in_row, [np.zeros(1), *places])
+            found = self.interpolated(where, self._in_row(source, where), [np.zeros(1), *places])
             return found.reshaped((found.dims[0], found.dims[2]), where)
         reaches = [_reaches(along, side) for along, side in zip(places, sides, strict=True)]
         if all(one is not None for one in reaches):
             return self._between(where, source, [one for one in reaches if one is not None])
-        if max(sides) > LARGEST_KERNEL:
-            larger = times([len(along) for along in places])
-            raise Refused(
-                (
-                    f"it interpolates {times(sides)} to {larger} pixels, with other weights for each row",
-                    "take nearest neighbours, or from pixel centres a whole number of times as many",
-                )
-            )
         value = self._whole(where, source)
         for axis, along in enumerate(places):
             value = self._weighed(where, value, axis, _between_two(along, sides[axis]))

@@ -176,6 +176,8 @@ class HostSteps(MapReader):
         over_channels = tensor.order is None and axis == 0 and tensor.dims[:1] == tensor.shape[:1]
         if (answer in (None, Answer.SIGMOID) or over_channels) and tensor.name not in self.joins:
             try:
+                if answer is None and self._is_part(tensor):
+                    raise Refused(("it takes a part of a map", "let the host take it"))
                 if tensor.order is not None or len(tensor.dims) == 1:
                     tensor = self._whole(tensor.step or where, tensor)
                 return _Returned(name, tensor, answer, axis, is_map=True)

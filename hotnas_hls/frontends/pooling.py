@@ -18,6 +18,7 @@ from hotnas_hls.frontends.windows import (
     Pair,
     around_of,
     first_step,
+    mergeable,
     pair_of,
     pooled,
     together,
@@ -49,7 +50,11 @@ class Pooling(Elementwise):
         read = self._kept(
             where,
             source,
-            lambda read: not ceil_mode and self._is_positive(read) and _reach_inside(read, window, around),
+            lambda read: (
+                not ceil_mode
+                and (max(read.padding) <= 0 or self._is_positive(read))
+                and _reach_inside(read, window, around)
+            ),
         )
         around = together(around, read.padding)
         shape, around = pooled(read.value.shape, window, step, around, ceil_mode)
@@ -59,20 +64,27 @@ class Pooling(Elementwise):
         return self._result(read, value, read.channels)
 
     def adaptive_maxpool(self, where: str, source: Value, size: Sequence[int]) -> Value:
-        """Max-pooling to ``size``, which divides the map."""
+        """Max-pooling to ``size``: of windows that overlap where it does not divide the map."""
         sides = source.dims[1:]
-        if len(sides) != len(size) or any(side % want for side, want in zip(sides, size, strict=True)):
-            raise Refused(
-                (
-                    f"a {times(sides)} map does not divide into {times(size)}",
-                    "choose an input size whose map does, or pool to 1x1",
-                )
-            )
-        kernel = [side // want for side, want in zip(sides, size, strict=True)]
+        if len(sides) != len(size):
+            raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
+        if len(sides) == 1:
+            found = self.adaptive_maxpool(where, self._in_row(source, where), [1, *size])
+            return found.reshaped((source.dims[0], *size), where)
+        for axis, (side, want) in enumerate(zip(sides, size, strict=True)):
+            if side % want or (want > 1 and side // want % first_step(side // want)):
+                value, parts = self._whole(where, source), []
+                for first, end in _bins(side, want):
+                    to = [*value.dims[1:]]
+                    to[axis] = 1
+                    part = self._stretch_of(where, value, axis, first, end)
+                    parts.append(self.adaptive_maxpool(f"{where}.{first}_{end}", part, to))
+                source = self._in_turn(where, parts, axis)
+        kernel = [side // want for side, want in zip(source.dims[1:], size, strict=True)]
         firsts, none = [first_step(side) for side in kernel], [0, 0] * len(sides)
-        if firsts != kernel and all(want == 1 for want in size):  # in two steps: cells outside never win
+        if firsts != kernel:  # in two steps: cells outside never win
             source = self.maxpool(f"{where}.windows", source, firsts, firsts, none, ceil_mode=True)
-            kernel = list(source.dims[1:])
+            kernel = [ceil(side / first) for side, first in zip(kernel, firsts, strict=True)]
         return self.maxpool(where, source, kernel, kernel, none)
 
     def largest(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
@@ -182,10 +194,7 @@ class Pooling(Elementwise):
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
         if all(want == 1 for want in size):
             return self.mean(where, source, range(2, source.rank), keep=True)
-        windows = [
-            [(at * side // want, -(-(at + 1) * side // want)) for at in range(want)]
-            for side, want in zip(sides, size, strict=True)
-        ]
+        windows = [_bins(side, want) for side, want in zip(sides, size, strict=True)]
         if all(end - first == 1 for axis in windows for first, end in axis):  # a larger map
             places = source.numbers
             for axis, along in enumerate(windows):
@@ -195,7 +204,7 @@ class Pooling(Elementwise):
             kernel = [side // want for side, want in zip(sides, size, strict=True)]
             return self.avgpool(where, source, kernel, kernel)
         one_row = len(sides) == 1
-        value = self._whole(where, source.reshaped((source.dims[0], 1, *sides)) if one_row else source)
+        value = self._whole(where, self._in_row(source, where) if one_row else source)
         for axis, along in enumerate([[(0, 1)], *windows][-2:]):
             pixels = np.arange(value.shape[1 + axis])
             means = [(first <= pixels) * (pixels < end) / (end - first) for first, end in along]
@@ -204,19 +213,36 @@ class Pooling(Elementwise):
 
     def _weighed(self, where: str, source: Value, axis: int, weights: np.ndarray) -> Value:
         """Rows (axis 0) or columns as sums of those of ``source``, by ``weights`` (out, in): a layer each."""
-        channels, *sides = source.shape
-        if np.array_equal(weights, np.eye(sides[axis])):
+        if np.array_equal(weights, np.eye(source.shape[1 + axis])):
             return source
         parts = []
         for row in weights:
             read = np.flatnonzero(row)
-            place = f"{where}.{read[0]}_{read[-1] + 1}"
-            part = self._along(place, source, axis, [Kernel(row, 0, 0)])
-            parts.append(self._plain_of(part))
+            first, end = int(read[0]), int(read[-1]) + 1
+            part = self._stretch_of(where, source, axis, first, end)
+            parts.append(self._along(f"{where}.{first}_{end}", part, axis, [Kernel(row[first:end], 0, 0)]))
+        return self._in_turn(where, parts, axis)
+
+    @staticmethod
+    def _stretch_of(where: str, source: Value, axis: int, first: int, end: int) -> Value:
+        """Some rows (axis 0) or columns of a map."""
+        before, after = [0, 0, 0], [0, 0, 0]
+        before[1 + axis], after[1 + axis] = -first, end - source.dims[1 + axis]
+        return source.padded(before, after, where)
+
+    def _in_turn(self, where: str, parts: Sequence[Value], axis: int) -> Value:
+        """Maps of one row (axis 0) or one column as the rows or columns of one."""
+        plain = [self._plain_of(part) for part in parts]
+        channels, rows, columns = plain[0].shape
         if axis == 0:
-            return self._add(where, OpKind.ROWS, parts, (channels, len(parts), sides[1]))
-        in_line = self._add(where, OpKind.ROWS, parts, (channels, sides[0] * len(parts), 1))
-        return self._add(where, OpKind.PIXELS, [in_line], (channels, sides[0], len(parts)))
+            return self._add(where, OpKind.ROWS, plain, (channels, len(parts), columns))
+        in_line = self._add(where, OpKind.ROWS, plain, (channels, rows * len(parts), 1))
+        return self._add(where, OpKind.PIXELS, [in_line], (channels, rows, len(parts)))
+
+    @staticmethod
+    def _in_row(source: Value, where: str) -> Value:
+        """A tensor without the axis of rows as a map of one row."""
+        return source.reshaped((source.dims[0], 1, source.dims[1]), where)
 
     def mean(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
         """The mean over whole axes; those of one value stay where ``keep`` says so."""
@@ -276,7 +302,13 @@ class Pooling(Elementwise):
         return self.conv(where, value, share, None, (1, 1), NO_PADDING, (1, 1), channels)
 
 
+def _bins(side: int, size: int) -> list[tuple[int, int]]:
+    """The first pixel and the end of each window of an adaptive pooling from ``side`` pixels to ``size``."""
+    return [(at * side // size, -(-(at + 1) * side // size)) for at in range(size)]
+
+
 def _reach_inside(read: MapRead, window: Pair, around: Padding) -> bool:
     """True where every window holds a value of the map, with the zeros around it as padding too."""
     padding = together(around, read.padding)
-    return all(pad < size for pad, size in zip(padding, (*window, *window), strict=True))
+    inside = all(pad < size for pad, size in zip(padding, (*window, *window), strict=True))
+    return inside and mergeable(around, read.padding)

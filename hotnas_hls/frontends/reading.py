@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil
 
 import numpy as np
 
+from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.constants import onto, parameters_of
 from hotnas_hls.frontends.refusal import Refused
 from hotnas_hls.frontends.spreading import Spreader
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair
+from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair, around_of, mergeable, together
 from hotnas_hls.network.graph import OpKind, Shape
 
-PART_REFUSED = ("it takes a part of a map", "take channels, or every s-th row and column")
+PART_REFUSED = ("it takes rows or columns that are not evenly apart", "take every s-th, from any on")
+
+ROOM = LARGEST_KERNEL - 1  # zeros that the largest kernel reaches on both sides together
 
 
 @dataclass(frozen=True, eq=False)
 class MapRead:
-    """A map as an operator reads it: tensor channel i is channel ``channels[i]`` of the node's map."""
+    """A map as an operator reads it: tensor channel i is channel ``channels[i]`` of the node's map.
+
+    ``padding`` are zeros around it, or where it is less than none rows and columns that are left out.
+    """
 
     value: Value  # plain
     channels: np.ndarray
@@ -58,26 +63,46 @@ class MapReader(Spreader):
                     "transpose it back",
                 )
             )
-        top, row_step, bottom = _stretch(axes.rows, value.shape[1])
-        left, column_step, right = _stretch(axes.columns, value.shape[2])
-        base, channels, padding = self._plain_of(value), axes.channels, (top, left, bottom, right)
-        if (row_step, column_step) != (1, 1):
-            shape = (base.shape[0], ceil(base.shape[1] / row_step), ceil(base.shape[2] / column_step))
-            base, channels = self._subsampled(
-                value.step or where, base, shape, (row_step, column_step), channels
-            )
-        return MapRead(base, channels, padding, one_row)
+        rows, columns = (
+            _stretch(numbers, side)
+            for numbers, side in zip((axes.rows, axes.columns), value.shape[1:], strict=True)
+        )
+        base, channels = self._plain_of(value), axes.channels
+        cut = (rows.cut[0], columns.cut[0], rows.cut[1], columns.cut[1])
+        padding = (rows.zeros[0], columns.zeros[0], rows.zeros[1], columns.zeros[1])
+        if (rows.step, columns.step) != (1, 1) or not mergeable(padding, cut):
+            shape, steps = (base.shape[0], rows.count, columns.count), (rows.step, columns.step)
+            base, channels = self._subsampled(value.step or where, base, shape, steps, channels, cut)
+            cut = NO_PADDING
+        return MapRead(base, channels, together(padding, cut), one_row)
+
+    def _is_part(self, value: Value) -> bool:
+        """Whether it leaves out the first or last rows or columns of a map."""
+        in_rows = value.reshaped((value.dims[0], 1, value.dims[1])) if len(value.dims) == 2 else value
+        axes = in_rows.axes()
+        return axes is not None and any(
+            min(_stretch(numbers, side).cut) < 0
+            for numbers, side in zip((axes.rows, axes.columns), value.shape[1:], strict=True)
+        )
 
     def _subsampled(
-        self, where: str, base: Value, shape: Shape, stride: Pair, channels: np.ndarray
+        self,
+        where: str,
+        base: Value,
+        shape: Shape,
+        stride: Pair,
+        channels: np.ndarray,
+        cut: Padding = NO_PADDING,
     ) -> tuple[Value, np.ndarray]:
-        """Every stride-th row and column, with the zero channels that lie around them."""
+        """Every stride-th row and column of what ``cut`` leaves, with the zero channels around them."""
         inside = np.flatnonzero(channels >= 0)
         before, after = (int(inside[0]), len(channels) - 1 - int(inside[-1])) if len(inside) else (0, 0)
         if not np.array_equal(channels[before : len(channels) - after], np.arange(base.shape[0])):
             before = after = 0
         shape = (before + shape[0] + after, *shape[1:])
-        value = self._add(where, OpKind.SUBSAMPLE, [base], shape, stride=stride, channel_pad=(before, after))
+        value = self._add(
+            where, OpKind.SUBSAMPLE, [base], shape, stride=stride, channel_pad=(before, after), padding=cut
+        )
         return value, np.arange(shape[0]) if before or after else channels
 
     @staticmethod
@@ -131,23 +156,38 @@ class MapReader(Spreader):
         return replace(value, dims=source.dims)
 
     def _surrounded(self, where: str, read: MapRead) -> MapRead:
-        """A map with the zeros around it as one of its own: kernels of a single one move every channel."""
+        """A map with the zeros around it as one of its own: kernels of a single one move every channel.
+
+        As many zeros at a time as a kernel reaches; of a map that is cut what is left.
+        """
         channels, rows, columns = read.value.shape
-        top, left, bottom, right = read.padding
-        more = (top + bottom, left + right)
-        weight = np.zeros((channels, 1, 1 + more[0], 1 + more[1]))
-        weight[:, :, bottom, right] = 1
+        if max(read.padding) <= 0:
+            top, left, bottom, right = read.padding
+            shape = (channels, rows + top + bottom, columns + left + right)
+            value, order = self._subsampled(
+                where, read.value, shape, (1, 1), read.channels, read.padding
+            )
+            return replace(read, value=value, channels=order, padding=NO_PADDING)
+        (top, bottom), (left, right) = (
+            (min(before, ROOM), min(after, ROOM - max(0, min(before, ROOM))))
+            for before, after in zip(read.padding[:2], read.padding[2:], strict=True)
+        )
+        above, ahead, below, behind = (max(0, zeros) for zeros in (top, left, bottom, right))
+        weight = np.zeros((channels, 1, 1 + above + below, 1 + ahead + behind))
+        weight[:, :, below, behind] = 1
         value = self._add(
             where,
             OpKind.CONV,
             [read.value],
-            (channels, rows + more[0], columns + more[1]),
+            (channels, rows + top + bottom, columns + left + right),
             kernel=weight.shape[2:],
-            padding=(*more, *more),
+            padding=(top + below, left + behind, bottom + above, right + ahead),
             groups=channels,
             parameters=parameters_of(weight=weight),
         )
-        return replace(read, value=value, padding=NO_PADDING)
+        rest = [of - done for of, done in zip(read.padding, (top, left, bottom, right), strict=True)]
+        found = replace(read, value=value, padding=around_of(rest))
+        return self._surrounded(where, found) if any(rest) else found
 
     def _without_zeros(self, where: str, source: Value) -> Value:
         """A tensor for an operator that makes something else of a zero: zeros around it become its map's."""
@@ -164,14 +204,26 @@ class MapReader(Spreader):
         )
 
 
-def _stretch(numbers: np.ndarray, side: int) -> tuple[int, int, int]:
-    """Zeros before, step and zeros after, of rows or columns; Refused for a part of them."""
+@dataclass(frozen=True)
+class _Stretch:
+    """Rows or columns that are read: every so many of those that are left, zeros before and after."""
+
+    zeros: Pair
+    cut: Pair  # less than none: left out before and behind
+    step: int
+    count: int
+
+
+def _stretch(numbers: np.ndarray, side: int) -> _Stretch:
+    """Rows or columns by their numbers, less than 0 of zeros; Refused for those not evenly apart."""
     inside = np.flatnonzero(numbers >= 0)
     if not len(inside):
         raise Refused(("it reads zeros only", "leave it out"))
-    before, after = int(inside[0]), len(numbers) - 1 - int(inside[-1])
-    middle = numbers[before : len(numbers) - after]
-    step = int(middle[1] - middle[0]) if len(middle) > 1 else side
-    if step < 1 or not np.array_equal(middle, np.arange(0, side, step)):
+    zeros = int(inside[0]), len(numbers) - 1 - int(inside[-1])
+    middle = numbers[zeros[0] : len(numbers) - zeros[1]]
+    first, last = int(middle[0]), int(middle[-1])
+    step = int(middle[1]) - first if len(middle) > 1 else 1
+    if step < 1 or not np.array_equal(middle, np.arange(first, last + 1, step)):
         raise Refused(PART_REFUSED)
-    return before, step, after
+    behind = 0 if side - last <= step and len(middle) > 1 else last + 1 - side
+    return _Stretch(zeros, (-first, behind), step, len(middle))

@@ -19,17 +19,26 @@ from hotnas_hls.frontends.constants import (
     parameters_of,
     without_images,
 )
-from hotnas_hls.frontends.host_steps import HostSteps
+from hotnas_hls.frontends.large_kernels import LargeKernels
 from hotnas_hls.frontends.nodes import MOST_VALUES
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.spreading import strided_channels
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import Padding, Pair, around_of, pair_of, window_problems
+from hotnas_hls.frontends.windows import (
+    NO_PADDING,
+    Padding,
+    Pair,
+    around_of,
+    mergeable,
+    pair_of,
+    together,
+    window_problems,
+)
 from hotnas_hls.network.graph import OpKind
 from hotnas_hls.network.parts import part_weights
 
 
-class Weighted(HostSteps):
+class Weighted(LargeKernels):
     """Operators that weigh and add values."""
 
     def conv(
@@ -71,14 +80,18 @@ class Weighted(HostSteps):
         gap = pair_of([1 if size == 1 else each for size, each in zip(kernel, gap, strict=True)])
         if source.shape[1:] == (1, 1) and prod(source.dims[1:]) > 1:
             return self._along_channels(where, source, weight, bias, step, around, gap, groups)
-        if max(kernel) > LARGEST_KERNEL and gap == (1, 1) and len(source.dims) == 3:
-            in_blocks = self._in_blocks(where, source, weight, bias, step, around, groups)
-            if in_blocks is not None:
-                return in_blocks
+        reach = pair_of([each * (size - 1) + 1 for each, size in zip(gap, kernel, strict=True)])
+        if max(reach) > LARGEST_KERNEL:
+            return self._large(where, source, weight, bias, step, around, gap, groups)
         strided = strided_channels(source) if groups == 1 and gap == (1, 1) else None
         if strided is not None and source.axes() is None:
             return self._of_every(where, source, strided, weight, bias, step, around)
         read = self._read(where, source)
+        if not mergeable(around, read.padding):
+            read = self._surrounded(source.step or where, read)
+        zeros = together(around, read.padding)
+        if any(pad >= size for pad, size in zip(zeros, (*reach, *reach), strict=True)):
+            read, around = self._surrounded(where, replace(read, padding=zeros)), NO_PADDING
         depthwise = groups == channels == outputs > 1
         if groups > 1 and not depthwise and (outputs == groups or not read.in_order):
             weight, groups = part_weights(weight, groups), 1
@@ -91,9 +104,7 @@ class Weighted(HostSteps):
             order = read.channels
             weight, bias = by_map_channel(weight, order), by_map_channel(bias, order)
             groups = channels
-        top, left, bottom, right = padding_of = tuple(
-            own + pending for own, pending in zip(around, read.padding, strict=True)
-        )
+        top, left, bottom, right = padding_of = together(around, read.padding)
         _, rows, columns = read.value.shape
         shape = (
             outputs,
@@ -113,54 +124,6 @@ class Weighted(HostSteps):
             parameters=parameters_of(weight=weight, bias=bias),
         )
         return self._result(read, value, order)
-
-    def _in_blocks(
-        self,
-        where: str,
-        source: Value,
-        weight: np.ndarray,
-        bias: np.ndarray | None,
-        step: Pair,
-        around: Padding,
-        groups: int,
-    ) -> Value | None:
-        """A kernel larger than the array's as one over blocks of pixels, which are made once of a map.
-
-        None where its steps are no whole blocks.
-        """
-        outputs, inputs, *kernel = weight.shape
-        blocks, steps, sizes = [], [], []
-        zeros: list[list[int]] = [[], [], [], []]  # in the first block and the last; blocks before and behind
-        for axis, size in enumerate(kernel):
-            block, stride = min(ceil(size / LARGEST_KERNEL), LARGEST_KERNEL), step[axis]
-            side, before, after = source.dims[1 + axis], around[axis], around[2 + axis]
-            beyond = before + side + after - size
-            if 0 <= beyond < min(block, stride):  # the only place of the kernel
-                stride = block
-            if beyond < 0 or stride % block:
-                return None
-            blocks.append(block)
-            steps.append(stride // block)
-            sizes.append(ceil(size / block))
-            ahead, first = divmod(before, block)
-            wanted = beyond // stride * steps[-1] + sizes[-1] - ahead  # blocks from the first one inside on
-            last = -(side + first) % block if wanted > (side + first) // block else 0
-            behind = max(0, wanted - (side + first + last) // block)
-            for kind, count in zip(zeros, (first, last, ahead, behind), strict=True):
-                kind.append(count)
-        (down, across), (rows, columns) = blocks, sizes
-        (top, left), (bottom, right), aheads, behinds = zeros
-        padding = (top, left, bottom, right)
-        key = (source.name, source.dims, down, across, padding)
-        value = self.blocked.get(key) if source.order is None else None
-        if value is None:
-            value = self._blocks(f"{where}.blocks", source, down, across, padding)
-            self.blocked |= {key: value} if source.order is None else {}
-        whole = np.zeros((outputs, inputs, rows * down, columns * across))
-        whole[:, :, : kernel[0], : kernel[1]] = weight
-        parted = whole.reshape(outputs, inputs, rows, down, columns, across).transpose(0, 1, 3, 5, 2, 4)
-        larger = parted.reshape(outputs, -1, rows, columns)
-        return self.conv(where, value, larger, bias, steps, aheads + behinds, (1, 1), groups)
 
     def _of_every(
         self,
@@ -272,14 +235,6 @@ class Weighted(HostSteps):
         places = (channel, row % down, column % across, row // down, column // across)
         moved = np.ravel_multi_index(places, (channels, down, across, *value.shape[1:]))
         return self._in_a_kernel(where, value, onto(weight, moved, prod(value.shape)))
-
-    def _blocks(
-        self, where: str, source: Value, down: int, across: int, padding: Padding = (0, 0, 0, 0)
-    ) -> Value:
-        """Blocks of pixels as channels (c, row, column)."""
-        channels = source.dims[0]
-        weight = np.tile(np.eye(down * across).reshape(-1, 1, down, across), (channels, 1, 1, 1))
-        return self.conv(where, source, weight, None, (down, across), padding, (1, 1), channels)
 
     def batchnorm(
         self,

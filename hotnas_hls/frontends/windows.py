@@ -10,7 +10,7 @@ from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.network.graph import Shape
 
 Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]  # top, left, bottom, right
+Padding = tuple[int, int, int, int]  # top, left, bottom, right; less than none: rows and columns left out
 
 NO_PADDING: Padding = (0, 0, 0, 0)
 
@@ -31,6 +31,11 @@ def together(one: Padding, other: Padding) -> Padding:
     """Both paddings, one around the other."""
     top, left, bottom, right = (mine + its for mine, its in zip(one, other, strict=True))
     return top, left, bottom, right
+
+
+def mergeable(zeros: Padding, other: Padding) -> bool:
+    """Whether zeros around a padded map are padding of it, too: not around rows and columns left out."""
+    return not any(more > 0 > less for more, less in zip(zeros, other, strict=True))
 
 
 def _before_after(padding: Sequence[int]) -> tuple[Pair, Pair]:

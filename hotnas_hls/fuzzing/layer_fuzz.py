@@ -134,6 +134,9 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
     in_rows, in_columns = (int(rng.integers(k, 14)) for k in (kernel_rows, kernel_columns))
     pad_top, pad_left = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
     pad_bottom, pad_right = int(rng.integers(kernel_rows)), int(rng.integers(kernel_columns))
+    if apart.integers(4) == 0:  # the first rows and columns are left out
+        pad_top = -int(apart.integers(in_rows + pad_bottom - kernel_rows + 1))
+        pad_left = -int(apart.integers(in_columns + pad_right - kernel_columns + 1))
     n = int(rng.integers(1, 3 * accel.tn))
     m = int(rng.integers(1, 3 * accel.tm)) if kind == LayerKind.CONV else n
     entries = kernel_rows * kernel_columns

@@ -41,7 +41,7 @@ CASES_PER_DESIGN = 20
 BUILT_LAYERS = 31  # rows of the profile, whatever the network: no network of a dozen operators has more
 MOST_CYCLES = 30_000  # of a case, so that it is simulated in seconds
 MOST_SEEDS = 2**31 - 1  # of Verilator's random numbers; cases are of any number
-LARGEST_KERNELS = (5, 7, 11)  # that a design has room for
+LARGEST_KERNELS = (5, 7, 11, 16)  # that a design has room for
 PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -41,8 +41,9 @@ from hotnas_hls.network.lowered import LoweredNetwork, Weights
 from hotnas_hls.network.parts import parts_of
 from hotnas_hls.network.quantise import PATTERNS, Patterns, quantise, quantise_image
 
-STRIDES = (1, 1, 1, 2, 2, 4)
-KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11)
+STRIDES = (1, 1, 1, 2, 3, 8)
+KERNELS = (1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16)
+WINDOWS = (2, 2, 3, 3, 3, 16)  # of a pooling
 GROUPS = ((2, 16), (4, 8), (2, 32), (2, 5))  # how many, and channels of each
 FUNCTIONS = (
     *(activation("leaky_relu", 0.1), SIGMOID, TANH, SILU, MISH, GELU, HARD_SWISH, hard_sigmoid(), selu()),
@@ -221,6 +222,10 @@ class _Drawing:
             (kernel // 2, (kernel - 1) // 2) if usual else tuple(rng.integers(0, kernel, size=2).tolist())
             for kernel in (kernel_rows, kernel_columns)
         ]
+        pads = [
+            (-int(apart.integers(side)), pad[1]) if cut else pad
+            for side, pad, cut in zip((rows, columns), pads, apart.integers(5, size=2) == 0, strict=True)
+        ]
         out = [
             (side + sum(pad) - kernel) // step + 1
             for side, pad, kernel, step in zip(
@@ -349,7 +354,7 @@ class _Drawing:
         return self.pooling(OpKind.AVGPOOL, source)
 
     def pooling(self, kind: OpKind, source: Node) -> Node:
-        window = self.window(source, (2, 3, 3), channelwise=True)
+        window = self.window(source, WINDOWS, channelwise=True)
         if window is None:
             return self.activation(source)
         out = window.pop("out")

@@ -106,7 +106,7 @@ def _module_of(graph: Graph, node: Node) -> nn.Module:
 
 def _convolution(inputs: int, node: Node, of: dict[str, Tensor]) -> nn.Module:
     top, left, bottom, right = node.padding
-    even = (top, left) == (bottom, right)
+    even = (top, left) == (bottom, right) and min(top, left) >= 0
     conv = nn.Conv2d(
         inputs,
         node.shape[0],
@@ -124,7 +124,7 @@ def _convolution(inputs: int, node: Node, of: dict[str, Tensor]) -> nn.Module:
 
 
 class _Padding:
-    """Zeros around what a convolution reads, where they are not the same on both sides."""
+    """Zeros around what a convolution reads, not the same on both sides; less than none cuts."""
 
     def __init__(self, around: tuple[int, int, int, int]) -> None:
         self.around = around
@@ -146,6 +146,12 @@ def _pooled(node: Node, x: Tensor, fill: float, pool: Callable[..., Tensor]) -> 
     return pool(F.pad(x, (left, right, top, bottom), value=fill), node.kernel, node.stride)
 
 
+def _subsampled(node: Node, x: Tensor) -> Tensor:
+    top, left, bottom, right = node.padding
+    inside = F.pad(x, (left, right, top, bottom))
+    return F.pad(inside[:, :, :: node.stride[0], :: node.stride[1]], (0, 0, 0, 0, *node.channel_pad))
+
+
 def _activated(node: Node, x: Tensor) -> Tensor:
     assert node.activation is not None
     values: Tensor = node.activation.computed(x, FUNCTIONS, float)
@@ -161,9 +167,7 @@ OPERATORS: dict[OpKind, Callable[..., Tensor]] = {
     OpKind.ADD: lambda node, one, other: one + other,
     OpKind.MULTIPLY: lambda node, one, other: one * other,
     OpKind.CONCAT: lambda node, *maps: torch.cat(maps, dim=1),
-    OpKind.SUBSAMPLE: lambda node, x: F.pad(
-        x[:, :, :: node.stride[0], :: node.stride[1]], (0, 0, 0, 0, *node.channel_pad)
-    ),
+    OpKind.SUBSAMPLE: _subsampled,
     OpKind.FLATTEN: lambda node, x: x.flatten(1)[:, :, None, None],
     OpKind.ROWS: lambda node, *maps: torch.stack(maps, dim=3).flatten(2, 3),
     OpKind.PIXELS: lambda node, x: x.reshape(len(x), x.shape[1], *node.shape[1:]),

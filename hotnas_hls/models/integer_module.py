@@ -183,7 +183,7 @@ class IntegerLayer(nn.Module):
         else:
             groups = 1 if layer.kind is LayerKind.CONV else layer.n
             left, right, top, bottom = self.padding()
-            if (left, top) == (right, bottom):  # the convolution's own padding takes no time
+            if (left, top) == (right, bottom) and min(left, top) >= 0:  # its own padding takes no time
                 total = F.conv2d(x, weight, bias, layer.strides, (top, left), groups=groups)
             else:
                 x = F.pad(x, (left, right, top, bottom))

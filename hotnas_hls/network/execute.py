@@ -88,7 +88,7 @@ def avgpool(node: Node, x: Array) -> Array:
 
 def subsample(node: Node, x: Array) -> Array:
     """Every stride-th row and column, zero channels before and after."""
-    strided = x[:, :, :: node.stride[0], :: node.stride[1]]
+    strided = _padded(x, node, 0.0)[:, :, :: node.stride[0], :: node.stride[1]]
     return np.pad(strided, ((0, 0), node.channel_pad, (0, 0), (0, 0)))
 
 
@@ -132,11 +132,13 @@ def _patches(images: Array, node: Node) -> Array:
 
 
 def _padded(x: Array, node: Node, value: float) -> Array:
-    top, left, bottom, right = node.padding
     if node.padding == (0, 0, 0, 0):
         return x
+    top, left, bottom, right = (max(0, zeros) for zeros in node.padding)
+    first_row, first_column, rows_cut, columns_cut = (max(0, -zeros) for zeros in node.padding)
+    inside = x[..., first_row : x.shape[-2] - rows_cut, first_column : x.shape[-1] - columns_cut]
     around = [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)]
-    return np.pad(x, around, constant_values=value)
+    return np.pad(inside, around, constant_values=value)
 
 
 def _windows(x: Array, node: Node) -> Iterator[tuple[tuple[int, int], Array]]:

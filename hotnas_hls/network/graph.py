@@ -38,7 +38,7 @@ class OpKind(StrEnum):
     ADD = "add"  # the second may be a vector: a value for each channel, one pixel
     MULTIPLY = "multiply"  # the same
     CONCAT = "concat"
-    SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] with zero channels padded (option A shortcuts)
+    SUBSAMPLE = "subsample"  # x[:, :, ::s, ::s] cut first, zero channels padded behind (option A shortcuts)
     FLATTEN = "flatten"
     ROWS = "rows"  # the rows of several maps in turn: the first of each, then the second of each
     PIXELS = "pixels"  # the same pixels, one after the other, as other rows and columns
@@ -72,7 +72,7 @@ class Node:
     shape: Shape
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right; less than none cuts
     dilation: tuple[int, int] = (1, 1)  # CONV only: rows and columns from one weight to the next
     groups: int = 1
     channel_pad: tuple[int, int] = (0, 0)  # SUBSAMPLE only: zero channels before, after

@@ -209,13 +209,13 @@ class _Writer:
             tensor = self._op("Reshape", tensor, _ints(0, fm.channels, fm.rows, fm.columns))
         self._keep(fm, tensor)
 
-    def _read(self, name: str, sides: tuple[int, int], ends: tuple[int, int] | None = None) -> str:
-        """The reals of a map seen as so many rows and columns, up to some of them."""
+    def _read(self, name: str, sides: tuple[int, int], inside: tuple[int, ...] = ()) -> str:
+        """The reals of a map seen as so many rows and columns: all, or from a row and column up to others."""
         fm, stored = self.net.feature_maps[name], self._stored(name)
         if sides != (fm.rows, fm.columns):
             stored = self._op("Reshape", stored, _ints(0, fm.channels, *sides))
-        if ends is not None and ends != sides:
-            stored = self._op("Slice", stored, _ints(0, 0), _ints(*ends), _ints(2, 3))
+        if inside not in ((), (0, 0, *sides)):
+            stored = self._op("Slice", stored, _ints(*inside[:2]), _ints(*inside[2:]), _ints(2, 3))
         return self._op("DequantizeLinear", stored, *self._scale(fm))
 
     def _stored(self, name: str) -> str:
@@ -341,7 +341,7 @@ class _Writer:
         settings: dict[str, Any] = {
             "kernel_shape": (layer.kernel_rows, layer.kernel_columns),
             "strides": layer.strides,
-            "pads": [layer.pad_top, layer.pad_left, *(max(beyond, 0) for beyond in _beyond(layer))],
+            "pads": [*layer.padding, *(max(beyond, 0) for beyond in _beyond(layer))],
         }
         if operator == "Conv":
             settings["group"] = layer.n if layer.kind is LayerKind.DEPTHWISE else 1
@@ -351,7 +351,8 @@ class _Writer:
         """What a layer reads, without edges that no window reaches."""
         rows, columns = _beyond(layer)
         sides = layer.in_rows, layer.in_columns
-        return self._read(layer.source, sides, (sides[0] + min(rows, 0), sides[1] + min(columns, 0)))
+        ends = (sides[0] + min(rows, 0), sides[1] + min(columns, 0))
+        return self._read(layer.source, sides, (*layer.first_pixel, *ends))
 
     def _rounded(self, tensor: str, frac_bits: int, low: int, high: int) -> str:
         """Reals in float64 as the nearest integers of ``frac_bits``, halves up, saturated: float32."""

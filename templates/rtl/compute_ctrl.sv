@@ -100,7 +100,7 @@ module compute_ctrl (
     last_m_q        <= m_q == tiles_m_end_q;
     last_c_q        <= tile_c_q == tiles_c_end_q;
     last_r_q        <= tile_r_q == tiles_r_end_q;
-    entries_end_q <= ((k_q == chunks_end_q) ? cfg.entries_last : cfg.entries) - 8'd1;
+    entries_end_q <= 8'(((k_q == chunks_end_q) ? cfg.entries_last : cfg.entries) - 9'd1);
     rows_end_q    <= AccAddrBits'(((tile_r_q == tiles_r_end_q) ? cfg.tr_last : cfg.tr) - 16'd1);
     cols_end_q    <= AccAddrBits'(((tile_c_q == tiles_c_end_q) ? cfg.tc_last : cfg.tc) - 16'd1);
   end

@@ -159,7 +159,7 @@ module wgt_loader (
   // Where sections and groups end is known by a job's second plane; none ends in its first but the bias.
   always_ff @(posedge clk_i) begin
     groups_end_q  <= GroupBits'((got_last_m ? cfg.groups_last : cfg.groups) - 16'd1);
-    entries_end_q <= (got_last_k ? cfg.entries_last : cfg.entries) - 8'd1;
+    entries_end_q <= 8'((got_last_k ? cfg.entries_last : cfg.entries) - 9'd1);
     bits_end_q    <= cfg.weight_bits - 8'd1;
   end
   assign plane_ready_o = active_q;

@@ -50,8 +50,8 @@ def test_values_beyond_what_hardware_has(tmp_path: Path):
     ("changes", "message"),
     [
         ({"tm": 1 << 20}, "accelerator.tm = 1048576, tn = 4: 4194304 multipliers; at most 65536"),
-        ({"wgt_entries": 300}, "accelerator.wgt_entries = 300: must be at most 255"),
-        ({"max_entries": 1 << 30}, f"accelerator.max_entries = {1 << 30}: must be at most 255"),
+        ({"wgt_entries": 300}, "accelerator.wgt_entries = 300: must be at most 256"),
+        ({"max_entries": 1 << 30}, f"accelerator.max_entries = {1 << 30}: must be at most 256"),
         ({"ifm_depth": 1 << 40}, f"accelerator.ifm_depth = {1 << 40}: must be at most 1048576"),
         ({"tr": 1 << 20}, "accelerator.tr = 1048576, tc = 8: 8388608 pixels; at most 1048576"),
     ],
@@ -253,7 +253,7 @@ def test_hls_refuses_it_and_writes_nothing(tmp_path: Path, capsys):
     path = edited(tmp_path / "run", lambda record: record["accelerator"].update(wgt_entries=300))
     assert main(["hls", str(path), "--output", str(tmp_path / "out"), "--name", "x"]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[1:] == ["  - accelerator.wgt_entries = 300: must be at most 255"]
+    assert said[1:] == ["  - accelerator.wgt_entries = 300: must be at most 256"]
     assert not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""Kernels up to 15 x 15, strides up to 4, weights far beyond the chip: AlexNet in small, on both twins."""
+"""Kernels up to 16 x 16, strides up to 4, weights far beyond the chip, parts of maps: on both twins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from hotnas_hls.fuzzing.layer_fuzz import FuzzCase, build_case, run_case
 from hotnas_hls.simulate.csim import run_csim
 
 # AlexNet's stem on a small map; a pool, a depthwise and an average of many positions; a strided 1 x 1 layer
-# and a strided row, of whose input most rows are skipped; a classifier whose weights exceed every slot.
+# and a strided row, of whose input most rows are skipped; a classifier whose weights exceed every slot. The
+# largest kernels: a maximum takes all 256 entries in one step. Layers that leave out first rows and columns.
 CONV, DEPTHWISE, MAXPOOL = LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL
 LAYERS = (
     Layer("stem", CONV, "image", "stem", 3, 20, 43, 41, 10, 9, 11, 11, 4, 2, 2, weight_bits=8),
@@ -36,11 +37,18 @@ LAYERS = (
     Layer("mean", DEPTHWISE, "image", "mean", 3, 3, 43, 41, 8, 8, 15, 13, 4, weight_bits=4),
     Layer("skip", CONV, "stem", "skip", 20, 12, 10, 9, 3, 3, 1, 1, 4, weight_bits=5),
     Layer("row", DEPTHWISE, "stem", "row", 20, 20, 10, 9, 5, 5, 1, 3, 2, 0, 1, weight_bits=6),
+    Layer("peak", MAXPOOL, "stem", "peak", 20, 20, 10, 9, 5, 4, 16, 16, 1, 5, 6, weight_bits=8),
+    Layer("square", CONV, "image", "square", 3, 12, 43, 41, 11, 10, 16, 16, 3, 1, 2, weight_bits=3),
+    Layer("inner", CONV, "stem", "inner", 20, 12, 10, 9, 4, 6, 3, 3, 1, -4, -2, weight_bits=4),
+    Layer("lower", MAXPOOL, "stem", "lower", 20, 20, 10, 9, 7, 9, 3, 1, 1, -1, weight_bits=8),
+    Layer("odd", DEPTHWISE, "stem", "odd", 20, 20, 10, 9, 5, 4, 1, 1, 2, -1, -1, weight_bits=4),
+    Layer("beyond", DEPTHWISE, "stem", "beyond", 20, 20, 10, 9, 8, 1, 3, 9, 1, 0, -1, weight_bits=4),
     Layer("classifier", CONV, "pool", "classifier", 20, 30, 5, 5, 1, 1, 5, 5, weight_bits=8),
 )
 TILES = {
     **{"stem": Tile(4, 9), "pool": Tile(3, 2), "deep": Tile(2, 3), "mean": Tile(2, 8), "skip": Tile(2, 3)},
-    **{"row": Tile(2, 5), "classifier": Tile(1, 1)},
+    **{"row": Tile(2, 5), "peak": Tile(4, 4), "square": Tile(2, 7), "inner": Tile(3, 4), "lower": Tile(4, 9)},
+    **{"odd": Tile(3, 4), "beyond": Tile(4, 1), "classifier": Tile(1, 1)},
 }
 
 

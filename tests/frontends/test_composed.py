@@ -49,6 +49,8 @@ TORCH = {
     "log of a sigmoid": lambda net, a, b: F.logsigmoid(a),
     "global maximum": lambda net, a, b: a.amax((2, 3)),
     "maxima of blocks": lambda net, a, b: F.adaptive_max_pool2d(a, 5),
+    "maxima of windows that overlap": lambda net, a, b: F.adaptive_max_pool2d(a, (4, 3)),
+    "maxima along a row": lambda net, a, b: F.adaptive_max_pool1d(a.mean(2), 4),
     "channel attention": lambda net, a, b: (
         a * torch.sigmoid(net.c(F.adaptive_max_pool2d(a, 1)) + net.c(a.mean((2, 3), True)))
     ),
@@ -167,11 +169,6 @@ REFUSED = {
     "some pixels": (
         lambda net, a, b: a.amax(3),
         "amax: maximum over axes [3]; take it over rows and columns: axes 2 and 3",
-    ),
-    "no whole blocks": (
-        lambda net, a, b: F.adaptive_max_pool2d(a, 4),
-        "adaptive_max_pool2d: a 10x10 map does not divide into 4x4; choose an input size whose map does, or "
-        "pool to 1x1",
     ),
     "all axes as one": (lambda net, a, b: a.roll(1), "roll: it rolls all axes as one; name the axes"),
     "a factor": (lambda net, a, b: torch.sub(a, b, alpha=2), "sub: alpha=2; subtract without a factor"),

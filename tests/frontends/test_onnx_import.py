@@ -350,13 +350,14 @@ def test_several_outputs(tmp_path: Path) -> None:
 
 def test_every_output_that_cannot_be_is_told(tmp_path: Path) -> None:
     around = ("Pad", integers(0, 0, 0, 0, 0, 1, 0, 0))  # a row of zeros, and then a row in two
-    part = ("Slice", integers(1), integers(4), integers(2))
-    path = saved(tmp_path / "net.onnx", ("Relu",), around, part, more=("x",))
+    flip = ("Slice", integers(-1), integers(-100), integers(2), integers(-1))
+    path = saved(tmp_path / "net.onnx", ("Relu",), around, flip, more=("x",))
     with pytest.raises(UnsupportedNetwork) as error:
         import_onnx(path)
     assert str(error.value) == (
         "net: the accelerator cannot run this network\n"
-        "  - output y2: step2: it takes a part of a map; take channels, or every s-th row and column\n"
+        "  - output y2: step2: it takes rows or columns that are not evenly apart; "
+        "take every s-th, from any on\n"
         "  - output x: it is the input itself; there is nothing to accelerate"
     )
 
@@ -457,8 +458,9 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
          "transpose it back"),
         ([("ReduceMean", integers(1, 2))], "step0: ReduceMean: mean over axes [1, 2]; "
          "average over rows and columns: axes 2 and 3"),
-        ([("Relu",), ("Slice", integers(0), integers(2), integers(2)), ("MaxPool", {"kernel_shape": [2, 2]})],
-         "step2: MaxPool: it takes a part of a map; take channels, or every s-th row and column"),
+        ([("Relu",), ("Slice", integers(-1), integers(-100), integers(2), integers(-1)),
+          ("MaxPool", {"kernel_shape": [2, 2]})], "step2: MaxPool: it takes rows or columns that are not "
+         "evenly apart; take every s-th, from any on"),
         ([("Slice", integers(0), integers(1), integers(0)), ("Relu",)], "step0: Slice: it takes some of the "
          "images; keep the first axis for the images"),
         ([("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), {"mode": "edge"})], "step0: Pad: padding is edge 0; "

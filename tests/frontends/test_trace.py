@@ -332,8 +332,6 @@ def test_everything_unsupported_is_listed_at_once() -> None:
         "  - 5: avg_pool2d: ceil_mode adds a partial window that counts padding on one side; "
         "use ceil_mode=False, or do not count the padding",
         "  - 6: interpolate: it interpolates: bicubic; take nearest neighbours, or bilinear",
-        "  - 7: adaptive_max_pool2d: a 20x20 map does not divide into 7x7; "
-        "choose an input size whose map does, or pool to 1x1",
         "  - 9: hardshrink: not an operator of the accelerator; use another activation and fine-tune",
         "  - 10: linear: it reads a tensor whose axes are not channels, rows and columns of a map; "
         "transpose it back",

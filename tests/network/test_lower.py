@@ -294,7 +294,7 @@ def test_everything_unsupported_is_listed() -> None:
     net = Network().add("grouped", OpKind.CONV, "image", shape=(2, 8, 8), groups=2)
     net.add("strides", OpKind.MAXPOOL, "image", shape=(4, 4, 8), kernel=(2, 2), stride=(2, 1))
     net.add("mean", OpKind.AVGPOOL, "image", kernel=(3, 3), padding=(1, 1, 1, 1))
-    net.add("wide", OpKind.AVGPOOL, "image", kernel=(16, 16), padding=(4, 4, 4, 4), shape=(4, 1, 1))
+    net.add("wide", OpKind.AVGPOOL, "image", kernel=(17, 16), padding=(4, 4, 4, 4), shape=(4, 1, 1))
     net.add("flat", OpKind.FLATTEN, "mean", shape=(256, 1, 1)).norm("bn", "flat")
     net.add("sum", OpKind.ADD, "mean", "strides", shape=(4, 8, 8)).concat("cat", "flat", "sum")
     with pytest.raises(UnsupportedNetwork) as error:
@@ -303,7 +303,7 @@ def test_everything_unsupported_is_listed() -> None:
         "net: the accelerator cannot run this network\n"
         "  - grouped (conv): convolves 4 to 2 channels in 2 groups; "
         "use fewer groups, or as many as input and output channels\n"
-        "  - wide (avgpool): has a kernel of 16 x 16; use at most 15 x 15, or pool in two steps\n"
+        "  - wide (avgpool): has a kernel of 17 x 16; use at most 16 x 16, or pool in two steps\n"
         "  - bn (batchnorm): normalises a flattened map; normalise before flattening\n"
         "  - sum (add): adds maps of 4 x 8 x 8 and 4 x 4 x 8; "
         "take equal shapes, or one pixel of as many channels as the second\n"

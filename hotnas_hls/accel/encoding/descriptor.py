@@ -71,10 +71,10 @@ FIELDS = (
     Field("slice_blocks_last", 14, 16, 16, "channel blocks of the last slice"),
     Field("m_blocks", 15, 0, 16, "channel blocks per output tile"),
     Field("m_blocks_last", 15, 16, 16, "channel blocks of the last output tile"),
-    Field("entries", 16, 0, 8, "entries per weight job"),
-    Field("entries_last", 16, 8, 8, "entries of the last chunk"),
-    Field("pad_top", 16, 16, 8, "rows of padding above"),
-    Field("pad_left", 16, 24, 8, "columns of padding on the left"),
+    Field("entries", 16, 0, 9, "entries per weight job"),
+    Field("entries_last", 16, 9, 9, "entries of the last chunk"),
+    Field("pad_top", 16, 18, 7, "rows of padding above"),
+    Field("pad_left", 16, 25, 7, "columns of padding on the left"),
     Field("groups", 17, 0, 16, "bit-plane groups per entry"),
     Field("groups_last", 17, 16, 16, "bit-plane groups of the last output tile"),
     Field("output_shift", 18, 0, 8, "right shift from accumulator to OFM"),
@@ -147,6 +147,8 @@ def field_values(
     map_row, out_row = layer.in_columns * word, layer.out_columns * word
     ofm_row = layer.target_rows * out_row  # to the next that it writes
     ifm_row = layer.row_step * map_row
+    (top, left), (first_row, first_column) = layer.padding, layer.first_pixel
+    first = first_row * map_row + first_column * word  # bytes of the map in front of what is read
     derived = {
         "seal": 0,
         "channelwise": layer.kind is not LayerKind.CONV,
@@ -155,20 +157,25 @@ def field_values(
         "res_multiplies": layer.residual_multiplies,
         "res_vector": layer.residual_vector,
         "pruned": layer.pattern_ones is not None,
-        # A stride may leave the last columns of the IFM unread, or rows: then rows are not contiguous.
+        # A layer may leave columns of the IFM unread, or rows: then rows are not contiguous.
         "ifm_merged": (
-            plan.tiles_c == 1 and plan.tw - layer.pad_left >= layer.in_columns and layer.row_step == 1
+            plan.tiles_c == 1
+            and plan.tw - left >= layer.in_columns
+            and first_column == 0
+            and layer.row_step == 1
         ),
         "ofm_merged": plan.tiles_c == 1 and layer.target_rows == 1,
+        "ifm_addr": addresses.ifm_addr + first,
+        "ifm_chip": addresses.ifm_chip + first,
         "ofm_addr": addresses.ofm_addr + layer.target_row * out_row,
         "ifm_blocks": (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last,
         "in_rows": layer.read_rows,
-        "in_columns": layer.in_columns,
+        "in_columns": layer.read_columns,
         "stride_rows": layer.stride_rows,
         "stride_columns": layer.stride,
         "weight_bits": layer.weight_bits,
-        "pad_top": layer.pad_top,
-        "pad_left": layer.pad_left,
+        "pad_top": top,
+        "pad_left": left,
         "output_shift": numbers.output_shift,
         "residual_shift": numbers.residual_shift,
         "total_entries": entry_count(layer, accel.taps),
@@ -178,8 +185,8 @@ def field_values(
         "ifm_block_stride": layer.in_rows * map_row,
         "ifm_tile_row_step": plan.tr * layer.stride_rows * ifm_row,
         "ifm_tile_column_step": plan.tc * layer.stride * word,
-        "ifm_pad_top_bytes": layer.pad_top * ifm_row,
-        "ifm_pad_left_bytes": layer.pad_left * word,
+        "ifm_pad_top_bytes": top * ifm_row,
+        "ifm_pad_left_bytes": left * word,
         "ofm_row_stride": ofm_row,
         "ofm_block_stride": layer.out_rows * ofm_row,
         "ofm_tile_row_step": plan.tr * ofm_row,

@@ -110,14 +110,9 @@ def pad(layer: Layer, ifm: np.ndarray, value: float) -> np.ndarray:
     rows = (layer.out_rows - 1) * layer.strides[0] + layer.kernel_rows
     columns = (layer.out_columns - 1) * layer.strides[1] + layer.kernel_columns
     padded = np.full((*ifm.shape[:-2], rows, columns), value, dtype=ifm.dtype)
-    height = min(layer.in_rows, rows - layer.pad_top)
-    width = min(layer.in_columns, columns - layer.pad_left)
-    inside = (
-        ...,
-        slice(layer.pad_top, layer.pad_top + height),
-        slice(layer.pad_left, layer.pad_left + width),
-    )
-    padded[inside] = ifm[..., :height, :width]
+    (top, left), (row, column) = layer.padding, layer.first_pixel
+    read = ifm[..., row : row + rows - top, column : column + columns - left]
+    padded[..., top : top + read.shape[-2], left : left + read.shape[-1]] = read
     return padded
 
 
@@ -147,6 +142,7 @@ def _allocate(net: IntegerNetwork) -> dict[str, np.ndarray]:
     }
 
     def view(fm: FeatureMap) -> np.ndarray:
-        return maps[fm.concat_of or fm.name][fm.concat_offset : fm.concat_offset + fm.channels]
+        own = maps[fm.concat_of or fm.name][fm.concat_offset : fm.concat_offset + fm.channels]
+        return own.reshape(fm.channels, fm.rows, fm.columns)  # the whole may be seen as other rows
 
     return {fm.name: view(fm) for fm in net.feature_maps.values()}

@@ -54,7 +54,8 @@ def run_batch(
         fm, root = net.feature_maps[name], net.feature_maps[root_of[name]]
         if root.name not in wholes:
             wholes[root.name] = np.zeros((len(images), root.channels, root.rows, root.columns), np.float32)
-        return wholes[root.name][:, fm.concat_offset : fm.concat_offset + fm.channels]
+        own = wholes[root.name][:, fm.concat_offset : fm.concat_offset + fm.channels]
+        return own.reshape(len(images), fm.channels, fm.rows, fm.columns)  # as the reference has it
 
     view(net.image)[...] = images
     for index, layer in enumerate(net.layers):

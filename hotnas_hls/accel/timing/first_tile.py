@@ -53,7 +53,8 @@ def _reads(layer: Layer, plan: LayerPlan) -> tuple[int, int]:
     """Rows and columns of the first tile's footprint inside the map."""
     rows = plan.th_last if plan.tiles_r == 1 else plan.th
     columns = plan.tw_last if plan.tiles_c == 1 else plan.tw
-    return min(rows - layer.pad_top, layer.read_rows), min(columns - layer.pad_left, layer.in_columns)
+    top, left = layer.padding
+    return min(rows - top, layer.read_rows), min(columns - left, layer.read_columns)
 
 
 @functools.lru_cache(maxsize=1 << 12)
@@ -68,7 +69,8 @@ def _words_before(before: Layer, layer: Layer, accel: Accelerator, tile_before: 
     rows, columns = _reads(layer, plan_layer(layer, accel, tile))
     written = _order_written(before, plan_layer(before, accel, tile_before), accel)
     written = written.reshape(len(written), layer.in_rows, layer.in_columns)
-    needed = written[:, : rows * layer.row_step : layer.row_step, :columns].ravel()
+    row, column = layer.first_pixel
+    needed = written[:, row:, column : column + columns][:, : rows * layer.row_step : layer.row_step].ravel()
     return int((needed - np.arange(needed.size)).max()) + 1
 
 

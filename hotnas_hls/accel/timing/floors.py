@@ -37,8 +37,9 @@ def layer_floors(layer: Layer, accel: Accelerator) -> Floors:
         LayerKind.MAXPOOL: 0,
     }[layer.kind]
     entries, word = entry_count(layer, accel.taps), word_cycles(layer, accel)
-    read = _side(layer.out_rows, layer.kernel_rows, layer.strides[0], layer.in_rows, layer.pad_top)
-    read *= _side(layer.out_columns, layer.kernel_columns, layer.stride, layer.in_columns, layer.pad_left)
+    (top, left), in_rows = layer.padding, layer.in_rows - layer.first_pixel[0]
+    read = _side(layer.out_rows, layer.kernel_rows, layer.strides[0], in_rows, top)
+    read *= _side(layer.out_columns, layer.kernel_columns, layer.stride, layer.read_columns, left)
     return Floors(
         compute=tiles_m * tiles_n * entries * pixels,
         load_ifm=ceil_div(layer.n, block) * read * word.ifm,

@@ -139,7 +139,7 @@ def plan_latency(
             plan.tiles_r, plan.tiles_c, plan.tiles_m, plan.tiles_n, plan.chunks,
             layer.kind is not LayerKind.CONV,
             plan.tr, plan.tr_last, plan.tc, plan.tc_last, plan.th, plan.th_last, plan.tw, plan.tw_last,
-            layer.stride_rows, layer.stride, layer.pad_top, layer.pad_left, layer.read_rows, layer.in_columns,
+            layer.stride_rows, layer.stride, *layer.padding, layer.read_rows, layer.read_columns,
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,

@@ -301,8 +301,8 @@ def tile_sizes(layer: Layer, plan: LayerPlan) -> Iterator[tuple[int, int]]:
     """Pixels of the footprint inside the input, and output pixels, of every tile in order."""
     down = (plan.tiles_r, plan.tr, plan.tr_last, plan.th, plan.th_last)
     across = (plan.tiles_c, plan.tc, plan.tc_last, plan.tw, plan.tw_last)
-    rows = _spans(layer.stride_rows, layer.pad_top, layer.read_rows, *down)
-    columns = list(_spans(layer.stride, layer.pad_left, layer.in_columns, *across))
+    rows = _spans(layer.stride_rows, layer.padding[0], layer.read_rows, *down)
+    columns = list(_spans(layer.stride, layer.padding[1], layer.read_columns, *across))
     for read_rows, out_rows in rows:
         for read_columns, out_columns in columns:
             yield read_rows * read_columns, out_rows * out_columns
