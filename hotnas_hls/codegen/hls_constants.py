@@ -296,10 +296,8 @@ def checks(accel: Accelerator) -> list[Check]:
             "A DSP slice forms two products of 8-bit factors.",
         ),
         Check("kTm % kRowsPerDsp == 0", "Channels that share their multipliers are in the same output tile."),
-        Check(
-            "kFabricRows % kRowsPerDsp == 0 && kFabricRows <= kTm",
-            "Channels that share their multipliers have them both in LUTs, or both in a DSP slice.",
-        ),
+        Check("kFabricRows >= 0 && kFabricRows <= kTm", "Rows with products in LUTs are the array's."),
+        Check("kFabricRows % kRowsPerDsp == 0", "Channels share no multipliers with others in LUTs."),
         Check("kTaps == 1 || kTaps == 2 || kTaps == 4", "A channel lane takes 1, 2 or 4 positions a cycle."),
         Check("kTaps <= kTd", "Each tap has a weight row, and Tn lanes hide the sum of the taps."),
         Check(
