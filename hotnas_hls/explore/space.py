@@ -28,6 +28,7 @@ from hotnas_hls.explore.compiled_pricing import base_row
 from hotnas_hls.implementation.array_clocks import array_mhz
 
 WIDEST_PORT = 256
+# What all others take more than.
 LEAST = Accelerator(1, 1, 1, 1, 32, 32, 32, 1, 1, 1, weight_bits=2, patterns=False)
 OTHER_SLICES = 20  # at most, of addresses; and two a channel of a word, of lines and products of maps
 CLOCK_STEP_MHZ = 25  # between clocks that are tried
@@ -139,7 +140,9 @@ def _rows_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> np
 
 @functools.lru_cache(maxsize=8)
 def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tuple[Accelerator, ...]:
-    """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
+    """Legal arrays, within the board's DSP slices or with rows in the fabric, and ports that can be wired.
+
+    Buffers are as small as can be.
 
     A clock above the board's own must be within what is estimated of the array (:func:`clocked`).
 

@@ -118,7 +118,7 @@ def random_accelerator(
         accel = dataclasses.replace(accel, wgt_masters=2, plane_bits=plane_bits)
     if act_bits <= PACKED_BITS and rng.integers(3):
         accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
-    (apart,) = rng.spawn(1)  # which moves no other draw
+    (apart,) = rng.spawn(1)  # which moves no draw of rng itself
     fabric_rows = int(apart.integers(tm + 1)) // accel.rows_per_dsp * accel.rows_per_dsp
     return dataclasses.replace(accel, fabric_rows=fabric_rows) if apart.integers(2) else accel
 

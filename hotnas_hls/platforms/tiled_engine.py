@@ -379,7 +379,7 @@ class TiledEnginePlatform(LayeredPlatform):
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
         """On a shared bus ports are as wide as that of the results, and one each; nothing lies on chip.
 
-        Products that the board has no DSP slices for are in the fabric.
+        Products that the board has no DSP slices for are in the fabric, at its own clock or below.
         """
         chosen: dict[str, Any] = {name: choices[name] for name in AXES}
         if chosen["shared_bus"]:
@@ -393,6 +393,8 @@ class TiledEnginePlatform(LayeredPlatform):
         least = {"word_bits": streaming.word_width, "plane_bits": streaming.plane_width}
         wider: dict[str, Any] = {name: bits for name, bits in widths.items() if bits > least[name]}
         accel = for_layers(dataclasses.replace(streaming, **wider), layers)
+        if self.clock_mhz > self.board.clock_mhz:
+            return accel
         return dataclasses.replace(accel, fabric_rows=least_fabric_rows(accel, self.board))
 
 

@@ -217,6 +217,8 @@ def test_rows_that_the_board_has_no_slices_for_lie_in_the_fabric():
     assert not engine.design(narrow, {**CHOICES, "dsp_packing": 1, "tm": 8, "tn": 8}).accel.fabric_rows
     best = engine.design(narrow, engine.explore(narrow))
     assert best.accel.fabric_rows and engine.violations(narrow, best) == []
+    faster = dataclasses.replace(engine, clock_mhz=225.0)
+    assert not faster.design(narrow, {**CHOICES, "dsp_packing": 1}).accel.fabric_rows
 
 
 def test_full_precision_is_the_same_board_at_16_bits():
