@@ -331,10 +331,11 @@ def on_boards(head: str, found: Iterable[tuple[str, str, Figures]]) -> str:
         accel = found["accelerator"]
         simulated = found["simulated_cycles"] is not None
         kept = "maps" * bool(accel["map_words"]), "weights" * bool(accel["weight_planes"])
+        rows = accel.get("fabric_rows", 0)
         return (
             what,
             board,
-            f"{accel['tm']} × {accel['tn']}",
+            f"{accel['tm']} × {accel['tn']}" + (f", {rows} rows in LUTs" if rows else ""),
             " and ".join(filter(None, kept)) or "nothing",
             f"{found['predicted_cycles']:,}",
             f"{found['certified_cycles']:,}",

@@ -48,6 +48,7 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         act_bits=act_bits,
         weight_bits=draw.randint(6, PACKED_BITS if dsp_packing else 16),
         dsp_packing=dsp_packing,
+        fabric_rows=tm // 4 * 2 if seed % 2 else 0,
         patterns=draw.random() < 0.6,
         activation_lines=seed % 2 == 1,
         products=seed % 4 == 0,

@@ -139,4 +139,19 @@ MEASURED = [
         ),
         (285, 79, 34256, 35471, 3280),
     ),
+    (
+        Accelerator(
+            tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128,
+            wgt_entries=4, max_entries=9, act_bits=8, weight_bits=4, patterns=False, fabric_rows=4,
+        ),
+        (8, 1, 9750, 8935, 656),
+    ),
+    (
+        Accelerator(
+            tm=8, tn=8, tr=8, tc=8, ifm_bits=64, wgt_bits=64, ofm_bits=64, ifm_depth=200,
+            wgt_entries=9, max_entries=9, act_bits=8, weight_bits=7, patterns=True, dsp_packing=True,
+            fabric_rows=6,
+        ),
+        (27, 8, 16319, 13483, 1648),
+    ),
 ]  # fmt: skip

@@ -56,6 +56,8 @@ class Accelerator:
     wgt_masters: int = dataclasses.field(default=1, metadata=LATER)
     # Residuals may multiply, and be vectors; without, they are maps and added.
     products: bool = dataclasses.field(default=False, metadata=LATER)
+    # Rows of the array, the last, whose products are in the fabric: LUTs and carry chains, no DSP slices.
+    fabric_rows: int = dataclasses.field(default=0, metadata=LATER)
 
     @property
     def word_width(self) -> int:
@@ -111,6 +113,7 @@ class Accelerator:
         lines = ", activations of lines" if self.activation_lines else ""
         lines += ", products of maps" if self.products else ""
         packed = ", two products a DSP slice" if self.dsp_packing else ""
+        packed += f", those of {self.fabric_rows} rows in LUTs" if self.fabric_rows else ""
         on_chip = ""
         if self.map_words:
             on_chip += f", {self.map_words} words of {self.word_width} bits for maps on chip"
@@ -248,6 +251,14 @@ class Accelerator:
             found.append(
                 f"dsp_packing: two products of {self.act_bits}-bit activations and {self.weight_bits}-bit "
                 f"weights do not fit one DSP slice; take at most {PACKED_BITS} bits of both, or turn it off"
+            )
+        rows = self.fabric_rows
+        if rows < 0 or rows > max(0, self.tm):
+            found.append(f"fabric_rows = {rows}: must be 0 (all products in DSP slices) to tm = {self.tm}")
+        elif rows % self.rows_per_dsp:
+            found.append(
+                f"fabric_rows = {rows}: with dsp_packing rows 2k and 2k + 1 have their products in LUTs both "
+                f"or neither; use {rows - 1} or {rows + 1}"
             )
         for field in ("tm", "tn", "tr", "tc", "ifm_depth", "wgt_entries", "max_entries"):
             if getattr(self, field) < 1:

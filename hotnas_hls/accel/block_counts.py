@@ -98,8 +98,8 @@ BLOCKS = (
     "hotnas_accel", "control_regs", "layer_sequencer", "descriptor_fetch", "axi_read_master",
     "axi_write_master", "map_memory", "weight_memory", "entry_table", "ifm_loader", "ifm_buffer",
     "wgt_loader", "compute_ctrl", "weight_row",
-    "mac_row", "mac_pair", "channel_lane", "mac_array", "acc_bank", "ofm_store", "requantize",
-    "activation_lines", "product",
+    "mac_row", "mac_pair", "fabric_product", "channel_lane", "mac_array", "acc_bank", "ofm_store",
+    "requantize", "activation_lines", "product",
 )  # fmt: skip
 
 
@@ -111,13 +111,13 @@ def total(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int, wgt_masters: int, products: int,
+    ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
-        ultra, lines, wgt_masters, products,
+        ultra, lines, wgt_masters, products, fabric_rows,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -132,7 +132,7 @@ def totals(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
     patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
-    header_bits: int, ultra: int, lines: int, wgt_masters: int, products: int,
+    header_bits: int, ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
 ) -> np.ndarray:  # fmt: skip
     """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
 
@@ -147,6 +147,7 @@ def totals(
                     tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
                     ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
                     map_words, weight_planes, header_bits, ultra, lines, wgt_masters, products,
+                    fabric_rows,
                 )  # fmt: skip
             else:
                 found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
@@ -158,14 +159,14 @@ def blocks(
     tm: int, tn: int, act: int, wgt: int, acc: int, word: int, plane: int, ifm_bits: int, wgt_bits: int,
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
-    ultra: int, lines: int, wgt_masters: int, products: int,
+    ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
     levels, ifm_addr = bit_length(tn - 1), bit_length(2 * ifm_depth - 1)
     acc_addr = max(1, bit_length(ofm_depth - 1))
     ports = patterns if patterns > 1 else taps
-    pairs = tm // 2 if rows_per_dsp == 2 else 0
+    pairs, fabric_pairs = (tm // 2, fabric_rows // 2) if rows_per_dsp == 2 else (0, 0)
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
         _top(shared, plane, map_words, wgt_bits // wgt_masters, wgt_masters),
@@ -182,8 +183,9 @@ def blocks(
         _wgt_loader(tm, tn, plane, wgt, entries),
         _compute_ctrl(ports, tn * act, ifm_addr, acc_addr, levels),
         _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // plane), 2 * entries, patterns),
-        _mac_rows(tm - 2 * pairs, tn, act, product, levels, patterns),
-        _mac_pairs(pairs, tn, act, wgt, levels, patterns),
+        _mac_rows(tm - 2 * pairs, fabric_rows - 2 * fabric_pairs, tn, act, product, levels, patterns),
+        _mac_pairs(pairs, fabric_pairs, tn, act, wgt, levels, patterns),
+        (0, 0, fabric_rows * tn * _fabric_product(act, wgt), 0, 0),
         _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
         _acc_banks(tm, acc, ofm_depth, acc_addr),
@@ -237,32 +239,45 @@ def _weight_rows(
 
 
 @compiled
-def _mac_rows(rows: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
-    lut = act * tn if patterns > 1 else 0  # one of four ports: a LUT6 a bit
-    ff = product * tn
+def _mac_rows(rows: int, fabric: int, tn: int, act: int, product: int, levels: int, patterns: int) -> Counts:
+    lut, ff = _tree(tn, product, levels)
+    if patterns > 1:
+        lut += act * tn  # one of four ports: a LUT6 a bit
+    return (rows - fabric) * tn, 0, rows * lut, rows * ff, 0
+
+
+@compiled
+def _tree(tn: int, product: int, levels: int) -> tuple[int, int]:
+    """LUTs and flip-flops of Tn products' registers and their adder tree."""
+    lut, ff = 0, product * tn
     nodes, width = tn, product
     for _ in range(levels):
         lut += nodes // 2 * width
         nodes, width = (nodes + 1) // 2, width + 1
         ff += nodes * width
     twice = max(0, (1 << levels) - TREE_SINGLE)
-    lut += twice // 2
-    ff += twice
-    return rows * tn, 0, rows * lut, rows * ff, 0
+    return lut + twice // 2, ff + twice
 
 
 @compiled
-def _mac_pairs(pairs: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
-    """Two MAC rows behind one row of multipliers and one choice of the IFM port."""
-    _, _, lut, ff, _ = _mac_rows(2, tn, act, act + wgt, levels, 1)
+def _mac_pairs(pairs: int, fabric: int, tn: int, act: int, wgt: int, levels: int, patterns: int) -> Counts:
+    """Two MAC rows behind one row of multipliers, or two in the fabric, and one choice of the IFM port."""
+    lut, ff = _tree(tn, act + wgt, levels)
+    lut, ff = 2 * lut, 2 * ff
     if patterns > 1:
         lut += act * tn
-    lut += wgt * tn + tn // 2  # the factor of two weights; carries
-    ff += PAIR_FF_PER_4 * tn // 4
+    slices, memory = pairs - fabric, _late_borrows(tn, levels)
+    joined = wgt * tn + tn // 2 + memory  # the factor of two weights; carries
     if tn == 1 << levels:  # the root gives two borrows back; else a leaf is empty and has none
-        lut += act + wgt + levels
-    memory = _late_borrows(tn, levels)
-    return pairs * tn, 0, pairs * (lut + memory), pairs * ff, pairs * memory
+        joined += act + wgt + levels
+    ff = pairs * ff + slices * (PAIR_FF_PER_4 * tn // 4)
+    return slices * tn, 0, pairs * lut + slices * joined, ff, slices * memory
+
+
+@compiled
+def _fabric_product(act: int, wgt: int) -> int:
+    """LUTs of a product in the fabric: a row of one more than an activation's bits for two of a weight's."""
+    return (wgt + 1) // 2 * (act + 1)
 
 
 @compiled

@@ -8,6 +8,7 @@ and needs fewer.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,13 @@ def breakdown(accel: Accelerator, layer_count: int = 31) -> dict[str, Resources]
     return found
 
 
+def least_fabric_rows(accel: Accelerator, board: Board) -> int:
+    """Rows of the array for whose products ``board`` has no DSP slices left beside all else of ``accel``."""
+    rest = accelerator_resources(dataclasses.replace(accel, fabric_rows=accel.tm)).dsp
+    rows = max(0, board.dsp - rest) // accel.tn * accel.rows_per_dsp
+    return max(0, accel.tm - rows)
+
+
 def violations(
     resources: Resources, board: Board, parts: Mapping[str, Resources] | None = None
 ) -> list[str]:
@@ -98,7 +106,7 @@ def violations(
     """
     fewer_macs = "choose a smaller Tm or Tn, fewer weight bits, or turn patterns off"
     limits = (
-        ("DSP slices", "dsp", board.dsp, "choose a smaller Tm or Tn, or fewer taps"),
+        ("DSP slices", "dsp", board.dsp, "choose a smaller Tm or Tn, fewer taps, or more fabric_rows"),
         (
             "BRAM18",
             "bram18",
@@ -141,5 +149,5 @@ def _arguments(accel: Accelerator, layer_count: int = 31) -> tuple[int, ...]:
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
         int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
         32 * accel.header_words, int(accel.ultra_ram), accel.line_words, accel.wgt_masters,
-        int(accel.products),
+        int(accel.products), accel.fabric_rows,
     )  # fmt: skip

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 DspPacking = Literal["best", "on", "off"]
 PACKING_CHOICES: dict[str, tuple[bool, ...]] = {"best": (False, True), "on": (True,), "off": (False,)}
 HEADS = (
-    *("ms", "cycles", "Tm", "Tn", "packed", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
+    *("ms", "cycles", "Tm", "Tn", "packed", "in LUTs", "taps", "Tr x Tc", "IFM depth", "ports I/W/O"),
     *("DSP", "BRAM18", "LUT", "board"),
 )
 
@@ -344,6 +344,7 @@ def designs_table(designs: Sequence[Explored], clock: float, title: str) -> Tabl
             f"{accel.tm}",
             f"{accel.tn}",
             "yes" if accel.dsp_packing else "no",
+            f"{accel.fabric_rows}",
             f"{accel.taps}",
             f"{accel.tr} x {accel.tc}",
             f"{accel.ifm_depth:,}",

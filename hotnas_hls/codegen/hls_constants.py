@@ -116,6 +116,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kTd", accel.td, "channels in parallel in channel-wise layers"),
             Line("kTaps", accel.taps, "kernel positions per cycle of each of these"),
             Line("kRowsPerDsp", accel.rows_per_dsp, "output channels that share their multipliers"),
+            Line("kFabricRows", accel.fabric_rows, "of Tm, the last, with products in LUTs"),
             Line("kMinSweep", MIN_SWEEP, "cycles between two sums into one pixel"),
         ),
         _group(
@@ -301,6 +302,8 @@ def checks(accel: Accelerator) -> list[Check]:
             "A DSP slice forms two products of 8-bit factors.",
         ),
         Check("kTm % kRowsPerDsp == 0", "Channels that share their multipliers are in the same output tile."),
+        Check("kFabricRows >= 0 && kFabricRows <= kTm", "Rows with products in LUTs are the array's."),
+        Check("kFabricRows % kRowsPerDsp == 0", "Channels share no multipliers with others in LUTs."),
         Check("kTaps == 1 || kTaps == 2 || kTaps == 4", "A channel lane takes 1, 2 or 4 positions a cycle."),
         Check("kTaps <= kTd", "Each tap has a weight row, and Tn lanes hide the sum of the taps."),
         Check(

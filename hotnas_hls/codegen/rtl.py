@@ -16,6 +16,8 @@ from hotnas_hls.codegen.registers import BLOCKS, REGISTERS, RTL_FEATURES, Identi
 from hotnas_hls.codegen.render import Banner, render_folder
 
 TOP = "hotnas_accel"
+PACKAGE = "hotnas_pkg.sv"
+FABRIC_PRODUCT = "fabric_product.sv"
 HEADER_BITS = 32 * CHIP_HEADER_WORDS  # of a descriptor, those of data on chip included
 
 
@@ -64,6 +66,7 @@ def constants(
         Constant("Td", accel.td, "channels in parallel when every channel keeps to itself"),
         Constant("Taps", accel.taps, "kernel positions a cycle of each such channel"),
         Constant("RowsPerDsp", accel.rows_per_dsp, "output channels that share their DSP slices"),
+        Constant("FabricRows", accel.fabric_rows, "of Tm, the last, whose products are in LUTs"),
         Constant("ActBits", accel.act_bits, "bits of an activation"),
         Constant("WgtBits", accel.weight_bits, "bits of the widest weight"),
         Constant("AccBits", accel.acc_bits, "bits of an accumulator"),
@@ -115,6 +118,12 @@ def constants(
             for word, value in identity.words(RTL_FEATURES).items()
         ),
     )
+
+
+def _unused(accel: Accelerator) -> tuple[str, ...]:
+    """Files of modules that the design has none of."""
+    striped = () if accel.wgt_masters > 1 else (STRIPED,)
+    return striped if accel.fabric_rows else (*striped, FABRIC_PRODUCT)
 
 
 @dataclass(frozen=True)
@@ -202,6 +211,5 @@ def _rendered(accel: Accelerator, layer_count: int, banner: Banner, identity: Id
         "reads": READS,
         "writes": WRITES,
     }
-    rendered = render_folder("rtl", banner, context, without=() if accel.wgt_masters > 1 else (STRIPED,))
-    package = "hotnas_pkg.sv"
-    return {package: rendered.pop(package), **rendered}
+    rendered = render_folder("rtl", banner, context, without=_unused(accel))
+    return {PACKAGE: rendered.pop(PACKAGE), **rendered}

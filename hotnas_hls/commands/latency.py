@@ -43,6 +43,7 @@ ACCEL_KEYS = (
     "map_words",
     "plane_bits",
     "weight_planes",
+    "fabric_rows",
     *ACCEL_SWITCHES,
 )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +22,15 @@ from hotnas_hls.accel.accelerator import (
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
+from hotnas_hls.accel.resources import accelerator_resources, least_fabric_rows
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.compiled_pricing import base_row
 from hotnas_hls.implementation.array_clocks import array_mhz
 
 WIDEST_PORT = 256
+# What all others take more than.
+LEAST = Accelerator(1, 1, 1, 1, 32, 32, 32, 1, 1, 1, weight_bits=2, patterns=False)
+OTHER_SLICES = 20  # at most, of addresses; and two a channel of a word, of lines and products of maps
 CLOCK_STEP_MHZ = 25  # between clocks that are tried
 SQUARES, OBLONGS = (2, 4, 7, 8, 14, 16, 28, 32, 56), ((7, 14), (14, 28), (16, 32), (28, 56))
 TILES = (*((side, side) for side in SQUARES), *OBLONGS)
@@ -105,7 +111,26 @@ def bases_for(
         told = np.array(base_row(bases[at]))
         moved = told != bases.rows[at]
         bases.rows[np.ix_(taps == taps[at], moved)] = told[moved]
-    return bases
+    return _with_rows_in_fabric(bases, space, board)
+
+
+def _with_rows_in_fabric(bases: Bases, space: Space, board: Board) -> Bases:
+    """``bases`` with as many rows in the fabric as slices are missing with the deepest buffers.
+
+    Of those that have some: they are left out where none is missing, or LUTs are.
+    """
+    pixels, words = max(math.prod(tile) for tile in space.tiles), max(space.ifm_depths)
+    found = {}
+    for at, base in enumerate(bases.undecided):
+        if base.fabric_rows:
+            least = bases[at]
+            rows = least_fabric_rows(dataclasses.replace(least, tr=pixels, ifm_depth=words), board)
+            lut = accelerator_resources(dataclasses.replace(least, fabric_rows=rows)).lut
+            if not rows or lut > board.lut:
+                continue
+            base = dataclasses.replace(base, fabric_rows=rows)
+        found[at] = base
+    return Bases(tuple(found.values()), bases.decided, bases.rows[list(found)])
 
 
 @functools.lru_cache(maxsize=8)
@@ -115,7 +140,9 @@ def _rows_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> np
 
 @functools.lru_cache(maxsize=8)
 def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tuple[Accelerator, ...]:
-    """Legal arrays within the board's DSP slices, and ports that can be wired; buffers as small as can be.
+    """Legal arrays, within the board's DSP slices or with rows in the fabric, and ports that can be wired.
+
+    Buffers are as small as can be.
 
     A clock above the board's own must be within what is estimated of the array (:func:`clocked`).
 
@@ -125,30 +152,44 @@ def bases_of(space: Space, board: Board, clock_mhz: float, residual: bool) -> tu
 
 
 def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iterator[Accelerator]:
+    arrays = list(_arrays(space, board, clock_mhz))
     for wired in _wirings(space):
         if not worth_wiring(wired, board, clock_mhz, residual):
             continue
-        for dsp_packing in space.dsp_packing:
-            rows = space.packed_tm if dsp_packing else space.tm
-            widths = product(space.word_bits, space.plane_bits)
-            for (tm, tn, taps), (word, plane) in product(product(rows, space.tn, space.taps), widths):
-                if ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps > board.dsp:
-                    continue
-                if not clocked(tm * tn, board, clock_mhz):
-                    continue
-                base = dataclasses.replace(
-                    wired,
-                    tm=tm,
-                    tn=tn,
-                    act_bits=space.act_bits,
-                    weight_bits=PACKED_BITS,  # legal whatever else; for_layers puts the layers' own
-                    taps=taps,
-                    dsp_packing=dsp_packing,
-                    word_bits=word,
-                    plane_bits=plane,
-                )
-                if not base.violations():
-                    yield base
+        for array, word, plane in product(arrays, space.word_bits, space.plane_bits):
+            base = dataclasses.replace(wired, **array, word_bits=word, plane_bits=plane)
+            if not base.violations():
+                yield base
+
+
+def _arrays(space: Space, board: Board, clock_mhz: float) -> Iterator[dict[str, Any]]:
+    """Arrays within the board's DSP slices, and those with rows in the fabric, where slices may be missing.
+
+    How many is decided with the layers (:func:`bases_for`). They are of the board's own clock alone: what is
+    estimated is of arrays with slices.
+    """
+    packing = max(space.dsp_packing)  # of arrays with rows in the fabric: slices are packed first
+    for dsp_packing in space.dsp_packing:
+        rows = space.packed_tm if dsp_packing else space.tm
+        for tm, tn, taps in product(rows, space.tn, space.taps):
+            array: dict[str, Any] = {
+                "tm": tm,
+                "tn": tn,
+                "act_bits": space.act_bits,
+                "weight_bits": PACKED_BITS,  # legal whatever else; for_layers puts the layers' own
+                "taps": taps,
+                "dsp_packing": dsp_packing,
+            }
+            slices = ceil_div(tm, 2 if dsp_packing else 1) * tn + min(tm, tn) * taps
+            if slices <= board.dsp and clocked(tm * tn, board, clock_mhz):
+                yield array
+            beside = OTHER_SLICES + 2 * LEGAL_PORT_BITS[-1] // space.act_bits
+            if slices + beside <= board.dsp or dsp_packing != packing or clock_mhz > board.clock_mhz:
+                continue
+            least = dataclasses.replace(LEAST, **array | {"weight_bits": LEAST.weight_bits})
+            fabric = max(least_fabric_rows(least, board), least.rows_per_dsp)
+            if accelerator_resources(dataclasses.replace(least, fabric_rows=fabric)).lut <= board.lut:
+                yield array | {"fabric_rows": fabric}
 
 
 def clocked(multipliers: int, board: Board, clock_mhz: float) -> bool:

@@ -116,9 +116,11 @@ def random_accelerator(
     if striped:
         plane_bits = accel.plane_bits and max(accel.plane_bits, 2 * wgt_bits)
         accel = dataclasses.replace(accel, wgt_masters=2, plane_bits=plane_bits)
-    if act_bits > PACKED_BITS or not rng.integers(3):
-        return accel
-    return dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
+    if act_bits <= PACKED_BITS and rng.integers(3):
+        accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
+    (apart,) = rng.spawn(1)  # which moves no draw of rng itself
+    fabric_rows = int(apart.integers(tm + 1)) // accel.rows_per_dsp * accel.rows_per_dsp
+    return dataclasses.replace(accel, fabric_rows=fabric_rows) if apart.integers(2) else accel
 
 
 def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:

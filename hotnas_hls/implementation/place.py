@@ -21,11 +21,11 @@ from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.ports import top_ports
 from hotnas_hls.codegen.render import Banner, environment
-from hotnas_hls.codegen.rtl import TOP
+from hotnas_hls.codegen.rtl import PACKAGE, TOP
 from hotnas_hls.errors import HotnasError
 from hotnas_hls.implementation.delays import family_of
 from hotnas_hls.implementation.netlist import Netlist
-from hotnas_hls.implementation.synth import PACKAGE, Source, constants_of
+from hotnas_hls.implementation.synth import Source, constants_of
 from hotnas_hls.implementation.timing import estimate
 
 PLACE_FILE = "place.json"

@@ -22,10 +22,9 @@ from hotnas_hls.accel.design_point import DESIGN_FILE, DesignPoint
 from hotnas_hls.accel.resources import Resources, breakdown
 from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import TOP, rtl_files
+from hotnas_hls.codegen.rtl import PACKAGE, TOP, rtl_files
 from hotnas_hls.errors import ConfigError, HotnasError
 
-PACKAGE = "hotnas_pkg.sv"
 SYNTH_FILE = "synth.json"
 KINDS = ("dsp", "bram18", "uram", "lut", "lutram", "ff")
 TIMEOUT_SECONDS = 3600.0
@@ -297,6 +296,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             ultra_ram=numbers["UltraRam"] == 1,
             wgt_masters=numbers["WgtPortBits"] // wgt_bits,
             products=numbers.get("Products", 0) == 1,
+            fabric_rows=numbers.get("FabricRows", 0),
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

@@ -21,7 +21,7 @@ from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, withou
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.residency import reside
-from hotnas_hls.accel.resources import accelerator_resources, violations
+from hotnas_hls.accel.resources import accelerator_resources, least_fabric_rows, violations
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
@@ -377,7 +377,10 @@ class TiledEnginePlatform(LayeredPlatform):
         )
 
     def _accelerator(self, layers: Sequence[Layer], choices: Choices) -> Accelerator:
-        """On a shared bus ports are as wide as that of the results, and one each; nothing lies on chip."""
+        """On a shared bus ports are as wide as that of the results, and one each; nothing lies on chip.
+
+        Products that the board has no DSP slices for are in the fabric, at its own clock or below.
+        """
         chosen: dict[str, Any] = {name: choices[name] for name in AXES}
         if chosen["shared_bus"]:
             chosen |= dict.fromkeys(PORT_OF_LABEL.values(), choices["ofm_bits"]) | dict.fromkeys(ON_CHIP, 0)
@@ -389,7 +392,10 @@ class TiledEnginePlatform(LayeredPlatform):
         streaming = Accelerator(**chosen, wgt_entries=1, max_entries=1, act_bits=self.act_bits)
         least = {"word_bits": streaming.word_width, "plane_bits": streaming.plane_width}
         wider: dict[str, Any] = {name: bits for name, bits in widths.items() if bits > least[name]}
-        return for_layers(dataclasses.replace(streaming, **wider), layers)
+        accel = for_layers(dataclasses.replace(streaming, **wider), layers)
+        if self.clock_mhz > self.board.clock_mhz:
+            return accel
+        return dataclasses.replace(accel, fabric_rows=least_fabric_rows(accel, self.board))
 
 
 @functools.lru_cache(maxsize=256)

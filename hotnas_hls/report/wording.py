@@ -102,6 +102,7 @@ def accelerator_line(data: ReportData) -> str:
     """The engine in a few words."""
     accel = data.point.accelerator
     packed = ", two in a DSP slice" if accel.dsp_packing else ""
+    packed += f", those of {accel.fabric_rows} rows in LUTs" if accel.fabric_rows else ""
     return (
         f"{accel.tm} × {accel.tn} multipliers{packed}, {accel.td} lanes × {accel.taps} taps, "
         f"tiles of {accel.tr} × {accel.tc}, {_ports(accel)}, "

@@ -71,7 +71,7 @@ class AcceleratorSettings:
     tc: tuple[int, ...] | None = None  # columns of a tile
     port_bits: tuple[int, ...] | None = None  # widths of the memory ports
     wgt_masters: tuple[int, ...] | None = None  # ports the weights are striped over, 1 or 2
-    dsp_limit: int | None = None  # multipliers a design may use; null: all of the board
+    dsp_limit: int | None = None  # DSP slices a design may use, other products are in LUTs; null: all
     on_chip: bool = True  # designs may keep maps and weights in the block RAM or UltraRAM they leave free
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
     packed_resolutions: PackingChoice = BEST  # whose maps hold several pixels as one

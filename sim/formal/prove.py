@@ -30,11 +30,10 @@ from pathlib import Path
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.base import processes, tools
 from hotnas_hls.codegen.render import Banner
-from hotnas_hls.codegen.rtl import rtl_files
+from hotnas_hls.codegen.rtl import PACKAGE, rtl_files
 from hotnas_hls.errors import HotnasError
 
 FOLDER = Path(__file__).parent
-PACKAGE = "hotnas_pkg.sv"
 SECONDS = 300
 DESIGN = Accelerator(
     tm=4, tn=4, tr=4, tc=4, ifm_bits=32, wgt_bits=32, ofm_bits=32, ifm_depth=128, wgt_entries=4,

@@ -48,9 +48,12 @@ module mac_array (
     logic [Rows*hotnas_pkg::Tn*2-1:0]   patterns;
     logic [Rows*32-1:0]                 bias;
     logic [Rows*Sum-1:0]                sums;
+    localparam bit Fabric = g >= hotnas_pkg::Tm - hotnas_pkg::FabricRows;
 
     if (Rows == 2) begin : gen_packed
-      mac_pair u_macs (
+      mac_pair #(
+        .Fabric (Fabric)
+      ) u_macs (
         .clk_i,
         .weights_i  (weights),
         .patterns_i (patterns[0 +: hotnas_pkg::Tn*2]),
@@ -60,7 +63,9 @@ module mac_array (
       logic unused;
       assign unused = ^patterns;
     end else begin : gen_single
-      mac_row u_macs (
+      mac_row #(
+        .Fabric (Fabric)
+      ) u_macs (
         .clk_i,
         .weights_i  (weights),
         .patterns_i (patterns),

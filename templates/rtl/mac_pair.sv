@@ -1,8 +1,11 @@
 // Tn packed multipliers and two adder trees: the products of output channels 2k and 2k+1 in one cycle,
 // two of one input channel x in one DSP slice. The slice forms ((w1 << P) + w0) * x, P bits a product:
 // w0*x is its lower half; its upper half is w1*x, less one where w0*x is negative and borrows. The upper
-// tree gives every such borrow back, as the carry of an adder. Latency as mac_row's.
-module mac_pair (
+// tree gives every such borrow back, as the carry of an adder. Products in LUTs are two, and nothing is borrowed.
+// Latency as mac_row's.
+module mac_pair #(
+  parameter bit Fabric = 1'b0  // products in LUTs, none in a DSP slice
+) (
   input  logic clk_i,
   input  logic [2*hotnas_pkg::Tn*hotnas_pkg::WgtBits-1:0] weights_i,  // of channel 2k below
   input  logic [hotnas_pkg::Tn*2-1:0] patterns_i,                     // of both
@@ -23,7 +26,6 @@ module mac_pair (
   for (genvar n = 0; n < Leaves; n++) begin : gen_leaf
     if (n < Tn) begin : gen_product
       logic signed [A-1:0]   ifm;
-      logic signed [P+W:0]   factor;
       logic signed [2*P-1:0] product_q;
       if (hotnas_pkg::Patterns > 1) begin : gen_pattern
         logic [A-1:0] low, high;
@@ -33,8 +35,21 @@ module mac_pair (
       end else begin : gen_dense
         assign ifm = $signed(ifm_i[n*A +: A]);
       end
-      assign factor = $signed({weights_i[(Tn+n)*W +: W], P'(0)}) + (P+W+1)'($signed(weights_i[n*W +: W]));
-      always_ff @(posedge clk_i) product_q <= (2*P)'(factor) * (2*P)'(ifm);
+      if (Fabric) begin : gen_fabric
+        logic [2*P-1:0] product;
+        for (genvar row = 0; row < 2; row++) begin : gen_row
+          fabric_product u_product (
+            .ifm_i     (ifm),
+            .weight_i  (weights_i[(row*Tn+n)*W +: W]),
+            .product_o (product[row*P +: P])
+          );
+        end
+        always_ff @(posedge clk_i) product_q <= $signed(product);
+      end else begin : gen_slice
+        logic signed [P+W:0] factor;
+        assign factor = $signed({weights_i[(Tn+n)*W +: W], P'(0)}) + (P+W+1)'($signed(weights_i[n*W +: W]));
+        always_ff @(posedge clk_i) product_q <= (2*P)'(factor) * (2*P)'(ifm);
+      end
       assign products[n*2*P +: 2*P] = product_q;
     end else begin : gen_zero
       assign products[n*2*P +: 2*P] = '0;
@@ -54,10 +69,10 @@ module mac_pair (
       localparam int unsigned First = (2*i - Leaves) * 2 * P;
       assign low_a    = SumBits'($signed(products[First +: P]));
       assign high_a   = SumBits'($signed(products[First+P +: P]));
-      assign borrow_a = products[First+P-1];
+      assign borrow_a = !Fabric && products[First+P-1];
       assign low_b    = SumBits'($signed(products[First+2*P +: P]));
       assign high_b   = SumBits'($signed(products[First+3*P +: P]));
-      assign borrow_b = products[First+3*P-1];
+      assign borrow_b = !Fabric && products[First+3*P-1];
     end else begin : gen_of_sums
       assign {low_a, high_a, borrow_a} = {low_q[2*i], high_q[2*i], borrow_q[2*i]};
       assign {low_b, high_b, borrow_b} = {low_q[2*i+1], high_q[2*i+1], borrow_q[2*i+1]};

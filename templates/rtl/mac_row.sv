@@ -1,6 +1,8 @@
 // Tn multipliers and their adder tree: the products of one output channel in one cycle.
 // Latency: 1 cycle for the products, one for each of the clog2(Tn) levels of the tree.
-module mac_row (
+module mac_row #(
+  parameter bit Fabric = 1'b0  // products in LUTs, none in a DSP slice
+) (
   input  logic clk_i,
   input  logic [hotnas_pkg::Tn*hotnas_pkg::WgtBits-1:0] weights_i,
   input  logic [hotnas_pkg::Tn*2-1:0] patterns_i,
@@ -28,8 +30,18 @@ module mac_row (
       end else begin : gen_dense
         assign ifm = $signed(ifm_i[n*A +: A]);
       end
-      always_ff @(posedge clk_i)
-        node_q[Leaves+n] <= SumBits'($signed(weights_i[n*W +: W])) * SumBits'(ifm);
+      if (Fabric) begin : gen_fabric
+        logic [A+W-1:0] product;
+        fabric_product u_product (
+          .ifm_i     (ifm),
+          .weight_i  (weights_i[n*W +: W]),
+          .product_o (product)
+        );
+        always_ff @(posedge clk_i) node_q[Leaves+n] <= SumBits'($signed(product));
+      end else begin : gen_slice
+        always_ff @(posedge clk_i)
+          node_q[Leaves+n] <= SumBits'($signed(weights_i[n*W +: W])) * SumBits'(ifm);
+      end
     end else begin : gen_zero
       always_ff @(posedge clk_i) node_q[Leaves+n] <= '0;
     end

@@ -53,7 +53,8 @@ def test_what_does_not_fit_is_told_at_once_with_the_cure(small: DesignPoint, wid
         share_board(designs)
     assert str(refused.value) == (
         "these engines cannot share a ZCU102:\n"
-        "  - 133 DSP slices (first 50, second 83), ZCU102 has 100; choose a smaller Tm or Tn, or fewer taps\n"
+        "  - 133 DSP slices (first 50, second 83), ZCU102 has 100; choose a smaller Tm or Tn, fewer taps, or "
+        "more fabric_rows\n"
         "  - 48 BRAM18 (first 16, second 32), ZCU102 has 30; choose a smaller ifm_depth or Tr x Tc, or turn "
         "patterns off or take fewer taps (each read port has a copy of the IFM), or keep fewer maps and "
         "weights on chip\n"

@@ -11,7 +11,13 @@ from synthesised_designs import DESIGN, LAYERS, MEASURED
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.block_counts import LOAD_FIELDS_FF
 from hotnas_hls.accel.fpga_memories import bram18
-from hotnas_hls.accel.resources import Resources, accelerator_resources, breakdown, violations
+from hotnas_hls.accel.resources import (
+    Resources,
+    accelerator_resources,
+    breakdown,
+    least_fabric_rows,
+    violations,
+)
 from hotnas_hls.boards.board import load_board
 
 
@@ -98,6 +104,26 @@ def test_packing_halves_the_multipliers_of_the_array_alone() -> None:
     assert two["weight_row"].ff < one["weight_row"].ff  # every second row follows the other's patterns
 
 
+def test_rows_in_the_fabric_take_luts_and_no_slices() -> None:
+    packed = dataclasses.replace(DESIGN, act_bits=8, weight_bits=8, dsp_packing=True)
+    none, some = (breakdown(dataclasses.replace(packed, fabric_rows=rows)) for rows in (0, 6))
+    assert some["mac_pair"].dsp == none["mac_pair"].dsp * 10 // 16
+    assert some["fabric_product"] == Resources(lut=6 * 8 * 36)  # 4 rows of 9 a product
+    assert some["mac_pair"].lut < none["mac_pair"].lut  # no factor of two weights, and nothing borrowed
+    assert {name for name in some if some[name] != none[name]} == {"mac_pair", "fabric_product"}
+
+
+def test_rows_lie_in_the_fabric_as_far_as_slices_are_missing() -> None:
+    packed = dataclasses.replace(DESIGN, act_bits=8, weight_bits=8, dsp_packing=True)
+    whole = accelerator_resources(packed).dsp
+    pynq = load_board("PYNQ-Z2")
+    for missing, rows in ((0, 0), (1, 2), (8, 2), (9, 4), (64, 16), (1000, 16)):
+        board = dataclasses.replace(pynq, dsp=max(0, whole - missing))
+        assert least_fabric_rows(packed, board) == rows
+        fits = accelerator_resources(dataclasses.replace(packed, fabric_rows=rows)).dsp <= board.dsp
+        assert fits == (missing <= 64)
+
+
 @pytest.mark.parametrize(
     ("field", "values"),
     [
@@ -131,7 +157,7 @@ def test_what_fits_has_no_violations() -> None:
 def test_violations_say_what_how_much_and_the_cure() -> None:
     used = Resources(dsp=221, bram18=281, uram=1, lut=53201, ff=106401, lutram=17401)
     assert violations(used, load_board("PYNQ-Z2")) == [
-        "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, or fewer taps",
+        "221 DSP slices, PYNQ-Z2 has 220; choose a smaller Tm or Tn, fewer taps, or more fabric_rows",
         "281 BRAM18, PYNQ-Z2 has 280; choose a smaller ifm_depth or Tr x Tc, or turn patterns off or take "
         "fewer taps (each read port has a copy of the IFM), or keep fewer maps and weights on chip",
         "1 UltraRAM blocks, PYNQ-Z2 has 0; keep fewer maps and weights on chip",

@@ -264,7 +264,7 @@ def test_damaged_weights_end_with_a_status(
 
 
 PRAGMAS = {
-    "__VITIS_HLS__": {"aggregate", "bind_storage"},
+    "__VITIS_HLS__": {"aggregate", "bind_op", "bind_storage"},
     "__SYNTHESIS__": {"data_pack", "resource"},  # Vivado HLS
 }
 COMMON_PRAGMAS = {

@@ -19,7 +19,10 @@ TABLE = Path(__file__).with_name("hls_pragmas.txt")
 PRAGMA = re.compile(r"HLS_VITIS\((\w(?:[^()]|\([^()]*\))*)\)")
 # First and last version that a macro of pragmas.h writes a pragma for; others are for all.
 ALL, OLD, NEW, BURSTS = ("2019.2", ""), ("2019.2", "2020.1"), ("2020.1", ""), ("2021.2", "")
-MACROS = {"data_pack": OLD, "resource": OLD, "aggregate": NEW, "bind_storage": NEW, "stream type=": BURSTS}
+MACROS = {
+    **{"data_pack": OLD, "resource": OLD, "stream type=": BURSTS},
+    **{"aggregate": NEW, "bind_op": NEW, "bind_storage": NEW},
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -64,19 +65,24 @@ def test_compiled_price_is_that_of_the_model_and_never_below_its_floor():
         assert anywhere <= expected and floor <= expected, (layer, accel, tile)
 
 
-def every_design(layers, space, memory):
-    """(cycles, board share) of every design of the space, one by one, by the model alone."""
+def every_design(layers, space, memory, board=BOARD, fabric=(0,)):
+    """(cycles, board share) of every design of the space, one by one, by the model alone.
+
+    fabric: rows in the fabric, of arrays that BOARD has slices for.
+    """
     found = {}
-    for base in bases_of(space, BOARD, BOARD.clock_mhz, True):
+    for base, rows in itertools.product(bases_of(space, BOARD, BOARD.clock_mhz, True), fabric):
         for tr, tc in space.tiles:
             for depth in space.ifm_depths:
-                accel = dataclasses.replace(for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth)
+                accel = dataclasses.replace(
+                    for_layers(base, layers), tr=tr, tc=tc, ifm_depth=depth, fabric_rows=min(rows, base.tm)
+                )
                 resources = accelerator_resources(accel)
                 tiles = best_tiles(layers, accel, memory)
-                if violations(resources, BOARD) or None in tiles.values():
+                if violations(resources, board) or None in tiles.values():
                     continue
                 cycles = network_latency(layers, accel, tiles, memory).cycles
-                limits = {name: getattr(BOARD, name) for name in RESOURCES}
+                limits = {name: getattr(board, name) for name in RESOURCES}
                 share = max(getattr(resources, name) / max(1, limit) for name, limit in limits.items())
                 found[accel] = (cycles, share)
     return found
@@ -137,6 +143,23 @@ def test_packed_designs_lose_nothing_either():
     assert explore(layers, few, MEMORY, space).best[0].accel.dsp_packing
     apart = [dataclasses.replace(layer, pattern_rows=1) for layer in layers]
     assert not explore(apart, few, MEMORY, space).best[0].accel.dsp_packing
+
+
+def test_rows_lie_in_the_fabric_where_slices_are_missing_and_luts_are_left():
+    """The least rows lose nothing: no other number of them makes a design faster."""
+    layers = [dataclasses.replace(layer, weight_bits=8, pattern_rows=2) for layer in LAYERS]
+    space = dataclasses.replace(SMALL, act_bits=8, dsp_packing=(True,), packed_tm=(4, 8, 16), taps=(1,))
+    few = dataclasses.replace(BOARD, dsp=50)
+    best = explore(layers, few, MEMORY, space).best[0]
+    assert (best.accel.tm, best.accel.tn, best.accel.fabric_rows) == (8, 8, 2)
+    for lut in (few.lut, best.resources.lut - 1):
+        tight = dataclasses.replace(few, lut=lut)
+        every = every_design(layers, space, MEMORY, tight, fabric=range(0, 17, 2))
+        found = explore(layers, tight, MEMORY, space, top=4).best
+        assert [design.cycles for design in found] == sorted({cycles for cycles, _ in every.values()})[:4]
+    none = dataclasses.replace(few, lut=14_000)
+    assert not explore(layers, none, MEMORY, space).best[0].accel.fabric_rows
+    assert not any(base.fabric_rows for base in bases_of(space, few, few.clock_mhz + 25, True))
 
 
 def test_equal_layers_are_priced_once_and_counted_each():

@@ -165,6 +165,22 @@ COMPUTE_COLUMN:
   }
 }
 
+// The same with products in LUTs.
+inline void fabric_dot_product(const Weight w[kTn], const std::uint8_t pattern[kTn],
+                               const Act x[kIfmPorts][kTn], ap_int<kSumBits>& sum) {
+  HLS_VITIS(inline)
+  sum = 0;
+COMPUTE_COLUMN:
+  for (int n = 0; n < kTn; ++n) {
+    HLS_VITIS(unroll)
+    const int weight = w[n];
+    const int activation = x[kPatterns == 1 ? 0 : pattern[n]][n];
+    const int product = weight * activation;
+    HLS_FABRIC(product)
+    sum += product;
+  }
+}
+
 // Two rows of the array, whose kernels follow the same patterns, with one multiplication for both:
 // (high * 2^16 + low) * x is low * x in its lower 16 bits and, above them, high * x less one where
 // low * x is negative and borrows. Its factors of 25 and 8 bits fit one DSP48.
@@ -218,8 +234,11 @@ inline void dot_products(const Weight w[kTm][kTn], const std::uint8_t pattern[kT
 COMPUTE_ROWS:
   for (int m = 0; m < kTm; m += kRowsPerDsp) {
     HLS_VITIS(unroll)
-    if (kDspPacking) {
-      const int next = m + kRowsPerDsp - 1;
+    const int next = m + kRowsPerDsp - 1;
+    if (m >= kTm - kFabricRows) {
+      fabric_dot_product(w[m], pattern[m], x, sums[m]);
+      if (kDspPacking) fabric_dot_product(w[next], pattern[m], x, sums[next]);
+    } else if (kDspPacking) {
       packed_dot_products(w[m], w[next], pattern[m], x, sums[m], sums[next]);
     } else {
       dot_product(w[m], pattern[m], x, sums[m]);

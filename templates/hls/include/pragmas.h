@@ -7,6 +7,7 @@
 // HLS_FIFO(variable, depth)    FIFOs whose words are structs
 // HLS_LUTRAM_FIFO(variable)    a FIFO in distributed RAM (likewise)
 // HLS_PORT(variable)           a master whose beats are structs
+// HLS_FABRIC(variable)         the multiplication it is assigned is LUTs, no DSP slice (likewise)
 // HLS_SHARED(variable)         a memory that one stage writes and another reads, when FIFOs say so
 // HLS_PIPELINE(i, stages)      an iteration of loop i a cycle; stages: for tb/schedule.h alone
 // HLS_STAGE()                  a function of its own: a stage
@@ -51,9 +52,11 @@
 #if defined(__VITIS_HLS__)
 #define HLS_AGGREGATE(name) HLS_VITIS(aggregate variable = name)
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(bind_storage variable = name type = fifo impl = lutram)
+#define HLS_FABRIC(name) HLS_VITIS(bind_op variable = name op = mul impl = fabric)
 #else  // Vivado HLS 2019.2 to 2020.1, or no vendor tool at all
 #define HLS_AGGREGATE(name) HLS_VITIS(data_pack variable = name)
 #define HLS_LUTRAM_FIFO(name) HLS_VITIS(resource variable = name core = FIFO_LUTRAM)
+#define HLS_FABRIC(name) HLS_VITIS(resource variable = name core = Mul_LUT)
 #endif
 
 // Since 2021.1; only the build with bursts has such a memory.
