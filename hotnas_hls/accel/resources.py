@@ -20,6 +20,7 @@ from hotnas_hls.accel.block_counts import BLOCKS, blocks, total, totals
 from hotnas_hls.accel.fpga_memories import uram
 from hotnas_hls.boards.board import Board
 
+ROUTABLE = 0.85  # share of a board's LUTs that arrays with rows in the fabric may take: a rule of thumb
 RESOURCES = ("dsp", "bram18", "uram", "lut", "ff", "port_bits", "lutram")
 COUNTED = ("dsp", "bram18", "lut", "ff", "lutram")  # in the order of block_counts.Counts
 
@@ -95,6 +96,17 @@ def least_fabric_rows(accel: Accelerator, board: Board) -> int:
     rest = accelerator_resources(dataclasses.replace(accel, fabric_rows=accel.tm)).dsp
     rows = max(0, board.dsp - rest) // accel.tn * accel.rows_per_dsp
     return max(0, accel.tm - rows)
+
+
+def limits_of(board: Board, accel: Accelerator) -> np.ndarray:
+    """What exploration takes of ``board`` at most, int64 (RESOURCES,).
+
+    Of the LUTs only ROUTABLE where ``accel`` has rows in the fabric: wires need the rest.
+    """
+    limits = np.array([getattr(board, name) for name in RESOURCES], dtype=np.int64)
+    if accel.fabric_rows:
+        limits[RESOURCES.index("lut")] *= ROUTABLE
+    return limits
 
 
 def violations(

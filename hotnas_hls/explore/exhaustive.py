@@ -22,7 +22,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.plan import Tile, decided_by
 from hotnas_hls.accel.port_plan import has_residual
-from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths
+from hotnas_hls.accel.resources import RESOURCES, Resources, by_buffer_depths, limits_of
 from hotnas_hls.accel.timing.latency import NetworkLatency, Place, network_latency, places
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.timing.tile_choice import best_tiles
@@ -269,7 +269,7 @@ def _unpriced(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Resources, share of the board, cycles (0 or UNFIT) of every design, (bases, OFM, IFM depths)."""
     used = np.stack([by_buffer_depths(base, _products(tiles), depths) for base in bases])
-    limits = np.array([getattr(board, name) for name in RESOURCES])
+    limits = np.array([limits_of(board, base) for base in bases])[:, None, None]
     share = (used / np.maximum(limits, 1)).max(axis=3)
     return used, share, np.where((used <= limits).all(axis=3), 0, UNFIT).astype(np.int64)
 

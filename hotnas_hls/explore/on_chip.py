@@ -21,7 +21,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.fpga_memories import LUT_RAM_DEPTH, RAM_WORDS
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.accel.residency import Resident, keep_maps, planes_of, reside, words_of_all
-from hotnas_hls.accel.resources import RESOURCES, by_buffer_depths
+from hotnas_hls.accel.resources import RESOURCES, by_buffer_depths, limits_of
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
@@ -220,7 +220,6 @@ def _left_for_weights(
 
     rest = used(0, pixels, words)
     more = [used(planes, pixels[:1], words[:1])[0, 0] - rest[0, 0] for planes in rooms]
-    limits = np.array([getattr(board, name) for name in RESOURCES])
-    fits = (rest[:, :, None] + np.array(more) <= limits).all(axis=3)
+    fits = (rest[:, :, None] + np.array(more) <= limits_of(board, accel)).all(axis=3)
     most = np.array(rooms)[fits.shape[2] - 1 - fits[:, :, ::-1].argmax(axis=2)]
     return np.where(fits.any(axis=2), most, -1), rest[..., RESOURCES.index("bram18")]

@@ -22,7 +22,7 @@ from hotnas_hls.accel.accelerator import (
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
-from hotnas_hls.accel.resources import accelerator_resources, least_fabric_rows
+from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, least_fabric_rows, limits_of
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.compiled_pricing import base_row
 from hotnas_hls.implementation.array_clocks import array_mhz
@@ -117,7 +117,7 @@ def bases_for(
 def _with_rows_in_fabric(bases: Bases, space: Space, board: Board) -> Bases:
     """``bases`` with as many rows in the fabric as slices are missing with the deepest buffers.
 
-    Of those that have some: they are left out where none is missing, or LUTs are.
+    Of those that have some: they are left out where none is missing, or they are not routable.
     """
     pixels, words = max(math.prod(tile) for tile in space.tiles), max(space.ifm_depths)
     found = {}
@@ -125,10 +125,9 @@ def _with_rows_in_fabric(bases: Bases, space: Space, board: Board) -> Bases:
         if base.fabric_rows:
             least = bases[at]
             rows = least_fabric_rows(dataclasses.replace(least, tr=pixels, ifm_depth=words), board)
-            lut = accelerator_resources(dataclasses.replace(least, fabric_rows=rows)).lut
-            if not rows or lut > board.lut:
+            base, least = (dataclasses.replace(each, fabric_rows=rows) for each in (base, least))
+            if not rows or not _routable(least, board):
                 continue
-            base = dataclasses.replace(base, fabric_rows=rows)
         found[at] = base
     return Bases(tuple(found.values()), bases.decided, bases.rows[list(found)])
 
@@ -188,8 +187,13 @@ def _arrays(space: Space, board: Board, clock_mhz: float) -> Iterator[dict[str, 
                 continue
             least = dataclasses.replace(LEAST, **array | {"weight_bits": LEAST.weight_bits})
             fabric = max(least_fabric_rows(least, board), least.rows_per_dsp)
-            if accelerator_resources(dataclasses.replace(least, fabric_rows=fabric)).lut <= board.lut:
+            if _routable(dataclasses.replace(least, fabric_rows=fabric), board):
                 yield array | {"fabric_rows": fabric}
+
+
+def _routable(accel: Accelerator, board: Board) -> bool:
+    """Whether the board has the LUTs."""
+    return bool(accelerator_resources(accel).lut <= limits_of(board, accel)[RESOURCES.index("lut")])
 
 
 def clocked(multipliers: int, board: Board, clock_mhz: float) -> bool:

@@ -21,7 +21,7 @@ from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, withou
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.residency import reside
-from hotnas_hls.accel.resources import accelerator_resources, least_fabric_rows, violations
+from hotnas_hls.accel.resources import ROUTABLE, accelerator_resources, least_fabric_rows, violations
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
@@ -292,7 +292,13 @@ class TiledEnginePlatform(LayeredPlatform):
         found = design.accel.violations()
         if found:
             return found
-        found = list(violations(accelerator_resources(design.accel, len(layers)), self.board))
+        resources = accelerator_resources(design.accel, len(layers))
+        found = list(violations(resources, self.board))
+        if design.accel.fabric_rows and resources.lut > ROUTABLE * self.board.lut:
+            found.append(
+                f"{resources.lut} of {self.board.lut} LUTs: with rows in the fabric at most {ROUTABLE:.0%} "
+                "are taken, or wires find no way; choose a smaller Tm or Tn"
+            )
         found += port_violations(design.accel, self.board, self.clock_mhz, has_residual(layers))
         if self.concat_alignment % design.accel.channel_block:
             found.append(

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from small_designs import LAYERS
 
+from hotnas_hls.accel import resources
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, Tile, for_layers
-from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, by_buffer_depths, violations
+from hotnas_hls.accel.resources import (
+    RESOURCES,
+    ROUTABLE,
+    accelerator_resources,
+    by_buffer_depths,
+    violations,
+)
 from hotnas_hls.accel.timing.latency import ALONE, Place, layer_latency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.timing.tile_choice import best_tiles
@@ -145,7 +152,7 @@ def test_packed_designs_lose_nothing_either():
     assert not explore(apart, few, MEMORY, space).best[0].accel.dsp_packing
 
 
-def test_rows_lie_in_the_fabric_where_slices_are_missing_and_luts_are_left():
+def test_rows_lie_in_the_fabric_where_slices_are_missing_and_luts_are_left(monkeypatch):
     """The least rows lose nothing: no other number of them makes a design faster."""
     layers = [dataclasses.replace(layer, weight_bits=8, pattern_rows=2) for layer in LAYERS]
     space = dataclasses.replace(SMALL, act_bits=8, dsp_packing=(True,), packed_tm=(4, 8, 16), taps=(1,))
@@ -157,6 +164,16 @@ def test_rows_lie_in_the_fabric_where_slices_are_missing_and_luts_are_left():
         every = every_design(layers, space, MEMORY, tight, fabric=range(0, 17, 2))
         found = explore(layers, tight, MEMORY, space, top=4).best
         assert [design.cycles for design in found] == sorted({cycles for cycles, _ in every.values()})[:4]
+
+    def most_luts(first: int) -> float:
+        """The largest share of its LUTs that rows in the fabric make a design take, of ever larger boards."""
+        boards = (dataclasses.replace(few, lut=lut) for lut in range(first, 24_000, 500))
+        best = ((board, found) for board in boards for found in explore(layers, board, MEMORY, space, 8).best)
+        return max(found.resources.lut / board.lut for board, found in best if found.accel.fabric_rows)
+
+    assert most_luts(14_000) <= ROUTABLE
+    monkeypatch.setattr(resources, "ROUTABLE", 1.0)
+    assert most_luts(14_001) > ROUTABLE  # of other boards, for bases are kept
     none = dataclasses.replace(few, lut=14_000)
     assert not explore(layers, none, MEMORY, space).best[0].accel.fabric_rows
     assert not any(base.fabric_rows for base in bases_of(space, few, few.clock_mhz + 25, True))
