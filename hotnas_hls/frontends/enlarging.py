@@ -101,7 +101,8 @@ class Enlarging(Pooling):
     ) -> Value:
         """Transposed convolution; ``weight`` is (in, out / groups, rows, columns), padding that of ``conv``.
 
-        more: rows and columns added at the end. The output is as many times as large as the stride says.
+        more: rows and columns added at the end. Where the output is not as many times as large as the stride
+        says, one that is a little larger is made, and its last rows and columns are left out.
         """
         if weight.ndim not in (3, 4) or weight.ndim != source.rank:
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
@@ -113,23 +114,22 @@ class Enlarging(Pooling):
         problems = misfits(bias, outputs, "bias")
         if inputs != source.dims[0] or inputs % max(1, groups):
             problems.append((f"its weights are for {inputs} channels", "give weights that fit the map"))
-        if not problems:
-            weight = spread(weight, gap)
-            sides = [
-                (weight.shape[2 + axis] + end - step[axis], before + after)
-                for axis, (end, before, after) in enumerate(
-                    zip(added, (top, left), (bottom, right), strict=True)
-                )
-            ]
-            if any(grown != cut for grown, cut in sides):
-                problems.append(
-                    (
-                        f"its output is not {times(step)} times as large",
-                        "choose padding and output padding so that it is",
-                    )
-                )
         if problems:
             raise Refused(*problems)
+        weight = spread(weight, gap)
+        sides = source.dims[1:] if rows_kept else (1, *source.dims[1:])
+        sizes = [
+            (side - 1) * apart + size + end - cut
+            for side, apart, size, end, cut in zip(
+                sides, step, weight.shape[2:], added, (top + bottom, left + right), strict=True
+            )
+        ]
+        if min(sizes) < 1:
+            raise Refused(("its padding leaves nothing of its output", "choose less padding"))
+        beyond = [  # pixels behind the map that the last outputs are made of
+            max(0, -(-(size - side * apart) // apart))
+            for size, side, apart in zip(sizes, sides, step, strict=True)
+        ]
         down, across = (
             _Taps(*of) for of in zip(weight.shape[2:], step, (top, left), strict=True)
         )
@@ -140,7 +140,7 @@ class Enlarging(Pooling):
             for column, j, beside in across.taps:
                 kernels[:, i, j, :, at, beside] = by_output[:, :, row, column]
         kernels = kernels.reshape(-1, *kernels.shape[3:])
-        around = (down.before, across.before, down.after, across.after)
+        around = (down.before, across.before, down.after + beyond[0], across.after + beyond[1])
         if not rows_kept:
             kernels = kernels[:, :, 0, :]
         each_bias = None if bias is None else np.repeat(bias, prod(step))
@@ -148,10 +148,12 @@ class Enlarging(Pooling):
         value = self.conv(
             where, source, kernels, each_bias, ones, around if rows_kept else around[1::2], ones, groups
         )
-        if rows_kept:
-            return self._spaced(where, value, step)
-        spaced = self._spaced(where, value.reshaped((value.dims[0], 1, value.dims[1]), where), step)
-        return spaced.reshaped((outputs, spaced.dims[2]), where)
+        in_rows = value if rows_kept else value.reshaped((value.dims[0], 1, value.dims[1]), where)
+        spaced = self._spaced(where, in_rows, step)
+        if spaced.dims[1:] != (*sizes,):
+            whole = self._whole(where, spaced)
+            spaced = whole.taken((slice(None), slice(sizes[0]), slice(sizes[1])), where)
+        return spaced if rows_kept else spaced.reshaped((outputs, sizes[1]), where)
 
 
 def _reaches(places: np.ndarray, side: int) -> list[float] | None:

@@ -137,14 +137,18 @@ def strided_channels(value: Value) -> tuple[np.ndarray, tuple[int, int]] | None:
 def _trimmed(
     node: Node, parameters: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    """A convolution of these parameters without rows and columns of weights that are all zero."""
+    """A convolution of these parameters without rows and columns of weights that are all zero.
+
+    Those stay without which the first or the last window would lie beside the map.
+    """
     weight, padding, kernel = parameters["weight"], list(node.padding), list(node.kernel)
     if node.dilation == (1, 1) and node.stride == (1, 1):
         for axis in (0, 1):
             used = np.flatnonzero(weight.any(axis=(0, 1, 3 - axis)))
             first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
-            before = min(first, padding[axis])
-            after = min(kernel[axis] - 1 - last, padding[axis + 2])
+            beyond = kernel[axis] - 1
+            before = max(0, min(first, padding[axis], beyond - padding[axis + 2]))
+            after = max(0, min(beyond - last, padding[axis + 2], beyond - padding[axis]))
             weight = weight.take(range(before, kernel[axis] - after), axis=2 + axis)
             padding[axis] -= before
             padding[axis + 2] -= after

@@ -180,6 +180,9 @@ MODELS: dict[str, nn.Module] = {
     "transposed, groups": behind(nn.ConvTranspose2d(8, 8, 4, 2, 1, groups=4)),
     "transposed, depthwise": behind(nn.ConvTranspose2d(8, 8, 4, 2, 1, groups=8)),
     "transposed, dilated": behind(nn.ConvTranspose2d(8, 8, 3, 2, 2, 1, dilation=2)),
+    "transposed, a row less": behind(nn.ConvTranspose2d(8, 8, 3, 2, 1)),
+    "transposed, a row more": behind(nn.ConvTranspose2d(8, 8, 3, 2)),
+    "transposed, rows between": behind(nn.ConvTranspose2d(8, 8, 1, (2, 3))),
     "transposed, normed": behind(nn.Sequential(nn.ConvTranspose2d(8, 4, 4, 2, 1), nn.BatchNorm2d(4))),
     "shuffled": made(lambda x: F.relu(F.pixel_shuffle(x, 2)), 12),
     "shuffled there and back": Layers(shuffled_twice, c=conv(), d=nn.Conv2d(8, 3, 1)),
@@ -216,7 +219,8 @@ def integers(graph: Graph, act_bits: int = 16) -> tuple[IntegerNetwork, np.ndarr
     [
         *("unet", "pyramid", "bilinear", "bilinear, corners", "pooled to other windows"),
         "nearest twice, read twice",
-        *("transposed, groups", "shuffled", "nearest, columns of joined maps"),
+        *("transposed, groups", "transposed, a row more", "transposed, a row less"),
+        *("shuffled", "nearest, columns of joined maps"),
     ],
 )
 def test_integers_are_the_floats(name: str) -> None:
@@ -293,11 +297,6 @@ REFUSED = {
         made(lambda x: F.interpolate(x, scale_factor=2, mode="bicubic")),
         "interpolate: it interpolates: bicubic; take nearest neighbours, or bilinear",
     ),
-    "not as large": (
-        Layers(lambda net, x: net.up(net.c(x)), c=conv(), up=nn.ConvTranspose2d(8, 8, 3, 2)),
-        "up: conv_transpose2d: its output is not 2x2 times as large; choose padding and output padding so "
-        "that it is",
-    ),
     "no small number": (
         Layers(lambda net, x: net.c(x).rsqrt(), c=conv()),
         "rsqrt: it takes the power -0.5 of 0; add a small number before",
@@ -351,6 +350,11 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
         "between, by a part": [
             start, ("Resize", empty, np.array([1, 1, 1.5, 0.5], np.float32), {"mode": "linear"})
         ],
+        "transposed to an odd size": [
+            start,
+            ("ConvTranspose", weights(8, 4, 5, 3), weights(4), {"strides": [3, 2], "pads": [1, 1, 2, 1]}),
+            ("Relu",),
+        ],
         "transposed": [
             start,
             ("ConvTranspose", weights(8, 4, 4, 4), weights(4), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
@@ -372,7 +376,7 @@ def onnx_steps() -> dict[str, list[tuple[Any, ...]]]:
     [
         *("resize", "resize, floor", "resize to sizes", "between", "between, from the first"),
         *("between corners", "between, by a part"),
-        *("transposed", "depth to space", "space to depth"),
+        *("transposed", "transposed to an odd size", "depth to space", "space to depth"),
         *("depth to space, by channel", "lrn", "layer norm", "instance norm", "group norm"),
     ],
 )
