@@ -235,7 +235,9 @@ def _testbench_network(
     for layer in net.layers:
         fm = net.feature_maps[layer.target]
         kept = on_chip[fm.name] if layer.ofm_on_chip else -1
-        layers.append({"name": layer.name, "offset": memory.feature_maps[fm.name], "kept": kept, "fm": fm})
+        rows = {"first_row": layer.target_row, "row_step": layer.target_rows}
+        offset = memory.feature_maps[fm.name]
+        layers.append({"name": layer.name, "offset": offset, "kept": kept, "fm": fm, **rows})
     return {
         "layers": layers,
         "keeps": accel.keeps,

@@ -167,7 +167,7 @@ def _arrays(space: Space, board: Board, clock_mhz: float) -> Iterator[dict[str, 
     How many is decided with the layers (:func:`bases_for`). They are of the board's own clock alone: what is
     estimated is of arrays with slices.
     """
-    packing = max(space.dsp_packing)  # of arrays with rows in the fabric: slices are packed first
+    packing = space.act_bits <= PACKED_BITS  # of arrays with rows in the fabric: slices are packed first
     for dsp_packing in space.dsp_packing:
         rows = space.packed_tm if dsp_packing else space.tm
         for tm, tn, taps in product(rows, space.tn, space.taps):

@@ -149,7 +149,7 @@ def test_detect_prints_a_table(config, capsys):
     printed = capsys.readouterr().out
     assert "resnet20 on PYNQ-Z2 at 100 MHz" in printed and "layer3.2.conv2" in printed
     legend = next(line for line in printed.splitlines() if line.startswith("bound: "))
-    assert "C compute" in legend and "slack: what the bound can be shortened by" in legend
+    assert "W load weights" in legend and "slack: what the bound can be shortened by" in legend
     assert re.search(r"^the scarcest resource is .+: [\d,]+ of [\d,]+$", printed, re.MULTILINE)
 
 
