@@ -109,6 +109,11 @@ def limits_of(board: Board, accel: Accelerator) -> np.ndarray:
     return limits
 
 
+def routable(resources: Resources, board: Board, accel: Accelerator) -> bool:
+    """Whether an accelerator of these resources leaves wires the LUTs that they need."""
+    return bool(resources.lut <= limits_of(board, accel)[RESOURCES.index("lut")])
+
+
 def violations(
     resources: Resources, board: Board, parts: Mapping[str, Resources] | None = None
 ) -> list[str]:

@@ -268,8 +268,9 @@ def _unpriced(
     bases: Sequence[Accelerator], board: Board, tiles: Buffers, depths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Resources, share of the board, cycles (0 or UNFIT) of every design, (bases, OFM, IFM depths)."""
-    used = np.stack([by_buffer_depths(base, _products(tiles), depths) for base in bases])
-    limits = np.array([limits_of(board, base) for base in bases])[:, None, None]
+    counted = [(by_buffer_depths(base, _products(tiles), depths), limits_of(board, base)) for base in bases]
+    used, limits = (np.stack(each) for each in zip(*counted, strict=True))
+    limits = limits[:, None, None]
     share = (used / np.maximum(limits, 1)).max(axis=3)
     return used, share, np.where((used <= limits).all(axis=3), 0, UNFIT).astype(np.int64)
 

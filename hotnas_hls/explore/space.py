@@ -22,7 +22,7 @@ from hotnas_hls.accel.accelerator import (
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import DecidedByLayers, ceil_div
 from hotnas_hls.accel.port_plan import demanded_bits, port_violations
-from hotnas_hls.accel.resources import RESOURCES, accelerator_resources, least_fabric_rows, limits_of
+from hotnas_hls.accel.resources import accelerator_resources, least_fabric_rows, routable
 from hotnas_hls.boards.board import Board
 from hotnas_hls.explore.compiled_pricing import base_row
 from hotnas_hls.implementation.array_clocks import array_mhz
@@ -126,7 +126,7 @@ def _with_rows_in_fabric(bases: Bases, space: Space, board: Board) -> Bases:
             least = bases[at]
             rows = least_fabric_rows(dataclasses.replace(least, tr=pixels, ifm_depth=words), board)
             base, least = (dataclasses.replace(each, fabric_rows=rows) for each in (base, least))
-            if not rows or not _routable(least, board):
+            if not rows or not routable(accelerator_resources(least), board, least):
                 continue
         found[at] = base
     return Bases(tuple(found.values()), bases.decided, bases.rows[list(found)])
@@ -187,13 +187,9 @@ def _arrays(space: Space, board: Board, clock_mhz: float) -> Iterator[dict[str, 
                 continue
             least = dataclasses.replace(LEAST, **array | {"weight_bits": LEAST.weight_bits})
             fabric = max(least_fabric_rows(least, board), least.rows_per_dsp)
-            if _routable(dataclasses.replace(least, fabric_rows=fabric), board):
+            least = dataclasses.replace(least, fabric_rows=fabric)
+            if routable(accelerator_resources(least), board, least):
                 yield array | {"fabric_rows": fabric}
-
-
-def _routable(accel: Accelerator, board: Board) -> bool:
-    """Whether the board has the LUTs."""
-    return bool(accelerator_resources(accel).lut <= limits_of(board, accel)[RESOURCES.index("lut")])
 
 
 def clocked(multipliers: int, board: Board, clock_mhz: float) -> bool:

@@ -14,7 +14,7 @@ from hotnas_hls.accel.layer import LARGEST_KERNEL
 from hotnas_hls.frontends.host_steps import HostSteps
 from hotnas_hls.frontends.refusal import Refused, times
 from hotnas_hls.frontends.tensor import Value
-from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair
+from hotnas_hls.frontends.windows import NO_PADDING, Padding, Pair, outputs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +86,8 @@ class LargeKernels(HostSteps):
             in_row = source.reshaped((source.dims[0], 1, source.dims[1]), where)
             found = self._large(where, in_row, weight, bias, step, around, gap, groups)
             return found.reshaped((len(weight), found.dims[2]), where)
-        sizes = [
-            (side + before + after - each * (size - 1) - 1) // stride + 1
-            for side, before, after, each, size, stride in zip(
-                source.dims[1:], around[:2], around[2:], gap, weight.shape[2:], step, strict=True
-            )
-        ]
+        kernel = (weight.shape[2], weight.shape[3])
+        sizes = outputs_of(source.dims[1:], kernel, step, around, gap)
         if min(sizes) < 1:
             wanted = times((len(weight), *sizes))
             raise Refused((f"its output would be {wanted}", "use a larger input or less stride"))

@@ -30,6 +30,7 @@ from hotnas_hls.frontends.windows import (
     Pair,
     around_of,
     mergeable,
+    outputs_of,
     pair_of,
     together,
     window_problems,
@@ -104,13 +105,8 @@ class Weighted(LargeKernels):
             order = read.channels
             weight, bias = by_map_channel(weight, order), by_map_channel(bias, order)
             groups = channels
-        top, left, bottom, right = padding_of = together(around, read.padding)
-        _, rows, columns = read.value.shape
-        shape = (
-            outputs,
-            (rows + top + bottom - gap[0] * (kernel[0] - 1) - 1) // step[0] + 1,
-            (columns + left + right - gap[1] * (kernel[1] - 1) - 1) // step[1] + 1,
-        )
+        padding_of = together(around, read.padding)
+        shape = (outputs, *outputs_of(read.value.shape[1:], kernel, step, padding_of, gap))
         value = self._add(
             where,
             OpKind.CONV,

@@ -27,6 +27,17 @@ def around_of(padding: Sequence[int]) -> Padding:
     return before[0], before[1], after[0], after[1]
 
 
+def outputs_of(sides: Sequence[int], kernel: Pair, step: Pair, around: Padding, gap: Pair) -> Pair:
+    """Rows and columns that a window makes of ``sides``; none, or less, where it does not fit."""
+    rows, columns = (
+        (side + before + after - apart * (size - 1) - 1) // stride + 1
+        for side, size, stride, before, after, apart in zip(
+            sides, kernel, step, around[:2], around[2:], gap, strict=True
+        )
+    )
+    return rows, columns
+
+
 def together(one: Padding, other: Padding) -> Padding:
     """Both paddings, one around the other."""
     top, left, bottom, right = (mine + its for mine, its in zip(one, other, strict=True))

@@ -16,10 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hotnas_hls.models.pattern_pruning import ridge
-
-SAMPLES = 1 << 15  # output pixels of a reader that are looked at
-BATCH = 64  # images that run at a time
+from hotnas_hls.models.pattern_pruning import ridge, spacing, watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +80,7 @@ def read_by(model: nn.Module, scales: Mapping[str, Tensor], images: Tensor) -> R
     scales: by their names, what a batch norm behind it multiplies the weights of each by, (M, 1, 1, 1).
     """
     found = {name: _Sums(len(images)) for name in scales}
-    hooks = [model.get_submodule(name).register_forward_pre_hook(sums.seen) for name, sums in found.items()]
-    try:
-        for some in images.split(BATCH):
-            model.eval()(some)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    watch(model, {name: sums.seen for name, sums in found.items()}, images)
     return {
         name: Reader(model.get_parameter(f"{name}.weight").detach() * scales[name], *sums.moments())
         for name, sums in found.items()
@@ -109,8 +100,7 @@ class _Sums:
         """A convolution is about to read ``given``."""
         assert not isinstance(conv.padding, str)
         columns = F.unfold(given[0], conv.kernel_size, padding=conv.padding, stride=conv.stride)
-        spacing = max(1, self.images * columns.shape[2] // SAMPLES) | 1  # odd: not the same columns
-        columns = columns.transpose(0, 1).flatten(1)[:, ::spacing]
+        columns = columns.transpose(0, 1).flatten(1)[:, :: spacing(self.images * columns.shape[2])]
         self.count += columns.shape[1]
         self.inputs = self.inputs + columns.sum(1).double()
         self.squares = self.squares + (columns @ columns.mT).double()

@@ -20,6 +20,7 @@ from hotnas_hls.accel.packed_patterns import PATTERNS
 RIDGE = 1e-2  # of the mean square of an input: how strongly weights are held where the images say little
 BATCH_VALUES = 1 << 24  # of unfolded inputs at a time
 BATCH = 64  # images that run at a time
+SAMPLES = 1 << 15  # output pixels of a layer that are looked at
 
 Products = Mapping[str, Tensor]  # layer -> (N, k * k, k * k) float64, as kernel_products finds them
 
@@ -31,16 +32,20 @@ def kernel_products(model: nn.Module, names: Collection[str], images: Tensor) ->
     names: convolutions of ``model`` over all channels, with zeros around their maps; images: (B, C, H, W).
     """
     found = {name: _Sums() for name in names}
-    hooks = [
-        model.get_submodule(name).register_forward_pre_hook(sums.seen) for name, sums in found.items()
-    ]
+    watch(model, {name: sums.seen for name, sums in found.items()}, images)
+    return {name: sums.products() for name, sums in found.items()}
+
+
+@torch.no_grad()
+def watch(model: nn.Module, seen: Mapping[str, Callable[..., None]], images: Tensor) -> None:
+    """Run ``model`` on images (B, C, H, W); each module named in ``seen`` tells what it is about to read."""
+    hooks = [model.get_submodule(name).register_forward_pre_hook(tell) for name, tell in seen.items()]
     try:
         for some in images.split(BATCH):
             model.eval()(some)
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: sums.products() for name, sums in found.items()}
 
 
 class _Sums:
@@ -69,6 +74,11 @@ class _Sums:
         means = self.inputs / self.count
         square = self.squares / self.count - means[:, :, None] * means[:, None, :]
         return square + ridge(square.diagonal(dim1=1, dim2=2).mean()) * torch.eye(square.shape[1])
+
+
+def spacing(pixels: int) -> int:
+    """Which of ``pixels`` output pixels is looked at, for SAMPLES: odd, not the same columns of every row."""
+    return max(1, pixels // SAMPLES) | 1
 
 
 def ridge(level: Tensor) -> Tensor:

@@ -21,7 +21,13 @@ from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, withou
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.residency import reside
-from hotnas_hls.accel.resources import ROUTABLE, accelerator_resources, least_fabric_rows, violations
+from hotnas_hls.accel.resources import (
+    ROUTABLE,
+    accelerator_resources,
+    least_fabric_rows,
+    routable,
+    violations,
+)
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
@@ -294,7 +300,7 @@ class TiledEnginePlatform(LayeredPlatform):
             return found
         resources = accelerator_resources(design.accel, len(layers))
         found = list(violations(resources, self.board))
-        if design.accel.fabric_rows and resources.lut > ROUTABLE * self.board.lut:
+        if design.accel.fabric_rows and not routable(resources, self.board, design.accel):
             found.append(
                 f"{resources.lut} of {self.board.lut} LUTs: with rows in the fabric at most {ROUTABLE:.0%} "
                 "are taken, or wires find no way; choose a smaller Tm or Tn"

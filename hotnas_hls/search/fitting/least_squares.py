@@ -17,10 +17,9 @@ from torch import Tensor
 from hotnas_hls.accel.layer import LayerKind
 from hotnas_hls.base.compiled_code import compiled
 from hotnas_hls.models.integer_module import IntegerLayer
-from hotnas_hls.models.pattern_pruning import refitted, ridge
+from hotnas_hls.models.pattern_pruning import SAMPLES, refitted, ridge, spacing
 
-SAMPLES = 1 << 15  # output pixels of a layer that are looked at
-SPREAD = 4  # times as many lie in the images they are taken from
+SPREAD = 4  # times as many pixels as are looked at lie in the images they are taken from
 BATCH_PIXELS = 1 << 12  # of those at a time
 SWEEPS = 20  # over the weights of an output channel, at most
 
@@ -109,13 +108,13 @@ def _samples(module: IntegerLayer, inputs: Tensor, sums: Tensor) -> Iterator[tup
     groups = 1 if layer.kind is LayerKind.CONV else layer.m
     pixels = layer.out_rows * layer.out_columns
     images = min(len(inputs), -(-SAMPLES * SPREAD // pixels))
-    spacing = max(1, images * pixels // SAMPLES) | 1  # odd: not the same columns of every row
+    step = spacing(images * pixels)
     padded = F.pad(inputs[:images], module.padding())
     size = max(1, BATCH_PIXELS // pixels)
     for some, wanted in zip(padded.split(size), sums[:images].split(size), strict=True):
         columns = F.unfold(some, (layer.kernel_rows, layer.kernel_columns), stride=layer.strides)
-        columns = columns.transpose(0, 1).flatten(1)[:, ::spacing]
-        outputs = wanted.transpose(0, 1).flatten(1)[:, ::spacing]
+        columns = columns.transpose(0, 1).flatten(1)[:, ::step]
+        outputs = wanted.transpose(0, 1).flatten(1)[:, ::step]
         yield columns.reshape(groups, -1, columns.shape[1]), outputs.reshape(groups, -1, columns.shape[1])
 
 

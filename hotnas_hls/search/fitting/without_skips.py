@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hotnas_hls.models.pattern_pruning import spacing
 from hotnas_hls.models.skips import without_skips
 from hotnas_hls.network.execute import run
 from hotnas_hls.network.graph import Graph, Node
-from hotnas_hls.search.fitting.least_squares import SAMPLES, Moments
+from hotnas_hls.search.fitting.least_squares import Moments
 
 BATCH = 16  # images that run at a time
 
@@ -42,7 +43,7 @@ def _fitted(graph: Graph, edited: Graph, name: str, images: np.ndarray) -> Node:
 def _samples(graph: Graph, edited: Graph, node: Node, images: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
     """What the weights multiply (1, K, pixels), and the sums (1, M, pixels), of evenly spaced pixels."""
     (source,) = node.inputs
-    spacing = max(1, len(images) * node.shape[1] * node.shape[2] // SAMPLES) | 1  # odd: not the same columns
+    step = spacing(len(images) * node.shape[1] * node.shape[2])
     top, left, bottom, right = node.padding
     for first in range(0, len(images), BATCH):
         some = images[first : first + BATCH]
@@ -50,5 +51,5 @@ def _samples(graph: Graph, edited: Graph, node: Node, images: np.ndarray) -> Ite
         sums = torch.from_numpy(run(graph, some, {node.name})[node.name])
         padded = F.pad(inputs, (left, right, top, bottom))
         columns = F.unfold(padded, node.kernel, dilation=node.dilation, stride=node.stride)
-        columns = columns.transpose(0, 1).flatten(1)[:, ::spacing]
-        yield columns[None], sums.transpose(0, 1).flatten(1)[None, :, ::spacing]
+        columns = columns.transpose(0, 1).flatten(1)[:, ::step]
+        yield columns[None], sums.transpose(0, 1).flatten(1)[None, :, ::step]
