@@ -27,7 +27,7 @@ class Enlarging(Pooling):
         """
         sides = source.dims[1:]
         if len(sides) == 1:
-            found = self.interpolated(where, self._in_row(source, where), [np.zeros(1), *places])
+            found = self.interpolated(where, source.in_rows(where), [np.zeros(1), *places])
             return found.reshaped((found.dims[0], found.dims[2]), where)
         reaches = [_reaches(along, side) for along, side in zip(places, sides, strict=True)]
         if all(one is not None for one in reaches):
@@ -148,8 +148,7 @@ class Enlarging(Pooling):
         value = self.conv(
             where, source, kernels, each_bias, ones, around if rows_kept else around[1::2], ones, groups
         )
-        in_rows = value if rows_kept else value.reshaped((value.dims[0], 1, value.dims[1]), where)
-        spaced = self._spaced(where, in_rows, step)
+        spaced = self._spaced(where, value.in_rows(where), step)
         if spaced.dims[1:] != (*sizes,):
             whole = self._whole(where, spaced)
             spaced = whole.taken((slice(None), slice(sizes[0]), slice(sizes[1])), where)

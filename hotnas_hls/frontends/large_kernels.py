@@ -83,8 +83,7 @@ class LargeKernels(HostSteps):
     ) -> Value:
         """A convolution whose kernel reaches further than the array's."""
         if len(source.dims) == 2:
-            in_row = source.reshaped((source.dims[0], 1, source.dims[1]), where)
-            found = self._large(where, in_row, weight, bias, step, around, gap, groups)
+            found = self._large(where, source.in_rows(where), weight, bias, step, around, gap, groups)
             return found.reshaped((len(weight), found.dims[2]), where)
         kernel = (weight.shape[2], weight.shape[3])
         sizes = outputs_of(source.dims[1:], kernel, step, around, gap)

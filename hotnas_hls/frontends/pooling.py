@@ -69,7 +69,7 @@ class Pooling(Elementwise):
         if len(sides) != len(size):
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
         if len(sides) == 1:
-            found = self.adaptive_maxpool(where, self._in_row(source, where), [1, *size])
+            found = self.adaptive_maxpool(where, source.in_rows(where), [1, *size])
             return found.reshaped((source.dims[0], *size), where)
         for axis, (side, want) in enumerate(zip(sides, size, strict=True)):
             if side % want or (want > 1 and side // want % first_step(side // want)):
@@ -204,7 +204,7 @@ class Pooling(Elementwise):
             kernel = [side // want for side, want in zip(sides, size, strict=True)]
             return self.avgpool(where, source, kernel, kernel)
         one_row = len(sides) == 1
-        value = self._whole(where, self._in_row(source, where) if one_row else source)
+        value = self._whole(where, source.in_rows(where))
         for axis, along in enumerate([[(0, 1)], *windows][-2:]):
             pixels = np.arange(value.shape[1 + axis])
             means = [(first <= pixels) * (pixels < end) / (end - first) for first, end in along]
@@ -238,11 +238,6 @@ class Pooling(Elementwise):
             return self._add(where, OpKind.ROWS, plain, (channels, len(parts), columns))
         in_line = self._add(where, OpKind.ROWS, plain, (channels, rows * len(parts), 1))
         return self._add(where, OpKind.PIXELS, [in_line], (channels, rows, len(parts)))
-
-    @staticmethod
-    def _in_row(source: Value, where: str) -> Value:
-        """A tensor without the axis of rows as a map of one row."""
-        return source.reshaped((source.dims[0], 1, source.dims[1]), where)
 
     def mean(self, where: str, source: Value, axes: Sequence[int], keep: bool) -> Value:
         """The mean over whole axes; those of one value stay where ``keep`` says so."""

@@ -51,7 +51,7 @@ class MapReader(Spreader):
         """A tensor as a map, rows and columns left out by a node of their own."""
         self._check(source)
         one_row = len(source.dims) == 2
-        value = source.reshaped((source.dims[0], 1, source.dims[1])) if one_row else source
+        value = source.in_rows()
         if len(value.dims) != 3:
             raise Refused((f"it reads a tensor of rank {source.rank}", "use it on maps"))
         value = self._spread(value.step or where, value) or value
@@ -78,8 +78,7 @@ class MapReader(Spreader):
 
     def _is_part(self, value: Value) -> bool:
         """Whether it leaves out the first or last rows or columns of a map."""
-        in_rows = value.reshaped((value.dims[0], 1, value.dims[1])) if len(value.dims) == 2 else value
-        axes = in_rows.axes()
+        axes = value.in_rows().axes()
         return axes is not None and any(
             min(_stretch(numbers, side).cut) < 0
             for numbers, side in zip((axes.rows, axes.columns), value.shape[1:], strict=True)

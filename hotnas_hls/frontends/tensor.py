@@ -86,6 +86,10 @@ class Value:
             return self if dims == self.dims else replace(self, dims=dims, step=step or self.step)
         return replace(self, dims=dims, order=self.order.reshape(dims), step=step or self.step)
 
+    def in_rows(self, step: str = "") -> Value:
+        """A tensor of channels and columns as one of a single row; any other as it is."""
+        return self.reshaped((self.dims[0], 1, self.dims[1]), step) if len(self.dims) == 2 else self
+
     def permuted(self, axes: Sequence[int], step: str) -> Value:
         """Its axes in another order, numbered without that of the images."""
         return self.seen(self.elements.transpose(tuple(axes)), step)
