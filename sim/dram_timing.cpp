@@ -116,7 +116,7 @@ class Dram {
   }
 
  private:
-  // Ports are numbered: ifm, wgt, ofm, the second one of wgt, then those of the next engine.
+  // Ports are numbered: ifm, wgt, ofm, the other three of wgt, then those of the next engine.
   Requester& of_port(int port, bool write) {
     if (requesters_.size() < 2 * port + 2u) requesters_.resize(2 * port + 2);
     return requesters_[2 * port + write];

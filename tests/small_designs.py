@@ -78,7 +78,7 @@ def on_chip_design(**changes) -> DesignPoint:
     """The same network on the same array, with what its board leaves free for maps and weights."""
     point = small_design(**changes)
     net = dataclasses.replace(point.integer_network(), numbers={})
-    kept = kept_on_chip(net, point.accelerator, point.board, point.memory)
+    kept = kept_on_chip(net, point.accelerator, point.board, point.memory, point.clock_mhz)
     assert kept is not None
     layers = tuple(DesignLayer(layer, kept.resident.tiles[layer.name]) for layer in kept.resident.net.layers)
     return dataclasses.replace(

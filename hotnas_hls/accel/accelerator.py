@@ -9,7 +9,7 @@ from hotnas_hls.base.records import LATER
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
 LEGAL_TAPS = (1, 2, 4)
-LEGAL_MASTERS = (1, 2)  # of the weights
+LEGAL_MASTERS = (1, 2, 4)  # of the weights
 PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
@@ -215,7 +215,7 @@ class Accelerator:
                 f"a shared bus has one width; make them equal or set shared_bus to false"
             )
         if self.wgt_masters not in LEGAL_MASTERS:
-            found.append(f"wgt_masters = {self.wgt_masters}: weights are striped over 1 or 2 masters")
+            found.append(f"wgt_masters = {self.wgt_masters}: weights are striped over 1, 2 or 4 masters")
         elif self.wgt_masters > 1 and self.shared_bus:
             found.append(
                 f"wgt_masters = {self.wgt_masters}: on a shared bus all reads have one master; set "

@@ -82,8 +82,8 @@ def demanded_bits(accel: Accelerator, residual: bool) -> int:
 
 
 def has_residual(layers: Sequence[Layer]) -> bool:
-    """Whether any layer adds a feature map that it reads."""
-    return any(layer.residual is not None for layer in layers)
+    """Whether any layer reads a residual through a port; one that lies on chip needs none."""
+    return any(layer.residual is not None and not layer.residual_on_chip for layer in layers)
 
 
 def port_violations(

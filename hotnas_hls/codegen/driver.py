@@ -25,15 +25,16 @@ from hotnas_hls.codegen.registers import (
     COUNTS,
     IDENTITY,
     MAP,
-    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
+    STRIPE_POINTERS,
     UNKNOWN_CYCLES,
     Block,
     Register,
+    stripe_registers,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, identity_of, profile_slots
@@ -88,7 +89,7 @@ def driver_files(
     context = {
         "d": design,
         "registers": design_registers(accel),
-        "striped": accel.wgt_masters > 1,
+        "stripe_pointers": [name for name, _ in STRIPE_POINTERS[: accel.wgt_masters - 1]],
         "blocks": BLOCKS,
         "strides": raw_strides(net),
         "outputs": _outputs_in_turn(net),
@@ -108,7 +109,7 @@ def page_sizes(accels: Iterable[Accelerator]) -> dict[str, int]:
 
 def design_registers(accel: Accelerator) -> tuple[Register, ...]:
     """The registers that a driver of a design knows, of the RTL twin and of an HLS build."""
-    return REGISTERS + (ODD_WEIGHTS if accel.wgt_masters > 1 else ())
+    return REGISTERS + stripe_registers(accel.wgt_masters)
 
 
 def raw_strides(net: IntegerNetwork) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ from hotnas_hls.codegen.hls_constants import (
     checks,
     constant_groups,
 )
-from hotnas_hls.codegen.registers import IDENTITY
+from hotnas_hls.codegen.registers import IDENTITY, PROFILE_ROW_BYTES, REGISTERS, STRIPE_POINTERS
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import identity_of, profile_slots
 from hotnas_hls.codegen.testbench import (
@@ -48,7 +48,8 @@ from hotnas_hls.codegen.testbench import (
 
 TOP = "hotnas_accel"
 SOURCES = ("src/accelerator.cpp",)
-WGT_PORTS = ("wgt", "wgt_odd")  # pointers of the top function, one for each master of the weights
+# Pointers of the top function, one for each master of the weights.
+WGT_PORTS = ("wgt", *(name for name, _ in STRIPE_POINTERS))
 # ifm and ofm point to one memory as beats of different width, which strict aliasing would forbid.
 CSIM_FLAGS = (
     *("-std=c++14", "-O2", "-Wall", "-Wextra", "-Wpedantic"),
@@ -105,6 +106,7 @@ def hls_files(
         "wgt_arguments": Code(", ".join(wgt_ports(accel))),
         "fields": _descriptor_fields(accel),
         "ports": _ports(accel, memory),
+        "places": _places(accel, len(net.layers)),
         "top": TOP,
         "design": banner.design,
         "target": target,
@@ -223,6 +225,22 @@ def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
         {"name": name, "bundle": bundle, "depth": ceil_div(8 * size, bits), "options": options}
         for name, bundle, bits, size, options in sizes
     ]
+
+
+def _places(accel: Accelerator, layers: int) -> dict[str, Code]:
+    """Where each argument of the top function lies in s_axi_control, as an option of its pragma.
+
+    Vitis HLS puts those of one or two masters of weights where the register map has them. Those of more
+    would move what lies behind them, so that all are told their places ("S_AXILITE Offset Option", UG1399).
+    """
+    scalars = ("layer_count", "images", "image_stride")
+    arguments = ("ifm", "ofm", *wgt_ports(accel), *scalars, IDENTITY.name, "profile", "return")
+    if accel.wgt_masters <= 2:
+        return dict.fromkeys(arguments, Code(""))
+    at = {register.name: register.offset for register in REGISTERS} | dict(STRIPE_POINTERS)
+    at |= {"layer_count": at["layers"], IDENTITY.name: IDENTITY.offset}
+    at["profile"] = profile_slots(layers) * PROFILE_ROW_BYTES
+    return {name: Code(f" offset=0x{at[name]:02x}" if name in at else "") for name in arguments}
 
 
 def _testbench_network(

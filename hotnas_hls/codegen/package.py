@@ -30,12 +30,12 @@ from hotnas_hls.codegen.driver import driver_files
 from hotnas_hls.codegen.processors import Processor, processor_of
 from hotnas_hls.codegen.registers import (
     BLOCKS,
-    ODD_WEIGHTS,
     PROFILE_HWH,
     PROFILE_ROW_BYTES,
     PROFILE_TERMS,
     REGISTERS,
     STATUS_BITS,
+    stripe_registers,
 )
 from hotnas_hls.codegen.render import Banner, render_folder
 from hotnas_hls.codegen.rtl import TOP, constants, control_address_bits, profile_slots, rtl_files
@@ -98,7 +98,7 @@ def context(point: DesignPoint, name: str, banner: Banner, processor: Processor 
         "clock_ns": f"{1000 / point.clock_mhz:.3f}",
         "tested_with": TESTED_WITH,
         "registers": REGISTERS,
-        "odd_weights": ODD_WEIGHTS if accel.wgt_masters > 1 else (),
+        "stripe_registers": stripe_registers(accel.wgt_masters),
         "blocks": BLOCKS,
         "profile": {
             "hwh": PROFILE_HWH,

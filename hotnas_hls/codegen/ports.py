@@ -201,7 +201,7 @@ def masters(accel: Accelerator) -> tuple[Bus, ...]:
     """The AXI masters of a design: those of :data:`MASTERS`, behind them the others of striped weights."""
     if accel.wgt_masters == 1:
         return MASTERS
-    wgt = dataclasses.replace(MASTERS[1], sized_by="WgtMasterBits", meaning="every other beat of the weights")
+    wgt = dataclasses.replace(MASTERS[1], sized_by="WgtMasterBits", meaning="its part of every weight beat")
     more = (dataclasses.replace(wgt, name=f"m_axi_wgt_{at}") for at in range(1, accel.wgt_masters))
     return (MASTERS[0], wgt, MASTERS[2], *more)
 

@@ -69,11 +69,8 @@ REGISTERS = (
     ),
     Register("abort", 0x54, "abort", "a written 1 ends the run; 1 until the bus is quiet. RTL twin alone"),
 )
-# Of an HLS build whose weights are striped, in the place of `abort`.
-ODD_WEIGHTS = (
-    Register("wgt_odd", 0x54, "wgt_odd_1", "byte address of the weight image and 4,096 more, bits 31:0"),
-    Register("wgt_odd_high", 0x58, "wgt_odd_2", "bits 63:32"),
-)
+# Of an HLS build with striped weights: pointers of the further masters, the first in the place of `abort`.
+STRIPE_POINTERS = (("wgt_second", 0x54), ("wgt_third", 0xA0), ("wgt_fourth", 0xAC))
 IDENTITY = Block(
     "identity",
     0x60,
@@ -138,3 +135,13 @@ class Identity:
             "hardware_high": self.hardware >> 32,
             "clock_khz": self.clock_khz,
         }
+
+
+def stripe_registers(masters: int) -> tuple[Register, ...]:
+    """What an HLS build has for the others of the masters that weights are striped over."""
+    found: list[Register] = []
+    for page, (name, offset) in enumerate(STRIPE_POINTERS[: masters - 1], 1):
+        address = f"byte address of the weight image and {4096 * page:,} more, bits 31:0"
+        found.append(Register(name, offset, f"{name}_1", address))
+        found.append(Register(f"{name}_high", offset + 4, f"{name}_2", "bits 63:32"))
+    return tuple(found)

@@ -9,7 +9,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.image_layout import BEST, StemChoice
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
-from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers
+from hotnas_hls.accel.memory.pricing import least_memory, without_numbers
 from hotnas_hls.accel.pixel_packing import PackingChoice
 from hotnas_hls.accel.residency import Resident, reside
 from hotnas_hls.accel.timing.latency import network_latency
@@ -18,11 +18,11 @@ from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import InfeasibleDesign, raise_all
 from hotnas_hls.explore import exhaustive as explore
 from hotnas_hls.explore.arrangement import Arrangement, allowed_arrangements, attempts
-from hotnas_hls.explore.behind_dram import Decision, decide, fastest_behind
+from hotnas_hls.explore.behind_dram import Decision, Priced, decide, fastest_behind
 from hotnas_hls.explore.exhaustive import FIXED_LATENCY, Exploration, Explored
 from hotnas_hls.explore.integer_layers import IntegerFormat, default_widths
 from hotnas_hls.explore.model_layers import ModelLayers, layers_of
-from hotnas_hls.explore.on_chip import Kept, fastest_on_chip
+from hotnas_hls.explore.on_chip import Kept, cheapest, fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space
 from hotnas_hls.network.fold import fold_batchnorm
 from hotnas_hls.network.graph import Graph
@@ -68,21 +68,21 @@ def explore_arrangements(
     clock = clock_mhz or board.clock_mhz
     ideal = least_memory(memory, clock) if isinstance(memory, DramTiming) else memory
 
-    def attempt(tried: Arrangement) -> tuple[ModelLayers, int, Kept | None]:
+    def attempt(tried: Arrangement) -> tuple[ModelLayers, int, tuple[Kept, ...]]:
         model = layers_of(graph, weight_bits, space.act_bits, tried)
         if pattern_ones is not None:
             model = model.pruned(pattern_ones, pattern_rows)
         streamed = explore.fastest(model.layers, board, ideal, space, model.blocks, clock)
         if not on_chip:
-            return model, streamed.cycles, None
+            return model, streamed.cycles, ()
         net = without_numbers(model.layers, space.act_bits, model.feature_maps, model.host.maps)
         kept = fastest_on_chip(net, board, ideal, clock, space, streamed.accel, model.blocks)
-        return model, streamed.cycles, kept if kept and kept.cycles < streamed.cycles else None
+        return model, streamed.cycles, kept if kept and kept[0].cycles < streamed.cycles else ()
 
     explored = attempts(allowed_arrangements(graph, stem, packed), attempt)
-    cycles = {tried: kept.cycles if kept else least for tried, (_, least, kept) in explored.items()}
+    cycles = {tried: kept[0].cycles if kept else least for tried, (_, least, kept) in explored.items()}
     decisions: dict[Arrangement, Decision[Explored]] = {}
-    prices: dict[Arrangement, int] = {}  # of what is kept on chip
+    prices: dict[Arrangement, Priced[Kept]] = {}  # of what is kept on chip
 
     def price(tried: Arrangement) -> int:
         model, least, kept = explored[tried]
@@ -91,19 +91,20 @@ def explore_arrangements(
         decisions[tried] = fastest_behind(
             model.layers, board, memory, clock, space, top, model.blocks, model.feature_maps
         )
-        if kept is not None:
-            there = kept.resident
-            prices[tried] = latency_behind(there.net, there.accel, there.tiles, memory, clock).cycles
         streamed = decisions[tried].best[0].price
-        return min(streamed, prices.get(tried, streamed))
+        if not kept:
+            return streamed
+        prices[tried] = cheapest(kept, memory, clock)
+        return min(streamed, prices[tried].price)
 
     bounds = sorted(((least, tried) for tried, least in cycles.items()), key=lambda pair: pair[0])
     best = decide(bounds, price).best[0]
     chosen = best.candidate
-    model, _, kept = explored[chosen]
+    model, _, every = explored[chosen]
     found = explore.explore(model.layers, board, ideal, space, top, model.blocks, clock)
-    if prices.get(chosen, best.price) > best.price:
-        kept = None
+    kept = every[0] if every else None
+    if chosen in prices:
+        kept = prices[chosen].candidate if prices[chosen].price <= best.price else None
     streamed = min(least for _, least, _ in explored.values())
     return ArrangementExploration(
         chosen, model, found, cycles, best.price, streamed, decisions.get(chosen), kept

@@ -86,10 +86,11 @@ def fitted(
     clock_mhz: None for the board's. Raises InfeasibleDesign when its ports or resources do not allow it.
     """
     accel = for_layers(accel, layers)
+    residual = has_residual(layers) and not accel.map_words  # those on chip need no port
     raise_all(
         InfeasibleDesign,
         f"{accel.tm} x {accel.tn} on {board.name}:",
-        port_violations(accel, board, clock_mhz or board.clock_mhz, has_residual(layers)),
+        port_violations(accel, board, clock_mhz or board.clock_mhz, residual),
     )
     best: tuple[int, Accelerator] | None = None
     for tr, tc in _halvings(accel.tr, accel.tc):

@@ -20,19 +20,23 @@ import numpy as np
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.fpga_memories import LUT_RAM_DEPTH, RAM_WORDS
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
+from hotnas_hls.accel.memory.dram_timing import DramTiming
+from hotnas_hls.accel.memory.pricing import latency_behind
+from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.residency import Resident, keep_maps, planes_of, reside, words_of_all
 from hotnas_hls.accel.resources import RESOURCES, by_buffer_depths, limits_of
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import Board
+from hotnas_hls.explore.behind_dram import Priced, decide
 from hotnas_hls.explore.compiled_pricing import UNFIT
 from hotnas_hls.explore.exhaustive import Buffers, buffers, by_layer, leading
-from hotnas_hls.explore.space import Space
+from hotnas_hls.explore.space import Ports, Space, ports_of, widest_wirings
 
 LEAST_WORDS = 256  # of maps on chip that are tried, but for all maps and none
-ARRAYS_TRIED = 8  # those whose bounds are lowest
+DESIGNS_SEEN = 8  # those whose bounds are lowest; their arrays are tried
 NEVER = 1 << 62
-WIDEST = LEGAL_PORT_BITS[-1]
+LEAST_PORT, WIDEST = LEGAL_PORT_BITS[0], LEGAL_PORT_BITS[-1]
 ANY = Accelerator(4, 4, 1, 1, 32, 32, 32, 1, 1, 1)  # which maps could stay is the same for every design
 
 
@@ -49,6 +53,7 @@ def kept_on_chip(
     accel: Accelerator,
     board: Board,
     memory: MemoryTiming,
+    clock_mhz: float,
     maps: bool = True,
     space: Space | None = None,
     below: int = NEVER,
@@ -71,6 +76,8 @@ def kept_on_chip(
         resident = reside(net, way.accel, memory)
         if not resident.runs or not resident.accel.keeps:
             continue
+        if port_violations(resident.accel, board, clock_mhz, has_residual(resident.net.layers)):
+            continue  # a residual that did not stay on chip asks more of the ports than there is
         cycles = network_latency(resident.net.layers, resident.accel, resident.tiles, memory).cycles
         if cycles < below:
             best, below = Kept(resident, cycles), cycles
@@ -86,26 +93,71 @@ def fastest_on_chip(
     streamed: Accelerator,
     blocks: Sequence[int] | None = None,
     maps: bool = True,
-) -> Kept | None:
-    """The fastest design that keeps data on chip, of the arrays of ``space`` that promise most.
+) -> tuple[Kept, ...]:
+    """The fastest designs that keep data on chip, one for each choice of ports that is worth a try.
 
-    streamed: the fastest design that keeps nothing, which is tried itself; others have ports of its widths,
-    in any order. memory, maps, None: as :func:`kept_on_chip`.
+    Of the arrays of ``space`` that promise most, and of ``streamed``, the fastest design that keeps nothing.
+    What stays on chip needs no port, so that what streams may have more of them. The fastest design comes
+    first; which one it is behind a DRAM, :func:`cheapest` says. memory, maps: as :func:`kept_on_chip`. Empty
+    on a shared bus, and where nothing can be kept.
     """
     if streamed.shared_bus:
-        return None
-    ports = tuple(sorted({streamed.ifm_bits, streamed.wgt_bits, streamed.ofm_bits}))
-    wide = tuple(bits for bits in LEGAL_PORT_BITS if bits >= min(ports))
-    space = dataclasses.replace(
-        space, port_bits=ports, bus_bits=(), word_bits=wide, plane_bits=(WIDEST,)
-    )
-    found = kept_on_chip(net, streamed, board, memory, maps, space)
-    for design in leading(_all_on_chip(net, maps), board, memory, space, ARRAYS_TRIED, blocks, clock_mhz):
-        if found is not None and design.cycles >= found.cycles:
-            break
-        limit = NEVER if found is None else found.cycles
-        found = kept_on_chip(net, design.accel, board, memory, maps, space, limit) or found
-    return found
+        return ()
+    everything = _all_on_chip(net, maps)
+    own = ports_of(streamed)
+    words = tuple(bits for bits in LEGAL_PORT_BITS if bits >= max(own.ifm_bits, own.ofm_bits))
+    wide = dataclasses.replace(space, bus_bits=(), word_bits=words, plane_bits=(WIDEST,))
+    bounds = {_array_of(streamed): 0}  # of the arrays that are tried
+    for design in leading(everything, board, memory, wide, DESIGNS_SEEN, blocks, clock_mhz):
+        bounds.setdefault(_array_of(design.accel), design.cycles)
+    best: Kept | None = None
+    for array, bound in bounds.items():
+        for word_bits in words:
+            below = NEVER if best is None else best.cycles
+            if bound < below:
+                wired = _wired(array, own, word_bits, blocks)
+                kept = wired and kept_on_chip(net, wired, board, memory, clock_mhz, maps, space, below)
+                best = kept or best
+    if best is None:
+        return ()
+    found = [best]
+    for ports in widest_wirings(space, board, clock_mhz, has_residual(everything)):
+        wired = _wired(best.resident.accel, ports, best.resident.accel.word_width, blocks)
+        if wired and ports != own:
+            kept = kept_on_chip(net, wired, board, memory, clock_mhz, maps, space)
+            found += [kept] if kept else []
+    return tuple(sorted(found, key=lambda kept: kept.cycles))
+
+
+def _wired(
+    array: Accelerator, ports: Ports, word_bits: int, blocks: Sequence[int] | None
+) -> Accelerator | None:
+    """An array behind other ports, with words of so many bits and nothing on chip; None where not legal."""
+    ifm_bits, wgt_bits, ofm_bits, masters = ports
+    wired = dataclasses.replace(
+        _array_of(array), ifm_bits=ifm_bits, wgt_bits=wgt_bits, ofm_bits=ofm_bits, wgt_masters=masters,
+        word_bits=word_bits,
+    )  # fmt: skip
+    legal = not wired.violations() and (blocks is None or wired.channel_block in blocks)
+    return wired if legal else None
+
+
+def _array_of(accel: Accelerator) -> Accelerator:
+    """``accel`` with nothing on chip, ports and buffers the least: what is left tells arrays apart."""
+    return dataclasses.replace(
+        accel, tr=1, tc=1, ifm_depth=1, map_words=0, weight_planes=0, ifm_bits=LEAST_PORT,
+        wgt_bits=LEAST_PORT, ofm_bits=LEAST_PORT, wgt_masters=1, word_bits=None, plane_bits=None,
+    )  # fmt: skip
+
+
+def cheapest(kept: Sequence[Kept], dram: DramTiming, clock_mhz: float) -> Priced[Kept]:
+    """Of some designs, the fastest first, the one that takes least time behind ``dram``."""
+
+    def price(one: Kept) -> int:
+        there = one.resident
+        return latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
+
+    return decide(((one.cycles, one) for one in kept), price).best[0]
 
 
 def _all_on_chip(net: IntegerNetwork, maps: bool) -> tuple[Layer, ...]:

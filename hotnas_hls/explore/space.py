@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from operator import ge
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -211,11 +212,12 @@ def clocks_of(space: Space, board: Board) -> tuple[float, ...]:
 
 
 def worth_wiring(accel: Accelerator, board: Board, clock_mhz: float, residual: bool) -> bool:
-    """Whether the board has ports for an accelerator, whose weights have several only where no one does it.
+    """Whether the board has ports for an accelerator, whose weights have several only where fewer cannot.
 
-    residual: whether a layer reads one.
+    residual: whether a layer reads one through a port.
     """
-    in_vain = accel.wgt_masters > 1 and any(accel.wgt_stream_bits in kind.bits for kind in board.ports)
+    fewer = [accel.wgt_stream_bits // count for count in LEGAL_MASTERS if count < accel.wgt_masters]
+    in_vain = any(bits in kind.bits for kind in board.ports for bits in fewer)
     return not in_vain and not port_violations(accel, board, clock_mhz, residual)
 
 
@@ -228,6 +230,38 @@ def _wirings(space: Space) -> list[Accelerator]:
         Accelerator(1, 1, 1, 1, ifm, wgt, ofm, 1, 1, 1, shared_bus=shared_bus, wgt_masters=count)
         for (ifm, wgt, ofm), shared_bus, count in split + shared
     ]
+
+
+class Ports(NamedTuple):
+    """Fields of an accelerator that its ports are."""
+
+    ifm_bits: int
+    wgt_bits: int
+    ofm_bits: int
+    wgt_masters: int
+
+
+def ports_of(accel: Accelerator) -> Ports:
+    """The ports of an accelerator."""
+    return Ports(accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.wgt_masters)
+
+
+def widest_wirings(space: Space, board: Board, clock_mhz: float, residual: bool) -> tuple[Ports, ...]:
+    """Choices of ports, none shared, that are widened on one stream by narrowing another only.
+
+    residual: whether a layer reads one through a port.
+    """
+    able = [
+        ports_of(wired)
+        for wired in _wirings(space)
+        if not wired.shared_bus and worth_wiring(wired, board, clock_mhz, residual)
+    ]
+    streams = [(one.ifm_bits, one.wgt_bits * one.wgt_masters, one.ofm_bits) for one in able]
+    return tuple(
+        one
+        for one, own in zip(able, streams, strict=True)
+        if not any(other != own and all(map(ge, other, own)) for other in streams)
+    )
 
 
 def why_no_ports(space: Space, board: Board, clock_mhz: float, residual: bool) -> list[str]:

@@ -76,7 +76,7 @@ def random_accelerator(
     """A small legal design; buffer sizes are set later, from the layers.
 
     on_chip: it has room for maps and weights, whose words and planes may be wider than its ports. striped:
-    its weights are, over two masters.
+    its weights are, over two masters or four.
     """
     act_bits = _pick(rng, 8, 16)
     ifm_bits, wgt_bits, ofm_bits = (_pick(rng, 32, 64, 128) for _ in range(3))
@@ -114,8 +114,9 @@ def random_accelerator(
         weight_planes=_pick(rng, *WEIGHT_PLANES) if on_chip else 0,
     )
     if striped:
-        plane_bits = accel.plane_bits and max(accel.plane_bits, 2 * wgt_bits)
-        accel = dataclasses.replace(accel, wgt_masters=2, plane_bits=plane_bits)
+        masters = _pick(rng.spawn(1)[0], 2, 4)  # which moves no draw of rng itself
+        plane_bits = accel.plane_bits and max(accel.plane_bits, masters * wgt_bits)
+        accel = dataclasses.replace(accel, wgt_masters=masters, plane_bits=plane_bits)
     if act_bits <= PACKED_BITS and rng.integers(3):
         accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
     (apart,) = rng.spawn(1)  # which moves no draw of rng itself

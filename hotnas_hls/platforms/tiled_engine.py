@@ -17,7 +17,7 @@ from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
-from hotnas_hls.accel.memory.pricing import latency_behind, least_memory, without_numbers, worst_phase
+from hotnas_hls.accel.memory.pricing import least_memory, without_numbers, worst_phase
 from hotnas_hls.accel.plan import Tile, for_layers, plan_violations
 from hotnas_hls.accel.port_plan import has_residual, port_violations
 from hotnas_hls.accel.residency import reside
@@ -34,7 +34,7 @@ from hotnas_hls.boards.board import Board
 from hotnas_hls.errors import ConfigError
 from hotnas_hls.explore.behind_dram import fastest_behind
 from hotnas_hls.explore.exhaustive import fastest
-from hotnas_hls.explore.on_chip import fastest_on_chip
+from hotnas_hls.explore.on_chip import Kept, cheapest, fastest_on_chip
 from hotnas_hls.explore.space import WHOLE_SPACE, Space, worth_wiring
 from hotnas_hls.network.fold import fold_shapes
 from hotnas_hls.network.lower import channel_blocks, concat_alignment, lower
@@ -305,7 +305,7 @@ class TiledEnginePlatform(LayeredPlatform):
                 f"{resources.lut} of {self.board.lut} LUTs: with rows in the fabric at most {ROUTABLE:.0%} "
                 "are taken, or wires find no way; choose a smaller Tm or Tn"
             )
-        found += port_violations(design.accel, self.board, self.clock_mhz, has_residual(layers))
+        found += port_violations(design.accel, self.board, self.clock_mhz, has_residual(design.layers))
         if self.concat_alignment % design.accel.channel_block:
             found.append(
                 f"concatenated maps do not begin on whole blocks of {design.accel.channel_block} channels; "
@@ -429,15 +429,16 @@ def _fastest(
     """
     least = memory if dram is None else least_memory(dram, clock_mhz)
     bound = fastest(layers, board, least, space, legal, clock_mhz)
-    kept = None
+    kept: tuple[Kept, ...] = ()
     if on_chip:
         net = without_numbers(layers, space.act_bits)
         kept = fastest_on_chip(net, board, least, clock_mhz, space, bound.accel, legal, maps)
     price = math.inf
-    if kept is not None:
-        there, price = kept.resident, kept.cycles
+    if kept:
+        there, price = kept[0].resident, kept[0].cycles
         if dram is not None:
-            price = latency_behind(there.net, there.accel, there.tiles, dram, clock_mhz).cycles
+            best_kept = cheapest(kept, dram, clock_mhz)
+            there, price = best_kept.candidate.resident, best_kept.price
         if price <= bound.cycles:
             return there.accel
     streamed, cycles = bound.accel, bound.cycles

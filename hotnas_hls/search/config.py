@@ -70,7 +70,7 @@ class AcceleratorSettings:
     tr: tuple[int, ...] | None = None  # rows of a tile
     tc: tuple[int, ...] | None = None  # columns of a tile
     port_bits: tuple[int, ...] | None = None  # widths of the memory ports
-    wgt_masters: tuple[int, ...] | None = None  # ports the weights are striped over, 1 or 2
+    wgt_masters: tuple[int, ...] | None = None  # ports the weights are striped over: 1, 2 or 4
     dsp_limit: int | None = None  # DSP slices a design may use, other products are in LUTs; null: all
     on_chip: bool = True  # designs may keep maps and weights in the block RAM or UltraRAM they leave free
     stem: StemChoice = BEST  # how the first convolution runs; best: as is fastest on this board
@@ -241,8 +241,9 @@ class RunConfig:
                 if illegal:
                     legal = ", ".join(map(str, LEGAL_PORT_BITS))
                     found.append(f"{where}: {', '.join(illegal)}: AXI ports have {legal} bits")
-            elif one.name == "wgt_masters" and max(values) > max(LEGAL_MASTERS):
-                found.append(f"{where}: {max(values)}: weights are striped over at most {max(LEGAL_MASTERS)}")
+            elif one.name == "wgt_masters" and not set(values) <= set(LEGAL_MASTERS):
+                several = ", ".join(str(count) for count in values if count not in LEGAL_MASTERS)
+                found.append(f"{where}: {several}: weights are striped over 1, 2 or 4 masters")
         return found
 
     def _platform_violations(self) -> list[str]:

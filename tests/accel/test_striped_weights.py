@@ -1,4 +1,4 @@
-"""Weights striped over two masters: how they lie, what they take, what cannot be."""
+"""Weights striped over two masters or four: how they lie, what they take, what cannot be."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.images import buffer_alignment, map_memory, striped, weight_image
 from hotnas_hls.accel.encoding.seal import signature
-from hotnas_hls.accel.port_plan import port_violations
+from hotnas_hls.accel.port_plan import plan_ports, port_violations
 from hotnas_hls.accel.resources import accelerator_resources
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.boards.board import load_board
 
 STRIPED = dataclasses.replace(ACCEL, max_entries=16, wgt_masters=2)
-WIDE = dataclasses.replace(ACCEL, max_entries=16, wgt_bits=2 * ACCEL.wgt_bits)  # one port as wide as both
+FOUR = dataclasses.replace(STRIPED, wgt_bits=ACCEL.wgt_bits // 2, wgt_masters=4)
+WIDE = dataclasses.replace(ACCEL, max_entries=16, wgt_bits=2 * ACCEL.wgt_bits)  # one port as wide as all
 
 
 def on(accel: Accelerator) -> DesignPoint:
@@ -35,12 +36,15 @@ def test_a_page_of_each_master_follows_one_of_the_other_and_their_beats_join() -
     first, second = (pages[:, master].reshape(-1, 8) for master in (0, 1))  # beats of 64 bits, in order
     assert np.array_equal(np.hstack([first, second]).ravel(), image)
     assert striped(image.tobytes(), WIDE) == image.tobytes()
+    parts = np.frombuffer(striped(image[:32768].tobytes(), FOUR), np.uint8).reshape(2, 4, 4096)
+    joined = [parts[:, master].reshape(-1, 4) for master in range(4)]  # beats of 32 bits
+    assert np.array_equal(np.hstack(joined).ravel(), image[:32768])
 
 
 def test_regions_begin_on_a_page_of_each_master_and_hold_what_one_port_would_read() -> None:
     point, wide = on(STRIPED), on(WIDE)
     net, memory = point.integer_network(), map_memory(point.integer_network(), STRIPED, point.tiles)
-    assert buffer_alignment(STRIPED) == 8192 == 2 * buffer_alignment(WIDE)
+    assert buffer_alignment(STRIPED) == 8192 == 2 * buffer_alignment(WIDE) == buffer_alignment(FOUR) // 2
     assert all(place % 8192 == 0 for place in (*memory.weights.values(), memory.weight_bytes))
     pages = np.frombuffer(weight_image(net, STRIPED, point.tiles, memory), np.uint8).reshape(-1, 2, 512, 8)
     plain = pages.transpose(0, 2, 1, 3).tobytes()
@@ -51,14 +55,15 @@ def test_regions_begin_on_a_page_of_each_master_and_hold_what_one_port_would_rea
         assert plain[start : start + 4096] == image[there : there + 4096]
 
 
-def test_they_take_the_cycles_of_one_port_as_wide_and_the_ports_of_two() -> None:
+def test_they_take_the_cycles_of_one_port_as_wide_and_as_many_ports() -> None:
     point = on(STRIPED)
     layers = point.integer_network().layers
-    striped_cycles, wide, narrow = (
+    striped_cycles, four, wide, narrow = (
         network_latency(layers, accel, point.tiles, point.memory).cycles
-        for accel in (STRIPED, WIDE, dataclasses.replace(STRIPED, wgt_masters=1))
+        for accel in (STRIPED, FOUR, WIDE, dataclasses.replace(STRIPED, wgt_masters=1))
     )
-    assert striped_cycles == wide < narrow
+    assert striped_cycles == four == wide < narrow
+    assert len(plan_ports(FOUR, point.board).wgt) == 4
     assert network_beats(layers, STRIPED, point.tiles) == network_beats(layers, WIDE, point.tiles)
     assert STRIPED.ports_text == "64/2 x 64/32" and STRIPED.port_bits == 224
     assert len(point.port_plan.wgt) == 2 if point.port_plan else False
@@ -71,7 +76,7 @@ def test_what_cannot_be_striped_is_refused() -> None:
     for accel, problem in (
         (
             dataclasses.replace(STRIPED, wgt_masters=3),
-            "wgt_masters = 3: weights are striped over 1 or 2 masters",
+            "wgt_masters = 3: weights are striped over 1, 2 or 4 masters",
         ),
         (
             shared,
@@ -104,6 +109,6 @@ def test_a_design_says_it_and_one_without_keeps_its_bytes(tmp_path: Path) -> Non
     assert signature(STRIPED) != signature(WIDE)
 
 
-@pytest.mark.parametrize("accel", [STRIPED, WIDE])
+@pytest.mark.parametrize("accel", [STRIPED, FOUR, WIDE])
 def test_its_ports_fit_the_board(accel: Accelerator) -> None:
     assert on(accel).violations() == []

@@ -18,6 +18,7 @@ from hotnas_hls.explore.on_chip import fastest_on_chip, kept_on_chip
 from hotnas_hls.explore.space import Space
 
 NET = without_numbers(LAYERS, 16, MAPS)
+CLOCK = 200.0
 MEMORY = MemoryTiming(30, 10)
 SPACE = Space((4, 8, 16), (4, 8, 16), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))
 
@@ -64,9 +65,12 @@ def test_there_is_room_for_what_stays_and_no_more() -> None:
 def test_other_arrays_are_tried_than_the_fastest_that_streams() -> None:
     board = load_board("ZCU102")
     streamed = fastest(LAYERS, board, MEMORY, SPACE)
-    same = kept_on_chip(NET, streamed.accel, board, MEMORY)
-    found = fastest_on_chip(NET, board, MEMORY, 200, SPACE, streamed.accel)
-    assert found is not None and same is not None and found.cycles <= same.cycles < streamed.cycles
+    same = kept_on_chip(NET, streamed.accel, board, MEMORY, CLOCK)
+    every = fastest_on_chip(NET, board, MEMORY, CLOCK, SPACE, streamed.accel)
+    found = every[0]
+    assert same is not None and found.cycles <= same.cycles < streamed.cycles
+    assert [kept.cycles for kept in every] == sorted(kept.cycles for kept in every)
+    assert len({kept.resident.accel.ports_text for kept in every}) == len(every)
     accel = found.resident.accel
     assert not violations(accelerator_resources(accel, len(LAYERS)), board)
     layers = found.resident.net.layers
@@ -78,24 +82,24 @@ def test_buffers_are_as_deep_as_leaves_room_for_what_saves_more() -> None:
     board = load_board("ZCU102")
     board = dataclasses.replace(board, bram18=accelerator_resources(deep, len(LAYERS)).bram18)
     space = dataclasses.replace(SPACE, tiles=(*SPACE.tiles, (64, 64)), ifm_depths=(128, 512, 8192))
-    own = kept_on_chip(NET, deep, board, MEMORY)
-    free = kept_on_chip(NET, deep, board, MEMORY, space=space)
+    own = kept_on_chip(NET, deep, board, MEMORY, CLOCK)
+    free = kept_on_chip(NET, deep, board, MEMORY, CLOCK, space=space)
     assert own is not None and free is not None and free.cycles < own.cycles
     assert own.resident.accel.ifm_depth == 8192 > free.resident.accel.ifm_depth
     assert free.resident.accel.weight_planes > own.resident.accel.weight_planes
     for depth, (tr, tc) in product(space.ifm_depths, space.tiles):
         tried = dataclasses.replace(deep, tr=tr, tc=tc, ifm_depth=depth)
-        one = kept_on_chip(NET, tried, board, MEMORY)
+        one = kept_on_chip(NET, tried, board, MEMORY, CLOCK)
         assert one is None or one.cycles >= free.cycles
-    assert kept_on_chip(NET, deep, board, MEMORY, space=space, below=free.cycles) is None
+    assert kept_on_chip(NET, deep, board, MEMORY, CLOCK, space=space, below=free.cycles) is None
 
 
 def test_maps_stay_in_dram_where_they_must_and_a_shared_bus_keeps_nothing() -> None:
     point = small_design()
     board = load_board("ZCU102")
-    kept = kept_on_chip(NET, point.accelerator, board, MEMORY, maps=False)
+    kept = kept_on_chip(NET, point.accelerator, board, MEMORY, CLOCK, maps=False)
     assert kept is not None and kept.resident.accel.map_words == 0 < kept.resident.accel.weight_planes
     assert not any(layer.ofm_on_chip or layer.ifm_on_chip for layer in kept.resident.net.layers)
     shared = dataclasses.replace(point.accelerator, ifm_bits=32, wgt_bits=32, shared_bus=True)
-    assert kept_on_chip(NET, shared, board, MEMORY) is None
-    assert fastest_on_chip(NET, board, MEMORY, 200, SPACE, shared) is None
+    assert kept_on_chip(NET, shared, board, MEMORY, CLOCK) is None
+    assert fastest_on_chip(NET, board, MEMORY, CLOCK, SPACE, shared) == ()

@@ -132,7 +132,7 @@ def test_impossible_values_are_listed(tmp_path: Path):
         "  - accelerator.tm: must be at least 1 each, not 0",
         "  - accelerator.tn: give at least one value, or null to generate them",
         "  - accelerator.port_bits: 96: AXI ports have 32, 64, 128, 256, 512 bits",
-        "  - accelerator.wgt_masters: 3: weights are striped over at most 2",
+        "  - accelerator.wgt_masters: 3: weights are striped over 1, 2 or 4 masters",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Weights over two masters on the RTL: bit-exact, to the cycle, behind a DRAM, through faults and aborts."""
+"""Weights over several masters on the RTL: bit-exact, to the cycle, behind a DRAM, through faults, aborts."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ READ_ERROR, ABORTED = 1 << 1, 1 << 7  # of the status word
 STALL = 70
 
 
-def striped_design() -> DesignPoint:
+def striped_design(masters: int = 2) -> DesignPoint:
+    """Its weights in beats of 128 bits."""
     point = small_design()
-    accel = dataclasses.replace(point.accelerator, wgt_masters=2)
+    accel = dataclasses.replace(point.accelerator, wgt_bits=128 // masters, wgt_masters=masters)
     return dataclasses.replace(point, accelerator=accel, port_plan=None, latency_bound_ms=None)
 
 
 @pytest.mark.whole
 @pytest.mark.skipif(tools.find("verilator") is None, reason="Verilator is not installed")
-def test_it_holds_and_an_error_or_an_abort_leaves_nothing_behind(tmp_path: Path) -> None:
-    point = striped_design()
+@pytest.mark.parametrize("masters", [2, 4])
+def test_it_holds_and_an_error_or_an_abort_leaves_nothing_behind(masters: int, tmp_path: Path) -> None:
+    point = striped_design(masters)
     certificate = certify(point, tmp_path / "certified")
     assert certificate.holds, certificate.reasons
 

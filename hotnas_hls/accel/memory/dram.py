@@ -20,7 +20,7 @@ import numpy as np
 from hotnas_hls.accel.memory.dram_timing import DramNumbers
 from hotnas_hls.base.compiled_code import compiled
 
-REQUESTERS = 8  # of an engine: the reads and the writes of ifm, wgt, ofm, the second one of wgt
+REQUESTERS = 12  # of an engine: the reads and the writes of ifm, wgt, ofm, the other three of wgt
 PIECES = 512  # of one requester between its request and its answer: 64 bursts, each in at most 5 rows
 NO_ROW = -1
 NEVER = 1 << 62

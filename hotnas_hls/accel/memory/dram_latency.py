@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_MASTERS, Accelerator
 from hotnas_hls.accel.encoding.descriptor import field_values
 from hotnas_hls.accel.encoding.images import addresses_of, map_memory
 from hotnas_hls.accel.layer import IntegerNetwork
@@ -68,7 +68,8 @@ def told(net: IntegerNetwork, cycles: np.ndarray, stalls: np.ndarray) -> DramLat
 
 def beat_bytes(accel: Accelerator) -> tuple[int, ...]:
     """Bytes of a beat of each of an engine's ports, as the DRAM numbers them."""
-    return tuple(bits // 8 for bits in (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, accel.wgt_bits))
+    more = [accel.wgt_bits] * (max(LEGAL_MASTERS) - 1)
+    return tuple(bits // 8 for bits in (accel.ifm_bits, accel.wgt_bits, accel.ofm_bits, *more))
 
 
 def step_engine(
@@ -78,7 +79,8 @@ def step_engine(
     # Owned here: numba does not keep an array alive for the records taken from it.
     boxes, masters, turns = np.zeros(REQUESTERS, BOX), np.zeros(REQUESTERS, MASTER), np.zeros(1, TURN)
     masters["requester"], masters["stripes"] = engine * REQUESTERS + np.arange(REQUESTERS), 1
-    masters["stripes"][[WGT, WGT_1]], masters["stripe"][WGT_1] = wgt_masters, 1
+    stripes = [WGT, *range(WGT_1, REQUESTERS, 2)][:wgt_masters]
+    masters["stripes"][stripes], masters["stripe"][stripes] = wgt_masters, range(wgt_masters)
     return stepped(layers, dram, boxes, masters, np.zeros(REQUESTERS, CHIP), turns)
 
 

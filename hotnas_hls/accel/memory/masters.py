@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
 from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
 from hotnas_hls.accel.timing.pipeline import CHIP_READ
 from hotnas_hls.base.compiled_code import compiled
 
-# Requesters of the DRAM. RESIDUAL is every read on a shared bus; WGT_1 is there where weights are striped.
+# Requesters of the DRAM. RESIDUAL is every read on a shared bus; from WGT_1 on, every second one,
+# there are the others that weights are striped over.
 IFM, WGT, RESIDUAL, OFM, WGT_1 = 0, 2, 4, 5, 6
 TAKEN, BLOCK_LAST, BOX_LAST = 1, 2, 3  # a run of a box, the last one of a block, of the box
 PAGE = 4096  # bytes no AXI burst crosses
@@ -123,21 +126,41 @@ def receive(dram: Dram, master: Any, now: int) -> bool:
 
 
 @compiled
-def take_striped_run(box: Any, first: Any, second: Any) -> None:
-    """Both masters of a striped stream take a run once both have cut the one before."""
-    if second.left == 0 and take_run(box, first):
-        second.address = first.address
-        second.left = first.left
+def stripe(masters: np.ndarray, at: int) -> Any:
+    """One of the masters that weights are striped over, the first being 0."""
+    return masters[WGT_1 + 2 * (at - 1)] if at else masters[WGT]
 
 
 @compiled
-def receive_striped(dram: Dram, first: Any, second: Any, now: int) -> bool:
-    """Take a beat of each master if both are there; one that comes before the other is held."""
-    for master in (first, second):
+def read_stripes(dram: Dram, masters: np.ndarray, limit: int, now: int) -> None:
+    """One cycle of the masters of striped weights."""
+    for at in range(masters[WGT].stripes):
+        read(dram, stripe(masters, at), limit, now)
+
+
+@compiled
+def take_striped_run(box: Any, masters: np.ndarray) -> None:
+    """All masters of striped weights take a run once all have cut the one before."""
+    first = masters[WGT]
+    for at in range(1, first.stripes):
+        if stripe(masters, at).left > 0:
+            return
+    if take_run(box, first):
+        for at in range(1, first.stripes):
+            stripe(masters, at).address = first.address
+            stripe(masters, at).left = first.left
+
+
+@compiled
+def receive_striped(dram: Dram, masters: np.ndarray, now: int) -> bool:
+    """Take a beat of each master if all are there; one that comes before the others is held."""
+    there = True
+    for at in range(masters[WGT].stripes):
+        master = stripe(masters, at)
         if master.held < HELD and receive(dram, master, now):
             master.held += 1
-    if first.held == 0 or second.held == 0:
-        return False
-    first.held -= 1
-    second.held -= 1
-    return True
+        there &= master.held > 0
+    if there:
+        for at in range(masters[WGT].stripes):
+            stripe(masters, at).held -= 1
+    return there

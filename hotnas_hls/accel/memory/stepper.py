@@ -25,10 +25,10 @@ from hotnas_hls.accel.memory.masters import (
     OFM,
     RESIDUAL,
     WGT,
-    WGT_1,
     offer,
     read,
     read_chip,
+    read_stripes,
     receive,
     receive_striped,
     send,
@@ -91,7 +91,7 @@ def _run_layer(
     """
     ifm, wgt, residual, ofm = boxes[IFM], boxes[WGT], boxes[RESIDUAL], boxes[OFM]
     shared, writer = masters[RESIDUAL], masters[OFM]
-    first, second = masters[WGT], masters[WGT_1]
+    first = masters[WGT]
     striped = first.stripes > 1
     owners = np.zeros((OUTSTANDING_READS, 2), np.int64)
     ofm_bytes = dram.queues[writer.requester].beat_bytes
@@ -104,12 +104,12 @@ def _run_layer(
             offer(wgt, cfg.weights_base + address, 1, 0, 1, 0, beats)
             while beats > 0:
                 grant_until(dram, now)
-                read(dram, masters[fetcher], limit, now)
                 if striped:
-                    read(dram, second, limit, now)
-                    take_striped_run(wgt, first, second)
-                    beats -= receive_striped(dram, first, second, now)
+                    read_stripes(dram, masters, limit, now)
+                    take_striped_run(wgt, masters)
+                    beats -= receive_striped(dram, masters, now)
                 else:
+                    read(dram, masters[fetcher], limit, now)
                     take_run(wgt, masters[fetcher])
                     beats -= receive(dram, masters[fetcher], now)
                 now += 1
@@ -194,14 +194,14 @@ def _run_layer(
                 read(dram, masters[IFM], limit, now)
             if wgt_on_chip:
                 wgt_beat = read_chip(first, chips[WGT], True, True, now)
+            elif striped:
+                read_stripes(dram, masters, limit, now)
             else:
                 read(dram, first, limit, now)
-                if striped:
-                    read(dram, second, limit, now)
             for requester in (RESIDUAL, IFM):
                 take_run(boxes[requester], masters[requester])
             if striped and not wgt_on_chip:
-                take_striped_run(wgt, first, second)
+                take_striped_run(wgt, masters)
             else:
                 take_run(wgt, first)
         burst = send(dram, writer, limit)
@@ -259,7 +259,7 @@ def _run_layer(
             if not ifm_on_chip:
                 ifm_beat = receive(dram, masters[IFM], now)
             if not wgt_on_chip and striped:
-                wgt_beat = receive_striped(dram, first, second, now)
+                wgt_beat = receive_striped(dram, masters, now)
             elif not wgt_on_chip:
                 wgt_beat = receive(dram, first, now)
             if not cfg.res_on_chip:
