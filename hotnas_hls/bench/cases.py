@@ -292,9 +292,13 @@ def mlperf_tiny() -> Figures:
 
 def schedules() -> Figures:
     """Predicted, simulated, HLS schedule of networks; what SCHEDULE_RESULTS already holds is not repeated."""
-    from hotnas_hls.bench.schedules import measure
+    from hotnas_hls.bench.schedules import attribution, measure
 
-    return measure(Path(SCHEDULE_RESULTS), _say)
+    def say(name: str, figures: Figures) -> None:
+        for line in attribution(figures):
+            progress(f"{name}, {line}")
+
+    return measure(Path(SCHEDULE_RESULTS), say)
 
 
 def dense_outputs() -> Figures:

@@ -204,6 +204,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         _group(
             "Stages of the loops' pipelines, as tb/schedule.h reckons: a tool may take others.",
             Line("kPortBeats", HLS_OUTSTANDING * HLS_BURST_BEATS, "held by a port until they are taken"),
+            Line("kSharedBus", int(accel.shared_bus), "1: all beats that are read come over one bus"),
             Line("kAskStages", ASK_STAGES),
             Line("kLoadStages", LOAD_STAGES),
             Line("kComputeStages", ARRAY_STAGES + accel.tree_levels, "those of the RTL twin"),

@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--case", type=int, action="append", metavar="NUMBER", help="only this one (may be given again)"
     )
-    parser.add_argument("--csim", action="store_true", help="C simulation of the HLS C++ of each case too")
+    parser.add_argument("--csim", action="store_true", help="C simulation and HLS schedule of each case too")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="designs at a time (default: one a CPU)"
     )

@@ -22,6 +22,7 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.integers.reference import run_network
+from hotnas_hls.accel.timing.floors import layer_floors
 from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.base.shipped import shipped_folder
@@ -34,6 +35,7 @@ from hotnas_hls.errors import HotnasError, SimulationFailed
 from hotnas_hls.fuzzing.layer_fuzz import STALL, random_accelerator
 from hotnas_hls.fuzzing.random_networks import RandomNetwork, random_network
 from hotnas_hls.simulate.csim import run_csim
+from hotnas_hls.simulate.hls_schedule import PROMISED, hls_schedule
 from hotnas_hls.simulate.rtl_simulation import Program, Run, RunResult, SimulationModel, build, run_networks
 from hotnas_hls.simulate.verilated import sources_digest
 
@@ -159,7 +161,7 @@ def differences(
 
 
 def check_hls(case: NetworkCase, accel: Accelerator, folder: Path) -> tuple[str, ...]:
-    """What C simulation of a case finds wrong."""
+    """What C simulation of a case finds wrong, and whether its HLS schedule keeps its bounds."""
     network = case.network
     banner = Banner(network.net.name, "fuzz")
     files = hls_files(
@@ -171,9 +173,30 @@ def check_hls(case: NetworkCase, accel: Accelerator, folder: Path) -> tuple[str,
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
     try:
         run_csim(folder)
+        scheduled = sum(layer.cycles for layer in hls_schedule(folder, case.memory, folder / "schedule"))
     except SimulationFailed as failure:
         return (str(failure),)
-    return ()
+    least, most = schedule_bounds(case, accel)
+    if least <= scheduled <= most:
+        return ()
+    return (f"the HLS schedule takes {scheduled} cycles, at least {least} and at most {most} expected",)
+
+
+def schedule_bounds(case: NetworkCase, accel: Accelerator) -> tuple[int, int]:
+    """Cycles that the HLS schedule of a case takes at least and at most.
+
+    At least what the array computes and what each port moves; on a shared bus all that is read. At most a
+    little more than the twin; on a shared bus a layer may wait for the next one's descriptor, too, which the
+    C++ asks for ahead.
+    """
+    layers = case.network.net.layers
+    floors = [layer_floors(layer, accel) for layer in layers]
+    compute, ifm, wgt, ofm = (
+        sum(getattr(floor, process) for floor in floors) for process in vars(floors[0])
+    )
+    least = max(compute, ofm, ifm + wgt if accel.shared_bus else max(ifm, wgt))
+    descriptor = accel.descriptor_bytes * 8 // accel.wgt_stream_bits if accel.shared_bus else 0
+    return least, int(PROMISED * predicted(case, accel).cycles) + descriptor * len(layers)
 
 
 # --- many cases ------------------------------------------------------------------------------------------
@@ -229,7 +252,7 @@ def fuzz(
 ) -> None:
     """Check the cases ``numbers`` of a seed, ``jobs`` designs at a time; ``report`` gets each verdict.
 
-    csim: C simulation of each case too.
+    csim: C simulation and HLS schedule of each case too.
     """
     designs = groupby(sorted(numbers), lambda number: number // CASES_PER_DESIGN)
     tasks = [(design, list(group)) for design, group in designs]

@@ -13,6 +13,7 @@
 using HeaderWords = std::uint32_t[kDescriptorHeaderWords];
 constexpr int kHeaderBeats = kDescriptorHeaderWords / kWgtWords;
 constexpr int kTableBeats = kDescriptorBeats - kHeaderBeats;
+constexpr int kTableWords = kTableBeats * kWgtWords;
 using Tables = Fifo<WgtBeat, kTableBeats>;
 
 // Beat `beat` of a descriptor.
@@ -66,13 +67,15 @@ inline void go_on(std::uint32_t layer_count, std::uint32_t image_stride, RunStat
 
 #endif  // HOTNAS_DATAFLOW
 
-// Lines of a layer, and the `count` entries of its table.
+// Lines of a layer, and the `count` entries of its table; the beats behind them are read over.
 inline void unpack_tables(Tables& tables, int count, Lines lines, Entries& entries) {
   HLS_VITIS(inline)
+  const int words = kLineWords + count;
   WgtBeat beat = {};
 UNPACK_WORD:
-  for (int word = 0; word < kTableBeats * kWgtWords; ++word) {
+  for (int word = 0; word < words; ++word) {
     HLS_PIPELINE(word, kLoadStages)
+    HLS_VITIS(loop_tripcount min = 1 max = kTableWords)
     if (word % kWgtWords == 0) beat = tables.read();
     const std::uint32_t value = beat.word[word % kWgtWords];
   UNPACK_LINE_LANE:
@@ -80,8 +83,13 @@ UNPACK_WORD:
       HLS_VITIS(unroll)
       if (word < kLineRows) lines[lane][word] = value;
     }
-    const int entry = word - kLineWords;
-    if (entry >= 0 && entry < count) entries.write(value);
+    if (word >= kLineWords) entries.write(value);
+  }
+READ_OVER_BEAT:
+  for (int beats = 0; beats < kTableBeats - (words + kWgtWords - 1) / kWgtWords; ++beats) {
+    HLS_PIPELINE(beats, 1)
+    HLS_VITIS(loop_tripcount min = 0 max = kTableBeats)
+    tables.read();
   }
 }
 

@@ -52,12 +52,13 @@ struct Word {
   std::vector<Look> looks;
 };
 
-// A port whose runs are asked for.
+// A port whose runs are asked for. It has room for kPortBeats beats that nobody took yet.
 struct Master {
   std::deque<long> comes, leaves;  // cycle the memory hears of a run, or answers one
   std::deque<int> reads, writes;   // beats left of each run
-  std::deque<long> taken;          // when the last kPortBeats were
-  long last;                       // when the last beat came
+  std::deque<long> came, rooms;    // when each beat that waits did; when each room was free
+  int used;                        // rooms that held a beat before
+  std::size_t bus;                 // that its beats come over
 };
 
 struct Channel {
@@ -94,6 +95,7 @@ struct Trace {
   std::vector<Stage> stages;
   std::vector<Channel> channels;
   std::vector<Master> masters;
+  std::vector<long> buses;  // when the last beat came over each
   std::vector<Word> words;  // of all shared memories
   std::size_t stage;        // that works
   std::size_t back;         // FIFOs that lead from a layer to the next: declared before the first

@@ -9,7 +9,8 @@
 //   it was read. Who waits stands still.
 // - A run's first beat comes HOTNAS_READ_LATENCY cycles after it is at the memory, a cycle after it
 //   was asked for; its others, and then those of the next run, a cycle apart. A port holds
-//   kPortBeats of them. A run is answered HOTNAS_WRITE_LATENCY cycles after its last beat.
+//   kPortBeats of them. Over a shared bus one beat a cycle comes for all ports, of the run that was
+//   asked for first. A run is answered HOTNAS_WRITE_LATENCY cycles after its last beat.
 // - Without HOTNAS_BURSTS a run is the beats a loop reads, or writes, one behind the other: it is
 //   asked for with its first beat, and a loop that wrote ends with the answer.
 // - A word on chip is written when it leaves the writer's pipeline; who reads it before is found.
@@ -44,18 +45,44 @@ inline void leave_loop(Stage& stage) {
   stage.depth = 0;
 }
 
-// The cycle the next beat of a port comes in.
-inline long next_beat(Master& master) {
-  long cycle = std::max(master.comes.front() + HOTNAS_READ_LATENCY, master.last + 1);
-  if (master.taken.size() == static_cast<std::size_t>(kPortBeats)) {
-    cycle = std::max(cycle, master.taken.front() + 1);
-    master.taken.pop_front();
+// The cycle the next beat of `master` may come in; -1: none is asked for, or has room yet.
+inline long next_beat(const Master& master, const Trace& all) {
+  if (master.comes.empty()) return -1;
+  long room = 0;
+  if (master.used == kPortBeats) {
+    if (master.rooms.empty()) return -1;
+    room = master.rooms.front();
   }
-  if (--master.reads.front() == 0) {
-    master.reads.pop_front();
-    master.comes.pop_front();
+  const long after = all.buses[master.bus] + 1;
+  return std::max(std::max(master.comes.front() + HOTNAS_READ_LATENCY, after), room);
+}
+
+// Brings the beat that may come first, of several that of the run which was asked for first; false:
+// there is none.
+inline bool bring_beat(Trace& all) {
+  Master* first = nullptr;
+  long cycle = -1;
+  for (Master& master : all.masters) {
+    const long next = next_beat(master, all);
+    if (next < 0) continue;
+    if (first != nullptr && next > cycle) continue;
+    if (first != nullptr && next == cycle && master.comes.front() >= first->comes.front()) continue;
+    first = &master;
+    cycle = next;
   }
-  return master.last = cycle;
+  if (first == nullptr) return false;
+  all.buses[first->bus] = cycle;
+  first->came.push_back(cycle);
+  if (first->used < kPortBeats) {
+    ++first->used;
+  } else {
+    first->rooms.pop_front();
+  }
+  if (--first->reads.front() == 0) {
+    first->reads.pop_front();
+    first->comes.pop_front();
+  }
+  return true;
 }
 
 // Plays a stage on as far as is known; false: not a single event.
@@ -87,8 +114,10 @@ inline bool play(Stage& stage, Trace& all) {
         break;
       case kTake: {
         Master& master = masters[event.value];
-        wait_until(stage, next_beat(master), stage.spent.memory);
-        master.taken.push_back(stage.now);
+        if (master.came.empty()) return stage.next > before;
+        wait_until(stage, master.came.front(), stage.spent.memory);
+        master.came.pop_front();
+        master.rooms.push_back(stage.now + 1);
         break;
       }
       case kBegin:
@@ -148,12 +177,15 @@ inline bool play(Stage& stage, Trace& all) {
   return stage.next > before;
 }
 
-// Plays all stages as far as is known.
+// Plays all stages as far as is known. A beat is brought when none goes on without: then nobody can
+// ask for one that would come before it.
 inline void play_all(Trace& all) {
-  for (bool goes_on = true; goes_on;) {
-    goes_on = false;
-    for (Stage& stage : all.stages) goes_on |= play(stage, all);
-  }
+  do {
+    for (bool goes_on = true; goes_on;) {
+      goes_on = false;
+      for (Stage& stage : all.stages) goes_on |= play(stage, all);
+    }
+  } while (bring_beat(all));
   for (Stage& stage : all.stages) {
     stage.events.erase(stage.events.begin(), stage.events.begin() + stage.next);
     stage.next = 0;
@@ -261,7 +293,11 @@ class Run {
     all.stages.clear();
     all.channels.clear();
     all.back = all.declared = 0;
-    for (Master& master : all.masters) master = Master();
+    for (std::size_t at = 0; at < all.masters.size(); ++at) {
+      all.masters[at] = Master();
+      all.masters[at].bus = kSharedBus ? 0 : at;
+    }
+    all.buses.assign(all.masters.size(), 0);
     for (Word& word : all.words) word = Word();
   }
   ~Run() {
