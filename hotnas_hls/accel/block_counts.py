@@ -185,7 +185,7 @@ def blocks(
         _weight_rows(tm, tm // rows_per_dsp, tn, wgt, -(-tn // plane), 2 * entries, patterns),
         _mac_rows(tm - 2 * pairs, fabric_rows - 2 * fabric_pairs, tn, act, product, levels, patterns),
         _mac_pairs(pairs, fabric_pairs, tn, act, wgt, levels, patterns),
-        (0, 0, fabric_rows * tn * _fabric_product(act, wgt), 0, 0),
+        _fabric_products(fabric_rows * tn, act, wgt),
         _channel_lanes(td, product, levels, taps),
         (0, 0, td * (product + levels), 0, 0),
         _acc_banks(tm, acc, ofm_depth, acc_addr),
@@ -243,7 +243,7 @@ def _mac_rows(rows: int, fabric: int, tn: int, act: int, product: int, levels: i
     lut, ff = _tree(tn, product, levels)
     if patterns > 1:
         lut += act * tn  # one of four ports: a LUT6 a bit
-    return (rows - fabric) * tn, 0, rows * lut, rows * ff, 0
+    return (rows - fabric) * tn, 0, rows * lut, rows * ff - fabric * tn * product, 0
 
 
 @compiled
@@ -270,14 +270,20 @@ def _mac_pairs(pairs: int, fabric: int, tn: int, act: int, wgt: int, levels: int
     joined = wgt * tn + tn // 2 + memory  # the factor of two weights; carries
     if tn == 1 << levels:  # the root gives two borrows back; else a leaf is empty and has none
         joined += act + wgt + levels
-    ff = pairs * ff + slices * (PAIR_FF_PER_4 * tn // 4)
+    ff = pairs * ff + slices * (PAIR_FF_PER_4 * tn // 4) - 2 * fabric * tn * (act + wgt)
     return slices * tn, 0, pairs * lut + slices * joined, ff, slices * memory
 
 
 @compiled
-def _fabric_product(act: int, wgt: int) -> int:
-    """LUTs of a product in the fabric: a row of one more than an activation's bits for two of a weight's."""
-    return (wgt + 1) // 2 * (act + 1)
+def _fabric_products(count: int, act: int, wgt: int) -> Counts:
+    """Products in the fabric: a row of one more than an activation's bits for two of a weight's.
+
+    Registers amid the rows, in place of the adder tree's: the sum so far, and the factors of the rest.
+    """
+    rows = (wgt + 1) // 2
+    early = (rows + 1) // 2
+    ff = act + wgt if rows == early else 2 * act + wgt + 1
+    return 0, 0, count * rows * (act + 1), count * ff, 0
 
 
 @compiled

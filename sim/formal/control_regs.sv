@@ -15,8 +15,11 @@
 //:   end else if (rready_i) begin
 //:   end else if (1'b1) begin
 //: mutant no_start_in_a_run
-//:   assign start_o     = start_q && !running_q && !aborting_i;
-//:   assign start_o     = start_q && !aborting_i;
+//:   begin_q   <= (start_q || start_written) && !running_q && !begin_q && !aborting_i && !abort_o;
+//:   begin_q   <= (start_q || start_written) && !begin_q && !aborting_i && !abort_o;
+//: mutant no_start_in_an_abort
+//:   begin_q   <= (start_q || start_written) && !running_q && !begin_q && !aborting_i && !abort_o;
+//:   begin_q   <= (start_q || start_written) && !running_q && !begin_q && !aborting_i;
 //: mutant end_is_told
 //:   if (done_i && ier_q[0]) isr_q[0] <= 1'b1;
 //:   if (done_i && ier_q[0] && !write) isr_q[0] <= 1'b1;
@@ -26,7 +29,7 @@
 
   logic       address_q, data_q;  // of the write under way, taken
   logic [1:0] reads_q;            // asked for and not answered
-  logic       write_waits_q, read_waits_q, ended_q, asked_q, runs_q;
+  logic       write_waits_q, read_waits_q, ended_q, asked_q, runs_q, aborting_q;
   logic [31:0] answer_q;
 
   always_comb if (!runs_q && !start_o) assume (!done_i);  // a run that is none does not end
@@ -37,6 +40,7 @@
     answer_q      <= rdata_o;
     ended_q       <= rst_ni && done_i;
     asked_q       <= ier_q[0];
+    aborting_q    <= aborting_i || abort_o;
     if (!rst_ni) begin
       {address_q, data_q, runs_q} <= '0;
       reads_q <= '0;
@@ -57,6 +61,7 @@
     one_answer_to_a_read: assert (reads_q == 2'(rvalid_o));
     if (read_waits_q) read_answer_stays: assert (rvalid_o && rdata_o == answer_q);
     no_start_in_a_run: assert (!(start_o && runs_q) && runs_q == running_q);
+    if (aborting_q) no_start_in_an_abort: assert (!start_o);
     if (ended_q) end_is_told: assert (done_q && (!asked_q || isr_q[0]));
     idle_is_idle: assert (!(idle_q && (start_q || runs_q)));
   end

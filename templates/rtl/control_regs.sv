@@ -100,11 +100,14 @@ module control_regs (
 
   // ---------------------------------------------------------------- registers
   logic        start_q, done_q, ready_q, idle_q, auto_restart_q, gier_q, running_q, aborted_q;
+  logic        begin_q, start_written;
   logic [1:0]  ier_q, isr_q;
   logic [63:0] ifm_q, wgt_q, ofm_q;
   logic [31:0] layers_q, images_q, image_stride_q;
 
-  assign start_o     = start_q && !running_q && !aborting_i;
+  assign start_written = write && (32'(waddr_q) == hotnas_pkg::RegCtrl) && wstrb_i[0] && wdata_i[0];
+  // What starts a run reaches the whole engine: a register of its own, which knows of an abort a cycle before.
+  assign start_o     = begin_q;
   assign running_o   = running_q;
   assign abort_o     = write && (32'(waddr_q) == hotnas_pkg::RegAbort) && wstrb_i[0] && wdata_i[0];
   assign ifm_o       = ifm_q;
@@ -161,6 +164,7 @@ module control_regs (
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       start_q        <= 1'b0;
+      begin_q        <= 1'b0;
       done_q         <= 1'b0;
       ready_q        <= 1'b0;
       auto_restart_q <= 1'b0;
@@ -177,6 +181,7 @@ module control_regs (
       running_q      <= 1'b0;
       run_cycles_q   <= '0;
     end else begin
+      begin_q   <= (start_q || start_written) && !running_q && !begin_q && !aborting_i && !abort_o;
       running_q <= (running_q || start_o) && !done_i;  // a run of no layer ends as it starts
       aborted_q <= aborted_i || (aborted_q && !start_o);
       if (start_o) run_cycles_q <= '0;
@@ -191,12 +196,10 @@ module control_regs (
         ready_q <= 1'b1;
         start_q <= auto_restart_q;
       end
+      if (start_written) start_q <= 1'b1;
       if (write) begin
         unique case (32'(waddr_q))
-          hotnas_pkg::RegCtrl: begin
-            if (wstrb_i[0] && wdata_i[0]) start_q <= 1'b1;
-            if (wstrb_i[0]) auto_restart_q <= wdata_i[7];
-          end
+          hotnas_pkg::RegCtrl: if (wstrb_i[0]) auto_restart_q <= wdata_i[7];
           hotnas_pkg::RegGier: if (wstrb_i[0]) gier_q <= wdata_i[0];
           hotnas_pkg::RegIer: if (wstrb_i[0]) ier_q <= wdata_i[1:0];
           hotnas_pkg::RegIsr: if (wstrb_i[0]) isr_q <= isr_q ^ wdata_i[1:0];

@@ -21,12 +21,11 @@ module mac_pair #(
   localparam int unsigned Tn = hotnas_pkg::Tn;
   localparam int unsigned Leaves = 2 ** hotnas_pkg::TreeLevels;
 
-  logic [Leaves*2*P-1:0] products;  // registered
+  logic [Leaves*2*P-1:0] products;  // one cycle later
 
   for (genvar n = 0; n < Leaves; n++) begin : gen_leaf
     if (n < Tn) begin : gen_product
       logic signed [A-1:0]   ifm;
-      logic signed [2*P-1:0] product_q;
       if (hotnas_pkg::Patterns > 1) begin : gen_pattern
         logic [A-1:0] low, high;
         assign low  = patterns_i[2*n] ? ifm_i[(1*Tn+n)*A +: A] : ifm_i[n*A +: A];
@@ -36,21 +35,21 @@ module mac_pair #(
         assign ifm = $signed(ifm_i[n*A +: A]);
       end
       if (Fabric) begin : gen_fabric
-        logic [2*P-1:0] product;
         for (genvar row = 0; row < 2; row++) begin : gen_row
           fabric_product u_product (
+            .clk_i,
             .ifm_i     (ifm),
             .weight_i  (weights_i[(row*Tn+n)*W +: W]),
-            .product_o (product[row*P +: P])
+            .product_o (products[(2*n+row)*P +: P])
           );
         end
-        always_ff @(posedge clk_i) product_q <= $signed(product);
       end else begin : gen_slice
-        logic signed [P+W:0] factor;
+        logic signed [P+W:0]   factor;
+        logic signed [2*P-1:0] product_q;
         assign factor = $signed({weights_i[(Tn+n)*W +: W], P'(0)}) + (P+W+1)'($signed(weights_i[n*W +: W]));
         always_ff @(posedge clk_i) product_q <= (2*P)'(factor) * (2*P)'(ifm);
+        assign products[n*2*P +: 2*P] = product_q;
       end
-      assign products[n*2*P +: 2*P] = product_q;
     end else begin : gen_zero
       assign products[n*2*P +: 2*P] = '0;
     end

@@ -1,5 +1,6 @@
 // Tn multipliers and their adder tree: the products of one output channel in one cycle.
-// Latency: 1 cycle for the products, one for each of the clog2(Tn) levels of the tree.
+// Latency: 1 cycle for the products, one for each of the clog2(Tn) levels of the tree. Products in LUTs end behind
+// their register, in front of the first level.
 module mac_row #(
   parameter bit Fabric = 1'b0  // products in LUTs, none in a DSP slice
 ) (
@@ -33,11 +34,12 @@ module mac_row #(
       if (Fabric) begin : gen_fabric
         logic [A+W-1:0] product;
         fabric_product u_product (
+          .clk_i,
           .ifm_i     (ifm),
           .weight_i  (weights_i[n*W +: W]),
           .product_o (product)
         );
-        always_ff @(posedge clk_i) node_q[Leaves+n] <= SumBits'($signed(product));
+        assign node_q[Leaves+n] = SumBits'($signed(product));
       end else begin : gen_slice
         always_ff @(posedge clk_i)
           node_q[Leaves+n] <= SumBits'($signed(weights_i[n*W +: W])) * SumBits'(ifm);

@@ -108,8 +108,10 @@ def test_rows_in_the_fabric_take_luts_and_no_slices() -> None:
     packed = dataclasses.replace(DESIGN, act_bits=8, weight_bits=8, dsp_packing=True)
     none, some = (breakdown(dataclasses.replace(packed, fabric_rows=rows)) for rows in (0, 6))
     assert some["mac_pair"].dsp == none["mac_pair"].dsp * 10 // 16
-    assert some["fabric_product"] == Resources(lut=6 * 8 * 36)  # 4 rows of 9 a product
+    # A product is 4 rows of 9; amid them registers of two rows' sum, the activation, half a weight and a bit.
+    assert some["fabric_product"] == Resources(lut=6 * 8 * 36, ff=6 * 8 * (12 + 8 + 4 + 1))
     assert some["mac_pair"].lut < none["mac_pair"].lut  # no factor of two weights, and nothing borrowed
+    assert some["mac_pair"].ff < none["mac_pair"].ff  # nor registers of products
     assert {name for name in some if some[name] != none[name]} == {"mac_pair", "fabric_product"}
 
 

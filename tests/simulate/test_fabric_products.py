@@ -28,16 +28,18 @@ BENCH = """
 module bench;
   import hotnas_pkg::*;
   localparam int Top = 1 << (ActBits - 1);
+  logic clk = 0;
   logic [ActBits-1:0] ifm;
   logic [WgtBits-1:0] weight;
   logic signed [ActBits+WgtBits-1:0] product;
-  fabric_product u_product (.ifm_i(ifm), .weight_i(weight), .product_o(product));
+  fabric_product u_product (.clk_i(clk), .ifm_i(ifm), .weight_i(weight), .product_o(product));
   initial begin
     for (int w = -(1 << (WgtBits - 1)); w < 1 << (WgtBits - 1); w++) begin
       for (int i = 0; i < 232; i++) begin
         weight = WgtBits'(w);
         ifm    = ActBits'(i < 8 ? i - Top : i < 16 ? Top + 7 - i : i < 32 ? i - 24 : $urandom);
-        #1;
+        #1 clk = 1;
+        #1 clk = 0;
         if (32'(product) != w * 32'($signed(ifm))) $fatal(1, "%0d * %0d", w, $signed(ifm));
       end
     end
