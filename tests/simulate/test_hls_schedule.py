@@ -378,7 +378,6 @@ def test_drawn_networks_keep_their_bounds(number: int, tmp_path: Path) -> None:
 
 
 def test_a_schedule_out_of_its_bounds_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it was while a shared bus was counted as three ports."""
     accel = fuzz_design(0, 2)
     case = network_case(0, 40, accel)
     least, most = network_fuzz.schedule_bounds(case, accel)
