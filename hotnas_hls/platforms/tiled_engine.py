@@ -405,7 +405,7 @@ class TiledEnginePlatform(LayeredPlatform):
         least = {"word_bits": streaming.word_width, "plane_bits": streaming.plane_width}
         wider: dict[str, Any] = {name: bits for name, bits in widths.items() if bits > least[name]}
         accel = for_layers(dataclasses.replace(streaming, **wider), layers)
-        if self.clock_mhz > self.board.clock_mhz:
+        if self.clock_mhz > self.board.clock_mhz or accel.violations():  # only legal ones can be counted
             return accel
         return dataclasses.replace(accel, fabric_rows=least_fabric_rows(accel, self.board))
 

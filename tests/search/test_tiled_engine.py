@@ -325,6 +325,10 @@ def test_weights_are_striped_where_no_one_port_is_as_wide():
     loads = tuple(conv(name, 128, 128, 4, 3) for name in ("first", "second"))
     found = engine.explore(loads)
     assert found["wgt_masters"] == 2
+    too_wide = {**wide, "wgt_bits": 256, "wgt_masters": 4}  # which nothing counts the resources of
+    assert engine.violations(loads, engine.design(loads, too_wide)) == [
+        "wgt_masters = 4, wgt_bits = 256: together at most 512 bits; use narrower masters or one"
+    ]
     designs = [engine.design(loads, {**found, "wgt_masters": masters}) for masters in (1, 2)]
     assert engine.violations(loads, designs[1]) == []
     assert [design.accel.wgt_stream_bits for design in designs] == [128, 256]
