@@ -50,6 +50,8 @@ def why_not(accel: Accelerator) -> str | None:
     """Why a design is not co-simulated unless it is asked for; None where nothing speaks against it."""
     if find("bambu") is None:
         return "not found (hotnas doctor says where it can be had)"
+    if accel.wgt_masters > 1:
+        return "left out, its co-simulation gets other weights where several ports read them; --bambu"
     array = accel.tm * accel.tn
     if array > LARGEST_ARRAY:
         return f"left out, the array has {array} multipliers and up to {LARGEST_ARRAY} take minutes; --bambu"

@@ -116,6 +116,9 @@ def test_unasked_it_runs_where_it_is_found_and_the_array_is_small(
     assert why_not(dataclasses.replace(ACCEL, tm=32)) == (
         "left out, the array has 128 multipliers and up to 64 take minutes; --bambu"
     )
+    assert why_not(dataclasses.replace(ACCEL, wgt_masters=2)) == (
+        "left out, its co-simulation gets other weights where several ports read them; --bambu"
+    )
 
 
 def test_what_was_synthesised_is_in_the_certificate(
