@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hotnas_hls.accel.encoding.images import ALIGNMENT
 from hotnas_hls.accel.traffic import PORTS
 
 
@@ -141,7 +142,7 @@ def stripe_registers(masters: int) -> tuple[Register, ...]:
     """What an HLS build has for the others of the masters that weights are striped over."""
     found: list[Register] = []
     for page, (name, offset) in enumerate(STRIPE_POINTERS[: masters - 1], 1):
-        address = f"byte address of the weight image and {4096 * page:,} more, bits 31:0"
+        address = f"byte address of the weight image and {ALIGNMENT * page:,} more, bits 31:0"
         found.append(Register(name, offset, f"{name}_1", address))
         found.append(Register(f"{name}_high", offset + 4, f"{name}_2", "bits 63:32"))
     return tuple(found)
