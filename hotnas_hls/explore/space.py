@@ -156,10 +156,15 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
     for wired in _wirings(space):
         if not worth_wiring(wired, board, clock_mhz, residual):
             continue
-        for array, word, plane in product(arrays, space.word_bits, space.plane_bits):
-            base = dataclasses.replace(wired, **array, word_bits=word, plane_bits=plane)
-            if not base.violations():
-                yield base
+        for word, plane in product(space.word_bits, space.plane_bits):
+            wide = dataclasses.replace(wired, act_bits=space.act_bits, word_bits=word, plane_bits=plane)
+            block = wide.channel_block
+            for array in arrays:
+                if array["tm"] % block or array["tn"] % block:
+                    continue  # most are: a word holds a whole number of channels
+                base = dataclasses.replace(wide, **array)
+                if not base.violations():
+                    yield base
 
 
 def _arrays(space: Space, board: Board, clock_mhz: float) -> Iterator[dict[str, Any]]:
