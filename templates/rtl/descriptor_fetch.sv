@@ -48,7 +48,6 @@ module descriptor_fetch (
   logic [15:0] beat_q;
   logic        port_q;  // Ask or Fetch; of its own, for it chooses between two addresses
   logic        beat, header, lines, sealed;
-  logic [hotnas_pkg::SealBits-1:0] sum;
 
   assign fetching_o      = state_q != Rest;
   assign fetched_o       = state_q == There;
@@ -67,12 +66,12 @@ module descriptor_fetch (
 
   checksum #(.DataBits(Beat)) u_check (
     .clk_i,
-    .valid_i (beat),
-    .first_i (beat_q == '0),
-    .data_i  (beat_i),
-    .sum_o   (sum)
+    .begin_i    (state_q == Ask),
+    .valid_i    (beat),
+    .data_i     (beat_i),
+    .expected_i (hotnas_pkg::SealBits'(hotnas_pkg::Signature)),
+    .equal_o    (sealed)
   );
-  assign sealed = sum == hotnas_pkg::SealBits'(hotnas_pkg::Signature);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
