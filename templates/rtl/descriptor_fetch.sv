@@ -73,39 +73,37 @@ module descriptor_fetch (
     .equal_o    (sealed)
   );
 
+  // That a layer begins is known late in a cycle: it resets the state.
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      state_q    <= Rest;
-      port_q     <= 1'b0;
-      beat_q     <= '0;
-      refused_o  <= 1'b0;
-      error_o    <= 1'b0;
+    if (!rst_ni || (taken_i && !ask_i)) begin
+      state_q <= Rest;
+      port_q  <= 1'b0;
     end else if (ask_i) begin
-      state_q   <= Ask;
-      port_q    <= 1'b1;
-      beat_q    <= '0;
-      refused_o <= 1'b0;
-      error_o   <= 1'b0;
+      state_q <= Ask;
+      port_q  <= 1'b1;
     end else begin
-      if (fetching_o) error_o <= error_o || error_i;
-      if (beat) beat_q <= beat_q + 1'b1;
       unique case (state_q)
         Ask: if (run_ready_i) state_q <= Fetch;
         Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) begin
           state_q <= Check;
           port_q  <= 1'b0;
         end
-        Check: begin
-          state_q   <= weights_start_o ? Weights : There;
-          refused_o <= !sealed && !error_o;
-        end
+        Check: state_q <= weights_start_o ? Weights : There;
         Weights: if (job_in_i) state_q <= There;
         default: ;
       endcase
-      if (taken_i) begin
-        state_q <= Rest;
-        port_q  <= 1'b0;
-      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || ask_i) begin
+      beat_q    <= '0;
+      refused_o <= 1'b0;
+      error_o   <= 1'b0;
+    end else begin
+      if (beat) beat_q <= beat_q + 1'b1;
+      if (state_q == Check) refused_o <= !sealed && !error_o;
+      if (fetching_o) error_o <= error_o || error_i;
     end
   end
 
