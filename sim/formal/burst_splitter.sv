@@ -7,20 +7,25 @@
 //:   addr_q <= {addr_q[63:Boundary] + 1'b1, Boundary'(0)};
 //:   addr_q <= addr_q + (64'(len_q) + 64'd1 << BeatShift) + (64'd1 << BeatShift);
 //: mutant lengths_add_up
-//:   left_q <= last_beat[31:BurstBits];
+//:   left_q <= end_beat[31:BurstBits];
 //:   left_q <= run_beats_i[31:BurstBits];
 //: mutant addresses_follow
-//:   len_q  <= single ? BurstBits'(run_beats_i - 32'd1) : ~first;
-//:   len_q  <= single ? BurstBits'(run_beats_i - 32'd1) : '1;
+//:   len_q  <= single ? less : ~first;
+//:   len_q  <= single ? less : '1;
 //: mutant stable
 //:   assign valid_o     = busy_q && enable_i;
 //:   assign valid_o     = busy_q && enable_i && !run_valid_i;
 //: mutant prepared
-//:   && (near_beat[BurstBits+1:BurstBits] == '0);
-//:   && (near_beat[BurstBits+1:BurstBits] <= 2'd1);
+//:   single = !carry && (run_beats_i
+//:   single = (run_beats_i
+//: mutant prepared
+//:   || (left_q == 2 && end_q == '1)
+//:   || (left_q == 2)
 
   logic [63:0] start_q;         // of the run
   logic [31:0] beats_q, sent_q;  // of the run; those of its bursts taken
+  logic [31-BurstBits:0] behind;  // bursts behind the one offered
+  assign behind = left_q - (32 - BurstBits)'(end_q == '1);
   logic        waits_q = 1'b0, enabled_q = 1'b0, drains_q = 1'b0, drained_q;
   logic [63:0] waiting_addr_q;
   logic [7:0]  waiting_len_q;
@@ -57,8 +62,8 @@
     if (!idle_o) addresses_follow: assert (addr_o == start_q + (64'(sent_q) << BeatShift) && addr_o[BeatShift-1:0] == '0);
     lengths_add_up: assert (sent_q <= beats_q && (idle_o == (sent_q == beats_q) || (drained_q && idle_o))
       && (idle_o || 32'(len_q) + 32'd1 <= beats_q - sent_q));
-    if (!idle_o) prepared: assert (last_q == (left_q == '0)
+    if (!idle_o) prepared: assert (last_q == (behind == '0)
       && (last_q || len_q == ~addr_q[BeatShift +: BurstBits])
-      && beats_q - sent_q == (last_q ? 32'(len_q) + 32'd1 : 32'(len_q) + 32'd2 + {left_q - 1'b1, end_q}));
+      && beats_q - sent_q == (last_q ? 32'(len_q) + 32'd1 : 32'(len_q) + 32'd2 + {behind - 1'b1, end_q}));
     if (waits_q) stable: assert (valid_o && addr_o == waiting_addr_q && len_o == waiting_len_q);
   end

@@ -1,17 +1,17 @@
 // Properties of run_walker: every run of a box once, at its own address, in order; boxes of up to 3 by 3 runs.
 //: depth 3
 //: mutant counts_the_box
-//:   assign last_o      = (blocks_left_q == 16'd1) && block_last_o;
-//:   assign last_o      = blocks_left_q == 16'd1;
+//:   assign last_o      = last_block_q && last_run_q;
+//:   assign last_o      = last_block_q;
 //: mutant at_its_address
-//:   addr_q        <= block_addr_q + 64'(block_stride_i);
-//:   addr_q        <= addr_q + 64'(block_stride_i);
+//:   free ? addr_i : (last_run_q ? block_addr_q : addr_q)
+//:   free ? addr_i : (addr_q)
 //: mutant last_of_a_block
-//:   assign block_last_o = runs_left_q == 16'd1;
+//:   assign block_last_o = last_run_q;
 //:   assign block_last_o = runs_left_q == 16'd2;
 //: mutant stable
-//:   end else if (accept) begin
-//:   end else if (valid_q) begin
+//:   assign moves = !valid_q || run_ready_i;
+//:   assign moves = 1'b1;
 
   logic [1:0]  block_q, run_q, blocks_q, per_block_q;  // the run offered; the box
   logic [63:0] box_q;
@@ -27,7 +27,7 @@
   always_comb begin
     if (start_i) assume (blocks_i - 16'd1 < 16'd3 && runs_i - 16'd1 < 16'd3);
     if (valid_q) assume (block_stride_i == stride_q && run_stride_i == step_q);
-    if (valid_q && !(accept && last_o)) assume (!start_i);
+    if (!(free && moves)) assume (!start_i);
   end
 
   always_ff @(posedge clk_i) begin
@@ -49,7 +49,8 @@
   always_ff @(posedge clk_i) if (formal_started_q && run_valid_o) begin
     counts_the_box: assert (
       last_o == (block_q + 2'd1 == blocks_q && run_q + 2'd1 == per_block_q) && block_q < blocks_q && run_q < per_block_q
-      && blocks_left_q == 16'(blocks_q - block_q) && runs_left_q == 16'(per_block_q - run_q) && runs_q == 16'(per_block_q));
+      && blocks_left_q == 16'(blocks_q - block_q) && runs_left_q == 16'(per_block_q - run_q) && runs_q == 16'(per_block_q)
+      && last_block_q == (blocks_left_q == 16'd1) && last_run_q == (runs_left_q == 16'd1));
     at_its_address: assert (run_addr_o == box_q + times(block_q, stride_q) + times(run_q, step_q)
       && block_addr_q == box_q + times(block_q, stride_q));
     last_of_a_block: assert (block_last_o == (run_q + 2'd1 == per_block_q));

@@ -32,30 +32,36 @@ module burst_splitter #(
   logic                    busy_q, last_q;  // last of the run
   logic [63:0]             addr_q;
   logic [BurstBits-1:0]    len_q, end_q;    // beats - 1, of this burst and of the run's last
-  logic [31-BurstBits:0]   left_q;          // bursts behind this one
+  logic [31-BurstBits:0]   left_q;          // boundaries from here to where the run ends, that one included
   logic                    accept, take_run;
 
   // The first burst of a run, and the next one: both are worked out, so that who is chosen passes a few gates.
-  // first + beats - 1 counts the run's last beat from the boundary before it.
-  logic [BurstBits-1:0]  first;
-  logic [31:0]           last_beat;
-  logic [BurstBits+1:0]  near_beat;  // the same of a run of less than two bursts
+  // end_beat counts what is behind the run's last beat from the boundary before its first.
+  logic [BurstBits-1:0]  first, less;  // less: beats - 1, in its low bits
+  logic [31:0]           end_beat;
   logic                  single, next_last;
 
   assign first     = run_addr_i[BeatShift +: BurstBits];
-  assign last_beat = run_beats_i + 32'(first) - 32'd1;
-  assign near_beat = {1'b0, run_beats_i[BurstBits:0]} + (BurstBits + 2)'(first) - 1'b1;
-  assign single    = (run_beats_i[31:BurstBits+1] == '0) && (near_beat[BurstBits+1:BurstBits] == '0);
-  assign next_last = left_q == 1;
+  assign end_beat  = run_beats_i + 32'(first);
+  assign next_last = (left_q == 1) || (left_q == 2 && end_q == '1);
 
-  logic unused;
-  assign unused = ^near_beat[BurstBits-1:0];
+  // The first burst's length comes late: borrow and carry of so few bits are gates, not a carry chain.
+  always_comb begin
+    logic borrow, carry;
+    {borrow, carry} = 2'b10;
+    for (int unsigned i = 0; i < BurstBits; i++) begin
+      less[i] = run_beats_i[i] ^ borrow;
+      borrow  = borrow && !run_beats_i[i];
+      carry   = (first[i] && less[i]) || (carry && (first[i] || less[i]));
+    end
+    single = !carry && (run_beats_i[31:BurstBits] == (32 - BurstBits)'(borrow));
+  end
 
   assign valid_o     = busy_q && enable_i;
   assign addr_o      = addr_q;
   assign len_o       = 8'(len_q);
   assign accept      = valid_o && ready_i;
-  assign run_ready_o = !drain_i && (!busy_q || (accept && last_q));
+  assign run_ready_o = !drain_i && (!busy_q || (enable_i && ready_i && last_q));
   assign take_run    = run_valid_i && run_ready_o;
   assign idle_o      = !busy_q;
 
@@ -68,9 +74,9 @@ module burst_splitter #(
   always_ff @(posedge clk_i) begin
     if (take_run) begin
       addr_q <= run_addr_i;
-      len_q  <= single ? BurstBits'(run_beats_i - 32'd1) : ~first;
-      end_q  <= last_beat[BurstBits-1:0];
-      left_q <= last_beat[31:BurstBits];
+      len_q  <= single ? less : ~first;
+      end_q  <= end_beat[BurstBits-1:0] - 1'b1;
+      left_q <= end_beat[31:BurstBits];
       last_q <= single;
     end else if (accept) begin
       addr_q <= {addr_q[63:Boundary] + 1'b1, Boundary'(0)};

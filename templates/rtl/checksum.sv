@@ -5,10 +5,11 @@ module checksum #(
   parameter int unsigned DataBits = 128
 ) (
   input  logic clk_i,
+  input  logic begin_i,  // the sum begins with the words of the next cycle
   input  logic valid_i,
-  input  logic first_i,  // with valid_i: the sum begins with these words
   input  logic [DataBits-1:0] data_i,
-  output logic [hotnas_pkg::SealBits-1:0] sum_o
+  input  logic [hotnas_pkg::SealBits-1:0] expected_i,
+  output logic equal_o  // the sum so far is the one expected
 );
 
   localparam int unsigned Bits  = hotnas_pkg::SealBits;
@@ -23,13 +24,23 @@ module checksum #(
     appended = rest[Bits-1:0];
   endfunction
 
-  logic [Bits-1:0] sum;
+  logic [Bits-1:0]     sum, sum_q;
+  logic [(Bits-1)/6:0] same, same_q;  // six bits each
 
   always_comb begin
-    sum = first_i ? '0 : sum_o;
+    sum = sum_q;
     for (int unsigned w = 0; w < Words; w++) sum = appended(sum, data_i[32*w +: 32]);
+    same = '1;
+    for (int unsigned i = 0; i < Bits; i++) if (sum[i] != expected_i[i]) same[i/6] = 1'b0;
   end
 
-  always_ff @(posedge clk_i) if (valid_i) sum_o <= sum;
+  // Compared as it is summed, but for the last gate: whether a layer begins hangs on it, and reaches the whole
+  // engine.
+  always_ff @(posedge clk_i) begin
+    if (begin_i) sum_q <= '0;
+    else if (valid_i) sum_q <= sum;
+    if (valid_i) same_q <= same;
+  end
+  assign equal_o = same_q == '1;
 
 endmodule

@@ -48,7 +48,6 @@ module descriptor_fetch (
   logic [15:0] beat_q;
   logic        port_q;  // Ask or Fetch; of its own, for it chooses between two addresses
   logic        beat, header, lines, sealed;
-  logic [hotnas_pkg::SealBits-1:0] sum;
 
   assign fetching_o      = state_q != Rest;
   assign fetched_o       = state_q == There;
@@ -67,46 +66,44 @@ module descriptor_fetch (
 
   checksum #(.DataBits(Beat)) u_check (
     .clk_i,
-    .valid_i (beat),
-    .first_i (beat_q == '0),
-    .data_i  (beat_i),
-    .sum_o   (sum)
+    .begin_i    (state_q == Ask),
+    .valid_i    (beat),
+    .data_i     (beat_i),
+    .expected_i (hotnas_pkg::SealBits'(hotnas_pkg::Signature)),
+    .equal_o    (sealed)
   );
-  assign sealed = sum == hotnas_pkg::SealBits'(hotnas_pkg::Signature);
 
+  // That a layer begins is known late in a cycle: it resets the state.
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      state_q    <= Rest;
-      port_q     <= 1'b0;
-      beat_q     <= '0;
-      refused_o  <= 1'b0;
-      error_o    <= 1'b0;
+    if (!rst_ni || (taken_i && !ask_i)) begin
+      state_q <= Rest;
+      port_q  <= 1'b0;
     end else if (ask_i) begin
-      state_q   <= Ask;
-      port_q    <= 1'b1;
-      beat_q    <= '0;
-      refused_o <= 1'b0;
-      error_o   <= 1'b0;
+      state_q <= Ask;
+      port_q  <= 1'b1;
     end else begin
-      if (fetching_o) error_o <= error_o || error_i;
-      if (beat) beat_q <= beat_q + 1'b1;
       unique case (state_q)
         Ask: if (run_ready_i) state_q <= Fetch;
         Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) begin
           state_q <= Check;
           port_q  <= 1'b0;
         end
-        Check: begin
-          state_q   <= weights_start_o ? Weights : There;
-          refused_o <= !sealed && !error_o;
-        end
+        Check: state_q <= weights_start_o ? Weights : There;
         Weights: if (job_in_i) state_q <= There;
         default: ;
       endcase
-      if (taken_i) begin
-        state_q <= Rest;
-        port_q  <= 1'b0;
-      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || ask_i) begin
+      beat_q    <= '0;
+      refused_o <= 1'b0;
+      error_o   <= 1'b0;
+    end else begin
+      if (beat) beat_q <= beat_q + 1'b1;
+      if (state_q == Check) refused_o <= !sealed && !error_o;
+      if (fetching_o) error_o <= error_o || error_i;
     end
   end
 

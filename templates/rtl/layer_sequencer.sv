@@ -53,11 +53,11 @@ module layer_sequencer (
   // Begin waits for a layer of which nothing came ahead, Take begins one of which all did.
   typedef enum logic [2:0] {Idle, Begin, Take, Run, File} state_e;
   state_e      state_q;
-  logic [15:0] layer_q, last_layer_q;
+  logic [15:0] layer_q, layers_end_q;
   logic [31:0] images_left_q, image_stride_q;
   logic [3:0]  errors_q;
   logic [31:0] cycles_q, load_ifm_q, ahead_ifm_q, load_wgt_q, ahead_wgt_q, compute_q, store_ofm_q, stall_q;
-  logic        last_layer, last, goes_ahead, ahead_there, good, refused_q, failed, start, next;
+  logic        last_layer_q, last_image_q, last, goes_ahead, ahead_there, good, refused_q, failed, start, next;
   logic        too_many_q, nothing_q;   // the arguments: more layers than rows of counts; no layer, no image
   logic        wrong_q, ahead_wrong_q;  // weights of the layer in work, and of the one fetched
 
@@ -65,14 +65,13 @@ module layer_sequencer (
   assign running_o     = state_q == Run;
   assign start         = idle_o && start_i && !nothing_q;
   assign next          = (state_q == File) && !last && !failed;
-  assign last_layer    = layer_q == last_layer_q;
-  assign last          = last_layer && (images_left_q == 32'd1);
+  assign last          = last_layer_q && last_image_q;
   assign failed        = refused_q || wrong_q || (errors_q != '0);
-  assign goes_ahead    = !last_layer && (hotnas_pkg::SharedBus == 0);
+  assign goes_ahead    = !last_layer_q && (hotnas_pkg::SharedBus == 0);
   assign ahead_there   = (fetched_i || !goes_ahead) && tile_there_i;
   assign ask_o         = start || (next && !fetching_i)
                          || (running_o && goes_ahead && weights_in_i && !fetching_i);
-  assign ask_first_o   = idle_o || last_layer;
+  assign ask_first_o   = last_layer_q;
   assign good          = !refused_i && !fetch_error_i;
   assign layer_start_o = good && ((state_q == Begin) ? weights_begin_i : (state_q == Take));
   assign taken_o       = layer_start_o || idle_o;
@@ -119,17 +118,20 @@ module layer_sequencer (
           state_q <= !next ? Idle : fetching_i ? Take : Begin;
           if (failed) status_o <= {layer_q, 9'd0, wrong_q, 1'b0, refused_q, errors_q};
           {wrong_q, ahead_wrong_q} <= {ahead_wrong_q, 1'b0};
-          layer_q <= last_layer ? '0 : layer_q + 1'b1;
+          layer_q <= last_layer_q ? '0 : layer_q + 1'b1;
         end
         default: state_q <= Idle;
       endcase
     end
   end
 
-  // They were written cycles before a run starts.
+  // They were written cycles before a run starts; whether a layer or an image is the last is asked cycles after it
+  // became one. Before a run the first layer is next too.
   always_ff @(posedge clk_i) begin
-    too_many_q <= layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
-    nothing_q  <= (layers_i >= 32'(hotnas_pkg::ProfileSlots)) || (layers_i == '0) || (images_i == '0);
+    last_layer_q <= idle_o || layer_q == layers_end_q;
+    last_image_q <= images_left_q == 32'd1;
+    too_many_q   <= layers_i >= 32'(hotnas_pkg::ProfileSlots);  // the last row is the run's
+    nothing_q    <= (layers_i >= 32'(hotnas_pkg::ProfileSlots)) || (layers_i == '0) || (images_i == '0);
   end
 
   always_ff @(posedge clk_i) begin
@@ -137,10 +139,10 @@ module layer_sequencer (
       ifm_base_o     <= ifm_base_i;
       ofm_base_o     <= ofm_base_i;
       wgt_base_o     <= wgt_base_i;
-      last_layer_q   <= 16'(layers_i - 32'd1);
+      layers_end_q   <= 16'(layers_i - 32'd1);
       images_left_q  <= images_i;
       image_stride_q <= image_stride_i;
-    end else if (state_q == File && last_layer) begin
+    end else if (state_q == File && last_layer_q) begin
       ifm_base_o    <= ifm_base_o + 64'(image_stride_q);
       ofm_base_o    <= ofm_base_o + 64'(image_stride_q);
       images_left_q <= images_left_q - 32'd1;

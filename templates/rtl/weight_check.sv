@@ -14,29 +14,20 @@ module weight_check (
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
-  logic first_q, judged_q;
-  logic [hotnas_pkg::SealBits-1:0] sum;
+  logic judged_q, equal;
 
   checksum #(.DataBits(hotnas_pkg::PlaneBits)) u_sum (
     .clk_i,
-    .valid_i (plane_valid_i),
-    .first_i (first_q),
-    .data_i  (plane_i),
-    .sum_o   (sum)
+    .begin_i    (start_i || last_i),
+    .valid_i    (plane_valid_i),
+    .data_i     (plane_i),
+    .expected_i (cfg.wgt_sum),
+    .equal_o    (equal)
   );
 
-  assign wrong_o = judged_q && (sum != cfg.wgt_sum);
+  assign wrong_o = judged_q && !equal;
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      first_q  <= 1'b1;
-      judged_q <= 1'b0;
-    end else begin
-      if (start_i || last_i) first_q <= 1'b1;
-      else if (plane_valid_i) first_q <= 1'b0;
-      judged_q <= last_i;
-    end
-  end
+  always_ff @(posedge clk_i) judged_q <= last_i && rst_ni;
 
   logic unused;
   assign unused = ^cfg;
