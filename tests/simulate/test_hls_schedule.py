@@ -18,6 +18,7 @@ from hotnas_hls.accel.layer import FeatureMap, Layer, LayerKind
 from hotnas_hls.accel.plan import Tile
 from hotnas_hls.accel.timing.latency import NetworkLatency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.accel.timing.pipeline import ARRAY_STAGES
 from hotnas_hls.codegen.render import TEMPLATES
 from hotnas_hls.errors import ConfigError, SimulationFailed
 from hotnas_hls.fuzzing import network_fuzz
@@ -426,17 +427,20 @@ def test_a_schedule_out_of_its_bounds_is_a_problem(tmp_path: Path, monkeypatch: 
         assert check_hls(case, accel, tmp_path) == (() if kept else (told,))
 
 
-# Each hides the memory's latency as far as it looks ahead: the C++ further than the twin.
+# The first one's array hardly waits, the second one's most of the time.
 @pytest.mark.whole
-@pytest.mark.parametrize("number", [0, 20, 60, 80])
-def test_latency_is_what_the_schedule_hides(number: int, tmp_path: Path) -> None:
-    """With a memory that answers in the next cycle both take the same but for a tenth."""
+@pytest.mark.parametrize("number", [20, 80])
+def test_without_latency_the_schedule_saves_only_what_the_twins_array_waits(
+    number: int, tmp_path: Path
+) -> None:
+    """With a memory that answers in the next cycle: its array works as long, and its pipeline fills."""
     accel = fuzz_design(0, number // CASES_PER_DESIGN)
     network, at_once = network_case(0, number, accel).network, MemoryTiming(1, 1)
     package = write(hls_package(Case(network.net, accel, network.tiles), images=1), tmp_path)
     cycles = sum(layer.cycles for layer in hls_schedule(package, at_once, tmp_path / "build"))
-    twin = network_latency(network.net.layers, accel, network.tiles, at_once).cycles
-    assert 0.9 * twin <= cycles <= PROMISED * twin
+    twin = network_latency(network.net.layers, accel, network.tiles, at_once)
+    work = sum(layer.compute + ARRAY_STAGES + accel.tree_levels for layer in twin.layers.values())
+    assert work < cycles <= PROMISED * twin.cycles
 
 
 @pytest.mark.whole
