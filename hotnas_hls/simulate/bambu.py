@@ -23,7 +23,7 @@ from hotnas_hls.errors import SimulationFailed, ToolNotFound
 
 LEAST_VERSION = (2024, 10)
 LARGEST_ARRAY = 64  # multipliers up to which it runs unasked: about two minutes on one core
-LARGEST_BEAT = 64  # bits of weights up to which what Bambu makes takes the right words of a descriptor
+LARGEST_BEAT = 64  # bits of a beat of the weights up to which what Bambu makes is bit-exact
 SECONDS = 3600
 FOLDERS = ("include", "src", "tb", "tb_data", "weights")
 LOG = "bambu.log"
@@ -53,8 +53,8 @@ def why_not(accel: Accelerator) -> str | None:
         return "not found (hotnas doctor says where it can be had)"
     if accel.wgt_stream_bits > LARGEST_BEAT:
         return (
-            f"left out, weights come in beats of {accel.wgt_stream_bits} bits, and the hardware Bambu makes "
-            f"takes wrong words of descriptors with more than {LARGEST_BEAT}; --bambu"
+            f"left out, weights come in beats of {accel.wgt_stream_bits} bits, and with more than "
+            f"{LARGEST_BEAT} what Bambu makes differs from C simulation; --bambu"
         )
     array = accel.tm * accel.tn
     if array > LARGEST_ARRAY:

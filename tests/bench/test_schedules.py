@@ -8,6 +8,7 @@ import pytest
 from codegen.test_hls import needs_csim
 from small_designs import small_design
 
+from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.latency import drain_beat
 from hotnas_hls.accel.timing.pipeline import ARRAY_STAGES
 from hotnas_hls.bench import cases, schedules
@@ -72,3 +73,25 @@ def test_a_network_is_predicted_alone_where_its_twin_takes_too_long(
     assert "every_layer_exact" not in found
     assert all(cycles[1] is None and cycles[0] > 0 for cycles in found["layers"].values())
     assert found["spent"]["stem"][3:] == [600 - found["spent"]["stem"][0], 8, 3]
+
+
+def test_what_is_kept_of_a_design_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless it is of a version that did not tell what arrays wait for."""
+    point, measured = small_design(), []
+    figures = {"design_digest": point.digest(), **FIGURES}
+
+    def compared(point: DesignPoint, folder: Path, simulated: bool) -> Figures:
+        measured.append(simulated)
+        return figures
+
+    monkeypatch.setattr(schedules, "NETWORKS", {"small": False})
+    monkeypatch.setattr(schedules, "fastest_on", lambda network, board: point)
+    monkeypatch.setattr(schedules, "compared", compared)
+    file = tmp_path / "schedules.json"
+    assert schedules.measure(file) == schedules.measure(file) == {"small": figures}
+    assert measured == [False]
+    file.write_text(file.read_text().replace('"spent"', '"other"'))
+    schedules.measure(file)
+    assert measured == [False, False]

@@ -119,8 +119,8 @@ def test_unasked_it_runs_where_it_is_found_and_the_array_is_small(
         "left out, the array has 128 multipliers and up to 64 take minutes; --bambu"
     )
     wide = (
-        "left out, weights come in beats of 128 bits, and the hardware Bambu makes takes wrong words of "
-        "descriptors with more than 64; --bambu"
+        "left out, weights come in beats of 128 bits, and with more than 64 what Bambu makes differs from C "
+        "simulation; --bambu"
     )
     assert why_not(dataclasses.replace(ACCEL, wgt_bits=128)) == wide
     assert why_not(dataclasses.replace(ACCEL, wgt_masters=2)) == wide
