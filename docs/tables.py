@@ -399,13 +399,14 @@ def schedules() -> str:
     """The HLS C++ beside its twin, layer by layer."""
     rows: list[tuple[str, ...]] = []
     for network, found in read_results(RESULTS / SCHEDULE_RESULTS).items():
-        for name, cycles in found["layers"].items():
-            rows.append((network, name, *(f"{count:,}" for count in cycles)))
-        totals = [sum(of) for of in zip(*found["layers"].values(), strict=True)]
-        told = [f"{total:,}" for total in totals]
-        for twin, own in ((1, 2), (3, 4)):
+        layers = found["layers"]
+        totals = [None if None in of else sum(of) for of in zip(*layers.values(), strict=True)]
+        for name, cycles in {**layers, f"all, {found['array']}": totals}.items():
+            told = ["not simulated" if count is None else f"{count:,}" for count in cycles]
+            rows.append((network, name, *told))
+        for twin, own in ((0, 2), (3, 4)):
             told[own] += f" ({totals[own] / totals[twin] - 1:+.1%})".replace("-", "−")
-        rows.append((network, f"all, {found['array']}", *told))
+        rows[-1] = (network, name, *told)
     columns = ("Predicted", "Simulated", "HLS schedule", "Twin at once", "HLS schedule at once")
     return markdown(("Network", "Layer", *columns), rows)
 

@@ -39,6 +39,7 @@ RUNS_AHEAD = HLS_OUTSTANDING
 ASK_STAGES = 2  # of a loop that finds runs: address, run
 LOAD_STAGES = 3  # of a loop that reads a master, or on chip: address, beat, word
 FILL_DISTANCE = MIN_SWEEP  # cycles between a word's way into the IFM buffer and its first use
+START_FIFO_DEPTH = 2  # of what starts a stage of a dataflow region, by default: UG1399, config_dataflow
 FIFO_LAYERS = 2  # between two stages: of what there is one of a layer
 FIFO_PIECES = 4
 STORED_MESSAGES = 2  # of a layer, beside one for each word of its last output tile on chip
@@ -205,6 +206,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             "Stages of the loops' pipelines, as tb/schedule.h reckons: a tool may take others.",
             Line("kPortBeats", HLS_OUTSTANDING * HLS_BURST_BEATS, "held by a port until they are taken"),
             Line("kSharedBus", int(accel.shared_bus), "1: all beats that are read come over one bus"),
+            Line("kStartFifoDepth", START_FIFO_DEPTH, "layers a stage may begin before those behind end one"),
             Line("kAskStages", ASK_STAGES),
             Line("kLoadStages", LOAD_STAGES),
             Line("kComputeStages", ARRAY_STAGES + accel.tree_levels, "those of the RTL twin"),

@@ -27,7 +27,7 @@ class StageCycles:
     filling: int  # pipelines that fill or run empty, at the entry of a loop
     memory: int  # waits for a first beat or for an answer to writes
     empty: int  # waits for words of another stage
-    full: int  # waits for room
+    full: int  # waits for room, or for stages behind it that are layers behind
 
 
 @dataclass(frozen=True)

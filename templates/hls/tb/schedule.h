@@ -18,6 +18,7 @@
 namespace schedule {
 
 enum Kind {
+  kStart,
   kCycles,
   kEntry,
   kRead,
@@ -144,7 +145,7 @@ inline void begin_stage(const char* name) {
     stages.push_back(stage);
   }
   trace().stage = at;
-  happens(kCycles, 1);
+  happens(kStart, 0);
 }
 
 inline void iterate(bool first, int depth) {

@@ -3,7 +3,9 @@
 // own, which goes on with the next layer where it stood. What that gives are the cycles of a run if
 // every loop keeps its II of 1. A layer's are those from the end of the one before to its own.
 //
-// - A stage takes a cycle to begin with a layer.
+// - A stage takes a cycle to begin with a layer, and begins when all behind it have ended the one
+//   kStartFifoDepth layers before: what starts a stage is a FIFO of that depth, which it reads when
+//   it ends, and an array between two stages has two halves.
 // - A loop takes a cycle an iteration and, once, as many as its pipeline has stages.
 // - A word is in a FIFO a cycle after it left the writer's pipeline; its room is free a cycle after
 //   it was read. Who waits stands still.
@@ -29,6 +31,18 @@ inline long allowed(const Stage& stage, const Event& event, const Channel& chann
   if (event.kind == kRead) return channel.words.empty() ? -1 : channel.words.front();
   if (channel.used < channel.depth) return 0;
   return channel.rooms.empty() ? -1 : std::max(channel.rooms.front() - stage.depth, 0L);
+}
+
+// The cycle in which `stage` may begin with its next layer; -1: not yet known.
+inline long may_begin(const Stage& stage, const Trace& all) {
+  const std::size_t layer = stage.ended.size();
+  long cycle = 0;
+  if (layer < kStartFifoDepth) return cycle;
+  for (const Stage* behind = &all.stages.back(); behind != &stage; --behind) {
+    if (behind->ended.size() <= layer - kStartFifoDepth) return -1;
+    cycle = std::max(cycle, behind->ended[layer - kStartFifoDepth].now);
+  }
+  return cycle;
 }
 
 inline void wait_until(Stage& stage, long cycle, long& waited) {
@@ -93,6 +107,14 @@ inline bool play(Stage& stage, Trace& all) {
   for (; stage.next < stage.events.size(); ++stage.next) {
     const Event& event = stage.events[stage.next];
     switch (event.kind) {
+      case kStart: {
+        const long cycle = may_begin(stage, all);
+        if (cycle < 0) return stage.next > before;
+        wait_until(stage, cycle, stage.spent.full);
+        ++stage.now;
+        ++stage.spent.looping;
+        break;
+      }
       case kEntry:
         leave_loop(stage);
         stage.depth = event.value;
@@ -305,10 +327,11 @@ class Run {
     bool waits = false;
     for (const Stage& stage : all.stages) {
       if (stage.events.empty()) continue;
+      waits = true;
+      if (stage.events.front().kind == kStart) continue;  // for one of these:
       const Channel& fifo = all.channels[stage.events.front().value];
       std::printf("DEADLOCK %s waits at FIFO %s in layer %zu: %zu of %d words\n", stage.name,
                   fifo.name, stage.ended.size(), fifo.words.size(), fifo.depth);
-      waits = true;
     }
     if (waits) std::exit(1);
     for (const Word& word : all.words) check(word);
