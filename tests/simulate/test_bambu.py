@@ -42,7 +42,10 @@ def pretend(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.skipif(not Path(INSTALLED, "bambu").is_file(), reason=f"Bambu is not in {INSTALLED}")
 @pytest.mark.parametrize(
     "accel",
-    [pytest.param(ACCEL, id="one port"), pytest.param(STRIPED, id="two ports", marks=pytest.mark.long("5 min"))],
+    [
+        pytest.param(ACCEL, id="one port"),
+        pytest.param(STRIPED, id="two ports", marks=pytest.mark.long("five minutes")),
+    ],
 )
 def test_hardware_made_of_the_sources_computes_what_the_reference_does(
     accel: Accelerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
