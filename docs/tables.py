@@ -14,7 +14,7 @@ import re
 import sys
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -400,15 +400,19 @@ def schedules() -> str:
     rows: list[tuple[str, ...]] = []
     for network, found in read_results(RESULTS / SCHEDULE_RESULTS).items():
         layers = found["layers"]
+        rows += [(network, name, *_counts(cycles)) for name, cycles in layers.items()]
         totals = [None if None in of else sum(of) for of in zip(*layers.values(), strict=True)]
-        for name, cycles in {**layers, f"all, {found['array']}": totals}.items():
-            told = ["not simulated" if count is None else f"{count:,}" for count in cycles]
-            rows.append((network, name, *told))
+        told = _counts(totals)
         for twin, own in ((0, 2), (3, 4)):
             told[own] += f" ({totals[own] / totals[twin] - 1:+.1%})".replace("-", "−")
-        rows[-1] = (network, name, *told)
+        rows.append((network, f"all, {found['array']}", *told))
     columns = ("Predicted", "Simulated", "HLS schedule", "Twin at once", "HLS schedule at once")
     return markdown(("Network", "Layer", *columns), rows)
+
+
+def _counts(cycles: Sequence[int | None]) -> list[str]:
+    """Cycles as a table shows them, with a word for those that nobody counted."""
+    return ["not simulated" if count is None else f"{count:,}" for count in cycles]
 
 
 def levers() -> str:

@@ -107,8 +107,8 @@ def fastest_on_chip(
     own = ports_of(streamed)
     words = tuple(bits for bits in LEGAL_PORT_BITS if bits >= max(own.ifm_bits, own.ofm_bits))
     wide = dataclasses.replace(
-        space, port_bits=tuple({*own[:3]}), wgt_masters=(own.wgt_masters,), bus_bits=(), word_bits=words,
-        plane_bits=(WIDEST,),
+        space, port_bits=tuple(sorted({own.ifm_bits, own.wgt_bits, own.ofm_bits})), bus_bits=(),
+        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=(WIDEST,),
     )  # fmt: skip
     bounds = {_array_of(streamed): 0}  # of the arrays that are tried
     for design in leading(everything, board, memory, wide, DESIGNS_SEEN, blocks, clock_mhz):

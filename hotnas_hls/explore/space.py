@@ -161,7 +161,7 @@ def _bases(space: Space, board: Board, clock_mhz: float, residual: bool) -> Iter
             block = wide.channel_block
             for array in arrays:
                 if array["tm"] % block or array["tn"] % block:
-                    continue  # most are: a word holds a whole number of channels
+                    continue  # as violations() says, but most are, and each would be built to be asked
                 base = dataclasses.replace(wide, **array)
                 if not base.violations():
                     yield base

@@ -427,20 +427,23 @@ def test_a_schedule_out_of_its_bounds_is_a_problem(tmp_path: Path, monkeypatch: 
         assert check_hls(case, accel, tmp_path) == (() if kept else (told,))
 
 
-# The first one's array hardly waits, the second one's most of the time.
 @pytest.mark.whole
-@pytest.mark.parametrize("number", [20, 80])
+@pytest.mark.parametrize("number", [0, 20, 60, 80])
 def test_without_latency_the_schedule_saves_only_what_the_twins_array_waits(
     number: int, tmp_path: Path
 ) -> None:
-    """With a memory that answers in the next cycle: its array works as long, and its pipeline fills."""
+    """With a memory that answers in the next cycle: its array works as long, and its pipeline fills.
+
+    Of these networks it is as near below the twin as any may be above it.
+    """
     accel = fuzz_design(0, number // CASES_PER_DESIGN)
     network, at_once = network_case(0, number, accel).network, MemoryTiming(1, 1)
     package = write(hls_package(Case(network.net, accel, network.tiles), images=1), tmp_path)
     cycles = sum(layer.cycles for layer in hls_schedule(package, at_once, tmp_path / "build"))
     twin = network_latency(network.net.layers, accel, network.tiles, at_once)
     work = sum(layer.compute + ARRAY_STAGES + accel.tree_levels for layer in twin.layers.values())
-    assert work < cycles <= PROMISED * twin.cycles
+    assert work < cycles
+    assert (2 - PROMISED) * twin.cycles <= cycles <= PROMISED * twin.cycles
 
 
 @pytest.mark.whole
