@@ -154,9 +154,11 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
         _group(
             "Buffers.",
             Line("kIfmDepth", accel.ifm_depth, "words per IFM bank"),
+            Line("kIfmAddressBits", accel.ifm_depth.bit_length(), "of a word there"),
             Line("kIfmBanks", accel.tn // block, "channel blocks of an input slice"),
             Line("kIfmPorts", accel.read_ports, "pixels read per cycle"),
             Line("kOfmDepth", accel.ofm_depth, "pixels per accumulator bank"),
+            Line("kPixelBits", max(accel.ofm_depth, MIN_SWEEP).bit_length(), "of a pixel of a sweep"),
             Line("kOfmBanks", accel.tm // block, "channel blocks of an output tile"),
             Line("kRunsAhead", RUNS_AHEAD, "runs asked for before the first beat is taken"),
             Line("kRunsUnanswered", RUNS_AHEAD // 2, "runs written before the first one's answer"),
@@ -300,6 +302,10 @@ def checks(accel: Accelerator) -> list[Check]:
         Check("kIfmBanks * kChannelBlock == kTn", "The IFM banks hold one input slice side by side."),
         Check("kOfmBanks * kChannelBlock == kTm", "The accumulators are one output tile side by side."),
         Check("kIfmDepth >= 1 && kOfmDepth >= 1", "The buffers hold at least one pixel."),
+        Check("1 << kIfmAddressBits > kIfmDepth", "An address reaches every word of a bank."),
+        Check(
+            "1 << kPixelBits > kOfmDepth && 1 << kPixelBits > kMinSweep", "A sweep's cycles can be counted."
+        ),
         Check(
             "!kDspPacking || (kActBits <= 8 && kWeightBits <= 8)",
             "A DSP slice forms two products of 8-bit factors.",

@@ -86,7 +86,7 @@ OBSERVED = (
         "      observer.loop_wrote[output.at] = observer.loop;\n      kept_residuals[output.at++] = word;",
     ),
 )
-NEVER_IDLE = ("mac.h", "larger(tile.rows * tile.columns, kMinSweep)", "tile.rows * tile.columns")
+NEVER_IDLE = ("mac.h", "larger(tile.pixels, kMinSweep)", "tile.pixels")
 TOO_SOON = ("compute.h", "smaller(larger(first, last), words) + kFillDistance - 1", "0 * (first + last) + 1")
 READS_ITS_OWN = ("store_ofm.h", "output.residual_at = run.first;", "output.residual_at = output.at - 8;")
 DISTANCE = f"RAW distance = {MIN_SWEEP} true"

@@ -84,16 +84,16 @@ BROKEN = [
     (
         "no-ap-int-results",
         "include/mac.h",
-        "inline Work work_start() {",
-        "inline ap_int<9> nine() { return 9; }\ninline Work work_start() {",
+        "inline Work work_start(const Tile& tile) {",
+        "inline ap_int<9> nine() { return 9; }\ninline Work work_start(const Tile& tile) {",
         "nine returns an ap_int",
     ),
     (
         "no-ap-int-results",
         "include/mac.h",
-        "inline Work work_start() {",
+        "inline Work work_start(const Tile& tile) {",
         "struct Wide {\n  ap_uint<9> bits;\n};\n"
-        "inline Wide wide() { return {}; }\ninline Work work_start() {",
+        "inline Wide wide() { return {}; }\ninline Work work_start(const Tile& tile) {",
         "wide returns an ap_int",
     ),
     (
@@ -198,7 +198,7 @@ BROKEN = [
         "memory-ports",
         "include/mac.h",
         "const Acc held = acc[m][work.pixel];",
-        "const Acc held = acc[m][work.pixel] + 0 * acc[m][work.row];",
+        "const Acc held = acc[m][work.pixel] + 0 * acc[m][work.column];",
         "COMPUTE_CYCLE reaches acc in compute at 3 places, a bank serves 2 in II = 1",
     ),
     (  # a half of the IFM buffer that is filled and read at two places

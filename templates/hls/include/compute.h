@@ -18,20 +18,35 @@ struct Piece {
   int words;        // that come, evenly over the
   int fill_cycles;  // first cycles: the array reads none before kFillDistance more
   bool works_next;  // the array goes on to the tile that was filled last
-  bool fills_next;  // the words begin a tile, this one:
+  bool fills_next;  // the words begin a tile, this one,
   Tile tile;
   IfmWindow window;
+  Count first;  // from this word of a bank on
 };
 using Pieces = Fifo<Piece, kPieceFifoDepth>;
 using CycleCounts = Fifo<std::uint32_t, kDescriptorFifoDepth>;
 
+// A piece of `cycles` cycles, in whose first `fill_cycles` `words` words come.
+inline Piece piece_of(const Tile& tile, const IfmWindow& window, int cycles, int mac_cycles,
+                      int words, int fill_cycles) {
+  HLS_VITIS(inline)
+  Piece piece = {};
+  piece.cycles = cycles;
+  piece.mac_cycles = mac_cycles;
+  piece.words = words;
+  piece.fill_cycles = fill_cycles;
+  piece.tile = tile;
+  piece.window = window;
+  piece.first = (window.first_row - tile.first_row) * tile.in_columns + window.first_column -
+                tile.first_column;
+  return piece;
+}
+
 // A piece in which `words` words come evenly over its cycles, and are there when it ends.
-inline Piece make_piece(const Tile& tile, const IfmWindow& window, int words, int mac_cycles) {
+inline Piece even_piece(const Tile& tile, const IfmWindow& window, int words, int mac_cycles) {
   HLS_VITIS(inline)
   const int cycles = larger(words > 0 ? words + kFillDistance : 1, mac_cycles);
-  const Piece piece = {cycles, mac_cycles, words, words > 0 ? cycles - kFillDistance : 0,
-                       false,  false,      tile,  window};
-  return piece;
+  return piece_of(tile, window, cycles, mac_cycles, words, words > 0 ? cycles - kFillDistance : 0);
 }
 
 inline int slice_words(const Descriptor& layer, const IfmWindow& window, int slice) {
@@ -88,19 +103,18 @@ inline Piece next_piece(const Descriptor& layer, int index, Plan& plan) {
   const bool is_last = index == piece_count(layer) - 1;
   Piece piece;
   if (index == 0) {
-    const Piece waiting = {wait, 0, ahead, ahead, false, true, plan.next, window};
-    piece = waiting;
+    piece = piece_of(plan.next, window, wait, 0, ahead, ahead);
+    piece.fills_next = true;
   } else if (index == 1) {
     const int words = first_slice - ahead;
-    const Piece follows = {larger(words, 1), following, words, words, true, false,
-                           plan.next,        window};
-    piece = follows;
+    piece = piece_of(plan.next, window, larger(words, 1), following, words, words);
+    piece.works_next = true;
   } else if (index <= slices) {
-    piece = make_piece(plan.next, window, slice_words(layer, window, index - 1),
+    piece = even_piece(plan.next, window, slice_words(layer, window, index - 1),
                        slice_cycles - (index == 2 ? following : 0));
   } else {
     const int done = index > slices + 1 ? 0 : slices == 1 ? following : (slices - 1) * slice_cycles;
-    piece = make_piece(plan.next, window, is_last ? 0 : tile_words(layer, window),
+    piece = even_piece(plan.next, window, is_last ? 0 : tile_words(layer, window),
                        tile_cycles(layer, plan.tile) - done);
     piece.works_next = index > slices + 1;
     piece.fills_next = !is_last;
@@ -113,33 +127,32 @@ inline Piece next_piece(const Descriptor& layer, int index, Plan& plan) {
 // Where the next word of an incoming tile goes. Words come by slices, channel blocks and rows.
 struct Filling {
   int due;  // see word_is_due
-  int block;
-  int row, column;
-  int block_start, row_start;  // addresses in the bank
+  Count block;
+  Count row, column;
+  IfmAddress block_start, row_start;
 };
 
-inline Filling filling_start(const Tile& tile, const IfmWindow& window) {
+inline Filling filling_start(const Piece& piece) {
   HLS_VITIS(inline)
-  const int first = (window.first_row - tile.first_row) * tile.in_columns + window.first_column -
-                    tile.first_column;
-  const Filling filling = {0, 0, 0, 0, first, first};
+  const Filling filling = {0, 0, 0, 0, piece.first, piece.first};
   return filling;
 }
 
-// Words are taken evenly over the `cycles` of a piece, `words` in all, so that the array waits for
-// none while load_ifm keeps up with it.
-inline bool word_is_due(int words, int cycles, Filling& filling) {
+// Words are taken evenly over the cycles of a piece, so that the array waits for none while
+// load_ifm keeps up with it. One sum decides, and another one is kept where none is due, so that
+// they are found side by side.
+inline bool word_is_due(const Piece& piece, Filling& filling) {
   HLS_VITIS(inline)
-  const int due = filling.due + words;
-  const bool is_due = due >= cycles;
-  filling.due = is_due ? due - cycles : due;
+  const int past = filling.due + piece.words - piece.fill_cycles;
+  const bool is_due = past >= 0;
+  filling.due = is_due ? past : filling.due + piece.words;
   return is_due;
 }
 
 inline void fill(const Descriptor& layer, const Tile& tile, const IfmWindow& window,
                  const ActWord& word, int half, Filling& filling, IfmTile even, IfmTile odd) {
   HLS_VITIS(inline)
-  const int address = filling.row_start + filling.column;
+  const IfmAddress address = filling.row_start + filling.column;
 FILL_PORT:
   for (int port = 0; port < kIfmPorts; ++port) {
     HLS_VITIS(unroll)
@@ -179,8 +192,9 @@ struct Progress {
 
 inline Progress progress_start() {
   HLS_VITIS(inline)
-  Progress at = {};
-  at.filled_half = 1;
+  const Piece none = {};
+  const Progress at = {none.tile,   0, work_start(none.tile), none.tile,
+                       none.window, 1, filling_start(none),   0};
   return at;
 }
 
@@ -189,13 +203,13 @@ inline void begin_piece(const Piece& piece, Progress& at) {
   if (piece.works_next) {
     at.tile = at.filled;
     at.half = at.filled_half;
-    at.work = work_start();
+    at.work = work_start(at.tile);
   }
   if (piece.fills_next) {
     at.filled = piece.tile;
     at.window = piece.window;
     at.filled_half = 1 - at.filled_half;
-    at.filling = filling_start(piece.tile, piece.window);
+    at.filling = filling_start(piece);
   }
 }
 
@@ -227,7 +241,7 @@ COMPUTE_CYCLE:
       piece = pieces.read();
       begin_piece(piece, at);
     }
-    if (done < piece.fill_cycles && word_is_due(piece.words, piece.fill_cycles, at.filling)) {
+    if (done < piece.fill_cycles && word_is_due(piece, at.filling)) {
       fill(layer, at.filled, at.window, ifm_words.read(), at.filled_half, at.filling, even, odd);
     }
     if (done < piece.mac_cycles) {

@@ -12,8 +12,8 @@
 
 // The runs of a tile: of each channel block whole rows of the window, or parts of rows.
 struct IfmRuns {
-  int blocks;           // channel blocks
-  int runs;             // of a channel block
+  Count blocks;         // channel blocks
+  Count runs;           // of a channel block
   std::uint32_t words;  // of a run
 };
 
@@ -28,7 +28,7 @@ inline IfmRuns ifm_runs(const Descriptor& layer, const IfmWindow& window) {
 
 // Where the next run of a tile lies.
 struct IfmWalk {
-  int run;  // of the channel block
+  Count run;  // of the channel block
   std::uint32_t block_address, address;
 };
 
@@ -58,12 +58,12 @@ inline Run next_ifm_run(const Descriptor& layer, const IfmRuns& of, IfmWalk& wal
 // A word on its way, and where its next beat belongs.
 struct IfmUnpacking {
   ActWord word;
-  int part;    // beat within the word
-  int column;  // pixel within the row
+  Count part;    // beat within the word
+  Count column;  // pixel within the row
 };
 
 // Sends a word on unless it lies outside the footprint.
-inline void send_ifm(const IfmWindow& window, const ActWord& word, int& column, IfmWords& words) {
+inline void send_ifm(const IfmWindow& window, const ActWord& word, Count& column, IfmWords& words) {
   HLS_VITIS(inline)
   if (column < window.kept) words.write(word);
   if (++column == window.columns) column = 0;
@@ -127,7 +127,7 @@ LOAD_IFM_BEAT:
 inline void load_kept_tile(const IfmWindow& window, const IfmRuns& of, const Kept kept, Runs& runs,
                            Awaiting& awaiting, StoredWords& stored, IfmWords& words) {
   HLS_VITIS(inline)
-  int column = 0;
+  Count column = 0;
   std::uint32_t at = 0;
   std::uint32_t left = 0;  // words of the run
 LOAD_KEPT_WORD:

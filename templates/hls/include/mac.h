@@ -16,20 +16,41 @@
 // cycles apart: tiles of fewer pixels idle at the end of each sweep.
 struct Work {
   Job job;
-  int entry;      // within the job
-  int table_row;  // of the entry, in the entry table
-  int pixel, row, column;
+  IfmAddress slice;  // first word of the input slice
+  Count entry;       // within the job
+  Count table_row;   // of the entry, in the entry table
+  Pixel pixel;
+  Count column;
+  // Where the kernel's first position meets the pixel: words behind those of the slice, for the
+  // pixel and for the first one of its row, and place in the IFM.
+  IfmAddress address, row_address;
+  IfmPlace ifm_row, ifm_column;
 };
 
-inline Work work_start() {
+inline void begin_sweep(const Tile& tile, Work& work) {
   HLS_VITIS(inline)
-  const Work work = {first_job(), 0, 0, 0, 0, 0};
+  work.pixel = 0;
+  work.column = 0;
+  work.address = 0;
+  work.row_address = 0;
+  work.ifm_row = tile.first_row;
+  work.ifm_column = tile.first_column;
+}
+
+inline Work work_start(const Tile& tile) {
+  HLS_VITIS(inline)
+  Work work;
+  work.job = first_job();
+  work.slice = 0;
+  work.entry = 0;
+  work.table_row = 0;
+  begin_sweep(tile, work);
   return work;
 }
 
 inline int sweep_cycles(const Tile& tile) {
   HLS_VITIS(inline)
-  return larger(tile.rows * tile.columns, kMinSweep);
+  return larger(tile.pixels, kMinSweep);
 }
 
 inline int job_cycles(const Descriptor& layer, const Tile& tile, const Job& job) {
@@ -48,25 +69,30 @@ inline bool is_last_entry(const Descriptor& layer, const Work& work) {
 }
 
 // The array works in this cycle: it idles at the end of a short sweep.
-inline bool works(const Tile& tile, const Work& work) {
-  return work.pixel < tile.rows * tile.columns;
-}
+inline bool works(const Tile& tile, const Work& work) { return work.pixel < tile.pixels; }
 
 inline void advance(const Descriptor& layer, const Tile& tile, Work& work) {
   HLS_VITIS(inline)
   if (++work.pixel < sweep_cycles(tile)) {
-    if (++work.column == tile.columns) {
-      work.column = 0;
-      ++work.row;
-    }
+    work.address += layer.stride_columns;
+    work.ifm_column += layer.stride_columns;
+    if (++work.column < tile.columns) return;
+    work.column = 0;
+    work.row_address += tile.row_step;
+    work.address = work.row_address;
+    work.ifm_row += layer.stride_rows;
+    work.ifm_column = tile.first_column;
     return;
   }
-  work.pixel = work.row = work.column = 0;
+  begin_sweep(tile, work);
   ++work.table_row;
   if (++work.entry < job_entries(layer, work.job)) return;
   work.entry = 0;
   work.job = next_job(layer, work.job);
-  if (work.job.k == 0) work.table_row = 0;
+  if (work.job.k > 0) return;
+  work.table_row = 0;
+  work.slice += layer.slice_px;
+  if (!layer.channelwise && work.job.n == 0) work.slice = 0;
 }
 
 // What the array holds during a sweep: the weights of an entry, and of its job and output tile the
@@ -127,18 +153,17 @@ inline void read_ifm(const Descriptor& layer, const Tile& tile, const Work& work
   HLS_VITIS(inline)
   // Outside the map: 0 adds nothing, the smallest value never wins a maximum.
   const Act outside = layer.reduce_max ? kActLowest : 0;
-  const int slice = layer.channelwise ? work.job.m : work.job.n;
 COMPUTE_PORT:
   for (int port = 0; port < kIfmPorts; ++port) {
     HLS_VITIS(unroll)
-    const int row = work.row * layer.stride_rows + static_cast<int>(entry >> (8 * port + 4) & 15);
-    const int column =
-        work.column * layer.stride_columns + static_cast<int>(entry >> (8 * port) & 15);
-    const int ifm_row = tile.first_row + row;
-    const int ifm_column = tile.first_column + column;
+    const ap_uint<4> row = entry >> (8 * port + 4);
+    const ap_uint<4> column = entry >> (8 * port);
+    const IfmPlace ifm_row = work.ifm_row + row;
+    const IfmPlace ifm_column = work.ifm_column + column;
     const bool inside =
         ifm_row >= 0 && ifm_row < layer.in_rows && ifm_column >= 0 && ifm_column < layer.in_columns;
-    const int address = slice * layer.slice_px + row * tile.in_columns + column;
+    const IfmAddress address =
+        work.slice + work.address + row * IfmAddress(tile.in_columns) + column;
   COMPUTE_READ:
     for (int n = 0; n < kTn; ++n) {
       HLS_VITIS(unroll)

@@ -26,8 +26,8 @@ NEXT_SUM:
 // The runs of an output tile: of each channel block of it whole rows, or, where the tile is as wide
 // as the map, all of them.
 struct OfmRuns {
-  int blocks;           // channel blocks
-  int runs;             // of a channel block
+  Count blocks;         // channel blocks
+  Count runs;           // of a channel block
   std::uint32_t words;  // of a run
   bool residual;        // a run of the residual belongs to each
   bool vector;          // a word of it to each channel block
@@ -46,7 +46,7 @@ inline OfmRuns ofm_runs(const Descriptor& layer, const Tile& tile, int m) {
 
 // Where the next run of an output tile lies, in bytes from the map's first word.
 struct OfmWalk {
-  int run;  // of the channel block
+  Count run;  // of the channel block
   std::uint32_t block_offset, offset;
 };
 
@@ -203,10 +203,10 @@ inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Til
                            Runs& residuals, Runs& outputs, StoredWords& stored, Output& output) {
   HLS_VITIS(inline)
   const OfmRuns of = ofm_runs(layer, tile, m);
-  const int pixels = tile.rows * tile.columns;
   const bool whole = layer.ofm_on_chip && !reads_ahead(layer);
   const int parts = whole ? 1 : kOfmBeatsPerWord;
-  int part = 0, pixel = 0, block = 0;
+  Count part = 0, block = 0;
+  Pixel pixel = 0;
   std::uint32_t left = 0;  // words of the run
 STORE_OFM_BEAT:
   for (std::uint32_t beat = 0; beat < of.blocks * of.runs * of.words * parts; ++beat) {
@@ -244,7 +244,7 @@ STORE_OFM_BEAT:
       const StoredWord message = {1, word.lane[0]};
       if (tells) stored.write(message);
     }
-    if (++pixel < pixels) continue;
+    if (++pixel < tile.pixels) continue;
     pixel = 0;
     ++block;
   }

@@ -8,13 +8,15 @@
 #include "types.h"
 
 struct Tile {
-  int row, column;              // position in the grid of tiles
-  int rows, columns;            // output pixels
-  int in_rows, in_columns;      // footprint in the IFM, padding included
-  int first_row, first_column;  // IFM pixel at the footprint's corner; negative in the padding
+  Count row, column;                     // position in the grid of tiles
+  Count rows, columns;                   // output pixels
+  Count pixels;                          // these multiplied
+  Count in_rows, in_columns;             // footprint in the IFM, padding included
+  Count row_step;                        // its pixels from an output row to the next
+  std::int32_t first_row, first_column;  // IFM pixel at its corner; negative in the padding
 };
 
-inline Tile tile_at(const Descriptor& layer, int row, int column) {
+inline Tile tile_at(const Descriptor& layer, int row, int column, int first_row, int first_column) {
   HLS_VITIS(inline)
   Tile tile;
   tile.row = row;
@@ -23,10 +25,12 @@ inline Tile tile_at(const Descriptor& layer, int row, int column) {
   const bool last_column = column == layer.tiles_c - 1;
   tile.rows = last_row ? layer.tr_last : layer.tr;
   tile.columns = last_column ? layer.tc_last : layer.tc;
+  tile.pixels = tile.rows * tile.columns;
   tile.in_rows = last_row ? layer.th_last : layer.th;
   tile.in_columns = last_column ? layer.tw_last : layer.tw;
-  tile.first_row = row * layer.tr * layer.stride_rows - layer.pad_top;
-  tile.first_column = column * layer.tc * layer.stride_columns - layer.pad_left;
+  tile.row_step = layer.stride_rows * tile.in_columns;
+  tile.first_row = first_row;
+  tile.first_column = first_column;
   return tile;
 }
 
@@ -35,21 +39,26 @@ inline int tile_count(const Descriptor& layer) { return layer.tiles_r * layer.ti
 
 inline Tile first_tile(const Descriptor& layer) {
   HLS_VITIS(inline)
-  return tile_at(layer, 0, 0);
+  return tile_at(layer, 0, 0, -layer.pad_top, -layer.pad_left);
 }
 
 inline Tile next_tile(const Descriptor& layer, const Tile& tile) {
   HLS_VITIS(inline)
   const bool ends_row = tile.column == layer.tiles_c - 1;
-  return tile_at(layer, tile.row + ends_row, ends_row ? 0 : tile.column + 1);
+  if (ends_row) {
+    return tile_at(layer, tile.row + 1, 0, tile.first_row + layer.tr * layer.stride_rows,
+                   -layer.pad_left);
+  }
+  return tile_at(layer, tile.row, tile.column + 1, tile.first_row,
+                 tile.first_column + layer.tc * layer.stride_columns);
 }
 
 // The part of the footprint that exists in DRAM. Padding is never loaded: compute recognises it by
 // its coordinates.
 struct IfmWindow {
-  int first_row, rows;
-  int first_column, columns;
-  int kept;  // columns of a row that lie in the footprint
+  Count first_row, rows;
+  Count first_column, columns;
+  Count kept;  // columns of a row that lie in the footprint
 };
 
 inline IfmWindow ifm_window(const Descriptor& layer, const Tile& tile) {
@@ -63,7 +72,7 @@ inline IfmWindow ifm_window(const Descriptor& layer, const Tile& tile) {
   // block is one long burst; pixels right of the footprint are dropped on arrival.
   window.first_column = layer.ifm_merged ? 0 : larger(tile.first_column, 0);
   window.kept = larger(end_column - window.first_column, 0);
-  window.columns = layer.ifm_merged ? static_cast<int>(layer.in_columns) : window.kept;
+  window.columns = layer.ifm_merged ? layer.in_columns : window.kept;
   return window;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "fifo.h"
+#include "integers.h"
 #include "params.h"
 #include "ports.h"
 
@@ -92,6 +93,14 @@ using Sums = Fifo<AccWord, kOfmDepth>[kOfmBanks];
 
 inline int smaller(int a, int b) { return a < b ? a : b; }
 inline int larger(int a, int b) { return a > b ? a : b; }
+
+// Counters have the bits of what they count, as in the RTL twin: those of descriptor fields bound
+// most, the depths of buffers the pixels of a tile and addresses. A pixel of the IFM may lie in the
+// padding, which is in front of the map, too.
+using Count = std::uint16_t;
+using Pixel = ap_uint<kPixelBits>;
+using IfmAddress = ap_uint<kIfmAddressBits>;
+using IfmPlace = ap_int<17>;
 
 // Activation `lane` of the 32-bit words of a beat.
 inline Act activation(const std::uint32_t* word, int lane) {

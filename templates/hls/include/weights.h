@@ -16,7 +16,7 @@
 #include "types.h"
 
 struct Job {
-  int m, n, k;
+  Count m, n, k;
 };
 
 inline Job first_job() {
@@ -96,9 +96,9 @@ enum Section { kBiasSection, kPatternSection, kWeightSection };
 struct Unpacking {
   Job job;
   Section section;
-  int entry;  // within the job
-  int group;
-  int plane;  // of the biases, or of the group: 0 is the most significant bit
+  Count entry;  // within the job
+  Count group;
+  Count plane;  // of the biases, or of the group: 0 is the most significant bit
 };
 
 inline Section weights_start(const Descriptor& layer) {
