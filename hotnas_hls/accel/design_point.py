@@ -28,6 +28,7 @@ from hotnas_hls.accel.integers.bounds import accumulator_violations
 from hotnas_hls.accel.integers.random_numbers import random_images, random_numbers
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerNumbers
 from hotnas_hls.accel.layer_checks import layout_violations, network_violations, numbers_violations
+from hotnas_hls.accel.memory.dram_latency import DramLatency
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
 from hotnas_hls.accel.memory.pricing import worst_phase
 from hotnas_hls.accel.plan import Tile, plan_violations
@@ -151,12 +152,17 @@ class DesignPoint:
         return needed_macs((entry.layer for entry in self.layers), self.image, self.image_layout)
 
     @functools.cached_property
-    def behind_dram_cycles(self) -> int | None:
-        """Cycles of an image behind the DRAM, at the worst phase of its refresh; None if it is not known."""
+    def behind_dram(self) -> DramLatency | None:
+        """An image behind the DRAM, at the worst phase of its refresh; None if the DRAM is not known."""
         if self.dram is None:
             return None
         net = self.integer_network()
-        return worst_phase(net, self.accelerator, self.tiles, self.dram, self.clock_mhz).cycles
+        return worst_phase(net, self.accelerator, self.tiles, self.dram, self.clock_mhz)
+
+    @property
+    def behind_dram_cycles(self) -> int | None:
+        """What an image takes there."""
+        return None if self.behind_dram is None else self.behind_dram.cycles
 
     def integer_network(self) -> IntegerNetwork:
         """The network with its numbers: the stored ones, or seeded ones when there are none."""

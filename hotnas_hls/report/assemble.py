@@ -120,17 +120,19 @@ def _layers(
 ) -> list[LayerReport]:
     accel, bound = point.accelerator, point.latency_bound_cycles
     latencies = network_latency([e.layer for e in point.layers], accel, point.tiles, point.memory)
-    total, macs = latencies.cycles, point.needed_macs()
+    macs = point.needed_macs()
     checks: dict[str, LayerCheck] = {c.name: c for c in certificate.layers} if certificate else {}
-    bounds: dict[str, int | None] = {
-        name: None if bound is None else bound * latency.cycles // total
-        for name, latency in latencies.layers.items()
-    }
-    if certificate is not None:
+    behind: dict[str, int] = {}
+    bounds: dict[str, int | None]
+    if certificate is None:
+        behind = point.behind_dram.layers if point.behind_dram else {}
+        cycles = behind or {name: latency.cycles for name, latency in latencies.layers.items()}
+        total = sum(cycles.values())
+        bounds = {name: None if bound is None else bound * one // total for name, one in cycles.items()}
+    else:
         bounds = dict(zip(checks, certificate.layer_bounds(), strict=True))
-    behind = {}
-    if certificate is not None and certificate.behind is not None:
-        behind = {layer.name: layer.simulated for layer in certificate.behind.layers}
+        if certificate.behind is not None:
+            behind = {layer.name: layer.simulated for layer in certificate.behind.layers}
     cut = (run.channels if run else None) or {}
     widths = (run.channels_before if run else None) or {}
     cosim = _cosim_cycles(point, vendor)

@@ -49,7 +49,7 @@ class LayerReport:
     bound: int | None  # share of the latency bound, in cycles
     predicted: LayerLatency
     simulated: dict[str, int] | None  # by term, with the ideal memory
-    behind: int | None  # cycles simulated behind the board's DRAM
+    behind: int | None  # cycles behind the board's DRAM: simulated, where nothing is certified predicted
     cosim: int | None  # cycles of its transaction in co-simulation
     board: int | None  # cycles on the board, by the self-test
     outputs_match: bool | None
@@ -65,7 +65,7 @@ class LayerReport:
 
     @property
     def margin(self) -> int | None:
-        """Cycles below the bound: of what is certified, where nothing is of the prediction."""
+        """Cycles below the bound: behind the DRAM, unless that is not known."""
         cycles = self.predicted.cycles if self.simulated is None else self.simulated["cycles"]
         cycles = cycles if self.behind is None else self.behind
         return None if self.bound is None else self.bound - cycles
@@ -185,9 +185,14 @@ class ReportData:
         return None if self.certificate is None else self.certificate.certified_cycles
 
     @property
+    def cycles(self) -> int:
+        """What is certified; where nothing is, the prediction: behind the DRAM, if that is known."""
+        return self.certified_cycles or self.point.behind_dram_cycles or self.predicted_cycles
+
+    @property
     def latency_ms(self) -> float:
-        """What is certified, where nothing is the prediction with the ideal memory."""
-        return self.point.cycles_to_ms(self.certified_cycles or self.predicted_cycles)
+        """Those at the design's clock."""
+        return self.point.cycles_to_ms(self.cycles)
 
     @property
     def latency_before_ms(self) -> float | None:
@@ -272,6 +277,7 @@ class ReportData:
                 "margin_ms": self.margin_ms,
                 "predicted_cycles": self.predicted_cycles,
                 "simulated_cycles": self.simulated_cycles,
+                "behind_dram_cycles": point.behind_dram_cycles if certificate is None else None,
                 "certified_cycles": self.certified_cycles,
                 "range_ms": None if certificate is None else certificate.range_ms,
                 "bound_cycles": point.latency_bound_cycles,

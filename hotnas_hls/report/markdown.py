@@ -62,10 +62,17 @@ def _headline(data: ReportData) -> str:
             (f"test {accuracy.measure}", percent(accuracy.baseline, 2), percent(accuracy.final, 2)),
             ("test images", "", number(accuracy.images)),
             ("cycles certified, behind the DRAM", "", number(data.certified_cycles)),
+            *_uncertified(data),
             ("cycles predicted, ideal memory", "", number(data.predicted_cycles)),
             ("cycles simulated, ideal memory", "", number(data.simulated_cycles)),
         ),
     )
+
+
+def _uncertified(data: ReportData) -> list[tuple[str, str, str]]:
+    """What the latency is of, where nothing is certified."""
+    behind = None if data.certificate else data.point.behind_dram_cycles
+    return [] if behind is None else [("cycles predicted, behind the DRAM", "", number(behind))]
 
 
 def _reductions(data: ReportData) -> list[str]:

@@ -285,6 +285,7 @@ def hardware_rows(data: ReportData) -> list[tuple[str, str, str]]:
         "tr": "Tr, tile rows",
         "tc": "Tc, tile columns",
         "ifm_bits": "IFM port, bits",
+        "wgt_masters": "Weight ports",
         "wgt_bits": "Weight port, bits",
         "ofm_bits": "OFM port, bits",
         "ifm_depth": "IFM buffer, words",

@@ -133,6 +133,21 @@ def test_a_package_with_certificate_run_and_vendor_reports(tmp_path, package, po
 
 
 @pytest.mark.usefixtures("without_charts")
+def test_the_latency_of_an_uncertified_design_is_that_behind_its_dram(tmp_path, point):
+    """Never that of the ideal memory, which would be compared with a baseline behind the DRAM."""
+    point.save(tmp_path)
+    data = assemble(tmp_path)
+    behind, bound = point.behind_dram_cycles, point.latency_bound_cycles
+    assert data.certificate is None and data.cycles == behind > data.predicted_cycles
+    assert data.latency_ms == point.cycles_to_ms(behind)
+    assert data.record()["latency"]["behind_dram_cycles"] == behind
+    assert sum(layer.behind for layer in data.layers) == behind
+    assert bound - len(data.layers) < sum(layer.bound for layer in data.layers) <= bound
+    assert f"| cycles predicted, behind the DRAM |  | {behind:,} |" in markdown(data)
+    assert f'<div class="big">{behind:,}</div>' in page(data)
+
+
+@pytest.mark.usefixtures("without_charts")
 def test_what_stays_on_chip_is_told_and_what_hls_keeps_of_it(tmp_path):
     point = on_chip_design()
     point.save(tmp_path)
