@@ -185,6 +185,16 @@ class Layer:
         return max(0, -self.pad_top), max(0, -self.pad_left)
 
     @property
+    def reads_in_line(self) -> bool:
+        """The rows that it reads lie one behind the other in memory, whole."""
+        return self.first_pixel[1] == 0 and self.row_step == 1
+
+    @property
+    def writes_in_line(self) -> bool:
+        """The rows that it writes do."""
+        return self.target_rows == 1
+
+    @property
     def row_step(self) -> int:
         """Every how many IFM rows one is read: a kernel of a single row leaves out those between."""
         return self.strides[0] if self.kernel_rows == 1 else 1

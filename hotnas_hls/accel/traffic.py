@@ -19,7 +19,7 @@ def layer_bytes(layer: Layer, accel: Accelerator, tile: Tile) -> dict[str, int]:
     """
     plan = plan_layer(layer, accel, tile)
     blocks = (plan.slices - 1) * plan.slice_blocks + plan.slice_blocks_last
-    read = sum(footprint for footprint, _ in tile_sizes(layer, plan)) * blocks
+    read = sum(size.read for size in tile_sizes(layer, plan)) * blocks
     written = layer.out_rows * layer.out_columns * ceil_div(layer.m, accel.channel_block)
     planes = plan.tiles * layer_beats(plan, layer)
     added = plan.tiles * ceil_div(layer.m, accel.channel_block) if layer.residual_vector else written

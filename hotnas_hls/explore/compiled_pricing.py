@@ -38,7 +38,7 @@ def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
         layer.pattern_ones is not None, layer.stride_rows,
         place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),
         layer.ifm_on_chip, layer.residual_on_chip, layer.ofm_on_chip, layer.weights_on_chip,
-        then is not None and then.weights_on_chip,
+        then is not None and then.weights_on_chip, layer.reads_in_line, layer.writes_in_line,
     )  # fmt: skip
 
 
@@ -149,6 +149,7 @@ def layer_cycles(
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
         ahead, fetched, fetched, next_job, tile_ahead, fetched, nothing, nothing,
+        layer[29] != 0, layer[30] != 0,
     )[0]  # fmt: skip
 
 

@@ -365,14 +365,14 @@ class _Lowering:
         image, host = self.graph.input.name, self.graph.host.renamed(self.value_of)
         channels = {value: shape[0] for value, shape in self.shapes.items()}
         placement = place_concatenations(self.joins, channels, fixed=(image, *host.maps))
-        order = {name: (position, 0) for name, position in self.positions.items()}
-        for copy in placement.copies:  # as soon as the member is there: any concatenation may need it
+        order = {name: (position, False, 0) for name, position in self.positions.items()}
+        for copy in placement.copies:  # as soon as all of the member is there: any concatenation may need it
             self.shapes[copy.name] = self.shapes[copy.member]
             self._copy(copy.name, copy.member, self.shapes[copy.member])
-            order[copy.name] = (self.positions[copy.member], 1)
+            order[copy.name] = (self.positions[copy.member], True, 0)
         for draft in self.drafts.values():
             if draft.target:
-                order[draft.value] = (self.positions[draft.target], draft.layer.target_row)
+                order[draft.value] = (self.positions[draft.target], False, draft.layer.target_row)
         layers: list[LoweredLayer] = []
         maps = self._feature_maps(placement, order)
         slices: dict[str, str] = {}
@@ -396,7 +396,7 @@ class _Lowering:
         )
 
     def _feature_maps(
-        self, placement: Placement, order: Mapping[str, tuple[int, int]]
+        self, placement: Placement, order: Mapping[str, tuple[int, bool, int]]
     ) -> dict[str, FeatureMap]:
         """The image, the concatenations and what the layers write, in the order they appear."""
         copies = {copy.name: copy for copy in placement.copies}

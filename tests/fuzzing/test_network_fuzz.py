@@ -11,8 +11,10 @@ import pytest
 from hotnas_hls import cli
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.integers.reference import run_network
+from hotnas_hls.accel.layer_checks import network_violations
 from hotnas_hls.accel.plan import plan_violations
 from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.timeline import network_timeline
 from hotnas_hls.errors import SimulationFailed
 from hotnas_hls.fuzzing import network_fuzz
 from hotnas_hls.fuzzing.network_fuzz import (
@@ -52,14 +54,28 @@ def test_a_case_follows_from_seed_and_number(case: tuple[NetworkCase, Accelerato
     assert network_case(4, 5, accel).network.net.layers != one.network.net.layers
 
 
-@pytest.mark.parametrize("number", range(0, 12 * CASES_PER_DESIGN, 7))
-def test_every_case_is_legal_and_short(number: int) -> None:
-    accel = fuzz_design(1, number // CASES_PER_DESIGN)
+DRAWN = [*((1, number) for number in range(0, 12 * CASES_PER_DESIGN, 7)), (0, 634), (0, 654)]
+
+
+@pytest.mark.parametrize(("seed", "number"), DRAWN)
+def test_every_case_is_legal_and_short(seed: int, number: int) -> None:
+    accel = fuzz_design(seed, number // CASES_PER_DESIGN)
     assert accel.violations() == []
-    case = network_case(1, number, accel)
+    case = network_case(seed, number, accel)
     network = case.network
+    net = network.net
+    assert network_violations(tuple(net.feature_maps.values()), net.layers, net.image, net.host) == []
     assert not [p for la in network.net.layers for p in plan_violations(la, accel, network.tiles[la.name])]
     assert predicted(case, accel).cycles <= MOST_CYCLES
+
+
+def test_a_job_on_a_shared_bus_is_asked_for_when_the_one_before_was_taken() -> None:
+    """Case 462, as simulated: jobs of two beats, in whose turn a residual's twelve runs come first."""
+    accel = fuzz_design(0, 462 // CASES_PER_DESIGN)
+    case = network_case(0, 462, accel)
+    layers, tiles = case.network.net.layers, case.network.tiles
+    assert predicted(case, accel).layers["conv1"].load_wgt == 8168
+    assert network_timeline(layers, accel, tiles, case.memory)[0].total("load_wgt") == 8168
 
 
 def test_differences_are_told_one_by_one(case: tuple[NetworkCase, Accelerator]) -> None:

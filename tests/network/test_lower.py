@@ -63,6 +63,13 @@ class Network:
         }
         return self.add(name, OpKind.BATCHNORM, source, parameters=parameters)
 
+    def conv_of_rows(self, name: str, source: str = "rows"):
+        """Of 1 x 1, on a map that is no square."""
+        fan_in, *size = next(node.shape for node in self.nodes if node.name == source)
+        weight = RNG.normal(size=(4, fan_in, 1, 1)).astype(np.float32) / np.sqrt(fan_in, dtype=np.float32)
+        parameters = {"weight": weight, "bias": RNG.normal(size=4).astype(np.float32)}
+        return self.add(name, OpKind.CONV, source, shape=(4, *size), kernel=(1, 1), parameters=parameters)
+
     def concat(self, name: str, *inputs: str):
         shapes = [node.shape for source in inputs for node in self.nodes if node.name == source]
         channels = sum(shape[0] for shape in shapes)
@@ -278,6 +285,17 @@ def test_what_would_have_to_lie_twice_is_copied() -> None:
         "one.copy0": ("one", 0),
         "one.copy1": ("one", 4),
     }
+
+
+def test_a_copy_waits_for_all_rows_of_its_map() -> None:
+    """Fuzzing's cases 634 and 654 of seed 0: the copy ran before the third row was there."""
+    net = Network().conv("a", "image").conv("b", "image").conv("c", "image")
+    net.add("rows", OpKind.ROWS, "a", "b", "c", shape=(4, 24, 8)).conv_of_rows("d").conv_of_rows("e")
+    net.concat("one", "rows", "d").concat("two", "rows", "e")
+    net.conv_of_rows("f", "one").conv_of_rows("g", "two").add("sum", OpKind.ADD, "f", "g")
+    order = [layer.name for layer in checked(net.graph()).shapes]
+    (copy,) = [name for name in order if ".copy" in name]
+    assert order.index(copy) > max(order.index(name) for name in "abc")
 
 
 def test_a_concatenation_of_one_map_and_one_as_the_output() -> None:

@@ -53,12 +53,17 @@ def recurrence(
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
     has_residual: bool, vector: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
     write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
-    tile_ahead: bool, next_described: int, next_words: int, next_after: int,
+    tile_ahead: bool, next_described: int, next_words: int, next_after: int, reads_in_line: bool,
+    writes_in_line: bool,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
     ifm_last = wgt_last = -1  # last beat taken, per process
     ifm_bus = wgt_bus = residual_bus = -1  # last beat on the port that serves it: one port when shared
+    # On a shared bus runs are taken in one order, a cycle each: when the last one was, and the last job's.
+    ordered = job_taken = -1
+    ifm_merged = reads_in_line and tiles_c == 1 and tw - pad_left >= in_columns
+    ofm_merged = writes_in_line and tiles_c == 1
     tiles = tiles_r * tiles_c
     tile_jobs = tiles_m * tiles_n * chunks
     there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next
@@ -67,8 +72,9 @@ def recurrence(
     stored = np.full(2, start)  # last beat of the output tile one and two before, by parity
     step = output = 0
     asked_tile = asked_slice = 0  # the slice to be asked for next
-    asked = block_beats = 0
-    blocks_due = pixels_due = complete = 0  # of an output tile not yet stored; when its first word is
+    asked = block_beats = block_runs = 0
+    blocks_due = pixels_due = runs_due = 0  # of an output tile not yet stored
+    complete = 0  # when its first word is
     written = 0  # words of output tiles that are stored
     # Cycles between two of them: a vector has a word for each channel block, a map one for each pixel.
     pace = max(residual_beats, ofm_beats) if has_residual and not vector else ofm_beats
@@ -104,6 +110,9 @@ def recurrence(
                             asked = step_end_2 + to_store + 1
                         else:
                             asked = start + 1 + (0 if begin_ahead else SECOND_REQUEST * step)
+                        if shared_bus:  # a job is asked for when the run of the one before was taken
+                            asked = max(asked, job_taken + 1)
+                            ordered = job_taken = max(asked + WGT_ADDRESS - 1, ordered + 1)
                         first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1)
                         wgt_bus = first + beats * plane_beats - 1
                         load_wgt += wgt_bus - max(asked, wgt_last)
@@ -122,14 +131,18 @@ def recurrence(
                             rows = _inside(r, tiles_r, tr, th, th_last, stride_rows, pad_top, in_rows)
                             cols = _inside(c, tiles_c, tc, tw, tw_last, stride_columns, pad_left, in_columns)
                             block_beats = ifm_beats * rows * cols
+                            block_runs = 0 if block_beats == 0 else 1 if ifm_merged else rows
                             if asked_tile < 2:
                                 asked = start + 1 + (0 if tile_ahead else SECOND_REQUEST * asked_tile)
                             else:
                                 asked = tile_end_1 + to_store + 1
                             load_ifm -= max(asked, ifm_last)
+                            ordered = max(asked + IFM_ADDRESS - 2, ordered)
                             ifm_bus = max(asked + IFM_ADDRESS + ifm_latency - 1, ifm_bus)
                         last_slice = asked_slice == slices - 1
-                        ifm_bus += block_beats * (slice_blocks_last if last_slice else slice_blocks)
+                        blocks = slice_blocks_last if last_slice else slice_blocks
+                        ordered += blocks * block_runs
+                        ifm_bus += blocks * block_beats
                         there[asked_tile & 1, asked_slice] = ifm_bus
                         asked_slice += 1
                         if last_slice:
@@ -157,6 +170,7 @@ def recurrence(
                         blocks_due = 0
                         if shared_bus:
                             ifm_bus = wgt_bus = residual_bus
+                            ordered = max(taken + RESIDUAL_DRAIN - 2, ordered) + runs_due
 
                     # compute
                     begin = max(wait, wgt_last + TOKEN, there[tile & 1, m if channelwise else n] + TOKEN)
@@ -173,6 +187,7 @@ def recurrence(
 
             # store_ofm: at once, unless it has to wait for the next job to read its residual
             blocks_due, pixels_due = m_blocks_last if last_m else m_blocks, pixels
+            runs_due = blocks_due * (1 if vector or ofm_merged else tr_last if last_r else tr)
             complete = step_end_1 - sweep + 1 + to_store
             output += 1
             if not has_residual or output == tiles * tiles_m:

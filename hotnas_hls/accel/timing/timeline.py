@@ -51,6 +51,23 @@ class Interval(NamedTuple):
         return self.end - self.start
 
 
+class TileSize(NamedTuple):
+    """Of a tile, the footprint inside the input and the outputs, in pixels."""
+
+    read_rows: int
+    read_columns: int
+    rows: int
+    columns: int
+
+    @property
+    def read(self) -> int:
+        return self.read_rows * self.read_columns
+
+    @property
+    def pixels(self) -> int:
+        return self.rows * self.columns
+
+
 class Ahead(NamedTuple):
     """What comes for the next layer: its first weight job and, where it lies on chip, its first tile.
 
@@ -88,11 +105,14 @@ class _Reads:
     def __init__(self, shared: bool) -> None:
         self.shared = shared
         self.free: dict[str, int] = {}  # first cycle after the last beat, per port
+        self.ordered = -1  # when the last run was taken, on a shared bus: a run a cycle
 
-    def take(self, process: str, ready: int, beats: int) -> Interval:
-        """The beats of a request whose first could come in cycle ``ready``."""
+    def take(self, process: str, offered: int, latency: int, beats: int, runs: int = 1) -> Interval:
+        """The beats of ``runs`` runs in a row, the first of them offered in cycle ``offered``."""
         port = "all" if self.shared else process
-        first = max(ready, self.free.get(port, 0))
+        if self.shared:
+            self.ordered = max(offered - 1, self.ordered) + runs
+        first = max(offered + 1 + latency, self.free.get(port, 0))
         self.free[port] = first + beats
         return Interval(first, first + beats)
 
@@ -146,6 +166,7 @@ class _Timeline:
         self.sizes = list(tile_sizes(layer, plan))
         self.load_ifm: list[Interval] = []  # one per tile
         self.load_wgt: list[Interval] = []  # one per job
+        self.job_taken = -1  # when the run of the last job was, on a shared bus
         self.came = came
         self.steps: list[Interval] = []
         self.stalls: list[Interval] = []
@@ -153,8 +174,8 @@ class _Timeline:
         self.tile_ends: list[int] = []
         self.slices: list[int] = []  # cycle after the last beat of each slice, over all tiles
         self.complete = 0  # when the last sweep of an output tile has begun
-        # Blocks and pixels of the output tile that waits for its residual's turn.
-        self.unstored: tuple[int, int] | None = None
+        # Blocks of the output tile that waits for its residual's turn, and its size.
+        self.unstored: tuple[int, TileSize] | None = None
         self.written: list[int] = []  # when each word is, where the next layer's first tile may wait for it
         if came is not None and came.tile is not None:
             self.load_ifm.append(came.tile)
@@ -164,7 +185,7 @@ class _Timeline:
         """The loops of the schedule."""
         plan = self.plan
         ready = self.start + 1  # compute can take its next step
-        for tile, (_, pixels) in enumerate(self.sizes):
+        for tile, size in enumerate(self.sizes):
             for m in range(plan.tiles_m):
                 for n in range(plan.tiles_n):
                     for k in range(plan.chunks):
@@ -180,11 +201,11 @@ class _Timeline:
                         entries = plan.entries_last if k == plan.chunks - 1 else plan.entries
                         if begin > ready:
                             self.stalls.append(Interval(ready, begin))
-                        sweep = max(pixels, MIN_SWEEP)
+                        sweep = max(size.pixels, MIN_SWEEP)
                         self.steps.append(Interval(begin, begin + entries * sweep))
                         ready = self.steps[-1].end + 1
                 blocks = plan.m_blocks_last if m == plan.tiles_m - 1 else plan.m_blocks
-                self.unstored = blocks, pixels
+                self.unstored = blocks, size
                 self.complete = self.steps[-1].end - sweep + 1
                 if self.layer.residual is None:
                     self._store_waiting()
@@ -238,9 +259,12 @@ class _Timeline:
         asked = self._asked(jobs, [step.end for step in self.steps])
         if jobs == 1 and self.place.ahead:
             asked = self.start + 1
+        if self.accel.shared_bus:  # a job is asked for when the run of the one before was taken
+            asked = max(asked, self.job_taken + 1)
         beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
-        ready = asked + WGT_ADDRESS + self._read_latency(self.layer.weights_on_chip)
-        taken = self.reads.take("load_wgt", ready, beats)
+        latency = self._read_latency(self.layer.weights_on_chip)
+        taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats)
+        self.job_taken = self.reads.ordered
         before = self.load_wgt[-1].end if self.load_wgt else 0
         self.load_wgt.append(Interval(max(asked + 1, before), taken.end))
 
@@ -257,10 +281,14 @@ class _Timeline:
             asked = self._asked(of_tile, self.tile_ends)
             if of_tile == 1 and self.came is not None and self.came.tile is not None:
                 asked = self.start + 1
-            block = self.sizes[of_tile][0] * self.word.ifm
+            size = self.sizes[of_tile]
             blocks = plan.slice_blocks_last if index == plan.slices - 1 else plan.slice_blocks
-            ready = asked + IFM_ADDRESS + self._read_latency(self.layer.ifm_on_chip)
-            taken = self.reads.take("load_ifm", ready, blocks * block)
+            latency = self._read_latency(self.layer.ifm_on_chip)
+            merged = self.layer.reads_in_line and plan.tiles_c == 1
+            merged = merged and plan.tw - self.layer.padding[1] >= self.layer.read_columns
+            runs = 0 if size.read == 0 else blocks if merged else blocks * size.read_rows
+            beats = blocks * size.read * self.word.ifm
+            taken = self.reads.take("load_ifm", asked + IFM_ADDRESS - 1, latency, beats, runs)
             if index == 0:
                 self.load_ifm.append(
                     Interval(max(asked + 1, self.slices[-1] if self.slices else 0), taken.end)
@@ -275,14 +303,17 @@ class _Timeline:
         """store_ofm, as soon as the output tile is complete and the one before is stored."""
         if self.unstored is None:
             return
-        blocks, pixels = self.unstored
+        blocks, size = self.unstored
+        pixels = size.pixels
         before = self.stores[-1].end if self.stores else self.start
         taken = max(self.complete + self.to_store, before) + 1
         drain, pace, block_pace = taken + STORE_DRAIN, self.word.ofm, pixels * self.word.ofm
         if self.layer.residual is not None:
-            ready = taken + RESIDUAL_DRAIN + self._read_latency(self.layer.residual_on_chip)
-            words = blocks if self.layer.residual_vector else blocks * pixels
-            read = self.reads.take("residual", ready, words * self.word.residual)
+            vector, merged = self.layer.residual_vector, self.layer.writes_in_line and self.plan.tiles_c == 1
+            beats = (blocks if vector else blocks * pixels) * self.word.residual
+            runs = blocks if vector or merged else blocks * size.rows
+            latency = self._read_latency(self.layer.residual_on_chip)
+            read = self.reads.take("residual", taken + RESIDUAL_DRAIN - 1, latency, beats, runs)
             drain = read.start + self.word.residual
             if self.layer.residual_vector:  # every block waits for a word
                 block_pace = max(block_pace, self.word.residual)
@@ -297,15 +328,15 @@ class _Timeline:
         self.unstored = None
 
 
-def tile_sizes(layer: Layer, plan: LayerPlan) -> Iterator[tuple[int, int]]:
-    """Pixels of the footprint inside the input, and output pixels, of every tile in order."""
+def tile_sizes(layer: Layer, plan: LayerPlan) -> Iterator[TileSize]:
+    """The size of every tile in order."""
     down = (plan.tiles_r, plan.tr, plan.tr_last, plan.th, plan.th_last)
     across = (plan.tiles_c, plan.tc, plan.tc_last, plan.tw, plan.tw_last)
     rows = _spans(layer.stride_rows, layer.padding[0], layer.read_rows, *down)
     columns = list(_spans(layer.stride, layer.padding[1], layer.read_columns, *across))
     for read_rows, out_rows in rows:
         for read_columns, out_columns in columns:
-            yield read_rows * read_columns, out_rows * out_columns
+            yield TileSize(read_rows, read_columns, out_rows, out_columns)
 
 
 def _spans(
