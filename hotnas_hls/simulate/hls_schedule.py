@@ -81,7 +81,6 @@ def hls_schedule(directory: Path, memory: MemoryTiming, build: Path) -> tuple[La
 
 def _run(directory: Path, memory: MemoryTiming, build: Path, more: tuple[str, ...] = ()) -> CsimResult:
     flags = (
-        "-O1",
         "-DHOTNAS_SCHEDULE",
         f"-DHOTNAS_READ_LATENCY={memory.read_latency}",
         f"-DHOTNAS_WRITE_LATENCY={memory.write_latency}",

@@ -109,7 +109,7 @@ def observed(case: Case, folder: Path, *broken: tuple[str, str, str]) -> tuple[i
         files[f"include/{name}"] = source.replace(text, instead)
     write(files, folder)
     try:
-        run_csim(folder, extra_flags=("-O1",))
+        run_csim(folder)
     except SimulationFailed:
         assert broken
     printed = (folder / "build" / "csim.log").read_text()
