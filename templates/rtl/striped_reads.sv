@@ -89,18 +89,24 @@ module striped_reads #(
     // goes past the registers while they are empty.
     logic [DataBits:0] held_q [Held];
     logic [1:0]        count_q;
+    logic              any_q;      // of its own, for the choice of data reaches far
     logic              put, get;
 
     assign ready         = count_q != 2'(Held);
     assign put           = valid && ready;
     assign drained[m]    = taken && drain_i;
     assign get           = beat_valid_o && beat_ready_i;
-    assign part_valid[m] = (count_q != '0) || valid;
+    assign part_valid[m] = any_q || valid;
     assign {part_error[m], beat_o[m*DataBits +: DataBits]} = count_q != '0 ? held_q[0] : {error[m], data};
 
     always_ff @(posedge clk_i) begin
-      if (!rst_ni || drain_i) count_q <= '0;
-      else count_q <= count_q + 2'(put) - 2'(get);
+      if (!rst_ni || drain_i) begin
+        count_q <= '0;
+        any_q   <= 1'b0;
+      end else begin
+        count_q <= count_q + 2'(put) - 2'(get);
+        if (put != get) any_q <= put || count_q == 2'(Held);
+      end
     end
     always_ff @(posedge clk_i) begin
       if (get) held_q[0] <= held_q[1];

@@ -39,18 +39,20 @@ module weight_memory (
   logic             reader_run_valid, reader_run_ready, reader_valid, reader_ready;
   logic [31:0]      reader_run_planes;
   logic             chip_run_valid, chip_run_ready, chip_valid, chip_ready;
-  logic [Plane-1:0] chip_plane;
+  logic [Plane-1:0] chip_plane, joined;
 
   word_reader #(.BeatBits(hotnas_pkg::WgtPortBits), .WordBits(Plane), .OnChip(Planes != 0)) u_planes (
     .clk_i,
     .rst_ni,
-    .on_chip_i        (cfg.wgt_on_chip && !filling),
+    .on_chip_i        (cfg.wgt_on_chip),
+    .keeps_i          (filling),
     .run_valid_i      (reader_run_valid),
     .run_ready_o      (reader_run_ready),
     .run_words_i      (reader_run_planes),
     .word_valid_o     (reader_valid),
     .word_ready_i     (reader_ready),
     .word_o           (plane_o),
+    .joined_o         (joined),
     .run_valid_o,
     .run_ready_i,
     .run_beats_o,
@@ -75,7 +77,7 @@ module weight_memory (
     assign reader_ready      = plane_ready_i;
     assign {chip_run_ready, chip_valid, chip_plane} = '0;
     logic unused_chip;
-    assign unused_chip = ^{base_i, error_i, chip_run_valid, chip_ready};
+    assign unused_chip = ^{base_i, error_i, chip_run_valid, chip_ready, joined};
   end else begin : gen_on_chip
     typedef enum logic [1:0] {Ready, Ask, Fill, Begin} state_e;
     state_e              state_q;
@@ -83,12 +85,11 @@ module weight_memory (
     logic [31:0]         id_q;                     // of the weights that are loaded
     logic [AddrBits-1:0] addr_q;
     logic [63:0]         fill_addr_q;              // of the layer's weights
-    logic                missing, we;
+    logic                missing_q, we;
 
-    assign first     = cfg.wgt_chip >> PlaneShift;
-    assign missing   = cfg.wgt_on_chip && ((loaded_q <= first) || (id_q != cfg.wgt_id));
+    assign first   = cfg.wgt_chip >> PlaneShift;
     assign filling = state_q != Ready;
-    assign start_o   = (state_q == Begin) || (start_i && !missing);
+    assign start_o = (state_q == Begin) || (start_i && !missing_q);
     assign we        = (state_q == Fill) && reader_valid;
 
     assign reader_run_valid  = filling ? state_q == Ask : load_run_valid_i;
@@ -104,7 +105,7 @@ module weight_memory (
         loaded_q <= '0;
       end else begin
         unique case (state_q)
-          Ready: if (start_i && missing) state_q <= Ask;
+          Ready: if (start_i && missing_q) state_q <= Ask;
           Ask: if (reader_run_ready) state_q <= Fill;
           Fill: if (we && (left_q == 32'd1)) begin
             state_q  <= Begin;
@@ -118,6 +119,8 @@ module weight_memory (
     end
 
     always_ff @(posedge clk_i) begin
+      // Known a cycle before they are asked for: behind a descriptor's header comes its entry table.
+      missing_q   <= cfg.wgt_on_chip && ((loaded_q <= first) || (id_q != cfg.wgt_id));
       fill_addr_q <= base_i + 64'(cfg.wgt_addr);
       if (state_q == Ask) begin
         left_q <= cfg.wgt_planes;
@@ -134,7 +137,7 @@ module weight_memory (
       .rst_ni,
       .we_i         (we),
       .waddr_i      (addr_q),
-      .wdata_i      (plane_o),
+      .wdata_i      (joined),
       .run_valid_i  (chip_run_valid),
       .run_ready_o  (chip_run_ready),
       .run_addr_i   (load_run_addr_i),

@@ -8,6 +8,7 @@ module word_reader #(
   input  logic                clk_i,
   input  logic                rst_ni,
   input  logic                on_chip_i,    // of the layer's map
+  input  logic                keeps_i,      // all the same words come from DRAM, as joined_o, to be kept there
   // runs and words of the layer
   input  logic                run_valid_i,
   output logic                run_ready_o,
@@ -15,6 +16,7 @@ module word_reader #(
   output logic                word_valid_o,
   input  logic                word_ready_i,
   output logic [WordBits-1:0] word_o,
+  output logic [WordBits-1:0] joined_o,
   // runs and beats of the port
   output logic                run_valid_o,
   input  logic                run_ready_i,
@@ -36,13 +38,14 @@ module word_reader #(
   logic                whole;  // the beat completes a word
   logic [WordBits-1:0] joined;
 
-  assign on_chip          = OnChip && on_chip_i;
+  assign on_chip          = OnChip && on_chip_i && !keeps_i;
   assign run_valid_o      = run_valid_i && !on_chip;
   assign chip_run_valid_o = run_valid_i && on_chip;
   assign run_ready_o      = on_chip ? chip_run_ready_i : run_ready_i;
   assign run_beats_o      = run_words_i * Beats;
   assign word_valid_o     = on_chip ? chip_valid_i : beat_valid_i && whole;
-  assign word_o           = on_chip ? chip_word_i : joined;
+  assign word_o           = OnChip && on_chip_i ? chip_word_i : joined;
+  assign joined_o         = joined;
   assign beat_ready_o     = word_ready_i && !on_chip;
   assign chip_ready_o     = word_ready_i && on_chip;
 
