@@ -1,8 +1,8 @@
 """HLS C++ through Bambu, an open HLS compiler: hardware made from it computes what the reference does.
 
-Bambu makes Verilog of the sources of a package (without dataflow: its streams cannot be asked whether they
-are empty) and runs that Verilog under the package's own testbench, layer by layer. It is not Vitis: its
-cycles and its clock say nothing of the design.
+Bambu makes Verilog of the sources of a package (without dataflow: its own has FIFOs of three words between
+stages and nothing else) and runs that Verilog under the package's own testbench, layer by layer. It is not
+Vitis: its cycles and its clock say nothing of the design.
 """
 
 from __future__ import annotations
