@@ -26,9 +26,7 @@ void compare(unsigned layer, const char* what, Channel& a, Channel& b) {
   compare(layer, what, equal);
 }
 
-void compare(unsigned layer, const char* what, Words& a, Words& b) {
-  compare(layer, what, a == b);
-}
+void compare(unsigned layer, const char* what, Words& a, Words& b) { compare(layer, what, a == b); }
 
 template <typename T>
 void compare(unsigned layer, const char* what, T& a, T& b) {

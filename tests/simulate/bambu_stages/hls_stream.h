@@ -1,5 +1,5 @@
-// hls::stream over a FIFO interface of Bambu's. Those carry numbers, not structs: a word goes through
-// in pieces of 32 bits.
+// hls::stream over a FIFO interface of Bambu's. Those carry numbers, not structs: a word goes
+// through in pieces of 32 bits.
 
 #ifndef HLS_STREAM_H_
 #define HLS_STREAM_H_

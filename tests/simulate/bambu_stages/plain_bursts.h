@@ -1,4 +1,5 @@
-// hls::burst_maxi that Bambu makes hardware of: a master of 32 bits, which keeps what it is asked for.
+// hls::burst_maxi that Bambu makes hardware of: a master of 32 bits, which keeps what it is asked
+// for.
 
 #ifndef HOTNAS_PLAIN_BURSTS_H_
 #define HOTNAS_PLAIN_BURSTS_H_
