@@ -55,7 +55,7 @@ CSIM_FLAGS = (
     *("-std=c++14", "-O1", "-Wall", "-Wextra", "-Wpedantic"),  # -O2 compiles longer and runs no faster
     *("-Wno-unknown-pragmas", "-fno-strict-aliasing"),
 )
-# Of Bambu, an open HLS compiler; its streams have no empty(), hence no dataflow.
+# Of Bambu, an open HLS compiler, whose dataflow is not ours (simulate/bambu.py).
 BAMBU_FLAGS = (
     *("-Iinclude", "-Itb", "-DHOTNAS_DATAFLOW=0", "--compiler=I386_CLANG16", "--std=c++14", "-O2"),
     *("--device=xc7z020-1clg484-VVD", "--clock-period=10", "--tb-memory-mapping=SHARED"),

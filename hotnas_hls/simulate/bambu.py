@@ -1,8 +1,8 @@
 """HLS C++ through Bambu, an open HLS compiler: hardware made from it computes what the reference does.
 
-Bambu makes Verilog of the sources of a package (without dataflow: its streams cannot be asked whether they
-are empty) and runs that Verilog under the package's own testbench, layer by layer. It is not Vitis: its
-cycles and its clock say nothing of the design.
+Bambu makes Verilog of the sources of a package (without dataflow: its own has FIFOs of three words between
+stages and nothing else) and runs that Verilog under the package's own testbench, layer by layer. It is not
+Vitis: its cycles and its clock say nothing of the design.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from hotnas_hls.errors import SimulationFailed, ToolNotFound
 
 LEAST_VERSION = (2024, 10)
 LARGEST_ARRAY = 64  # multipliers up to which it runs unasked: about two minutes on one core
-LARGEST_STRIPE = 64  # bits a beat of weights from several ports; with 128 every layer differs
 SECONDS = 3600
 FOLDERS = ("include", "src", "tb", "tb_data", "weights")
 LOG = "bambu.log"
@@ -51,11 +50,6 @@ def why_not(accel: Accelerator) -> str | None:
     """Why a design is not co-simulated unless it is asked for; None where nothing speaks against it."""
     if find("bambu") is None:
         return "not found (hotnas doctor says where it can be had)"
-    if accel.wgt_masters > 1 and accel.wgt_stream_bits > LARGEST_STRIPE:
-        return (
-            f"left out, several ports bring {accel.wgt_stream_bits} bits of weights a beat, and with more "
-            f"than {LARGEST_STRIPE} what Bambu makes differs from C simulation; --bambu"
-        )
     array = accel.tm * accel.tn
     if array > LARGEST_ARRAY:
         return f"left out, the array has {array} multipliers and up to {LARGEST_ARRAY} take minutes; --bambu"

@@ -18,8 +18,9 @@ from hotnas_hls.simulate.flow import generate, simulate
 from simulate.test_certificate import faked  # noqa: F401 (a fixture)
 
 INSTALLED = "/opt/bambu/bin"
-ONE_PORT = dataclasses.replace(ACCEL, max_entries=16)  # as in small_design
-STRIPED = dataclasses.replace(ONE_PORT, wgt_bits=32, wgt_masters=2)
+# Beats of 128 bits: with the words of a ring before its pointers Bambu makes too small a memory of one.
+ONE_PORT = dataclasses.replace(ACCEL, max_entries=16, wgt_bits=128)
+STRIPED = dataclasses.replace(ONE_PORT, wgt_bits=64, wgt_masters=2)
 VERSION = 'if [ "$1" = --version ]; then echo "Version: PandA 2024.10"; exit; fi\n'
 
 
@@ -127,12 +128,6 @@ def test_unasked_it_runs_where_it_is_found_and_the_array_is_small(
     assert why_not(dataclasses.replace(ACCEL, tm=32)) == (
         "left out, the array has 128 multipliers and up to 64 take minutes; --bambu"
     )
-    wide = (
-        "left out, several ports bring 128 bits of weights a beat, and with more than 64 what Bambu makes "
-        "differs from C simulation; --bambu"
-    )
-    assert why_not(dataclasses.replace(ACCEL, wgt_masters=2)) == wide
-    assert why_not(STRIPED) is None
 
 
 def test_what_was_synthesised_is_in_the_certificate(

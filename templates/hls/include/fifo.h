@@ -38,8 +38,10 @@ class Fifo {
   }
 
  private:
-  T words_[kDepth];
+  // In this order: of a struct of nothing but 32-bit numbers Bambu 2024.10 makes as many elements
+  // of its first member as go into it whole, and what lies behind them has no memory.
   int next_read_, next_write_;
+  T words_[kDepth];
 };
 
 template <typename T, int kDepth, int kCount>

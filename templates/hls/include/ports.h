@@ -64,7 +64,6 @@ END_RUNS:
 template <typename Beat>
 inline Beat take_beat(Port<Beat> port) {
   HLS_VITIS(inline)
-  static_assert(sizeof(Bits<Beat>) == sizeof(Beat), "A beat is as large as its bits.");
   const Bits<Beat> bits = port.read();
   Beat beat;
 TAKE_WORD:
