@@ -254,12 +254,13 @@ class _Fixed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: float, low: int, high: int) -> Tensor:
         rounded = (values * scale).add_(0.5).floor_()
-        clamped = rounded.clamp(low, high)
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(clamped == rounded)
-        return clamped.mul_(1 / scale)
+        if not ctx.needs_input_grad[0]:
+            return rounded.clamp_(low, high).mul_(1 / scale)
+        ctx.save_for_backward(rounded)
+        ctx.inside = low - 0.5, high + 0.5  # whole numbers from low to high lie between these
+        return rounded.clamp(low, high).mul_(1 / scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None, None
+        (rounded,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradients[0], rounded, *ctx.inside), None, None, None

@@ -89,7 +89,8 @@ class SearchSettings:
     batch_size: int = 64  # images of a batch
     learning_rate: float = 0.001  # of that fine-tuning
     final_epochs: int = 10  # fine-tuning of the chosen design
-    integer_batches: int = 0  # after that: fine-tuning batches of its integers
+    integer_epochs: float = 0.0  # after that: passes over all training images that train its integers
+    integer_batches: int = 0  # instead: so many batches
     integer_learning_rate: float = 0.0003  # of those
     alpha: float = 0.7  # weight of the accuracy in the reward
     accuracy: tuple[float, float] = (0.9, 1.0)  # reward -1 at the first, +1 at the second
@@ -183,6 +184,7 @@ class RunConfig:
         counted = (
             "batches",
             "final_epochs",
+            "integer_epochs",
             "integer_batches",
             "validation_blend",
             "accuracy_drop",
@@ -192,6 +194,8 @@ class RunConfig:
         for name in counted:
             if getattr(search, name) < 0:
                 found.append(f"search.{name}: must be 0 or more, not {getattr(search, name):g}")
+        if search.integer_epochs and search.integer_batches:
+            found.append("search: give integer_epochs or integer_batches, not both")
         if not 0 <= search.alpha <= 1:
             found.append(f"search.alpha: must be 0 to 1, not {search.alpha:g}")
         least = self.bound.varied_accuracy

@@ -61,7 +61,9 @@ def options_of(config: RunConfig) -> SearchOptions:
         validation_blend=search.validation_blend,
         tuning=Tuning(search.batches, search.batch_size, search.learning_rate),
         final_epochs=search.final_epochs,
-        integer_tuning=IntegerTuning(search.integer_batches, learning_rate=search.integer_learning_rate),
+        integer_tuning=IntegerTuning(
+            search.integer_epochs, search.integer_batches, learning_rate=search.integer_learning_rate
+        ),
         space=SpaceOptions(
             weight_bits=quantisation.weight_bits,
             least_weight_bits=quantisation.least_weight_bits,

@@ -193,12 +193,12 @@ def _finished(
     def trained(what: str, tuning: Tuning, integers: IntegerTuning = UNTUNED) -> tuple[IntegerNetwork, float]:
         reporter.stage(f"{what} of the chosen design")
         model = evaluator.tuned(compression, tuning, lambda _, done, total: reporter.step(done, total))
-        if integers.batches:
+        if integers.trains:
             reporter.stage("final fine-tuning of its integers")
         network = evaluator.quantised_network(model, compression, tuning, integers, reporter.step)
         return network, evaluator.accuracy(network, compression)
 
-    if options.final_epochs > 0 or options.integer_tuning.batches > 0:
+    if options.final_epochs > 0 or options.integer_tuning.trains:
         longer = epoch(options.tuning, options.final_epochs, len(dataset.train))
         network, accuracy = trained("final fine-tuning", longer, options.integer_tuning)
         if chosen.accuracy is None or accuracy >= chosen.accuracy:

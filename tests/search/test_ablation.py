@@ -10,10 +10,10 @@ from hotnas_hls.search.comparing.ablation import accuracy_after, edits_of, measu
 
 
 def test_each_stage_adds_one_step():
-    settings = [vars(steps) for steps in stages(50, 100).values()]
-    for before, after in zip(settings[:5], settings[1:5], strict=False):
+    settings = [vars(steps) for steps in stages(50, 0.25, 2).values()]
+    for before, after in zip(settings[:5], settings[1:6], strict=True):
         assert sum(before[name] != after[name] for name in before) == 1
-    fitted, *others = settings[2], *settings[5:]
+    fitted, *others = settings[2], *settings[6:]
     assert [[name for name in fitted if fitted[name] != other[name]] for other in others] == [
         ["recalibrate"],
         ["recalibrate", "batches"],
@@ -27,9 +27,9 @@ def test_edits_prune_the_widest_layers_and_spare_the_first(problem):
     assert "conv1" not in edits.weight_bits and set(edits.weight_bits.values()) == {6}
 
 
-@pytest.mark.parametrize("stage", ["+ distillation in it", "float fine-tuning, then fitted"])
+@pytest.mark.parametrize("stage", ["+ whole epochs of it", "float fine-tuning, then fitted"])
 def test_steps_are_taken_together(problem, stage):
-    found = accuracy_after(problem, stages(2, 2)[stage], 0)
+    found = accuracy_after(problem, stages(2, 0.1, 0.2)[stage], 0)
     assert found["validation_accuracy"] > 0.9 and found["cpu_seconds"] > 0
 
 
@@ -45,13 +45,15 @@ def test_what_is_kept_is_not_measured_again(problem, tmp_path, monkeypatch):
     monkeypatch.setattr(ablation, "accuracy_after", counted)
     path = tmp_path / "ablation.json"
     with pytest.raises(KeyboardInterrupt):
-        measure(problem, path, batches=2, integer_batches=3)
-    figures = measure(problem, path, batches=2, integer_batches=3)
-    assert [found["cpu_seconds"] for found in figures.values()] == [1, 2, 4, 5, 6, 7, 8]
-    assert measure(problem, path, batches=2, integer_batches=3) == figures and len(measured) == 8
-    assert list(json.loads(path.read_text())["stages"]) == list(stages(2, 3))
-    measure(problem, path, batches=4, integer_batches=3)
-    assert len(measured) == 9  # only float fine-tuning depends on these batches
+        measure(problem, path, batches=2)
+    figures = measure(problem, path, batches=2)
+    assert [found["cpu_seconds"] for found in figures.values()] == [1, 2, 4, 5, 6, 7, 8, 9]
+    assert measure(problem, path, batches=2) == figures and len(measured) == 9
+    assert list(json.loads(path.read_text())["stages"]) == list(stages(2, 1, 2))
+    measure(problem, path, batches=4)
+    assert len(measured) == 10  # only float fine-tuning depends on these batches
+    measure(problem, path, batches=4, epochs=3)
+    assert len(measured) == 11  # only the last stage of the integers depends on the epochs
 
 
 def test_a_file_of_something_else_is_refused(problem, tmp_path):

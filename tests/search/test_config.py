@@ -146,6 +146,17 @@ def test_a_bound_is_a_latency_or_a_reduction(tmp_path: Path):
     ]
 
 
+def test_integers_are_trained_for_epochs_or_batches(tmp_path: Path):
+    def refused(settings: str) -> list[str]:
+        return refusal(written(tmp_path, SMALL + f"search: {{{settings}}}\n"))
+
+    assert load_config(written(tmp_path, SMALL + "search: {integer_batches: 5}\n")).search.integer_epochs == 0
+    assert refused("integer_epochs: -1") == ["  - search.integer_epochs: must be 0 or more, not -1"]
+    assert refused("integer_epochs: 0.5, integer_batches: 5") == [
+        "  - search: give integer_epochs or integer_batches, not both"
+    ]
+
+
 def test_the_larger_share_of_a_validation_image_is_its_own(tmp_path: Path):
     def refused(share: float) -> list[str]:
         return refusal(written(tmp_path, SMALL + f"search: {{validation_blend: {share}}}\n"))

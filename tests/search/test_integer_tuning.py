@@ -1,9 +1,11 @@
 """Fine-tuning of integers: it recovers what narrow weights lose, repeats itself, and ends a search."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
+import torch
 
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.compression import Compression, PatternChoice
@@ -39,7 +41,8 @@ def rounded(problem):
 @pytest.mark.parametrize("teacher", [True, False])
 def test_tuning_recovers_accuracy(problem, rounded, teacher):
     done = []
-    network = tuned(problem, IntegerTuning(40, 64, 2e-3), 0, teacher, lambda *at: done.append(at))
+    tuning = IntegerTuning(batches=40, learning_rate=2e-3)
+    network = tuned(problem, tuning, 0, teacher, lambda *at: done.append(at))
     before, after = (integer_accuracy(net, problem.dataset.train) for net in (rounded, network))
     assert before < 0.8 and after > before + 0.1
     assert network.layers == rounded.layers and network.feature_maps == rounded.feature_maps
@@ -47,9 +50,25 @@ def test_tuning_recovers_accuracy(problem, rounded, teacher):
 
 
 def test_same_seed_same_integers(problem):
-    nets = [tuned(problem, IntegerTuning(3, learning_rate=1e-2), seed) for seed in (0, 0, 1)]
+    nets = [tuned(problem, IntegerTuning(batches=3, learning_rate=1e-2), seed) for seed in (0, 0, 1)]
     weights = [np.concatenate([n.weights.ravel() for n in net.numbers.values()]) for net in nets]
     assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
+
+
+def test_epochs_are_passes_over_the_training_images(problem):
+    images, read, done = len(problem.dataset.train), [], []
+    size = images // 3  # a pass takes three batches and the rest a fourth
+
+    class Watched(torch.nn.Module):
+        def forward(self, x):
+            read.append(len(x))
+            return problem.model(x)
+
+    integers = tuned(problem, UNTUNED)
+    tuning = IntegerTuning(epochs=1.5, batch_size=size, learning_rate=1e-4)
+    tune_integers(integers, LAYERS, Watched(), problem.dataset, tuning, 0, lambda *at: done.append(at))
+    assert read == [size] * math.ceil(1.5 * images / size)
+    assert done[-1] == (len(read), len(read))
 
 
 @pytest.mark.whole

@@ -130,7 +130,8 @@ def test_integers_of_several_outputs_are_tuned() -> None:
     problem, result = found("detector")
     net, data = result.network, problem.dataset
     layers = [layer.name for layer in net.layers if layer.name in ("small", "large")]
-    tuned = tune_integers(net, layers, problem.model, data, IntegerTuning(4, 32, 0.1), 0)
+    tuning = IntegerTuning(batches=4, batch_size=32, learning_rate=0.1)
+    tuned = tune_integers(net, layers, problem.model, data, tuning, 0)
     assert any((tuned.numbers[name].weights != net.numbers[name].weights).any() for name in layers)
     wanted = values_of(answers(problem.model, data.train.images))
     assert FIDELITY.score(integer_answers(tuned, data.train.images), wanted) > 0.8

@@ -46,25 +46,27 @@ class Steps:
 
     clip: bool = False  # formats may saturate rare values
     fit: bool = False  # integers fitted layer by layer
-    integer_batches: int = 0  # of fine-tuning the integers, 128 images each
+    integer_epochs: float = 0  # of fine-tuning the integers
     distillation: bool = False  # in that: the pre-trained network's answers instead of labels
     recalibrate: bool = False  # batch norms of the pruned network measured anew, before
     batches: int = 0  # of fine-tuning the float network, before that, 64 images each
 
 
-def stages(batches: int, integer_batches: int) -> dict[str, Steps]:
+def stages(batches: int, part: float, epochs: float) -> dict[str, Steps]:
     """The steps, each added to those before it; behind them what else could surround the fitting."""
     rounded = Steps()
     clipped = replace(rounded, clip=True)
     fitted = replace(clipped, fit=True)
-    trained = replace(fitted, integer_batches=integer_batches)
+    trained = replace(fitted, integer_epochs=part)
+    taught = replace(trained, distillation=True)
     measured = replace(fitted, recalibrate=True)
     return {
         "pruned and rounded": rounded,
         "+ formats calibrated": clipped,
         "+ integers fitted": fitted,
         "+ fine-tuning of the integers": trained,
-        "+ distillation in it": replace(trained, distillation=True),
+        "+ distillation in it": taught,
+        "+ whole epochs of it": replace(taught, integer_epochs=epochs),
         "batch norms measured anew, then fitted": measured,
         "float fine-tuning, then fitted": replace(measured, batches=batches),
     }
@@ -75,12 +77,17 @@ def measure(
     results: Path,
     report: Callable[[str, Figures], None] = lambda name, figures: None,
     batches: int = 50,
-    integer_batches: int = 100,
+    part: float = 0.25,
+    epochs: float = 2.0,
     seed: int = 0,
 ) -> dict[str, Figures]:
-    """Validation accuracy after every stage, into the file ``results``."""
+    """Validation accuracy after every stage, into the file ``results``.
+
+    batches: of fine-tuning the float network; part, epochs: passes over the training images that train the
+    integers, at first and in the stage of whole epochs.
+    """
     known, measured = read_results(results), {}
-    for name, steps in stages(batches, integer_batches).items():
+    for name, steps in stages(batches, part, epochs).items():
         setting = {"tool_version": __version__, "network": problem.name, "seed": seed, **asdict(steps)}
         found = known.get(name, {})
         if not setting.items() <= found.items():
@@ -103,7 +110,7 @@ def accuracy_after(problem: Problem, steps: Steps, seed: int) -> Figures:
             finetune(model, problem.model, problem.dataset, tuning, seed)
         elif steps.recalibrate:
             recalibrate_batchnorm(model, train, tuning, np.random.default_rng(seed))
-        integers = IntegerTuning(steps.integer_batches)
+        integers = IntegerTuning(steps.integer_epochs)
         teacher = problem.model if steps.distillation else None
         network = integer_network(
             problem,

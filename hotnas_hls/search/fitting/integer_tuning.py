@@ -1,12 +1,13 @@
 """Fine-tuning of the integer network itself: its rounded weights and activations, in its own formats.
 
 The last part of a fine-tuning. What is trained is what the hardware computes, so nothing is lost by rounding
-afterwards. The lesson is the pre-trained network's answer to augmented and blended images: labels of
-images it has seen in training teach nothing that it does not know, its answers between images do.
+afterwards. The lesson is the pre-trained network's answer to shifted, mirrored and blended training images:
+labels of images it has seen in training teach nothing that it does not know, its answers between images do.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.models.data import Dataset
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.integer_module import IntegerModule
 from hotnas_hls.models.task import Answers, Task, answers_of
 from hotnas_hls.search.fitting.finetune import batches_of, schedule
@@ -27,13 +29,23 @@ BLEND = 0.5  # largest share of another image in every second batch
 class IntegerTuning:
     """How an integer network is fine-tuned: Adam, a warm-up over the first tenth and a cosine to zero."""
 
-    batches: int
-    batch_size: int = 128
+    epochs: float = 0.0  # passes over all training images; a fraction is a part of one
+    batches: int = 0  # instead: so many batches
+    batch_size: int = 64
     learning_rate: float = 3e-4
     temperature: float = 2.0
 
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained."""
+        return self.epochs > 0 or self.batches > 0
 
-UNTUNED = IntegerTuning(batches=0)  # integers stay as they were rounded
+    def steps(self, images: int) -> int:
+        """Batches in all, of so many training images."""
+        return self.batches or math.ceil(self.epochs * images / self.batch_size)
+
+
+UNTUNED = IntegerTuning()  # integers stay as they were rounded
 
 
 def tune_integers(
@@ -46,16 +58,19 @@ def tune_integers(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> IntegerNetwork:
     """``net`` with the weights of ``layers`` trained; the labels are the lesson where there is no teacher."""
-    if tuning.batches == 0:
+    if not tuning.trains:
         return net
+    total = tuning.steps(len(dataset.train))
     rng = np.random.default_rng(seed)
-    module = IntegerModule(net, layers).train()
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module, teacher = IntegerModule(net, layers).train(), None if teacher is None else copied(teacher)
+    for one in (module, teacher):
+        if one is not None:  # convolutions on a processor take less time with channels last in memory
+            one.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=tuning.learning_rate)
-    for step, (images, labels) in enumerate(batches_of(dataset, tuning.batch_size, tuning.batches, rng)):
+    for step, (images, labels) in enumerate(batches_of(dataset, tuning.batch_size, total, rng)):
         for group in optimiser.param_groups:
-            group["lr"] = tuning.learning_rate * schedule(step, tuning.batches)
+            group["lr"] = tuning.learning_rate * schedule(step, total)
         if teacher is not None and step % 2:
             images = _blended(images, rng)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -63,7 +78,7 @@ def tune_integers(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        progress(step + 1, tuning.batches)
+        progress(step + 1, total)
     return module.integer_network()
 
 
