@@ -31,6 +31,7 @@ STAGES = (
 SYNTHESISED = tuple(name for name in STAGES if name != "load_wgt")
 # Of these, store_ofm writes to other places as hardware, which is not understood; compute was not compared.
 COMPARED = ("unpack_descriptor", "plan_compute", "ask_ifm", "ask_ofm", "load_ifm")
+QUICK = ("unpack_descriptor", "ask_ifm")  # in CI
 INCLUDES = ("-I.", "-Iinclude", "-Itb")
 NOT_HERE = ("-Iinclude", "-Itb", "-DHOTNAS_DATAFLOW", "--simulate", "--max-sim-cycles")
 MEMORIES = {
@@ -251,8 +252,13 @@ needs_bambu = pytest.mark.skipif(not BAMBU.is_file(), reason=f"Bambu is not in {
 
 
 @needs_bambu
-@pytest.mark.whole
-@pytest.mark.parametrize("name", SYNTHESISED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.whole if name in QUICK else pytest.mark.long("a minute"))
+        for name in SYNTHESISED
+    ],
+)
 def test_a_stage_becomes_hardware(package: Path, name: str) -> None:
     write(package, name)
     said = bambu(package, name)
@@ -260,7 +266,7 @@ def test_a_stage_becomes_hardware(package: Path, name: str) -> None:
 
 
 @needs_bambu
-@pytest.mark.whole
+@pytest.mark.long("half a minute")
 def test_a_fifo_that_is_chosen_by_a_number_does_not(package: Path) -> None:
     source = package / "include" / "store_ofm.h"
     text = source.read_text()
