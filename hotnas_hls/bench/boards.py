@@ -44,8 +44,9 @@ def fastest_of(graph: Graph, board_name: str) -> DesignPoint:
     assert board.dram is not None
     dram = load_dram(board.dram)
     explored = explore_arrangements(
-        graph, board, dram, SPACE, weight_bits=WEIGHT_BITS, on_chip=True, clock_mhz=board.clock_mhz
-    )
+        graph, board, dram, SPACE, weight_bits=WEIGHT_BITS, on_chip=True, clock_mhz=board.clock_mhz,
+        only_fastest=True,
+    )  # fmt: skip
     return fastest_point(explored, board, dram, board.clock_mhz)
 
 

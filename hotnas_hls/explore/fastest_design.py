@@ -55,13 +55,15 @@ def explore_arrangements(
     packed: PackingChoice = BEST,
     clock_mhz: float | None = None,
     on_chip: bool = False,
+    only_fastest: bool = False,
 ) -> ArrangementExploration:
     """``explore`` in the arrangement asked for, or in the one of the network whose best design is fastest.
 
     memory: an ideal one, or the DRAM behind the ports. clock_mhz: None for the board's.
     pattern_ones: kernel positions that every 3x3 convolution keeps, None for dense ones. Pairs of output
     channels share their patterns where the space has DSP packing to offer, which asks for it.
-    on_chip: whether designs may keep maps and weights on chip.
+    on_chip: whether designs may keep maps and weights on chip. only_fastest: behind a DRAM those that keep
+    nothing are then decided only where their bound leaves them a chance.
     """
     pattern_rows = 2 if True in space.packing(weight_bits) else 1
 
@@ -88,14 +90,15 @@ def explore_arrangements(
         model, least, kept = explored[tried]
         if not isinstance(memory, DramTiming):
             return cycles[tried]
+        if kept:
+            prices[tried] = cheapest(kept, memory, clock)
+            if only_fastest and prices[tried].price <= least:
+                return prices[tried].price
         decisions[tried] = fastest_behind(
             model.layers, board, memory, clock, space, top, model.blocks, model.feature_maps
         )
         streamed = decisions[tried].best[0].price
-        if not kept:
-            return streamed
-        prices[tried] = cheapest(kept, memory, clock)
-        return min(streamed, prices[tried].price)
+        return min(streamed, prices[tried].price) if kept else streamed
 
     bounds = sorted(((least, tried) for tried, least in cycles.items()), key=lambda pair: pair[0])
     best = decide(bounds, price).best[0]

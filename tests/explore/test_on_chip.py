@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from itertools import product
 
 import pytest
 from small_designs import LAYERS, MAPS, on_chip_design, small_design
 
+from hotnas_hls.accel.memory.dram_timing import load_dram
 from hotnas_hls.accel.memory.pricing import without_numbers
 from hotnas_hls.accel.resources import accelerator_resources, violations
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.boards.board import load_board
 from hotnas_hls.explore.exhaustive import fastest
+from hotnas_hls.explore.fastest_design import explore_arrangements
 from hotnas_hls.explore.on_chip import fastest_on_chip, kept_on_chip
 from hotnas_hls.explore.space import Space
+from hotnas_hls.frontends.source import load_model
 
 NET = without_numbers(LAYERS, 16, MAPS)
 CLOCK = 200.0
 MEMORY = MemoryTiming(30, 10)
 SPACE = Space((4, 8, 16), (4, 8, 16), (32, 64), ((2, 2), (4, 4), (8, 8)), (32, 128, 512))
+
+
+def test_designs_that_stream_are_not_decided_where_none_can_be_the_fastest() -> None:
+    graph = load_model("digits_resnet", proven=False).graph
+    space = Space((16, 32), (16, 32), (64, 128), ((4, 4), (8, 8)), (64, 256), act_bits=8)
+    ask = partial(
+        explore_arrangements, graph, load_board("ZCU102"), load_dram("ZCU102"), space,
+        stem="plain", packed=0, weight_bits=8, on_chip=True,
+    )  # fmt: skip
+    every, only = ask(), ask(only_fastest=True)
+    assert only.kept == every.kept is not None
+    assert only.price == every.price < every.streamed == only.streamed
+    assert every.decision is not None and only.decision is None
 
 
 @pytest.mark.parametrize("board", ["ZCU102", "PYNQ-Z2"])
