@@ -23,7 +23,7 @@ from hotnas_hls.simulate.hls_schedule import LayerSchedule, hls_schedule
 from hotnas_hls.version import __version__
 
 BOARD = "ZCU102"
-NETWORKS = {"digits_resnet": True, "resnet20": True, "resnet18_cifar": False}  # True: the twin is simulated
+NETWORKS = {"digits_resnet": True, "resnet20": True, "resnet18_cifar": True}  # True: the twin is simulated
 AT_ONCE = MemoryTiming(read_latency=1, write_latency=1)
 
 
