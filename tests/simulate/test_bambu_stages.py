@@ -29,7 +29,7 @@ STAGES = (
 )
 # load_wgt, unrolled, took more than three minutes of a core and was not waited for.
 SYNTHESISED = tuple(name for name in STAGES if name != "load_wgt")
-# Of these, store_ofm writes to other places as hardware, which is not understood; compute was not compared.
+# Of these, store_ofm writes to other places as hardware, and compute does not end: neither is understood.
 COMPARED = ("unpack_descriptor", "plan_compute", "ask_ifm", "ask_ofm", "load_ifm")
 QUICK = ("unpack_descriptor", "ask_ifm")  # in CI
 INCLUDES = ("-I.", "-Iinclude", "-Itb")
