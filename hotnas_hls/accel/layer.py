@@ -186,7 +186,7 @@ class Layer:
 
     @property
     def reads_in_line(self) -> bool:
-        """The rows that it reads lie one behind the other in memory, whole."""
+        """The rows that it reads lie one behind the other in memory: none is left out, nor a first column."""
         return self.first_pixel[1] == 0 and self.row_step == 1
 
     @property

@@ -103,6 +103,8 @@ class LayerPlan:
     groups: int  # bit-plane groups per entry and output tile
     groups_last: int
     bias_beats: int  # planes of the bias section (first job of an output tile)
+    ifm_merged: bool  # a tile's channel block is one run of the IFM: its rows are whole, and in line
+    ofm_merged: bool  # and one of the OFM
 
     @property
     def tiles(self) -> int:
@@ -171,6 +173,10 @@ def plan_layer(layer: Layer, accel: Accelerator, tile: Tile) -> LayerPlan:
         groups=groups,
         groups_last=groups_last,
         bias_beats=ceil_div(accel.tm * BIAS_BITS, accel.plane_width),
+        ifm_merged=layer.reads_in_line
+        and tiles_c == 1
+        and columns_in(tc) - layer.padding[1] >= layer.read_columns,
+        ofm_merged=layer.writes_in_line and tiles_c == 1,
     )
 
 

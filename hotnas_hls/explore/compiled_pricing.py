@@ -133,6 +133,8 @@ def layer_cycles(
     pattern_bits = PATTERN_BITS if pruned else 0
     answered = 0 if layer[26] else write_latency
     tile_ahead = ahead and layer[24] != 0
+    whole_rows = tiles_c == 1 and (tc - 1) * stride + kernel_columns - pad_left >= in_columns
+    ifm_merged, ofm_merged = layer[29] != 0 and whole_rows, layer[30] != 0 and tiles_c == 1
     nothing = int(np.int64(0))  # a literal would be a type of its own, for which all is compiled again
     return recurrence(
         tiles_r, tiles_c, tiles_m, tiles_n, chunks, not conv,
@@ -149,7 +151,7 @@ def layer_cycles(
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
         ahead, fetched, fetched, next_job, tile_ahead, fetched, nothing, nothing,
-        layer[29] != 0, layer[30] != 0,
+        ifm_merged, ofm_merged,
     )[0]  # fmt: skip
 
 

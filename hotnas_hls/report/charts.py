@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -74,14 +74,14 @@ def waterfall(data: ReportData) -> Chart | None:
         spans.append((0.0, after))
         colours.append(ACCENT)
         top, digits = max([before, after, bound or 0]), decimals(before)
-        bold: dict[str, Any] = {"ha": "center", "weight": "bold"}
+        label = partial(axes.text, ha="center", weight="bold")
         for at, ((low, height), colour) in enumerate(zip(spans, colours, strict=True)):
             axes.bar(at, height, bottom=low, color=colour, width=0.62)
             if at in (0, len(spans) - 1):  # within the bar: the bound is named above it
-                axes.text(at, height - 0.015 * top, f"{height:.{digits}f}", color=SURFACE, va="top", **bold)
+                label(at, height - 0.015 * top, f"{height:.{digits}f}", color=SURFACE, va="top")
                 continue
             change = f"{marks[at][1] - marks[at - 1][1]:+.{digits}f}".replace("-", "−")
-            axes.text(at, low + height + 0.015 * top, change, va="bottom", **bold)
+            label(at, low + height + 0.015 * top, change, va="bottom")
         levels = [before, *(level for _, level in marks[1:])]
         for at, level in enumerate(levels):
             axes.plot([at + 0.31, at + 0.69], [level, level], color=MUTED, linewidth=1)

@@ -90,7 +90,7 @@ module weight_memory (
     assign first   = cfg.wgt_chip >> PlaneShift;
     assign filling = state_q != Ready;
     assign start_o = (state_q == Begin) || (start_i && !missing_q);
-    assign we        = (state_q == Fill) && reader_valid;
+    assign we      = (state_q == Fill) && reader_valid;
 
     assign reader_run_valid  = filling ? state_q == Ask : load_run_valid_i;
     assign reader_run_planes = filling ? cfg.wgt_planes : load_run_planes_i;

@@ -157,11 +157,6 @@ def field_values(
         "res_multiplies": layer.residual_multiplies,
         "res_vector": layer.residual_vector,
         "pruned": layer.pattern_ones is not None,
-        # A layer may leave columns of the IFM unread, or rows: then rows are not contiguous.
-        "ifm_merged": (
-            layer.reads_in_line and plan.tiles_c == 1 and plan.tw - left >= layer.in_columns
-        ),
-        "ofm_merged": layer.writes_in_line and plan.tiles_c == 1,
         "ifm_addr": addresses.ifm_addr + first,
         "ifm_chip": addresses.ifm_chip + first,
         "ofm_addr": addresses.ofm_addr + layer.target_row * out_row,

@@ -152,7 +152,7 @@ def plan_latency(
             0 if then is None else fetch_cycles(then, accel, memory, loaded=loaded),
             0 if then is None else first_job_cycles(then, accel, memory),
             place.ahead and layer.ifm_on_chip, fetch_cycles(layer, accel, memory),
-            *(place.then_tile or (0, 0)), layer.reads_in_line, layer.writes_in_line,
+            *(place.then_tile or (0, 0)), plan.ifm_merged, plan.ofm_merged,
         ))
     )  # fmt: skip
 

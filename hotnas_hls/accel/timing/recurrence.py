@@ -53,8 +53,8 @@ def recurrence(
     plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
     has_residual: bool, vector: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
     write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
-    tile_ahead: bool, next_described: int, next_words: int, next_after: int, reads_in_line: bool,
-    writes_in_line: bool,
+    tile_ahead: bool, next_described: int, next_words: int, next_after: int, ifm_merged: bool,
+    ofm_merged: bool,
 ) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     start = 0 if begin_ahead else fetched  # cycle of layer_start
     load_ifm = load_wgt = compute = store_ofm = stall = 0
@@ -62,8 +62,6 @@ def recurrence(
     ifm_bus = wgt_bus = residual_bus = -1  # last beat on the port that serves it: one port when shared
     # On a shared bus runs are taken in one order, a cycle each: when the last one was, and the last job's.
     ordered = job_taken = -1
-    ifm_merged = reads_in_line and tiles_c == 1 and tw - pad_left >= in_columns
-    ofm_merged = writes_in_line and tiles_c == 1
     tiles = tiles_r * tiles_c
     tile_jobs = tiles_m * tiles_n * chunks
     there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next

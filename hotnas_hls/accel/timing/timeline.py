@@ -284,9 +284,7 @@ class _Timeline:
             size = self.sizes[of_tile]
             blocks = plan.slice_blocks_last if index == plan.slices - 1 else plan.slice_blocks
             latency = self._read_latency(self.layer.ifm_on_chip)
-            merged = self.layer.reads_in_line and plan.tiles_c == 1
-            merged = merged and plan.tw - self.layer.padding[1] >= self.layer.read_columns
-            runs = 0 if size.read == 0 else blocks if merged else blocks * size.read_rows
+            runs = 0 if size.read == 0 else blocks if plan.ifm_merged else blocks * size.read_rows
             beats = blocks * size.read * self.word.ifm
             taken = self.reads.take("load_ifm", asked + IFM_ADDRESS - 1, latency, beats, runs)
             if index == 0:
@@ -309,13 +307,13 @@ class _Timeline:
         taken = max(self.complete + self.to_store, before) + 1
         drain, pace, block_pace = taken + STORE_DRAIN, self.word.ofm, pixels * self.word.ofm
         if self.layer.residual is not None:
-            vector, merged = self.layer.residual_vector, self.layer.writes_in_line and self.plan.tiles_c == 1
+            vector = self.layer.residual_vector
             beats = (blocks if vector else blocks * pixels) * self.word.residual
-            runs = blocks if vector or merged else blocks * size.rows
+            runs = blocks if vector or self.plan.ofm_merged else blocks * size.rows
             latency = self._read_latency(self.layer.residual_on_chip)
             read = self.reads.take("residual", taken + RESIDUAL_DRAIN - 1, latency, beats, runs)
             drain = read.start + self.word.residual
-            if self.layer.residual_vector:  # every block waits for a word
+            if vector:  # every block waits for a word
                 block_pace = max(block_pace, self.word.residual)
             else:  # every word does
                 pace = max(self.word.residual, self.word.ofm)
