@@ -127,6 +127,12 @@ CONSTANTS = (
         "`chip_reader.sv`: RAM, output register",
     ),
     (
+        "STRIPED_READ",
+        pipeline.STRIPED_READ,
+        "more for a read of striped weights: beats of all masters there, to the joined beat",
+        "`striped_reads.sv`: `held_q`, `there_q`",
+    ),
+    (
         "AHEAD",
         pipeline.AHEAD,
         "last weight beat of a layer, to the next layer's descriptor asked for",

@@ -65,7 +65,7 @@ PRODUCT_LUT_16, PRODUCT_FF_16 = 125, 81
 SPLITTER_LUT = 129  # burst_splitter: where a run ends, the next address
 READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
-HOLDING_LUT, HOLDING_FF = 11, 2  # striped_reads, of each master, beside two beats and their multiplexers
+HOLDING_LUT, HOLDING_FF = 11, 2  # striped_reads, of each master, beside two beats and a multiplexer
 WRITE_MASTER_LUT = 96  # beside a LUT a bit: what fills up a burst
 WRITE_MASTER_FF = 153
 CONTROL_LUT = 885
@@ -201,7 +201,7 @@ def _top(shared: int, plane: int, map_words: int, wgt_bits: int, wgt_masters: in
     """wgt_bits: of each master of the weights; where there are several, each holds two beats."""
     lut, ff = TOP_LUT + _check(plane), TOP_FF
     if wgt_masters > 1:
-        lut += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_LUT)
+        lut += wgt_masters * (wgt_bits + 1 + HOLDING_LUT)
         ff += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_FF)
     if map_words:
         addr = max(1, bit_length(map_words - 1))
@@ -369,13 +369,13 @@ def _ifm_loader(word: int, ifm_addr: int) -> Counts:
 
 @compiled
 def _wgt_loader(tm: int, tn: int, plane: int, wgt: int, entries: int) -> Counts:
-    """A shift register for each lane; planes of a group and of a job, as wide as a slot needs."""
+    """A plane, a shift register for each lane; planes of a group and of a job, as wide as a slot needs."""
     groups = -(-tm // max(1, plane // tn)) * -(-tn // plane)
     group = entries * wgt + PATTERN_BITS
     job = -(-tm * BIAS_BITS // plane) + groups * group
     dsp = 1 if bit_length(group) >= DSP_LEAST_BITS else 0
     dsp += 1 if groups > 1 and bit_length(job) >= DSP_LEAST_BITS else 0
-    return dsp, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 1) + WGT_LOADER_FF, 0
+    return dsp, 0, plane * wgt + WGT_LOADER_LUT, plane * (wgt + 2) + WGT_LOADER_FF, 0
 
 
 @compiled

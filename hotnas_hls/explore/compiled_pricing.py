@@ -13,7 +13,7 @@ import numpy as np
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
-from hotnas_hls.accel.timing.latency import ALONE, Place, drain_beat
+from hotnas_hls.accel.timing.latency import ALONE, Place, drain_beat, striped_read
 from hotnas_hls.accel.timing.pipeline import AHEAD, ARRAY_STAGES, CHIP_READ, WGT_ADDRESS
 from hotnas_hls.accel.timing.recurrence import recurrence
 from hotnas_hls.base.compiled_code import compiled
@@ -21,7 +21,7 @@ from hotnas_hls.base.compiled_code import compiled
 KINDS = (LayerKind.CONV, LayerKind.DEPTHWISE, LayerKind.MAXPOOL)
 CANDIDATES_PER_SPLIT, CANDIDATES = 3, 9  # as tile_choice.candidate_tiles
 IFM, WGT, OFM, WORD, PLANE = 2, 3, 4, 10, 11  # widths in a row of an accelerator
-DRAIN = 12  # drain_beat in it
+DRAIN, JOIN = 12, 13  # drain_beat and striped_read in it
 RESIDUALS = (None, False, True)  # none, a map, a vector
 COUNT = -1  # last in a row: how often such a layer occurs
 UNFIT, PRUNED = -1, -2  # in place of cycles: a layer fits no tile; cannot be among the results
@@ -53,7 +53,7 @@ def base_row(base: Accelerator) -> tuple[int, ...]:
     return (
         base.tm, base.tn, base.ifm_bits, base.wgt_stream_bits, base.ofm_bits, base.act_bits, base.wgt_entries,
         base.descriptor_bytes, base.shared_bus, base.taps, base.word_width, base.plane_width,
-        drain_beat(base),
+        drain_beat(base), striped_read(base),
     )  # fmt: skip
 
 
@@ -121,10 +121,11 @@ def layer_cycles(
     elif kind == 1:
         groups = groups_last = _groups(taps, tn, plane_bits)
     ahead = layer[17] != 0 and not shared_bus
-    fetched, next_job = read_latency + descriptor_bytes * 8 // wgt_bits + 1, 0
+    wgt_latency = read_latency + base[JOIN]
+    fetched, next_job = wgt_latency + descriptor_bytes * 8 // wgt_bits + 1, 0
     if layer[18] and not shared_bus:
         planes = _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
-        next_latency = _latency(read_latency, layer[28])
+        next_latency = _latency(wgt_latency, layer[28])
         next_job = WGT_ADDRESS + next_latency + planes * _beats(base, WGT, PLANE, layer[28]) - 1
     levels = 0
     while (1 << levels) < tn:
@@ -145,7 +146,7 @@ def layer_cycles(
         slices, slice_blocks, n_total - (slices - 1) * slice_blocks, m_blocks, m_blocks_last,
         entries, total_entries - (chunks - 1) * entries, groups, groups_last,
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
-        _beats(base, WGT, PLANE, layer[27]), _latency(read_latency, layer[27]),
+        _beats(base, WGT, PLANE, layer[27]), _latency(wgt_latency, layer[27]),
         _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
         _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
@@ -234,14 +235,15 @@ def floor(
     weights = tiles * (groups * tiles_n * entries * layer[13] + tiles_m * _ceil(tm * BIAS_BITS, plane_bits))
     weights *= wgt_beats
     stored = m_total * out_rows * out_columns * beats_out
-    fetched = read_latency + base[7] * 8 // base[WGT] + 1
+    wgt_latency = read_latency + base[JOIN]
+    fetched = wgt_latency + base[7] * 8 // base[WGT] + 1
     before, behind = fetched, 0  # of the first transfer, of the last weights
     if not base[8]:
         if layer[17]:
             before = 0
             weights -= wgt_beats * _first_job(layer[0], layer[2], layer[13], layer[14], layer[15], base)
         if layer[18]:
-            behind = AHEAD + fetched + WGT_ADDRESS + _latency(read_latency, layer[28])
+            behind = AHEAD + fetched + WGT_ADDRESS + _latency(wgt_latency, layer[28])
             planes = _first_job(layer[19], layer[20], layer[21], layer[22], layer[23], base)
             behind += planes * _beats(base, WGT, PLANE, layer[28])
     answered = 0 if layer[26] else write_latency

@@ -2,14 +2,17 @@
 //: depth 2
 //: search 20
 //: mutant every_job_once
-//:   if (last_k_o && last_n) m_q <= last_m_o ? cfg.tiles_m : m_q - 1'b1;
-//:   if (last_k_o) m_q <= last_m_o ? cfg.tiles_m : m_q - 1'b1;
+//:   if (last_output_job_o) {m_q, last_m_q} <= behind(m_q, last_m_q, cfg.tiles_m);
+//:   if (last_k_q) {m_q, last_m_q} <= behind(m_q, last_m_q, cfg.tiles_m);
 //: mutant ends_with_the_last
 //:   assign last_o          = last_tile_job_o && last_tile_o;
-//:   assign last_o          = last_tile_job_o && last_c;
+//:   assign last_o          = last_tile_job_o && last_c_q;
 //: mutant first_of_an_output_tile
-//:   first_q <= last_output_job_o;
-//:   first_q <= last_k_o;
+//:   first_q         <= last_output_job_o;
+//:   first_q         <= last_k_q;
+//: mutant last_rounds_are_known
+//:   behind = last ? begun(rounds) : {left - 16'd1, left == 16'd2};
+//:   behind = last ? begun(rounds) : {left - 16'd1, left == 16'd3};
 
   (* anyconst *) logic [1:0] rows, columns, outputs, inputs, chunks;  // of the layer
   logic [7:0] jobs, done_q, left;
@@ -39,5 +42,7 @@
     every_job_once: assert (done_q == jobs - left && r_q - 16'd1 < rows && c_q - 16'd1 < columns
       && m_q - 16'd1 < outputs && n_q - 16'd1 < inputs && k_q - 16'd1 < chunks);
     ends_with_the_last: assert (last_o == (done_q == jobs - 8'd1));
+    last_rounds_are_known: assert (last_r_q == (r_q == 16'd1) && last_c_q == (c_q == 16'd1) && last_m_q == (m_q == 16'd1)
+      && last_n_q == (n_q == 16'd1) && last_k_q == (k_q == 16'd1));
     first_of_an_output_tile: assert (first_o == (n_q == cfg.tiles_n && k_q == cfg.chunks));
   end

@@ -9,8 +9,8 @@
 //:   if (put != get) ready_q <= get || count_q != (PtrBits + 1)'(Depth - 1);
 //:   if (put != get) ready_q <= count_q != (PtrBits + 1)'(Depth - 1);
 //: mutant valid_when_held
-//:   assign valid_o = count_q != '0;
-//:   assign valid_o = head_q != tail_q;
+//:   if (put != get) valid_q <= put || count_q != (PtrBits + 1)'(1);
+//:   if (put != get) valid_q <= put;
 //: mutant held_as_counted
 //:   if (get && !put) count_q <= count_q - 1'b1;
 //:   if (get) count_q <= count_q - 1'b1;

@@ -10,7 +10,7 @@ module abort_control (
   input  logic quiet_i,       // nothing is in flight on any port
   output logic aborting_o,
   output logic drain_o,       // the engine is in reset, the masters drain
-  output logic engine_rst_no, // a register of its own: it reaches everywhere
+  output logic engine_rst_no, // both are registers of their own: they reach everywhere
   output logic ended_o        // pulse: the run has ended so
 );
 
@@ -18,7 +18,6 @@ module abort_control (
   state_e state_q, next;
 
   assign aborting_o = state_q != Idle;
-  assign drain_o    = state_q == Drain;
   assign ended_o    = drain_o && quiet_i && running_i;
 
   always_comb begin
@@ -34,6 +33,7 @@ module abort_control (
 
   always_ff @(posedge clk_i) begin
     state_q       <= rst_ni ? next : Idle;
+    drain_o       <= rst_ni && (next == Drain);
     engine_rst_no <= rst_ni && (next != Drain);
   end
 

@@ -5,7 +5,7 @@ module burst_splitter #(
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
-  input  logic        drain_i,      // no more runs; of the one in work nothing but the burst on offer
+  input  logic        drain_i,      // runs are dropped; of the one in work nothing but the burst on offer
   // runs
   input  logic        run_valid_i,
   output logic        run_ready_o,
@@ -61,7 +61,7 @@ module burst_splitter #(
   assign addr_o      = addr_q;
   assign len_o       = 8'(len_q);
   assign accept      = valid_o && ready_i;
-  assign run_ready_o = !drain_i && (!busy_q || (enable_i && ready_i && last_q));
+  assign run_ready_o = !busy_q || (enable_i && ready_i && last_q);
   assign take_run    = run_valid_i && run_ready_o;
   assign idle_o      = !busy_q;
 

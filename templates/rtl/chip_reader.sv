@@ -29,17 +29,19 @@ module chip_reader #(
   localparam int unsigned WordShift = $clog2(Width / 8);
 
   logic [AddrBits-1:0] addr_q, held_q, raddr;
-  logic [31:0]         left_q;
-  logic                read_q, read_moves, out_moves, issue;
+  logic [31:0]         left_q;         // words still to be read
+  logic                any_q, last_q;  // there are, there is one
+  logic                read_q, read_moves, out_moves, issue, take;
   logic [Width-1:0]    read;
 
   // A stage moves on when the next one takes its word; a word that waits is read again.
   assign out_moves   = !word_valid_o || word_ready_i;
   assign read_moves  = !read_q || out_moves;
-  assign issue       = (left_q != '0) && read_moves && readable_i;
+  assign issue       = any_q && read_moves && readable_i;
   assign read_o      = issue;
-  assign waits_o     = (left_q != '0) && !readable_i;
-  assign run_ready_o = (left_q == '0) || (issue && (left_q == 32'd1));
+  assign waits_o     = any_q && !readable_i;
+  assign run_ready_o = !any_q || (last_q && read_moves && readable_i);
+  assign take        = run_valid_i && run_ready_o;
   assign raddr       = issue ? addr_q : held_q;
 
   sdp_ram #(.Width(Width), .Depth(Depth), .Ultra(hotnas_pkg::UltraRam == 1)) u_ram (
@@ -53,12 +55,11 @@ module chip_reader #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      left_q       <= '0;
+      any_q        <= 1'b0;
       read_q       <= 1'b0;
       word_valid_o <= 1'b0;
     end else begin
-      if (run_valid_i && run_ready_o) left_q <= run_words_i;
-      else if (issue) left_q <= left_q - 32'd1;
+      if (take || issue) any_q <= take || !last_q;
       if (read_moves) read_q <= issue;
       if (out_moves) word_valid_o <= read_q;
     end
@@ -66,8 +67,15 @@ module chip_reader #(
 
   always_ff @(posedge clk_i) begin
     held_q <= raddr;
-    if (run_valid_i && run_ready_o) addr_q <= run_addr_i[WordShift +: AddrBits];
-    else if (issue) addr_q <= addr_q + 1'b1;
+    if (take) begin
+      addr_q <= run_addr_i[WordShift +: AddrBits];
+      left_q <= run_words_i;
+      last_q <= run_words_i == 32'd1;
+    end else if (issue) begin
+      addr_q <= addr_q + 1'b1;
+      left_q <= left_q - 32'd1;
+      last_q <= left_q == 32'd2;
+    end
     if (out_moves) word_o <= read;
   end
 

@@ -46,7 +46,8 @@ module descriptor_fetch (
   typedef enum logic [2:0] {Rest, Ask, Fetch, Check, Weights, There} state_e;
   state_e      state_q;
   logic [15:0] beat_q;
-  logic        port_q;  // Ask or Fetch; of its own, for it chooses between two addresses
+  logic        port_q;   // Ask or Fetch; of its own, for it chooses between two addresses
+  logic        check_q;  // Check; of its own, for whether a layer begins hangs on it
   logic        beat, header, lines, sealed;
 
   assign fetching_o      = state_q != Rest;
@@ -62,7 +63,7 @@ module descriptor_fetch (
   assign line_beat_o     = 6'(beat_q - 16'(HeaderBeats));
   assign entry_we_o      = beat && !header && !lines;
   assign entry_beat_o    = 8'(beat_q - 16'(HeaderBeats + LineBeats));
-  assign weights_start_o = (state_q == Check) && sealed && !error_o;
+  assign weights_start_o = check_q && sealed && !error_o;
 
   checksum #(.DataBits(Beat)) u_check (
     .clk_i,
@@ -75,6 +76,7 @@ module descriptor_fetch (
 
   // That a layer begins is known late in a cycle: it resets the state.
   always_ff @(posedge clk_i) begin
+    check_q <= 1'b0;
     if (!rst_ni || (taken_i && !ask_i)) begin
       state_q <= Rest;
       port_q  <= 1'b0;
@@ -86,6 +88,7 @@ module descriptor_fetch (
         Ask: if (run_ready_i) state_q <= Fetch;
         Fetch: if (beat && beat_q == 16'(FetchBeats - 1)) begin
           state_q <= Check;
+          check_q <= 1'b1;
           port_q  <= 1'b0;
         end
         Check: state_q <= weights_start_o ? Weights : There;

@@ -55,6 +55,7 @@ module ifm_loader (
   logic [15:0] runs_q;
   logic [63:0] addr_q;
   logic        last_r, last_c, last_r_q, last_c_q, walker_start, walker_last, tile_taken, box_ready;
+  logic        final_q;                       // the tile on offer is the layer's last
 
   assign last_r = tile_r_q == tiles_r_end_q;
   assign last_c = tile_c_q == tiles_c_end_q;
@@ -118,8 +119,8 @@ module ifm_loader (
       halves_free_q <= halves_free_q - 2'(walker_start) + 2'(release_i);
       half_q        <= half_q ^ walker_start;
       unique case (state_q)
-        Idle: if (start_i) begin
-          state_q     <= WaitHalf;
+        Idle: begin
+          if (start_i) state_q <= WaitHalf;
           tile_r_q    <= '0;
           tile_c_q    <= '0;
           y0_q        <= 17'(-$signed({1'b0, cfg.pad_top}));
@@ -129,9 +130,9 @@ module ifm_loader (
         end
         WaitHalf: if (halves_free_q != '0) state_q <= Clip;
         Clip: state_q <= Size;
-        Size: state_q <= Request;
-        Request: if (walker_start) begin
-          state_q <= (last_r_q && last_c_q) ? Idle : begun_q ? WaitHalf : Hold;
+        Size: begin  // the tile's place is known: go to the next one's, whenever the walker takes this one
+          state_q  <= Request;
+          final_q  <= last_r_q && last_c_q;
           if (last_c_q) begin
             tile_c_q    <= '0;
             x0_q        <= 17'(-$signed({1'b0, cfg.pad_left}));
@@ -145,6 +146,7 @@ module ifm_loader (
             col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
           end
         end
+        Request: if (walker_start) state_q <= final_q ? Idle : begun_q ? WaitHalf : Hold;
         Hold: if (begin_i) state_q <= WaitHalf;
         default: state_q <= Idle;
       endcase

@@ -32,6 +32,7 @@ module map_memory (
   input  logic          ofm_word_valid_i,
   output logic          ofm_word_ready_o,
   input  logic [hotnas_pkg::WordBits-1:0] ofm_word_i,
+  output logic          ofm_kept_o,      // pulse: a word is written on chip
   // DRAM: the same runs, at the same addresses, in beats
   output logic          ifm_run_valid_o,
   input  logic          ifm_run_ready_i,
@@ -62,7 +63,7 @@ module map_memory (
   assign cfg      = cfg_i;
   assign load_cfg = load_cfg_i;
 
-  logic                ifm_chip_run_valid, ifm_chip_run_ready, ifm_chip_valid, ifm_chip_ready;
+  logic                ifm_chip_run_valid, ifm_chip_run_ready, ifm_chip_valid;
   logic                res_chip_run_valid, res_chip_run_ready, res_chip_valid, res_chip_ready;
   logic [Word-1:0]     ifm_chip_word, res_chip_word;
   logic                chip_we;
@@ -89,7 +90,7 @@ module map_memory (
     .chip_run_valid_o (ifm_chip_run_valid),
     .chip_run_ready_i (ifm_chip_run_ready),
     .chip_valid_i     (ifm_chip_valid),
-    .chip_ready_o     (ifm_chip_ready),
+    .chip_ready_o     (),
     .chip_word_i      (ifm_chip_word)
   );
 
@@ -139,13 +140,15 @@ module map_memory (
     .chip_addr_o  (chip_addr)
   );
 
+  assign ofm_kept_o = chip_we;
+
   if (Words == 0) begin : gen_none
     assign {ifm_chip_run_ready, ifm_chip_valid, ifm_chip_word} = '0;
     assign {res_chip_run_ready, res_chip_valid, res_chip_word} = '0;
     assign {ifm_read_o, ifm_waits_o} = '0;
     logic unused_chip;
-    assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, ifm_chip_ready, res_run_addr_i,
-                           res_chip_run_valid, res_chip_ready, chip_we, chip_addr, ifm_readable_i};
+    assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, res_run_addr_i,
+                           res_chip_run_valid, res_chip_ready, chip_addr, ifm_readable_i};
   end else begin : gen_on_chip
     chip_reader #(.Width(Word), .Depth(Words)) u_ifm_maps (
       .clk_i,
@@ -161,7 +164,7 @@ module map_memory (
       .read_o       (ifm_read_o),
       .waits_o      (ifm_waits_o),
       .word_valid_o (ifm_chip_valid),
-      .word_ready_i (ifm_chip_ready),
+      .word_ready_i (1'b1),  // load_ifm takes every word it asked for
       .word_o       (ifm_chip_word)
     );
     chip_reader #(.Width(Word), .Depth(Words)) u_res_maps (

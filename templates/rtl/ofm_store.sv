@@ -71,8 +71,9 @@ module ofm_store (
   logic [15:0] runs_q;
   logic [WordsBits-1:0] words_q, words_left_q;  // words of this output tile; those not yet written
   logic [1:0]  complete_q;             // accumulator halves waiting to be stored
+  logic        idle_q;                 // state_q == Idle: a register of its own, for whether a word may be read asks it
   logic        half_q, walkers_start_q, last_r, last_c, last_m, last_r_q, last_c_q, last_m_q;
-  logic        last_beat, word_written;
+  logic        last_beat, word_written, one_word_q;  // that is left
 
   // Of the output tile in turn; in a cycle of Wait its sizes and its place are prepared for Count and Size.
   assign last_m = m_q == cfg.tiles_m - 16'd1;
@@ -85,13 +86,14 @@ module ofm_store (
     blocks_q <= last_m ? cfg.m_blocks_last : cfg.m_blocks;
   end
   assign busy_o = (state_q != Idle) && (state_q != Wait);
-  assign done_o = state_q == Idle;
-  assign last_beat = word_written && (words_left_q == WordsBits'(1));
+  assign done_o = idle_q;
+  assign last_beat = word_written && one_word_q;
   assign stored_o  = last_beat;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       state_q         <= Idle;
+      idle_q          <= 1'b1;
       complete_q      <= '0;
       half_q          <= 1'b0;
       walkers_start_q <= 1'b0;
@@ -103,6 +105,7 @@ module ofm_store (
       unique case (state_q)
         Idle: if (start_i) begin
           state_q <= Wait;
+          idle_q  <= 1'b0;
           half_q  <= 1'b0;
           {tile_r_q, tile_c_q, m_q} <= '0;
           {row_bytes_q, col_bytes_q, m_bytes_q} <= '0;
@@ -112,6 +115,7 @@ module ofm_store (
         Size: state_q <= Drain;
         Drain: if (last_beat) begin
           state_q   <= (last_m_q && last_c_q && last_r_q) ? Idle : Wait;
+          idle_q    <= last_m_q && last_c_q && last_r_q;
           half_q    <= !half_q;
           m_q       <= last_m_q ? '0 : m_q + 1'b1;
           m_bytes_q <= last_m_q ? '0 : m_bytes_q + tile_bytes_q;
@@ -150,8 +154,10 @@ module ofm_store (
       runs_q       <= cfg.ofm_merged ? 16'd1 : rows_q;
       words_q      <= words;
       words_left_q <= words;
+      one_word_q   <= pixels_q == PixelBits'(1) && blocks_q == 16'd1;
     end else if (word_written) begin
       words_left_q <= words_left_q - WordsBits'(1);
+      one_word_q   <= words_left_q == WordsBits'(2);
     end
   end
 

@@ -18,12 +18,12 @@ module stream_fifo #(
   logic [Width-1:0]   mem [Depth];
   logic [PtrBits-1:0] head_q, tail_q;
   logic [PtrBits:0]   count_q;
-  logic               ready_q, put, get;  // ready_q is a register of its own: it reaches across modules
+  logic               ready_q, valid_q, put, get;  // registers of their own: they reach across modules
 
   assign put     = valid_i && ready_o;
   assign get     = valid_o && ready_i;
   assign ready_o = ready_q;
-  assign valid_o = count_q != '0;
+  assign valid_o = valid_q;
   assign data_o  = mem[tail_q];
 
   always_ff @(posedge clk_i) if (put) mem[head_q] <= data_i;
@@ -34,12 +34,14 @@ module stream_fifo #(
       tail_q  <= '0;
       count_q <= '0;
       ready_q <= 1'b1;
+      valid_q <= 1'b0;
     end else begin
       if (put) head_q <= head_q + 1'b1;
       if (get) tail_q <= tail_q + 1'b1;
       if (put && !get) count_q <= count_q + 1'b1;
       if (get && !put) count_q <= count_q - 1'b1;
       if (put != get) ready_q <= get || count_q != (PtrBits + 1)'(Depth - 1);
+      if (put != get) valid_q <= put || count_q != (PtrBits + 1)'(1);
     end
   end
 

@@ -1,7 +1,7 @@
 // Reads runs that are striped over several AXI4 masters and hands on their beats joined, the first master's
 // lowest. In memory a page of each master follows one of the others: a burst, which crosses no page, lies in
-// one of them. All masters cut a run into the same bursts; a beat that comes before those of the others waits
-// for them.
+// one of them. All masters cut a run into the same bursts; a beat waits in registers for those of the others,
+// at least a cycle.
 module striped_reads #(
   parameter int unsigned DataBits = 128,  // of a master
   parameter int unsigned Masters  = 2     // power of two
@@ -37,14 +37,17 @@ module striped_reads #(
   localparam int unsigned Shift = $clog2(Masters);
   localparam int unsigned Held  = 2;  // beats of a master that wait for the others
 
-  logic [Masters-1:0] run_ready, part_valid, part_error, error, idle, stall, drained;
+  logic [Masters-1:0] run_ready, part_valid, part_next, part_error, error, idle, stall, drained;
+  logic               there_q;  // a beat of each
 
   assign run_ready_o  = &run_ready;
-  assign beat_valid_o = &part_valid;
+  assign beat_valid_o = there_q;
   assign error_o      = (beat_valid_o && beat_ready_i && |part_error) || (drain_i && |error);
   assign idle_o       = &idle;
   assign beat_done_o  = |drained || (beat_valid_o && beat_ready_i && !drain_i);
   assign stall_o      = beat_ready_i && !beat_valid_o && |(stall & ~part_valid);
+
+  always_ff @(posedge clk_i) there_q <= rst_ni && !drain_i && (part_next == '1);
 
   for (genvar m = 0; m < Masters; m++) begin : gen_master
     logic                run_valid, valid, ready, taken;
@@ -85,33 +88,29 @@ module striped_reads #(
       .rlast_i      (rlast_i[m])
     );
 
-    // Ready is a register's, so that no master's RREADY follows another one's RVALID within a cycle. A beat
-    // goes past the registers while they are empty.
-    logic [DataBits:0] held_q [Held];
-    logic [1:0]        count_q;
-    logic              any_q;      // of its own, for the choice of data reaches far
-    logic              put, get;
+    // Neither RVALID nor RREADY of a master reaches further than these registers.
+    logic [DataBits:0] held_q [Held];  // the oldest first
+    logic              any_q, full_q, put, get;
 
-    assign ready         = count_q != 2'(Held);
+    assign ready         = !full_q;
     assign put           = valid && ready;
-    assign drained[m]    = taken && drain_i;
     assign get           = beat_valid_o && beat_ready_i;
-    assign part_valid[m] = any_q || valid;
-    assign {part_error[m], beat_o[m*DataBits +: DataBits]} = count_q != '0 ? held_q[0] : {error[m], data};
+    assign drained[m]    = taken && drain_i;
+    assign part_valid[m] = any_q;
+    assign part_next[m]  = put != get ? put || full_q : any_q;
+    assign {part_error[m], beat_o[m*DataBits +: DataBits]} = held_q[0];
 
     always_ff @(posedge clk_i) begin
+      any_q <= rst_ni && !drain_i && part_next[m];
       if (!rst_ni || drain_i) begin
-        count_q <= '0;
-        any_q   <= 1'b0;
-      end else begin
-        count_q <= count_q + 2'(put) - 2'(get);
-        if (put != get) any_q <= put || count_q == 2'(Held);
+        full_q <= 1'b0;
+      end else if (put != get) begin
+        full_q <= put && any_q;
       end
     end
     always_ff @(posedge clk_i) begin
-      if (get) held_q[0] <= held_q[1];
-      if (put && (count_q == 2'(get))) held_q[0] <= {error[m], data};
-      if (put && (count_q != 2'(get))) held_q[1] <= {error[m], data};
+      if (put) held_q[1] <= {error[m], data};
+      if (get || !any_q) held_q[0] <= full_q ? held_q[1] : {error[m], data};
     end
 
     logic unused_addr;

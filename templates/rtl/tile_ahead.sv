@@ -16,7 +16,7 @@ module tile_ahead (
   output logic          there_o,       // the tile is there, or does not come ahead
   input  logic          all_in_i,      // load_ifm has all tiles of the layer in work
   input  logic          tile_in_i,     // load_ifm has every tile it could ask for
-  input  logic          written_i,     // pulse: the layer in work has written a word
+  input  logic          written_i,     // pulse: the layer in work has written a word on chip
   input  logic          stored_i,      // it has written all of them
   input  logic          read_i,        // pulse: load_ifm reads a word
   output logic          readable_o     // it may

@@ -38,7 +38,7 @@ module weight_memory (
   logic             filling;  // those on chip are loaded
   logic             reader_run_valid, reader_run_ready, reader_valid, reader_ready;
   logic [31:0]      reader_run_planes;
-  logic             chip_run_valid, chip_run_ready, chip_valid, chip_ready;
+  logic             chip_run_valid, chip_run_ready, chip_valid;
   logic [Plane-1:0] chip_plane, joined;
 
   word_reader #(.BeatBits(hotnas_pkg::WgtPortBits), .WordBits(Plane), .OnChip(Planes != 0)) u_planes (
@@ -62,12 +62,12 @@ module weight_memory (
     .chip_run_valid_o (chip_run_valid),
     .chip_run_ready_i (chip_run_ready),
     .chip_valid_i     (chip_valid),
-    .chip_ready_o     (chip_ready),
+    .chip_ready_o     (),
     .chip_word_i      (chip_plane)
   );
 
   if (Planes == 0) begin : gen_none
-    assign filling         = 1'b0;
+    assign filling           = 1'b0;
     assign start_o           = start_i;
     assign reader_run_valid  = load_run_valid_i;
     assign reader_run_planes = load_run_planes_i;
@@ -77,7 +77,7 @@ module weight_memory (
     assign reader_ready      = plane_ready_i;
     assign {chip_run_ready, chip_valid, chip_plane} = '0;
     logic unused_chip;
-    assign unused_chip = ^{base_i, error_i, chip_run_valid, chip_ready, joined};
+    assign unused_chip = ^{base_i, error_i, chip_run_valid, joined};
   end else begin : gen_on_chip
     typedef enum logic [1:0] {Ready, Ask, Fill, Begin} state_e;
     state_e              state_q;
@@ -85,33 +85,43 @@ module weight_memory (
     logic [31:0]         id_q;                     // of the weights that are loaded
     logic [AddrBits-1:0] addr_q;
     logic [63:0]         fill_addr_q;              // of the layer's weights
-    logic                missing_q, we;
+    logic                missing_q, filling_q, asks_q, we;  // filling: not Ready; asks: Ask
 
     assign first   = cfg.wgt_chip >> PlaneShift;
-    assign filling = state_q != Ready;
+    assign filling = filling_q;
     assign start_o = (state_q == Begin) || (start_i && !missing_q);
     assign we      = (state_q == Fill) && reader_valid;
 
-    assign reader_run_valid  = filling ? state_q == Ask : load_run_valid_i;
-    assign reader_run_planes = filling ? cfg.wgt_planes : load_run_planes_i;
+    assign reader_run_valid  = asks_q || (load_run_valid_i && !filling);
+    assign reader_run_planes = asks_q ? cfg.wgt_planes : load_run_planes_i;
     assign load_run_ready_o  = reader_run_ready && !filling;
-    assign run_addr_o        = filling ? fill_addr_q : load_run_addr_i;
+    assign run_addr_o        = asks_q ? fill_addr_q : load_run_addr_i;
     assign plane_valid_o     = reader_valid && !filling;
     assign reader_ready      = filling || plane_ready_i;
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         state_q  <= Ready;
+        {filling_q, asks_q} <= '0;
         loaded_q <= '0;
       end else begin
         unique case (state_q)
-          Ready: if (start_i && missing_q) state_q <= Ask;
-          Ask: if (reader_run_ready) state_q <= Fill;
+          Ready: if (start_i && missing_q) begin
+            state_q <= Ask;
+            {filling_q, asks_q} <= '1;
+          end
+          Ask: if (reader_run_ready) begin
+            state_q <= Fill;
+            asks_q  <= 1'b0;
+          end
           Fill: if (we && (left_q == 32'd1)) begin
             state_q  <= Begin;
             loaded_q <= first + cfg.wgt_planes;
           end
-          default: state_q <= Ready;
+          default: begin
+            state_q   <= Ready;
+            filling_q <= 1'b0;
+          end
         endcase
         // Behind an error nothing of it is taken for loaded.
         if (error_i) loaded_q <= '0;
@@ -146,7 +156,7 @@ module weight_memory (
       .read_o       (),
       .waits_o      (),
       .word_valid_o (chip_valid),
-      .word_ready_i (chip_ready),
+      .word_ready_i (1'b1),  // load_wgt takes every plane it asked for
       .word_o       (chip_plane)
     );
   end

@@ -57,7 +57,7 @@ module wgt_loader (
 
   job_walker u_ask (
     .clk_i, .start_i, .cfg_i,
-    .next_i          (ask_next),
+    .next_i          (state_q == Size),  // what is asked for is known: go on, whenever it is
     .first_o         (ask_first),
     .last_m_o        (ask_last_m),
     .last_k_o        (ask_last_k),
@@ -82,7 +82,7 @@ module wgt_loader (
   // ---------------------------------------------------------------- requests: one run per job
   typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request, Hold} request_e;
   request_e    state_q;
-  logic        begun_q;
+  logic        begun_q, ask_final_q, ask_final_tile_q;  // the job asked for is the last one of the layer, of a tile
   logic [1:0]  slots_free_q;
   logic [63:0] addr_q;
   logic [EntryBits-1:0] planes_q;    // of a group
@@ -112,10 +112,14 @@ module wgt_loader (
         end
         WaitSlot: if (slots_free_q != '0) state_q <= Planes;
         Planes: state_q <= Size;
-        Size: state_q <= Request;
+        Size: begin
+          state_q          <= Request;
+          ask_final_q      <= ask_last;
+          ask_final_tile_q <= ask_last_tile_job;
+        end
         Request: if (run_ready_i) begin
-          state_q <= ask_last ? Idle : begun_q ? WaitSlot : Hold;
-          addr_q  <= ask_last_tile_job ? first_addr
+          state_q <= ask_final_q ? Idle : begun_q ? WaitSlot : Hold;
+          addr_q  <= ask_final_tile_q ? first_addr
                                        : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
         end
         Hold: if (begin_i) state_q <= WaitSlot;
@@ -145,13 +149,12 @@ module wgt_loader (
   logic [15:0] bias_beat_q;
   logic [GroupBits-1:0] group_q;
   logic [7:0]  entry_q, bit_q;
-  logic        accept, bias_end, group_end, entry_end, section_end, no_weights, job_done;
+  logic        accept, bias_end, group_end, entry_end, section_end, no_weights_q, job_done;
   logic [GroupBits-1:0] groups_end_q;  // last group of an entry
   logic [7:0]  entries_end_q;   // last entry of the job
   logic [7:0]  bits_end_q;      // last bit of a weight
 
   // A job's first section follows from the job itself; later ones from section_q.
-  assign no_weights = cfg.groups == '0;
   always_comb begin
     section = section_q;
     if (fresh_q) section = got_first ? Bias : (cfg.pruned ? Patterns : Weights);
@@ -161,6 +164,7 @@ module wgt_loader (
     groups_end_q  <= GroupBits'((got_last_m ? cfg.groups_last : cfg.groups) - 16'd1);
     entries_end_q <= 8'((got_last_k ? cfg.entries_last : cfg.entries) - 9'd1);
     bits_end_q    <= cfg.weight_bits - 8'd1;
+    no_weights_q  <= cfg.groups == '0;
   end
   assign plane_ready_o = active_q;
   assign accept      = plane_valid_i && plane_ready_o;
@@ -169,7 +173,7 @@ module wgt_loader (
                                              : (section == Weights) && (bit_q == bits_end_q);
   assign entry_end   = group_end && (group_q == groups_end_q);
   assign section_end = bias_end || (entry_end && (section == Patterns || entry_q == entries_end_q));
-  assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights));
+  assign job_done    = accept && section_end && (section == Weights || (section == Bias && no_weights_q));
   assign got_next    = job_done;
   assign job_in_o    = job_done;
   assign tile_in_o   = job_done && got_last_tile_job;
@@ -205,28 +209,47 @@ module wgt_loader (
     else slot_q <= slot_q ^ job_done;
   end
 
-  // One shift register per lane; the first bit of a weight is its sign (pattern indices have none).
+  // A plane is taken into registers, then into all lanes: what takes it reaches far. The array reads a job
+  // cycles after its token.
+  logic [Lanes-1:0]     plane_q;
+  logic                 taken_q, first_bit_q, plane_slot_q, plane_bias_q, plane_pattern_q, plane_weight_q;
+  logic [15:0]          plane_beat_q;
+  logic [GroupBits-1:0] plane_group_q;
+  logic [7:0]           plane_entry_q;
+  always_ff @(posedge clk_i) begin
+    plane_q         <= plane_i;
+    taken_q         <= accept;
+    first_bit_q     <= bit_q == '0;
+    plane_slot_q    <= slot_q;
+    plane_bias_q    <= accept && (section == Bias);
+    plane_pattern_q <= accept && group_end && (section == Patterns);
+    plane_weight_q  <= accept && group_end && (section == Weights);
+    plane_beat_q    <= bias_beat_q;
+    plane_group_q   <= group_q;
+    plane_entry_q   <= entry_q;
+    job_done_o      <= job_done && rst_ni;
+  end
+
+  // One shift register per lane. A weight's first bit is its sign; of a pattern's index two bits are read.
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     logic [Bits-1:0] lane_q;
     always_ff @(posedge clk_i) begin
-      if (accept) begin
-        if (bit_q == '0) lane_q <= {Bits{plane_i[lane] && (section == Weights)}} | Bits'(plane_i[lane]);
-        else lane_q <= {lane_q[Bits-2:0], plane_i[lane]};
+      if (taken_q) begin
+        lane_q <= first_bit_q ? {Bits{plane_q[lane]}} : {lane_q[Bits-2:0], plane_q[lane]};
       end
     end
     assign lanes_o[lane*Bits +: Bits] = lane_q;
   end
 
   always_ff @(posedge clk_i) begin
-    slot_o       <= slot_q;
-    bias_we_o    <= accept && (section == Bias);
-    bias_beat_o  <= bias_beat_q;
-    bias_o       <= plane_i;
-    pattern_we_o <= accept && group_end && (section == Patterns);
-    weight_we_o  <= accept && group_end && (section == Weights);
-    group_o      <= 16'(group_q);
-    entry_o      <= entry_q;
-    job_done_o   <= job_done && rst_ni;
+    slot_o       <= plane_slot_q;
+    bias_we_o    <= plane_bias_q;
+    bias_beat_o  <= plane_beat_q;
+    bias_o       <= plane_q;
+    pattern_we_o <= plane_pattern_q;
+    weight_we_o  <= plane_weight_q;
+    group_o      <= 16'(plane_group_q);
+    entry_o      <= plane_entry_q;
   end
 
   // Jobs asked for and not yet received.

@@ -44,10 +44,20 @@ module word_reader #(
   assign run_ready_o      = on_chip ? chip_run_ready_i : run_ready_i;
   assign run_beats_o      = run_words_i * Beats;
   assign word_valid_o     = on_chip ? chip_valid_i : beat_valid_i && whole;
-  assign word_o           = OnChip && on_chip_i ? chip_word_i : joined;
   assign joined_o         = joined;
   assign beat_ready_o     = word_ready_i && !on_chip;
   assign chip_ready_o     = word_ready_i && on_chip;
+
+  // What chooses words is a register of its own: it reaches all of them, and they come cycles after it.
+  if (OnChip) begin : gen_chosen
+    logic chip_words_q;
+    always_ff @(posedge clk_i) chip_words_q <= on_chip_i;
+    assign word_o = chip_words_q ? chip_word_i : joined;
+  end else begin : gen_joined
+    assign word_o = joined;
+    logic unused_chip;
+    assign unused_chip = ^chip_word_i;
+  end
 
   if (Beats == 1) begin : gen_whole
     assign whole  = 1'b1;

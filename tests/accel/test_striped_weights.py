@@ -16,7 +16,8 @@ from hotnas_hls.accel.encoding.images import buffer_alignment, map_memory, strip
 from hotnas_hls.accel.encoding.seal import signature
 from hotnas_hls.accel.port_plan import plan_ports, port_violations
 from hotnas_hls.accel.resources import accelerator_resources
-from hotnas_hls.accel.timing.latency import network_latency
+from hotnas_hls.accel.timing.latency import fetch_cycles, first_job_cycles, network_latency
+from hotnas_hls.accel.timing.pipeline import STRIPED_READ
 from hotnas_hls.accel.traffic import network_beats
 from hotnas_hls.boards.board import load_board
 
@@ -55,14 +56,16 @@ def test_regions_begin_on_a_page_of_each_master_and_hold_what_one_port_would_rea
         assert plain[start : start + 4096] == image[there : there + 4096]
 
 
-def test_they_take_the_cycles_of_one_port_as_wide_and_as_many_ports() -> None:
+def test_they_take_the_cycles_of_one_port_as_wide_and_one_more_a_read_and_as_many_ports() -> None:
     point = on(STRIPED)
     layers = point.integer_network().layers
     striped_cycles, four, wide, narrow = (
         network_latency(layers, accel, point.tiles, point.memory).cycles
         for accel in (STRIPED, FOUR, WIDE, dataclasses.replace(STRIPED, wgt_masters=1))
     )
-    assert striped_cycles == four == wide < narrow
+    assert wide < striped_cycles == four < narrow
+    for of in (fetch_cycles, first_job_cycles):
+        assert of(layers[0], STRIPED, point.memory) == of(layers[0], WIDE, point.memory) + STRIPED_READ
     assert len(plan_ports(FOUR, point.board).wgt) == 4
     assert network_beats(layers, STRIPED, point.tiles) == network_beats(layers, WIDE, point.tiles)
     assert STRIPED.ports_text == "64/2 x 64/32" and STRIPED.port_bits == 224

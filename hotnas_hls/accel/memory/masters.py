@@ -153,14 +153,12 @@ def take_striped_run(box: Any, masters: np.ndarray) -> None:
 
 @compiled
 def receive_striped(dram: Dram, masters: np.ndarray, now: int) -> bool:
-    """Take a beat of each master if all are there; one that comes before the others is held."""
+    """Take a beat of each master if all are there since the cycle before; until then they are held."""
     there = True
     for at in range(masters[WGT].stripes):
+        there &= stripe(masters, at).held > 0
+    for at in range(masters[WGT].stripes):
         master = stripe(masters, at)
-        if master.held < HELD and receive(dram, master, now):
-            master.held += 1
-        there &= master.held > 0
-    if there:
-        for at in range(masters[WGT].stripes):
-            stripe(masters, at).held -= 1
+        arrives = master.held < HELD and receive(dram, master, now)
+        master.held += int(arrives) - int(there)
     return there

@@ -32,6 +32,7 @@ from hotnas_hls.accel.timing.pipeline import (
     FILL_ADDRESS,
     LINE_STAGES,
     PRODUCT_STAGES,
+    STRIPED_READ,
     WGT_ADDRESS,
 )
 from hotnas_hls.accel.timing.recurrence import recurrence
@@ -143,7 +144,7 @@ def plan_latency(
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
-            word.wgt, _weights_latency(layer, memory),
+            word.wgt, _weights_latency(layer, accel, memory),
             word.ifm, word.residual, word.ofm, layer.residual is not None, layer.residual_vector,
             ARRAY_STAGES + accel.tree_levels, drain_beat(accel),
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
@@ -163,8 +164,13 @@ def drain_beat(accel: Accelerator) -> int:
     return DRAIN_BEAT + lines + (PRODUCT_STAGES if accel.products else 0)
 
 
-def _weights_latency(layer: Layer, memory: MemoryTiming) -> int:
-    return CHIP_READ if layer.weights_on_chip else memory.read_latency
+def striped_read(accel: Accelerator) -> int:
+    """Cycles that joining the beats of several masters adds to what m_axi_wgt reads."""
+    return STRIPED_READ if accel.wgt_masters > 1 else 0
+
+
+def _weights_latency(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
+    return CHIP_READ if layer.weights_on_chip else memory.read_latency + striped_read(accel)
 
 
 def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, loaded: bool = True) -> int:
@@ -172,17 +178,18 @@ def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, load
 
     loaded: the weights it keeps on chip are there; otherwise they are loaded between the two.
     """
-    fetch = memory.read_latency + accel.descriptor_bytes * 8 // accel.wgt_stream_bits + 1
+    latency = memory.read_latency + striped_read(accel)
+    fetch = latency + accel.descriptor_bytes * 8 // accel.wgt_stream_bits + 1
     if loaded or not layer.weights_on_chip:
         return fetch
     planes = layer_beats(plan_layer(layer, accel, Tile(1, 1)), layer)
-    return fetch + FILL_ADDRESS + memory.read_latency + planes * accel.wgt_beats_per_plane
+    return fetch + FILL_ADDRESS + latency + planes * accel.wgt_beats_per_plane
 
 
 def first_job_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
     """Cycles from a free slot to the last beat of a layer's first weight job, whatever its tile."""
     planes = job_beats(plan_layer(layer, accel, Tile(1, 1)), layer, 0, 0, 0)
-    return WGT_ADDRESS + _weights_latency(layer, memory) + planes * word_cycles(layer, accel).wgt - 1
+    return WGT_ADDRESS + _weights_latency(layer, accel, memory) + planes * word_cycles(layer, accel).wgt - 1
 
 
 def layer_latency(

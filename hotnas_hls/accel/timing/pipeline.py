@@ -12,6 +12,7 @@ DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clam
 LINE_STAGES = 3  # of a design with activations of lines, behind the clamp: line, rise, sum
 PRODUCT_STAGES = 3  # of a design with products of maps, behind those: product, shift, clamp
 ARRAY_STAGES = 6  # compute_ctrl.ToStore without the adder tree
+STRIPED_READ = 1  # striped_reads: beats of all masters there -> joined beat
 FILL_ADDRESS = 2  # weight_memory: start_i -> its run, address on AXI
 AHEAD = 2  # layer_sequencer: the layer's last weight beat -> the next descriptor is asked for
 TILE_TAKE = 3  # tile_ahead: descriptor and tiles there -> Take, Start, load_ifm waits for a half

@@ -21,6 +21,7 @@ from hotnas_hls.accel.timing.latency import (
     fetch_cycles,
     first_job_cycles,
     places_in_tiles,
+    striped_read,
 )
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.timing.pipeline import (
@@ -263,6 +264,8 @@ class _Timeline:
             asked = max(asked, self.job_taken + 1)
         beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
         latency = self._read_latency(self.layer.weights_on_chip)
+        if not self.layer.weights_on_chip:
+            latency += striped_read(self.accel)
         taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats)
         self.job_taken = self.reads.ordered
         before = self.load_wgt[-1].end if self.load_wgt else 0
