@@ -124,11 +124,15 @@ def _with_rows_in_fabric(bases: Bases, space: Space, board: Board) -> Bases:
     found = {}
     for at, base in enumerate(bases.undecided):
         if base.fabric_rows:
-            least = bases[at]
-            rows = least_fabric_rows(dataclasses.replace(least, tr=pixels, ifm_depth=words), board)
-            base, least = (dataclasses.replace(each, fabric_rows=rows) for each in (base, least))
-            if not rows or not routable(accelerator_resources(least), board, least):
+            decided = bases.decided[base.taps]._asdict()
+            deepest = dataclasses.replace(base, **decided, tr=pixels, ifm_depth=words)
+            rows = least_fabric_rows(deepest, board)
+            if not rows:
                 continue
+            least = dataclasses.replace(base, **decided, fabric_rows=rows)
+            if not routable(accelerator_resources(least), board, least):
+                continue
+            base = dataclasses.replace(base, fabric_rows=rows)
         found[at] = base
     return Bases(tuple(found.values()), bases.decided, bases.rows[list(found)])
 

@@ -56,7 +56,9 @@ def run_csim(
         f"-DHOTNAS_DATAFLOW={int(dataflow)}",
         *(f"-I{directory / folder}" for folder in ("include", "tb")),
         *("-isystem", require("ap_types").path),
-        *(directory / source for source in (*SOURCES, "tb/testbench.cpp")),
+        # As one unit, which reads the ap_int headers once.
+        *(argument for source in SOURCES for argument in ("-include", directory / source)),
+        directory / "tb" / "testbench.cpp",
         *("-o", program),
     ]
     built = run(command, program.with_suffix(".build.log"), timeout=BUILD_SECONDS, failure=SimulationFailed)
