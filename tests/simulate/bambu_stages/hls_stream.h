@@ -1,5 +1,6 @@
 // hls::stream over a FIFO interface of Bambu's. Those carry numbers, not structs: a word goes
-// through in pieces of 32 bits.
+// through in pieces of 32 bits. Bambu 2024.10 swaps two reads of a FIFO in places where no loop
+// parts them: a variable counts the pieces, so that their loop stays one.
 
 #ifndef HLS_STREAM_H_
 #define HLS_STREAM_H_
@@ -20,7 +21,8 @@ class stream {
 
   T read() {
     std::uint32_t pieces[kPieces];
-    for (int piece = 0; piece < kPieces; ++piece) pieces[piece] = channel_->read();
+    const int count = piece_count();
+    for (int piece = 0; piece < count; ++piece) pieces[piece] = channel_->read();
     T word;
     std::memcpy(&word, pieces, sizeof word);
     return word;
@@ -29,11 +31,18 @@ class stream {
   void write(const T& word) {
     std::uint32_t pieces[kPieces] = {};
     std::memcpy(pieces, &word, sizeof word);
-    for (int piece = 0; piece < kPieces; ++piece) channel_->write(pieces[piece]);
+    const int count = piece_count();
+    for (int piece = 0; piece < count; ++piece) channel_->write(pieces[piece]);
   }
 
  private:
   static constexpr int kPieces = (sizeof(T) + 3) / 4;
+
+  static int piece_count() {
+    static volatile int count = kPieces;
+    return count;
+  }
+
   Channel* channel_;
 };
 

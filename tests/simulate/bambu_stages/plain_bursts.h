@@ -11,8 +11,8 @@ namespace plain {
 constexpr int kPlaces = 32;  // runs asked for before their last beat
 
 struct Asked {
+  int first, last;                             // in front, as in Fifo
   std::uint32_t next[kPlaces], left[kPlaces];  // beats
-  int first, last;
 
   void push(std::uint32_t offset, std::uint32_t beats) {
     next[last] = offset;
