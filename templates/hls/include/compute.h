@@ -37,8 +37,9 @@ inline Piece piece_of(const Tile& tile, const IfmWindow& window, int cycles, int
   piece.fill_cycles = fill_cycles;
   piece.tile = tile;
   piece.window = window;
-  piece.first = (window.first_row - tile.first_row) * tile.in_columns + window.first_column -
-                tile.first_column;
+  const IfmAddress above = window.first_row - tile.first_row;
+  piece.first =
+      above * IfmAddress(tile.in_columns) + IfmAddress(window.first_column - tile.first_column);
   return piece;
 }
 
@@ -51,13 +52,13 @@ inline Piece even_piece(const Tile& tile, const IfmWindow& window, int words, in
 
 inline int slice_words(const Descriptor& layer, const IfmWindow& window, int slice) {
   HLS_VITIS(inline)
-  const int blocks = slice == layer.slices - 1 ? layer.slice_blocks_last : layer.slice_blocks;
-  return blocks * window.rows * window.kept;
+  const Count blocks = slice == layer.slices - 1 ? layer.slice_blocks_last : layer.slice_blocks;
+  return blocks * IfmAddress(window.words);
 }
 
 inline int tile_words(const Descriptor& layer, const IfmWindow& window) {
   HLS_VITIS(inline)
-  return layer.ifm_blocks * window.rows * window.kept;
+  return layer.ifm_blocks * IfmAddress(window.words);
 }
 
 // How many words of a first slice of `words` come before the array begins, one a cycle, so that it
@@ -69,10 +70,12 @@ inline int words_ahead(const Descriptor& layer, const Tile& tile, const IfmWindo
   HLS_VITIS(inline)
   const int above = window.first_row - tile.first_row;  // rows of padding
   const int below = tile.in_rows - above - window.rows;
-  const int kernel_rows = tile.in_rows - (tile.rows - 1) * layer.stride_rows;
+  const int kernel_rows = tile.in_rows - IfmAddress(tile.rows - 1) * IfmAddress(layer.stride_rows);
   const int first_rows = smaller(larger(kernel_rows - above, 0), window.rows);
-  const int first = words - (window.rows - first_rows) * window.kept;
-  const int last = words - larger(tile.rows - 1 - below, 0) * tile.columns;
+  const IfmAddress rows_behind = window.rows - first_rows;
+  const int first = words - rows_behind * IfmAddress(window.kept);
+  const Pixel rows_before = larger(tile.rows - 1 - below, 0);
+  const int last = words - rows_before * Pixel(tile.columns);
   return smaller(larger(first, last), words) + kFillDistance - 1;
 }
 
@@ -95,7 +98,7 @@ inline Piece next_piece(const Descriptor& layer, int index, Plan& plan) {
   const int slices = layer.slices;
   const IfmWindow window = ifm_window(layer, plan.next);
   const IfmWindow worked = ifm_window(layer, plan.tile);
-  const int slice_cycles = layer.total_entries * sweep_cycles(plan.tile);
+  const std::uint32_t slice_cycles = layer.total_entries * sweep_cycles(plan.tile);
   const int first_slice = slice_words(layer, worked, 0);
   const int wait = words_ahead(layer, plan.tile, worked, first_slice);
   const int ahead = smaller(wait, first_slice);
@@ -113,10 +116,11 @@ inline Piece next_piece(const Descriptor& layer, int index, Plan& plan) {
     piece = even_piece(plan.next, window, slice_words(layer, window, index - 1),
                        slice_cycles - (index == 2 ? following : 0));
   } else {
-    const int done = index > slices + 1 ? 0 : slices == 1 ? following : (slices - 1) * slice_cycles;
+    const bool follows = index == slices + 1;  // the tile that came slice by slice
+    const std::uint32_t worked_slices = layer.tiles_m * layer.tiles_n - (follows ? slices - 1 : 0);
     piece = even_piece(plan.next, window, is_last ? 0 : tile_words(layer, window),
-                       tile_cycles(layer, plan.tile) - done);
-    piece.works_next = index > slices + 1;
+                       worked_slices * slice_cycles - (follows && slices == 1 ? following : 0));
+    piece.works_next = !follows;
     piece.fills_next = !is_last;
   }
   if (index > slices) plan.tile = plan.next;

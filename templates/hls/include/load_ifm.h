@@ -15,14 +15,17 @@ struct IfmRuns {
   Count blocks;         // channel blocks
   Count runs;           // of a channel block
   std::uint32_t words;  // of a run
+  std::uint32_t all;    // words of the tile
 };
 
 inline IfmRuns ifm_runs(const Descriptor& layer, const IfmWindow& window) {
   HLS_VITIS(inline)
   IfmRuns found;
-  found.words = layer.ifm_merged ? window.rows * window.columns : window.columns;
+  const std::uint32_t block_words = window.rows * window.columns;
+  found.words = layer.ifm_merged ? block_words : window.columns;
   found.blocks = layer.ifm_blocks;
   found.runs = found.words == 0 ? 0 : layer.ifm_merged ? 1 : window.rows;
+  found.all = found.blocks * block_words;
   return found;
 }
 
@@ -114,7 +117,7 @@ inline void load_ifm_tile(const IfmWindow& window, const IfmRuns& of, IfmPort if
   const std::uint32_t run_beats = of.words * kIfmBeatsPerWord;
   std::uint32_t left = 0;  // beats of the run
 LOAD_IFM_BEAT:
-  for (std::uint32_t beat = 0; beat < of.blocks * of.runs * run_beats; ++beat) {
+  for (std::uint32_t beat = 0; beat < of.all * kIfmBeatsPerWord; ++beat) {
     HLS_PIPELINE(beat, kLoadStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripIfmBeats)
     if (left == 0) ask(ifm, runs.read());
@@ -131,7 +134,7 @@ inline void load_kept_tile(const IfmWindow& window, const IfmRuns& of, const Kep
   std::uint32_t at = 0;
   std::uint32_t left = 0;  // words of the run
 LOAD_KEPT_WORD:
-  for (std::uint32_t word = 0; word < of.blocks * of.runs * of.words; ++word) {
+  for (std::uint32_t word = 0; word < of.all; ++word) {
     HLS_PIPELINE(word, kLoadStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripIfmWords)
     if (left == 0) at = runs.read().first - 1;

@@ -48,7 +48,7 @@ inline Work work_start(const Tile& tile) {
   return work;
 }
 
-inline int sweep_cycles(const Tile& tile) {
+inline Pixel sweep_cycles(const Tile& tile) {
   HLS_VITIS(inline)
   return larger(tile.pixels, kMinSweep);
 }
@@ -56,11 +56,6 @@ inline int sweep_cycles(const Tile& tile) {
 inline int job_cycles(const Descriptor& layer, const Tile& tile, const Job& job) {
   HLS_VITIS(inline)
   return job_entries(layer, job) * sweep_cycles(tile);
-}
-
-inline int tile_cycles(const Descriptor& layer, const Tile& tile) {
-  HLS_VITIS(inline)
-  return layer.tiles_m * layer.tiles_n * layer.total_entries * sweep_cycles(tile);
 }
 
 inline bool is_first_entry(const Work& work) { return starts_sums(work.job) && work.entry == 0; }

@@ -29,6 +29,7 @@ struct OfmRuns {
   Count blocks;         // channel blocks
   Count runs;           // of a channel block
   std::uint32_t words;  // of a run
+  std::uint32_t all;    // words of the tile
   bool residual;        // a run of the residual belongs to each
   bool vector;          // a word of it to each channel block
 };
@@ -38,7 +39,8 @@ inline OfmRuns ofm_runs(const Descriptor& layer, const Tile& tile, int m) {
   OfmRuns found;
   found.blocks = m_blocks(layer, m);
   found.runs = layer.ofm_merged ? 1 : tile.rows;
-  found.words = (layer.ofm_merged ? tile.rows : 1) * tile.columns;
+  found.words = layer.ofm_merged ? tile.pixels : tile.columns;
+  found.all = found.blocks * Pixel(tile.pixels);
   found.vector = kProducts && layer.res_vector;
   found.residual = layer.has_residual && !found.vector;
   return found;
@@ -52,8 +54,8 @@ struct OfmWalk {
 
 inline OfmWalk ofm_walk_start(const Descriptor& layer, const Tile& tile, int m) {
   HLS_VITIS(inline)
-  const std::uint32_t first = m * layer.m_blocks * layer.ofm_block_stride +
-                              tile.row * layer.ofm_tile_row_step +
+  const Count block = m * layer.m_blocks;
+  const std::uint32_t first = block * layer.ofm_block_stride + tile.row * layer.ofm_tile_row_step +
                               tile.column * layer.ofm_tile_column_step;
   const OfmWalk walk = {0, first, first};
   return walk;
@@ -205,11 +207,12 @@ inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Til
   const OfmRuns of = ofm_runs(layer, tile, m);
   const bool whole = layer.ofm_on_chip && !reads_ahead(layer);
   const int parts = whole ? 1 : kOfmBeatsPerWord;
+  const std::uint32_t beats = whole ? of.all : of.all * kOfmBeatsPerWord;
   Count part = 0, block = 0;
   Pixel pixel = 0;
   std::uint32_t left = 0;  // words of the run
 STORE_OFM_BEAT:
-  for (std::uint32_t beat = 0; beat < of.blocks * of.runs * of.words * parts; ++beat) {
+  for (std::uint32_t beat = 0; beat < beats; ++beat) {
     HLS_PIPELINE(beat, kStoreStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripOfmBeats)
     // Layers write no word that they read.

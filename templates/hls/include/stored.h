@@ -34,11 +34,12 @@ struct Awaiting {
 // What will come of a layer.
 inline Awaiting awaiting_of(const Descriptor& layer) {
   HLS_VITIS(inline)
-  const int rows = (layer.tiles_r - 1) * layer.tr + layer.tr_last;
-  const int columns = (layer.tiles_c - 1) * layer.tc + layer.tc_last;
-  const int blocks = (layer.tiles_m - 1) * layer.m_blocks + layer.m_blocks_last;
+  const Count rows = (layer.tiles_r - 1) * layer.tr + layer.tr_last;
+  const Count columns = (layer.tiles_c - 1) * layer.tc + layer.tc_last;
+  const Count blocks = (layer.tiles_m - 1) * layer.m_blocks + layer.m_blocks_last;
+  const Pixel pixels = Pixel(layer.tr_last) * Pixel(layer.tc_last);
   Awaiting found = {};
-  found.words = layer.m_blocks_last * layer.tr_last * layer.tc_last;
+  found.words = layer.m_blocks_last * pixels;
   found.words_before = blocks * rows * columns - found.words;
   found.messages = layer.ofm_on_chip ? found.words + 2 : 1;
   return found;

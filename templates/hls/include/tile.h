@@ -25,10 +25,10 @@ inline Tile tile_at(const Descriptor& layer, int row, int column, int first_row,
   const bool last_column = column == layer.tiles_c - 1;
   tile.rows = last_row ? layer.tr_last : layer.tr;
   tile.columns = last_column ? layer.tc_last : layer.tc;
-  tile.pixels = tile.rows * tile.columns;
+  tile.pixels = Pixel(tile.rows) * Pixel(tile.columns);
   tile.in_rows = last_row ? layer.th_last : layer.th;
   tile.in_columns = last_column ? layer.tw_last : layer.tw;
-  tile.row_step = layer.stride_rows * tile.in_columns;
+  tile.row_step = IfmAddress(layer.stride_rows) * IfmAddress(tile.in_columns);
   tile.first_row = first_row;
   tile.first_column = first_column;
   return tile;
@@ -45,12 +45,11 @@ inline Tile first_tile(const Descriptor& layer) {
 inline Tile next_tile(const Descriptor& layer, const Tile& tile) {
   HLS_VITIS(inline)
   const bool ends_row = tile.column == layer.tiles_c - 1;
-  if (ends_row) {
-    return tile_at(layer, tile.row + 1, 0, tile.first_row + layer.tr * layer.stride_rows,
-                   -layer.pad_left);
-  }
-  return tile_at(layer, tile.row, tile.column + 1, tile.first_row,
-                 tile.first_column + layer.tc * layer.stride_columns);
+  const int down = ends_row ? layer.tr * layer.stride_rows : 0;
+  const int first_column =
+      ends_row ? -layer.pad_left : tile.first_column + layer.tc * layer.stride_columns;
+  return tile_at(layer, tile.row + ends_row, ends_row ? 0 : tile.column + 1, tile.first_row + down,
+                 first_column);
 }
 
 // The part of the footprint that exists in DRAM. Padding is never loaded: compute recognises it by
@@ -58,7 +57,8 @@ inline Tile next_tile(const Descriptor& layer, const Tile& tile) {
 struct IfmWindow {
   Count first_row, rows;
   Count first_column, columns;
-  Count kept;  // columns of a row that lie in the footprint
+  Count kept;   // columns of a row that lie in the footprint
+  Count words;  // of a channel block that lie there
 };
 
 inline IfmWindow ifm_window(const Descriptor& layer, const Tile& tile) {
@@ -73,6 +73,7 @@ inline IfmWindow ifm_window(const Descriptor& layer, const Tile& tile) {
   window.first_column = layer.ifm_merged ? 0 : larger(tile.first_column, 0);
   window.kept = larger(end_column - window.first_column, 0);
   window.columns = layer.ifm_merged ? layer.in_columns : window.kept;
+  window.words = IfmAddress(window.rows) * IfmAddress(window.kept);
   return window;
 }
 
