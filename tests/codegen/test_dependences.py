@@ -44,7 +44,7 @@ struct Observer {
 static Observer observer;
 
 // Where the array stands"""
-STORE_LOOP = "STORE_OFM_BEAT:\n  for (std::uint32_t beat = 0; beat < of.blocks * of.runs *"
+STORE_LOOP = "STORE_OFM_BEAT:\n  for (std::uint32_t beat = 0; beat < beats"
 WORD = "half * kIfmDepth * kIfmBanks + "
 # (file, what is there, what takes its place): every sum, entry and word of the IFM buffer, and the words on
 # chip that a loop of store_ofm reads and writes
@@ -73,7 +73,7 @@ OBSERVED = (
         "    if (at.entries < layer.total_entries) observer.entries.write(at.entries);\n"
         "    if (at.entries < layer.total_entries) entry",
     ),
-    ("store_ofm.h", f"{STORE_LOOP} of.words * parts", f"  ++observer.loop;\n{STORE_LOOP} of.words * parts"),
+    ("store_ofm.h", STORE_LOOP, f"  ++observer.loop;\n{STORE_LOOP}"),
     (
         "store_ofm.h",
         "        part_word(kept_residuals[",
