@@ -52,6 +52,8 @@ module wgt_loader (
 
   // ---------------------------------------------------------------- which job: (tile, m, n, k)
   // Requests and reception walk the same jobs, each at its own pace.
+  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request, Hold} request_e;
+  request_e state_q;
   logic ask_first, ask_last_m, ask_last_k, ask_last_tile_job, ask_last, ask_next;
   logic got_first, got_last_m, got_last_k, got_last_tile_job, got_last, got_next;
 
@@ -80,8 +82,6 @@ module wgt_loader (
   );
 
   // ---------------------------------------------------------------- requests: one run per job
-  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request, Hold} request_e;
-  request_e    state_q;
   logic        begun_q, ask_final_q, ask_final_tile_q;  // the job asked for is the last one of the layer, of a tile
   logic [1:0]  slots_free_q;
   logic [63:0] addr_q;
