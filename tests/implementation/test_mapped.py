@@ -106,7 +106,7 @@ def test_an_array_mapped_across_modules_gets_no_slower(array: int) -> None:
 @pytest.mark.long("three minutes, a quarter of an hour")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    ("accel", "mhz"), [pytest.param(ON_CHIP, 212, id="small"), pytest.param(OF_RESNET18, 208, id="ResNet-18")]
+    ("accel", "mhz"), [pytest.param(ON_CHIP, 249, id="small"), pytest.param(OF_RESNET18, 208, id="ResNet-18")]
 )
 def test_a_design_on_chip_gets_no_slower(accel: Accelerator, mhz: int) -> None:
     source = source_of(accel)
