@@ -144,7 +144,7 @@ def plan_latency(
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
-            word.wgt, _weights_latency(layer, accel, memory),
+            word.wgt, weights_latency(layer, accel, memory),
             word.ifm, word.residual, word.ofm, layer.residual is not None, layer.residual_vector,
             ARRAY_STAGES + accel.tree_levels, drain_beat(accel),
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
@@ -169,8 +169,14 @@ def striped_read(accel: Accelerator) -> int:
     return STRIPED_READ if accel.wgt_masters > 1 else 0
 
 
-def _weights_latency(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
-    return CHIP_READ if layer.weights_on_chip else memory.read_latency + striped_read(accel)
+def port_latency(accel: Accelerator, memory: MemoryTiming) -> int:
+    """Cycles from an address on m_axi_wgt to its first beat, joined of all masters."""
+    return memory.read_latency + striped_read(accel)
+
+
+def weights_latency(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
+    """Cycles from the address of a layer's weights to their first plane's first beat."""
+    return CHIP_READ if layer.weights_on_chip else port_latency(accel, memory)
 
 
 def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, loaded: bool = True) -> int:
@@ -178,7 +184,7 @@ def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, load
 
     loaded: the weights it keeps on chip are there; otherwise they are loaded between the two.
     """
-    latency = memory.read_latency + striped_read(accel)
+    latency = port_latency(accel, memory)
     fetch = latency + accel.descriptor_bytes * 8 // accel.wgt_stream_bits + 1
     if loaded or not layer.weights_on_chip:
         return fetch
@@ -189,7 +195,7 @@ def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, load
 def first_job_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
     """Cycles from a free slot to the last beat of a layer's first weight job, whatever its tile."""
     planes = job_beats(plan_layer(layer, accel, Tile(1, 1)), layer, 0, 0, 0)
-    return WGT_ADDRESS + _weights_latency(layer, accel, memory) + planes * word_cycles(layer, accel).wgt - 1
+    return WGT_ADDRESS + weights_latency(layer, accel, memory) + planes * word_cycles(layer, accel).wgt - 1
 
 
 def layer_latency(

@@ -21,7 +21,7 @@ from hotnas_hls.accel.timing.latency import (
     fetch_cycles,
     first_job_cycles,
     places_in_tiles,
-    striped_read,
+    weights_latency,
 )
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
 from hotnas_hls.accel.timing.pipeline import (
@@ -263,9 +263,7 @@ class _Timeline:
         if self.accel.shared_bus:  # a job is asked for when the run of the one before was taken
             asked = max(asked, self.job_taken + 1)
         beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
-        latency = self._read_latency(self.layer.weights_on_chip)
-        if not self.layer.weights_on_chip:
-            latency += striped_read(self.accel)
+        latency = weights_latency(self.layer, self.accel, self.memory)
         taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats)
         self.job_taken = self.reads.ordered
         before = self.load_wgt[-1].end if self.load_wgt else 0
