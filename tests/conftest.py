@@ -5,6 +5,7 @@ takes minutes waits for ``--long``; what shares a fixture runs in one process.
 from __future__ import annotations
 
 import pytest
+import torch
 
 from hotnas_hls.base import tools
 
@@ -44,6 +45,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def no_bambu(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on most machines: a simulation does not spend minutes in it because it happens to be there."""
     monkeypatch.setattr(tools, "BAMBU_FOLDER", "/nowhere")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws of torch does not depend on which tests ran before it in its process."""
+    torch.manual_seed(0)
 
 
 def shares_a_fixture(item: pytest.Item) -> bool:

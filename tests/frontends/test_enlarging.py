@@ -30,15 +30,19 @@ SHAPE = (3, 6, 8)
 
 
 class Layers(nn.Module):
-    """A function of the input and of layers given by name."""
+    """A function of the input and of layers given by name.
 
-    def __init__(self, function: Callable[..., Any], **layers: nn.Module) -> None:
+    Softmax and sigmoid of large values make small differences of sums large: ``std`` keeps those small.
+    """
+
+    def __init__(self, function: Callable[..., Any], std: float = 0.3, **layers: nn.Module) -> None:
         super().__init__()
         self.function = function
         for name, layer in layers.items():
             self.add_module(name, layer)
+        drawn = torch.Generator().manual_seed(0)  # the same weights, whatever was drawn before
         for parameter in self.parameters():
-            nn.init.normal_(parameter, std=0.3)
+            nn.init.normal_(parameter, std=std, generator=drawn)
 
     def forward(self, x: Tensor) -> Any:
         return self.function(self, x)
@@ -196,8 +200,10 @@ MODELS: dict[str, nn.Module] = {
     "linear on channels": Layers(last_channels, c=conv(), d=nn.Linear(8, 5)),
     "local response norm": behind(nn.LocalResponseNorm(5, alpha=0.3)),
     "even local response norm": behind(nn.LocalResponseNorm(4, alpha=0.3)),
-    "channel attention": Layers(channel_attention, c=conv(), d=nn.Conv1d(1, 1, 3, padding=1, bias=False)),
-    "selective kernels": Layers(selective_kernels, c=conv(), b=conv(), d=nn.Conv2d(8, 16, 1)),
+    "channel attention": Layers(
+        channel_attention, 0.1, c=conv(), d=nn.Conv1d(1, 1, 3, padding=1, bias=False)
+    ),
+    "selective kernels": Layers(selective_kernels, 0.1, c=conv(), b=conv(), d=nn.Conv2d(8, 16, 1)),
 }
 
 
