@@ -58,6 +58,8 @@ class Accelerator:
     products: bool = dataclasses.field(default=False, metadata=LATER)
     # Rows of the array, the last, whose products are in the fabric: LUTs and carry chains, no DSP slices.
     fabric_rows: int = dataclasses.field(default=0, metadata=LATER)
+    # Of ``map_words`` the first, which residuals read from a memory of their own; None: all of them.
+    residual_words: int | None = dataclasses.field(default=None, metadata=LATER)
 
     @property
     def word_width(self) -> int:
@@ -83,6 +85,11 @@ class Accelerator:
     def keeps(self) -> bool:
         """Whether there is memory on chip for maps or weights."""
         return bool(self.map_words or self.weight_planes)
+
+    @property
+    def residual_depth(self) -> int:
+        """Words of the memory on chip that residuals read."""
+        return self.map_words if self.residual_words is None else self.residual_words
 
     @property
     def header_words(self) -> int:
@@ -116,7 +123,10 @@ class Accelerator:
         packed += f", those of {self.fabric_rows} rows in LUTs" if self.fabric_rows else ""
         on_chip = ""
         if self.map_words:
-            on_chip += f", {self.map_words} words of {self.word_width} bits for maps on chip"
+            twice = "all" if self.residual_words is None else self.residual_words
+            on_chip += (
+                f", {self.map_words} words of {self.word_width} bits for maps on chip, {twice} of them twice"
+            )
         if self.weight_planes:
             on_chip += f", {self.weight_planes} planes of {self.plane_width} bits for weights"
         return (
@@ -241,6 +251,11 @@ class Accelerator:
                     f"{field} = {kept}: on a shared bus every read has its turn, so none can come from "
                     f"memory on chip; set shared_bus to false or {field} to 0"
                 )
+        if self.residual_words is not None and not 0 <= self.residual_words <= max(0, self.map_words):
+            found.append(
+                f"residual_words = {self.residual_words}: residuals read the first of the words on chip; "
+                f"use 0 (none) to map_words = {self.map_words}"
+            )
         if self.act_bits not in (8, 16):
             found.append(f"act_bits = {self.act_bits}: activations are 8 or 16 bits")
         if not 2 <= self.weight_bits <= 16:

@@ -112,12 +112,13 @@ def total(
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
     ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
+    residual_words: int,
 ) -> Counts:  # fmt: skip
     dsp, bram, lut, ff, lutram = 0, 0, 0, 0, 0
     for counts in blocks(
         tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depth, ofm_depth, entries,
         table_bits, patterns, taps, slots, shared, rows_per_dsp, map_words, weight_planes, header_bits,
-        ultra, lines, wgt_masters, products, fabric_rows,
+        ultra, lines, wgt_masters, products, fabric_rows, residual_words,
     ):  # fmt: skip
         dsp += counts[0]
         bram += counts[1]
@@ -133,6 +134,7 @@ def totals(
     ofm_bits: int, ifm_depths: np.ndarray, ofm_depths: np.ndarray, entries: int, table_bits: int,
     patterns: int, taps: int, slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int,
     header_bits: int, ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
+    residual_words: int,
 ) -> np.ndarray:  # fmt: skip
     """:func:`total` of every pair of depths, (OFM depths, IFM depths, counts).
 
@@ -147,7 +149,7 @@ def totals(
                     tm, tn, act, wgt, acc, word, plane, ifm_bits, wgt_bits, ofm_bits, ifm_depths[i],
                     ofm_depths[o], entries, table_bits, patterns, taps, slots, shared, rows_per_dsp,
                     map_words, weight_planes, header_bits, ultra, lines, wgt_masters, products,
-                    fabric_rows,
+                    fabric_rows, residual_words,
                 )  # fmt: skip
             else:
                 found[o, i] = found[o, 0] + found[0, i] - found[0, 0]
@@ -160,6 +162,7 @@ def blocks(
     ofm_bits: int, ifm_depth: int, ofm_depth: int, entries: int, table_bits: int, patterns: int, taps: int,
     slots: int, shared: int, rows_per_dsp: int, map_words: int, weight_planes: int, header_bits: int,
     ultra: int, lines: int, wgt_masters: int, products: int, fabric_rows: int,
+    residual_words: int,
 ) -> tuple[Counts, ...]:  # fmt: skip
     """Counts in the order of BLOCKS."""
     td, block, product = min(tm, tn), word // act, act + wgt
@@ -175,7 +178,7 @@ def blocks(
         _descriptor_fetch(wgt_bits, header_bits, map_words),
         _read_masters(shared, wgt_masters),
         _write_master(ofm_bits),
-        _map_memory(word, ifm_bits, ofm_bits, map_words, ultra),
+        _map_memory(word, ifm_bits, ofm_bits, map_words, residual_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
         _table(wgt_bits, table_bits, shared),
         _ifm_loader(word, ifm_addr),
@@ -328,18 +331,27 @@ def _compute_ctrl(ports: int, lane_bits: int, ifm_addr: int, acc_addr: int, leve
 
 
 @compiled
-def _map_memory(word: int, ifm_bits: int, ofm_bits: int, words: int, ultra: int) -> Counts:
-    """Words from and to several beats, and the maps on chip: a copy for each reader."""
+def _map_memory(
+    word: int, ifm_bits: int, ofm_bits: int, words: int, residual_words: int, ultra: int
+) -> Counts:
+    """Words from and to several beats, and the maps on chip: those that residuals read once more."""
     lut, ff = 0, _joiner(word, ifm_bits) + _joiner(word, ofm_bits)
     if ofm_bits < word:
         lut += ofm_bits
         ff += bit_length(word // ofm_bits - 1)
     if words == 0:
         return 0, 0, lut, ff, 0
-    addr = max(1, bit_length(words - 1))
-    lut += 2 * (word + CHIP_MUX_LUT + CHIP_READER_LUT) + CHIP_WRITER_LUT
-    ff += 2 * (word + 2 * addr + CHIP_READER_FF) + addr + CHIP_WRITER_FF
-    return (0, 0, lut, ff, 0) if ultra else _rams(2, word, words, lut, ff)
+    lut, ff = lut + CHIP_WRITER_LUT, ff + max(1, bit_length(words - 1)) + CHIP_WRITER_FF
+    bram, memory = 0, 0
+    for depth in (words, residual_words):
+        if depth:
+            addr = max(1, bit_length(depth - 1))
+            lut += word + CHIP_MUX_LUT + CHIP_READER_LUT
+            ff += word + 2 * addr + CHIP_READER_FF
+            if not ultra:
+                ram = _rams(1, word, depth, 0, 0)
+                bram, lut, ff, memory = bram + ram[1], lut + ram[2], ff + ram[3], memory + ram[4]
+    return 0, bram, lut, ff, memory
 
 
 @compiled

@@ -5,6 +5,9 @@ the layer that writes its first part to the last one that reads it; after that o
 placed inside a concatenation is where the concatenation is. The image and the outputs are the host's: they
 lie in DRAM.
 
+``load_ifm`` and the residual each read a memory of their own. Maps that residuals read lie lowest, so that
+the residual's memory holds the first words alone.
+
 Weights are a layer's own: they lie behind one another in the order the layers run, and stay.
 """
 
@@ -32,6 +35,7 @@ class Life:
     last: int  # layer that uses it last
     uses: int  # times it is written or read
     words: int
+    residual: bool  # some layer reads it as its residual
 
 
 def lives(
@@ -49,8 +53,9 @@ def lives(
             life = found.get(root)
             if life is None:
                 first = index if role == "target" and root != image else -1
-                life = Life(first, index, 0, words_of(maps[root], accel))
-            found[root] = Life(life.first, index, life.uses + 1, life.words)
+                life = Life(first, index, 0, words_of(maps[root], accel), False)
+            residual = life.residual or role == "residual"
+            found[root] = Life(life.first, index, life.uses + 1, life.words, residual)
     return found
 
 
@@ -77,14 +82,27 @@ def keep_maps(
         life = wanted[name]
         return (life.last - life.first + 1) / life.uses
 
+    def fit(alive: dict[str, Life]) -> bool:
+        places = _first_fit(alive)
+        words, residual = _top(places, alive), _top(places, _of_residuals(alive))
+        return words <= accel.map_words and residual <= accel.residual_depth
+
     kept = wanted
-    if _top(_first_fit(wanted), wanted) > accel.map_words:
+    if not fit(wanted):
         kept = {}
         for name in sorted(wanted, key=cost):
             trial = kept | {name: wanted[name]}
-            if _top(_first_fit(trial), trial) <= accel.map_words:
+            if fit(trial):
                 kept = trial
     return tuple(_flagged(layer, maps, kept) for layer in layers)
+
+
+def residual_words_of(
+    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
+) -> int:
+    """Words on chip up to the last that a residual reads."""
+    alive = _lives_on_chip(layers, {fm.name: fm for fm in feature_maps}, accel)
+    return _top(_first_fit(alive), _of_residuals(alive))
 
 
 def words_of_all(
@@ -209,7 +227,8 @@ def reside(net: IntegerNetwork, accel: Accelerator, memory: MemoryTiming) -> Res
     if accel.keeps:
         words = _top_of(layers, maps, accel)
         planes = sum(planes_of(layer, accel) for layer in layers if layer.weights_on_chip)
-        accel = dataclasses.replace(accel, map_words=words, weight_planes=planes)
+        residual = residual_words_of(layers, maps, accel)
+        accel = dataclasses.replace(accel, map_words=words, residual_words=residual, weight_planes=planes)
     return Resident(accel, dataclasses.replace(net, layers=layers), tiles)
 
 
@@ -254,6 +273,12 @@ def residency_violations(
         found.append(
             f"the maps kept on chip need {needed:,} words, map_words = {accel.map_words:,}; "
             f"raise it, or keep fewer maps"
+        )
+    needed = residual_words_of(layers, feature_maps, accel)
+    if needed > accel.residual_depth:
+        found.append(
+            f"the maps on chip that residuals read need the first {needed:,} words, "
+            f"residual_words = {accel.residual_depth:,}; raise it, or keep fewer maps"
         )
     planes = sum(planes_of(layer, accel) for layer in layers if layer.weights_on_chip)
     if planes > accel.weight_planes:
@@ -306,10 +331,18 @@ def _flagged(layer: Layer, maps: Mapping[str, FeatureMap], kept: Collection[str]
     )
 
 
+def _of_residuals(alive: Mapping[str, Life]) -> dict[str, Life]:
+    """Those of ``alive`` that some residual reads."""
+    return {name: life for name, life in alive.items() if life.residual}
+
+
 def _first_fit(alive: dict[str, Life]) -> dict[str, int]:
-    """The lowest words for each map that no other one holds while it lives, in the order they are written."""
+    """The lowest words for each map that no other one holds while it lives.
+
+    Those that residuals read come first; else in the order they are written.
+    """
     places: dict[str, int] = {}
-    for name, life in sorted(alive.items(), key=lambda entry: entry[1].first):
+    for name, life in sorted(alive.items(), key=lambda entry: (not entry[1].residual, entry[1].first)):
         beside = sorted(
             (places[other], alive[other].words)
             for other in places
@@ -325,5 +358,5 @@ def _first_fit(alive: dict[str, Life]) -> dict[str, int]:
 
 
 def _top(places: dict[str, int], alive: dict[str, Life]) -> int:
-    """Words that hold all places."""
-    return max((start + alive[name].words for name, start in places.items()), default=0)
+    """Words that hold the places of ``alive``."""
+    return max((places[name] + life.words for name, life in alive.items()), default=0)

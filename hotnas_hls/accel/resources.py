@@ -149,11 +149,12 @@ def violations(
 
 
 def _ultra(accel: Accelerator) -> dict[str, int]:
-    """UltraRAM blocks by RTL module: a copy of the maps for each of two readers, and the weights."""
+    """UltraRAM blocks by RTL module: the maps, those that residuals read once more, and the weights."""
     if not accel.ultra_ram:
         return {}
     return {
-        "map_memory": 2 * uram(accel.word_width, accel.map_words),
+        "map_memory": uram(accel.word_width, accel.map_words)
+        + uram(accel.word_width, accel.residual_depth),
         "weight_memory": uram(accel.plane_width, accel.weight_planes),
     }
 
@@ -167,4 +168,5 @@ def _arguments(accel: Accelerator, layer_count: int = 31) -> tuple[int, ...]:
         int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
         32 * accel.header_words, int(accel.ultra_ram), accel.line_words, accel.wgt_masters,
         int(accel.products), accel.fabric_rows,
+        accel.residual_depth,
     )  # fmt: skip

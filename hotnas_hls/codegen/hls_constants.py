@@ -168,6 +168,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             Line("kStoredFifoDepth", stored_messages(accel), "all that store_ofm tells load_ifm of a layer"),
             Line("kFillDistance", FILL_DISTANCE, "cycles between filling a word in and reading it"),
             Line("kMapWords", accel.map_words, "of maps kept on chip"),
+            Line("kResidualWords", accel.residual_depth, "the first of them, which residuals read"),
             Line("kWeightPlanes", accel.weight_planes, "of weights kept on chip"),
             Line("kIfmFifoDepth", FIFO_BEATS, "words between load_ifm and compute"),
             Line("kRowFifoDepth", 2 * accel.wgt_entries, "rows of weights between load_wgt and compute"),

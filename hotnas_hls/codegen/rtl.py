@@ -94,6 +94,7 @@ def constants(
         Constant("PatternBits", PATTERN_BITS, "bits of a pattern index"),
         Constant("MinSweep", MIN_SWEEP, "least cycles between two accumulations into a pixel"),
         Constant("MapWords", accel.map_words, "words of feature maps kept on chip"),
+        Constant("ResidualWords", accel.residual_depth, "the first of them, which residuals read"),
         Constant("WeightPlanes", accel.weight_planes, "planes of weights kept on chip"),
         Constant("UltraRam", int(accel.ultra_ram), "1: both lie in UltraRAM"),
         Constant("HeaderBits", HEADER_BITS, "bits of a descriptor before its entry table, all fields"),

@@ -23,7 +23,14 @@ from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming
 from hotnas_hls.accel.memory.pricing import latency_behind
 from hotnas_hls.accel.port_plan import has_residual, port_violations
-from hotnas_hls.accel.residency import Resident, keep_maps, planes_of, reside, words_of_all
+from hotnas_hls.accel.residency import (
+    Resident,
+    keep_maps,
+    planes_of,
+    reside,
+    residual_words_of,
+    words_of_all,
+)
 from hotnas_hls.accel.resources import RESOURCES, by_buffer_depths, limits_of
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -148,8 +155,9 @@ def _wired(
 def _array_of(accel: Accelerator) -> Accelerator:
     """``accel`` with nothing on chip, ports and buffers the least: what is left tells arrays apart."""
     return dataclasses.replace(
-        accel, tr=1, tc=1, ifm_depth=1, map_words=0, weight_planes=0, ifm_bits=LEAST_PORT,
-        wgt_bits=LEAST_PORT, ofm_bits=LEAST_PORT, wgt_masters=1, word_bits=None, plane_bits=None,
+        accel, tr=1, tc=1, ifm_depth=1, map_words=0, residual_words=None, weight_planes=0,
+        ifm_bits=LEAST_PORT, wgt_bits=LEAST_PORT, ofm_bits=LEAST_PORT, wgt_masters=1, word_bits=None,
+        plane_bits=None,
     )  # fmt: skip
 
 
@@ -188,7 +196,7 @@ def _ways(
         planes = np.array([planes_of(layer, wide) for layer in net.layers])
         steps = _weight_rooms(wide, int(planes.sum()))
         for room in _rooms(net, wide) if maps else (0,):
-            with_maps = dataclasses.replace(wide, map_words=room)
+            with_maps = _with_maps(net, wide, room)
             left, used = _left_for_weights(with_maps, steps, board, len(net.layers), depths)
             if left.max() < 0:
                 continue
@@ -207,6 +215,13 @@ def _ways(
                 )
             if left.max() == steps[-1]:
                 break  # less room for maps gains nothing
+
+
+def _with_maps(net: IntegerNetwork, accel: Accelerator, room: int) -> Accelerator:
+    """``accel`` with so many words for maps, and those of them twice that residuals then read."""
+    accel, maps = dataclasses.replace(accel, map_words=room), tuple(net.feature_maps.values())
+    layers = keep_maps(net.layers, maps, net.image, net.host.maps, accel)
+    return dataclasses.replace(accel, residual_words=residual_words_of(layers, maps, accel))
 
 
 def _widths(accel: Accelerator, board: Board) -> Iterator[Accelerator]:

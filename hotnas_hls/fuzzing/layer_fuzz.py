@@ -117,6 +117,10 @@ def random_accelerator(
         masters = _pick(rng.spawn(1)[0], 2, 4)  # which moves no draw of rng itself
         plane_bits = accel.plane_bits and max(accel.plane_bits, masters * wgt_bits)
         accel = dataclasses.replace(accel, wgt_masters=masters, plane_bits=plane_bits)
+    if accel.map_words:
+        shares = (1, 2, 4)  # of the words on chip a residual reads all, or the first half or quarter
+        residual_words = accel.map_words // _pick(rng.spawn(1)[0], *shares)
+        accel = dataclasses.replace(accel, residual_words=residual_words)
     if act_bits <= PACKED_BITS and rng.integers(3):
         accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
     (apart,) = rng.spawn(1)  # which moves no draw of rng itself

@@ -297,6 +297,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             wgt_masters=numbers["WgtPortBits"] // wgt_bits,
             products=numbers.get("Products", 0) == 1,
             fabric_rows=numbers.get("FabricRows", 0),
+            residual_words=numbers.get("ResidualWords", numbers["MapWords"]),
         )
         layer_count = numbers["ProfileSlots"] - 1
     except KeyError as missing:

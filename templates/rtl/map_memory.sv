@@ -1,5 +1,6 @@
 // Where the feature maps of a layer lie: hands runs of words to a port of DRAM, or to the maps kept on chip.
-// These are written once and read by two, load_ifm and the residual, each from a copy of its own.
+// These are read by two, load_ifm and the residual, each from a memory of its own: the residual's has the first
+// words alone.
 module map_memory (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -55,9 +56,11 @@ module map_memory (
   output logic [hotnas_pkg::OfmPortBits-1:0] ofm_beat_o
 );
 
-  localparam int unsigned Word     = hotnas_pkg::WordBits;
-  localparam int unsigned Words    = hotnas_pkg::MapWords;
-  localparam int unsigned AddrBits = Words > 1 ? $clog2(Words) : 1;
+  localparam int unsigned Word        = hotnas_pkg::WordBits;
+  localparam int unsigned Words       = hotnas_pkg::MapWords;
+  localparam int unsigned AddrBits    = Words > 1 ? $clog2(Words) : 1;
+  localparam int unsigned ResWords    = hotnas_pkg::ResidualWords;
+  localparam int unsigned ResAddrBits = ResWords > 1 ? $clog2(ResWords) : 1;
 
   hotnas_pkg::descriptor_t cfg, load_cfg;
   assign cfg      = cfg_i;
@@ -94,7 +97,7 @@ module map_memory (
     .chip_word_i      (ifm_chip_word)
   );
 
-  word_reader #(.BeatBits(hotnas_pkg::OfmPortBits), .WordBits(Word), .OnChip(Words != 0)) u_res (
+  word_reader #(.BeatBits(hotnas_pkg::OfmPortBits), .WordBits(Word), .OnChip(ResWords != 0)) u_res (
     .clk_i,
     .rst_ni,
     .on_chip_i        (cfg.res_on_chip),
@@ -144,11 +147,9 @@ module map_memory (
 
   if (Words == 0) begin : gen_none
     assign {ifm_chip_run_ready, ifm_chip_valid, ifm_chip_word} = '0;
-    assign {res_chip_run_ready, res_chip_valid, res_chip_word} = '0;
     assign {ifm_read_o, ifm_waits_o} = '0;
     logic unused_chip;
-    assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, res_run_addr_i,
-                           res_chip_run_valid, res_chip_ready, chip_addr, ifm_readable_i};
+    assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, chip_addr, ifm_readable_i};
   end else begin : gen_on_chip
     chip_reader #(.Width(Word), .Depth(Words)) u_ifm_maps (
       .clk_i,
@@ -167,11 +168,24 @@ module map_memory (
       .word_ready_i (1'b1),  // load_ifm takes every word it asked for
       .word_o       (ifm_chip_word)
     );
-    chip_reader #(.Width(Word), .Depth(Words)) u_res_maps (
+  end
+
+  if (ResWords == 0) begin : gen_no_residuals
+    assign {res_chip_run_ready, res_chip_valid, res_chip_word} = '0;
+    logic unused_residuals;
+    assign unused_residuals = ^{res_run_addr_i, res_chip_run_valid, res_chip_ready};
+  end else begin : gen_residuals
+    logic we;
+    if (ResWords == Words) begin : gen_all
+      assign we = chip_we;
+    end else begin : gen_first
+      assign we = chip_we && (chip_addr < AddrBits'(ResWords));
+    end
+    chip_reader #(.Width(Word), .Depth(ResWords)) u_res_maps (
       .clk_i,
       .rst_ni,
-      .we_i         (chip_we),
-      .waddr_i      (chip_addr),
+      .we_i         (we),
+      .waddr_i      (chip_addr[ResAddrBits-1:0]),
       .wdata_i      (ofm_word_i),
       .run_valid_i  (res_chip_run_valid),
       .run_ready_o  (res_chip_run_ready),

@@ -367,7 +367,7 @@ def test_every_wrong_key_is_listed(tmp_path: Path):
         "  - accelerator.tz: unknown key; accepted here: tm, tn, tr, tc, ifm_bits, wgt_bits, ofm_bits, "
         "ifm_depth, wgt_entries, max_entries, act_bits, weight_bits, shared_bus, patterns, "
         "activation_lines, taps, dsp_packing, word_bits, map_words, plane_bits, weight_planes, ultra_ram, "
-        "wgt_masters, products, fabric_rows",
+        "wgt_masters, products, fabric_rows, residual_words",
         "  - accelerator.tm: missing key; give a whole number",
         '  - layers[0].layer.kind: expected one of conv, depthwise, maxpool, not "convolution"',
         '  - layers[1].tile.tr: expected a whole number, not "8"',

@@ -49,6 +49,8 @@ def test_no_map_is_written_over_while_another_layer_still_reads_it(seed: int) ->
         for name, on_chip in ((layer.source, layer.ifm_on_chip), (layer.residual, layer.residual_on_chip)):
             if on_chip:
                 assert set(memory[words(name)]) <= parts(name), (layer.name, name)
+        if layer.residual_on_chip:
+            assert words(layer.residual).stop <= accel.residual_depth
         if layer.ofm_on_chip:
             assert words(layer.target).stop <= accel.map_words
             memory[words(layer.target)] = layer.target
@@ -60,6 +62,28 @@ def test_everything_stays_where_there_is_room_but_image_and_logits() -> None:
     assert [layer.ofm_on_chip for layer in kept] == [True, True, True, True, False]
     assert [layer.residual_on_chip for layer in kept] == [False, True, False, False, False]
     assert keep_maps(LAYERS, MAPS, "image", ("logits",), ACCEL) == LAYERS
+
+
+def test_only_what_residuals_read_takes_words_twice() -> None:
+    """It lies lowest, though other maps are written before it."""
+    late = dataclasses.replace(LAYERS[1], residual=None)
+    read = [
+        dataclasses.replace(late, name=name, source=source, target=target, residual=residual)
+        for name, source, target, residual in (
+            ("first", "stem.out", "first.out", None),
+            ("second", "first.out", "second.out", None),
+            ("sum", "second.out", "residual.out", "first.out"),
+        )
+    ]
+    more = [dataclasses.replace(MAPS[1], name=f"{name}.out") for name in ("first", "second")]
+    net = without_numbers((LAYERS[0], *read, *LAYERS[2:]), 16, (*MAPS, *more), ("logits",))
+    found = reside(net, ROOM, MemoryTiming())
+    places = chip_words(found.net.layers, net.feature_maps.values(), found.accel)
+    assert (places["stem.out"], places["first.out"], places["second.out"]) == (128, 0, 128)
+    assert (found.accel.map_words, found.accel.residual_words) == (384, 128)
+    less = dataclasses.replace(ROOM, residual_words=127)
+    flags = [layer.residual_on_chip for layer in reside(net, less, MemoryTiming()).net.layers]
+    assert not any(flags)
 
 
 def test_every_output_stays_in_dram() -> None:
@@ -107,6 +131,10 @@ def test_other_weights_have_another_number() -> None:
         (dataclasses.replace(ROOM, map_words=15),
          {"pool": {"ofm_on_chip": True}, "mean": {"ifm_on_chip": True}},
          "the maps kept on chip need 32 words, map_words = 15; raise it, or keep fewer maps"),
+        (dataclasses.replace(ROOM, residual_words=127),
+         {"stem": {"ofm_on_chip": True}, "residual": {"ifm_on_chip": True, "residual_on_chip": True}},
+         "the maps on chip that residuals read need the first 128 words, residual_words = 127; raise it, or "
+         "keep fewer maps"),
         (dataclasses.replace(ROOM, weight_planes=1), {"stem": {"weights_on_chip": True}},
          "the weights kept on chip need 76 planes, weight_planes = 1; raise it, or stream the weights of "
          "more layers"),
@@ -142,6 +170,10 @@ def test_planes_lie_behind_one_another() -> None:
         ({"plane_bits": 96},
          "plane_bits = 96: a plane is as wide as the weight port or wider; use 64, 128, 256, 512"),
         ({"map_words": -1}, "map_words = -1: must be 0 (no map is kept on chip) or more"),
+        ({"map_words": 8, "residual_words": 9},
+         "residual_words = 9: residuals read the first of the words on chip; use 0 (none) to map_words = 8"),
+        ({"residual_words": -1},
+         "residual_words = -1: residuals read the first of the words on chip; use 0 (none) to map_words = 0"),
         ({"weight_planes": 8, "shared_bus": True, "ofm_bits": 64},
          "weight_planes = 8: on a shared bus every read has its turn, so none can come from memory on chip; "
          "set shared_bus to false or weight_planes to 0"),

@@ -82,16 +82,22 @@ def test_each_tap_takes_a_multiplier_a_lane_and_a_copy_of_the_ifm() -> None:
     assert two["ifm_buffer"].bram18 == 2 * one["ifm_buffer"].bram18
 
 
-def test_maps_on_chip_take_a_copy_a_reader_and_weights_one() -> None:
+def test_maps_on_chip_that_residuals_read_are_there_twice_and_weights_once() -> None:
     kept = dataclasses.replace(DESIGN, map_words=1024, weight_planes=2048)
     none, some = (breakdown(accel) for accel in (DESIGN, kept))
     assert some["map_memory"].bram18 - none["map_memory"].bram18 == 2 * bram18(64, 1024)
     assert some["weight_memory"].bram18 - none["weight_memory"].bram18 == bram18(64, 2048)
+    for words, blocks in ((512, bram18(64, 512)), (0, 0)):
+        fewer = breakdown(dataclasses.replace(kept, residual_words=words))["map_memory"]
+        assert fewer.bram18 - none["map_memory"].bram18 == bram18(64, 1024) + blocks
+    assert fewer.lut < some["map_memory"].lut
     longer = 2 * 16 * 32 + LOAD_FIELDS_FF  # descriptors
     assert some["descriptor_fetch"].ff - none["descriptor_fetch"].ff == longer
     assert none["map_memory"] == none["weight_memory"] == Resources()
     ultra = breakdown(dataclasses.replace(kept, ultra_ram=True))
     assert (ultra["map_memory"].uram, ultra["weight_memory"].uram) == (2, 1)
+    alone = breakdown(dataclasses.replace(kept, ultra_ram=True, residual_words=0))
+    assert alone["map_memory"].uram == 1
     assert ultra["map_memory"].bram18 == ultra["weight_memory"].bram18 == 0
 
 

@@ -198,11 +198,13 @@ PART_WORD:
 }
 
 // Output tile `m` of a tile: Tm channels of its pixels, one channel block after the other. A
-// residual comes word by word with what it belongs to. Words on chip are written twice: load_ifm
-// and the residual each have a memory of their own. `tells`: load_ifm hears of each.
+// residual comes word by word with what it belongs to. Words on chip that a residual may read are
+// written twice: load_ifm and the residual each have a memory of their own. `tells`: load_ifm hears
+// of each.
 inline void store_ofm_tile(const Descriptor& layer, const Lines lines, const Tile& tile, int m,
-                           bool tells, Sums sums, OfmPort ofm, Kept kept, Kept kept_residuals,
-                           Runs& residuals, Runs& outputs, StoredWords& stored, Output& output) {
+                           bool tells, Sums sums, OfmPort ofm, Kept kept,
+                           KeptResiduals kept_residuals, Runs& residuals, Runs& outputs,
+                           StoredWords& stored, Output& output) {
   HLS_VITIS(inline)
   const OfmRuns of = ofm_runs(layer, tile, m);
   const bool whole = layer.ofm_on_chip && !reads_ahead(layer);
@@ -243,7 +245,8 @@ STORE_OFM_BEAT:
     if (layer.ofm_on_chip) {
       const ActWord word = joined(output.beat);
       kept[output.at] = word;
-      kept_residuals[output.at++] = word;
+      if (output.at < kKeptResidualWords) kept_residuals[output.at] = word;
+      ++output.at;
       const StoredWord message = {1, word.lane[0]};
       if (tells) stored.write(message);
     }
@@ -256,7 +259,7 @@ STORE_OFM_BEAT:
 inline void store_ofm(Descriptors& layers, const Lines lines, Runs& residuals, Runs& outputs,
                       Sums sums, OfmPort ofm, Kept kept, StoredWords& stored) {
   HLS_STAGE()
-  static Kept kept_residuals;
+  static KeptResiduals kept_residuals;
   HLS_AGGREGATE(kept_residuals)
   const Descriptor layer = layers.read();
   Output output = {};

@@ -61,11 +61,16 @@ constexpr int kLanesAtOnce = kMapWords > 0 ? kChannelBlock : kOfmLanes;
 constexpr int kLineRows = kLineWords > 0 ? kLineWords : 1;
 using Lines = std::uint32_t[kLanesAtOnce][kLineRows];
 
-// Maps and weights that stay on chip.
+// Maps and weights that stay on chip. Residuals read the first words of the maps, from a memory of
+// their own.
+constexpr int kKeptWords = kMapWords > 0 ? kMapWords : 1;
+constexpr int kKeptResidualWords = kResidualWords > 0 ? kResidualWords : 1;
 #if defined(HOTNAS_SCHEDULE)
-using Kept = schedule::Memory<ActWord, (kMapWords > 0 ? kMapWords : 1)>;
+using Kept = schedule::Memory<ActWord, kKeptWords>;
+using KeptResiduals = schedule::Memory<ActWord, kKeptResidualWords>;
 #else
-using Kept = ActWord[kMapWords > 0 ? kMapWords : 1];
+using Kept = ActWord[kKeptWords];
+using KeptResiduals = ActWord[kKeptResidualWords];
 #endif
 using KeptPlanes = WgtPlane[kWeightPlanes > 0 ? kWeightPlanes : 1];
 
