@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hotnas_hls.base.records import LATER
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
+LEGAL_PLANE_BITS = (*LEGAL_PORT_BITS, 1024)  # no port has a plane's width, memory on chip may
 LEGAL_TAPS = (1, 2, 4)
 LEGAL_MASTERS = (1, 2, 4)  # of the weights
 PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
@@ -238,10 +239,14 @@ class Accelerator:
             )
         if self.word_bits is not None:
             widest = max(self.ifm_bits, self.ofm_bits)
-            found += _wide_violations("word_bits", self.word_bits, widest, "a word", "the feature-map ports")
+            found += _wide_violations(
+                "word_bits", self.word_bits, widest, LEGAL_PORT_BITS, "a word", "the feature-map ports"
+            )
         if self.plane_bits is not None:
             ports = "the weight port" if self.wgt_masters == 1 else "the ports of the weights together"
-            found += _wide_violations("plane_bits", self.plane_bits, self.wgt_stream_bits, "a plane", ports)
+            found += _wide_violations(
+                "plane_bits", self.plane_bits, self.wgt_stream_bits, LEGAL_PLANE_BITS, "a plane", ports
+            )
         for field, what in (("map_words", "map is"), ("weight_planes", "weights are")):
             kept = getattr(self, field)
             if kept < 0:
@@ -312,8 +317,10 @@ class Accelerator:
         return found
 
 
-def _wide_violations(field: str, bits: int, least: int, what: str, ports: str) -> list[str]:
-    if bits in LEGAL_PORT_BITS and bits >= least:
+def _wide_violations(
+    field: str, bits: int, least: int, legal: tuple[int, ...], what: str, ports: str
+) -> list[str]:
+    if bits in legal and bits >= least:
         return []
-    legal = ", ".join(str(legal) for legal in LEGAL_PORT_BITS if legal >= least)
-    return [f"{field} = {bits}: {what} is as wide as {ports} or wider; use {legal}"]
+    widths = ", ".join(str(width) for width in legal if width >= least)
+    return [f"{field} = {bits}: {what} is as wide as {ports} or wider; use {widths}"]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PLANE_BITS, LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.fpga_memories import LUT_RAM_DEPTH, RAM_WORDS
 from hotnas_hls.accel.layer import IntegerNetwork, Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming
@@ -43,7 +43,7 @@ from hotnas_hls.explore.space import Ports, Space, ports_of, widest_wirings
 LEAST_WORDS = 256  # of maps on chip that are tried, but for all maps and none
 DESIGNS_SEEN = 8  # those whose bounds are lowest; their arrays are tried
 NEVER = 1 << 62
-LEAST_PORT, WIDEST = LEGAL_PORT_BITS[0], LEGAL_PORT_BITS[-1]
+LEAST_PORT, WIDEST_PLANE = LEGAL_PORT_BITS[0], LEGAL_PLANE_BITS[-1]
 ANY = Accelerator(4, 4, 1, 1, 32, 32, 32, 1, 1, 1)  # which maps could stay is the same for every design
 
 
@@ -115,7 +115,7 @@ def fastest_on_chip(
     words = tuple(bits for bits in LEGAL_PORT_BITS if bits >= max(own.ifm_bits, own.ofm_bits))
     wide = dataclasses.replace(
         space, port_bits=tuple(sorted({own.ifm_bits, own.wgt_bits, own.ofm_bits})), bus_bits=(),
-        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=(WIDEST,),
+        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=(WIDEST_PLANE,),
     )  # fmt: skip
     bounds = {_array_of(streamed): 0}  # of the arrays that are tried
     for design in leading(everything, board, memory, wide, DESIGNS_SEEN, blocks, clock_mhz):
@@ -228,7 +228,7 @@ def _widths(accel: Accelerator, board: Board) -> Iterator[Accelerator]:
     """``accel`` with words and planes of its own widths, or of any, in block RAM or UltraRAM."""
     least = max(accel.ifm_bits, accel.ofm_bits)
     words = (accel.word_bits,) if accel.word_bits else LEGAL_PORT_BITS
-    every = [bits for bits in reversed(LEGAL_PORT_BITS) if bits >= accel.wgt_stream_bits]
+    every = [bits for bits in reversed(LEGAL_PLANE_BITS) if bits >= accel.wgt_stream_bits]
     planes = [accel.plane_bits] if accel.plane_bits else every
     for word_bits in (bits for bits in words if bits >= least):
         for plane_bits, ultra_ram in product(planes, (False, True) if board.uram else (False,)):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import LEGAL_TAPS, PACKED_BITS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PLANE_BITS, LEGAL_TAPS, PACKED_BITS, Accelerator
 from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_layer
@@ -121,6 +121,8 @@ def random_accelerator(
         shares = (1, 2, 4)  # of the words on chip a residual reads all, or the first half or quarter
         residual_words = accel.map_words // _pick(rng.spawn(1)[0], *shares)
         accel = dataclasses.replace(accel, residual_words=residual_words)
+        if not _pick(rng.spawn(1)[0], *range(4)):
+            accel = dataclasses.replace(accel, plane_bits=LEGAL_PLANE_BITS[-1])
     if act_bits <= PACKED_BITS and rng.integers(3):
         accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
     (apart,) = rng.spawn(1)  # which moves no draw of rng itself

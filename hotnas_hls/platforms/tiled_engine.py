@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
-from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS, Accelerator
+from hotnas_hls.accel.accelerator import LEGAL_PLANE_BITS, LEGAL_PORT_BITS, Accelerator
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.accel.layer import Layer
 from hotnas_hls.accel.memory.dram_timing import DramTiming, load_dram
@@ -64,6 +64,7 @@ AXES = (
     "ultra_ram",
 )
 ON_CHIP = AXES[-5:]
+LEGAL_WIDTHS = {"word_bits": LEGAL_PORT_BITS, "plane_bits": LEGAL_PLANE_BITS}  # of what lies on chip
 SWITCHES = ("shared_bus", "dsp_packing", "ultra_ram")
 PORT_OF_LABEL = {"I": "ifm_bits", "W": "wgt_bits", "O": "ofm_bits"}
 TERMS = ("load_ifm", "load_wgt", "compute", "store_ofm")
@@ -189,8 +190,8 @@ class TiledEnginePlatform(LayeredPlatform):
         """Of an axis that says what lies on chip: nothing, or about as much as ``near`` has room for."""
         if near is None or not near[name]:
             return (0,)
-        if name in ("word_bits", "plane_bits"):
-            return LEGAL_PORT_BITS
+        if name in LEGAL_WIDTHS:
+            return LEGAL_WIDTHS[name]
         return (near[name],) if name == "ultra_ram" else (near[name] // 2, near[name])
 
     def _masters(self, near: Choices | None) -> tuple[int, ...]:
@@ -252,7 +253,7 @@ class TiledEnginePlatform(LayeredPlatform):
             return ()
         found = []
         kept, rooms = ("plane_bits", "weight_planes") if label == "W" else ("word_bits", "map_words")
-        wider = min((bits for bits in LEGAL_PORT_BITS if bits > choices[kept]), default=None)
+        wider = min((bits for bits in LEGAL_WIDTHS[kept] if bits > choices[kept]), default=None)
         if choices[rooms] and choices[kept] and wider is not None:
             found.append(Relief(f"{kept} {choices[kept]} -> {wider}", {**choices, kept: wider}))
         shared = bool(choices["shared_bus"])

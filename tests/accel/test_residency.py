@@ -168,7 +168,7 @@ def test_planes_lie_behind_one_another() -> None:
         ({"word_bits": 32},
          "word_bits = 32: a word is as wide as the feature-map ports or wider; use 64, 128, 256, 512"),
         ({"plane_bits": 96},
-         "plane_bits = 96: a plane is as wide as the weight port or wider; use 64, 128, 256, 512"),
+         "plane_bits = 96: a plane is as wide as the weight port or wider; use 64, 128, 256, 512, 1024"),
         ({"map_words": -1}, "map_words = -1: must be 0 (no map is kept on chip) or more"),
         ({"map_words": 8, "residual_words": 9},
          "residual_words = 9: residuals read the first of the words on chip; use 0 (none) to map_words = 8"),

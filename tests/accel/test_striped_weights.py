@@ -93,7 +93,7 @@ def test_what_cannot_be_striped_is_refused() -> None:
         (
             dataclasses.replace(STRIPED, plane_bits=64),
             "plane_bits = 64: a plane is as wide as the ports of the weights together or wider; "
-            "use 128, 256, 512",
+            "use 128, 256, 512, 1024",
         ),
     ):
         assert accel.violations() == [problem]

@@ -22,7 +22,7 @@ needs_verilator = pytest.mark.skipif(tools.find("verilator") is None, reason="Ve
 
 SEEDS = (1, 5, 6, 11, 15)  # few that together hold all that is asked for below
 SHARED_SEEDS = (0, 1)  # on one port for all reads
-ON_CHIP_SEEDS = (0, 12, 26)  # with maps and weights on chip, words and planes wider than ports
+ON_CHIP_SEEDS = (0, 10, 12, 26)  # with maps and weights on chip, words and planes wider than ports
 LAYERS = 20
 NETWORKS = 6  # a design
 DESIGNS = [
