@@ -63,7 +63,7 @@ def test_equalising_brings_the_shipped_network_nothing(problem: Problem) -> None
     assert before > 30 and abs(after - before) < 1
 
 
-@pytest.mark.long("five minutes")
+@pytest.mark.long("ten minutes")
 def test_densenet_in_8_bits() -> None:
     """What keeps its signal, whose batch norms stay and read a channel that never changes."""
     settings = NetworkSettings("densenet121_cifar", "cifar10", "densenet121_cifar.safetensors")
