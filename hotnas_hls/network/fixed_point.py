@@ -46,16 +46,31 @@ def best_frac_bits(sample: np.ndarray, low: float, high: float, bits: int, clip:
     return min(tries, key=lambda frac_bits: mean_squared_error(sample, frac_bits, bits))
 
 
-def weight_frac_bits(weights: np.ndarray, bits: int, clip: bool = True) -> int:
-    """The fraction bits that suit ``weights`` at a width of ``bits``; ``clip`` as in best_frac_bits."""
+def weight_frac_bits(
+    weights: np.ndarray, bits: int, clip: bool = True, power: np.ndarray | None = None
+) -> int:
+    """The fraction bits that suit ``weights`` at a width of ``bits``; ``clip`` as in best_frac_bits.
+
+    power: mean square of what each weight multiplies, where known. Then what counts is the error of the
+    products: a weight that multiplies nothing may saturate, however large it is.
+    """
     flat = weights.ravel()
     if not flat.size:
         return bits - 1
+    if power is not None and clip:
+        start = holding_frac_bits(float(flat.min()), float(flat.max()), bits)
+        root = np.sqrt(power.ravel())
+        return min(
+            range(start, MOST_FRAC_BITS + 1),
+            key=lambda frac_bits: mean_squared_error(flat, frac_bits, bits, root),
+        )
     sample = flat[:: -(-flat.size // SAMPLE)]
     return best_frac_bits(sample, float(flat.min()), float(flat.max()), bits, clip)
 
 
-def mean_squared_error(sample: np.ndarray, frac_bits: int, bits: int) -> float:
-    """Mean of (value - fixed-point value) squared."""
-    error = quantised(sample, frac_bits, bits) * 2.0**-frac_bits - sample
+def mean_squared_error(
+    sample: np.ndarray, frac_bits: int, bits: int, factor: np.ndarray | float = 1.0
+) -> float:
+    """Mean of ((value - fixed-point value) * factor) squared."""
+    error = (quantised(sample, frac_bits, bits) * 2.0**-frac_bits - sample) * factor
     return float(np.mean(error * error))

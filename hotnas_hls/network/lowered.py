@@ -90,6 +90,13 @@ class LoweredLayer:
             return np.eye(layer.m, layer.n, -self.channel_pad[0])[:, :, None, None], bias
         return np.zeros(0), bias
 
+    def statistics(self, graph: Graph) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance (C,) of what a batch norm reads; None of what other layers read."""
+        if self.weights is not Weights.BATCHNORM:
+            return None
+        of = graph[self.node].parameters
+        return of["mean"].astype(np.float64), of["var"].astype(np.float64)
+
 
 @dataclass(frozen=True)
 class LoweredNetwork:

@@ -143,6 +143,7 @@ class _Real:
     patterns: np.ndarray | None
     wanted: int  # weight fraction bits that suit the weights
     bits: int  # of the map it writes
+    mean: np.ndarray | None  # of what it reads, where known: the bias makes up for weights rounded
     argument_frac: int = 0  # fraction bits that suit what an activation is applied to
     multiplied_frac: int = 0  # fraction bits that suit what a residual multiplies
     on_grid: bool = False  # whoever quantised the network rounds what it stores
@@ -170,8 +171,10 @@ class _Real:
             index = np.zeros((layer.m, fan_in), dtype=np.uint8)
             masks = np.stack([lowered.mask] * PATTERNS)
             layer = replace(layer, pattern_rows=pattern_rows(index))
-        wanted = 0 if layer.kind is LayerKind.MAXPOOL else weight_frac_bits(weights, layer.weight_bits, clip)
-        return cls(lowered, layer, weights, bias, index, masks, wanted, bits[layer.target])
+        mean, variance = lowered.statistics(graph) or (None, None)
+        maximum = layer.kind is LayerKind.MAXPOOL
+        wanted = 0 if maximum else weight_frac_bits(weights, layer.weight_bits, clip, variance)
+        return cls(lowered, layer, weights, bias, index, masks, wanted, bits[layer.target], mean)
 
     @property
     def area_bits(self) -> int | None:
@@ -230,13 +233,16 @@ class _Real:
             if layer.residual_multiplies:
                 residual_shift = value_frac + residual_frac - maps[layer.target].frac_bits
         output_shift = sum_frac - stored_frac
+        weights = quantised(self.weights, weight_frac, self.layer.weight_bits)
         bias = self.bias
+        if self.mean is not None:
+            bias = bias + (self.weights - weights * 2.0**-weight_frac).ravel() * self.mean
         if self.on_grid and output_shift:  # below a unit of the sums it changes nothing of what is stored
             bias = bias - 2.0 ** -(sum_frac + 1)
         bounds = np.floor(np.array(self.lowered.clamp) * 2.0**stored_frac + 0.5)
         low, high = np.clip(bounds, -top - 1, top).astype(int).tolist()
         return LayerNumbers(
-            weights=quantised(self.weights, weight_frac, self.layer.weight_bits),
+            weights=weights,
             bias=quantised(bias, sum_frac, 32).astype(np.int64),
             output_shift=output_shift,
             clamp_low=low,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.edits import copied
 from hotnas_hls.models.equalise import equalised
 from hotnas_hls.network.fidelity import Fidelity, fidelity
 from hotnas_hls.network.fold import fold_batchnorm
@@ -47,9 +48,9 @@ def unbalanced(model: nn.Sequential) -> nn.Sequential:
     return model
 
 
-def told(model: nn.Module) -> Fidelity:
+def told(model: nn.Module, bits: int = 16) -> Fidelity:
     graph = fold_batchnorm(trace(model, (3, 8, 8), "net"))
-    return fidelity(graph, quantise(graph, lower(graph), IMAGES), IMAGES)
+    return fidelity(graph, quantise(graph, lower(graph, weight_bits=bits), IMAGES, bits), IMAGES)
 
 
 def test_the_function_is_the_same_to_the_bit() -> None:
@@ -69,6 +70,80 @@ def test_integers_lose_nothing_that_balanced_ones_do_not() -> None:
     assert found.losing == () and found.agreeing == wanted.agreeing == len(IMAGES)
     for layer, decibels in wanted.signal_to_noise.items():
         assert found.signal_to_noise[layer] > decibels - 6, layer  # a bit: factors are powers of two
+
+
+class Dense(nn.Module):
+    """Pre-activation layers that read all maps before them, a transition, and more of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.conv0, self.norm0 = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.layers = nn.ModuleList(preactivated(channels, 4) for channels in (8, 12, 8))
+        self.transition = preactivated(16, 8, kernel=1)
+        self.norm5, self.fc = nn.BatchNorm2d(12), nn.Linear(48, 4)
+        with torch.no_grad():
+            self.norm0.bias[5] = -100  # a channel that ReLU never lets through
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.norm0(self.conv0(x)))
+        for layer in self.layers[:2]:
+            x = torch.cat([x, layer(x)], 1)
+        x = nn.functional.avg_pool2d(self.transition(x), 2)
+        x = torch.cat([x, self.layers[2](x)], 1)
+        return self.fc(nn.functional.max_pool2d(torch.relu(self.norm5(x)), 2).flatten(1))
+
+
+def preactivated(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    return nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(), conv)
+
+
+def dense() -> Dense:
+    """With the statistics that its batch norms measure."""
+    model = Dense().train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model(torch.from_numpy(IMAGES))
+    return model.eval()
+
+
+def spread(model: Dense) -> Dense:
+    """The same function, channels of concatenated maps up to 2**12 times as large: measured anew."""
+    with torch.no_grad():
+        for module in (model.norm0, model.layers[0][2], model.layers[1][2], model.transition[2]):
+            factor = 2.0 ** torch.randint(0, 13, (len(module.weight),))
+            for tensor in filter(None.__ne__, (module.weight, module.bias)):
+                tensor.mul_(factor.reshape(-1, *[1] * (tensor.ndim - 1)))
+        model.train()(torch.from_numpy(IMAGES))
+    return model.eval()
+
+
+def test_a_dead_channel_before_batch_norms_sets_no_format() -> None:
+    model = dense()
+    gains = model.layers[0][0].weight / torch.sqrt(model.layers[0][0].running_var + 1e-5)
+    assert gains[5] > 100 * gains.abs().median()
+    found = told(model, bits=8)
+    assert found.losing == () and found.agreeing == len(IMAGES)
+    assert min(found.signal_to_noise.values()) > 20
+
+
+def test_channels_are_equalised_through_concatenations_and_batch_norms() -> None:
+    wanted, model = told(dense(), bits=8), spread(dense())
+    assert told(model, bits=8).losing
+    balanced = equalised(model, trace(model, (3, 8, 8)))
+    found = told(balanced, bits=8)
+    assert found.losing == () and found.agreeing == wanted.agreeing
+    for layer, decibels in wanted.signal_to_noise.items():
+        assert found.signal_to_noise[layer] > decibels - 6, layer
+    images = torch.from_numpy(IMAGES)
+    torch.testing.assert_close(balanced(images), model(images), rtol=1e-6, atol=1e-6)
+    again = copied(balanced).train()
+    with torch.no_grad():
+        again(images)  # statistics are measured anew, as in fine-tuning; epsilon is what it was
+    torch.testing.assert_close(again.eval()(images), model(images), rtol=1e-3, atol=1e-3)
 
 
 def kept(model: nn.Module) -> bool:

@@ -74,6 +74,16 @@ def test_weights_on_a_grid_keep_their_values() -> None:
     assert weight_frac_bits(np.zeros(0), 8) == 7
 
 
+def test_a_weight_that_multiplies_nothing_may_saturate() -> None:
+    few, power = RNG.uniform(-0.9, 0.9, 100), np.append(RNG.uniform(0.5, 2, 100), 1e-12)
+    weights = np.append(few, 300)
+    assert weight_frac_bits(weights, 8, power=power) == weight_frac_bits(few, 8) == 7
+    assert weight_frac_bits(weights, 8) < 3
+    held = holding_frac_bits(-0.9, 300, 8)
+    assert weight_frac_bits(weights, 8, clip=False, power=power) == held
+    assert weight_frac_bits(weights, 8, power=0 * power) == held
+
+
 # --- calibration ------------------------------------------------------------------------------------------
 
 
@@ -133,6 +143,31 @@ def test_formats_obey_the_hardware(act_bits: int, addend: bool, weight: float, b
     np.testing.assert_allclose(
         dequantise(net, layer.target, found), expected, atol=scale * 2.0 ** (4 - act_bits)
     )
+
+
+@pytest.mark.parametrize("quiet", [0.0, 0.75])
+def test_a_channel_that_never_changes_sets_no_format_of_a_batch_norm(quiet: float) -> None:
+    images = RNG.uniform(-1, 1, size=(16, 3, 4, 4)).astype(np.float32)
+    images[:, 1] = quiet
+    parameters = {
+        "weight": np.array([0.8, 1.1, 1.3], np.float32),
+        "bias": np.array([-0.4, 0.5, 0.2], np.float32),
+        "mean": images.mean((0, 2, 3)),
+        "var": images.var((0, 2, 3)),
+    }
+    nodes = [
+        Node("image", OpKind.INPUT, (), (3, 4, 4)),
+        Node("norm", OpKind.BATCHNORM, ("image",), (3, 4, 4), parameters=parameters),
+    ]
+    graph = Graph("net", nodes)
+    net = quantise(graph, lower(graph), images, 8, {"norm": 8})
+    assert net.numbers["norm"].weights.ravel()[1] == 127  # 1.1 over the root of epsilon, which is 348
+    factors = net.numbers["norm"].weights.ravel() * 2.0 ** -net.numbers["norm"].weight_frac_bits
+    wanted = parameters["weight"] / np.sqrt(parameters["var"] + 1e-5)
+    np.testing.assert_allclose(factors[[0, 2]], wanted[[0, 2]], atol=2.0**-6)  # as of two such channels
+    found = np.stack([run_network(net, image)["norm"] for image in quantise_image(net, images)])
+    steps = np.abs(dequantise(net, "norm", found) - run(graph, images)["norm"]) * 2.0**5
+    assert net.feature_maps["norm"].frac_bits == 5 and steps.max() < 2 and steps[:, 1].max() <= 0.5
 
 
 def test_concatenated_and_pooled_maps_share_a_format() -> None:

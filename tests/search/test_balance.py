@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
+from hotnas_hls.errors import DataMissing
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.frontends.trace import trace
+from hotnas_hls.models.compression import Compression
 from hotnas_hls.models.edits import copied
 from hotnas_hls.models.equalise import equalised
 from hotnas_hls.models.train import answers
+from hotnas_hls.network.fidelity import fidelity
+from hotnas_hls.network.fold import fold_batchnorm
+from hotnas_hls.network.graph import OpKind
+from hotnas_hls.search.config import NetworkSettings
 from hotnas_hls.search.fitting.balance import balanced
-from hotnas_hls.search.fitting.integer import measured_fidelity
-from hotnas_hls.search.problem import Problem
+from hotnas_hls.search.fitting.integer import integer_accuracy, measured_fidelity, quantised_network
+from hotnas_hls.search.problem import Problem, load_problem
 
 FORM = IntegerFormat(calibration_images=32, refit_images=0)
 
@@ -54,3 +61,35 @@ def test_equalising_brings_the_shipped_network_nothing(problem: Problem) -> None
     twin = dataclasses.replace(problem, model=model, graph=trace(model, (1, 8, 8), problem.name))
     before, after = (measured_fidelity(one, form).signal_to_noise["fc"] for one in (problem, twin))
     assert before > 30 and abs(after - before) < 1
+
+
+@pytest.mark.long("ten minutes")
+def test_densenet_in_8_bits() -> None:
+    """What keeps its signal, whose batch norms stay and read a channel that never changes."""
+    settings = NetworkSettings("densenet121_cifar", "cifar10", "densenet121_cifar.safetensors")
+    try:
+        problem = load_problem(settings)
+    except DataMissing as error:
+        pytest.skip(str(error))
+    validation = problem.dataset.validation.first(2000)
+    floats = problem.task.score(answers(problem.model, validation.images), torch.tensor(validation.labels))
+    folded = fold_batchnorm(problem.graph)
+    norms = {node.name: 16 for node in folded if node.kind is OpKind.BATCHNORM}
+    model = equalised(problem.model, problem.graph)
+    same = dataclasses.replace(problem, model=model, graph=trace(model, (3, 32, 32), problem.name))
+    plain = IntegerFormat(act_bits=8, weight_bits=8, refit_images=0)
+    found = {}
+    for told, of, form, wider in (
+        ("every weight within its format", problem, dataclasses.replace(plain, clip=False), {}),
+        ("formats by error", problem, plain, {}),
+        ("+ equalised", same, plain, {}),
+        ("+ batch norms of 16 bits", problem, plain, norms),
+        ("+ fitted", problem, dataclasses.replace(plain, refit_images=256), {}),
+    ):
+        network = quantised_network(of, of.model, Compression(weight_bits=wider), form)
+        level = fidelity(fold_batchnorm(of.graph), network, of.dataset.train.images[::1500])
+        found[told] = level, integer_accuracy(network, validation)
+        print(f"{told}: {found[told][1]:.2%} of {floats:.2%}, {level}")
+    level, accuracy = found["formats by error"]
+    assert level.losing == () and abs(accuracy - floats) < 0.005  # a standard error of 2,000 images
+    assert found["every weight within its format"][0].losing

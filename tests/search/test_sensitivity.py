@@ -81,6 +81,17 @@ def test_harm_is_the_divergence_that_the_edited_network_shows(problem, network):
     assert found == pytest.approx(wanted, rel=1e-3) and found > 1e-4
 
 
+def test_harm_of_channels_that_are_cut_is_that_of_the_narrower_network(problem, network):
+    compression = Compression(channels={"layer2.0.conv1": 20})
+    images = torch.from_numpy(problem.dataset.train.images)
+    with torch.no_grad():
+        found = network.harm_of_cut("layer2.0.conv2", problem.readers["layer2.0.conv1"], 20)
+        edited = problem.compressed(compression)
+        before, after = (torch.log_softmax(model(images), 1) for model in (problem.model, edited))
+    wanted = float(F.kl_div(after, before, log_target=True, reduction="batchmean"))
+    assert found == pytest.approx(wanted, rel=1e-3) and found > 1e-4
+
+
 @torch.no_grad()
 def test_a_mask_that_keeps_everything_does_nothing(network):
     ones = torch.ones(64, 64, 3, 3)

@@ -17,7 +17,9 @@ from torch import Tensor
 from hotnas_hls.accel.layer import IntegerNetwork
 from hotnas_hls.explore.arrangement import PLAIN
 from hotnas_hls.explore.integer_layers import IntegerFormat
+from hotnas_hls.models.channel_cut import Reader
 from hotnas_hls.models.compression import Compression, PatternChoice
+from hotnas_hls.models.cut_paths import cut_paths
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.models.task import Answers, Task
@@ -66,11 +68,15 @@ class Sensitivity:
         return harms
 
     def _harm(self, axis: Axis, option: int) -> float:
-        if axis.kind in (AxisKind.SKIP, AxisKind.CHANNELS):
-            only = Candidate({axis.name: option})
-            edited = self.problem.compressed(compression_of(only, {axis.name: axis}))
-            found = answers(edited, self._looked_at)
+        only = compression_of(Candidate({axis.name: option}), {axis.name: axis})
+        if axis.kind is AxisKind.SKIP:
+            found = answers(self.problem.compressed(only), self._looked_at)
             return float(self.problem.task.divergence(found, self._answers))
+        if axis.kind is AxisKind.CHANNELS:
+            reader = cut_paths(self.problem.graph)[axis.layer].reader
+            return self._network.harm_of_cut(
+                reader, self.problem.readers[axis.layer], only.channels[axis.layer]
+            )
         bits = option if axis.kind is AxisKind.BITS else self.form.weight_bits
         return self._network.harm(axis.layer, _mask(self.problem, axis, option), bits)
 
@@ -127,14 +133,28 @@ class _RealNetwork:
 
     def harm(self, name: str, mask: Tensor | None, bits: int) -> float:
         """Divergence of the answers where layer ``name`` keeps what ``mask`` does, in ``bits`` bits."""
-        at, of = next((at, of) for at, of in enumerate(self.module.passes()) if of.layer.name == name)
+        of = self._layer(name)
         weight, bias = real_parameters(of, self.wanted)
         kept = weight if mask is None else weight * mask
         step = 2.0 ** -weight_frac_bits(kept.numpy(), bits)
         fitted = self._moments(of, weight, bias).fitted(weight, _both(of.mask, mask), step, bits)
+        return self._harm(of, fitted)
+
+    def harm_of_cut(self, name: str, read: Reader, keep: int) -> float:
+        """Divergence where layer ``name`` reads the ``keep`` channels alone that it needs most."""
+        of, kept = self._layer(name), read.kept(keep)
+        weight, bias = real_parameters(of, self.wanted)
+        found, gained = read.fitted(weight, kept)
+        return self._harm(of, (torch.zeros_like(weight).index_copy(1, kept, found), bias + gained))
+
+    def _layer(self, name: str) -> IntegerLayer:
+        return next(of for of in self.module.passes() if of.layer.name == name)
+
+    def _harm(self, of: IntegerLayer, parameters: tuple[Tensor, ...]) -> float:
+        """Divergence of the answers where a layer has these weights and bias."""
         maps = dict(self.maps)
-        self._write(of, maps, fitted)
-        self._run(at + 1, maps)
+        self._write(of, maps, parameters)
+        self._run(self.module.passes().index(of) + 1, maps)
         return float(self.task.divergence(self._answers(maps), self._answers(self.maps)))
 
     def _run(self, first: int, maps: dict[str, Tensor]) -> None:
