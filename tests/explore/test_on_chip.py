@@ -73,7 +73,7 @@ def test_it_keeps_less_where_the_board_has_less_room() -> None:
 
 def test_there_is_room_for_what_stays_and_no_more() -> None:
     kept = on_chip_design()
-    for less in ({"map_words": -1}, {"weight_planes": -1}):
+    for less in ({"map_words": -1}, {"residual_words": -1}, {"weight_planes": -1}):
         (name,) = less
         accel = dataclasses.replace(kept.accelerator, **{name: getattr(kept.accelerator, name) - 1})
         assert any(name in problem for problem in dataclasses.replace(kept, accelerator=accel).violations())
