@@ -14,7 +14,7 @@ from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer, LayerKind
 from hotnas_hls.accel.plan import BIAS_BITS, MIN_SWEEP, PATTERN_BITS, ceil_div
 from hotnas_hls.accel.timing.latency import ALONE, Place, drain_beat, striped_read
-from hotnas_hls.accel.timing.pipeline import AHEAD, ARRAY_STAGES, CHIP_READ, WGT_ADDRESS
+from hotnas_hls.accel.timing.pipeline import AHEAD, ARRAY_STAGES, CHIP_READ, JOBS_AHEAD, WGT_ADDRESS
 from hotnas_hls.accel.timing.recurrence import recurrence
 from hotnas_hls.base.compiled_code import compiled
 
@@ -147,6 +147,7 @@ def layer_cycles(
         entries, total_entries - (chunks - 1) * entries, groups, groups_last,
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
         _beats(base, WGT, PLANE, layer[27]), _latency(wgt_latency, layer[27]),
+        0 if shared_bus or layer[27] else JOBS_AHEAD,
         _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
         _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),

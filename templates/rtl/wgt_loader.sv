@@ -2,7 +2,9 @@
 // memories. Weights arrive as bit planes, most significant bit first: a group of `weight_bits` planes
 // holds one weight per lane, so unpacking any width is one shift register per lane.
 // The first job is loaded at once, the others when the layer begins: one that is still in work may need its
-// slots. A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
+// slots. A job in DRAM is asked for while its slot is still in use, and waits in the port for that; one on chip,
+// or on a shared bus, when its slot is free.
+// A job is [bias, for the first job of an output tile][pattern indices, if pruned][weights].
 module wgt_loader (
   input  logic         clk_i,
   input  logic         rst_ni,
@@ -83,7 +85,8 @@ module wgt_loader (
 
   // ---------------------------------------------------------------- requests: one run per job
   logic        begun_q, ask_final_q, ask_final_tile_q;  // the job asked for is the last one of the layer, of a tile
-  logic [1:0]  slots_free_q;
+  logic [1:0]  askable_q;  // jobs that may be asked for, one of them ahead of its slot
+  logic        may_ask;
   logic [63:0] addr_q;
   logic [EntryBits-1:0] planes_q;    // of a group
   logic [JobBits-1:0]   run_planes_q;
@@ -95,22 +98,23 @@ module wgt_loader (
   assign run_addr_o  = addr_q;
   assign run_planes_o = 32'(run_planes_q);
   assign ask_next    = run_valid_o && run_ready_i;
+  assign may_ask     = askable_q[1] || (askable_q[0] && begun_q && !cfg.wgt_on_chip && (hotnas_pkg::SharedBus == 0));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || idle_i) begin
       state_q      <= Idle;
       begun_q      <= 1'b0;
-      slots_free_q <= 2'd2;
+      askable_q    <= 2'd3;
       addr_q       <= '0;
     end else begin
       begun_q <= begin_i || (begun_q && !start_i);
-      slots_free_q <= slots_free_q - 2'(ask_next) + 2'(release_i);
+      askable_q <= askable_q - 2'(ask_next) + 2'(release_i);
       unique case (state_q)
         Idle: if (start_i) begin
           state_q <= WaitSlot;
           addr_q  <= first_addr;
         end
-        WaitSlot: if (slots_free_q != '0) state_q <= Planes;
+        WaitSlot: if (may_ask) state_q <= Planes;
         Planes: state_q <= Size;
         Size: begin
           state_q          <= Request;
@@ -146,6 +150,7 @@ module wgt_loader (
   typedef enum logic [1:0] {Bias, Patterns, Weights} section_e;
   section_e    section_q, section;
   logic        active_q, fresh_q, slot_q;
+  logic [1:0]  slots_free_q;
   logic [15:0] bias_beat_q;
   logic [GroupBits-1:0] group_q;
   logic [7:0]  entry_q, bit_q;
@@ -166,7 +171,7 @@ module wgt_loader (
     bits_end_q    <= cfg.weight_bits - 8'd1;
     no_weights_q  <= cfg.groups == '0;
   end
-  assign plane_ready_o = active_q;
+  assign plane_ready_o = active_q && (slots_free_q != '0);
   assign accept      = plane_valid_i && plane_ready_o;
   assign bias_end    = (section == Bias) && (bias_beat_q == 16'(hotnas_pkg::BiasBeats - 1));
   assign group_end   = (section == Patterns) ? (bit_q == 8'(hotnas_pkg::PatternBits - 1))
@@ -205,8 +210,13 @@ module wgt_loader (
   end
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || idle_i) slot_q <= 1'b0;
-    else slot_q <= slot_q ^ job_done;
+    if (!rst_ni || idle_i) begin
+      slot_q       <= 1'b0;
+      slots_free_q <= 2'd2;
+    end else begin
+      slot_q       <= slot_q ^ job_done;
+      slots_free_q <= slots_free_q - 2'(job_done) + 2'(release_i);
+    end
   end
 
   // A plane is taken into registers, then into all lanes: what takes it reaches far. The array reads a job

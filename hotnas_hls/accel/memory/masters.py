@@ -152,9 +152,9 @@ def take_striped_run(box: Any, masters: np.ndarray) -> None:
 
 
 @compiled
-def receive_striped(dram: Dram, masters: np.ndarray, now: int) -> bool:
+def receive_striped(dram: Dram, masters: np.ndarray, takes: bool, now: int) -> bool:
     """Take a beat of each master if all are there since the cycle before; until then they are held."""
-    there = True
+    there = takes
     for at in range(masters[WGT].stripes):
         there &= stripe(masters, at).held > 0
     for at in range(masters[WGT].stripes):

@@ -37,10 +37,19 @@ from hotnas_hls.accel.memory.masters import (
 )
 from hotnas_hls.accel.memory.shared_bus import receive_shared, take_turns
 from hotnas_hls.accel.plan import MIN_SWEEP
-from hotnas_hls.accel.timing.pipeline import AHEAD, IFM_ADDRESS, STORE_DRAIN, TILE_TAKE, TOKEN, WGT_ADDRESS
+from hotnas_hls.accel.timing.pipeline import (
+    AHEAD,
+    IFM_ADDRESS,
+    JOBS_AHEAD,
+    STORE_DRAIN,
+    TILE_TAKE,
+    TOKEN,
+    WGT_ADDRESS,
+)
 from hotnas_hls.base.compiled_code import compiled
 
 FIFO_WORDS = 16  # ofm_store: FifoDepth, of words in the drain pipeline, and of residual words at least
+JOBS_KNOWN = 8  # weight jobs that are in work at most, and those before them whose slots they take
 PATIENCE = 1 << 24  # cycles without a beat, an answer or a step: something waits for itself
 LAST_ANSWER = 3  # last write answered, all ahead there -> the first cycle of the next layer
 
@@ -107,7 +116,7 @@ def _run_layer(
                 if striped:
                     read_stripes(dram, masters, limit, now)
                     take_striped_run(wgt, masters)
-                    beats -= receive_striped(dram, masters, now)
+                    beats -= receive_striped(dram, masters, True, now)
                 else:
                     read(dram, masters[fetcher], limit, now)
                     take_run(wgt, masters[fetcher])
@@ -145,8 +154,9 @@ def _run_layer(
     job_left = 0
     wgt_waits, wgt_loads = now, NEVER
     wgt_offered = False
-    slot_free = np.zeros(2, np.int64)
-    slot_beats = np.zeros(2, np.int64)
+    slot_free = np.zeros(JOBS_KNOWN, np.int64)  # by job: from when on the slot it has is free again
+    job_beats_of = np.zeros(JOBS_KNOWN, np.int64)
+    jobs_ahead = 0 if cfg.shared or cfg.wgt_on_chip else JOBS_AHEAD
     job_there = np.full(2, NEVER)
     wgt_address = cfg.weights_base + cfg.wgt_addr
     wgt_on_chip = cfg.wgt_on_chip
@@ -232,7 +242,8 @@ def _run_layer(
             wgt_offered = False
             wgt_waits = now + 1
         elif job < jobs and not wgt_offered:
-            if wgt_loads == NEVER and now >= wgt_waits and now >= slot_free[job % 2]:
+            before = 2 + (jobs_ahead if job < steps else 0)
+            if wgt_loads == NEVER and now >= wgt_waits and now >= slot_free[(job - before) % JOBS_KNOWN]:
                 wgt_loads = now + WGT_LOAD
             if now >= wgt_loads:
                 beats = job_beats(cfg, job % jobs_of_tile) if job < steps else job_beats(after, 0)
@@ -240,8 +251,8 @@ def _run_layer(
                     wgt_address = cfg.weights_base + (cfg.wgt_addr if job < steps else after.wgt_addr)
                 offer(wgt, wgt_address, 1, 0, 1, 0, beats)
                 wgt_address += beats * wgt_bytes
-                slot_beats[job % 2] = beats
-                slot_free[job % 2] = NEVER
+                job_beats_of[job % JOBS_KNOWN] = beats
+                slot_free[job % JOBS_KNOWN] = NEVER
                 job += 1
                 wgt_offered, wgt_loads = True, NEVER
 
@@ -258,10 +269,11 @@ def _run_layer(
         else:
             if not ifm_on_chip:
                 ifm_beat = receive(dram, masters[IFM], now)
+            has_slot = ahead_left > 0 or job_got < 2 or now >= slot_free[(job_got - 2) % JOBS_KNOWN]
             if not wgt_on_chip and striped:
-                wgt_beat = receive_striped(dram, masters, now)
+                wgt_beat = receive_striped(dram, masters, has_slot, now)
             elif not wgt_on_chip:
-                wgt_beat = receive(dram, first, now)
+                wgt_beat = has_slot and receive(dram, first, now)
             if not cfg.res_on_chip:
                 residual_arrives = residual_ready and receive(dram, shared, now)
         if ifm_beat or wgt_beat or residual_arrives:
@@ -294,7 +306,7 @@ def _run_layer(
                 jobs, wgt_waits, wgt_on_chip = steps + 1, now + 2, after.wgt_on_chip
         elif wgt_beat:
             if job_left == 0:
-                job_left = int(slot_beats[job_got % 2])
+                job_left = int(job_beats_of[job_got % JOBS_KNOWN])
             job_left -= 1
             if job_left == 0:
                 job_there[job_got % 2] = now + TOKEN
@@ -317,7 +329,7 @@ def _run_layer(
                 end = now + positions * sweep
                 free = end + cfg.to_store + 1
                 job_there[step % 2] = NEVER
-                slot_free[step % 2] = free
+                slot_free[step % JOBS_KNOWN] = free
                 if in_tile == jobs_of_tile - 1:
                     half_free[at_tile % 2] = free
                 if n == cfg.tiles_n - 1 and k == cfg.chunks - 1:

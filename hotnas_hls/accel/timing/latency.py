@@ -30,6 +30,7 @@ from hotnas_hls.accel.timing.pipeline import (
     CHIP_READ,
     DRAIN_BEAT,
     FILL_ADDRESS,
+    JOBS_AHEAD,
     LINE_STAGES,
     PRODUCT_STAGES,
     STRIPED_READ,
@@ -144,8 +145,8 @@ def plan_latency(
             plan.slices, plan.slice_blocks, plan.slice_blocks_last, plan.m_blocks, plan.m_blocks_last,
             plan.entries, plan.entries_last, plan.groups, plan.groups_last, plan.bias_beats,
             layer.weight_bits, PATTERN_BITS if layer.pattern_ones is not None else 0,
-            word.wgt, weights_latency(layer, accel, memory),
-            word.ifm, word.residual, word.ofm, layer.residual is not None, layer.residual_vector,
+            word.wgt, weights_latency(layer, accel, memory), jobs_ahead(layer, accel), word.ifm,
+            word.residual, word.ofm, layer.residual is not None, layer.residual_vector,
             ARRAY_STAGES + accel.tree_levels, drain_beat(accel),
             CHIP_READ if layer.ifm_on_chip else latency, CHIP_READ if layer.residual_on_chip else latency,
             0 if layer.ofm_on_chip else memory.write_latency, accel.shared_bus,
@@ -177,6 +178,11 @@ def port_latency(accel: Accelerator, memory: MemoryTiming) -> int:
 def weights_latency(layer: Layer, accel: Accelerator, memory: MemoryTiming) -> int:
     """Cycles from the address of a layer's weights to their first plane's first beat."""
     return CHIP_READ if layer.weights_on_chip else port_latency(accel, memory)
+
+
+def jobs_ahead(layer: Layer, accel: Accelerator) -> int:
+    """Weight jobs that are asked for before they have a slot: their data wait in a port of their own."""
+    return 0 if accel.shared_bus or layer.weights_on_chip else JOBS_AHEAD
 
 
 def fetch_cycles(layer: Layer, accel: Accelerator, memory: MemoryTiming, *, loaded: bool = True) -> int:

@@ -6,6 +6,7 @@ TOKEN = 2  # beat taken -> token counted by compute (one register each side)
 IFM_ADDRESS = 5  # ifm_loader: WaitHalf -> Clip, Size, Request, run, address on AXI
 SECOND_REQUEST = 4  # between a loader's first two requests: both buffers are free
 WGT_ADDRESS = 4  # wgt_loader: WaitSlot -> Planes, Size, Request, address on AXI
+JOBS_AHEAD = 1  # wgt_loader: jobs in DRAM that are asked for before the slot of the job two before is free
 STORE_DRAIN = 4  # ofm_store: Wait -> Count, Size, walkers start, first accumulator read
 RESIDUAL_DRAIN = 5  # ofm_store: Wait -> first residual address on AXI
 DRAIN_BEAT = 6  # accumulator read -> word on AXI: bank, block, sum, shift, clamp, FIFO

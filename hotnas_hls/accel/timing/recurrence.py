@@ -5,7 +5,7 @@ the layer, counted from the one behind the end of the layer before; every consta
 a pipeline in ``templates/rtl`` and named after it. The recurrence is max-plus:
 
     first beat of an IFM tile     = max(half free + IFM_ADDRESS + L, last beat of the tile before + 1)
-    first beat of a weight job    = max(slot free + WGT_ADDRESS + L, last beat of the job before + 1)
+    first beat of a weight job    = max(asked + WGT_ADDRESS + L, last beat of the job before + 1, slot free)
     a step starts                 = max(step before done, weights there, slice there, half free)
     a step ends                   = its start + entries x max(pixels, MIN_SWEEP)
     last beat of an output tile   = max(last sweep began + drain, tile before stored) + ... + words x beats
@@ -50,7 +50,7 @@ def recurrence(
     stride_rows: int, stride_columns: int, pad_top: int, pad_left: int, in_rows: int, in_columns: int,
     slices: int, slice_blocks: int, slice_blocks_last: int, m_blocks: int, m_blocks_last: int, entries: int,
     entries_last: int, groups: int, groups_last: int, bias_beats: int, weight_bits: int, pattern_bits: int,
-    plane_beats: int, wgt_latency: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
+    plane_beats: int, wgt_latency: int, jobs_ahead: int, ifm_beats: int, residual_beats: int, ofm_beats: int,
     has_residual: bool, vector: bool, to_store: int, drain_beat: int, ifm_latency: int, residual_latency: int,
     write_latency: int, shared_bus: bool, begin_ahead: bool, fetched: int, next_fetched: int, next_job: int,
     tile_ahead: bool, next_described: int, next_words: int, next_after: int, ifm_merged: bool,
@@ -66,7 +66,7 @@ def recurrence(
     tile_jobs = tiles_m * tiles_n * chunks
     there = np.empty((2, slices), np.int64)  # last beat of each slice of this tile and the next
     tile_end_1 = tile_end_2 = -1  # last steps of the tiles before
-    step_end_1 = step_end_2 = -1
+    step_end_1 = step_end_2 = step_end_3 = -1
     stored = np.full(2, start)  # last beat of the output tile one and two before, by parity
     step = output = 0
     asked_tile = asked_slice = 0  # the slice to be asked for next
@@ -97,21 +97,23 @@ def recurrence(
                 for k in range(chunks):
                     positions = entries_last if k == chunks - 1 else entries
 
-                    # load_wgt: the step's job, as soon as the slot of the job two before is free
+                    # load_wgt: the step's job, as soon as the slot of the job two before is free, or that of
+                    # the one before it, whose data then wait for theirs
                     beats = job_groups * (positions * weight_bits + pattern_bits)
                     if n == 0 and k == 0:
                         beats += bias_beats
                     if begin_ahead and step == 0:  # came before this layer began
                         load_wgt += WGT_ADDRESS + wgt_latency + beats * plane_beats - 1
                     else:
-                        if step >= 2:
-                            asked = step_end_2 + to_store + 1
+                        slot_free = step_end_2 + to_store + 1 if step >= 2 else 0
+                        if step < 2 + jobs_ahead:
+                            asked = start + 1 + SECOND_REQUEST * (step - begin_ahead)
                         else:
-                            asked = start + 1 + (0 if begin_ahead else SECOND_REQUEST * step)
+                            asked = (step_end_3 if jobs_ahead else step_end_2) + to_store + 1
                         if shared_bus:  # a job is asked for when the run of the one before was taken
                             asked = max(asked, job_taken + 1)
                             ordered = job_taken = max(asked + WGT_ADDRESS - 1, ordered + 1)
-                        first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1)
+                        first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1, slot_free)
                         wgt_bus = first + beats * plane_beats - 1
                         load_wgt += wgt_bus - max(asked, wgt_last)
                         wgt_last = wgt_bus
@@ -177,6 +179,7 @@ def recurrence(
                     stall += begin - wait
                     busy = positions * sweep
                     compute += busy
+                    step_end_3 = step_end_2
                     step_end_2 = step_end_1
                     step_end_1 = begin + busy
                     wait = step_end_1 + 1

@@ -20,6 +20,7 @@ from hotnas_hls.accel.timing.latency import (
     drain_beat,
     fetch_cycles,
     first_job_cycles,
+    jobs_ahead,
     places_in_tiles,
     weights_latency,
 )
@@ -108,12 +109,14 @@ class _Reads:
         self.free: dict[str, int] = {}  # first cycle after the last beat, per port
         self.ordered = -1  # when the last run was taken, on a shared bus: a run a cycle
 
-    def take(self, process: str, offered: int, latency: int, beats: int, runs: int = 1) -> Interval:
-        """The beats of ``runs`` runs in a row, the first of them offered in cycle ``offered``."""
+    def take(
+        self, process: str, offered: int, latency: int, beats: int, runs: int = 1, room: int = 0
+    ) -> Interval:
+        """The beats of ``runs`` runs in a row, the first offered in cycle ``offered``; from ``room`` on."""
         port = "all" if self.shared else process
         if self.shared:
             self.ordered = max(offered - 1, self.ordered) + runs
-        first = max(offered + 1 + latency, self.free.get(port, 0))
+        first = max(offered + 1 + latency, self.free.get(port, 0), room)
         self.free[port] = first + beats
         return Interval(first, first + beats)
 
@@ -257,14 +260,17 @@ class _Timeline:
         if jobs == 0 and self.came is not None:
             self.load_wgt.append(self.came.job)
             return
-        asked = self._asked(jobs, [step.end for step in self.steps])
-        if jobs == 1 and self.place.ahead:
-            asked = self.start + 1
+        ends, early = [step.end for step in self.steps], jobs_ahead(self.layer, self.accel)
+        if jobs < 2 + early:
+            asked = self.start + 1 + SECOND_REQUEST * (jobs - self.place.ahead)
+        else:
+            asked = self._asked(jobs - early, ends)
+        room = self._asked(jobs, ends) if jobs >= 2 else 0  # in a slot
         if self.accel.shared_bus:  # a job is asked for when the run of the one before was taken
             asked = max(asked, self.job_taken + 1)
         beats = job_beats(self.plan, self.layer, m, n, k) * self.word.wgt
         latency = weights_latency(self.layer, self.accel, self.memory)
-        taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats)
+        taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats, room=room)
         self.job_taken = self.reads.ordered
         before = self.load_wgt[-1].end if self.load_wgt else 0
         self.load_wgt.append(Interval(max(asked + 1, before), taken.end))
