@@ -30,7 +30,7 @@ module layer_sequencer (
   input  logic          fetch_error_i,  // with a beat that came with an error
   input  logic          weights_begin_i, // pulse: the weights of the layer fetched begin to come
   input  logic          weights_in_i,   // all weights of the layer in work are in
-  input  logic          weights_wrong_i, // pulse: those of the layer whose weights come are damaged
+  input  logic          weights_wrong_i, // pulse: those of the layer whose weights came a cycle ago are damaged
   // its first tile, see tile_ahead.sv
   input  logic          tile_came_i,    // load_ifm works on it
   input  logic          tile_there_i,   // it is there, or does not come ahead
@@ -60,12 +60,15 @@ module layer_sequencer (
   logic        last_layer_q, last_image_q, last, goes_ahead, ahead_there, good, refused_q, failed, start, next;
   logic        too_many_q, nothing_q;   // the arguments: more layers than rows of counts; no layer, no image
   logic        wrong_q, ahead_wrong_q;  // weights of the layer in work, and of the one fetched
+  logic        fetching_q, wrong, ahead_wrong;
 
   assign idle_o        = state_q == Idle;
   assign running_o     = state_q == Run;
   assign start         = idle_o && start_i && !nothing_q;
   assign next          = (state_q == File) && !last && !failed;
   assign last          = last_layer_q && last_image_q;
+  assign wrong         = wrong_q || (weights_wrong_i && !fetching_q);
+  assign ahead_wrong   = ahead_wrong_q || (weights_wrong_i && fetching_q);
   assign failed        = refused_q || wrong_q || (errors_q != '0);
   assign goes_ahead    = !last_layer_q && (hotnas_pkg::SharedBus == 0);
   assign ahead_there   = (fetched_i || !goes_ahead) && tile_there_i;
@@ -83,6 +86,8 @@ module layer_sequencer (
   assign profile_layer_o = layer_q;
   assign profile_o = {64'd0, stall_q, store_ofm_q, compute_q, load_wgt_q, load_ifm_q, cycles_q + 32'd1};
 
+  always_ff @(posedge clk_i) fetching_q <= fetching_i;
+
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       state_q   <= Idle;
@@ -94,8 +99,7 @@ module layer_sequencer (
     end else begin
       // What m_axi_wgt brings while it fetches is of the layer fetched.
       if (state_q != Idle) errors_q <= errors_q | (errors_i & {2'b11, !fetching_i, 1'b1});
-      if (weights_wrong_i && fetching_i) ahead_wrong_q <= 1'b1;
-      if (weights_wrong_i && !fetching_i) wrong_q <= 1'b1;
+      {wrong_q, ahead_wrong_q} <= {wrong, ahead_wrong};
       unique case (state_q)
         Idle: if (start_i) begin
           status_o  <= {26'd0, too_many_q, 5'd0};
@@ -117,7 +121,7 @@ module layer_sequencer (
         File: begin
           state_q <= !next ? Idle : fetching_i ? Take : Begin;
           if (failed) status_o <= {layer_q, 9'd0, wrong_q, 1'b0, refused_q, errors_q};
-          {wrong_q, ahead_wrong_q} <= {ahead_wrong_q, 1'b0};
+          {wrong_q, ahead_wrong_q} <= {ahead_wrong, 1'b0};
           layer_q <= last_layer_q ? '0 : layer_q + 1'b1;
         end
         default: state_q <= Idle;

@@ -1,7 +1,7 @@
 // Reads runs that are striped over several AXI4 masters and hands on their beats joined, the first master's
 // lowest. In memory a page of each master follows one of the others: a burst, which crosses no page, lies in
-// one of them. All masters cut a run into the same bursts; a beat waits in registers for those of the others,
-// at least a cycle.
+// one of them. All masters cut a run into the same bursts; a beat waits for those of the others, at least a
+// cycle. A DRAM answers them in turns, so that one may be some beats ahead.
 module striped_reads #(
   parameter int unsigned DataBits = 128,  // of a master
   parameter int unsigned Masters  = 2     // power of two
@@ -35,7 +35,7 @@ module striped_reads #(
 );
 
   localparam int unsigned Shift = $clog2(Masters);
-  localparam int unsigned Held  = 2;  // beats of a master that wait for the others
+  localparam int unsigned Queue = 32;  // beats of a master behind the one that is joined next; a power of two
 
   logic [Masters-1:0] run_ready, part_valid, part_next, part_error, error, idle, stall, drained;
   logic               there_q;  // a beat of each
@@ -89,28 +89,42 @@ module striped_reads #(
     );
 
     // Neither RVALID nor RREADY of a master reaches further than these registers.
-    logic [DataBits:0] held_q [Held];  // the oldest first
-    logic              any_q, full_q, put, get;
+    logic [DataBits:0]          first_q;        // the oldest; the others lie in the queue
+    logic [DataBits:0]          queue [Queue];
+    logic [$clog2(Queue)-1:0]   head_q, tail_q;
+    logic [$clog2(Queue+1)-1:0] queued_q;
+    logic                       any_q, more_q, full_q, put, get, moves, queues, leaves;
 
     assign ready         = !full_q;
     assign put           = valid && ready;
     assign get           = beat_valid_o && beat_ready_i;
+    assign moves         = get || !any_q;  // the next one becomes the oldest
+    assign queues        = put && (more_q || !moves);
+    assign leaves        = moves && more_q;
     assign drained[m]    = taken && drain_i;
     assign part_valid[m] = any_q;
-    assign part_next[m]  = put != get ? put || full_q : any_q;
-    assign {part_error[m], beat_o[m*DataBits +: DataBits]} = held_q[0];
+    assign part_next[m]  = !moves || more_q || put;
+    assign {part_error[m], beat_o[m*DataBits +: DataBits]} = first_q;
 
     always_ff @(posedge clk_i) begin
       any_q <= rst_ni && !drain_i && part_next[m];
       if (!rst_ni || drain_i) begin
-        full_q <= 1'b0;
-      end else if (put != get) begin
-        full_q <= put && any_q;
+        {more_q, full_q} <= '0;
+        {head_q, tail_q} <= '0;
+        queued_q         <= '0;
+      end else begin
+        if (queues) head_q <= head_q + 1'b1;
+        if (leaves) tail_q <= tail_q + 1'b1;
+        if (queues != leaves) begin
+          queued_q <= queues ? queued_q + 1'b1 : queued_q - 1'b1;
+          more_q   <= queues || queued_q != ($clog2(Queue+1))'(1);
+          full_q   <= queues && queued_q == ($clog2(Queue+1))'(Queue - 1);
+        end
       end
     end
     always_ff @(posedge clk_i) begin
-      if (put) held_q[1] <= {error[m], data};
-      if (get || !any_q) held_q[0] <= full_q ? held_q[1] : {error[m], data};
+      if (queues) queue[head_q] <= {error[m], data};
+      if (moves) first_q <= more_q ? queue[tail_q] : {error[m], data};
     end
 
     logic unused_addr;

@@ -1,5 +1,5 @@
 // Holds the weights against the checksum that their descriptor has of them, each time they come: for every tile
-// of the layer, from memory or from the chip.
+// of the layer, from memory or from the chip. A plane is taken into registers first: what it comes through is long.
 module weight_check (
   input  logic clk_i,
   input  logic rst_ni,
@@ -14,20 +14,27 @@ module weight_check (
   hotnas_pkg::descriptor_t cfg;
   assign cfg = cfg_i;
 
-  logic judged_q, equal;
+  logic judged_q, begin_q, taken_q, last_q, equal;
+  logic [hotnas_pkg::PlaneBits-1:0] plane_q;
 
   checksum #(.DataBits(hotnas_pkg::PlaneBits)) u_sum (
     .clk_i,
-    .begin_i    (start_i || last_i),
-    .valid_i    (plane_valid_i),
-    .data_i     (plane_i),
+    .begin_i    (begin_q),
+    .valid_i    (taken_q),
+    .data_i     (plane_q),
     .expected_i (cfg.wgt_sum),
     .equal_o    (equal)
   );
 
   assign wrong_o = judged_q && !equal;
 
-  always_ff @(posedge clk_i) judged_q <= last_i && rst_ni;
+  always_ff @(posedge clk_i) begin
+    begin_q  <= start_i || last_i;
+    taken_q  <= plane_valid_i;
+    plane_q  <= plane_i;
+    last_q   <= last_i && rst_ni;
+    judged_q <= last_q && rst_ni;
+  end
 
   logic unused;
   assign unused = ^cfg;

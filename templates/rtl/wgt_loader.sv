@@ -262,14 +262,16 @@ module wgt_loader (
     entry_o      <= plane_entry_q;
   end
 
-  // Jobs asked for and not yet received.
-  logic [1:0] asked_q;
+  // Jobs asked for and not yet received, from registers.
+  logic [1:0] asked, asked_q;
+  logic       ask_next_q;
+  assign asked = asked_q + 2'(ask_next_q) - 2'(job_done_o);
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) asked_q <= '0;
-    else asked_q <= asked_q + 2'(ask_next) - 2'(job_done);
+    ask_next_q <= ask_next && rst_ni && !idle_i;
+    asked_q    <= (rst_ni && !idle_i) ? asked : '0;
   end
 
-  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked_q != '0);
+  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0);
 
   logic unused;
   assign unused = ^cfg;

@@ -27,7 +27,7 @@ BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run
 MASTER = record_of(
     "requester", "address", "left", "in_flight", "beats_in_flight", "stripe", "stripes", "held"
 )
-HELD = 2  # beats: striped_reads.Held
+HELD = 33  # beats: striped_reads.Queue, and the one that is joined next
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = record_of("words", "first", "second")
 
