@@ -7,6 +7,7 @@ Verilog that Bambu made, and must leave the same in every FIFO and every memory.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from small_designs import small_design
+from small_designs import ACCEL, LAYERS, TILES, small_design
 
+from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
 from hotnas_hls.codegen.hls import BAMBU_FLAGS, WGT_PORTS
 from hotnas_hls.simulate.flow import generate
 
@@ -227,6 +229,17 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "small"
 
 
+def design_with_kept_weights() -> DesignPoint:
+    """Weights of two layers stay on chip; two ports bring them and the others."""
+    accel = dataclasses.replace(ACCEL, max_entries=16, wgt_bits=32, wgt_masters=2, weight_planes=300)
+    layers = (
+        dataclasses.replace(layer, weights_on_chip=layer.name in ("residual", "mean")) for layer in LAYERS
+    )
+    return small_design(
+        accelerator=accel, layers=tuple(DesignLayer(layer, TILES[layer.name]) for layer in layers)
+    )
+
+
 # Why the dataflow region as a whole does not go through: what stands between its stages.
 REGION = """#include <ac_channel.h>
 static void make(ac_channel<int>& in, ac_channel<int>& words, int (&lines)[8]) {
@@ -335,6 +348,14 @@ def test_reads_of_a_fifo_that_no_loop_parts_are_swapped(tmp_path: Path) -> None:
 )
 def test_as_hardware_a_stage_does_what_it_does_in_c(package: Path, name: str) -> None:
     printed = co_simulated(package, write(package, name)).splitlines()
+    assert "PASS" in printed, "\n".join(printed[-60:])
+
+
+@needs_bambu
+@pytest.mark.long("four minutes")
+def test_as_hardware_load_wgt_keeps_weights_and_joins_two_ports(tmp_path: Path) -> None:
+    generate(design_with_kept_weights(), tmp_path, images=1)
+    printed = co_simulated(tmp_path, write(tmp_path, "load_wgt")).splitlines()
     assert "PASS" in printed, "\n".join(printed[-60:])
 
 
