@@ -284,7 +284,7 @@ def test_a_broken_rule_is_found(findings: list[Finding], rule: str, file: str, s
 
 def test_a_finding_reads_like_a_compiler_message(findings: list[Finding]) -> None:
     found = next(finding for finding in findings if finding.rule == "names-exist")
-    message = "names-exist: unpack_kept has no variable lane"
+    message = "names-exist: load_wgt_tile has no variable lane"
     assert re.fullmatch(rf"include/load_wgt\.h:\d+: {message}", str(found))
 
 
