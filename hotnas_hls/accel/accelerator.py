@@ -14,6 +14,7 @@ LEGAL_MASTERS = (1, 2, 4)  # of the weights
 PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
 MAX_BURST_BEATS = 64
+STRIPE_QUEUE = 32  # beats of a master of striped weights that wait for the others', behind the next one
 DESCRIPTOR_HEADER_WORDS = 32
 CHIP_HEADER_WORDS = 48  # of a design that keeps data on chip: where, behind the others
 LINE_WORDS = 64  # of a descriptor in a design with activations of lines, behind the header

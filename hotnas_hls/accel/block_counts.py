@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from hotnas_hls.accel.accelerator import STRIPE_QUEUE
 from hotnas_hls.accel.fpga_memories import (
     DEEP_MUX_BANKS,
     LUT_RAM_DEPTH,
@@ -65,7 +66,7 @@ PRODUCT_LUT_16, PRODUCT_FF_16 = 125, 81
 SPLITTER_LUT = 129  # burst_splitter: where a run ends, the next address
 READ_MASTER_LUT = 51
 READ_MASTER_FF = 124
-HOLDING_LUT, HOLDING_FF = 11, 2  # striped_reads, of each master, beside two beats and a multiplexer
+HOLDING_LUT, HOLDING_FF = 23, 24  # striped_reads, of each master, beside its beats and a multiplexer
 WRITE_MASTER_LUT = 96  # beside a LUT a bit: what fills up a burst
 WRITE_MASTER_FF = 153
 CONTROL_LUT = 885
@@ -201,16 +202,17 @@ def blocks(
 
 @compiled
 def _top(shared: int, plane: int, map_words: int, wgt_bits: int, wgt_masters: int) -> Counts:
-    """wgt_bits: of each master of the weights; where there are several, each holds two beats."""
-    lut, ff = TOP_LUT + _check(plane), TOP_FF
+    """wgt_bits: of each master of the weights; where there are several, each holds beats for the others."""
+    lut, ff, memory = TOP_LUT + _check(plane), TOP_FF + plane, 0
     if wgt_masters > 1:
-        lut += wgt_masters * (wgt_bits + 1 + HOLDING_LUT)
-        ff += wgt_masters * (2 * (wgt_bits + 1) + HOLDING_FF)
+        memory = wgt_masters * lut_ram(wgt_bits + 1, STRIPE_QUEUE)
+        lut += wgt_masters * (wgt_bits + 1 + HOLDING_LUT) + memory
+        ff += wgt_masters * (wgt_bits + 1 + HOLDING_FF)
     if map_words:
         addr = max(1, bit_length(map_words - 1))
         lut, ff = lut + 2 * addr + TILE_AHEAD_LUT, ff + addr + TILE_AHEAD_FF
     if not shared:
-        return 0, 0, lut, ff, 0
+        return 0, 0, lut, ff, memory
     owners = lut_ram(OWNER_BITS, 64)
     return 0, 0, lut + READ_ORDER_LUT + owners, ff + READ_ORDER_FF, owners
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hotnas_hls.accel.accelerator import MAX_BURST_BEATS
+from hotnas_hls.accel.accelerator import MAX_BURST_BEATS, STRIPE_QUEUE
 from hotnas_hls.accel.memory.dram import Dram, ask, record_of, take_beat
 from hotnas_hls.accel.timing.pipeline import CHIP_READ
 from hotnas_hls.base.compiled_code import compiled
@@ -27,7 +27,7 @@ BOX = record_of("valid", "block", "block_stride", "blocks", "beats", "run", "run
 MASTER = record_of(
     "requester", "address", "left", "in_flight", "beats_in_flight", "stripe", "stripes", "held"
 )
-HELD = 33  # beats: striped_reads.Queue, and the one that is joined next
+HELD = STRIPE_QUEUE + 1  # beats: striped_reads.Queue, and the one that is joined next
 # Words on their way out of memory on chip, and from which cycle on each can be taken.
 CHIP = record_of("words", "first", "second")
 
