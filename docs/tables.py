@@ -69,8 +69,14 @@ CONSTANTS = (
     (
         "WGT_ADDRESS",
         pipeline.WGT_ADDRESS,
-        "slot free, to address on AXI",
+        "job may be asked for, to address on AXI",
         "`wgt_loader.sv`: `WaitSlot`, `Planes`, `Size`, `Request`; `burst_splitter.sv`",
+    ),
+    (
+        "JOBS_AHEAD",
+        pipeline.JOBS_AHEAD,
+        "no cycles: weight jobs that are asked for ahead of their slots",
+        "`wgt_loader.sv`: `askable_q`, `slots_free_q`",
     ),
     (
         "SECOND_REQUEST",

@@ -132,6 +132,7 @@ def layer_cycles(
         levels += 1
     tiles_n = slices if conv else 1
     pattern_bits = PATTERN_BITS if pruned else 0
+    jobs_ahead = 0 if shared_bus or layer[27] else JOBS_AHEAD
     answered = 0 if layer[26] else write_latency
     tile_ahead = ahead and layer[24] != 0
     whole_rows = tiles_c == 1 and (tc - 1) * stride + kernel_columns - pad_left >= in_columns
@@ -147,7 +148,7 @@ def layer_cycles(
         entries, total_entries - (chunks - 1) * entries, groups, groups_last,
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
         _beats(base, WGT, PLANE, layer[27]), _latency(wgt_latency, layer[27]),
-        0 if shared_bus or layer[27] else JOBS_AHEAD,
+        jobs_ahead,
         _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
         _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),

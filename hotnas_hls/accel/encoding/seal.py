@@ -36,6 +36,8 @@ def signature(accel: Accelerator) -> int:
     parameters = to_record(accel)
     for name in ("tr", "tc", "max_entries"):
         del parameters[name]
+    if accel.residual_depth == accel.map_words:  # said or not
+        parameters.pop("residual_words", None)
     parameters |= {"ofm_depth": accel.ofm_depth, "descriptor_bytes": accel.descriptor_bytes}
     parameters |= {"layout": LAYOUT, "word_bits": accel.word_width, "plane_bits": accel.plane_width}
     text = json.dumps(parameters, sort_keys=True)
