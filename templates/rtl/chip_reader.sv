@@ -3,7 +3,8 @@
 // reader has a copy.
 module chip_reader #(
   parameter int unsigned Width = 128,
-  parameter int unsigned Depth = 1024
+  parameter int unsigned Depth = 1024,
+  parameter bit          Waits = 1'b1  // a word may wait to be taken
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -35,7 +36,7 @@ module chip_reader #(
   logic [Width-1:0]    read;
 
   // A stage moves on when the next one takes its word; a word that waits is read again.
-  assign out_moves   = !word_valid_o || word_ready_i;
+  assign out_moves   = !Waits || !word_valid_o || word_ready_i;
   assign read_moves  = !read_q || out_moves;
   assign issue       = any_q && read_moves && readable_i;
   assign read_o      = issue;
@@ -80,6 +81,6 @@ module chip_reader #(
   end
 
   logic unused;
-  assign unused = ^run_addr_i;
+  assign unused = ^{run_addr_i, word_ready_i};
 
 endmodule

@@ -151,7 +151,7 @@ module map_memory (
     logic unused_chip;
     assign unused_chip = ^{ifm_run_addr_i, ifm_chip_run_valid, chip_addr, ifm_readable_i};
   end else begin : gen_on_chip
-    chip_reader #(.Width(Word), .Depth(Words)) u_ifm_maps (
+    chip_reader #(.Width(Word), .Depth(Words), .Waits(1'b0)) u_ifm_maps (
       .clk_i,
       .rst_ni,
       .we_i         (chip_we),

@@ -142,7 +142,7 @@ module weight_memory (
       end
     end
 
-    chip_reader #(.Width(Plane), .Depth(Planes)) u_kept (
+    chip_reader #(.Width(Plane), .Depth(Planes), .Waits(1'b0)) u_kept (
       .clk_i,
       .rst_ni,
       .we_i         (we),
