@@ -43,7 +43,8 @@ from hotnas_hls.explore.space import Ports, Space, ports_of, widest_wirings
 LEAST_WORDS = 256  # of maps on chip that are tried, but for all maps and none
 DESIGNS_SEEN = 8  # those whose bounds are lowest; their arrays are tried
 NEVER = 1 << 62
-LEAST_PORT, WIDEST_PLANE = LEGAL_PORT_BITS[0], LEGAL_PLANE_BITS[-1]
+LEAST_PORT = LEGAL_PORT_BITS[0]
+WIDEST_PLANES = LEGAL_PLANE_BITS[-2:]  # the widest take LUTs that a small device lacks
 ANY = Accelerator(4, 4, 1, 1, 32, 32, 32, 1, 1, 1)  # which maps could stay is the same for every design
 
 
@@ -115,10 +116,11 @@ def fastest_on_chip(
     words = tuple(bits for bits in LEGAL_PORT_BITS if bits >= max(own.ifm_bits, own.ofm_bits))
     wide = dataclasses.replace(
         space, port_bits=tuple(sorted({own.ifm_bits, own.wgt_bits, own.ofm_bits})), bus_bits=(),
-        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=(WIDEST_PLANE,),
+        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=WIDEST_PLANES,
     )  # fmt: skip
     bounds = {_array_of(streamed): 0}  # of the arrays that are tried
-    for design in leading(everything, board, memory, wide, DESIGNS_SEEN, blocks, clock_mhz):
+    seen = DESIGNS_SEEN * len(WIDEST_PLANES)
+    for design in leading(everything, board, memory, wide, seen, blocks, clock_mhz):
         bounds.setdefault(_array_of(design.accel), design.cycles)
     best: Kept | None = None
     for array, bound in bounds.items():
