@@ -26,6 +26,7 @@ SEARCH_RESULTS, SAMPLER_RESULTS, STRONGEST_RESULTS = "searches.json", "samplers.
 SEARCHES = (
     *("digits", "resnet20-zcu102", "resnet20-pynq-z2", "resnet56-zcu102", "resnet56-pynq-z2"),
     *("resnet32-zcu102", "resnet44-zcu102", "resnet18_cifar-zcu102", "mobilenet_v2_cifar-zcu102"),
+    "densenet121_cifar-zcu102",
 )
 CASES = (
     ("coverage", COVERAGE_RESULTS, COVERAGE_RESULTS),

@@ -102,3 +102,25 @@ def test_hardware_of_their_own_leaves_more_of_the_network(setting):
         for c in (few, more)
     ]
     assert edits[0] < edits[1]
+
+
+class Crowded(TiledEnginePlatform):
+    """Patterns find room only where a layer's weights are narrow."""
+
+    def violations(self, layers, design):
+        pruned = any(layer.pattern_ones is not None for layer in layers)
+        wide = next(layer for layer in layers if layer.name == "layer3.0.conv2").weight_bits == 8
+        return [*super().violations(layers, design), *(["no room"] if pruned and wide else [])]
+
+
+def test_edits_that_run_only_beside_others_are_found(setting, problem):
+    space, latency, gentle, untouched, strongest, harms = setting
+    crowded = Crowded(load_board("ZCU102"), 200.0, act_bits=8, options=ENGINE)
+    workload = fastest_start(problem.graph, problem.model, PLATFORM, IntegerFormat(8, 8), "plain", 0).workload
+    bits = {axis.name: untouched[axis.name] for axis in space.of_kind(AxisKind.PRUNE)}
+    bound = (latency({**strongest, **bits}) + latency(strongest)) / 2  # narrow weights alone miss it
+    found = gentle_candidates(workload, crowded, space, untouched, harms, bound)
+    assert found and all(latency(candidate) <= bound for candidate in found)
+    for candidate in found:
+        layers = workload.compressed(compression_of(candidate, space))
+        assert crowded.violations(layers, crowded.design(layers, choices_of(candidate, space))) == []

@@ -77,7 +77,7 @@ class _Greed:
     harms: Harms
 
     def __post_init__(self) -> None:
-        self._costs: dict[tuple[str, tuple[int, ...]], float] = {}
+        self._costs: dict[tuple[bool, str, tuple[int, ...]], float] = {}
         self.choices = choices_of(self.untouched, self.space)
         self.axes: dict[str, list[Axis]] = {}  # by layer
         for axis in self.space.of_kind(*KINDS):
@@ -85,24 +85,31 @@ class _Greed:
                 self.axes.setdefault(axis.layer, []).append(axis)
 
     def candidate(self, bound: float) -> Candidate | None:
-        """Edits added, the best bargain first, until the bound is met."""
+        """Edits added, the best bargain first, until the bound is met.
+
+        At first such edits alone as the hardware could run without others. Where these do not suffice any:
+        what patterns take of the device, narrower weights may leave.
+        """
+        return self._added(bound, alone=True) or self._added(bound, alone=False)
+
+    def _added(self, bound: float, alone: bool) -> Candidate | None:
         values = dict(self.untouched)
         while not self._meets(values, bound):
-            bargains = list(self._bargains(values))
+            bargains = list(self._bargains(values, alone))
             if not bargains:
                 return None
             _, name, option = max(bargains)
             values[name] = option
         return Candidate(values)
 
-    def _bargains(self, values: Mapping[str, int]) -> Iterator[tuple[float, str, int]]:
+    def _bargains(self, values: Mapping[str, int], alone: bool) -> Iterator[tuple[float, str, int]]:
         """What each stronger edit that saves time saves for its harm, the edit's axis, and its option."""
         for layer, axes in self.axes.items():
-            cost = self._cost(layer, values)
+            cost = self._cost(layer, values, alone)
             for axis in axes:
                 harm = _harm(axis, values[axis.name], self.harms)
                 for option in axis.options[axis.options.index(values[axis.name]) + 1 :]:
-                    saved = cost - self._cost(layer, {**values, axis.name: option})
+                    saved = cost - self._cost(layer, {**values, axis.name: option}, alone)
                     if saved > 0:
                         more = _harm(axis, option, self.harms) - harm
                         yield saved / max(more, LEAST_HARM), axis.name, option
@@ -114,12 +121,16 @@ class _Greed:
             return False  # too slow at best
         return measured(self.platform, layers, self.platform.design(layers, self.choices)).value <= bound
 
-    def _cost(self, layer: str, values: Mapping[str, int]) -> float:
-        """What the network costs with one layer's values, the others untouched."""
-        key = layer, tuple(values[axis.name] for axis in self.axes[layer])
+    def _cost(self, layer: str, values: Mapping[str, int], alone: bool) -> float:
+        """What the network costs with one layer's values, the others untouched.
+
+        alone: infinite where the hardware cannot run it like that.
+        """
+        key = alone, layer, tuple(values[axis.name] for axis in self.axes[layer])
         if key not in self._costs:
-            alone = {**self.untouched, **{axis.name: values[axis.name] for axis in self.axes[layer]}}
-            edited = self.workload.compressed(compression_of(alone, self.space))
-            priced = price(self.platform, edited, self.choices)
-            self._costs[key] = float("inf") if priced is None else priced.work
+            only = {**self.untouched, **{axis.name: values[axis.name] for axis in self.axes[layer]}}
+            edited = self.workload.compressed(compression_of(only, self.space))
+            design = self.platform.design(edited, self.choices)
+            runs = not alone or not self.platform.violations(edited, design)
+            self._costs[key] = self.platform.cost(edited, design).work if runs else float("inf")
         return self._costs[key]
