@@ -18,7 +18,7 @@ module wgt_loader (
   output logic         tile_in_o,   // pulse: it is the last one of a tile
   output logic         job_done_o,  // pulse: one more job is in its slot
   output logic         all_in_o,    // every job of the layer is
-  output logic         busy_o,      // a job is being loaded
+  output logic         busy_o,      // a job that has a slot is being loaded
   // runs of planes, in DRAM or on chip
   output logic         run_valid_o,
   input  logic         run_ready_i,
@@ -271,7 +271,7 @@ module wgt_loader (
     asked_q    <= (rst_ni && !idle_i) ? asked : '0;
   end
 
-  assign busy_o = (state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0);
+  assign busy_o = ((state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0)) && (slots_free_q != '0);
 
   logic unused;
   assign unused = ^cfg;

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from small_designs import on_chip_design, small_design
 
+from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.images import map_memory, weight_image
 from hotnas_hls.accel.integers.reference import run_network as reference
 from hotnas_hls.accel.memory.pricing import worst_phase
@@ -31,23 +32,35 @@ BAD_DESCRIPTOR, ABORTED = 1 << 4, 1 << 7  # of the status word
 STALL = 70  # chance in 256 that a memory channel pauses
 
 
+def one_streams() -> DesignPoint:
+    """The small design on chip, but for the weights of one layer."""
+    point = on_chip_design()
+    layers = tuple(
+        dataclasses.replace(entry, layer=dataclasses.replace(entry.layer, weights_on_chip=False))
+        if entry.layer.name == "residual"
+        else entry
+        for entry in point.layers
+    )
+    return dataclasses.replace(point, layers=layers)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> SimulationModel:
-    """The design of ``on_chip_design``."""
-    return build(twin(on_chip_design()).files, tmp_path_factory.mktemp("on_chip"), optimise=False)
+    """The design of ``one_streams``."""
+    return build(twin(one_streams()).files, tmp_path_factory.mktemp("on_chip"), optimise=False)
 
 
 def test_weights_are_loaded_once_and_anew_after_a_reset_an_error_or_for_others(
     model: SimulationModel, tmp_path: Path
 ) -> None:
-    point = on_chip_design()
+    point = one_streams()
     net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
     other = dataclasses.replace(
         small_design(seed=2), accelerator=accel, layers=point.layers
     ).integer_network()
     memory = map_memory(net, accel, tiles)
     streams = [layer.name for layer in net.layers if not layer.weights_on_chip]
-    assert streams == ["residual"]  # whose weights come no later for it
+    assert streams == ["residual"]
     predicted, loading = (
         network_latency(net.layers, accel, tiles, point.memory, loaded=loaded).cycles
         for loaded in (True, False)
@@ -90,7 +103,7 @@ def test_what_came_ahead_is_forgotten_with_a_run_that_ends_early(
     model: SimulationModel, tmp_path: Path
 ) -> None:
     """By an abort or a reset at any moment, a bad descriptor, unreadable weights; the next run is right."""
-    point = on_chip_design()
+    point = one_streams()
     net, accel, tiles = point.integer_network(), point.accelerator, point.tiles
     layers, memory = net.layers, map_memory(net, accel, tiles)
     assert [layer.ifm_on_chip for layer in layers] == [False, True, True, True, True]

@@ -115,7 +115,7 @@ def recurrence(
                             ordered = job_taken = max(asked + WGT_ADDRESS - 1, ordered + 1)
                         first = max(asked + WGT_ADDRESS + wgt_latency, wgt_bus + 1, slot_free)
                         wgt_bus = first + beats * plane_beats - 1
-                        load_wgt += wgt_bus - max(asked, wgt_last)
+                        load_wgt += wgt_bus - max(asked, wgt_last, slot_free - 1)
                         wgt_last = wgt_bus
                     if shared_bus:
                         ifm_bus = residual_bus = wgt_bus

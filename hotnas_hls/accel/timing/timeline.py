@@ -273,7 +273,7 @@ class _Timeline:
         taken = self.reads.take("load_wgt", asked + WGT_ADDRESS - 1, latency, beats, room=room)
         self.job_taken = self.reads.ordered
         before = self.load_wgt[-1].end if self.load_wgt else 0
-        self.load_wgt.append(Interval(max(asked + 1, before), taken.end))
+        self.load_wgt.append(Interval(max(asked + 1, before, room), taken.end))
 
     def _take_slices(self, tile: int, job: int) -> None:
         """The slices whose turn comes behind a job: as read_order.sv counts them."""
