@@ -208,7 +208,7 @@ def test_dram_far_from_the_prediction_fails(faked, package: Path, capsys):  # no
 
     faked.append(slower)
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ-Z2"]) == 1
-    assert "difference -2.89%" in " ".join(capsys.readouterr().out.split())
+    assert "difference -2.90%" in " ".join(capsys.readouterr().out.split())
     assert main(["sim", str(package), "--no-csim", "--dram", "PYNQ"]) == 1
     assert "unknown DRAM 'PYNQ'" in capsys.readouterr().err
 
