@@ -116,14 +116,16 @@ def fastest_on_chip(
     words = tuple(bits for bits in LEGAL_PORT_BITS if bits >= max(own.ifm_bits, own.ofm_bits))
     wide = dataclasses.replace(
         space, port_bits=tuple(sorted({own.ifm_bits, own.wgt_bits, own.ofm_bits})), bus_bits=(),
-        wgt_masters=(own.wgt_masters,), word_bits=words, plane_bits=WIDEST_PLANES,
+        wgt_masters=(own.wgt_masters,), word_bits=words,
     )  # fmt: skip
     bounds = {_array_of(streamed): 0}  # of the arrays that are tried
-    seen = DESIGNS_SEEN * len(WIDEST_PLANES)
-    for design in leading(everything, board, memory, wide, seen, blocks, clock_mhz):
-        bounds.setdefault(_array_of(design.accel), design.cycles)
+    for plane_bits in WIDEST_PLANES:
+        in_planes = dataclasses.replace(wide, plane_bits=(plane_bits,))
+        for design in leading(everything, board, memory, in_planes, DESIGNS_SEEN, blocks, clock_mhz):
+            array = _array_of(design.accel)
+            bounds[array] = min(design.cycles, bounds.get(array, NEVER))
     best: Kept | None = None
-    for array, bound in bounds.items():
+    for array, bound in sorted(bounds.items(), key=lambda pair: pair[1]):
         for word_bits in words:
             below = NEVER if best is None else best.cycles
             if bound < below:
