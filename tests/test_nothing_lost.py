@@ -207,7 +207,7 @@ def test_a_finished_search_of_another_kind_is_not_replaced(toy, tmp_path: Path, 
     assert capsys.readouterr().err.splitlines() == [
         f"hotnas: {folder}: holds a finished search of another kind; --resume goes on with more trials, "
         "--fresh discards it; or name another folder with --output:",
-        "  - bound.latency_ms: 0.0106 there, 0.5 here",
+        "  - bound.latency_ms: 0.0078 there, 0.5 here",
         "  - search.trials: 20 there, 9 here",
         '  - network.weights: "sha256 1" there, "sha256 3" here',
     ]
