@@ -19,7 +19,7 @@ from hotnas_hls.explore.arrangement import PLAIN
 from hotnas_hls.explore.integer_layers import IntegerFormat
 from hotnas_hls.models.channel_cut import Reader
 from hotnas_hls.models.compression import Compression, PatternChoice
-from hotnas_hls.models.cut_paths import cut_paths
+from hotnas_hls.models.cut_paths import CutPath, cut_paths
 from hotnas_hls.models.edits import pattern_masks
 from hotnas_hls.models.integer_module import IntegerLayer, IntegerModule
 from hotnas_hls.models.task import Answers, Task
@@ -73,7 +73,7 @@ class Sensitivity:
             found = answers(self.problem.compressed(only), self._looked_at)
             return float(self.problem.task.divergence(found, self._answers))
         if axis.kind is AxisKind.CHANNELS:
-            reader = cut_paths(self.problem.graph)[axis.layer].reader
+            reader = self._paths[axis.layer].reader
             return self._network.harm_of_cut(
                 reader, self.problem.readers[axis.layer], only.channels[axis.layer]
             )
@@ -88,6 +88,11 @@ class Sensitivity:
     @cached_property
     def _answers(self) -> Answers:
         return answers(self.problem.start, self._looked_at)
+
+    @cached_property
+    def _paths(self) -> dict[str, CutPath]:
+        """By layer whose channels may be cut: what reads them."""
+        return cut_paths(self.problem.graph)
 
     @cached_property
     def _network(self) -> _RealNetwork:
