@@ -1,6 +1,6 @@
 // Memory on chip, read in runs of words as axi_read_master reads DRAM: the first word comes two cycles after
 // its run's address, the others and those of the next run behind it, one a cycle while they may be read. Each
-// reader has a copy.
+// reader has a memory of its own.
 module chip_reader #(
   parameter int unsigned Width = 128,
   parameter int unsigned Depth = 1024,
