@@ -480,5 +480,3 @@ def _rams(count: int, width: int, depth: int, lut: int, ff: int) -> Counts:
         lut += count * width * -(-banks // DEEP_MUX_BANKS)
         ff += count * bit_length(banks - 1)
     return 0, count * halves, lut, ff, 0
-
-

@@ -32,7 +32,8 @@ class FeatureMap:
     """A tensor in DRAM.
 
     ``concat_of`` names the wider tensor this one is a channel range of (concatenation by
-    placement); ``concat_offset`` is its first channel there.
+    placement); ``concat_offset`` is its first channel there. One that is ``trimmed`` has of each word
+    only the beats of the IFM port that hold a channel: the image, where layers read it and nothing else does.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FeatureMap:
     frac_bits: int = 0  # value = integer * 2**-frac_bits
     concat_of: str | None = None
     concat_offset: int = 0
+    trimmed: bool = field(default=False, metadata=LATER)
 
     @property
     def values(self) -> int:
@@ -93,6 +95,7 @@ class Layer:
     target_rows: int = field(default=1, metadata=LATER)  # every how many rows of its target it writes one
     target_row: int = field(default=0, metadata=LATER)  # the first of them
     row_stride: int | None = field(default=None, metadata=LATER)  # down; None: as across
+    ifm_trimmed: bool = field(default=False, metadata=LATER)  # the map read is trimmed
 
     def widened(self, n: int, m: int) -> Layer:
         """The layer with other channels."""

@@ -55,10 +55,16 @@ def network_violations(
                     f"{layer.name}: writes {layer.target!r}, which holds channels of its {role} {name!r}; "
                     "give it another map to write"
                 )
+        if layer.source in maps and layer.ifm_trimmed != maps[layer.source].trimmed:
+            found.append(
+                f"{layer.name}: ifm_trimmed = {str(layer.ifm_trimmed).lower()}, but trimmed of its source "
+                f"{layer.source!r} is {str(not layer.ifm_trimmed).lower()}; give both the same"
+            )
         rows[layer.target] -= 1
         if rows[layer.target] <= 0:  # all of its rows
             written.add(layer.target)
     found += _written_twice(layers, maps, image)
+    found += _trimmed_violations(maps, layers, image, host)
     for output in host.outputs:
         if output.map in maps and layers and not _is_written(output.map, written, maps):
             found.append(f"{output.name}: no layer writes {output.map!r}")
@@ -68,6 +74,19 @@ def network_violations(
                 "cannot read by itself; give it a map of its own"
             )
     return found
+
+
+def _trimmed_violations(
+    maps: Mapping[str, FeatureMap], layers: Sequence[Layer], image: str, host: HostWork
+) -> list[str]:
+    """Trimmed maps that are not the image, or that not only layers read, as their input."""
+    read = {layer.residual for layer in layers} | {fm.concat_of for fm in maps.values()} | {*host.maps}
+    return [
+        f"feature map {fm.name}: trimmed, which only an image may be that layers read as their input and "
+        "nothing else reads; set trimmed to false, and ifm_trimmed of the layers that read it"
+        for fm in maps.values()
+        if fm.trimmed and (fm.name != image or fm.concat_of is not None or fm.name in read)
+    ]
 
 
 def layout_violations(

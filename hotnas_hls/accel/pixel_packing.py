@@ -146,6 +146,7 @@ class _Axis:
         """The cell of the new kernel by that of the plain one, for a pair of pixels; NOWHERE: not read."""
         return tuple(cell - self.first if read == pixel else NOWHERE for cell, read in self.reads[output])
 
+
 @functools.lru_cache(maxsize=1 << 10)
 def _spread(rows: _Axis, columns: _Axis) -> Spread:
     """Where the cells of a kernel of these axes lie in the one on packed maps."""

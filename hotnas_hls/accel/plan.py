@@ -44,6 +44,19 @@ def entry_count(layer: Layer, taps: int) -> int:
     return layer.positions if layer.kind is LayerKind.CONV else ceil_div(layer.positions, taps)
 
 
+def trimmed_beats(channels: int, accel: Accelerator) -> int:
+    """Beats of the IFM port in a word of a map of so many channels that leaves out beats without any.
+
+    A map of several blocks leaves out none.
+    """
+    return min(accel.ifm_beats_per_word, ceil_div(channels * accel.act_bits, accel.ifm_bits))
+
+
+def ifm_word_beats(layer: Layer, accel: Accelerator) -> int:
+    """Beats of the IFM port in a word of the map that ``layer`` reads, where that lies in DRAM."""
+    return trimmed_beats(layer.n, accel) if layer.ifm_trimmed else accel.ifm_beats_per_word
+
+
 @dataclass(frozen=True)
 class WordCycles:
     """Cycles a word of a layer's maps, or a plane of its weights, takes: beats of a port, or one on chip."""
@@ -57,7 +70,7 @@ class WordCycles:
 def word_cycles(layer: Layer, accel: Accelerator) -> WordCycles:
     """How fast maps and weights of ``layer`` move."""
     return WordCycles(
-        ifm=1 if layer.ifm_on_chip else accel.ifm_beats_per_word,
+        ifm=1 if layer.ifm_on_chip else ifm_word_beats(layer, accel),
         residual=1 if layer.residual_on_chip else accel.ofm_beats_per_word,
         ofm=1 if layer.ofm_on_chip else accel.ofm_beats_per_word,
         wgt=1 if layer.weights_on_chip else accel.wgt_beats_per_plane,

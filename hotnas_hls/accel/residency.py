@@ -97,9 +97,7 @@ def keep_maps(
     return tuple(_flagged(layer, maps, kept) for layer in layers)
 
 
-def residual_words_of(
-    layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator
-) -> int:
+def residual_words_of(layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator) -> int:
     """Words on chip up to the last that a residual reads."""
     alive = _lives_on_chip(layers, {fm.name: fm for fm in feature_maps}, accel)
     return _top(_first_fit(alive), _of_residuals(alive))
@@ -303,9 +301,7 @@ def _lives_on_chip(
     layers: Sequence[Layer], maps: Mapping[str, FeatureMap], accel: Accelerator
 ) -> dict[str, Life]:
     kept = _kept(layers, maps)
-    return {
-        name: life for name, life in lives(layers, maps.values(), "", accel).items() if name in kept
-    }
+    return {name: life for name, life in lives(layers, maps.values(), "", accel).items() if name in kept}
 
 
 def _top_of(layers: Sequence[Layer], feature_maps: Iterable[FeatureMap], accel: Accelerator) -> int:

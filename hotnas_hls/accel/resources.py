@@ -114,9 +114,7 @@ def routable(resources: Resources, board: Board, accel: Accelerator) -> bool:
     return bool(resources.lut <= limits_of(board, accel)[RESOURCES.index("lut")])
 
 
-def violations(
-    resources: Resources, board: Board, parts: Mapping[str, Resources] | None = None
-) -> list[str]:
+def violations(resources: Resources, board: Board, parts: Mapping[str, Resources] | None = None) -> list[str]:
     """What does not fit ``board``, each with its cure; empty when all does. Ports: see ``port_plan``.
 
     parts: what ``resources`` is the sum of, by name; each sentence then says what each takes.
@@ -153,8 +151,7 @@ def _ultra(accel: Accelerator) -> dict[str, int]:
     if not accel.ultra_ram:
         return {}
     return {
-        "map_memory": uram(accel.word_width, accel.map_words)
-        + uram(accel.word_width, accel.residual_depth),
+        "map_memory": uram(accel.word_width, accel.map_words) + uram(accel.word_width, accel.residual_depth),
         "weight_memory": uram(accel.plane_width, accel.weight_planes),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.layer import Layer
-from hotnas_hls.accel.plan import Tile, ceil_div, layer_beats, plan_layer
+from hotnas_hls.accel.plan import Tile, ceil_div, ifm_word_beats, layer_beats, plan_layer
 from hotnas_hls.accel.timing.timeline import tile_sizes
 
 PORTS = ("ifm_read", "wgt_read", "ofm_read", "ofm_write")  # a master and a direction
@@ -24,7 +24,7 @@ def layer_bytes(layer: Layer, accel: Accelerator, tile: Tile) -> dict[str, int]:
     planes = plan.tiles * layer_beats(plan, layer)
     added = plan.tiles * ceil_div(layer.m, accel.channel_block) if layer.residual_vector else written
     return {
-        "ifm_read": 0 if layer.ifm_on_chip else read * accel.word_bytes,
+        "ifm_read": 0 if layer.ifm_on_chip else read * ifm_word_beats(layer, accel) * accel.ifm_bits // 8,
         "wgt_read": 0 if layer.weights_on_chip else planes * accel.plane_width // 8,
         "ofm_read": added * accel.word_bytes if layer.residual and not layer.residual_on_chip else 0,
         "ofm_write": 0 if layer.ofm_on_chip else written * accel.word_bytes,

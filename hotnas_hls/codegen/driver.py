@@ -10,7 +10,13 @@ from math import prod
 from typing import Any
 
 from hotnas_hls.accel.accelerator import Accelerator
-from hotnas_hls.accel.encoding.images import ALIGNMENT, buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import (
+    ALIGNMENT,
+    buffer_alignment,
+    feature_map_bytes,
+    map_block,
+    map_memory,
+)
 from hotnas_hls.accel.host_work import Answer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer
 from hotnas_hls.accel.pieces import Piece
@@ -218,7 +224,7 @@ def design_record(
         "channel_block": accel.channel_block,
         "feature_map_bytes": memory.feature_map_bytes,
         "weight_bytes": memory.weight_bytes,
-        "image": placed(image),
+        "image": placed(image) | {"block": map_block(image, accel)},  # channels in a word of it
         "source": {
             "channels": taps.source[0],
             "rows": taps.source[1],

@@ -133,8 +133,9 @@ def hls_files(
         files["tb_data/weights_streamed.bin"] = weight_image(streamed, accel, tiles, memory)
     for index, image in enumerate(images):
         maps = run_network(net, image)
-        files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), accel)
-        files[f"tb_data/golden_{index}.bin"] = golden_arena(maps, accel, memory)
+        fm = net.feature_maps[net.image]
+        files[f"tb_data/image_{index}.bin"] = pack_feature_map(np.asarray(image), fm, accel)
+        files[f"tb_data/golden_{index}.bin"] = golden_arena(net, maps, accel, memory)
         if net.host.makes_results:
             files[f"tb_data/answer_{index}.bin"] = golden_answers(net, maps)
     return files
@@ -163,11 +164,13 @@ def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_mast
     return ",".join(f"{name}:{size}" for name, size in sizes.items())
 
 
-def golden_arena(maps: Mapping[str, np.ndarray], accel: Accelerator, memory: MemoryMap) -> bytes:
+def golden_arena(
+    net: IntegerNetwork, maps: Mapping[str, np.ndarray], accel: Accelerator, memory: MemoryMap
+) -> bytes:
     """The feature-map arena after one image: every map where the accelerator leaves it."""
     arena = bytearray(memory.feature_map_bytes)
     for name, values in maps.items():
-        data = pack_feature_map(values, accel)
+        data = pack_feature_map(values, net.feature_maps[name], accel)
         arena[memory.feature_maps[name] : memory.feature_maps[name] + len(data)] = data
     return bytes(arena)
 
@@ -217,8 +220,10 @@ def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
     write = "num_write_outstanding={} max_write_burst_length={}".format(*bursts)
     sizes = (
         ("ifm", "ifm", accel.ifm_bits, memory.feature_map_bytes, read),
-        *((name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes, read)
-          for at, name in enumerate(wgt_ports(accel))),
+        *(
+            (name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes, read)
+            for at, name in enumerate(wgt_ports(accel))
+        ),
         ("ofm", "ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
     )
     return [

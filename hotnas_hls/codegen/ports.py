@@ -197,6 +197,7 @@ MASTERS = (
     Bus("m_axi_ofm", AXI4, "OfmPortBits", "feature maps, written; residuals read", READS + WRITES),
 )
 
+
 def masters(accel: Accelerator) -> tuple[Bus, ...]:
     """The AXI masters of a design: those of :data:`MASTERS`, behind them the others of striped weights."""
     if accel.wgt_masters == 1:

@@ -55,9 +55,7 @@ def control_address_bits(layer_count: int) -> int:
     return (profile_slots(layer_count) * 32).bit_length()
 
 
-def constants(
-    accel: Accelerator, layer_count: int, identity: Identity | None = None
-) -> tuple[Constant, ...]:
+def constants(accel: Accelerator, layer_count: int, identity: Identity | None = None) -> tuple[Constant, ...]:
     """Every number of the RTL; without ``identity`` all that makes its digest."""
     identity = identity or Identity(0, 0)
     return (
@@ -191,9 +189,7 @@ def descriptor_members() -> tuple[PackedField, ...]:
     return tuple(members)
 
 
-def rtl_files(
-    accel: Accelerator, layer_count: int, banner: Banner, clock_mhz: float = 0.0
-) -> dict[str, str]:
+def rtl_files(accel: Accelerator, layer_count: int, banner: Banner, clock_mhz: float = 0.0) -> dict[str, str]:
     """Every SystemVerilog file of the design by name, the package first.
 
     clock_mhz: what the identity register says; 0 where it is not known.

@@ -39,6 +39,7 @@ def layer_row(layer: Layer, place: Place = ALONE) -> tuple[int, ...]:
         place.ahead, then is not None, *((0,) * 5 if then is None else _job_row(then)),
         layer.ifm_on_chip, layer.residual_on_chip, layer.ofm_on_chip, layer.weights_on_chip,
         then is not None and then.weights_on_chip, layer.reads_in_line, layer.writes_in_line,
+        layer.ifm_trimmed,
     )  # fmt: skip
 
 
@@ -84,6 +85,13 @@ def _groups(rows: int, tn: int, plane_bits: int) -> int:
 def _beats(base: np.ndarray, port: int, width: int, on_chip: int) -> int:
     """Cycles of a word or plane of base[width] bits: one on chip, else its beats on a port of base[port]."""
     return 1 if on_chip else base[width] // base[port]
+
+
+@compiled
+def _ifm_beats(layer: np.ndarray, base: np.ndarray) -> int:
+    """Cycles of a word of a layer's input: plan.ifm_word_beats on numbers, or one on chip."""
+    beats = _beats(base, IFM, WORD, layer[24])
+    return min(beats, _ceil(layer[1] * base[5], base[IFM])) if layer[31] else beats
 
 
 @compiled
@@ -149,7 +157,7 @@ def layer_cycles(
         _ceil(tm * BIAS_BITS, plane_bits), weight_bits, pattern_bits,
         _beats(base, WGT, PLANE, layer[27]), _latency(wgt_latency, layer[27]),
         jobs_ahead,
-        _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[25]),
+        _ifm_beats(layer, base), _beats(base, OFM, WORD, layer[25]),
         _beats(base, OFM, WORD, layer[26]), residual != 0, residual == 2, ARRAY_STAGES + levels, base[DRAIN],
         _latency(read_latency, layer[24]), _latency(read_latency, layer[25]),
         answered, shared_bus != 0,
@@ -210,7 +218,7 @@ def floor(
     jobs = tiles_m * tiles_n
     entries = layer[14] if layer[0] == 0 else _ceil(layer[14], base[9])
     steps = jobs * (1 if layer[0] == 2 else _ceil(entries, base[6]))
-    beats_in, beats_out = _beats(base, IFM, WORD, layer[24]), _beats(base, OFM, WORD, layer[26])
+    beats_in, beats_out = _ifm_beats(layer, base), _beats(base, OFM, WORD, layer[26])
     wgt_beats = _beats(base, WGT, PLANE, layer[27])
     tile_ahead = layer[17] and layer[24] and not base[8]
     first = 0

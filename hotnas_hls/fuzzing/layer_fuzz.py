@@ -18,7 +18,7 @@ from hotnas_hls.accel.host_work import HostWork
 from hotnas_hls.accel.integers.random_numbers import random_numbers
 from hotnas_hls.accel.integers.reference import run_layer
 from hotnas_hls.accel.layer import FeatureMap, IntegerNetwork, Layer, LayerKind
-from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, plan_layer
+from hotnas_hls.accel.plan import Tile, ceil_div, entry_count, ifm_word_beats, plan_layer
 from hotnas_hls.accel.residency import keep_maps, keep_weights
 from hotnas_hls.accel.timing.latency import network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
@@ -173,6 +173,7 @@ def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tup
         pattern_ones=ones,
         pattern_rows=accel.rows_per_dsp if ones else 1,
         activation_lines=accel.activation_lines and bool(rng.integers(3)),
+        ifm_trimmed=bool(apart.integers(2)),
     )
     if accel.products and rng.integers(4):  # everything can be multiplied, a maximum too
         adds = layer.residual is not None and bool(rng.integers(2))
@@ -205,7 +206,9 @@ def fuzz_case(seed: int, layers: int, shared_bus: bool = False, on_chip: bool = 
     inputs: dict[str, np.ndarray] = {}
     top = 1 << (accel.act_bits - 1)
     for layer, _ in drawn:
-        maps[layer.source] = FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns)
+        maps[layer.source] = FeatureMap(
+            layer.source, layer.n, layer.in_rows, layer.in_columns, trimmed=layer.ifm_trimmed
+        )
         maps[layer.target] = FeatureMap(layer.target, layer.m, layer.out_rows, layer.out_columns)
         inputs[layer.source] = rng.integers(-top, top, size=(layer.n, layer.in_rows, layer.in_columns))
         if layer.residual is not None:
@@ -289,6 +292,9 @@ def utilisation(case: FuzzCase) -> dict[str, int]:
         "lines": sum(layer.activation_lines for layer in case.net.layers),
         "channelwise": sum(layer.kind is not LayerKind.CONV for layer in case.net.layers),
         "words of several beats": max(case.accel.ifm_beats_per_word, case.accel.ofm_beats_per_word),
+        "trimmed": sum(
+            ifm_word_beats(layer, case.accel) < case.accel.ifm_beats_per_word for layer in case.net.layers
+        ),
         "steps": sum(plan.steps for plan in plans),
         "blocks": sum(ceil_div(layer.m, case.accel.channel_block) for layer in case.net.layers),
     }

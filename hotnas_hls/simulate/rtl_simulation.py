@@ -322,7 +322,7 @@ class _EngineRuns:
         if run.image is not None:
             batch = len(run.image) if run.image.ndim == 4 else None
             arenas = [
-                feature_map_arena(self.accel, memory, {program.net.image: image, **run.others})
+                feature_map_arena(program.net, self.accel, memory, {program.net.image: image, **run.others})
                 for image in (run.image if batch is not None else [run.image])
             ]
             arena = self.files.add(b"".join(arenas))
@@ -397,11 +397,13 @@ def weight_page(address: int) -> int:
     return (WEIGHT_BASE + address) // PAGE_BYTES
 
 
-def feature_map_arena(accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]) -> bytes:
+def feature_map_arena(
+    net: IntegerNetwork, accel: Accelerator, memory: MemoryMap, maps: Mapping[str, np.ndarray]
+) -> bytes:
     """The feature-map region before a run: ``maps`` in their places, 0xA5 everywhere else."""
     arena = bytearray(b"\xa5" * memory.feature_map_bytes)
     for name, values in maps.items():
-        packed = pack_feature_map(values, accel)
+        packed = pack_feature_map(values, net.feature_maps[name], accel)
         start = memory.feature_maps[name]
         arena[start : start + len(packed)] = packed
     return bytes(arena)
@@ -429,7 +431,5 @@ def _read_arena(
     for name, fm in net.feature_maps.items():
         start = memory.feature_maps[name]
         size = feature_map_bytes(fm, accel)
-        maps[name] = unpack_feature_map(
-            arena[start : start + size], (fm.channels, fm.rows, fm.columns), accel
-        )
+        maps[name] = unpack_feature_map(arena[start : start + size], fm, accel)
     return maps

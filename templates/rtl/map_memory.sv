@@ -72,11 +72,13 @@ module map_memory (
   logic                chip_we;
   logic [AddrBits-1:0] chip_addr;
 
-  word_reader #(.BeatBits(hotnas_pkg::IfmPortBits), .WordBits(Word), .OnChip(Words != 0)) u_ifm (
+  word_reader #(.BeatBits(hotnas_pkg::IfmPortBits), .WordBits(Word), .OnChip(Words != 0), .Trims(1'b1),
+                .RunBits(hotnas_pkg::IfmAddrBits)) u_ifm (
     .clk_i,
     .rst_ni,
     .on_chip_i        (load_cfg.ifm_on_chip),
     .keeps_i          (1'b0),
+    .beats_i          (load_cfg.ifm_word_beats),
     .run_valid_i      (ifm_run_valid_i),
     .run_ready_o      (ifm_run_ready_o),
     .run_words_i      (ifm_run_words_i),
@@ -102,6 +104,7 @@ module map_memory (
     .rst_ni,
     .on_chip_i        (cfg.res_on_chip),
     .keeps_i          (1'b0),
+    .beats_i          ('0),
     .run_valid_i      (res_run_valid_i),
     .run_ready_o      (res_run_ready_o),
     .run_words_i      (res_run_words_i),

@@ -46,6 +46,7 @@ module weight_memory (
     .rst_ni,
     .on_chip_i        (cfg.wgt_on_chip),
     .keeps_i          (filling),
+    .beats_i          ('0),
     .run_valid_i      (reader_run_valid),
     .run_ready_o      (reader_run_ready),
     .run_words_i      (reader_run_planes),

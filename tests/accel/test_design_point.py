@@ -167,9 +167,7 @@ def test_weights_that_could_overflow_are_refused():
     huge = np.full_like(numbers["fc"].weights, 1 << 15) * -1
     numbers["fc"] = dataclasses.replace(numbers["fc"], weights=huge, bias=numbers["fc"].bias * 0 - (1 << 31))
     narrow = dataclasses.replace(point.accelerator, act_bits=8, ifm_bits=32, ofm_bits=32)
-    numbers = {
-        name: dataclasses.replace(of, clamp_low=-128, clamp_high=127) for name, of in numbers.items()
-    }
+    numbers = {name: dataclasses.replace(of, clamp_low=-128, clamp_high=127) for name, of in numbers.items()}
     found = dataclasses.replace(point, numbers=numbers, accelerator=narrow, golden=None).violations()
     assert found == [
         "fc: sums from -2413821952 to 268500992 need 33 bits, the accumulator has 32; "
@@ -289,9 +287,7 @@ def test_views_of_outputs(tmp_path: Path):
     ]
     fill = f"logits: its pieces must fill {count}, each place once"
     assert violations(piece(place=1)) == violations(piece(sizes=(count - 1,))) == [fill]
-    assert violations(dataclasses.replace(view, axis=1)) == [
-        "logits: axis = 1: must be one of its shape's 1"
-    ]
+    assert violations(dataclasses.replace(view, axis=1)) == ["logits: axis = 1: must be one of its shape's 1"]
     assert violations(dataclasses.replace(view, shape=(1 << 20, 1 << 7))) == [
         "logits: 134,217,728 values; at most 67,108,864"
     ]

@@ -211,7 +211,7 @@ BROKEN = [
     (
         "counts-known",
         "include/load_ifm.h",
-        "beat < of.all * kIfmBeatsPerWord;",
+        "beat < of.all * of.beats;",
         "beat < left;",
         "the condition of LOAD_IFM_BEAT asks for left, which its body changes",
     ),

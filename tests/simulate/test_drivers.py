@@ -710,16 +710,19 @@ def test_python_driver_suits_the_python_of_a_board(design: Design) -> None:
 
 
 def stem_design(
-    stem: Stem, row_stride: int | None, folder: Path
+    stem: Stem, row_stride: int | None, trimmed: bool, folder: Path
 ) -> tuple[ImageLayout, Accelerator, FeatureMap]:
     """Drivers of a network whose 7 x 7 convolution of stride 2 across reads a re-laid image."""
     layout = ImageLayout(stem, (3, 15, 13), (7, 7), 2, 3, 3, 8 if row_stride is None else 15, 7, row_stride)
     channels, rows, columns = layout.target
     kernel = layout.target_kernel
-    image = FeatureMap("x", channels, rows, columns, frac_bits=4)
+    image = FeatureMap("x", channels, rows, columns, frac_bits=4, trimmed=trimmed)
     outputs = layout.out_rows, layout.out_columns
     layer = Layer("stem", LayerKind.CONV, "x", "y", channels, 5, rows, columns, *outputs, *kernel)
+    layer = dataclasses.replace(layer, ifm_trimmed=trimmed)
     accel = Accelerator(8, 8, 8, 7, 32, 32, 64, ifm_depth=4096, wgt_entries=16, max_entries=49, act_bits=8)
+    if trimmed:  # a word of 64 channels in 16 beats
+        accel = dataclasses.replace(accel, tm=64, tn=64, word_bits=512)
     maps = {"x": image, "y": FeatureMap("y", 5, *outputs)}
     numbers = {"stem": random_numbers(layer, 1, 8, accel.acc_bits)}
     net = IntegerNetwork("stem", maps, (layer,), numbers, "x", HostWork.reading("y"), 8, layout)
@@ -731,14 +734,17 @@ def stem_design(
     return layout, accel, image
 
 
+@pytest.mark.parametrize("trimmed", [False, True])
 @pytest.mark.parametrize(
     ("stem", "row_stride"),
     [(Stem.SPACE_TO_DEPTH, None), (Stem.UNFOLDED, None), (Stem.UNFOLDED, 1), (Stem.PATCHES, 1)],
 )
-def test_drivers_lay_the_image_of_a_relaid_stem(stem: Stem, row_stride: int | None, tmp_path: Path) -> None:
-    layout, accel, image = stem_design(stem, row_stride, tmp_path)
+def test_drivers_lay_the_image_of_a_relaid_stem(
+    stem: Stem, row_stride: int | None, trimmed: bool, tmp_path: Path
+) -> None:
+    layout, accel, image = stem_design(stem, row_stride, trimmed, tmp_path)
     integers = np.random.default_rng(1).integers(-128, 128, layout.source).astype(np.int8)
-    expected = pack_feature_map(layout.lay(integers), accel)
+    expected = pack_feature_map(layout.lay(integers), image, accel)
     module, board = load(tmp_path), FakeBoard(tmp_path)
     accelerator = module.Accelerator(board, allocate=board.allocate)
     accelerator.run(integers, quantised=True)
@@ -792,7 +798,9 @@ def test_python_driver_gives_a_map_as_a_map(tmp_path: Path) -> None:
     accelerator = module.Accelerator(board, allocate=board.allocate)
     wanted = np.random.default_rng(0).integers(-30000, 30000, (5, 9, 7))
     first, size = (described["host"]["outputs"][0][key] for key in ("offset", "bytes"))
-    accelerator._maps[first : first + size] = np.frombuffer(pack_feature_map(wanted, accel), np.uint8)
+    accelerator._maps[first : first + size] = np.frombuffer(
+        pack_feature_map(wanted, maps["y"], accel), np.uint8
+    )
     result = accelerator.run(np.zeros((3, 9, 7)))
     assert (result.integers == wanted[None]).all() and (result.logits == wanted[None] / 8).all()
     assert (result.classes == wanted[None].argmax(axis=1)).all()
@@ -830,9 +838,7 @@ def test_both_drivers_read_every_output(
         np.testing.assert_array_equal(found.answers, output.answered(real))
     with pytest.raises(module.AcceleratorError) as error:
         _ = result.classes
-    assert str(error.value) == (
-        "the network has the outputs features, logits; take result.outputs[name]"
-    )
+    assert str(error.value) == ("the network has the outputs features, logits; take result.outputs[name]")
     lines = compiled(two_outputs, library, images, tmp_path, "HOTNAS_BARRIER=board_barrier").run()
     for line, values in zip(lines, maps, strict=False):
         integers, _, answer = line.partition("-> ")

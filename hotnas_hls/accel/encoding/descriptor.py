@@ -19,7 +19,7 @@ from hotnas_hls.accel.accelerator import DESCRIPTOR_HEADER_WORDS, Accelerator
 from hotnas_hls.accel.encoding.seal import SEAL_BITS, SEAL_LSB, sealed
 from hotnas_hls.accel.integers.activation import identity_lines, words_of
 from hotnas_hls.accel.layer import Layer, LayerKind, LayerNumbers
-from hotnas_hls.accel.plan import LayerPlan, entry_count, layer_beats
+from hotnas_hls.accel.plan import LayerPlan, entry_count, ifm_word_beats, layer_beats
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ FIELDS = (
     Field("ofm_tile_column_step", 30, 0, 32, "OFM bytes from a tile to the one at its right"),
     Field("ifm_blocks", 31, 0, 16, "channel blocks of the IFM: all slices together"),
     Field("stride_rows", 31, 16, 8, "stride down, in rows that are read"),
+    Field("ifm_word_beats", 31, 24, 8, "beats of the IFM port in a word of the IFM in DRAM"),
 )
 # Of a design that keeps data on chip.
 CHIP_FIELDS = (
@@ -143,12 +144,13 @@ def field_values(
     layer: Layer, plan: LayerPlan, accel: Accelerator, numbers: LayerNumbers, addresses: Addresses
 ) -> dict[str, int]:
     """Value of every descriptor field of a layer; the seal, which :func:`encode` sets, is zero."""
-    word = accel.word_bytes
-    map_row, out_row = layer.in_columns * word, layer.out_columns * word
+    word_beats, word = ifm_word_beats(layer, accel), accel.word_bytes
+    ifm_word = word_beats * accel.ifm_bits // 8
+    map_row, out_row = layer.in_columns * ifm_word, layer.out_columns * word
     ofm_row = layer.target_rows * out_row  # to the next that it writes
     ifm_row = layer.row_step * map_row
     (top, left), (first_row, first_column) = layer.padding, layer.first_pixel
-    first = first_row * map_row + first_column * word  # bytes of the map in front of what is read
+    first = first_row * map_row + first_column * ifm_word  # bytes of the map in front of what is read
     derived = {
         "seal": 0,
         "channelwise": layer.kind is not LayerKind.CONV,
@@ -176,9 +178,10 @@ def field_values(
         "ifm_row_stride": ifm_row,
         "ifm_block_stride": layer.in_rows * map_row,
         "ifm_tile_row_step": plan.tr * layer.stride_rows * ifm_row,
-        "ifm_tile_column_step": plan.tc * layer.stride * word,
+        "ifm_tile_column_step": plan.tc * layer.stride * ifm_word,
         "ifm_pad_top_bytes": top * ifm_row,
-        "ifm_pad_left_bytes": left * word,
+        "ifm_pad_left_bytes": left * ifm_word,
+        "ifm_word_beats": word_beats,
         "ofm_row_stride": ofm_row,
         "ofm_block_stride": layer.out_rows * ofm_row,
         "ofm_tile_row_step": plan.tr * ofm_row,

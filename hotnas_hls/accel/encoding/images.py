@@ -26,6 +26,7 @@ from hotnas_hls.accel.plan import (
     entry_count,
     layer_beats,
     plan_layer,
+    trimmed_beats,
 )
 from hotnas_hls.accel.residency import chip_planes, chip_words
 from hotnas_hls.accel.timing.first_tile import first_tiles
@@ -43,9 +44,17 @@ def _align(address: int, to: int = ALIGNMENT) -> int:
     return ceil_div(address, to) * to
 
 
+def map_block(fm: FeatureMap, accel: Accelerator) -> int:
+    """Channels that a word of a feature map has room for in DRAM."""
+    if not fm.trimmed:
+        return accel.channel_block
+    return trimmed_beats(fm.channels, accel) * accel.ifm_bits // accel.act_bits
+
+
 def feature_map_bytes(fm: FeatureMap, accel: Accelerator) -> int:
-    """Bytes of a feature map in DRAM, its last channel block filled up with zeros."""
-    return ceil_div(fm.channels, accel.channel_block) * fm.rows * fm.columns * accel.word_bytes
+    """Bytes of a feature map in DRAM, its last word of a pixel filled up with zeros."""
+    block = map_block(fm, accel)
+    return ceil_div(fm.channels, block) * fm.rows * fm.columns * block * accel.act_bits // 8
 
 
 @dataclass(frozen=True)
@@ -249,20 +258,20 @@ def striped(image: bytes, accel: Accelerator) -> bytes:
     return pages.transpose(0, 2, 1, 3).tobytes()
 
 
-def pack_feature_map(values: np.ndarray, accel: Accelerator) -> bytes:
-    """Integers (C, H, W) -> bytes in the accelerator's order [block][row][column][channel]."""
+def pack_feature_map(values: np.ndarray, fm: FeatureMap, accel: Accelerator) -> bytes:
+    """A map's integers (C, H, W) -> bytes in the accelerator's order [block][row][column][channel]."""
     channels, rows, columns = values.shape
-    block = accel.channel_block
+    block = map_block(fm, accel)
     blocks = ceil_div(channels, block)
     padded = np.zeros((blocks * block, rows, columns), dtype=f"<i{accel.act_bits // 8}")
     padded[:channels] = values
     return padded.reshape(blocks, block, rows, columns).transpose(0, 2, 3, 1).tobytes()
 
 
-def unpack_feature_map(data: bytes, shape: tuple[int, int, int], accel: Accelerator) -> np.ndarray:
+def unpack_feature_map(data: bytes, fm: FeatureMap, accel: Accelerator) -> np.ndarray:
     """Inverse of :func:`pack_feature_map`: integers (C, H, W) int64."""
-    channels, rows, columns = shape
-    block = accel.channel_block
+    channels, rows, columns = fm.channels, fm.rows, fm.columns
+    block = map_block(fm, accel)
     blocks = ceil_div(channels, block)
     values = np.frombuffer(data, dtype=f"<i{accel.act_bits // 8}").reshape(blocks, rows, columns, block)
     return values.transpose(0, 3, 1, 2).reshape(blocks * block, rows, columns)[:channels].astype(np.int64)

@@ -25,7 +25,7 @@ from hotnas_hls.base.records import to_record
 SEAL_BITS = 24
 SEAL_LSB = 8  # of the seal in header word 0
 POLYNOMIAL = 1 << SEAL_BITS | 0x87
-LAYOUT = 4  # of descriptors: where a field lies or what it means
+LAYOUT = 5  # of descriptors: where a field lies or what it means
 
 
 def signature(accel: Accelerator) -> int:

@@ -47,7 +47,8 @@ def without_numbers(
         ofm = (layer.m, layer.out_rows * layer.target_rows, layer.out_columns)
         if layer.residual is not None:
             found.setdefault(layer.residual, FeatureMap(layer.residual, *layer.residual_shape))
-        found.setdefault(layer.source, FeatureMap(layer.source, layer.n, layer.in_rows, layer.in_columns))
+        ifm = (layer.n, layer.in_rows, layer.in_columns)
+        found.setdefault(layer.source, FeatureMap(layer.source, *ifm, trimmed=layer.ifm_trimmed))
         found.setdefault(layer.target, FeatureMap(layer.target, *ofm))
     found |= {fm.name: fm for fm in maps}
     numbers = {layer.name: NO_NUMBERS for layer in layers}

@@ -231,9 +231,7 @@ def _known_latency(
 @functools.lru_cache(maxsize=KNOWN)
 def timed_alike(accel: Accelerator) -> Accelerator:
     """The same for all accelerators whose layers take equal time: how much fits on chip changes none."""
-    return replace(
-        accel, map_words=int(accel.keeps), residual_words=None, weight_planes=0, ultra_ram=False
-    )
+    return replace(accel, map_words=int(accel.keeps), residual_words=None, weight_planes=0, ultra_ram=False)
 
 
 @functools.lru_cache(maxsize=KNOWN)

@@ -14,6 +14,7 @@
 struct IfmRuns {
   Count blocks;         // channel blocks
   Count runs;           // of a channel block
+  Count beats;          // of a word in DRAM
   std::uint32_t words;  // of a run
   std::uint32_t all;    // words of the tile
 };
@@ -24,6 +25,7 @@ inline IfmRuns ifm_runs(const Descriptor& layer, const IfmWindow& window) {
   const std::uint32_t block_words = window.rows * window.columns;
   found.words = layer.ifm_merged ? block_words : window.columns;
   found.blocks = layer.ifm_blocks;
+  found.beats = layer.ifm_word_beats;
   found.runs = found.words == 0 ? 0 : layer.ifm_merged ? 1 : window.rows;
   found.all = found.blocks * block_words;
   return found;
@@ -38,8 +40,8 @@ struct IfmWalk {
 inline IfmWalk ifm_walk_start(const Descriptor& layer, const IfmWindow& window) {
   HLS_VITIS(inline)
   const std::uint32_t map = layer.ifm_on_chip ? layer.ifm_chip : layer.ifm_addr;
-  const std::uint32_t first =
-      map + window.first_row * layer.ifm_row_stride + window.first_column * kWordBytes;
+  const std::uint32_t first = map + window.first_row * layer.ifm_row_stride +
+                              window.first_column * (layer.ifm_word_beats * kIfmBeatBytes);
   const IfmWalk walk = {0, first, first};
   return walk;
 }
@@ -47,7 +49,7 @@ inline IfmWalk ifm_walk_start(const Descriptor& layer, const IfmWindow& window) 
 // In beats, or in words on chip.
 inline Run next_ifm_run(const Descriptor& layer, const IfmRuns& of, IfmWalk& walk) {
   HLS_VITIS(inline)
-  const Run in_beats = {walk.address / kIfmBeatBytes, of.words * kIfmBeatsPerWord};
+  const Run in_beats = {walk.address / kIfmBeatBytes, of.words * of.beats};
   const Run in_words = {walk.address / kWordBytes, of.words};
   walk.address += layer.ifm_row_stride;
   if (++walk.run == of.runs) {
@@ -72,15 +74,19 @@ inline void send_ifm(const IfmWindow& window, const ActWord& word, Count& column
   if (++column == window.columns) column = 0;
 }
 
-inline void unpack_ifm(const IfmWindow& window, const IfmBeat& data, IfmUnpacking& at,
-                       IfmWords& words) {
+inline void unpack_ifm(const IfmWindow& window, const IfmRuns& of, const IfmBeat& data,
+                       IfmUnpacking& at, IfmWords& words) {
   HLS_VITIS(inline)
 LOAD_IFM_LANE:
   for (int lane = 0; lane < kChannelBlock; ++lane) {
     HLS_VITIS(unroll)
-    if (lane / kIfmLanes == at.part) at.word.lane[lane] = activation(data.word, lane % kIfmLanes);
+    if (lane / kIfmLanes == at.part) {
+      at.word.lane[lane] = activation(data.word, lane % kIfmLanes);
+    } else if (at.part == 0) {
+      at.word.lane[lane] = 0;  // a beat that does not come holds no channel
+    }
   }
-  if (++at.part < kIfmBeatsPerWord) return;
+  if (++at.part < of.beats) return;
   at.part = 0;
   send_ifm(window, at.word, at.column, words);
 }
@@ -114,15 +120,15 @@ inline void load_ifm_tile(const IfmWindow& window, const IfmRuns& of, IfmPort if
   HLS_VITIS(inline)
   IfmUnpacking at = {};
   HLS_VITIS(array_partition variable = at.word.lane dim = 1)
-  const std::uint32_t run_beats = of.words * kIfmBeatsPerWord;
+  const std::uint32_t run_beats = of.words * of.beats;
   std::uint32_t left = 0;  // beats of the run
 LOAD_IFM_BEAT:
-  for (std::uint32_t beat = 0; beat < of.all * kIfmBeatsPerWord; ++beat) {
+  for (std::uint32_t beat = 0; beat < of.all * of.beats; ++beat) {
     HLS_PIPELINE(beat, kLoadStages)
     HLS_VITIS(loop_tripcount min = 1 max = kTripIfmBeats)
     if (left == 0) ask(ifm, runs.read());
     left = (left == 0 ? run_beats : left) - 1;
-    unpack_ifm(window, take_beat<IfmBeat>(ifm), at, words);
+    unpack_ifm(window, of, take_beat<IfmBeat>(ifm), at, words);
   }
 }
 
@@ -193,7 +199,7 @@ LOAD_IFM_RUN:
       HLS_PIPELINE(beat, kLoadStages)
       HLS_VITIS(loop_tripcount min = 1 max = kTripIfmRun)
       const IfmBeat data = ifm[of_block.first + beat];
-      unpack_ifm(window, data, at, words);
+      unpack_ifm(window, of, data, at, words);
     }
   }
 }
