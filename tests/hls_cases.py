@@ -53,8 +53,10 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         activation_lines=seed % 2 == 1,
         products=seed % 4 == 0,
         wgt_masters=2 if seed % 4 == 2 and not tn_above_wgt_bits else 1,
-        taps=draw.choice([taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn)]),
+        taps=draw.choice([taps for taps in (4, 2, 1) if taps <= min(tm, tn)]),
     )
+    if seed % 3 == 2 and min(tm, tn, ports["wgt_bits"] // 8) >= LEGAL_TAPS[-1]:
+        roomy = dataclasses.replace(roomy, taps=LEGAL_TAPS[-1])
     drawn = random_network(np.random.default_rng(seed), roomy, f"random{seed}")
     layers, tiles = drawn.net.layers, drawn.tiles
     plans = [plan_layer(layer, roomy, tiles[layer.name]) for layer in layers]

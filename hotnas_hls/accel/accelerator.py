@@ -9,7 +9,7 @@ from hotnas_hls.base.records import LATER
 
 LEGAL_PORT_BITS = (32, 64, 128, 256, 512)
 LEGAL_PLANE_BITS = (*LEGAL_PORT_BITS, 1024)  # no port has a plane's width, memory on chip may
-LEGAL_TAPS = (1, 2, 4)
+LEGAL_TAPS = (1, 2, 4, 5)  # five: a 3x3 kernel in two entries
 LEGAL_MASTERS = (1, 2, 4)  # of the weights
 PACKED_BITS = 8  # widest factors of two products that fit one DSP slice
 OUTSTANDING_READS = 64  # bursts in flight per read port; latencies up to this minus 4 are hidden
@@ -155,7 +155,12 @@ class Accelerator:
     @property
     def read_ports(self) -> int:
         """Pixels of the IFM buffer read at a time: one a pattern, or one a tap."""
-        return 4 if self.patterns else self.taps
+        return max(4 if self.patterns else 1, self.taps)
+
+    @property
+    def entry_words(self) -> int:
+        """Words (32 bits) of an entry in a descriptor's table: a byte a read port."""
+        return -(-self.read_ports // 4)
 
     @property
     def ofm_depth(self) -> int:
@@ -204,12 +209,13 @@ class Accelerator:
     @property
     def descriptor_bytes(self) -> int:
         """Bytes of one layer descriptor in DRAM: header, lines, entry table, whole 64-byte lines."""
-        return -(-4 * (self.header_words + self.line_words + self.max_entries) // 64) * 64
+        words = self.header_words + self.line_words + self.max_entries * self.entry_words
+        return -(-4 * words // 64) * 64
 
     @property
     def table_rows(self) -> int:
         """Rows of a descriptor's entry table, those that fill up its last 64 bytes included."""
-        return self.descriptor_bytes // 4 - self.header_words - self.line_words
+        return (self.descriptor_bytes // 4 - self.header_words - self.line_words) // self.entry_words
 
     def violations(self) -> list[str]:
         """Rules of the generator this design breaks, each with its cure; empty when legal."""
@@ -267,7 +273,7 @@ class Accelerator:
         if not 2 <= self.weight_bits <= 16:
             found.append(f"weight_bits = {self.weight_bits}: weights are 2 to 16 bits")
         if self.taps not in LEGAL_TAPS:
-            found.append(f"taps = {self.taps}: a channel lane takes 1, 2 or 4 kernel positions a cycle")
+            found.append(f"taps = {self.taps}: a channel lane takes 1, 2, 4 or 5 kernel positions a cycle")
         if self.dsp_packing and (self.act_bits > PACKED_BITS or self.weight_bits > PACKED_BITS):
             found.append(
                 f"dsp_packing: two products of {self.act_bits}-bit activations and {self.weight_bits}-bit "
@@ -312,6 +318,11 @@ class Accelerator:
             found.append(
                 f"tn = {self.tn}: above {name} = {plane} it must be a multiple of it; "
                 f"use {self.tn // plane * plane}"
+            )
+        if self.wgt_stream_bits < 32 * self.entry_words:
+            found.append(
+                f"taps = {self.taps}: an entry of the table takes {32 * self.entry_words} bits, a beat of "
+                f"weights has {self.wgt_stream_bits}; take 4 taps, or wider ports for the weights"
             )
         if self.taps > self.td:
             found.append(f"taps = {self.taps}: must be at most tm and tn; use fewer taps or a larger array")

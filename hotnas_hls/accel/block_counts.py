@@ -169,7 +169,7 @@ def blocks(
     td, block, product = min(tm, tn), word // act, act + wgt
     levels, ifm_addr = bit_length(tn - 1), bit_length(2 * ifm_depth - 1)
     acc_addr = max(1, bit_length(ofm_depth - 1))
-    ports = patterns if patterns > 1 else taps
+    ports = max(patterns, taps)
     pairs, fabric_pairs = (tm // 2, fabric_rows // 2) if rows_per_dsp == 2 else (0, 0)
     requantize_lut = REQUANTIZE_LUT_16 if act == 16 else REQUANTIZE_LUT_8
     return (
@@ -181,7 +181,7 @@ def blocks(
         _write_master(ofm_bits),
         _map_memory(word, ifm_bits, ofm_bits, map_words, residual_words, ultra),
         _weight_memory(plane, wgt_bits, weight_planes, ultra),
-        _table(wgt_bits, table_bits, shared),
+        _table(wgt_bits, 32 * -(-ports // 4), table_bits, shared),
         _ifm_loader(word, ifm_addr),
         _rams(ports * (tn // block), word, 2 * ifm_depth, IFM_BUFFER_LUT, 0),
         _wgt_loader(tm, tn, plane, wgt, entries),
@@ -310,11 +310,13 @@ def _late_borrows(tn: int, levels: int) -> int:
 @compiled
 def _channel_lanes(lanes: int, product: int, levels: int, taps: int) -> Counts:
     """Products, the heap that joins those of the taps, and the delay that hides it in the adder tree's."""
-    nodes, width, joined = taps, product, 0
-    while nodes > 1:
-        nodes, width, levels = nodes // 2, width + 1, levels - 1
-        joined += nodes * width
-    lut, ff, memory = taps * product + JOIN_LUT_PER_3_BITS * joined // 3, taps * product + joined, 0
+    nodes, width, joined, held = taps, product, 0, 0
+    while nodes > 1:  # a node without a neighbour is handed on
+        width, levels = width + 1, levels - 1
+        joined += nodes // 2 * width
+        nodes = nodes - nodes // 2
+        held += nodes * width
+    lut, ff, memory = taps * product + JOIN_LUT_PER_3_BITS * joined // 3, taps * product + held, 0
     if levels + 1 >= SRL_STAGES:  # the root and its delay: one SRL a bit
         memory = width
         ff -= width
@@ -420,7 +422,7 @@ def _activation_lines(channels: int, act: int, port: int, words: int, shared: in
     """A copy of the lines for each channel of a word, and the multiplication that finds a place on one."""
     if words == 0:
         return 0, 0, 0, 0, 0
-    table = _table(port, 32 * words, shared)
+    table = _table(port, 32, 32 * words, shared)
     lut, ff = (LINE_LUT_16, LINE_FF_16) if act == 16 else (LINE_LUT, LINE_FF)
     return channels, 0, channels * (table[2] + lut), channels * ff, channels * table[4]
 
@@ -443,9 +445,9 @@ def _block_mux(blocks: int) -> int:
 
 
 @compiled
-def _table(port: int, table_bits: int, shared: int) -> Counts:
-    """A word at a time of what the descriptor brings, of two layers where one comes ahead."""
-    select = 32 * -(-port // (32 * DEEP_MUX_BANKS)) if port > 32 else 0
+def _table(port: int, entry: int, table_bits: int, shared: int) -> Counts:
+    """An entry at a time of what the descriptor brings, of two layers where one comes ahead."""
+    select = entry * -(-port // (entry * DEEP_MUX_BANKS)) if port > entry else 0
     rows = 1 << max(1, bit_length(table_bits // port - 1)) + (0 if shared else 1)
     memory = lut_ram(port, rows)
     return 0, 0, memory + select + deep_mux(port, rows), 0, memory

@@ -160,7 +160,7 @@ def _arguments(accel: Accelerator, layer_count: int = 31) -> tuple[int, ...]:
     return (
         accel.tm, accel.tn, accel.act_bits, accel.weight_bits, accel.acc_bits, accel.word_width,
         accel.plane_width, accel.ifm_bits, accel.wgt_stream_bits, accel.ofm_bits, accel.ifm_depth,
-        accel.tr * accel.tc, accel.wgt_entries, 32 * accel.table_rows,
+        accel.tr * accel.tc, accel.wgt_entries, 32 * accel.entry_words * accel.table_rows,
         4 if accel.patterns else 1, accel.taps, max(32, 1 << layer_count.bit_length()),
         int(accel.shared_bus), accel.rows_per_dsp, accel.map_words, accel.weight_planes,
         32 * accel.header_words, int(accel.ultra_ram), accel.line_words, accel.wgt_masters,

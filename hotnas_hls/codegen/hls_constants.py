@@ -179,6 +179,7 @@ def constant_groups(net: IntegerNetwork, accel: Accelerator, plans: dict[str, La
             "Weight jobs.",
             Line("kWgtEntries", accel.wgt_entries, "entries (kernel positions) per weight slot"),
             Line("kMaxEntries", accel.table_rows, "rows of a descriptor's entry table"),
+            Line("kEntryWords", accel.entry_words, "32-bit words of a row: a byte a read port"),
             Line("kPatterns", PATTERN_COUNT if accel.patterns else 1, "patterns a kernel may follow"),
             Line("kPatternBits", PATTERN_BITS),
             Line("kRowsPerGroup", accel.rows_per_group, "rows of Tn weights in one bit-plane group"),
@@ -314,10 +315,12 @@ def checks(accel: Accelerator) -> list[Check]:
         Check("kTm % kRowsPerDsp == 0", "Channels that share their multipliers are in the same output tile."),
         Check("kFabricRows >= 0 && kFabricRows <= kTm", "Rows with products in LUTs are the array's."),
         Check("kFabricRows % kRowsPerDsp == 0", "Channels share no multipliers with others in LUTs."),
-        Check("kTaps == 1 || kTaps == 2 || kTaps == 4", "A channel lane takes 1, 2 or 4 positions a cycle."),
+        Check("kTaps == 5 || 4 % kTaps == 0", "A channel lane takes 1, 2, 4 or 5 positions a cycle."),
+        Check("kLineWords % kEntryWords == 0", "Entries begin with a whole row."),
         Check("kTaps <= kTd", "Each tap has a weight row, and Tn lanes hide the sum of the taps."),
         Check(
-            "kIfmPorts == (kPatterns == 1 ? kTaps : kPatterns)", "An IFM read port per pattern, or per tap."
+            "kIfmPorts == (kTaps > kPatterns ? kTaps : kPatterns)",
+            "An IFM read port per pattern, or per tap.",
         ),
         Check("kPatterns == 1 || kPatterns == 1 << kPatternBits", "A pattern number fills its bits."),
         Check("kWgtWords * 32 == kWgtBits", "Beats are read in whole 32-bit words."),

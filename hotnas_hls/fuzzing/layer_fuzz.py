@@ -105,7 +105,7 @@ def random_accelerator(
         patterns=bool(rng.integers(4)),
         activation_lines=activation_lines,
         products=products,
-        taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS) if taps <= min(tm, tn))),
+        taps=_pick(rng, *(taps for taps in (4, 2, 1) if taps <= min(tm, tn))),
         word_bits=word_bits,
         map_words=_pick(rng, *MAP_WORDS) if on_chip else 0,
         plane_bits=_pick(rng, *(bits for bits in (32, 64, 128, 256) if bits >= wgt_bits))
@@ -127,7 +127,12 @@ def random_accelerator(
         accel = dataclasses.replace(accel, weight_bits=PACKED_BITS, dsp_packing=True)
     (apart,) = rng.spawn(1)  # which moves no draw of rng itself
     fabric_rows = int(apart.integers(tm + 1)) // accel.rows_per_dsp * accel.rows_per_dsp
-    return dataclasses.replace(accel, fabric_rows=fabric_rows) if apart.integers(2) else accel
+    if apart.integers(2):
+        accel = dataclasses.replace(accel, fabric_rows=fabric_rows)
+    most = LEGAL_TAPS[-1]
+    if apart.integers(3) or most > min(tm, tn, wgt_bits // 8):
+        return accel
+    return dataclasses.replace(accel, taps=most)
 
 
 def random_layer(rng: np.random.Generator, accel: Accelerator, name: str) -> tuple[Layer, Tile]:

@@ -191,9 +191,7 @@ def schedule_bounds(case: NetworkCase, accel: Accelerator) -> tuple[int, int]:
     """
     layers = case.network.net.layers
     floors = [layer_floors(layer, accel) for layer in layers]
-    compute, ifm, wgt, ofm = (
-        sum(getattr(floor, process) for floor in floors) for process in vars(floors[0])
-    )
+    compute, ifm, wgt, ofm = (sum(getattr(floor, process) for floor in floors) for process in vars(floors[0]))
     least = max(compute, ofm, ifm + wgt if accel.shared_bus else max(ifm, wgt))
     descriptor = accel.descriptor_bytes * 8 // accel.wgt_stream_bits if accel.shared_bus else 0
     return least, int(PROMISED * predicted(case, accel).cycles) + descriptor * len(layers)

@@ -168,9 +168,7 @@ def place(source: Source, log: Path | None = None, timeout: float = TIMEOUT_SECO
     versions = {tool.name: tools.version(tool) or "version unknown" for tool in (yosys, nextpnr)}
     seconds = {yosys.name: synthesis.seconds, nextpnr.name: routing.seconds}
     part = f"{device.name}-{SPEED_GRADE} {device.package}"
-    return Placed(
-        source.name, source.design_digest, part, versions, routed, seconds, predicted.fmax_mhz
-    )
+    return Placed(source.name, source.design_digest, part, versions, routed, seconds, predicted.fmax_mhz)
 
 
 def wrapper(source: Source) -> str:

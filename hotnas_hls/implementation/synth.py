@@ -267,7 +267,7 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
     text = packages[0].read_text(encoding="utf-8")
     numbers = constants_of(text)
     try:
-        lines = numbers["LineWords"]
+        lines, entry_bits = numbers["LineWords"], numbers.get("EntryBits", 32)
         wgt_bits = numbers.get("WgtMasterBits", numbers["WgtPortBits"])
         accel = Accelerator(
             tm=numbers["Tm"],
@@ -280,7 +280,8 @@ def _source_of_rtl(path: Path, packages: list[Path]) -> Source:
             ifm_depth=numbers["IfmDepth"],
             wgt_entries=numbers["WgtEntries"],
             max_entries=numbers.get(
-                "MaxEntries", (8 * numbers["DescriptorBytes"] - numbers["FetchedBits"]) // 32 - lines
+                "MaxEntries",
+                (8 * numbers["DescriptorBytes"] - numbers["FetchedBits"] - 32 * lines) // entry_bits,
             ),
             act_bits=numbers["ActBits"],
             weight_bits=numbers["WgtBits"],

@@ -18,8 +18,11 @@ module channel_lane (
   localparam int unsigned TermBits  = W + A + TapLevels;
   localparam int unsigned Wait      = hotnas_pkg::TreeLevels - TapLevels;  // Tn is at least 2 and Taps
 
-  // A heap as in mac_row: node 1 is the root, nodes Taps .. 2*Taps-1 are the products.
-  (* mem2reg *) logic signed [TermBits-1:0] node_q [2*Taps];
+  localparam int unsigned Leaves    = 2 ** TapLevels;
+
+  // A heap as in mac_row: node 1 is the root, nodes Leaves .. 2*Leaves-1 are the products. One that has but a
+  // left child hands that on; one without a product below it is nothing.
+  (* mem2reg *) logic signed [TermBits-1:0] node_q [2*Leaves];
 
   for (genvar tap = 0; tap < Taps; tap++) begin : gen_tap
     logic signed [W-1:0] weight;
@@ -27,13 +30,25 @@ module channel_lane (
     assign weight = $signed(weights_i[tap*W +: W]);
     assign ifm    = $signed(ifm_i[tap*A +: A]);
     always_ff @(posedge clk_i)
-      node_q[Taps+tap] <= reduce_max_i ? TermBits'(ifm) : TermBits'(weight) * TermBits'(ifm);
+      node_q[Leaves+tap] <= reduce_max_i ? TermBits'(ifm) : TermBits'(weight) * TermBits'(ifm);
   end
 
-  for (genvar i = 1; i < Taps; i++) begin : gen_join
-    always_ff @(posedge clk_i) begin
-      if (!reduce_max_i) node_q[i] <= node_q[2*i] + node_q[2*i+1];
-      else node_q[i] <= node_q[2*i] > node_q[2*i+1] ? node_q[2*i] : node_q[2*i+1];
+  for (genvar i = Leaves + Taps; i < 2 * Leaves; i++) begin : gen_no_tap
+    assign node_q[i] = '0;
+  end
+
+  for (genvar i = 1; i < Leaves; i++) begin : gen_join
+    localparam int unsigned Below = TapLevels + 1 - $clog2(i + 1);  // levels
+    localparam int unsigned First = (i << Below) - Leaves;          // tap below it
+    if (First >= Taps) begin : gen_nothing
+      assign node_q[i] = '0;
+    end else if (First + (1 << (Below - 1)) >= Taps) begin : gen_alone
+      always_ff @(posedge clk_i) node_q[i] <= node_q[2*i];
+    end else begin : gen_both
+      always_ff @(posedge clk_i) begin
+        if (!reduce_max_i) node_q[i] <= node_q[2*i] + node_q[2*i+1];
+        else node_q[i] <= node_q[2*i] > node_q[2*i+1] ? node_q[2*i] : node_q[2*i+1];
+      end
     end
   end
 

@@ -23,7 +23,7 @@ module compute_ctrl (
   output logic          output_done_o, // pulse: an accumulator half may be drained, the others behind its first pixel
   // entry table, read combinationally
   output logic [7:0]    entry_o,       // the entry that comes next
-  input  logic [31:0]   entry_i,       // byte q: kernel row and column read through port q
+  input  logic [hotnas_pkg::EntryBits-1:0] entry_i,  // byte q: kernel row and column read through port q
   // IFM buffer
   output logic [hotnas_pkg::ReadPorts*hotnas_pkg::IfmAddrBits-1:0] ifm_addr_o,
   input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,

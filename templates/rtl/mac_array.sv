@@ -57,7 +57,7 @@ module mac_array (
         .clk_i,
         .weights_i  (weights),
         .patterns_i (patterns[0 +: hotnas_pkg::Tn*2]),
-        .ifm_i,
+        .ifm_i      (ifm_i[0 +: hotnas_pkg::Patterns*hotnas_pkg::Tn*hotnas_pkg::ActBits]),
         .sums_o     (sums)
       );
       logic unused;
@@ -69,7 +69,7 @@ module mac_array (
         .clk_i,
         .weights_i  (weights),
         .patterns_i (patterns),
-        .ifm_i,
+        .ifm_i      (ifm_i[0 +: hotnas_pkg::Patterns*hotnas_pkg::Tn*hotnas_pkg::ActBits]),
         .sum_o      (sums)
       );
     end

@@ -9,7 +9,7 @@ module mac_pair #(
   input  logic clk_i,
   input  logic [2*hotnas_pkg::Tn*hotnas_pkg::WgtBits-1:0] weights_i,  // of channel 2k below
   input  logic [hotnas_pkg::Tn*2-1:0] patterns_i,                     // of both
-  input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,
+  input  logic [hotnas_pkg::Patterns*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,  // of a port a pattern
   output logic [2*hotnas_pkg::SumBits-1:0] sums_o                     // signed, of channel 2k below
 );
 

@@ -7,7 +7,7 @@ module mac_row #(
   input  logic clk_i,
   input  logic [hotnas_pkg::Tn*hotnas_pkg::WgtBits-1:0] weights_i,
   input  logic [hotnas_pkg::Tn*2-1:0] patterns_i,
-  input  logic [hotnas_pkg::ReadPorts*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,
+  input  logic [hotnas_pkg::Patterns*hotnas_pkg::Tn*hotnas_pkg::ActBits-1:0] ifm_i,  // of a port a pattern
   output logic signed [hotnas_pkg::SumBits-1:0] sum_o
 );
 

@@ -2,10 +2,10 @@
 
 A descriptor is 32 header words (32 bits, little endian), 48 in a design that keeps data on chip. In a design
 with activations of lines 64 words of these follow, base in bits 15:0 and rise in bits 31:16; layers without
-hand every activation on. Then comes the entry table: one word per entry, byte q holding (kernel row << 4 |
-kernel column) of the position read through port q. That is position e of pattern q; dense layers repeat one
-position in all four bytes, channelwise layers have ``taps`` different ones. Descriptors lie
-``Accelerator.descriptor_bytes`` apart at the start of the weight image.
+hand every activation on. Then comes the entry table: one word per entry (two where more than four pixels are
+read at a time), byte q holding (kernel row << 4 | kernel column) of the position read through port q. That is
+position e of pattern q; dense layers repeat one position in all bytes, channelwise layers have ``taps``
+different ones. Descriptors lie ``Accelerator.descriptor_bytes`` apart at the start of the weight image.
 """
 
 from __future__ import annotations
@@ -196,24 +196,26 @@ def field_values(
     return {field.name: int(values[field.name]) for field in FIELDS + CHIP_FIELDS}
 
 
-def entry_table(layer: Layer, numbers: LayerNumbers, taps: int) -> np.ndarray:
-    """Entry table words (entries,) uint32: which kernel position each read port meets.
+def entry_table(layer: Layer, numbers: LayerNumbers, accel: Accelerator) -> np.ndarray:
+    """Entry table words (entries * entry_words,) uint32: which kernel position each read port meets.
 
     The last entry of a channelwise layer repeats the last position through ports that have none left: it
     changes no maximum, and its weight is zero.
     """
+    places = 4 * accel.entry_words
     if layer.pattern_ones is not None and numbers.patterns is not None:
         ones = [np.argwhere(pattern) for pattern in numbers.patterns]
-        positions = [[tuple(ones[q][e]) for q in range(4)] for e in range(layer.positions)]
+        positions = [[tuple(ones[q % 4][e]) for q in range(places)] for e in range(layer.positions)]
     else:
-        taps = 1 if layer.kind is LayerKind.CONV else taps
-        numbered = [[e * taps + q % taps for q in range(4)] for e in range(entry_count(layer, taps))]
+        taps = 1 if layer.kind is LayerKind.CONV else accel.taps
+        numbered = [[e * taps + q % taps for q in range(places)] for e in range(entry_count(layer, taps))]
         positions = [
             [divmod(min(p, layer.positions - 1), layer.kernel_columns) for p in entry] for entry in numbered
         ]
-    return np.array(
-        [sum((row << 4 | column) << 8 * q for q, (row, column) in enumerate(entry)) for entry in positions],
-        dtype=np.uint32,
+    return (
+        np.array([[row << 4 | column for row, column in entry] for entry in positions], "<u1")
+        .view("<u4")
+        .ravel()
     )
 
 

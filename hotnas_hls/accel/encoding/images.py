@@ -240,7 +240,7 @@ def weight_image(net: IntegerNetwork, accel: Accelerator, tiles: dict[str, Tile]
         own = checksum(np.frombuffer(packed[layer.name], dtype="<u4"))
         addresses = dataclasses.replace(addresses_of(layer, memory), wgt_id=kept, wgt_sum=own)
         values = field_values(layer, plan, accel, numbers, addresses)
-        descriptor = encode(values, entry_table(layer, numbers, accel.taps), accel, numbers.lines)
+        descriptor = encode(values, entry_table(layer, numbers, accel), accel, numbers.lines)
         image[index * accel.descriptor_bytes : (index + 1) * accel.descriptor_bytes] = descriptor
         start = addresses.wgt_addr
         image[start : start + len(packed[layer.name])] = packed[layer.name]

@@ -219,7 +219,7 @@ inline void begin_piece(const Piece& piece, Progress& at) {
 
 // The next pieces, of `cycles` cycles in all.
 inline void compute_pieces(const Descriptor& layer, std::uint32_t cycles, Pieces& pieces,
-                           Progress& at, Entries& entries, std::uint32_t entry_table[kMaxEntries],
+                           Progress& at, Entries& entries, Entry entry_table[kMaxEntries],
                            IfmWords& ifm_words, Biases biases, Patterns patterns, Rows rows,
                            IfmTile even, IfmTile odd, Accumulators acc, Sums sums) {
   HLS_VITIS(inline)
@@ -289,7 +289,7 @@ PLAN_PIECE:
 inline void compute(Descriptors& layers, Entries& entries, CycleCounts& counts, Pieces& pieces,
                     IfmWords& ifm_words, Biases biases, Patterns patterns, Rows rows, Sums sums) {
   HLS_STAGE()
-  std::uint32_t entry_table[kMaxEntries];
+  Entry entry_table[kMaxEntries];
   HOTNAS_LARGE_LOCAL IfmTile even;
   HLS_VITIS(array_partition variable = even dim = 1)
   HLS_VITIS(array_partition variable = even dim = 2)

@@ -141,10 +141,9 @@ TAKE_PART:
 }
 
 // Reads the input channels of one slice at the pixel that each port's kernel position meets: byte q
-// of `entry` has that of pattern q, or of tap q. Dense layers have the same position in all four.
-inline void read_ifm(const Descriptor& layer, const Tile& tile, const Work& work,
-                     std::uint32_t entry, int half, IfmTile even, IfmTile odd,
-                     Act x[kIfmPorts][kTn]) {
+// of `entry` has that of pattern q, or of tap q. Dense layers have the same position in all bytes.
+inline void read_ifm(const Descriptor& layer, const Tile& tile, const Work& work, Entry entry,
+                     int half, IfmTile even, IfmTile odd, Act x[kIfmPorts][kTn]) {
   HLS_VITIS(inline)
   // Outside the map: 0 adds nothing, the smallest value never wins a maximum.
   const Act outside = layer.reduce_max ? kActLowest : 0;
@@ -268,8 +267,8 @@ COMPUTE_ROWS:
 
 // One cycle of the array, on the tile in half `half` of the IFM buffer. Finished sums are sent on.
 inline void mac(const Descriptor& layer, const Tile& tile, const Work& work, int half,
-                const std::uint32_t entry_table[kMaxEntries], IfmTile even, IfmTile odd,
-                const Row& row, Accumulators acc, Sums sums) {
+                const Entry entry_table[kMaxEntries], IfmTile even, IfmTile odd, const Row& row,
+                Accumulators acc, Sums sums) {
   HLS_VITIS(inline)
   Act x[kIfmPorts][kTn];
   HLS_VITIS(array_partition variable = x dim = 0)

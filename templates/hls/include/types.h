@@ -4,6 +4,7 @@
 #define HOTNAS_TYPES_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "fifo.h"
 #include "integers.h"
@@ -90,7 +91,9 @@ constexpr int kIfmWordsDepth = kIfmFifoDepth;
 constexpr int kIfmWordsDepth = kIfmBanks * kIfmDepth;  // a tile
 #endif
 using IfmWords = Fifo<ActWord, kIfmWordsDepth>;
-using Entries = Fifo<std::uint32_t, kMaxEntries>;
+// A row of the entry table: a byte a read port.
+using Entry = std::conditional<kEntryWords == 1, std::uint32_t, std::uint64_t>::type;
+using Entries = Fifo<Entry, kMaxEntries>;
 using Biases = Fifo<WgtPlane, kBiasFifoDepth>[kBiasPlanes];
 using Patterns = Fifo<PatternPart, kPatternFifoDepth>[kRowParts];
 using Rows = Fifo<WeightPart, kRowFifoDepth>[kRowParts];

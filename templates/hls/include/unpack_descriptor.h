@@ -70,8 +70,9 @@ inline void go_on(std::uint32_t layer_count, std::uint32_t image_stride, RunStat
 // Lines of a layer, and the `count` entries of its table; the beats behind them are read over.
 inline void unpack_tables(Tables& tables, int count, Lines lines, Entries& entries) {
   HLS_VITIS(inline)
-  const int words = kLineWords + count;
+  const int words = kLineWords + count * kEntryWords;
   WgtBeat beat = {};
+  Entry entry = 0;
 UNPACK_WORD:
   for (int word = 0; word < words; ++word) {
     HLS_PIPELINE(word, kLoadStages)
@@ -83,7 +84,10 @@ UNPACK_WORD:
       HLS_VITIS(unroll)
       if (word < kLineRows) lines[lane][word] = value;
     }
-    if (word >= kLineWords) entries.write(value);
+    const int part = word % kEntryWords;  // of the entry: lines are an even number of words
+    const std::uint64_t high = static_cast<std::uint64_t>(value) << 32;
+    entry = part == 0 ? static_cast<Entry>(value) : static_cast<Entry>(entry | high);
+    if (word >= kLineWords && part == kEntryWords - 1) entries.write(entry);
   }
 READ_OVER_BEAT:
   for (int beats = 0; beats < kTableBeats - (words + kWgtWords - 1) / kWgtWords; ++beats) {
