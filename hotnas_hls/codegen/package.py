@@ -19,7 +19,7 @@ from hotnas_hls.accel.accelerator import (
 )
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import fields_of
-from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_memory
+from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_block, map_memory
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -88,6 +88,7 @@ def context(point: DesignPoint, name: str, banner: Banner, processor: Processor 
         "accel": accel,
         "net": net,
         "image": net.feature_maps[net.image],
+        "image_block": map_block(net.feature_maps[net.image], accel),
         "outputs": [(output, net.feature_maps[output.map]) for output in net.host.outputs],
         "layout": net.image_layout,
         "image_shape": net.image_shape,

@@ -20,6 +20,7 @@ module ifm_loader (
   input  logic                  run_ready_i,
   output logic [63:0]           run_addr_o,
   output logic [31:0]           run_words_o,
+  output logic [31:0]           run_beats_o,  // of its words, in DRAM
   output logic                  slice_last_o, // the run offered is the last one of its input slice
   input  logic                  word_valid_i,
   output logic                  word_ready_o,
@@ -177,6 +178,17 @@ module ifm_loader (
   end
 
   assign tile_taken = run_valid_o && run_ready_i && walker_last;
+
+  // All runs of a tile have as many beats. A word has few: they are added up, which takes no DSP slice.
+  localparam int unsigned BeatsBits = $clog2(hotnas_pkg::WordBits / hotnas_pkg::IfmPortBits + 1);
+  logic [31:0] run_beats;
+  always_comb begin
+    run_beats = '0;
+    for (int unsigned b = 0; b < BeatsBits; b++) begin
+      if (cfg.ifm_word_beats[b]) run_beats += 32'(IfmAddrBits'(run_words_q)) << b;
+    end
+  end
+  always_ff @(posedge clk_i) if (walker_start) run_beats_o <= run_beats;
 
   logic block_last;
   run_walker u_walker (

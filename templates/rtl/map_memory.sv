@@ -11,6 +11,7 @@ module map_memory (
   output logic          ifm_run_ready_o,
   input  logic [63:0]   ifm_run_addr_i,
   input  logic [31:0]   ifm_run_words_i,
+  input  logic [31:0]   ifm_run_beats_i,  // of them, in DRAM
   output logic          ifm_word_valid_o,
   input  logic          ifm_word_ready_i,
   output logic [hotnas_pkg::WordBits-1:0] ifm_word_o,
@@ -72,13 +73,13 @@ module map_memory (
   logic                chip_we;
   logic [AddrBits-1:0] chip_addr;
 
-  word_reader #(.BeatBits(hotnas_pkg::IfmPortBits), .WordBits(Word), .OnChip(Words != 0), .Trims(1'b1),
-                .RunBits(hotnas_pkg::IfmAddrBits)) u_ifm (
+  word_reader #(.BeatBits(hotnas_pkg::IfmPortBits), .WordBits(Word), .OnChip(Words != 0), .Trims(1'b1)) u_ifm (
     .clk_i,
     .rst_ni,
     .on_chip_i        (load_cfg.ifm_on_chip),
     .keeps_i          (1'b0),
     .beats_i          (load_cfg.ifm_word_beats),
+    .run_beats_i      (ifm_run_beats_i),
     .run_valid_i      (ifm_run_valid_i),
     .run_ready_o      (ifm_run_ready_o),
     .run_words_i      (ifm_run_words_i),
@@ -105,6 +106,7 @@ module map_memory (
     .on_chip_i        (cfg.res_on_chip),
     .keeps_i          (1'b0),
     .beats_i          ('0),
+    .run_beats_i      ('0),
     .run_valid_i      (res_run_valid_i),
     .run_ready_o      (res_run_ready_o),
     .run_words_i      (res_run_words_i),

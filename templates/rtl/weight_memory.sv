@@ -47,6 +47,7 @@ module weight_memory (
     .on_chip_i        (cfg.wgt_on_chip),
     .keeps_i          (filling),
     .beats_i          ('0),
+    .run_beats_i      ('0),
     .run_valid_i      (reader_run_valid),
     .run_ready_o      (reader_run_ready),
     .run_words_i      (reader_run_planes),

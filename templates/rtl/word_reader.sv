@@ -4,14 +4,14 @@ module word_reader #(
   parameter int unsigned BeatBits = 128,
   parameter int unsigned WordBits = 128,
   parameter bit          OnChip   = 1'b0,  // there is memory on chip
-  parameter bit          Trims    = 1'b0,  // maps may be trimmed
-  parameter int unsigned RunBits  = 32     // of a run's words
+  parameter bit          Trims    = 1'b0   // maps may be trimmed
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
   input  logic                on_chip_i,    // of the layer's map
   input  logic                keeps_i,      // all the same words come from DRAM, as joined_o, to be kept there
-  input  logic [7:0]          beats_i,      // of a word of the layer's map in DRAM, where maps may be trimmed
+  input  logic [7:0]          beats_i,      // of a word of the layer's map in DRAM, where maps may be trimmed,
+  input  logic [31:0]         run_beats_i,  // and of a run of them
   // runs and words of the layer
   input  logic                run_valid_i,
   output logic                run_ready_o,
@@ -66,14 +66,13 @@ module word_reader #(
     assign whole       = 1'b1;
     assign joined      = beat_i;
     logic unused;
-    assign unused = clk_i ^ rst_ni ^ ^beats_i;
+    assign unused = clk_i ^ rst_ni ^ ^{beats_i, run_beats_i};
   end else if (Trims) begin : gen_trimmed
-    localparam int unsigned BeatsBits = $clog2(Beats + 1);
     logic [WordBits-BeatBits-1:0]  held_q;  // beats before the word's last, each in its place, behind them zeros
     logic [$clog2(Beats)-1:0]      beat_q, last_q;
     logic [Beats-1:0]              place;   // of the beat, one hot
     logic                          taken;
-    assign run_beats_o = 32'(RunBits'(run_words_i) * (RunBits + BeatsBits)'(BeatsBits'(beats_i)));
+    assign run_beats_o = run_beats_i;
     assign taken       = beat_valid_i && beat_ready_o;
     assign whole       = beat_q == last_q;
     assign place       = Beats'(1) << beat_q;
@@ -96,7 +95,7 @@ module word_reader #(
       end
     end
     logic unused;
-    assign unused = ^run_words_i ^ ^beats_i;
+    assign unused = ^{run_words_i, beats_i};
   end else begin : gen_beats
     logic [WordBits-BeatBits-1:0] held_q;  // beats before the word's last
     logic [$clog2(Beats)-1:0]     beat_q;
@@ -104,7 +103,7 @@ module word_reader #(
     assign whole       = beat_q == ($clog2(Beats))'(Beats - 1);
     assign joined      = {beat_i, held_q};
     logic unused;
-    assign unused = ^beats_i;
+    assign unused = ^{beats_i, run_beats_i};
     always_ff @(posedge clk_i) begin
       if (!rst_ni) beat_q <= '0;
       else if (beat_valid_i && beat_ready_o) beat_q <= beat_q + 1'b1;
