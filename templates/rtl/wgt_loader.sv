@@ -151,6 +151,7 @@ module wgt_loader (
   section_e    section_q, section;
   logic        active_q, fresh_q, slot_q;
   logic [1:0]  slots_free_q;
+  logic        slot_free_q;  // one is: what waits for it reaches the ports
   logic [15:0] bias_beat_q;
   logic [GroupBits-1:0] group_q;
   logic [7:0]  entry_q, bit_q;
@@ -171,7 +172,7 @@ module wgt_loader (
     bits_end_q    <= cfg.weight_bits - 8'd1;
     no_weights_q  <= cfg.groups == '0;
   end
-  assign plane_ready_o = active_q && (slots_free_q != '0);
+  assign plane_ready_o = active_q && slot_free_q;
   assign accept      = plane_valid_i && plane_ready_o;
   assign bias_end    = (section == Bias) && (bias_beat_q == 16'(hotnas_pkg::BiasBeats - 1));
   assign group_end   = (section == Patterns) ? (bit_q == 8'(hotnas_pkg::PatternBits - 1))
@@ -213,9 +214,11 @@ module wgt_loader (
     if (!rst_ni || idle_i) begin
       slot_q       <= 1'b0;
       slots_free_q <= 2'd2;
+      slot_free_q  <= 1'b1;
     end else begin
       slot_q       <= slot_q ^ job_done;
       slots_free_q <= slots_free_q - 2'(job_done) + 2'(release_i);
+      slot_free_q  <= release_i || slots_free_q[1] || (slots_free_q[0] && !job_done);
     end
   end
 
@@ -271,7 +274,7 @@ module wgt_loader (
     asked_q    <= (rst_ni && !idle_i) ? asked : '0;
   end
 
-  assign busy_o = ((state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0)) && (slots_free_q != '0);
+  assign busy_o = ((state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0)) && slot_free_q;
 
   logic unused;
   assign unused = ^cfg;
