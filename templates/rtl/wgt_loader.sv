@@ -214,12 +214,12 @@ module wgt_loader (
     if (!rst_ni || idle_i) begin
       slot_q       <= 1'b0;
       slots_free_q <= 2'd2;
-      slot_free_q  <= 1'b1;
     end else begin
       slot_q       <= slot_q ^ job_done;
       slots_free_q <= slots_free_q - 2'(job_done) + 2'(release_i);
-      slot_free_q  <= release_i || slots_free_q[1] || (slots_free_q[0] && !job_done);
     end
+    // Needs no reset: nothing comes in the cycle after it.
+    slot_free_q <= release_i || slots_free_q[1] || (slots_free_q[0] && !job_done);
   end
 
   // A plane is taken into registers, then into all lanes: what takes it reaches far. The array reads a job
