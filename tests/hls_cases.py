@@ -53,7 +53,7 @@ def random_case(seed: int, tn_above_wgt_bits: bool = False, dsp_packing: bool = 
         activation_lines=seed % 2 == 1,
         products=seed % 4 == 0,
         wgt_masters=2 if seed % 4 == 2 and not tn_above_wgt_bits else 1,
-        taps=draw.choice([taps for taps in (4, 2, 1) if taps <= min(tm, tn)]),
+        taps=draw.choice([taps for taps in reversed(LEGAL_TAPS[:-1]) if taps <= min(tm, tn)]),
     )
     if seed % 3 == 2 and min(tm, tn, ports["wgt_bits"] // 8) >= LEGAL_TAPS[-1]:
         roomy = dataclasses.replace(roomy, taps=LEGAL_TAPS[-1])

@@ -80,13 +80,21 @@ def _trimmed_violations(
     maps: Mapping[str, FeatureMap], layers: Sequence[Layer], image: str, host: HostWork
 ) -> list[str]:
     """Trimmed maps that are not the image, or that not only layers read, as their input."""
-    read = {layer.residual for layer in layers} | {fm.concat_of for fm in maps.values()} | {*host.maps}
     return [
         f"feature map {fm.name}: trimmed, which only an image may be that layers read as their input and "
         "nothing else reads; set trimmed to false, and ifm_trimmed of the layers that read it"
         for fm in maps.values()
-        if fm.trimmed and (fm.name != image or fm.concat_of is not None or fm.name in read)
+        if fm.trimmed and (fm.name != image or not only_an_input(fm, maps.values(), layers, host.maps))
     ]
+
+
+def only_an_input(
+    fm: FeatureMap, maps: Iterable[FeatureMap], layers: Iterable[Layer], outputs: Iterable[str]
+) -> bool:
+    """True when layers read a map as their input, whole, and nothing else reads it."""
+    joined = fm.concat_of is not None or any(part.concat_of == fm.name for part in maps)
+    added = any(layer.residual == fm.name for layer in layers)
+    return not joined and not added and fm.name not in outputs
 
 
 def layout_violations(

@@ -105,7 +105,7 @@ def random_accelerator(
         patterns=bool(rng.integers(4)),
         activation_lines=activation_lines,
         products=products,
-        taps=_pick(rng, *(taps for taps in (4, 2, 1) if taps <= min(tm, tn))),
+        taps=_pick(rng, *(taps for taps in reversed(LEGAL_TAPS[:-1]) if taps <= min(tm, tn))),
         word_bits=word_bits,
         map_words=_pick(rng, *MAP_WORDS) if on_chip else 0,
         plane_bits=_pick(rng, *(bits for bits in (32, 64, 128, 256) if bits >= wgt_bits))

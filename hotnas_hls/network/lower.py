@@ -9,12 +9,13 @@ Feature maps bear the name of the graph node whose value they hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hotnas_hls.accel.accelerator import LEGAL_PORT_BITS
 from hotnas_hls.accel.image_layout import ImageLayout, Stem
 from hotnas_hls.accel.layer import LARGEST_KERNEL, FeatureMap, Layer, LayerKind
+from hotnas_hls.accel.layer_checks import only_an_input
 from hotnas_hls.errors import UnsupportedNetwork, raise_all
 from hotnas_hls.network.activation import Activation
 from hotnas_hls.network.graph import UNBOUNDED, Bounds, Graph, Node, OpKind, Shape
@@ -385,7 +386,7 @@ class _Lowering:
                 draft.multiplied, draft.channel_pad, draft.stem, draft.dilation,
             )  # fmt: skip
             layers += [lowered] if draft.groups == 1 else _in_parts(lowered, draft.groups, maps, slices)
-        if _only_read(image, maps.values(), [one.layer for one in layers], host.maps):
+        if only_an_input(maps[image], maps.values(), [one.layer for one in layers], host.maps):
             maps[image] = replace(maps[image], trimmed=True)
             layers = [_of_trimmed(one, image) for one in layers]
         return LoweredNetwork(
@@ -415,15 +416,6 @@ class _Lowering:
                 concat_offset=place.offset if place else 0,
             )
         return maps
-
-
-def _only_read(
-    image: str, maps: Iterable[FeatureMap], layers: Iterable[Layer], outputs: Iterable[str]
-) -> bool:
-    """True when layers read the image as their input, whole, and nothing else does."""
-    joined = any(fm.concat_of == image or (fm.name == image and fm.concat_of) for fm in maps)
-    added = any(layer.residual == image for layer in layers)
-    return not joined and not added and image not in outputs
 
 
 def _of_trimmed(lowered: LoweredLayer, image: str) -> LoweredLayer:

@@ -397,6 +397,21 @@ def test_an_accelerator_that_cannot_be(tmp_path: Path):
     ]
 
 
+def test_taps_that_cannot_be():
+    larger = dataclasses.replace(ACCEL, tm=8, tn=8)
+    assert dataclasses.replace(larger, taps=5).violations() == []
+    assert dataclasses.replace(larger, taps=3).violations() == [
+        "taps = 3: a channel lane takes 1, 2, 4 or 5 kernel positions a cycle"
+    ]
+    assert dataclasses.replace(larger, taps=5, wgt_bits=32).violations() == [
+        "taps = 5: an entry of the table takes 64 bits, a beat of weights has 32; take 4 taps, or wider "
+        "ports for the weights"
+    ]
+    assert dataclasses.replace(ACCEL, taps=5).violations() == [
+        "taps = 5: must be at most tm and tn; use fewer taps or a larger array"
+    ]
+
+
 def test_a_layer_that_does_not_fit_the_buffers(tmp_path: Path):
     path = edited(tmp_path, lambda record: record["accelerator"].update(ifm_depth=99))
     assert refusal(path).splitlines()[1:] == [
