@@ -50,7 +50,7 @@ OF_RESNET18 = Accelerator(
 )  # fmt: skip
 WIDE_PLANES = Accelerator(
     tm=16, tn=16, tr=16, tc=16, ifm_bits=128, wgt_bits=128, ofm_bits=32, ifm_depth=512, wgt_entries=9,
-    max_entries=13, act_bits=8, weight_bits=8, patterns=False, taps=4, dsp_packing=True, word_bits=128,
+    max_entries=13, act_bits=8, weight_bits=8, patterns=False, taps=5, dsp_packing=True, word_bits=128,
     map_words=15680, plane_bits=1024, weight_planes=1528, wgt_masters=4, residual_words=4096,
 )  # fmt: skip
 IN_LUTS_MHZ = {("xc7z020clg400-1", 45_000): 112, ("xck26-sfvc784-2LV-c", 90_000): 207}
@@ -114,7 +114,7 @@ def test_an_array_mapped_across_modules_gets_no_slower(array: int) -> None:
     ("accel", "luts", "mhz"),
     [
         pytest.param(ON_CHIP, None, 246, id="small"),
-        pytest.param(WIDE_PLANES, 176_000, 204, id="wide planes"),  # wires as long as in the one below
+        pytest.param(WIDE_PLANES, 176_000, 212, id="wide planes"),  # wires as long as in the one below
         pytest.param(OF_RESNET18, None, 208, id="ResNet-18"),
     ],
 )
