@@ -96,7 +96,7 @@ RTL_FEATURES = COUNTS | ABORTS
 PROFILE_HWH = "Memory_profile"
 PROFILE_TERMS = ("cycles", "load_ifm", "load_wgt", "compute", "store_ofm", "stall")
 PROFILE_ROW_BYTES = 32
-UNKNOWN_CYCLES = 0xFFFFFFFF  # of an HLS build, which cannot see the clock, and of a counter that is full
+UNKNOWN_CYCLES = 0xFFFFFFFF  # of terms but the cycles in an HLS build, and of a counter that is full
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotnas_hls.accel.timing.latency import LayerLatency
 from hotnas_hls.base.records import load_versioned, read_record
 from hotnas_hls.errors import ConfigError, raise_all
 
@@ -15,13 +14,25 @@ SELFTEST_FILE = "selftest.json"
 
 
 @dataclass(frozen=True)
+class BoardCycles:
+    """What a board counted of a layer, in the terms of the profile; HLS builds count ``cycles`` alone."""
+
+    cycles: int
+    load_ifm: int | None
+    load_wgt: int | None
+    compute: int | None
+    store_ofm: int | None
+    stall: int | None
+
+
+@dataclass(frozen=True)
 class SelftestLayer:
     """One layer on the board; cycles of the slowest run but the first, ``None`` is unknown."""
 
     name: str
     compared: int  # feature maps, over all runs; 0: kept on chip, or no run ended
     different: int  # activations
-    measured: LayerLatency | None  # as its counters say; HLS builds have none
+    measured: BoardCycles | None  # as its counters say
     predicted: int
     simulated: int | None = None  # by the certificate that lay in the package
     behind: int | None = None  # the same, behind the DRAM

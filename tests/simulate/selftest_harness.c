@@ -1,9 +1,9 @@
 /* The self-test in C on the simulated board.
  *
- *   harness WEIGHTS PACKAGE JSON [uncounted | fail]
+ *   harness WEIGHTS PACKAGE JSON [hls | uncounted | fail]
  *
- * With `uncounted` the counters hold what HLS builds leave there; with `fail` the memory answers the first weight
- * page with an error. Ends as the self-test does, with 4 when AXI rules were broken. */
+ * With `hls` the counters hold what HLS builds leave there, with `uncounted` those without dataflow; with `fail` the
+ * memory answers the first weight page with an error. Ends as the self-test does, with 4 when AXI rules were broken. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +18,14 @@
 static uint64_t g_maps[HOTNAS_MAPS_BYTES / 8];
 static uint64_t g_weights[HOTNAS_WEIGHTS_BYTES / 8];
 static uint8_t g_file[HOTNAS_WEIGHTS_BYTES + 1];
-static int g_uncounted;
+static int g_hls, g_uncounted;
 
 static uint32_t read_register(void *context, uint32_t offset) {
   (void)context;
-  if (g_uncounted && offset == HOTNAS_REG_IDENTITY + 4) return 0;
-  return g_uncounted && offset >= HOTNAS_REG_PROFILE ? HOTNAS_UNKNOWN_CYCLES : board_read(offset);
+  const uint32_t run = HOTNAS_REG_PROFILE + (HOTNAS_PROFILE_ROWS - 1) * HOTNAS_PROFILE_ROW_BYTES;
+  const int counted = !g_uncounted && (offset % HOTNAS_PROFILE_ROW_BYTES == 0 || offset >= run);
+  if (g_hls && offset == HOTNAS_REG_IDENTITY + 4) return 0;
+  return g_hls && offset >= HOTNAS_REG_PROFILE && !counted ? HOTNAS_UNKNOWN_CYCLES : board_read(offset);
 }
 
 static void write_register(void *context, uint32_t offset, uint32_t value) {
@@ -42,6 +44,7 @@ int main(int argc, char **argv) {
   int verdict;
   if (argc < 4) return 3;
   g_uncounted = strcmp(mode, "uncounted") == 0;
+  g_hls = g_uncounted || strcmp(mode, "hls") == 0;
   io.read = read_register;
   io.write = write_register;
   board_open(MEMORY_BYTES, 40, 20);

@@ -36,7 +36,8 @@ MEMORIES = {
     **dict.fromkeys(("ifm", "ofm"), "tb_data/golden_0.bin"),
     **dict.fromkeys(WGT_PORTS, "weights/weights.bin"),
 }
-STREAMS = "#include <ap_int.h>\n#include <hls_stream.h>\n"
+# As hardware has them: store_ofm tells of a layer's end.
+STREAMS = "#define HOTNAS_COUNTS 1\n#include <ap_int.h>\n#include <hls_stream.h>\n"
 INCLUDED = "".join(f'#include "{name}"\n' for name in HEADERS)
 # All that a stage calls belongs to it, and what it remembers to it alone.
 OWN = "#define inline static inline __attribute__((always_inline))\n"

@@ -54,15 +54,25 @@ def corrupt(point: DesignPoint, simulated: Path, tmp_path: Path) -> Path:
     return tmp_path / "corrupt.bin"
 
 
-class UncountedBoard(SimulatedBoard):
-    """A board with an HLS build, which cannot count cycles."""
+class HlsBoard(SimulatedBoard):
+    """A board with an HLS build, which counts the cycles of layers and of the run alone."""
 
-    profile = 1024  # registers from here are counters
+    profile, run = 1024, 2048 - 32  # registers from here are counters; those of the run
+
+    def counts(self, offset: int) -> bool:
+        return offset % 32 == 0 or offset >= self.run
 
     def read(self, offset: int) -> int:
         if offset == IDENTITY.register("features").offset:
             return 0
-        return UNKNOWN if offset >= self.profile else super().read(offset)
+        return UNKNOWN if offset >= self.profile and not self.counts(offset) else super().read(offset)
+
+
+class UncountedBoard(HlsBoard):
+    """A board with an HLS build without dataflow, which counts nothing."""
+
+    def counts(self, offset: int) -> bool:
+        return False
 
 
 Selftest = Callable[..., tuple[int, list[str], dict[str, Any]]]  # ends with, prints, writes
@@ -80,7 +90,7 @@ def in_python(library: Path, simulated: Path, tmp_path: Path, monkeypatch: Any, 
     driver, selftest = modules
 
     def run(mode: str = "", weights: Path | None = None, package: Path = simulated) -> Any:
-        board = (UncountedBoard if mode == "uncounted" else SimulatedBoard)(library)
+        board = {"hls": HlsBoard, "uncounted": UncountedBoard}.get(mode, SimulatedBoard)(library)
         if weights is not None:
             monkeypatch.setitem(driver.Accelerator.__init__.__kwdefaults__, "weights", weights)
         if mode == "fail":
@@ -223,6 +233,18 @@ def test_cycles_that_nobody_counts_are_unknown(selftest: Selftest) -> None:
     assert {line.split()[at] for line in lines[7:11] for at in (1, 4)} == {"unknown"}
     assert {port[count] for port in record["ports"] for count in ("beats", "stalls")} == {None}
     assert lines[11] == "cycles of an image: unknown"
+
+
+@needs_verilator
+def test_an_hls_build_counts_cycles_alone(selftest: Selftest, tmp_path: Path) -> None:
+    of_twin, (code, lines, record) = selftest()[2], selftest("hls")
+    assert code == 0 and record["cycles"] == of_twin["cycles"]
+    for layer, twin in zip(record["layers"], of_twin["layers"], strict=True):
+        assert layer["measured"] == dict.fromkeys(twin["measured"]) | {"cycles": twin["measured"]["cycles"]}
+    assert {line.split()[at] for line in lines[7:11] for at in (1, 4)} == {"unknown"}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    cycles = {layer["name"]: layer["measured"]["cycles"] for layer in of_twin["layers"]}
+    assert read_selftest(tmp_path / "record.json").layer_cycles() == cycles
 
 
 @needs_verilator

@@ -237,7 +237,7 @@ def uses_by_stages(unit: Unit, region: Function, name: str) -> list[tuple[str, s
                 continue
             if is_stream(parameter.type):
                 calls = stream_calls(unit, (stage,), stage.cursor, {})
-                methods = {method for stream, method in calls if stream == parameter.spelling}
+                methods = {method.removesuffix("_nb") for at, method in calls if at == parameter.spelling}
             else:
                 methods = {"read" if "const" in parameter.type.get_canonical().spelling else "write"}
             words = [word for method, word in (("write", "written"), ("read", "read")) if method in methods]

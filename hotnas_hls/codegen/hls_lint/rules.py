@@ -39,6 +39,8 @@ from hotnas_hls.codegen.hls_lint.unit import Finding, Unit, parse
 
 LITERAL_PRAGMA = re.compile(r"^\s*#\s*pragma\s+HLS\b|\b_Pragma\b", re.IGNORECASE)
 MACROS = "include/pragmas.h"
+# The stage that counts cycles, from which no other one hears: it asks this FIFO in every cycle.
+COUNTER, ASKED = "count_cycles", ("ended", "read_nb")
 MEMORY_PORTS = 2  # of block RAM and of LUTRAM, whatever their mix of reads and writes
 ALLOCATORS = {"malloc", "calloc", "realloc", "free", "alloca", "vector", "unique_ptr", "shared_ptr", "string"}
 
@@ -265,7 +267,7 @@ def counts_are_known(unit: Unit) -> Iterator[Finding]:
     for function in unit.functions.values():
         for loop in function.loops:
             children = list(loop.cursor.get_children())
-            if loop.cursor.kind is not CursorKind.FOR_STMT or len(children) < 4:
+            if loop.cursor.kind is not CursorKind.FOR_STMT or len(children) < 4 or function.name == COUNTER:
                 continue
             asked = names_in(children[1])
             for name in sorted(asked & names_changed(children[-1])):
@@ -277,7 +279,7 @@ def fifos_are_read_and_written(unit: Unit) -> Iterator[Finding]:
     """Streams are only read and written, and wait: what a stage does must not depend on when data comes."""
     for function in unit.functions.values():
         for stream, method in stream_calls(unit, (function,), function.cursor, {}):
-            if method not in ("read", "write"):
+            if method not in ("read", "write") and (stream, method) != ASKED:
                 message = f"{function.name} asks {stream} for {method}()"
                 yield unit.finding(function.cursor, "fifos-block", message)
 
@@ -297,21 +299,21 @@ def fifos_have_one_place_a_cycle(unit: Unit) -> Iterator[Finding]:
 
 
 def channels_join_two_stages(unit: Unit) -> Iterator[Finding]:
-    """What a dataflow loop declares is written by one stage and read by a later one.
+    """What a dataflow region declares is written by one stage and read by a later one.
 
-    What is declared before it leads to the next iteration: it is read by one stage and written by a later
-    one. An array may do so alone where it is said to be shared.
+    What is declared before a loop of regions leads to the next iteration: it is read by one stage and
+    written by a later one. An array may do so alone where it is said to be shared.
     """
     for region in unit.functions.values():
         loop = next((loop for loop in region.loops if loop.has("dataflow")), None)
-        if loop is None:
+        if loop is None and not any(pragma.kind == "dataflow" for pragma in region.pragmas):
             continue
         shared = {p.options["variable"] for p in all_pragmas(region) if p.kind == "shared"}
         for name, variable in region.variables.items():
             if variable.kind is not CursorKind.VAR_DECL or not is_channel(variable):
                 continue
             stages = uses_by_stages(unit, region, name)
-            leads_back = variable.location.offset < loop.cursor.extent.start.offset
+            leads_back = loop is not None and variable.location.offset < loop.cursor.extent.start.offset
             first, then = wanted = ("read", "written") if leads_back else ("written", "read")
             told = ", ".join(f"{stage} ({use})" for stage, use in stages) or "no stage"
             if tuple(use for _, use in stages) != wanted:

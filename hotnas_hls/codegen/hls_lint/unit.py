@@ -118,6 +118,7 @@ def parse(folder: Path, dataflow: bool) -> Unit:
     arguments = [
         "-std=c++14",
         f"-DHOTNAS_DATAFLOW={int(dataflow)}",
+        f"-DHOTNAS_COUNTS={int(dataflow)}",
         *(f"-I{folder / name}" for name in ("include", "tb")),
         *("-isystem", str(require("ap_types").path), "-isystem", asked.stdout.strip()),
     ]

@@ -41,6 +41,15 @@
 #endif
 #endif
 
+// 1: hardware counts its cycles (count_cycles.h), by a stage beside all others.
+#ifndef HOTNAS_COUNTS
+#if HOTNAS_DATAFLOW && defined(__SYNTHESIS__)
+#define HOTNAS_COUNTS 1
+#else
+#define HOTNAS_COUNTS 0
+#endif
+#endif
+
 #define HOTNAS_PRAGMA(...) _Pragma(#__VA_ARGS__)
 
 #if defined(__VITIS_HLS__) || defined(__SYNTHESIS__)

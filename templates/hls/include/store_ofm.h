@@ -257,7 +257,7 @@ STORE_OFM_BEAT:
 }
 
 inline void store_ofm(Descriptors& layers, const Lines lines, Runs& residuals, Runs& outputs,
-                      Sums sums, OfmPort ofm, Kept kept, StoredWords& stored) {
+                      Sums sums, OfmPort ofm, Kept kept, StoredWords& stored, LayerEnds& ended) {
   HLS_STAGE()
   static KeptResiduals kept_residuals;
   HLS_AGGREGATE(kept_residuals)
@@ -295,6 +295,7 @@ AWAIT_OFM:
     ofm.write_response();
   }
   if (!layer.last) stored.write(message);
+  ended.write(true);
 }
 
 #else  // HOTNAS_BURSTS
@@ -358,7 +359,7 @@ STORE_OFM_BLOCK:
 
 #if HOTNAS_DATAFLOW
 inline void store_ofm(Descriptors& layers, const Lines lines, Sums sums, OfmPort ofm,
-                      StoredWords& stored) {
+                      StoredWords& stored, LayerEnds& ended) {
   HLS_STAGE()
   const Descriptor layer = layers.read();
   Tile tile = first_tile(layer);
@@ -374,6 +375,7 @@ STORE_OFM_TILE:
   }
   const StoredWord message = {1, 0};
   if (!layer.last) stored.write(message);
+  ended.write(true);
 }
 #endif  // HOTNAS_DATAFLOW
 

@@ -21,6 +21,15 @@ struct StoredWord {
 // one a word of that; of every layer but the run's last one when all is written and answered.
 using StoredWords = Fifo<StoredWord, kStoredFifoDepth>;
 
+// store_ofm tells count_cycles that a layer's last word is written and answered, if it counts.
+#if HOTNAS_COUNTS
+using LayerEnds = Fifo<bool, kLayerEndDepth>;
+#else
+struct LayerEnds {
+  void write(bool) {}
+};
+#endif
+
 // What is still to come of the layer before.
 struct Awaiting {
   int messages;      // in all
