@@ -54,7 +54,7 @@ module wgt_loader (
 
   // ---------------------------------------------------------------- which job: (tile, m, n, k)
   // Requests and reception walk the same jobs, each at its own pace.
-  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request, Hold} request_e;
+  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request} request_e;
   request_e state_q;
   logic ask_first, ask_last_m, ask_last_k, ask_last_tile_job, ask_last, ask_next;
   logic got_first, got_last_m, got_last_k, got_last_tile_job, got_last, got_next;
@@ -87,6 +87,7 @@ module wgt_loader (
   logic        begun_q, ask_final_q, ask_final_tile_q;  // the job asked for is the last one of the layer, of a tile
   logic [1:0]  askable_q;  // jobs that may be asked for, one of them ahead of its slot
   logic        may_ask;
+  logic        asks_q, ask_next_q;  // a run is asked for; it was taken a cycle ago
   logic [63:0] addr_q;
   logic [EntryBits-1:0] planes_q;    // of a group
   logic [JobBits-1:0]   run_planes_q;
@@ -94,19 +95,24 @@ module wgt_loader (
   logic [63:0] first_addr;  // of the layer's weights
   assign first_addr  = (hotnas_pkg::WeightPlanes != 0 && cfg.wgt_on_chip) ? 64'(cfg.wgt_chip)
                                                                        : base_i + 64'(cfg.wgt_addr);
-  assign run_valid_o = state_q == Request;
+  assign run_valid_o = asks_q;
   assign run_addr_o  = addr_q;
   assign run_planes_o = 32'(run_planes_q);
   assign ask_next    = run_valid_o && run_ready_i;
   assign may_ask     = askable_q[1] || (askable_q[0] && begun_q && !cfg.wgt_on_chip && (hotnas_pkg::SharedBus == 0));
 
   always_ff @(posedge clk_i) begin
+    ask_next_q <= ask_next && rst_ni && !idle_i;
     if (!rst_ni || idle_i) begin
       state_q      <= Idle;
+      asks_q       <= 1'b0;
       begun_q      <= 1'b0;
       askable_q    <= 2'd3;
       addr_q       <= '0;
     end else begin
+      asks_q  <= (state_q == Size) || (asks_q && !run_ready_i);
+      if (ask_next_q)
+        addr_q <= ask_final_tile_q ? first_addr : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
       begun_q <= begin_i || (begun_q && !start_i);
       askable_q <= askable_q - 2'(ask_next) + 2'(release_i);
       unique case (state_q)
@@ -121,12 +127,11 @@ module wgt_loader (
           ask_final_q      <= ask_last;
           ask_final_tile_q <= ask_last_tile_job;
         end
-        Request: if (run_ready_i) begin
-          state_q <= ask_final_q ? Idle : begun_q ? WaitSlot : Hold;
-          addr_q  <= ask_final_tile_q ? first_addr
-                                       : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
+        // Goes on a cycle after the run was taken: whether a port takes it is known late in its cycle.
+        Request: if (!asks_q) begin
+          if (ask_final_q) state_q <= Idle;
+          else if (begun_q && may_ask) state_q <= Planes;
         end
-        Hold: if (begin_i) state_q <= WaitSlot;
         default: state_q <= Idle;
       endcase
     end
@@ -267,11 +272,9 @@ module wgt_loader (
 
   // Jobs asked for and not yet received, from registers.
   logic [1:0] asked, asked_q;
-  logic       ask_next_q;
   assign asked = asked_q + 2'(ask_next_q) - 2'(job_done_o);
   always_ff @(posedge clk_i) begin
-    ask_next_q <= ask_next && rst_ni && !idle_i;
-    asked_q    <= (rst_ni && !idle_i) ? asked : '0;
+    asked_q <= (rst_ni && !idle_i) ? asked : '0;
   end
 
   assign busy_o = ((state_q == Planes) || (state_q == Size) || run_valid_o || (asked != '0)) && slot_free_q;
