@@ -39,7 +39,7 @@ module ifm_loader (
   assign cfg = cfg_i;
 
   // ---------------------------------------------------------------- requests, tile by tile
-  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request, Hold} request_e;
+  typedef enum logic [2:0] {Idle, WaitHalf, Clip, Size, Request} request_e;
   request_e    state_q;
   logic        begun_q;
   logic [1:0]  halves_free_q;
@@ -57,11 +57,12 @@ module ifm_loader (
   logic [63:0] addr_q;
   logic        last_r, last_c, last_r_q, last_c_q, walker_start, walker_last, tile_taken, box_ready;
   logic        final_q;                       // the tile on offer is the layer's last
+  logic        started_q;                     // a layer's first tile waits for a half of the buffer
 
   assign last_r = tile_r_q == tiles_r_end_q;
   assign last_c = tile_c_q == tiles_c_end_q;
 
-  // What follows from the tile in turn alone is prepared in a cycle of WaitHalf, for Clip and Request; what
+  // What follows from the tile in turn alone is prepared in a cycle of waiting, for Clip and Request; what
   // follows from the layer alone, as it starts.
   logic signed [17:0] y_last_q, x_last_q;  // ends of the footprint in the IFM, behind its last row or column
   logic [15:0] th_tile_q, tw_tile_q;       // rows and columns of the footprint
@@ -107,6 +108,7 @@ module ifm_loader (
     if (!rst_ni || idle_i) begin
       state_q       <= Idle;
       begun_q       <= 1'b0;
+      started_q     <= 1'b0;
       halves_free_q <= 2'd2;
       half_q        <= 1'b0;
       tile_r_q      <= '0;
@@ -116,12 +118,14 @@ module ifm_loader (
       row_bytes_q   <= '0;
       col_bytes_q   <= '0;
     end else begin
-      begun_q <= begin_i || (begun_q && !start_i);
+      // That a layer starts, or begins, is known late in a cycle: either ends at one register.
+      begun_q   <= begin_i || (begun_q && !start_i);
+      started_q <= start_i || (started_q && (state_q == Idle) && (halves_free_q == '0));
       halves_free_q <= halves_free_q - 2'(walker_start) + 2'(release_i);
       half_q        <= half_q ^ walker_start;
       unique case (state_q)
         Idle: begin
-          if (start_i) state_q <= WaitHalf;
+          if (started_q && halves_free_q != '0) state_q <= Clip;
           tile_r_q    <= '0;
           tile_c_q    <= '0;
           y0_q        <= 17'(-$signed({1'b0, cfg.pad_top}));
@@ -129,7 +133,7 @@ module ifm_loader (
           row_bytes_q <= -$signed({1'b0, cfg.ifm_pad_top_bytes});
           col_bytes_q <= -$signed({1'b0, cfg.ifm_pad_left_bytes});
         end
-        WaitHalf: if (halves_free_q != '0) state_q <= Clip;
+        WaitHalf: if (begun_q && halves_free_q != '0) state_q <= Clip;
         Clip: state_q <= Size;
         Size: begin  // the tile's place is known: go to the next one's, whenever the walker takes this one
           state_q  <= Request;
@@ -147,8 +151,7 @@ module ifm_loader (
             col_bytes_q <= col_bytes_q + $signed({1'b0, cfg.ifm_tile_column_step});
           end
         end
-        Request: if (walker_start) state_q <= final_q ? Idle : begun_q ? WaitHalf : Hold;
-        Hold: if (begin_i) state_q <= WaitHalf;
+        Request: if (walker_start) state_q <= final_q ? Idle : WaitHalf;
         default: state_q <= Idle;
       endcase
     end
@@ -295,8 +298,8 @@ module ifm_loader (
   end
 
   assign busy_o    = (state_q == Clip) || (state_q == Size) || (state_q == Request) || box_valid;
-  assign all_in_o  = (state_q == Idle) && !box_valid;
-  assign tile_in_o = all_in_o || ((state_q == Hold) && !box_valid);
+  assign all_in_o  = (state_q == Idle) && !started_q && !box_valid;
+  assign tile_in_o = all_in_o || ((state_q == WaitHalf) && !begun_q && !box_valid);
 
   logic unused;
   assign unused = ^cfg;

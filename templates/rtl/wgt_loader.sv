@@ -54,7 +54,7 @@ module wgt_loader (
 
   // ---------------------------------------------------------------- which job: (tile, m, n, k)
   // Requests and reception walk the same jobs, each at its own pace.
-  typedef enum logic [2:0] {Idle, WaitSlot, Planes, Size, Request} request_e;
+  typedef enum logic [2:0] {Idle, Planes, Size, Request} request_e;
   request_e state_q;
   logic ask_first, ask_last_m, ask_last_k, ask_last_tile_job, ask_last, ask_next;
   logic got_first, got_last_m, got_last_k, got_last_tile_job, got_last, got_next;
@@ -87,6 +87,7 @@ module wgt_loader (
   logic        begun_q, ask_final_q, ask_final_tile_q;  // the job asked for is the last one of the layer, of a tile
   logic [1:0]  askable_q;  // jobs that may be asked for, one of them ahead of its slot
   logic        may_ask;
+  logic        started_q;           // a layer's first job waits until it may be asked for
   logic        asks_q, ask_next_q;  // a run is asked for; it was taken a cycle ago
   logic [63:0] addr_q;
   logic [EntryBits-1:0] planes_q;    // of a group
@@ -105,6 +106,7 @@ module wgt_loader (
     ask_next_q <= ask_next && rst_ni && !idle_i;
     if (!rst_ni || idle_i) begin
       state_q      <= Idle;
+      started_q    <= 1'b0;
       asks_q       <= 1'b0;
       begun_q      <= 1'b0;
       askable_q    <= 2'd3;
@@ -113,14 +115,15 @@ module wgt_loader (
       asks_q  <= (state_q == Size) || (asks_q && !run_ready_i);
       if (ask_next_q)
         addr_q <= ask_final_tile_q ? first_addr : addr_q + 64'(run_planes_q) * 64'(hotnas_pkg::PlaneBits / 8);
-      begun_q <= begin_i || (begun_q && !start_i);
+      // That a layer starts, or begins, is known late in a cycle: either ends at one register.
+      begun_q   <= begin_i || (begun_q && !start_i);
+      started_q <= start_i || (started_q && !may_ask);
       askable_q <= askable_q - 2'(ask_next) + 2'(release_i);
       unique case (state_q)
-        Idle: if (start_i) begin
-          state_q <= WaitSlot;
-          addr_q  <= first_addr;
+        Idle: begin
+          if (started_q && may_ask) state_q <= Planes;
+          addr_q <= first_addr;
         end
-        WaitSlot: if (may_ask) state_q <= Planes;
         Planes: state_q <= Size;
         Size: begin
           state_q          <= Request;

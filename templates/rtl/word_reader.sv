@@ -71,10 +71,11 @@ module word_reader #(
     logic [WordBits-BeatBits-1:0]  held_q;  // beats before the word's last, each in its place, behind them zeros
     logic [$clog2(Beats)-1:0]      beat_q, last_q;
     logic [Beats-1:0]              place;   // of the beat, one hot
-    logic                          taken;
+    logic                          taken, whole_q, next_whole;
     assign run_beats_o = run_beats_i;
     assign taken       = beat_valid_i && beat_ready_o;
-    assign whole       = beat_q == last_q;
+    assign whole       = whole_q;
+    assign next_whole  = taken ? (whole_q ? last_q == '0 : (beat_q + 1'b1) == last_q) : beat_q == last_q;
     assign place       = Beats'(1) << beat_q;
     always_comb begin
       joined = WordBits'(held_q);
@@ -83,7 +84,8 @@ module word_reader #(
       end
     end
     always_ff @(posedge clk_i) begin
-      last_q <= ($clog2(Beats))'(beats_i - 1'b1);
+      last_q  <= ($clog2(Beats))'(beats_i - 1'b1);
+      whole_q <= rst_ni ? next_whole : last_q == '0;
       if (!rst_ni || (taken && whole)) begin
         beat_q <= '0;
         held_q <= '0;
