@@ -18,6 +18,7 @@ from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS, Field, fie
 from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import IntegerNetwork
+from hotnas_hls.accel.memory.masters import PAGE
 from hotnas_hls.accel.plan import (
     Tile,
     ceil_div,
@@ -153,10 +154,10 @@ def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes
 
 
 def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_masters: int) -> str:
-    """The memory behind every pointer of the top function, as Bambu's testbench wants it."""
+    """The bytes behind every pointer of the top function, as Bambu's testbench wants them."""
     sizes = {
         "ifm": feature_map_bytes,
-        **dict.fromkeys(WGT_PORTS[:wgt_masters], weight_bytes),
+        **{port: weight_bytes - page * PAGE for page, port in enumerate(WGT_PORTS[:wgt_masters])},
         "ofm": feature_map_bytes,
         "identity": IDENTITY.bytes,
         "profile": 4 * PROFILE_WORDS * profile_slots(layers),

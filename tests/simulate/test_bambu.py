@@ -11,6 +11,7 @@ from small_designs import ACCEL, small_design
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.base import tools
+from hotnas_hls.codegen.hls import bambu_sizes
 from hotnas_hls.errors import SimulationFailed, ToolNotFound
 from hotnas_hls.simulate import bambu as module
 from hotnas_hls.simulate.bambu import run_bambu, why_not
@@ -131,9 +132,18 @@ def test_unasked_it_runs_where_it_is_found_and_the_array_is_small(
 
 
 def test_what_was_synthesised_is_in_the_certificate(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faked: object  # noqa: F811
+    package: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    faked: object,  # noqa: F811
 ) -> None:
     result = module.BambuResult("2024.10", 1, 5, 90.0, tmp_path / "log")
     monkeypatch.setattr("hotnas_hls.simulate.flow.run_bambu", lambda *given: result)
     assert simulate(package, csim=False, bambu=True).certificate.hls_synthesis == result.line()
     assert simulate(package, csim=False).certificate.hls_synthesis is None
+
+
+def test_each_port_of_striped_weights_begins_a_page_behind_the_one_before() -> None:
+    sizes = dict(item.split(":") for item in bambu_sizes(512, 3 * 4096, 2, 3).split(","))
+    ports = {name: int(size) for name, size in sizes.items() if name.startswith("wgt")}
+    assert ports == {"wgt": 3 * 4096, "wgt_second": 2 * 4096, "wgt_third": 4096}
