@@ -411,7 +411,9 @@ def schedules() -> str:
     """The HLS C++ beside its twin, layer by layer."""
     rows: list[tuple[str, ...]] = []
     for network, found in read_results(RESULTS / SCHEDULE_RESULTS).items():
-        layers = found["layers"]
+        layers = found.get("layers", {})
+        if not layers:
+            continue
         rows += [(network, name, *_counts(cycles)) for name, cycles in layers.items()]
         totals = [None if None in of else sum(of) for of in zip(*layers.values(), strict=True)]
         told = _counts(totals)
@@ -420,6 +422,19 @@ def schedules() -> str:
         rows.append((network, f"all, {found['array']}", *told))
     columns = ("Predicted", "Simulated", "HLS schedule", "Twin at once", "HLS schedule at once")
     return markdown(("Network", "Layer", *columns), rows)
+
+
+def wholes() -> str:
+    """The HLS C++ beside its twin, of networks on boards."""
+
+    def row(name: str, found: Figures) -> tuple[str, ...]:
+        twin, own = found["predicted_cycles"], found["hls_schedule"]
+        return *name.split(), f"{twin:,}", f"{own:,}", f"{own / twin - 1:+.2%}".replace("-", "−")
+
+    kept = read_results(RESULTS / SCHEDULE_RESULTS)
+    found = {name: figures for name, figures in kept.items() if "hls_schedule" in figures}
+    heads = ("Network", "Board", "Twin, ideal memory", "HLS schedule", "Difference")
+    return markdown(heads, (row(*entry) for entry in found.items()))
 
 
 def _counts(cycles: Sequence[int | None]) -> list[str]:
@@ -549,13 +564,31 @@ def timm() -> str:
     return f"{imported} of {tried} are imported.\n\n" + markdown(heads, rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table
-    for table in (
-        *(descriptor, registers, profile, status, constants, published, reduction),
-        *(networks, boards, reached, spent, levers, coverage, timm, tiny, dense, schedules, proofs, keys),
-    )
-} | search_tables.TABLES | platform_tables.TABLES
+TABLES: dict[str, Callable[[], str]] = (
+    {
+        table.__name__: table
+        for table in (
+            *(descriptor, registers, profile, status, constants, published, reduction),
+            *(
+                networks,
+                boards,
+                reached,
+                spent,
+                levers,
+                coverage,
+                timm,
+                tiny,
+                dense,
+                schedules,
+                wholes,
+                proofs,
+                keys,
+            ),
+        )
+    }
+    | search_tables.TABLES
+    | platform_tables.TABLES
+)
 
 
 def with_tables(text: str) -> str:

@@ -292,13 +292,18 @@ def mlperf_tiny() -> Figures:
 
 def schedules() -> Figures:
     """Predicted, simulated, HLS schedule of networks; what SCHEDULE_RESULTS already holds is not repeated."""
-    from hotnas_hls.bench.schedules import attribution, measure
+    from hotnas_hls.bench.schedules import attribution, measure, measure_wholes
 
     def say(name: str, figures: Figures) -> None:
         for line in attribution(figures):
             progress(f"{name}, {line}")
 
-    return measure(Path(SCHEDULE_RESULTS), say)
+    def say_whole(name: str, figures: Figures) -> None:
+        twin, own = figures["predicted_cycles"], figures["hls_schedule"]
+        progress(f"{name}: {twin:,} cycles, HLS schedule {own:,}")
+
+    results = Path(SCHEDULE_RESULTS)
+    return measure(results, say) | measure_wholes(results, say_whole)
 
 
 def dense_outputs() -> Figures:

@@ -3,18 +3,20 @@
 Of the fastest designs of 8 bits on a board, as :mod:`boards` has them, with an ideal memory; and with one
 that answers in the next cycle, which tells what of a difference is the memory's latency, hidden by one of
 the two. In both the array works as many cycles; so a difference is cycles in which it waits, and these are
-told by what it waits for.
+told by what it waits for. Of all designs of the bench of boards, the two in total.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.timing.latency import LayerLatency, network_latency
 from hotnas_hls.accel.timing.memory_timing import MemoryTiming
+from hotnas_hls.bench import boards
 from hotnas_hls.bench.boards import fastest_on
 from hotnas_hls.bench.kept_results import Figures, KeptResults
 from hotnas_hls.simulate.certify import certify
@@ -66,9 +68,7 @@ def compared(point: DesignPoint, folder: Path, simulated: bool = True) -> Figure
             "every_output_equal": certificate.outputs_match,
         }
     return {
-        "design_digest": point.digest(),
-        "tool_version": __version__,
-        "board": point.board.name,
+        **_of(point),
         "array": f"{point.accelerator.tm}x{point.accelerator.tn}",
         "on_chip": point.accelerator.keeps,
         **found,
@@ -79,10 +79,43 @@ def compared(point: DesignPoint, folder: Path, simulated: bool = True) -> Figure
             )
         },
         "spent": {
-            name: spent(of_twin, own)
-            for (name, of_twin), own in zip(twin.items(), scheduled, strict=True)
+            name: spent(of_twin, own) for (name, of_twin), own in zip(twin.items(), scheduled, strict=True)
         },
     }
+
+
+def measure_wholes(
+    results: Path, report: Callable[[str, Figures], None] = lambda name, figures: None
+) -> dict[str, Figures]:
+    """Cycles of the designs of the bench of boards, by "network board" in the same file; likewise kept."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        kept = KeptResults(results, Path(folder))
+        for network, board in product(boards.NETWORKS, boards.BOARDS):
+            name = f"{network} {board}"
+            point = fastest_on(network, board)
+            if kept.figures.get(name, {}).get("design_digest") != point.digest():
+                kept.keep(name, whole(point, Path(folder) / name))
+            found[name] = kept.figures[name]
+            report(name, found[name])
+    return found
+
+
+def whole(point: DesignPoint, folder: Path) -> Figures:
+    """Cycles of a run: of the twin, as predicted, and by the HLS schedule."""
+    generate(point, folder / "package", images=1)
+    scheduled = hls_schedule(folder / "package", point.memory, folder / "schedule")
+    layers = [entry.layer for entry in point.layers]
+    twin = network_latency(layers, point.accelerator, point.tiles, point.memory)
+    return {
+        **_of(point),
+        "predicted_cycles": twin.cycles,
+        "hls_schedule": sum(layer.cycles for layer in scheduled),
+    }
+
+
+def _of(point: DesignPoint) -> Figures:
+    return {"design_digest": point.digest(), "tool_version": __version__, "board": point.board.name}
 
 
 def spent(twin: LayerLatency, own: LayerSchedule) -> list[int]:

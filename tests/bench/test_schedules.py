@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,16 @@ def test_a_difference_is_told_by_its_reasons(monkeypatch: pytest.MonkeyPatch) ->
     assert schedules.attribution(FIGURES) == TOLD
     told: list[str] = []
     monkeypatch.setattr(cases, "progress", told.append)
-    monkeypatch.setattr(schedules, "measure", lambda results, report: report("small", FIGURES))
-    cases.schedules()
-    assert told == [f"small, {line}" for line in TOLD]
+
+    def told_of(name: str, figures: Figures) -> Callable[..., dict[str, Figures]]:
+        return lambda results, report: {name: figures} if report(name, figures) is None else {}
+
+    of_all: Figures = {"predicted_cycles": 2000, "hls_schedule": 1980}
+    monkeypatch.setattr(schedules, "measure", told_of("small", FIGURES))
+    monkeypatch.setattr(schedules, "measure_wholes", told_of("small PYNQ-Z2", of_all))
+    assert cases.schedules() == {"small": FIGURES, "small PYNQ-Z2": of_all}
+    assert told[-1] == "small PYNQ-Z2: 2,000 cycles, HLS schedule 1,980"
+    assert told[:-1] == [f"small, {line}" for line in TOLD]
 
 
 @needs_csim
@@ -95,3 +103,17 @@ def test_what_is_kept_of_a_design_is_not_measured_again(
     file.write_text(file.read_text().replace('"spent"', '"other"'))
     schedules.measure(file)
     assert measured == [False, False]
+
+
+@needs_csim
+def test_of_designs_on_boards_a_whole_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = small_design()
+    monkeypatch.setattr(schedules.boards, "NETWORKS", ("small",))
+    monkeypatch.setattr(schedules.boards, "BOARDS", ("ZCU102",))
+    monkeypatch.setattr(schedules, "fastest_on", lambda network, board: point)
+    found = schedules.measure_wholes(tmp_path / "schedules.json")
+    (figures,) = found.values()
+    assert list(found) == ["small ZCU102"] and figures["predicted_cycles"] == point.predicted_cycles
+    assert 0.5 < figures["hls_schedule"] / figures["predicted_cycles"] <= 1.03
+    monkeypatch.setattr(schedules, "hls_schedule", None)
+    assert schedules.measure_wholes(tmp_path / "schedules.json") == found
