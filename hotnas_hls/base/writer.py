@@ -35,6 +35,8 @@ def sole_writer(folder: Path, command: str, reading: bool = False) -> Iterator[N
             _require_writable(folder)
         lock.acquire()
     except filelock.Timeout:
+        if not path.exists():  # some file systems say of a file that cannot be made that it is held
+            raise OutputRefused(f"{folder}: cannot be written; name a folder that can be") from None
         raise OutputRefused(
             f"{folder}: {_holder(path)} is at work there; wait until it ends, or name another folder"
         ) from None

@@ -215,14 +215,14 @@ def _extraction(field: Field) -> str:
 
 
 def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
-    """The AXI masters. ``depth`` (beats of the largest transfer) is what co-simulation copies."""
+    """The AXI masters. ``depth`` (beats behind the pointer) is what co-simulation copies."""
     bursts = (HLS_OUTSTANDING, HLS_BURST_BEATS)
     read = "latency={} num_read_outstanding={} max_read_burst_length={}".format(HLS_LATENCY, *bursts)
     write = "num_write_outstanding={} max_write_burst_length={}".format(*bursts)
     sizes = (
         ("ifm", "ifm", accel.ifm_bits, memory.feature_map_bytes, read),
         *(
-            (name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes, read)
+            (name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes - at * PAGE, read)
             for at, name in enumerate(wgt_ports(accel))
         ),
         ("ofm", "ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),

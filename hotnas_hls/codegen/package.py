@@ -19,7 +19,13 @@ from hotnas_hls.accel.accelerator import (
 )
 from hotnas_hls.accel.design_point import DesignPoint
 from hotnas_hls.accel.encoding.descriptor import fields_of
-from hotnas_hls.accel.encoding.images import buffer_alignment, feature_map_bytes, map_block, map_memory
+from hotnas_hls.accel.encoding.images import (
+    ALIGNMENT,
+    buffer_alignment,
+    feature_map_bytes,
+    map_block,
+    map_memory,
+)
 from hotnas_hls.accel.port_plan import STREAMS, demanded_bits, has_residual
 from hotnas_hls.accel.timing.efficiency import efficiency, multipliers
 from hotnas_hls.accel.timing.latency import network_latency
@@ -135,6 +141,7 @@ def context(point: DesignPoint, name: str, banner: Banner, processor: Processor 
         ],
         "memory": memory,
         "alignment": buffer_alignment(accel),
+        "page": ALIGNMENT,
         "fields": fields_of(accel),
         "header_words": accel.header_words,
         "max_burst": MAX_BURST_BEATS,

@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
+from hotnas_hls.base.names import file_name_violation
 from hotnas_hls.base.terminal import next_command
 from hotnas_hls.base.tools import require
 from hotnas_hls.commands import Subparsers
@@ -91,7 +92,8 @@ def run(args: argparse.Namespace) -> None:
     print("\n".join(found.lines()))
     print(f"written   {found.folder}: {', '.join(written)}")
     if found.model is None:
-        print(next_command("hls", found.folder))
+        named = ("--name", found.folder.name) if file_name_violation(found.summary["network"]) else ()
+        print(next_command("hls", found.folder, *named))
     else:
         print(f"model     {found.model}: no design is written, nothing was run")
 
