@@ -48,7 +48,7 @@ from hotnas_hls.errors import ConfigError, raise_all
 GROUP = "flow"
 IMAGES = 2
 CERTIFYING = ("images", "no_csim", "bambu", "rtl", "dram", "no_dram", "sweep")  # options of a certificate
-PIPED_WIDTH = 120  # columns of the table when nobody looks at a terminal
+PIPED_WIDTH = 160  # columns of the table when nobody looks at a terminal
 
 
 def add_parser(subparsers: Subparsers) -> None:
