@@ -103,10 +103,12 @@ module ofm_store (
       complete_q      <= complete_q + 2'(output_done_i) - 2'(state_q == Size);
       walkers_start_q <= state_q == Size;
       unique case (state_q)
-        Idle: if (start_i) begin
-          state_q <= Wait;
-          idle_q  <= 1'b0;
-          half_q  <= 1'b0;
+        Idle: begin  // the first tile's place is known before the layer starts: that is known late in a cycle
+          if (start_i) begin
+            state_q <= Wait;
+            idle_q  <= 1'b0;
+          end
+          half_q <= 1'b0;
           {tile_r_q, tile_c_q, m_q} <= '0;
           {row_bytes_q, col_bytes_q, m_bytes_q} <= '0;
         end
