@@ -410,10 +410,11 @@ def dense() -> str:
 def schedules() -> str:
     """The HLS C++ beside its twin, layer by layer."""
     rows: list[tuple[str, ...]] = []
-    for network, found in read_results(RESULTS / SCHEDULE_RESULTS).items():
-        layers = found.get("layers", {})
-        if not layers:
+    kept = read_results(RESULTS / SCHEDULE_RESULTS)
+    for network, found in kept.items():
+        if "layers" not in found:  # of `wholes`
             continue
+        layers = found["layers"]
         rows += [(network, name, *_counts(cycles)) for name, cycles in layers.items()]
         totals = [None if None in of else sum(of) for of in zip(*layers.values(), strict=True)]
         told = _counts(totals)
@@ -564,31 +565,14 @@ def timm() -> str:
     return f"{imported} of {tried} are imported.\n\n" + markdown(heads, rows)
 
 
-TABLES: dict[str, Callable[[], str]] = (
-    {
-        table.__name__: table
-        for table in (
-            *(descriptor, registers, profile, status, constants, published, reduction),
-            *(
-                networks,
-                boards,
-                reached,
-                spent,
-                levers,
-                coverage,
-                timm,
-                tiny,
-                dense,
-                schedules,
-                wholes,
-                proofs,
-                keys,
-            ),
-        )
-    }
-    | search_tables.TABLES
-    | platform_tables.TABLES
-)
+TABLES: dict[str, Callable[[], str]] = {
+    table.__name__: table
+    for table in (
+        *(descriptor, registers, profile, status, constants, published, reduction),
+        *(networks, boards, reached, spent, levers, coverage, timm, tiny, dense, schedules, wholes),
+        *(proofs, keys),
+    )
+} | search_tables.TABLES | platform_tables.TABLES
 
 
 def with_tables(text: str) -> str:

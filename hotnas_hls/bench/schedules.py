@@ -79,7 +79,8 @@ def compared(point: DesignPoint, folder: Path, simulated: bool = True) -> Figure
             )
         },
         "spent": {
-            name: spent(of_twin, own) for (name, of_twin), own in zip(twin.items(), scheduled, strict=True)
+            name: spent(of_twin, own)
+            for (name, of_twin), own in zip(twin.items(), scheduled, strict=True)
         },
     }
 

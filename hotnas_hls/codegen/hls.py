@@ -15,10 +15,9 @@ import numpy as np
 
 from hotnas_hls.accel.accelerator import Accelerator
 from hotnas_hls.accel.encoding.descriptor import CHIP_FIELDS, FIELDS, Field, fields_of
-from hotnas_hls.accel.encoding.images import MemoryMap, map_memory, pack_feature_map, weight_image
+from hotnas_hls.accel.encoding.images import ALIGNMENT, MemoryMap, map_memory, pack_feature_map, weight_image
 from hotnas_hls.accel.integers.reference import run_network
 from hotnas_hls.accel.layer import IntegerNetwork
-from hotnas_hls.accel.memory.masters import PAGE
 from hotnas_hls.accel.plan import (
     Tile,
     ceil_div,
@@ -153,11 +152,16 @@ def golden_answers(net: IntegerNetwork, maps: Mapping[str, np.ndarray]) -> bytes
     return b"".join(result.astype("<f4").tobytes() for result in net.host.results(real).values())
 
 
+def wgt_port_bytes(weight_bytes: int, wgt_masters: int) -> dict[str, int]:
+    """Bytes of the weight image from where each port of it begins, a page behind the one before."""
+    return {port: weight_bytes - at * ALIGNMENT for at, port in enumerate(WGT_PORTS[:wgt_masters])}
+
+
 def bambu_sizes(feature_map_bytes: int, weight_bytes: int, layers: int, wgt_masters: int) -> str:
     """The bytes behind every pointer of the top function, as Bambu's testbench wants them."""
     sizes = {
         "ifm": feature_map_bytes,
-        **{port: weight_bytes - page * PAGE for page, port in enumerate(WGT_PORTS[:wgt_masters])},
+        **wgt_port_bytes(weight_bytes, wgt_masters),
         "ofm": feature_map_bytes,
         "identity": IDENTITY.bytes,
         "profile": 4 * PROFILE_WORDS * profile_slots(layers),
@@ -222,8 +226,8 @@ def _ports(accel: Accelerator, memory: MemoryMap) -> list[dict[str, Any]]:
     sizes = (
         ("ifm", "ifm", accel.ifm_bits, memory.feature_map_bytes, read),
         *(
-            (name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, memory.weight_bytes - at * PAGE, read)
-            for at, name in enumerate(wgt_ports(accel))
+            (name, f"wgt_{at}" if at else "wgt", accel.wgt_bits, size, read)
+            for at, (name, size) in enumerate(wgt_port_bytes(memory.weight_bytes, accel.wgt_masters).items())
         ),
         ("ofm", "ofm", accel.ofm_bits, memory.feature_map_bytes, f"{read} {write}"),
     )

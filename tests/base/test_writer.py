@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from hotnas_hls.base.atomic import replace_files
@@ -20,6 +21,18 @@ import sys; from pathlib import Path; from hotnas_hls.base.writer import sole_wr
 with sole_writer(Path(sys.argv[1]), "hotnas search"):
     print("held", flush=True); sys.stdin.read()
 """
+
+
+def test_a_lock_that_cannot_be_made_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In /proc, whose parent folder says of a file that cannot be made what it says of one that is held."""
+
+    def held(lock: filelock.FileLock) -> None:
+        raise filelock.Timeout(lock.lock_file)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", held)
+    with pytest.raises(OutputRefused) as caught, sole_writer(tmp_path / "run", "hotnas search"):
+        pass
+    assert str(caught.value) == f"{tmp_path / 'run'}: cannot be written; name a folder that can be"
 
 
 def test_another_process_is_named_and_its_lock_ends_with_it(tmp_path: Path):

@@ -89,6 +89,7 @@ def test_model_and_yosys_agree_on_a_tiny_design(mapped: tuple[Comparison, Netlis
 @pytest.mark.timeout(1800)
 def test_a_small_array_gets_no_slower(mapped: tuple[Comparison, Netlist]) -> None:
     found = estimate(mapped[1], *family_of(ZCU102))
+    print(f"{found.fmax_mhz:.0f} MHz ({found.low_mhz:.0f} to {found.high_mhz:.0f}), {found.luts:,} LUTs")
     told = "\n".join(f"{path.ns:.2f} ns {path.start.name} -> {path.end.name}" for path in found.paths)
     assert MODULE_BY_MODULE_MHZ <= found.fmax_mhz < MODULE_BY_MODULE_MHZ + MARGIN, told
     assert found.low_mhz < found.fmax_mhz < found.high_mhz
@@ -124,6 +125,7 @@ def test_a_design_on_chip_gets_no_slower(accel: Accelerator, luts: int | None, m
         netlist = read_netlist(folder / NETLIST, source)
     netlist.luts = luts or netlist.luts
     found = estimate(netlist, *family_of(ZCU102))
+    print(f"{found.fmax_mhz:.0f} MHz ({found.low_mhz:.0f} to {found.high_mhz:.0f})")
     told = "\n".join(f"{path.ns:.2f} ns {path.start.name} -> {path.end.name}" for path in found.paths)
     assert mhz <= found.fmax_mhz < mhz + MARGIN, told
 

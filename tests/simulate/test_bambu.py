@@ -132,10 +132,7 @@ def test_unasked_it_runs_where_it_is_found_and_the_array_is_small(
 
 
 def test_what_was_synthesised_is_in_the_certificate(
-    package: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    faked: object,  # noqa: F811
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faked: object  # noqa: F811
 ) -> None:
     result = module.BambuResult("2024.10", 1, 5, 90.0, tmp_path / "log")
     monkeypatch.setattr("hotnas_hls.simulate.flow.run_bambu", lambda *given: result)

@@ -19,8 +19,7 @@ import pytest
 from small_designs import ACCEL, LAYERS, TILES, small_design
 
 from hotnas_hls.accel.design_point import DesignLayer, DesignPoint
-from hotnas_hls.accel.memory.masters import PAGE
-from hotnas_hls.codegen.hls import BAMBU_FLAGS, WGT_PORTS
+from hotnas_hls.codegen.hls import BAMBU_FLAGS, WGT_PORTS, wgt_port_bytes
 from hotnas_hls.simulate.flow import generate
 
 BAMBU = Path("/opt/bambu/bin/bambu")
@@ -208,8 +207,7 @@ def bambu(package: Path, name: str, *options: str) -> str:
 def co_simulated(package: Path, tested: Stage) -> str:
     """What the bench printed, or what Bambu said where it came to none."""
     bytes_of = {port: (package / file).stat().st_size for port, file in MEMORIES.items()}
-    for page, port in enumerate(WGT_PORTS):
-        bytes_of[port] -= page * PAGE
+    bytes_of |= wgt_port_bytes(bytes_of["wgt"], len(WGT_PORTS))
     ports = [argument.name for argument in tested.arguments if argument.is_port]
     return simulated(
         package,
